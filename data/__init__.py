@@ -1,0 +1,1 @@
+"""What ships with the project: the sample dataset and the default weights."""

@@ -1,0 +1,1 @@
+"""Ray on the batch side: one file, one command."""

@@ -1,0 +1,1 @@
+"""Ray on the online side: thin deployments around the library."""
