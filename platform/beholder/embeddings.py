@@ -143,6 +143,31 @@ def from_file(place: Place) -> Embeddings:
     return Embeddings([ids[row] for row in order], matrix[order])
 
 
+def match(names: Sequence[str], images: pa.Table) -> list[str]:
+    """The image_id that each name means: itself an image_id or URI, or the end of just one image's path; else the name as it is.
+
+    Older tools name images by a path of another machine: /home/ana/data/images/7.jpg is .../images/7.jpg here.
+    """
+    ids = images["image_id"].to_pylist()
+    exact = dict(zip(images["uri"].to_pylist(), ids, strict=True)) | {image_id: image_id for image_id in ids}
+    by_name: dict[str, list[tuple[list[str], str]]] = {}
+    for uri, image_id in zip(images["uri"].to_pylist(), ids, strict=True):
+        parts = uri.partition("?")[0].split("/")
+        by_name.setdefault(parts[-1], []).append((parts[::-1], image_id))
+    found = []
+    for name in names:
+        parts = name.replace("\\", "/").split("/")[::-1]
+        shared = [(_common(parts, other), image_id) for other, image_id in by_name.get(parts[0], [])]
+        best = [image_id for length, image_id in shared if length == max(shared)[0]]
+        found.append(exact.get(name) or (best[0] if len(best) == 1 else name))
+    return found if len(set(found)) == len(found) else list(names)
+
+
+def _common(one: Sequence[str], other: Sequence[str]) -> int:
+    """How many parts two paths share, counted from the end."""
+    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
 def _from_parquet(data: bytes, name: str) -> tuple[list[str], Sequence[np.ndarray]]:
     try:
         table = tables.conform(

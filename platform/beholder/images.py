@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from beholder.config import setting
-from beholder.errors import ConfigError, ImageError
+from beholder.errors import ConfigError, ImageError, StorageError
+from beholder.storage import Place
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -60,6 +61,14 @@ class Fit:
 def digest(data: bytes) -> str:
     """SHA-256 of a file's bytes, in hex: images with equal digests are the same image."""
     return hashlib.sha256(data).hexdigest()
+
+
+def read(uri: str, *, limits: ImageLimits | None = None) -> bytes:
+    """The bytes of an image file. Raises ImageError where it is missing, can't be read, or is over the limit."""
+    try:
+        return Place.at(uri).read_bytes((limits or ImageLimits()).max_bytes)
+    except StorageError as error:
+        raise ImageError(str(error)) from None
 
 
 def shape(data: bytes, *, limits: ImageLimits | None = None) -> tuple[int, int]:

@@ -5,6 +5,7 @@ A listed file's image_id is its path below the listed folder ("portraits/7.jpg")
 
 import io
 import re
+from collections.abc import Iterable
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -45,6 +46,19 @@ def list_images(source: str) -> pa.Table:
     if not entries:
         raise StorageError(f"no files in {source}; expected a folder, a glob, a .parquet list of URIs or an s3:// prefix")
     return pa.table({"image_id": [e.path for e in entries], "uri": [e.uri for e in entries]}, schema=SCHEMA)
+
+
+def resolve(root: Place, paths: Iterable[str]) -> dict[str, str | None]:
+    """path -> URI of the file it means below `root`, None where there is none. One listing, however many paths.
+
+    A path may also start with the name of `root` itself: images/7.jpg is found in .../images as well as beside it.
+    """
+    files = {entry.path: entry.uri for entry in root.files()}
+    found: dict[str, str | None] = {}
+    for path in paths:
+        below = path.replace("\\", "/").removeprefix("./").lstrip("/")
+        found[path] = files.get(below) or files.get(below.removeprefix(f"{root.name}/"))
+    return found
 
 
 def _parquet_list(place: Place) -> pa.Table:

@@ -5,6 +5,7 @@ object store shows an object only once its upload is complete. Hidden files (a l
 """
 
 import contextlib
+import functools
 import os
 import uuid
 from collections.abc import Iterator
@@ -35,22 +36,20 @@ class Place:
     @classmethod
     def at(cls, uri: str | os.PathLike) -> "Place":
         """Raises StorageError for a scheme nobody knows or a store that can't be reached."""
-        import pyarrow as pa
         from pyarrow import fs
 
         text = os.fspath(uri)
         if not text:
             raise StorageError("expected a path or a URI, got an empty one")
         if "://" not in text or text.startswith("file://"):
-            path = str(Path(text.removeprefix("file://")).expanduser().absolute())
+            path = os.path.abspath(os.path.expanduser(text.removeprefix("file://")))
             return cls(path, path, fs.LocalFileSystem())
-        try:
-            filesystem, path = fs.FileSystem.from_uri(text)
-        except pa.ArrowInvalid:
-            filesystem, path = _fsspec(text)
-        except OSError as error:
-            raise StorageError(f"{text} can't be reached: {_first_line(error)}") from None
-        return cls(text.rstrip("/"), path.rstrip("/"), filesystem)
+        scheme, _, rest = text.partition("://")
+        rest, question, query = rest.partition("?")
+        root, _, path = rest.partition("/")
+        filesystem, base = _filesystem(f"{scheme}://{root}{question}{query}")
+        path = f"{base.rstrip('/')}/{path}".rstrip("/") if path else base.rstrip("/")
+        return cls(f"{scheme}://{rest.rstrip('/')}{question}{query}", path, filesystem)
 
     def __truediv__(self, name: str) -> "Place":
         base, question, query = self.uri.partition("?")
@@ -120,14 +119,23 @@ class Place:
             raise StorageError(f"{self.uri} can't be reached: {_first_line(error)}") from None
 
 
-def _fsspec(uri: str) -> tuple[Any, str]:
+@functools.lru_cache(maxsize=64)
+def _filesystem(root: str) -> tuple[Any, str]:
+    """The filesystem behind scheme://bucket and the path of its root; kept, because a client is dear to make."""
     import fsspec
+    import pyarrow as pa
     from pyarrow import fs
 
     try:
-        filesystem, path = fsspec.core.url_to_fs(uri)
+        return fs.FileSystem.from_uri(root)
+    except pa.ArrowInvalid:
+        pass  # a scheme that pyarrow doesn't know
+    except OSError as error:
+        raise StorageError(f"{root} can't be reached: {_first_line(error)}") from None
+    try:
+        filesystem, path = fsspec.core.url_to_fs(root)
     except (ValueError, ImportError) as error:
-        raise StorageError(f"{uri} can't be opened: {_first_line(error)}") from None
+        raise StorageError(f"{root} can't be opened: {_first_line(error)}") from None
     return fs.PyFileSystem(fs.FSSpecHandler(filesystem)), path
 
 
