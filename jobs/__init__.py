@@ -1,1 +1,10 @@
-"""Ray on the batch side: one file, one command."""
+"""Ray on the batch side: one file, one command, one page.
+
+A command's module has a frozen dataclass `Settings` and `main(settings, run)`; `_cluster.py` is how they reach Ray.
+"""
+
+COMMANDS = {
+    "import": ("beholder.jobs.import_", "spreadsheets of judgements, or embeddings from elsewhere -> checked tables"),
+    "embed": ("beholder.jobs.embed", "images -> a table of CLIP embeddings, on all cores and GPUs of a machine or cluster"),
+    "bench embed": ("beholder.jobs.bench_embed", "how fast `embed` is, beside the bare encoder and one image at a time"),
+}

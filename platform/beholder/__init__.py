@@ -1,1 +1,17 @@
-"""Learns how each person sees images, and recommends the edit of an image that this person will like most."""
+"""The library: knows images and people, has never heard of Ray or HTTP.
+
+errors        a user's mistake, said in one line
+config        configs/ and key=value overrides -> frozen dataclasses
+cli           `beholder <command> key=value ...`
+storage       bytes at a path or a URI, written whole or not at all
+workspace     where tables and runs lie
+tables        the schema of every table
+runs          the folder that a command leaves behind
+progress      a bar on a terminal, plain lines elsewhere
+images        bytes -> uint8 RGB [H, W, 3]; the only decoding and resizing
+encoder       images and texts -> unit embeddings
+embeddings    the table image_id -> vector, and vectors computed elsewhere
+pickles       reading a pickle without running anything in it
+judgements    ratings and comparisons, merged and counted
+spreadsheets  the .xlsx schema -> judgements, every refused one accounted for
+"""

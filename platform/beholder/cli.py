@@ -1,0 +1,127 @@
+"""`beholder <command> key=value ...`: finds the command, builds its settings, makes its run folder, runs it.
+
+Commands are found through the entry point group "beholder.commands": each entry is a dict of name -> (module, one line).
+A command's module has a frozen dataclass `Settings` (with a field `workspace`) and `main(settings, run)`.
+Exit codes: 0 done; 1 a fault of ours (with a traceback); 2 a user's mistake (one line on stderr); 130 and 143 stopped.
+"""
+
+import datetime
+import importlib
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from typing import Any
+
+from beholder.errors import BeholderError, ConfigError, nearest
+
+Commands = dict[str, tuple[str, str]]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line; returns the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        return _dispatch(words)
+    except BeholderError as error:
+        print(f"beholder: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("beholder: stopped; what was finished is kept, and the same command goes on from there", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 1
+
+
+def commands() -> Commands:
+    """Every command that is installed, by name."""
+    found: Commands = {}
+    for entry in metadata.entry_points(group="beholder.commands"):
+        found.update(entry.load())
+    return dict(sorted(found.items()))
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words or words[0] in ("-h", "--help", "help"):
+        _print_overview(commands())
+        return 0
+    if words[0] == "--version":
+        print(metadata.version("beholder"))
+        return 0
+    name, rest = _match(words, commands())
+    module_name, about = commands()[name]
+    module = importlib.import_module(module_name)
+    if any(word in ("-h", "--help") for word in rest):
+        _print_settings(name, about, module.Settings)
+        return 0
+    _run(name, module, rest)
+    return 0
+
+
+def _match(words: list[str], known: Commands) -> tuple[str, list[str]]:
+    """The longest command that the words begin with, and the words after it."""
+    for length in (2, 1):
+        name = " ".join(words[:length])
+        if name in known and len(words) >= length:
+            return name, words[length:]
+    spoken = " ".join(word for word in words[:2] if "=" not in word and not word.startswith("-")) or words[0]
+    raise ConfigError(f"{spoken!r} is not a command{nearest(spoken, list(known))}")
+
+
+def _run(name: str, module: Any, overrides: list[str]) -> None:
+    from beholder import config
+    from beholder.runs import log
+    from beholder.workspace import Workspace
+
+    settings = config.load(module.Settings, command=name, overrides=overrides)
+    workspace = Workspace(settings.workspace)
+    run = workspace.start_run(name, config.dump(settings), now=datetime.datetime.now(datetime.UTC))
+    log.info("beholder %s %s", name, " ".join(overrides))
+    try:
+        module.main(settings, run)
+    except BeholderError as error:
+        log.error("%s", error)
+        raise
+    except BaseException as error:
+        log.error("stopped by %s", type(error).__name__, exc_info=not isinstance(error, KeyboardInterrupt | SystemExit))
+        raise
+    finally:
+        run.finish()
+    print(run.place.uri)
+
+
+def _print_overview(known: Commands) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    console.print("[bold]beholder[/] <command> key=value ...\n")
+    table = Table(box=None, show_header=False, padding=(0, 2))
+    for name, (_, about) in known.items():
+        table.add_row(f"[bold]{name}[/]", about)
+    console.print(table)
+    console.print("\nbeholder <command> --help tells its settings.")
+
+
+def _print_settings(name: str, about: str, settings: type) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from beholder import config
+
+    console = Console()
+    console.print(f"[bold]beholder {name}[/] key=value ...\n\n{escape(about)}\n")
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for title in ("setting", "default", "what it does"):
+        table.add_column(title, overflow="fold")
+    for knob in config.knobs(settings, command=name):
+        help = knob.help + (f" ({' | '.join(knob.choices)})" if knob.choices else "")
+        default = "[bold]required[/]" if knob.default == "required" else escape(knob.default)
+        table.add_row(f"[bold]{knob.key}[/]", default, escape(help))
+    console.print(table)
+
+
+def _terminate(*_: object) -> None:
+    raise SystemExit(143)

@@ -1,0 +1,218 @@
+"""configs/ and key=value overrides -> frozen dataclasses.
+
+A knob is a field of a frozen dataclass beside the thing it turns, made with `setting(default, help)`. `load` composes
+configs/<command>.yaml and its groups (configs/<group>/<choice>.yaml) with Hydra, lays the user's overrides on top, checks
+every key and type against the dataclass, and builds it.
+"""
+
+import dataclasses
+import importlib.resources
+import types
+import typing
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from beholder.errors import ConfigError, nearest
+
+T = TypeVar("T")
+REQUIRED = "???"  # OmegaConf's mark of a value that must be given
+
+
+def setting(default: Any, help: str) -> Any:
+    """A field of a config dataclass: its default and one line on what it does."""
+    metadata = {"help": help}
+    if isinstance(default, list | dict | set):
+        return dataclasses.field(default_factory=lambda: type(default)(default), metadata=metadata)
+    if dataclasses.is_dataclass(default):
+        return dataclasses.field(default_factory=lambda: default, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def required(help: str) -> Any:
+    """A field that the user has to give."""
+    return setting(REQUIRED, help)
+
+
+@dataclass(frozen=True)
+class Knob:
+    """One line of a command's help."""
+
+    key: str
+    kind: str
+    default: str
+    help: str
+    choices: tuple[str, ...] = ()
+
+
+def load(cls: type[T], *, command: str, overrides: Sequence[str] = ()) -> T:
+    """Build `cls` from configs/ and overrides like "encoder.weights=laion2b".
+
+    A str setting is taken as typed, whatever characters it holds; other values follow Hydra's grammar.
+    Raises ConfigError for an unknown key (with the nearest known one), a wrong type, a missing required value, or
+    whatever the dataclass's own __post_init__ refuses.
+    """
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    composed = _compose(cls, command, overrides)
+    schema = OmegaConf.structured(cls)
+    _unlock(schema)
+    try:
+        merged = OmegaConf.merge(schema, composed)
+    except OmegaConfBaseException as error:
+        raise ConfigError(_explain(error)) from None
+    missing = sorted(str(key) for key in OmegaConf.missing_keys(merged))
+    if missing:
+        listed = ", ".join(f"{key}=..." for key in missing)
+        raise ConfigError(f"{command} needs {listed}; see beholder {command} --help")
+    return typing.cast(T, OmegaConf.to_object(merged))
+
+
+def knobs(cls: type, *, command: str) -> list[Knob]:
+    """Every setting of a command with its default as composed, in the order of the dataclass."""
+    from omegaconf import OmegaConf
+
+    composed = _compose(cls, command, ())
+    schema = OmegaConf.structured(cls)
+    _unlock(schema)
+    merged = OmegaConf.merge(schema, composed)
+    lines = []
+    for key, kind, help, node in _fields(cls):
+        if node is not None:
+            if key in groups():
+                lines.append(Knob(key, "choice", _chosen(command, key), help, tuple(groups()[key])))
+            continue
+        value = OmegaConf.select(merged, key, throw_on_missing=False)
+        is_missing = OmegaConf.is_missing(OmegaConf.select(merged, key.rpartition(".")[0]) if "." in key else merged,
+                                          key.rpartition(".")[2])
+        lines.append(Knob(key, kind, "required" if is_missing else _show(value), help))
+    return lines
+
+
+def dump(config: Any) -> str:
+    """A config dataclass as YAML, every value written out."""
+    from omegaconf import OmegaConf
+
+    return OmegaConf.to_yaml(OmegaConf.structured(config))
+
+
+def groups() -> dict[str, list[str]]:
+    """Each folder of configs/ and the choices in it."""
+    found = {}
+    for folder in sorted(_root().iterdir()):
+        if folder.is_dir():
+            choices = sorted(path.stem for path in folder.glob("*.yaml"))
+            if choices:
+                found[folder.name] = choices
+    return found
+
+
+def _root() -> Path:
+    return Path(str(importlib.resources.files("beholder.configs")))
+
+
+def _compose(cls: type, command: str, overrides: Sequence[str]) -> Any:
+    """The YAML of the command with the overrides on it, not yet checked against the dataclass."""
+    from hydra import compose, initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    name = command.replace(" ", "_")
+    lines, texts = _sort(cls, command, overrides)
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(_root()), version_base="1.3"):
+            composed = compose(name if (_root() / f"{name}.yaml").is_file() else None, overrides=lines)
+        for key, value in texts.items():
+            OmegaConf.update(composed, key, value, force_add=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(_explain(error)) from None
+    return composed
+
+
+def _sort(cls: type, command: str, overrides: Sequence[str]) -> tuple[list[str], dict[str, str | None]]:
+    """Overrides with their keys checked: those for Hydra's grammar, and the text settings, which no grammar may touch."""
+    known = {name: (kind, node) for name, kind, _, node in _fields(cls)}
+    lines: list[str] = []
+    texts: dict[str, str | None] = {}
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        if not equals:
+            raise ConfigError(f"{override!r} is not of the form key=value")
+        if key not in known:
+            hint = nearest(key, [name for name, (_, node) in known.items() if node is None or name in groups()])
+            raise ConfigError(f"{key} is not a setting of {command}{hint}")
+        kind, node = known[key]
+        if node is not None:
+            if key not in groups():
+                raise ConfigError(f"{key} is a group of settings; set one of them: {key}.<name>=value")
+            if value not in groups()[key]:
+                raise ConfigError(f"{key}={value} is not a choice{nearest(value, groups()[key])}")
+            lines.append(override)
+        elif kind.startswith("str"):
+            texts[key] = None if value == "null" and kind.endswith("null") else value
+        else:
+            lines.append(f"++{key}={value}")
+    return lines, texts
+
+
+def _fields(cls: type, prefix: str = "") -> list[tuple[str, str, str, type | None]]:
+    """(dotted key, kind, help, dataclass or None) of every field, nested ones after their parent."""
+    found: list[tuple[str, str, str, type | None]] = []
+    hints = typing.get_type_hints(cls)
+    for field in dataclasses.fields(cls):
+        key, hint = prefix + field.name, hints[field.name]
+        help = field.metadata.get("help", "")
+        if dataclasses.is_dataclass(hint):
+            found.append((key, "group", help, typing.cast(type, hint)))
+            found += _fields(typing.cast(type, hint), key + ".")
+        else:
+            found.append((key, _kind(hint), help, None))
+    return found
+
+
+def _kind(hint: Any) -> str:
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return " or ".join("null" if part is type(None) else _kind(part) for part in typing.get_args(hint))
+    return hint.__name__ if isinstance(hint, type) and not typing.get_args(hint) else str(hint)
+
+
+def _chosen(command: str, group: str) -> str:
+    """The default choice of a group, read off the defaults list of the command's YAML."""
+    from omegaconf import OmegaConf
+
+    path = _root() / f"{command.replace(' ', '_')}.yaml"
+    if path.is_file():
+        for entry in OmegaConf.load(path).get("defaults", []):
+            if not isinstance(entry, str) and group in entry:
+                return str(entry[group])
+    return ""
+
+
+def _show(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value)
+
+
+def _unlock(node: Any) -> None:
+    """Frozen dataclasses come out of OmegaConf read-only; the schema has to take the user's values first."""
+    from omegaconf import DictConfig, OmegaConf
+
+    OmegaConf.set_readonly(node, False)
+    for key in node:
+        if not OmegaConf.is_missing(node, key) and isinstance(child := node._get_node(key), DictConfig):
+            _unlock(child)
+
+
+def _explain(error: Exception) -> str:
+    """OmegaConf's and Hydra's multi-line messages as one line that names the setting."""
+    text = str(error).strip().splitlines()[0].replace("++", "")
+    key = getattr(error, "full_key", None)
+    return f"{key}: {text}" if key and key not in text else text

@@ -1,0 +1,260 @@
+"""The table image_id -> vector of one encoder: Parquet shards in a folder, and vectors computed elsewhere.
+
+A shard is named after the images in it, so that work done twice after a failure overwrites itself. Whoever reads the table gets each
+image once, whatever a killed job left behind.
+"""
+
+import hashlib
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from beholder import tables
+from beholder.errors import EmbeddingError, TableError
+from beholder.pickles import read_arrays
+from beholder.storage import Place
+
+COMPACT_ROWS = 65_536  # rows that a compacted shard holds at most: 128 MiB of 512 float32
+ENCODER_ID = b"encoder_id"
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """image_ids[i] has the vector vectors[i]; float32 [N, D]. In order of image_id, each once."""
+
+    image_ids: list[str]
+    vectors: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.vectors.ndim != 2 or len(self.image_ids) != len(self.vectors):
+            raise EmbeddingError(f"{len(self.image_ids)} images have vectors of shape {list(self.vectors.shape)}")
+
+
+def write_shard(
+    folder: Place, *, encoder_id: str, image_ids: Sequence[str], sha256: Sequence[str | None], vectors: np.ndarray
+) -> Place:
+    """Put float32 [N, D] vectors into the table as one shard, whole or not at all."""
+    name = hashlib.sha256("\0".join(image_ids).encode()).hexdigest()[:20]
+    flat = pa.array(np.ascontiguousarray(vectors, np.float32).reshape(-1))
+    offsets = pa.array(np.arange(0, vectors.size + 1, vectors.shape[1], dtype=np.int32))
+    columns = {
+        "image_id": pa.array(list(image_ids), pa.string()),
+        "sha256": pa.array(list(sha256), pa.string()),
+        "embedding": pa.ListArray.from_arrays(offsets, flat),
+    }
+    place = folder / f"part-{name}.parquet"
+    tables.write(place, pa.table(columns, schema=tables.EMBEDDINGS), metadata={"encoder_id": encoder_id})
+    return place
+
+
+def read(folder: Place) -> Embeddings:
+    """The whole table. Raises EmbeddingError where there is none, or where vectors differ in length."""
+    parts = [tables.read(place, tables.EMBEDDINGS) for place in _shards(folder)]
+    if not parts:
+        raise EmbeddingError(f"no embeddings in {folder.uri}; make them with beholder embed or beholder import embeddings=")
+    whole = _once(pa.concat_tables(parts))
+    return Embeddings(whole.column("image_id").to_pylist(), _matrix(whole, folder.uri))
+
+
+def known(folder: Place) -> dict[str, str | None]:
+    """image_id -> sha256 of every image in the table; the vectors are not read."""
+    found: dict[str, str | None] = {}
+    for place in _shards(folder):
+        table = _columns(place, ["image_id", "sha256"])
+        found.update(zip(table["image_id"].to_pylist(), table["sha256"].to_pylist(), strict=True))
+    return found
+
+
+def vectors_of(folder: Place, digests: set[str]) -> dict[str, np.ndarray]:
+    """sha256 -> float32 [D] for those of `digests` that the table has, read a shard at a time."""
+    found: dict[str, np.ndarray] = {}
+    for place in _shards(folder) if digests else ():
+        present = _columns(place, ["sha256"])["sha256"].to_pylist()
+        if digests.isdisjoint(present):
+            continue
+        table = tables.read(place, tables.EMBEDDINGS)
+        for row, sha256 in enumerate(present):
+            if sha256 in digests and sha256 not in found:
+                found[sha256] = np.asarray(table["embedding"][row].values, np.float32)
+    return found
+
+
+def drop(folder: Place, image_ids: set[str]) -> None:
+    """Take images out of the table, shard by shard."""
+    for place in _shards(folder):
+        table = tables.read(place, tables.EMBEDDINGS)
+        keep = pa.array([image_id not in image_ids for image_id in table["image_id"].to_pylist()])
+        if all(keep.to_pylist()):
+            continue
+        if any(keep.to_pylist()):
+            tables.write(place, table.filter(keep), metadata=_metadata(table))
+        else:
+            place.delete()
+
+
+def compact(folder: Place, *, rows: int = COMPACT_ROWS) -> int:
+    """Merge small shards into ones of at most `rows` rows, and drop rows that stand twice; returns the number of shards left.
+
+    A merged shard is written before the small ones go, so that a killed compaction loses nothing.
+    """
+    group: list[tuple[Place, pa.Table]] = []
+    count, seen = 0, set[str]()
+    for place in _shards(folder):
+        table = tables.read(place, tables.EMBEDDINGS)
+        ids = table["image_id"].to_pylist()
+        fresh = table.filter(pa.array([image_id not in seen for image_id in ids], pa.bool_()))
+        seen.update(ids)
+        if group and sum(part.num_rows for _, part in group) + fresh.num_rows > rows:
+            count += _merge(folder, group)
+            group = []
+        group.append((place, fresh))
+    return count + _merge(folder, group)
+
+
+def from_file(place: Place) -> Embeddings:
+    """Vectors computed elsewhere: Parquet with image_id and embedding; .npz with one array per image, or with the arrays image_id [N]
+    and embedding [N, D]; or a pickle (.pkl, .pickle) of a dict path -> vector, read without running anything it contains.
+
+    Raises EmbeddingError for another kind of file, vectors of different lengths, and numbers that are not finite.
+    """
+    kind = place.name.rpartition(".")[2].lower()
+    readers = {"parquet": _from_parquet, "npz": _from_npz, "pkl": _from_pickle, "pickle": _from_pickle}
+    if kind not in readers:
+        raise EmbeddingError(f"{place.uri}: expected a .parquet, .npz, .pkl or .pickle file")
+    ids, rows = readers[kind](place.read_bytes(), place.uri)
+    if not ids:
+        raise EmbeddingError(f"{place.uri} holds no embeddings")
+    vectors = [np.asarray(row, np.float32).reshape(-1) for row in rows]
+    lengths = sorted({len(vector) for vector in vectors})
+    if len(lengths) != 1 or lengths[0] == 0:
+        raise EmbeddingError(f"{place.uri} holds vectors of different lengths: {lengths[:4]}")
+    matrix = np.stack(vectors)
+    finite = np.isfinite(matrix).all(axis=1)
+    if not finite.all():
+        raise EmbeddingError(f"{place.uri}: the vector of {ids[int(np.argmin(finite))]!r} has numbers that are not finite")
+    if len(set(ids)) != len(ids):
+        repeated = next(image_id for row, image_id in enumerate(ids) if image_id in ids[:row])
+        raise EmbeddingError(f"{place.uri} has image {repeated!r} more than once")
+    order = np.argsort(np.array(ids, dtype=object), kind="stable")
+    return Embeddings([ids[row] for row in order], matrix[order])
+
+
+def match(names: Sequence[str], images: pa.Table) -> list[str]:
+    """The image_id that each name means: itself an image_id or URI, or the end of just one image's path; else the name as it is.
+
+    Older tools name images by a path of another machine: /home/ana/data/images/7.jpg is .../images/7.jpg here.
+    """
+    ids = images["image_id"].to_pylist()
+    exact = dict(zip(images["uri"].to_pylist(), ids, strict=True)) | {image_id: image_id for image_id in ids}
+    by_name: dict[str, list[tuple[list[str], str]]] = {}
+    for uri, image_id in zip(images["uri"].to_pylist(), ids, strict=True):
+        parts = uri.partition("?")[0].split("/")
+        by_name.setdefault(parts[-1], []).append((parts[::-1], image_id))
+    found = []
+    for name in names:
+        parts = name.replace("\\", "/").split("/")[::-1]
+        shared = [(_common(parts, other), image_id) for other, image_id in by_name.get(parts[0], [])]
+        best = [image_id for length, image_id in shared if length == max(shared)[0]]
+        found.append(exact.get(name) or (best[0] if len(best) == 1 else name))
+    return found if len(set(found)) == len(found) else list(names)
+
+
+def _common(one: Sequence[str], other: Sequence[str]) -> int:
+    """How many parts two paths share, counted from the end."""
+    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def _from_parquet(data: bytes, name: str) -> tuple[list[str], Sequence[np.ndarray]]:
+    try:
+        table = tables.conform(
+            pq.read_table(io.BytesIO(data)),
+            pa.schema([("image_id", pa.string()), ("embedding", pa.list_(pa.float32()))]),
+            name=name,
+        )
+    except (pa.ArrowInvalid, OSError) as error:
+        raise EmbeddingError(f"{name} is no readable Parquet file: {str(error).splitlines()[0]}") from None
+    except TableError as error:
+        raise EmbeddingError(str(error)) from None
+    return table["image_id"].to_pylist(), [np.asarray(row.values) for row in table["embedding"]]
+
+
+def _from_npz(data: bytes, name: str) -> tuple[list[str], Sequence[np.ndarray]]:
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+            arrays = {key: archive[key] for key in archive.files}
+    except Exception as error:  # numpy and zipfile each raise their own for broken or hostile files
+        raise EmbeddingError(f"{name} can't be read as an .npz of numeric arrays: {error}") from None
+    if set(arrays) == {"image_id", "embedding"}:
+        ids, matrix = arrays["image_id"], arrays["embedding"]
+        if matrix.ndim != 2 or ids.shape != (len(matrix),):
+            raise EmbeddingError(f"{name}: image_id {list(ids.shape)} does not fit embedding {list(matrix.shape)}")
+        return [str(image_id) for image_id in ids], list(matrix)
+    return list(arrays), list(arrays.values())
+
+
+def _from_pickle(data: bytes, name: str) -> tuple[list[str], Sequence[np.ndarray]]:
+    found = read_arrays(data, name=name, error=EmbeddingError)
+    if not isinstance(found, dict) or not all(isinstance(v, np.ndarray) and v.dtype.kind in "iuf" for v in found.values()):
+        raise EmbeddingError(f"{name}: expected a dict of path -> numeric numpy array, got a {type(found).__name__}")
+    return [str(key) for key in found], list(found.values())
+
+
+def _shards(folder: Place) -> Iterator[Place]:
+    for entry in folder.files():
+        if entry.path.startswith("part-") and entry.path.endswith(".parquet"):
+            yield folder / entry.path
+
+
+def _columns(place: Place, names: list[str]) -> pa.Table:
+    try:
+        with place.filesystem.open_input_file(place.path) as file:
+            return pq.read_table(file, columns=names)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise TableError(f"{place.uri} is no readable Parquet file: {str(error).splitlines()[0]}") from None
+
+
+def _once(table: pa.Table) -> pa.Table:
+    """The first row of each image, in order of image_id."""
+    ids = table["image_id"].to_pylist()
+    first = {image_id: row for row, image_id in reversed(list(enumerate(ids)))}
+    return table.take(pa.array([first[image_id] for image_id in sorted(first)], pa.int64()))
+
+
+def _matrix(table: pa.Table, name: str) -> np.ndarray:
+    column = table["embedding"].combine_chunks()
+    flat = column.flatten().to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
+    lengths = set(np.diff(column.offsets.to_numpy()).tolist())
+    if len(lengths) > 1:
+        raise EmbeddingError(f"{name} holds vectors of different lengths: {sorted(lengths)}")
+    return flat.reshape(len(column), -1)
+
+
+def _merge(folder: Place, group: list[tuple[Place, pa.Table]]) -> int:
+    """One shard in the place of a group; a group of one with all its rows stays as it is."""
+    if not group:
+        return 0
+    whole = pa.concat_tables([table for _, table in group])
+    metadata = _metadata(whole)
+    if len(group) == 1 and whole.num_rows == _columns(group[0][0], ["image_id"]).num_rows:
+        return 1
+    kept = None
+    if whole.num_rows:
+        kept = write_shard(
+            folder,
+            encoder_id=metadata.get("encoder_id", ""),
+            image_ids=whole["image_id"].to_pylist(),
+            sha256=whole["sha256"].to_pylist(),
+            vectors=_matrix(whole, folder.uri),
+        )
+    for place, _ in group:
+        if kept is None or place.path != kept.path:
+            place.delete()
+    return int(kept is not None)
+
+
+def _metadata(table: pa.Table) -> dict[str, str]:
+    return {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}

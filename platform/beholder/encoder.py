@@ -1,0 +1,242 @@
+"""Images, texts -> unit embeddings in CLIP space; the only door to open_clip.
+
+The preprocessing here is the only one there is: batch jobs cut images to size with `EncoderConfig.fit` in their own processes
+and hand over uint8, serving hands over whatever it has, and both get the same vectors.
+"""
+
+import dataclasses
+import hashlib
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from beholder.config import setting
+from beholder.errors import ConfigError, EncoderError, ImageError, nearest
+from beholder.images import Fit, fit_pixels
+
+if TYPE_CHECKING:
+    import torch
+
+RANDOM = "random"
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """Which CLIP, with which weights, on what."""
+
+    name: str = setting("", "short name, the first part of the encoder id")
+    model: str = setting("", "open_clip's name of the architecture")
+    weights: str | None = setting(
+        None, "a pretrained tag of open_clip, a local file (.safetensors, .pt, .bin), or random (for speed tests only)"
+    )
+    quick_gelu: bool = setting(False, "whether a local weights file was trained with QuickGELU; a tag knows by itself")
+    size: int = setting(224, "side of the square the image tower takes, in pixels")
+    resize: str = setting("shortest", "shortest: scale the shorter side, cut out the middle; squash: scale both sides")
+    interpolation: str = setting("bicubic", "bicubic or bilinear")
+    mean: list[float] = setting([0.48145466, 0.4578275, 0.40821073], "subtracted from RGB in 0..1")
+    std: list[float] = setting([0.26862954, 0.26130258, 0.27577711], "then divided by")
+    precision: str = setting("auto", "fp32, bf16 or fp16; auto is fp32 on a CPU, bf16 or fp16 on a GPU")
+    device: str = setting("auto", "cpu, cuda or cuda:N; auto takes a GPU where there is one")
+    batch_size: int = setting(0, "images in one forward pass; 0 is 16 on a CPU, 256 on a GPU")
+
+    def __post_init__(self) -> None:
+        if self.precision not in ("auto", "fp32", "bf16", "fp16"):
+            raise ConfigError(f"encoder.precision must be auto, fp32, bf16 or fp16, got {self.precision!r}")
+        if self.batch_size < 0:
+            raise ConfigError(f"encoder.batch_size must be 0 or more, got {self.batch_size}")
+        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
+            raise ConfigError("encoder.mean and encoder.std must be three numbers each, std above 0")
+        self.fit  # noqa: B018  (checks size, resize and interpolation)
+
+    @property
+    def fit(self) -> Fit:
+        """How an image becomes what the tower takes."""
+        return Fit(self.size, self.resize, self.interpolation)
+
+    def resolved(self) -> "EncoderConfig":
+        """With the preprocessing its weights were trained with: a pretrained tag brings its own. Touches no network.
+
+        Raises EncoderError unless the weights are a known tag, a file that is there, or random.
+        """
+        if self.weights is None:
+            raise EncoderError(
+                f"encoder {self.name} has no weights: give encoder.weights=<tag> (a pretrained tag of {self.model}, "
+                "downloaded by open_clip) or encoder.weights=<file> (a local .safetensors, .pt or .bin)"
+            )
+        if self.weights == RANDOM or Path(self.weights).is_file():
+            return self
+        if "/" in self.weights or Path(self.weights).suffix:
+            raise EncoderError(f"encoder.weights={self.weights}: there is no such file")
+        import open_clip
+
+        tags = open_clip.list_pretrained_tags_by_model(self.model)
+        if self.weights not in tags:
+            raise EncoderError(
+                f"encoder.weights={self.weights} is neither a file nor a pretrained tag of {self.model}"
+                f"{nearest(self.weights, tags)}"
+            )
+        tag = open_clip.get_pretrained_cfg(self.model, self.weights)
+        return dataclasses.replace(
+            self,
+            quick_gelu=bool(tag.get("quick_gelu", False)),
+            mean=list(tag.get("mean") or self.mean),
+            std=list(tag.get("std") or self.std),
+            resize=tag.get("resize_mode") or self.resize,
+            interpolation=tag.get("interpolation") or self.interpolation,
+        )
+
+    def encoder_id(self) -> str:
+        """A name that changes whenever the vectors would: model, weights (a file by its content) and preprocessing."""
+        known = self.resolved()
+        weights = str(known.weights)
+        label, identity = weights, weights
+        if weights != RANDOM and Path(weights).is_file():
+            label = "".join(c if c.isalnum() else "_" for c in Path(weights).stem)[:24]
+            with open(weights, "rb") as file:
+                identity = hashlib.file_digest(file, "sha256").hexdigest()
+        parts = [
+            known.model, identity, known.quick_gelu, known.size, known.resize, known.interpolation, known.mean, known.std,
+        ]
+        return f"{self.name}-{label}-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]}"
+
+
+class Encoder:
+    """A loaded CLIP. `Encoder.load(config)`, then `images` and `texts`."""
+
+    def __init__(self, model: Any, tokenizer: Any, config: EncoderConfig, device: str):
+        import torch
+
+        self.config = config
+        self.device = device
+        self._model = model
+        self._tokenizer = tokenizer
+        self._mean = torch.tensor(config.mean, device=device).view(1, 3, 1, 1)
+        self._std = torch.tensor(config.std, device=device).view(1, 3, 1, 1)
+        self._autocast = _autocast_dtype(config.precision, device)
+        self.batch_size = config.batch_size or (16 if device == "cpu" else 256)
+
+    @classmethod
+    def load(cls, config: EncoderConfig) -> "Encoder":
+        """Build the model and load its weights (downloading a tag where open_clip has not got it yet).
+
+        Raises EncoderError where there are no weights, they don't fit the architecture, or can't be had. No pickle is run:
+        files are safetensors, or torch files read with weights_only.
+        """
+        import torch
+
+        config = config.resolved()
+        device = config.device if config.device != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
+        model = _build(config).to(device).eval().requires_grad_(False)
+        return cls(model, _tokenizer(config), config, device)
+
+    def images(self, pixels: "np.ndarray | Sequence[np.ndarray]") -> np.ndarray:
+        """Embed images in CLIP space.
+
+        pixels: uint8 RGB [N, H, W, 3] of any H and W, or a sequence of [H, W, 3] of different sizes.
+        Returns float32 [N, D], rows of length 1. Raises ImageError for an empty batch or another shape or dtype.
+        """
+        import torch
+
+        if len(pixels) == 0:
+            raise ImageError("expected at least one image, got an empty batch")
+        if isinstance(pixels, np.ndarray) and pixels.ndim != 4:
+            raise ImageError(f"expected uint8 RGB [N, H, W, 3], got {pixels.dtype} {list(pixels.shape)}")
+        found = []
+        for start in range(0, len(pixels), self.batch_size):
+            batch = np.stack([fit_pixels(image, self.config.fit) for image in pixels[start : start + self.batch_size]])
+            x = torch.from_numpy(batch).to(self.device).permute(0, 3, 1, 2).float().div_(255)
+            found.append(self._unit(self._model.encode_image, (x - self._mean) / self._std))
+        return np.concatenate(found)
+
+    def texts(self, texts: Sequence[str]) -> np.ndarray:
+        """Embed texts in the same space.
+
+        Returns float32 [N, D], rows of length 1. Raises EncoderError for no texts, or where the tokenizer can't be had.
+        """
+        if not texts:
+            raise EncoderError("expected at least one text, got none")
+        tokens = self._tokenizer(list(texts)).to(self.device)
+        return self._unit(self._model.encode_text, tokens)
+
+    def _unit(self, tower: Any, x: "torch.Tensor") -> np.ndarray:
+        import torch
+
+        with torch.inference_mode(), torch.autocast(
+            self.device.partition(":")[0], dtype=self._autocast, enabled=self._autocast is not None
+        ):
+            features = tower(x)
+        return torch.nn.functional.normalize(features.float(), dim=-1).cpu().numpy()
+
+
+def fetch(config: EncoderConfig) -> None:
+    """Make sure that the weights are on this machine, downloading a tag if need be. Raises EncoderError where they can't be had."""
+    weights = str(config.resolved().weights)
+    if weights == RANDOM or Path(weights).is_file():
+        return
+    import open_clip
+
+    try:
+        open_clip.download_pretrained(open_clip.get_pretrained_cfg(config.model, weights))
+    except Exception as error:  # hub clients raise errors of their own making
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise EncoderError(
+            f"weights {weights} of {config.model} could not be downloaded ({reason}); "
+            "where there is no network give a local file: encoder.weights=<file>"
+        ) from None
+
+
+def _build(config: EncoderConfig) -> Any:
+    import open_clip
+    import torch
+
+    weights = str(config.weights)
+    fetch(config)
+    root, level = logging.getLogger(), logging.getLogger().level
+    root.setLevel(logging.ERROR)  # open_clip warns on the root logger that random weights are random
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)  # random weights are the same on every machine and in every actor
+            return open_clip.create_model(
+                config.model,
+                pretrained=None if weights == RANDOM else weights,
+                force_quick_gelu=config.quick_gelu,
+                pretrained_text=False,
+                weights_only=True,
+            )
+    except Exception as error:  # open_clip, torch and safetensors each raise their own
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise EncoderError(f"encoder.weights={weights} can't be loaded into {config.model}: {reason}") from None
+    finally:
+        root.setLevel(level)
+
+
+def _tokenizer(config: EncoderConfig) -> Any:
+    """open_clip's own tokenizer; one that lives on a hub is fetched at the first text, not before."""
+    import open_clip
+
+    model_config = open_clip.get_model_config(config.model) or {}
+    if "hf_tokenizer_name" not in model_config.get("text_cfg", {}):
+        return open_clip.get_tokenizer(config.model)
+
+    def tokenize(texts: list[str]) -> Any:
+        try:
+            return open_clip.get_tokenizer(config.model)(texts)
+        except Exception as error:
+            raise EncoderError(f"the tokenizer of {config.model} can't be had: {str(error).splitlines()[0]}") from None
+
+    return tokenize
+
+
+def _autocast_dtype(precision: str, device: str) -> Any:
+    import torch
+
+    if precision == "auto":
+        if device == "cpu":
+            return None
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    return {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]

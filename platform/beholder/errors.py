@@ -1,0 +1,53 @@
+"""The exceptions. A BeholderError is a user's mistake or a bad input: one line for a person, never a traceback.
+
+BeholderError
+├── ConfigError        a setting that is unknown, missing or out of range
+├── StorageError       a place that can't be read or written
+├── TableError         a table that is not of its schema
+├── SpreadsheetError   a spreadsheet that can't be read at all (a bad row is not an error: it is `rejected`)
+├── ImageError         bytes that are no usable image
+├── EmbeddingError     vectors that don't fit: wrong shape, not finite, of another encoder
+└── EncoderError       a model or its weights that can't be had
+"""
+
+
+class BeholderError(Exception):
+    """Base of all: its message says what was expected, what came and what to do."""
+
+
+class ConfigError(BeholderError):
+    pass
+
+
+class StorageError(BeholderError):
+    pass
+
+
+class TableError(BeholderError):
+    pass
+
+
+class SpreadsheetError(BeholderError):
+    pass
+
+
+class ImageError(BeholderError):
+    pass
+
+
+class EmbeddingError(BeholderError):
+    pass
+
+
+class EncoderError(BeholderError):
+    pass
+
+
+def nearest(word: str, known: list[str]) -> str:
+    """'; did you mean ...?' for a misspelt word, or the known words where none is near."""
+    import difflib
+
+    match = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    if match:
+        return f"; did you mean {match[0]}?"
+    return f"; known: {', '.join(known)}" if known else ""

@@ -1,0 +1,201 @@
+"""Bytes -> uint8 RGB [H, W, 3]: the only decoding and resizing there is, with its limits.
+
+Whatever a file holds comes in as it looks to a person: EXIF rotation applied, CMYK and grey turned into RGB, 16 bits scaled to
+8, transparency laid on white. A file's header is judged before a single pixel of it is decoded.
+"""
+
+import hashlib
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from beholder.config import setting
+from beholder.errors import ConfigError, ImageError, StorageError
+from beholder.storage import Place
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+# The formats that are decoded; everything else Pillow knows (EPS runs Ghostscript, PSD, ...) is refused.
+FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "BMP", "GIF", "TIFF", "PPM")
+_ORIENTATION = 0x0112
+_SIDEWAYS = (5, 6, 7, 8)
+
+
+@dataclass(frozen=True)
+class ImageLimits:
+    """What an image may cost before it is refused."""
+
+    max_pixels: int = setting(100_000_000, "width x height above which an image is refused unread")
+    max_bytes: int = setting(256 * 1024 * 1024, "file size in bytes above which an image is refused unread")
+
+    def __post_init__(self) -> None:
+        for name in ("max_pixels", "max_bytes"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"limits.{name} must be at least 1, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How an image becomes a square of `size` pixels.
+
+    resize "shortest": the shorter side becomes `size`, then the middle is cut out (CLIP). "squash": both sides become `size`,
+    whatever the shape (SigLIP).
+    """
+
+    size: int
+    resize: str = "shortest"
+    interpolation: str = "bicubic"
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ConfigError(f"size must be at least 1 pixel, got {self.size}")
+        if self.resize not in ("shortest", "squash"):
+            raise ConfigError(f"resize must be shortest or squash, got {self.resize!r}")
+        if self.interpolation not in ("bicubic", "bilinear"):
+            raise ConfigError(f"interpolation must be bicubic or bilinear, got {self.interpolation!r}")
+
+
+def digest(data: bytes) -> str:
+    """SHA-256 of a file's bytes, in hex: images with equal digests are the same image."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def read(uri: str, *, limits: ImageLimits | None = None) -> bytes:
+    """The bytes of an image file. Raises ImageError where it is missing, can't be read, or is over the limit."""
+    try:
+        return Place.at(uri).read_bytes((limits or ImageLimits()).max_bytes)
+    except StorageError as error:
+        raise ImageError(str(error)) from None
+
+
+def shape(data: bytes, *, limits: ImageLimits | None = None) -> tuple[int, int]:
+    """(width, height) as shown, read from the header alone. Raises ImageError as `decode` does."""
+    image = _open(data, limits or ImageLimits())
+    return image.size[::-1] if _orientation(image) in _SIDEWAYS else image.size
+
+
+def decode(data: bytes, *, limits: ImageLimits | None = None) -> np.ndarray:
+    """The whole image as uint8 RGB [H, W, 3].
+
+    Raises ImageError for an empty file, a file that is no image or not whole, and one over the limits.
+    """
+    return np.asarray(_rgb(_open(data, limits or ImageLimits()), draft=None))
+
+
+def decode_fit(data: bytes, fit: Fit, *, limits: ImageLimits | None = None) -> np.ndarray:
+    """The image as uint8 RGB [size, size, 3], as `fit_pixels(decode(data), fit)` makes it but sooner.
+
+    A JPEG more than twice as large as needed is decoded at a half, quarter or eighth of its size (never below twice the
+    target, so that the last step is still a proper filter). Raises ImageError like `decode`.
+    """
+    return np.asarray(_square(_rgb(_open(data, limits or ImageLimits()), draft=2 * fit.size), fit))
+
+
+def fit_pixels(pixels: np.ndarray, fit: Fit) -> np.ndarray:
+    """uint8 RGB [H, W, 3] -> uint8 RGB [size, size, 3]; returned as it is where it has that size already."""
+    from PIL import Image
+
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+        raise ImageError(f"expected uint8 RGB [H, W, 3], got {pixels.dtype} {list(pixels.shape)}")
+    if pixels.shape[:2] == (fit.size, fit.size):
+        return pixels
+    if 0 in pixels.shape:
+        raise ImageError(f"expected at least one pixel, got {list(pixels.shape)}")
+    return np.asarray(_square(Image.fromarray(pixels), fit))
+
+
+def encode(pixels: np.ndarray, *, format: str = "PNG", quality: int = 90) -> bytes:
+    """uint8 RGB [H, W, 3] -> the bytes of a PNG, JPEG or WEBP file; quality 1..100 counts for the last two."""
+    from PIL import Image
+
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+        raise ImageError(f"expected uint8 RGB [H, W, 3], got {pixels.dtype} {list(pixels.shape)}")
+    buffer = io.BytesIO()
+    options = {} if format == "PNG" else {"quality": quality}
+    Image.fromarray(pixels).save(buffer, format=format, **options)
+    return buffer.getvalue()
+
+
+def _open(data: bytes, limits: ImageLimits) -> "Image.Image":
+    """The image with its header read and judged, its pixels not yet decoded."""
+    from PIL import Image, UnidentifiedImageError
+
+    if not data:
+        raise ImageError("the file is empty")
+    if len(data) > limits.max_bytes:
+        raise ImageError(f"the file has {len(data):,} bytes, more than the {limits.max_bytes:,} allowed")
+    Image.MAX_IMAGE_PIXELS = None  # our own limit is checked below, from the same header, and can be set
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except UnidentifiedImageError:
+        raise ImageError(f"the file is no image of a known format ({', '.join(FORMATS)})") from None
+    except Exception as error:  # decoders meet hostile bytes with whatever they like to raise
+        raise ImageError(f"the file's header can't be read: {error}") from None
+    width, height = image.size
+    if width * height > limits.max_pixels:
+        raise ImageError(f"{width:,} x {height:,} is over the limit of {limits.max_pixels:,} pixels")
+    return image
+
+
+def _rgb(image: "Image.Image", *, draft: int | None) -> "Image.Image":
+    """Decode, turn upright and convert to RGB. `draft`: both sides have to stay at least this long."""
+    from PIL import ImageOps
+
+    try:
+        if draft is not None:
+            image.draft("RGB" if image.mode in ("RGB", "YCbCr") else image.mode, (draft, draft))
+        image.load()
+    except Exception as error:
+        raise ImageError(f"the image is broken: {error}") from None
+    if _orientation(image) != 1:
+        ImageOps.exif_transpose(image, in_place=True)
+    return _convert(image)
+
+
+def _convert(image: "Image.Image") -> "Image.Image":
+    from PIL import Image
+
+    if image.mode.startswith("I"):  # 16 bits (Pillow widens some to 32)
+        wide = np.asarray(image).astype(np.int64)
+        if wide.min() < 0 or wide.max() > 65535:
+            raise ImageError(f"pixels of mode {image.mode} reach from {wide.min()} to {wide.max()}; expected 0..65535")
+        return Image.fromarray(np.round(wide / 257).astype(np.uint8)).convert("RGB")
+    if image.mode == "F":
+        raise ImageError("pixels are 32-bit floats, whose range nobody knows; save as 8 or 16 bits")
+    if "A" in image.mode or "a" in image.mode or "transparency" in image.info:
+        shown = image.convert("RGBA")
+        white = Image.new("RGBA", shown.size, (255, 255, 255, 255))
+        return Image.alpha_composite(white, shown).convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _square(image: "Image.Image", fit: Fit) -> "Image.Image":
+    """The resizing that CLIP was trained with: the same sizes and rounding as torchvision's Resize and CenterCrop."""
+    from PIL import Image
+
+    filter = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}[fit.interpolation]
+    size = fit.size
+    if fit.resize == "squash":
+        return image if image.size == (size, size) else image.resize((size, size), filter)
+    width, height = image.size
+    short, long = min(width, height), max(width, height)
+    scaled = int(size * long / short)
+    target = (size, scaled) if width <= height else (scaled, size)
+    left, top = round((target[0] - size) / 2), round((target[1] - size) / 2)
+    if scaled > 256 * size:  # a sliver, whose scaled form might not fit in memory: scale only the part that will be left
+        step = short / size
+        box = (left * step, top * step, (left + size) * step, (top + size) * step)
+        return image.resize((size, size), filter, box=tuple(min(edge, side) for edge, side in zip(box, (width, height) * 2)))
+    if image.size != target:
+        image = image.resize(target, filter)
+    return image.crop((left, top, left + size, top + size))
+
+
+def _orientation(image: "Image.Image") -> int:
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # EXIF that can't be read says nothing about the pixels
+        return 1

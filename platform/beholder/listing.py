@@ -1,0 +1,78 @@
+"""Which images there are: a folder, a glob, a Parquet list of URIs or an object store's prefix -> (image_id, uri).
+
+A listed file's image_id is its path below the listed folder ("portraits/7.jpg"); a Parquet list may bring its own.
+"""
+
+import io
+import re
+from collections.abc import Iterable
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from fsspec.utils import glob_translate
+
+from beholder import tables
+from beholder.errors import StorageError, TableError
+from beholder.storage import Place
+
+SCHEMA = pa.schema(
+    [pa.field("image_id", pa.string(), nullable=False), pa.field("uri", pa.string(), nullable=False)]
+)
+_WILD = re.compile(r"[*?\[]")
+
+
+def list_images(source: str) -> pa.Table:
+    """Every file that `source` names, in order of path, as a table of image_id and uri.
+
+    source: a folder or prefix (all files below it but hidden ones), a glob ("faces/**/*.png"), one file, or a .parquet file with
+    a column `uri` and, if wanted, `image_id`. Nothing is opened, so a file need not be an image.
+    Raises StorageError where there is nothing, TableError for a list without a `uri` or with a repeated image_id.
+    """
+    if source.endswith(".parquet"):
+        return _parquet_list(Place.at(source))
+    scheme, separator, rest = source.rpartition("://")
+    wild = _WILD.search(rest)
+    if wild:
+        folder = rest[: wild.start()].rpartition("/")[0]
+        root = Place.at(scheme + separator + (folder or ("/" if rest.startswith("/") else ".")))
+        matches = re.compile(glob_translate(rest[len(folder) :].lstrip("/")))
+        entries = [entry for entry in root.files() if matches.fullmatch(entry.path)]
+    else:
+        root = Place.at(source)
+        if root.is_file():
+            return pa.table({"image_id": [root.name], "uri": [root.uri]}, schema=SCHEMA)
+        entries = list(root.files())
+    if not entries:
+        raise StorageError(f"no files in {source}; expected a folder, a glob, a .parquet list of URIs or an s3:// prefix")
+    return pa.table({"image_id": [e.path for e in entries], "uri": [e.uri for e in entries]}, schema=SCHEMA)
+
+
+def resolve(root: Place, paths: Iterable[str]) -> dict[str, str | None]:
+    """path -> URI of the file it means below `root`, None where there is none. One listing, however many paths.
+
+    A path may also start with the name of `root` itself: images/7.jpg is found in .../images as well as beside it.
+    """
+    files = {entry.path: entry.uri for entry in root.files()}
+    found: dict[str, str | None] = {}
+    for path in paths:
+        below = path.replace("\\", "/").removeprefix("./").lstrip("/")
+        found[path] = files.get(below) or files.get(below.removeprefix(f"{root.name}/"))
+    return found
+
+
+def _parquet_list(place: Place) -> pa.Table:
+    try:
+        table = pq.read_table(io.BytesIO(place.read_bytes()))
+    except (pa.ArrowInvalid, OSError) as error:
+        raise TableError(f"{place.uri} is no readable Parquet file: {str(error).splitlines()[0]}") from None
+    if "image_id" not in table.column_names and "uri" in table.column_names:
+        table = table.append_column("image_id", table.column("uri"))
+    table = tables.conform(table, SCHEMA, name=place.uri)
+    if table.num_rows == 0:
+        raise StorageError(f"{place.uri} lists no images")
+    counts = table.group_by("image_id").aggregate([([], "count_all")])
+    twice = counts.filter(pc.greater(counts["count_all"], 1))
+    if twice.num_rows:
+        raise TableError(f"{place.uri} has image_id {twice['image_id'][0].as_py()!r} more than once")
+    return table

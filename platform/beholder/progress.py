@@ -1,0 +1,66 @@
+"""How far long work has come: a bar on a terminal, plain lines elsewhere (at most one every few seconds), on stderr."""
+
+import sys
+import time
+from collections.abc import Callable
+from typing import TextIO
+
+
+class Progress:
+    """`with Progress("embed", total=1004, unit="images") as progress: progress.advance(64)`."""
+
+    def __init__(
+        self,
+        label: str,
+        *,
+        total: int,
+        unit: str = "items",
+        stream: TextIO | None = None,
+        every: float = 5.0,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        self.label, self.total, self.unit = label, total, unit
+        self.done = 0
+        self._stream = stream if stream is not None else sys.stderr
+        self._every, self._clock = every, clock
+        self._bar = None
+
+    def __enter__(self) -> "Progress":
+        self._began = self._said = self._clock()
+        if self._stream.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import Progress as Bar
+
+            columns = (
+                TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+                TextColumn("{task.fields[speed]}"), TimeRemainingColumn(),
+            )
+            self._bar = Bar(*columns, console=Console(file=self._stream))
+            self._task = self._bar.add_task(self.label, total=self.total, speed="")
+            self._bar.start()
+        return self
+
+    def advance(self, count: int = 1) -> None:
+        self.done += count
+        now = self._clock()
+        if self._bar is not None:
+            self._bar.update(self._task, completed=self.done, speed=f"{self._speed(now):.1f} {self.unit}/s")
+        elif now - self._said >= self._every:
+            self._said = now
+            self._line(now)
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+        else:
+            self._line(self._clock())
+
+    def _speed(self, now: float) -> float:
+        return self.done / max(now - self._began, 1e-9)
+
+    def _line(self, now: float) -> None:
+        speed = self._speed(now)
+        left = (self.total - self.done) / speed if speed and self.done < self.total else 0
+        tail = f", {left:.0f} s left" if left >= 1 else f" in {now - self._began:.1f} s"
+        print(f"{self.label}: {self.done}/{self.total} {self.unit}, {speed:.1f}/s{tail}", file=self._stream, flush=True)

@@ -1,0 +1,151 @@
+"""The folder that a command leaves behind: config.yaml, metrics.json, results.csv, summary.md, log.txt, environment.json."""
+
+import datetime
+import json
+import logging
+import math
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from beholder.errors import StorageError
+from beholder.storage import Place
+
+log = logging.getLogger("beholder")
+
+
+class Run:
+    """One command's run. Every file in its folder is written whole; `log` lines reach log.txt when the run ends or fails."""
+
+    def __init__(self, place: Place, command: str):
+        self.place = place
+        self.command = command
+        self._handler: logging.Handler | None = None
+        self._log_path: Path | None = None
+
+    @classmethod
+    def start(cls, runs: Place, *, command: str, config: str, now: datetime.datetime) -> "Run":
+        """Make `<command>-<UTC time>/` (a second one in the same second gets -2) and begin its log."""
+        name = f"{command.replace(' ', '-')}-{now.astimezone(datetime.UTC):%Y%m%dT%H%M%SZ}"
+        place, attempt = runs / name, 1
+        while (place / "config.yaml").is_file():
+            attempt += 1
+            place = runs / f"{name}-{attempt}"
+        run = cls(place, command)
+        run.write_text("config.yaml", config)
+        run.write_json("environment.json", environment())
+        run._open_log()
+        return run
+
+    def metrics(self, values: Mapping[str, Any]) -> None:
+        """Write metrics.json: flat keys, numbers or text. A figure that is not finite becomes null."""
+        flat = {}
+        for key, value in values.items():
+            if isinstance(value, Mapping):
+                raise TypeError(f"metrics are flat: {key} holds a mapping")
+            flat[key] = None if isinstance(value, float) and not math.isfinite(value) else value
+        self.write_json("metrics.json", flat)
+
+    def results(self, frame: Any) -> None:
+        """Write results.csv from a pandas DataFrame."""
+        self.write_text("results.csv", frame.to_csv(index=False))
+
+    def summary(self, markdown: str) -> None:
+        """Write summary.md."""
+        self.write_text("summary.md", markdown)
+
+    def write_text(self, name: str, text: str) -> None:
+        (self.place / name).write_bytes(text.encode())
+
+    def write_json(self, name: str, value: Any) -> None:
+        self.write_text(name, json.dumps(value, indent=2, sort_keys=True) + "\n")
+
+    def finish(self) -> None:
+        """Close the log and put it in the folder."""
+        if self._handler is None or self._log_path is None:
+            return
+        log.removeHandler(self._handler)
+        self._handler.close()
+        if self.place.is_local:
+            return
+        try:
+            self.write_text("log.txt", self._log_path.read_text())
+        except StorageError as error:
+            log.warning("the log could not be kept: %s", error)
+        self._log_path.unlink(missing_ok=True)
+
+    def _open_log(self) -> None:
+        """A local run logs straight into its folder; a remote one aside, because an object can't be appended to."""
+        if self.place.is_local:
+            self._log_path = Path(self.place.path) / "log.txt"
+        else:
+            with tempfile.NamedTemporaryFile(suffix=".log", delete=False) as file:
+                self._log_path = Path(file.name)
+        self._handler = logging.FileHandler(self._log_path)
+        formatter = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
+        formatter.converter = lambda seconds: datetime.datetime.fromtimestamp(seconds or 0, datetime.UTC).timetuple()
+        self._handler.setFormatter(formatter)
+        log.setLevel(logging.INFO)
+        log.addHandler(self._handler)
+
+
+def environment() -> dict[str, Any]:
+    """Versions, commit and device: what somebody needs who wants the same figures again."""
+    import os
+    import platform
+    from importlib import metadata
+
+    packages = ("beholder", "ray", "torch", "torchvision", "open_clip_torch", "peft", "numpy", "pandas", "pyarrow", "pillow")
+    versions = {}
+    for package in packages:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            versions[package] = None
+    return {
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "device": _device(),
+        "commit": _commit(),
+        **{f"version.{name}": version for name, version in versions.items()},
+    }
+
+
+def _commit() -> str | None:
+    """The commit of the checkout this library runs from (with + for local changes); None for an installed wheel."""
+    folder = Path(__file__).parent
+    try:
+        described = subprocess.run(
+            ["git", "-C", str(folder), "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"],
+            capture_output=True, text=True, timeout=10, check=True,
+        )
+        tracked = subprocess.run(
+            ["git", "-C", str(folder), "ls-files", "--error-unmatch", "runs.py"], capture_output=True, timeout=10
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return described.stdout.strip() if tracked.returncode == 0 else None
+
+
+def _processor() -> str:
+    import platform
+
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _device() -> str:
+    """The NVIDIA cards the driver tells of, or "cpu"; asked of the driver, so that no command waits for torch."""
+    cards = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
+    names = []
+    for card in cards:
+        lines = card.read_text().splitlines()
+        names += [line.partition(":")[2].strip() for line in lines if line.startswith("Model")]
+    return ", ".join(names) or "cpu"

@@ -1,0 +1,159 @@
+"""Bytes at a path or a URI: a local folder, s3://, gs:// (pyarrow), or any other scheme that fsspec knows.
+
+A write is whole or not at all: locally it goes to a hidden file beside the target, is synced, and is renamed over it; an
+object store shows an object only once its upload is complete. Hidden files (a leading dot) are never listed.
+"""
+
+import contextlib
+import functools
+import os
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from beholder.errors import StorageError
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file in a listing: its URI, its path below the listed folder, its size in bytes."""
+
+    uri: str
+    path: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Place:
+    """A file or folder somewhere: `Place.at("s3://bucket/x") / "images.parquet"`."""
+
+    uri: str
+    path: str
+    filesystem: Any  # pyarrow.fs.FileSystem
+
+    @classmethod
+    def at(cls, uri: str | os.PathLike) -> "Place":
+        """Raises StorageError for a scheme nobody knows or a store that can't be reached."""
+        from pyarrow import fs
+
+        text = os.fspath(uri)
+        if not text:
+            raise StorageError("expected a path or a URI, got an empty one")
+        if "://" not in text or text.startswith("file://"):
+            path = os.path.abspath(os.path.expanduser(text.removeprefix("file://")))
+            return cls(path, path, fs.LocalFileSystem())
+        scheme, _, rest = text.partition("://")
+        rest, question, query = rest.partition("?")
+        root, _, path = rest.partition("/")
+        filesystem, base = _filesystem(f"{scheme}://{root}{question}{query}")
+        path = f"{base.rstrip('/')}/{path}".rstrip("/") if path else base.rstrip("/")
+        return cls(f"{scheme}://{rest.rstrip('/')}{question}{query}", path, filesystem)
+
+    def __truediv__(self, name: str) -> "Place":
+        base, question, query = self.uri.partition("?")
+        return Place(f"{base}/{name}{question}{query}", f"{self.path}/{name}", self.filesystem)
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition("/")[2]
+
+    @property
+    def is_local(self) -> bool:
+        return self.filesystem.type_name == "local"
+
+    def is_file(self) -> bool:
+        return self._kind() == "File"
+
+    def is_folder(self) -> bool:
+        return self._kind() == "Directory"
+
+    def read_bytes(self, limit: int | None = None) -> bytes:
+        """Everything in the file. Raises StorageError where it is missing or larger than `limit` bytes."""
+        try:
+            with self.filesystem.open_input_file(self.path) as file:
+                if limit is not None and file.size() > limit:
+                    raise StorageError(f"{self.uri} has {file.size():,} bytes, more than the {limit:,} allowed")
+                return bytes(file.read())
+        except FileNotFoundError:
+            raise StorageError(f"{self.uri} does not exist") from None
+        except OSError as error:
+            raise StorageError(f"{self.uri} can't be read: {_first_line(error)}") from None
+
+    def write_bytes(self, data: bytes) -> None:
+        """Put `data` there, whole or not at all, making folders as needed."""
+        try:
+            if self.is_local:
+                _write_aside(Path(self.path), data)
+            else:
+                if self.filesystem.type_name not in ("s3", "gcs"):  # object stores have no folders to make
+                    self.filesystem.create_dir(self.path.rpartition("/")[0], recursive=True)
+                with self.filesystem.open_output_stream(self.path) as file:
+                    file.write(data)
+        except OSError as error:
+            raise StorageError(f"{self.uri} can't be written: {_first_line(error)}") from None
+
+    def files(self) -> Iterator[Entry]:
+        """Every file below this folder, in order of path; hidden ones are left out. Nothing where there is no folder."""
+        from pyarrow import fs
+
+        try:
+            infos = self.filesystem.get_file_info(fs.FileSelector(self.path, recursive=True, allow_not_found=True))
+        except OSError as error:
+            raise StorageError(f"{self.uri} can't be listed: {_first_line(error)}") from None
+        for info in sorted(infos, key=lambda info: info.path):
+            below = info.path[len(self.path):].lstrip("/")
+            if info.type == fs.FileType.File and not any(part.startswith(".") for part in below.split("/")):
+                yield Entry((self / below).uri, below, info.size or 0)
+
+    def delete(self) -> None:
+        """Remove the file, if it is there."""
+        with contextlib.suppress(FileNotFoundError, OSError):
+            self.filesystem.delete_file(self.path)
+
+    def _kind(self) -> str:
+        try:
+            return str(self.filesystem.get_file_info(self.path).type.name)
+        except OSError as error:
+            raise StorageError(f"{self.uri} can't be reached: {_first_line(error)}") from None
+
+
+@functools.lru_cache(maxsize=64)
+def _filesystem(root: str) -> tuple[Any, str]:
+    """The filesystem behind scheme://bucket and the path of its root; kept, because a client is dear to make."""
+    import fsspec
+    import pyarrow as pa
+    from pyarrow import fs
+
+    try:
+        return fs.FileSystem.from_uri(root)
+    except pa.ArrowInvalid:
+        pass  # a scheme that pyarrow doesn't know
+    except OSError as error:
+        raise StorageError(f"{root} can't be reached: {_first_line(error)}") from None
+    try:
+        filesystem, path = fsspec.core.url_to_fs(root)
+    except (ValueError, ImportError) as error:
+        raise StorageError(f"{root} can't be opened: {_first_line(error)}") from None
+    return fs.PyFileSystem(fs.FSSpecHandler(filesystem)), path
+
+
+def _write_aside(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        with open(aside, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+
+
+def _first_line(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

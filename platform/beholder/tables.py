@@ -1,0 +1,106 @@
+"""The schema of every table, and Parquet to and from bytes.
+
+Times are UTC with microseconds. Ids are text. `rejected` has one row per refused judgement or image.
+"""
+
+import io
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from beholder.errors import StorageError, TableError
+from beholder.storage import Place
+
+_TIME = pa.timestamp("us", tz="UTC")
+
+IMAGES = pa.schema(
+    [
+        pa.field("image_id", pa.string(), nullable=False),
+        pa.field("uri", pa.string(), nullable=False),
+        ("sha256", pa.string()),  # of the file's bytes, in hex; null until somebody has read them
+        ("width", pa.int32()),  # pixels, as shown (after EXIF rotation)
+        ("height", pa.int32()),
+    ]
+)
+RATINGS = pa.schema(
+    [
+        pa.field("judgement_id", pa.string(), nullable=False),  # the `_id` of the spreadsheet's row
+        pa.field("user_id", pa.string(), nullable=False),
+        pa.field("image_id", pa.string(), nullable=False),
+        pa.field("attribute", pa.string(), nullable=False),
+        pa.field("score", pa.float32(), nullable=False),
+        ("at", _TIME),
+        ("lang", pa.string()),
+    ]
+)
+COMPARISONS = pa.schema(
+    [
+        pa.field("judgement_id", pa.string(), nullable=False),
+        pa.field("user_id", pa.string(), nullable=False),
+        pa.field("left_id", pa.string(), nullable=False),
+        pa.field("right_id", pa.string(), nullable=False),
+        pa.field("attribute", pa.string(), nullable=False),
+        pa.field("choice", pa.string(), nullable=False),  # left, right or tie
+        ("at", _TIME),
+        ("lang", pa.string()),
+    ]
+)
+REJECTED = pa.schema(
+    [
+        pa.field("file", pa.string(), nullable=False),  # the spreadsheet, or the image's URI
+        ("sheet", pa.string()),
+        ("row", pa.int64()),  # as the spreadsheet counts: the header is row 1
+        ("column", pa.string()),
+        ("value", pa.string()),
+        pa.field("reason", pa.string(), nullable=False),
+        ("attribute", pa.string()),  # the judgement that was lost; null for an image
+    ]
+)
+EMBEDDINGS = pa.schema(
+    [
+        pa.field("image_id", pa.string(), nullable=False),
+        ("sha256", pa.string()),
+        pa.field("embedding", pa.list_(pa.float32()), nullable=False),
+    ]
+)
+
+
+def read(place: Place, schema: pa.Schema) -> pa.Table:
+    """The table at `place`, or an empty one where there is none yet.
+
+    Raises TableError where the file is no Parquet or lacks a column of the schema.
+    """
+    if not place.is_file():
+        return schema.empty_table()
+    try:
+        table = pq.read_table(io.BytesIO(place.read_bytes()))
+    except (pa.ArrowInvalid, OSError) as error:
+        raise TableError(f"{place.uri} is no readable Parquet file: {str(error).splitlines()[0]}") from None
+    return conform(table, schema, name=place.uri)
+
+
+def write(place: Place, table: pa.Table, *, metadata: dict[str, str] | None = None) -> bool:
+    """Put the table there whole; False where the same table was there already and nothing was touched."""
+    if metadata:
+        table = table.replace_schema_metadata(metadata)
+    if place.is_file():
+        try:
+            if read(place, table.schema).equals(table, check_metadata=bool(metadata)):
+                return False
+        except (TableError, StorageError):
+            pass  # unreadable: replace it
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    place.write_bytes(buffer.getvalue())
+    return True
+
+
+def conform(table: pa.Table, schema: pa.Schema, *, name: str) -> pa.Table:
+    """The columns of `schema`, in its order and types. Raises TableError naming a missing column or a wrong type."""
+    missing = [column for column in schema.names if column not in table.column_names]
+    if missing:
+        raise TableError(f"{name} has no column {missing[0]!r}; found: {', '.join(table.column_names)}")
+    try:
+        return table.select(schema.names).cast(schema.with_metadata(table.schema.metadata))
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
+        raise TableError(f"{name} is not of its schema: {str(error).splitlines()[0]}") from None
