@@ -1,13 +1,16 @@
 """Captions: what a portrait looks like, in varied English, and pairs of texts that ask about one trait."""
 
 import random
+from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from beholder.portraits.traits import NAMES, TRAITS
 
-_SEVERAL = ("a portrait of", "a picture of", "a drawing of", "a photo of", "an avatar of", "an image of", "")
+LOW, HIGH = 0.40, 0.60  # a graded trait between them is ordinary
+_OPENINGS = ("a portrait of", "a picture of", "a drawing of", "a photo of", "an avatar of", "an image of", "")
 _PERSON = ("person", "person", "someone", "face", "character")
 
 # What can be said at a low and at a high value; a graded trait in the middle may also be said to be ordinary.
@@ -36,18 +39,26 @@ _WORDS: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
 }
 
 
-def caption(traits: Tensor, dice: random.Random, *, mentions: int | None = None) -> str:
+@dataclass(frozen=True)
+class Caption:
+    """A text, and the traits it speaks of."""
+
+    text: str
+    mentioned: tuple[str, ...]
+
+
+def caption(traits: Tensor, dice: random.Random, *, mentions: int | None = None) -> Caption:
     """Describe one portrait.
 
     traits: its row [T]. mentions: how many traits to name (a handful, if not given); the striking ones come first
     to mind, so a trait is named the likelier the further it is from ordinary.
     """
     values = traits.tolist()
-    count = mentions if mentions is not None else dice.choice((1, 2, 3, 4, 5, 6, 8, 10))
+    count = mentions if mentions is not None else dice.choice((1, 2, 3, 4, 6, 8, 10, 12))
     order = sorted(range(len(values)), key=lambda i: -_striking(i, values[i]) * dice.random())
-    said = [phrase for i in order if (phrase := phrase_for(NAMES[i], values[i], dice))][:count]
+    said = [(phrase, NAMES[i]) for i in order if (phrase := phrase_for(NAMES[i], values[i], dice))][:count]
     dice.shuffle(said)
-    return _sentence(said, dice)
+    return Caption(_sentence([phrase for phrase, _ in said], dice), tuple(name for _, name in said))
 
 
 def _striking(index: int, value: float) -> float:
@@ -62,12 +73,9 @@ def phrase_for(name: str, value: float, dice: random.Random) -> str:
     low, middle, high = _WORDS[name]
     if TRAITS[NAMES.index(name)].kind == "yes/no":
         return dice.choice(high if value > 0.5 else low)
-    if value < 0.40:
-        phrase, strength = dice.choice(low), 0.5 - value
-    elif value > 0.60:
-        phrase, strength = dice.choice(high), value - 0.5
-    else:
+    if LOW <= value <= HIGH:
         return dice.choice(middle) if middle else ""
+    phrase, strength = dice.choice(low if value < LOW else high), abs(value - 0.5)
     first, _, rest = phrase.partition(" ")
     if strength > 0.27 and first == "with" and not rest.startswith(("a ", "curls", "wrinkles")) and dice.random() < 0.6:
         return f"with very {rest}"
@@ -76,7 +84,7 @@ def phrase_for(name: str, value: float, dice: random.Random) -> str:
 
 def _sentence(said: list[str], dice: random.Random) -> str:
     """Put phrases behind one another as people do: "a portrait of a person with ..., ... and ..."."""
-    opening, person = dice.choice(_SEVERAL), dice.choice(_PERSON)
+    opening, person = dice.choice(_OPENINGS), dice.choice(_PERSON)
     start = f"{opening} {person if person == 'someone' else 'a ' + person}".strip()
     if not said:
         return start
@@ -95,12 +103,25 @@ def question(name: str) -> tuple[str, str]:
 def statements(name: str) -> tuple[list[str], list[str]]:
     """Every way to say the low end of a trait and every way to say the high end, as whole texts."""
     low, _, high = _WORDS[name]
-    openings = [f"{opening} a person".strip() for opening in _SEVERAL]
+    openings = [f"{opening} a person".strip() for opening in _OPENINGS]
     sides = [[f"{start} {words}" for start in openings for words in side] for side in (low, high)]
     return sides[0], sides[1]
 
 
-def captions(traits: Tensor, *, seed: int, mentions: int | None = None) -> list[str]:
+def describe(traits: Tensor, *, seed: int, mentions: int | None = None) -> list[Caption]:
     """Describe portraits [N, T], each in its own words; the same seed gives the same words."""
     seeds = np.random.default_rng(seed).integers(0, 2**63, len(traits))
     return [caption(row, random.Random(int(s)), mentions=mentions) for row, s in zip(traits, seeds, strict=True)]
+
+
+def fits(traits: Tensor, said: list[Caption]) -> Tensor:
+    """Which portraits each caption is true of, when caption i was said of portrait i.
+
+    traits: [N, T]. Returns bool [N captions, N portraits]: true where every trait the caption mentions is in the same
+    third (low, ordinary, high) as in the portrait it was said of.
+    """
+    yes_no = torch.tensor([trait.kind == "yes/no" for trait in TRAITS])
+    graded = (traits > LOW).int() + (traits > HIGH).int()
+    third = torch.where(yes_no, (traits > 0.5).int(), graded)
+    mentioned = torch.tensor([[name in each.mentioned for name in NAMES] for each in said])
+    return ((third[:, None] == third[None]) | ~mentioned[:, None]).all(dim=2)

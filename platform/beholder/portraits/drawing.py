@@ -36,9 +36,14 @@ def draw(traits: Tensor, size: int = 128) -> np.ndarray:
     traits: float [N, T] in 0..1, columns as in `traits.TRAITS`.
     Returns uint8 RGB [N, size, size, 3]; the same traits always give the same pixels.
     """
-    pixels = [_paint(part, size) for part in traits.float().split(_CHUNK)]
-    if not pixels:
+    if not len(traits):
         return np.zeros((0, size, size, 3), np.uint8)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # the planes are small: threads would spend their time waiting for each other
+    try:
+        pixels = [_paint(part, size) for part in traits.float().split(_CHUNK)]
+    finally:
+        torch.set_num_threads(threads)
     levels = (torch.cat(pixels).clamp_(0, 1) * 255).round_().to(torch.uint8)
     return levels.permute(0, 2, 3, 1).contiguous().numpy()
 
