@@ -6,6 +6,7 @@ and hand over uint8, serving hands over whatever it has, and both get the same v
 
 import dataclasses
 import hashlib
+import importlib.resources
 import json
 import logging
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from beholder import weights as shipped_weights
 from beholder.config import setting
 from beholder.errors import ConfigError, EncoderError, ImageError, nearest
 from beholder.images import Fit, fit_pixels
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     import torch
 
 RANDOM = "random"
+SHIPPED = "shipped:"
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,8 @@ class EncoderConfig:
     name: str = setting("", "short name, the first part of the encoder id")
     model: str = setting("", "open_clip's name of the architecture")
     weights: str | None = setting(
-        None, "a pretrained tag of open_clip, a local file (.safetensors, .pt, .bin), or random (for speed tests only)"
+        None,
+        "a pretrained tag of open_clip, a local file (.safetensors, .pt, .bin), shipped:<name>, or random (for speed tests only)",
     )
     quick_gelu: bool = setting(False, "whether a local weights file was trained with QuickGELU; a tag knows by itself")
     size: int = setting(224, "side of the square the image tower takes, in pixels")
@@ -68,12 +72,13 @@ class EncoderConfig:
                 f"encoder {self.name} has no weights: give encoder.weights=<tag> (a pretrained tag of {self.model}, "
                 "downloaded by open_clip) or encoder.weights=<file> (a local .safetensors, .pt or .bin)"
             )
+        if self.weights.startswith(SHIPPED):
+            return dataclasses.replace(self, weights=str(shipped_weights.shipped(self.weights.removeprefix(SHIPPED))))
         if self.weights == RANDOM or Path(self.weights).is_file():
             return self
         if "/" in self.weights or Path(self.weights).suffix:
             raise EncoderError(f"encoder.weights={self.weights}: there is no such file")
-        import open_clip
-
+        open_clip = _open_clip()
         tags = open_clip.list_pretrained_tags_by_model(self.model)
         if self.weights not in tags:
             raise EncoderError(
@@ -173,6 +178,15 @@ class Encoder:
         return torch.nn.functional.normalize(features.float(), dim=-1).cpu().numpy()
 
 
+def _open_clip() -> Any:
+    """open_clip, told of the architectures that this project ships."""
+    import open_clip
+
+    if "portraits" not in open_clip.list_models():
+        open_clip.add_model_config(Path(str(importlib.resources.files("beholder.data"))) / "open_clip")
+    return open_clip
+
+
 def fetch(config: EncoderConfig) -> None:
     """Make sure that the weights are on this machine, downloading a tag if need be. Raises EncoderError where they can't be had."""
     weights = str(config.resolved().weights)
@@ -191,9 +205,9 @@ def fetch(config: EncoderConfig) -> None:
 
 
 def _build(config: EncoderConfig) -> Any:
-    import open_clip
     import torch
 
+    open_clip = _open_clip()
     weights = str(config.weights)
     fetch(config)
     root, level = logging.getLogger(), logging.getLogger().level
@@ -217,8 +231,7 @@ def _build(config: EncoderConfig) -> Any:
 
 def _tokenizer(config: EncoderConfig) -> Any:
     """open_clip's own tokenizer; one that lives on a hub is fetched at the first text, not before."""
-    import open_clip
-
+    open_clip = _open_clip()
     model_config = open_clip.get_model_config(config.model) or {}
     if "hf_tokenizer_name" not in model_config.get("text_cfg", {}):
         return open_clip.get_tokenizer(config.model)
