@@ -188,7 +188,7 @@ def _chosen(command: str, group: str) -> str:
 
     path = _root() / f"{command.replace(' ', '_')}.yaml"
     if path.is_file():
-        for entry in OmegaConf.to_container(OmegaConf.load(path))["defaults"]:  # type: ignore[call-overload, index, union-attr]
+        for entry in OmegaConf.to_container(OmegaConf.load(path))["defaults"]:  # type: ignore[call-overload, index]
             if isinstance(entry, dict) and group in entry:
                 return str(entry[group])
     return ""
