@@ -1,0 +1,235 @@
+"""Generator: StyleGAN2 in plain PyTorch, no compiled operations.
+
+Parameters carry the names of NVIDIA's published networks (mapping.fc0.weight, synthesis.b64.conv0.affine.bias, ...), so
+weights trained elsewhere load as they are. Images are RGB in -1..1. Karras et al., "Analyzing and Improving the Image
+Quality of StyleGAN", 2020.
+"""
+
+import math
+from collections.abc import Mapping as Lookup
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+Noise = Literal["const", "random", "none"]
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """Sizes: layer r has min(channel_base / r, channel_max) channels."""
+
+    resolution: int = 128
+    z_dim: int = 64
+    w_dim: int = 128
+    mapping_layers: int = 1
+    channel_base: int = 3072
+    channel_max: int = 128
+    conv_clamp: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.resolution < 8 or self.resolution & (self.resolution - 1):
+            raise ValueError(f"resolution must be a power of two and at least 8, not {self.resolution}")
+
+    @property
+    def resolutions(self) -> tuple[int, ...]:
+        """4, 8, ... up to the image's size."""
+        return tuple(2**k for k in range(2, int(math.log2(self.resolution)) + 1))
+
+    @property
+    def num_ws(self) -> int:
+        """How many rows w+ has: one per convolution, and one for the last layer to RGB."""
+        return 2 * len(self.resolutions)
+
+    def channels(self, resolution: int) -> int:
+        """The channels of the block at a resolution."""
+        return min(self.channel_base // resolution, self.channel_max)
+
+    @classmethod
+    def of(cls, state: Lookup[str, Tensor], *, conv_clamp: float | None = None) -> "GeneratorConfig":
+        """Read the sizes off a network's tensors."""
+        sizes = sorted(int(key.split(".")[1][1:]) for key in state if key.endswith(".torgb.weight"))
+        channels = {size: state[f"synthesis.b{size}.torgb.weight"].shape[1] for size in sizes}
+        return cls(
+            resolution=sizes[-1],
+            z_dim=state["mapping.fc0.weight"].shape[1],
+            w_dim=state["synthesis.b4.conv1.affine.weight"].shape[1],
+            mapping_layers=sum(key.startswith("mapping.fc") and key.endswith(".weight") for key in state),
+            channel_base=max(size * count for size, count in channels.items()),
+            channel_max=max(channels.values()),
+            conv_clamp=conv_clamp,
+        )
+
+
+class Generator(nn.Module):
+    """z -> w -> image."""
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.mapping = Mapping(config)
+        self.synthesis = Synthesis(config)
+
+    def forward(self, z: Tensor, *, truncation: float = 1.0, noise: Noise = "const") -> Tensor:
+        """Make images from latents z [N, z_dim]: RGB [N, 3, R, R] in about -1..1."""
+        return self.synthesis(self.mapping(z, truncation=truncation), noise=noise)
+
+
+class Mapping(nn.Module):
+    """z -> w, repeated for every layer."""
+
+    w_avg: Tensor
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        self.num_layers, self.num_ws = config.mapping_layers, config.num_ws
+        for i in range(config.mapping_layers):
+            width = config.z_dim if i == 0 else config.w_dim
+            setattr(self, f"fc{i}", Dense(width, config.w_dim, rate=0.01, activate=True))
+        self.register_buffer("w_avg", torch.zeros(config.w_dim))
+
+    def forward(self, z: Tensor, *, truncation: float = 1.0) -> Tensor:
+        """Latents [N, z_dim] -> w+ [N, num_ws, w_dim]; truncation below 1 pulls them towards the mean."""
+        w = self.w(z * (z.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt())
+        return (self.w_avg + truncation * (w - self.w_avg)).unsqueeze(1).repeat(1, self.num_ws, 1)
+
+    def w(self, z: Tensor) -> Tensor:
+        """Latents taken as they are, not normalised, [N, z_dim] -> w [N, w_dim]."""
+        for i in range(self.num_layers):
+            z = getattr(self, f"fc{i}")(z)
+        return z
+
+
+class Synthesis(nn.Module):
+    """w+ -> image: blocks of growing resolution, each adding its RGB to the one before."""
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        self.resolutions = config.resolutions
+        for resolution in self.resolutions:
+            setattr(self, f"b{resolution}", Block(resolution, config))
+
+    def forward(self, ws: Tensor, *, noise: Noise = "const", until: int | None = None) -> Tensor:
+        """w+ [N, num_ws, w_dim] -> RGB [N, 3, R, R]; `until` stops at a smaller resolution, a preview for free."""
+        x, image = None, None
+        for k, resolution in enumerate(self.resolutions):
+            first = max(2 * k - 1, 0)
+            x, image = getattr(self, f"b{resolution}")(x, image, ws[:, first : first + 3], noise)
+            if resolution == until:
+                break
+        return image
+
+
+class Block(nn.Module):
+    """One resolution: upsampling convolution, convolution, and a layer to RGB."""
+
+    def __init__(self, resolution: int, config: GeneratorConfig) -> None:
+        super().__init__()
+        out = config.channels(resolution)
+        self.first = resolution == 4
+        if self.first:
+            self.const = nn.Parameter(torch.randn(out, 4, 4))
+        else:
+            self.conv0 = StyledConv(config.channels(resolution // 2), out, resolution, config, up=True)
+        self.conv1 = StyledConv(out, out, resolution, config)
+        self.torgb = ToRGB(out, config)
+
+    def forward(
+        self, x: Tensor | None, image: Tensor | None, ws: Tensor, noise: Noise
+    ) -> tuple[Tensor, Tensor]:
+        """Features and image so far, and the rows of w+ of this block [N, 2 or 3, w_dim] -> both at this resolution."""
+        if x is None or image is None:
+            x = self.const.to(ws.dtype).expand(len(ws), -1, -1, -1).contiguous(memory_format=torch.channels_last)
+            x = self.conv1(x, ws[:, 0], noise)
+            return x, self.torgb(x, ws[:, 1])
+        x = self.conv1(self.conv0(x, ws[:, 0], noise), ws[:, 1], noise)
+        return x, upsample(image) + self.torgb(x, ws[:, 2])
+
+
+class StyledConv(nn.Module):
+    """3 x 3 convolution, modulated by the style and demodulated, with noise, bias and leaky ReLU."""
+
+    noise_const: Tensor
+
+    def __init__(self, inner: int, out: int, resolution: int, config: GeneratorConfig, *, up: bool = False) -> None:
+        super().__init__()
+        self.up, self.clamp = up, config.conv_clamp
+        self.affine = Dense(config.w_dim, inner, bias=1.0)
+        self.weight = nn.Parameter(torch.randn(out, inner, 3, 3))
+        self.bias = nn.Parameter(torch.zeros(out))
+        self.noise_strength = nn.Parameter(torch.zeros(()))
+        self.register_buffer("noise_const", torch.randn(resolution, resolution))
+
+    def forward(self, x: Tensor, w: Tensor, noise: Noise) -> Tensor:
+        """x [N, inner, h, h], w [N, w_dim] -> [N, out, r, r].
+
+        Styles scale the activations before a convolution whose weights are the same for all, and the demodulation
+        scales them after it; the gain of sqrt(2) after the leaky ReLU is moved in front of it.
+        """
+        style = self.affine(w)
+        squares = self.weight.square().sum(dim=(2, 3))
+        demodulate = (style.square() @ squares.T + 1e-8).rsqrt()
+        x = x * style[:, :, None, None]
+        x = blur(functional.conv_transpose2d(x, self.weight.transpose(0, 1), stride=2)) if self.up else functional.conv2d(
+            x, self.weight, padding=1
+        )
+        shift = self.bias[None, :, None, None]
+        if noise == "const":
+            shift = shift + self.noise_const * self.noise_strength
+        elif noise == "random":
+            shift = shift + torch.randn_like(x[:, :1]) * self.noise_strength
+        gain = math.sqrt(2)
+        x = torch.addcmul((shift * gain).to(x.dtype), x, (demodulate * gain)[:, :, None, None].to(x.dtype))
+        x = functional.leaky_relu(x, 0.2, inplace=True)
+        return x if self.clamp is None else x.clamp(-self.clamp * gain, self.clamp * gain)
+
+
+class ToRGB(nn.Module):
+    """1 x 1 convolution to RGB, modulated but not demodulated."""
+
+    def __init__(self, inner: int, config: GeneratorConfig) -> None:
+        super().__init__()
+        self.clamp = config.conv_clamp
+        self.affine = Dense(config.w_dim, inner, bias=1.0)
+        self.weight = nn.Parameter(torch.randn(3, inner, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(3))
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        """x [N, inner, r, r], w [N, w_dim] -> RGB [N, 3, r, r]."""
+        style = self.affine(w) / math.sqrt(self.weight.shape[1])
+        x = functional.conv2d(x * style[:, :, None, None], self.weight, self.bias)
+        return x if self.clamp is None else x.clamp(-self.clamp, self.clamp)
+
+
+class Dense(nn.Module):
+    """Fully connected layer with an equalised learning rate: stored weights have the same spread in every layer."""
+
+    def __init__(self, inner: int, out: int, *, bias: float = 0.0, rate: float = 1.0, activate: bool = False) -> None:
+        super().__init__()
+        self.rate, self.activate = rate, activate
+        self.weight = nn.Parameter(torch.randn(out, inner) / rate)
+        self.bias = nn.Parameter(torch.full((out,), bias / rate))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, inner] -> [N, out]."""
+        gain = self.rate / math.sqrt(self.weight.shape[1])
+        x = functional.linear(x, self.weight * gain, self.bias * self.rate)
+        return functional.leaky_relu(x, 0.2) * math.sqrt(2) if self.activate else x
+
+
+def _kernel(gain: float, channels: int, like: Tensor) -> Tensor:
+    """The low-pass filter [1, 3, 3, 1] x [1, 3, 3, 1], with sum `gain`, once for each channel."""
+    row = torch.tensor([1.0, 3.0, 3.0, 1.0], device=like.device, dtype=like.dtype)
+    return (torch.outer(row, row) * (gain / 64)).expand(channels, 1, 4, 4)
+
+
+def blur(x: Tensor) -> Tensor:
+    """Smooth what a transposed convolution left behind, [N, C, 2h + 1, 2h + 1] -> [N, C, 2h, 2h]."""
+    return functional.conv2d(x, _kernel(4.0, x.shape[1], x), padding=1, groups=x.shape[1])
+
+
+def upsample(image: Tensor) -> Tensor:
+    """Double an image's size, zero-padded at its border as the published networks do."""
+    return functional.conv_transpose2d(image, _kernel(4.0, image.shape[1], image), stride=2, padding=1, groups=image.shape[1])
