@@ -10,3 +10,27 @@ setup: .venv/ready
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --constraint constraints.txt --editable ".[dev]"
 	touch .venv/ready
+
+# Later targets use the same words as the README. BEHOLDER_SHARED holds data for tests and benchmarks that can't ship with the project.
+BEHOLDER_SHARED ?= ../shared
+BENCH_IMAGES := $(wildcard $(BEHOLDER_SHARED)/data/omi/images)
+
+.PHONY: demo
+demo: setup
+	$(BIN)/python -m beholder demo $(ARGS)
+
+.PHONY: test
+test: setup
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/unit tests/integration $(ARGS)
+
+.PHONY: bench
+bench: setup
+	$(BIN)/beholder bench embed $(if $(BENCH_IMAGES),images=$(BENCH_IMAGES)) $(ARGS)
+
+.PHONY: lint
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy

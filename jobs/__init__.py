@@ -5,6 +5,12 @@ A command's module has a frozen dataclass `Settings` and `main(settings, run)`; 
 
 COMMANDS = {
     "import": ("beholder.jobs.import_", "spreadsheets of judgements, or embeddings from elsewhere -> checked tables"),
-    "embed": ("beholder.jobs.embed", "images -> a table of CLIP embeddings, on all cores and GPUs of a machine or cluster"),
-    "bench embed": ("beholder.jobs.bench_embed", "how fast `embed` is, beside the bare encoder and one image at a time"),
+    "embed": (
+        "beholder.jobs.embed",
+        "images -> a table of CLIP embeddings, on all cores and GPUs of a machine or cluster",
+    ),
+    "bench embed": (
+        "beholder.jobs.bench_embed",
+        "how fast `embed` is, beside the bare encoder and one image at a time",
+    ),
 }

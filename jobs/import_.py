@@ -18,7 +18,9 @@ from beholder.workspace import Workspace
 @dataclass(frozen=True)
 class Settings:
     source: str | None = setting(None, "folder or URI with the .xlsx spreadsheets of a study")
-    images: str | None = setting(None, "folder or URI that the spreadsheets' image paths start from; null: don't look at image files")
+    images: str | None = setting(
+        None, "folder or URI that the spreadsheets' image paths start from; null: don't look at image files"
+    )
     attributes: list[str] = setting(list(spreadsheets.ATTRIBUTES), "the columns that hold judgements")
     embeddings: str | None = setting(None, "instead of source: a .parquet, .npz or .pkl file of vectors computed elsewhere")
     encoder_id: str | None = setting(None, "with embeddings: the name of the encoder that made them")
@@ -120,7 +122,11 @@ def _import_embeddings(settings: Settings, workspace: Workspace, run: Run) -> No
         part = slice(start, start + embeddings.COMPACT_ROWS)
         ids = names[part]
         embeddings.write_shard(
-            folder, encoder_id=str(settings.encoder_id), image_ids=ids, sha256=[None] * len(ids), vectors=found.vectors[part]
+            folder,
+            encoder_id=str(settings.encoder_id),
+            image_ids=ids,
+            sha256=[None] * len(ids),
+            vectors=found.vectors[part],
         )
     matched = sum(old != new for old, new in zip(found.image_ids, names, strict=True))
     metrics = {"embeddings": len(names), "embeddings.renamed": matched, "dimensions": int(found.vectors.shape[1])}
@@ -144,5 +150,7 @@ def _summary(settings: Settings, metrics: dict[str, int], rejected: list[dict]) 
         lines += ["", "## Refused (each in results.csv)", "", "| count | reason | for example |", "|---:|---|---|"]
         for reason, found in sorted(reasons.items(), key=lambda item: -len(item[1])):
             first = found[0]
-            lines.append(f"| {len(found):,} | {reason} | {first['file'].rpartition('/')[2]} row {first['row']}, {first['value']!r} |")
+            lines.append(
+                f"| {len(found):,} | {reason} | {first['file'].rpartition('/')[2]} row {first['row']}, {first['value']!r} |"
+            )
     return "\n".join(lines) + "\n"

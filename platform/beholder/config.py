@@ -85,8 +85,9 @@ def knobs(cls: type, *, command: str) -> list[Knob]:
                 lines.append(Knob(key, "choice", _chosen(command, key), help, tuple(groups()[key])))
             continue
         value = OmegaConf.select(merged, key, throw_on_missing=False)
-        is_missing = OmegaConf.is_missing(OmegaConf.select(merged, key.rpartition(".")[0]) if "." in key else merged,
-                                          key.rpartition(".")[2])
+        is_missing = OmegaConf.is_missing(
+            OmegaConf.select(merged, key.rpartition(".")[0]) if "." in key else merged, key.rpartition(".")[2]
+        )
         lines.append(Knob(key, kind, "required" if is_missing else _show(value), help))
     return lines
 
@@ -187,8 +188,8 @@ def _chosen(command: str, group: str) -> str:
 
     path = _root() / f"{command.replace(' ', '_')}.yaml"
     if path.is_file():
-        for entry in OmegaConf.load(path).get("defaults", []):
-            if not isinstance(entry, str) and group in entry:
+        for entry in OmegaConf.to_container(OmegaConf.load(path))["defaults"]:  # type: ignore[call-overload, index]
+            if isinstance(entry, dict) and group in entry:
                 return str(entry[group])
     return ""
 

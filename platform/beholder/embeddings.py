@@ -1,7 +1,7 @@
 """The table image_id -> vector of one encoder: Parquet shards in a folder, and vectors computed elsewhere.
 
-A shard is named after the images in it, so that work done twice after a failure overwrites itself. Whoever reads the table gets each
-image once, whatever a killed job left behind.
+A shard is named after the images in it, so that work done twice after a failure overwrites itself. Whoever reads the table gets
+each image once, whatever a killed job left behind.
 """
 
 import hashlib
@@ -116,8 +116,8 @@ def compact(folder: Place, *, rows: int = COMPACT_ROWS) -> int:
 
 
 def from_file(place: Place) -> Embeddings:
-    """Vectors computed elsewhere: Parquet with image_id and embedding; .npz with one array per image, or with the arrays image_id [N]
-    and embedding [N, D]; or a pickle (.pkl, .pickle) of a dict path -> vector, read without running anything it contains.
+    """Vectors computed elsewhere: Parquet with image_id and embedding; .npz with one array per image, or with the arrays
+    image_id [N] and embedding [N, D]; or a pickle (.pkl, .pickle) of a dict path -> vector, read without running anything it contains.
 
     Raises EmbeddingError for another kind of file, vectors of different lengths, and numbers that are not finite.
     """

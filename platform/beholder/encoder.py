@@ -105,7 +105,14 @@ class EncoderConfig:
             with open(weights, "rb") as file:
                 identity = hashlib.file_digest(file, "sha256").hexdigest()
         parts = [
-            known.model, identity, known.quick_gelu, known.size, known.resize, known.interpolation, known.mean, known.std,
+            known.model,
+            identity,
+            known.quick_gelu,
+            known.size,
+            known.resize,
+            known.interpolation,
+            known.mean,
+            known.std,
         ]
         return f"{self.name}-{label}-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]}"
 
@@ -171,8 +178,9 @@ class Encoder:
     def _unit(self, tower: Any, x: "torch.Tensor") -> np.ndarray:
         import torch
 
-        with torch.inference_mode(), torch.autocast(
-            self.device.partition(":")[0], dtype=self._autocast, enabled=self._autocast is not None
+        with (
+            torch.inference_mode(),
+            torch.autocast(self.device.partition(":")[0], dtype=self._autocast, enabled=self._autocast is not None),
         ):
             features = tower(x)
         return torch.nn.functional.normalize(features.float(), dim=-1).cpu().numpy()

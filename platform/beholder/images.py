@@ -187,8 +187,8 @@ def _square(image: "Image.Image", fit: Fit) -> "Image.Image":
     left, top = round((target[0] - size) / 2), round((target[1] - size) / 2)
     if scaled > 256 * size:  # a sliver, whose scaled form might not fit in memory: scale only the part that will be left
         step = short / size
-        box = (left * step, top * step, (left + size) * step, (top + size) * step)
-        return image.resize((size, size), filter, box=tuple(min(edge, side) for edge, side in zip(box, (width, height) * 2)))
+        right, bottom = min((left + size) * step, width), min((top + size) * step, height)
+        return image.resize((size, size), filter, box=(left * step, top * step, right, bottom))
     if image.size != target:
         image = image.resize(target, filter)
     return image.crop((left, top, left + size, top + size))

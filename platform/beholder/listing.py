@@ -16,9 +16,7 @@ from beholder import tables
 from beholder.errors import StorageError, TableError
 from beholder.storage import Place
 
-SCHEMA = pa.schema(
-    [pa.field("image_id", pa.string(), nullable=False), pa.field("uri", pa.string(), nullable=False)]
-)
+SCHEMA = pa.schema([pa.field("image_id", pa.string(), nullable=False), pa.field("uri", pa.string(), nullable=False)])
 _WILD = re.compile(r"[*?\[]")
 
 

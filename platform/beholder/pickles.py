@@ -48,7 +48,7 @@ class _Dtype:
         if subdtype is not None or names is not None or fields is not None:
             raise pickle.UnpicklingError("it holds an array of records")
         order = order.decode() if isinstance(order, bytes) else order
-        self.dtype = self.dtype.newbyteorder(order if order in "<>" else "=")
+        self.dtype = self.dtype.newbyteorder(">" if order == ">" else "<" if order == "<" else "=")
 
     def array(self, raw: bytes, shape: tuple[int, ...], order: str) -> np.ndarray:
         """The numbers in `raw`; refused where their count is not that of `shape`."""

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable
-from typing import TextIO
+from typing import Any, TextIO
 
 
 class Progress:
@@ -23,7 +23,7 @@ class Progress:
         self.done = 0
         self._stream = stream if stream is not None else sys.stderr
         self._every, self._clock = every, clock
-        self._bar = None
+        self._bar: Any = None
 
     def __enter__(self) -> "Progress":
         self._began = self._said = self._clock()
@@ -33,8 +33,11 @@ class Progress:
             from rich.progress import Progress as Bar
 
             columns = (
-                TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-                TextColumn("{task.fields[speed]}"), TimeRemainingColumn(),
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[speed]}"),
+                TimeRemainingColumn(),
             )
             self._bar = Bar(*columns, console=Console(file=self._stream))
             self._task = self._bar.add_task(self.label, total=self.total, speed="")

@@ -97,8 +97,19 @@ def environment() -> dict[str, Any]:
     import platform
     from importlib import metadata
 
-    packages = ("beholder", "ray", "torch", "torchvision", "open_clip_torch", "peft", "numpy", "pandas", "pyarrow", "pillow")
-    versions = {}
+    packages = (
+        "beholder",
+        "ray",
+        "torch",
+        "torchvision",
+        "open_clip_torch",
+        "peft",
+        "numpy",
+        "pandas",
+        "pyarrow",
+        "pillow",
+    )
+    versions: dict[str, str | None] = {}
     for package in packages:
         try:
             versions[package] = metadata.version(package)
@@ -121,7 +132,10 @@ def _commit() -> str | None:
     try:
         described = subprocess.run(
             ["git", "-C", str(folder), "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"],
-            capture_output=True, text=True, timeout=10, check=True,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
         )
         tracked = subprocess.run(
             ["git", "-C", str(folder), "ls-files", "--error-unmatch", "runs.py"], capture_output=True, timeout=10

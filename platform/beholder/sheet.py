@@ -28,8 +28,13 @@ class Row:
     def refuse(self, column: str, reason: str, *, attribute: str | None = None) -> dict[str, Any]:
         """A row of the table `rejected` about one cell of this row."""
         return {
-            "file": self.file, "sheet": self.sheet, "row": self.number, "column": column,
-            "value": self.text(column), "reason": reason, "attribute": attribute,
+            "file": self.file,
+            "sheet": self.sheet,
+            "row": self.number,
+            "column": column,
+            "value": self.text(column),
+            "reason": reason,
+            "attribute": attribute,
         }
 
 

@@ -8,8 +8,8 @@ compare_data    _id, im1_path, im2_path                                        a
 compares        _id1, _id2, name                                               a pair, by image id; `name` is the pair's own id
 compare_label   _id, user_id, item_id, <attributes>, lang, insert_time         choices within a pair, one per attribute
 
-A choice is 1 (the first image), 2 (the second), or 0, "tie" or "equal". Times without a zone are UTC. Ids are unique within a file; the
-same judgement in two files is one.
+A choice is 1 (the first image), 2 (the second), or 0, "tie" or "equal". Times without a zone are UTC. Ids are unique within a file;
+the same judgement in two files is one.
 """
 
 import datetime

@@ -103,7 +103,7 @@ class Place:
         except OSError as error:
             raise StorageError(f"{self.uri} can't be listed: {_first_line(error)}") from None
         for info in sorted(infos, key=lambda info: info.path):
-            below = info.path[len(self.path):].lstrip("/")
+            below = info.path[len(self.path) :].lstrip("/")
             if info.type == fs.FileType.File and not any(part.startswith(".") for part in below.split("/")):
                 yield Entry((self / below).uri, below, info.size or 0)
 
