@@ -186,6 +186,12 @@ class Encoder:
         return torch.nn.functional.normalize(features.float(), dim=-1).cpu().numpy()
 
 
+def untrained(config: EncoderConfig) -> tuple[Any, Any]:
+    """The model and the tokenizer of a config with random weights, ready to be trained."""
+    config = dataclasses.replace(config, weights=RANDOM)
+    return _build(config), _tokenizer(config)
+
+
 def _open_clip() -> Any:
     """open_clip, told of the architectures that this project ships."""
     import open_clip

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -104,5 +104,5 @@ def load(path: Path) -> dict[str, Direction]:
                 name: Direction(name, file.get_tensor(name), each["model"], tuple(each["layers"]), tuple(each["says"]))
                 for name, each in about.items()
             }
-    except (OSError, KeyError, ValueError, TypeError) as error:
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
         raise EditError(f"{path} is no file of directions: {str(error).splitlines()[0]}") from None

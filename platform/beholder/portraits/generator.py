@@ -68,10 +68,11 @@ class GeneratorTraining:
 def new_generator(config: GeneratorConfig, *, seed: int) -> Generator:
     """A generator at its start: mapping set, layers to RGB silent."""
     torch.manual_seed(seed)
-    generator = Generator(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    generator = Generator(config).to(memory_format=torch.channels_last)
     noise = torch.randn(config.w_dim, len(traits.TRAITS), generator=torch.Generator().manual_seed(seed))
     spread = torch.linalg.qr(noise).Q * math.sqrt(config.w_dim / len(traits.TRAITS))
-    first = generator.mapping.fc0
+    first = generator.mapping.get_submodule("fc0")
+    assert isinstance(first, Dense)
     with torch.no_grad():
         first.weight.copy_(spread @ traits.basis() * math.sqrt(config.z_dim) / first.rate)
         first.bias.fill_(_OFFSET / first.rate)
@@ -119,7 +120,7 @@ def settle(generator: Generator) -> Generator:
     for module in settled.synthesis.modules():
         affine = getattr(module, "affine", None)
         if isinstance(affine, Dense):
-            affine.bias -= affine.weight @ settled.mapping.w_avg / math.sqrt(affine.weight.shape[1])
+            affine.bias.data -= affine.weight @ settled.mapping.w_avg / math.sqrt(affine.weight.shape[1])
     return settled
 
 

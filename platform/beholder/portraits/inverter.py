@@ -43,7 +43,7 @@ def train_inverter(
 ) -> Inverter:
     """Train an inverter on a pool of portraits; with a checkpoint file it goes on where it stopped."""
     torch.manual_seed(config.seed)
-    inverter = Inverter(config.network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    inverter = Inverter(config.network).to(memory_format=torch.channels_last)
     with torch.no_grad():
         w = generator.mapping.w(pool.latents)
         inverter.centre.copy_(generator.mapping.w_avg)

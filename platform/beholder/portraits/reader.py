@@ -45,7 +45,7 @@ def train_reader(
 ) -> Reader:
     """Train a reader on a pool of portraits; with a checkpoint file it goes on where it stopped."""
     torch.manual_seed(config.seed)
-    reader = Reader(pool.pixels.shape[1]).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    reader = Reader(pool.pixels.shape[1]).to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(reader.parameters(), weight_decay=0.02)
 
     def losses(step: int) -> dict[str, Tensor]:
