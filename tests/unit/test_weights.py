@@ -26,5 +26,5 @@ def test_missing_and_broken_files_are_said(tmp_path: Path) -> None:
         weights.shipped("nobody")
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(b"not a header")
-    with pytest.raises(WeightsError, match="broken.safetensors"):
+    with pytest.raises(WeightsError, match=r"broken\.safetensors"):
         weights.read(broken)

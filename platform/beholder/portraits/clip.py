@@ -34,7 +34,7 @@ class ClipTraining:
     """How the portrait CLIP is trained; the last portraits of the pool are kept for measuring."""
 
     reading_steps: int = 500  # at first the image tower learns to read traits, which costs no texts
-    steps: int = 2200
+    steps: int = 1400
     batch: int = 64
     learning_rate: float = 1e-3
     weight_decay: float = 0.05

@@ -18,9 +18,9 @@ class InverterTraining:
     """How the inverter is trained: first on the known w alone, then also on what the generator makes of its answer."""
 
     network: InverterConfig = field(default_factory=InverterConfig)
-    knowing_steps: int = 2500
-    steps: int = 3500
-    batch: int = 48
+    knowing_steps: int = 1500
+    steps: int = 2000
+    batch: int = 40
     learning_rate: float = 2e-3
     seen_at: int = 64  # the resolution at which the generator's images are compared
     seeing: float = 4.0  # weight of that comparison
@@ -54,7 +54,8 @@ def train_inverter(
     def losses(step: int) -> dict[str, Tensor]:
         seen = rows(pool, config.batch, seed=config.seed, step=step, held_out=config.held_out)
         images = pool.batch(seen)
-        common, departures = inverter.parts(images)
+        with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
+            common, departures = (part.float() for part in inverter.parts(images))
         found = {
             "w": functional.smooth_l1_loss(common, wanted[seen]),
             "departures": 0.1 * departures.square().mean(),

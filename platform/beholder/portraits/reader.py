@@ -29,11 +29,12 @@ class Reader(nn.Module):
 class ReaderTraining:
     """How the reader is trained; the last portraits of the pool are kept for measuring."""
 
-    steps: int = 3000
+    steps: int = 1800
     batch: int = 64
     learning_rate: float = 2e-3
     held_out: int = 1000
     seed: int = 13
+    bfloat16: bool = True
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.batch < 1:
@@ -50,8 +51,9 @@ def train_reader(
 
     def losses(step: int) -> dict[str, Tensor]:
         seen = rows(pool, config.batch, seed=config.seed, step=step, held_out=config.held_out)
-        loss = nn.functional.smooth_l1_loss(reader(pool.batch(seen)), pool.traits[seen], beta=0.1)
-        return {"reading": loss}
+        with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
+            read = reader(pool.batch(seen))
+        return {"reading": nn.functional.smooth_l1_loss(read.float(), pool.traits[seen], beta=0.1)}
 
     train(
         {"reader": reader},

@@ -68,5 +68,5 @@ def test_files_keep_everything(tmp_path: Path) -> None:
 
 def test_what_is_no_file_of_directions_is_refused(tmp_path: Path) -> None:
     (tmp_path / "other.safetensors").write_text("nothing")
-    with pytest.raises(EditError, match="other.safetensors"):
+    with pytest.raises(EditError, match=r"other\.safetensors"):
         directions.load(tmp_path / "other.safetensors")
