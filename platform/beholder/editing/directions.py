@@ -65,7 +65,7 @@ def find(w: Tensor, labels: Tensor) -> Tensor:
 
 
 def calibrate(
-    direction: Direction, ws: Tensor, read: Callable[[Tensor], Tensor], spread: float, *, tolerance: float = 0.02
+    direction: Direction, ws: Tensor, read: Callable[[Tensor], Tensor], spread: float, *, tolerance: float = 0.01
 ) -> Direction:
     """Scale a direction so that alpha 1 raises what `read` reads by `spread` on average.
 
@@ -77,15 +77,18 @@ def calibrate(
     def rise(scale: float) -> float:
         return float(read(apply(ws, {direction.name: scale}, {direction.name: direction})).mean() - start)
 
-    low, high = 0.0, 1.0
-    while rise(high) < spread:
-        low, high = high, high * 2
-        if high > 8:
-            raise EditError(f"direction {direction.name} raises its trait by {rise(8.0):.3f} at most, not by {spread:.3f}")
-    while high - low > tolerance:
-        middle = (low + high) / 2
-        low, high = (middle, high) if rise(middle) < spread else (low, middle)
-    return replace(direction, vector=direction.vector * ((low + high) / 2))
+    low, high = (0.0, 0.0), (1.0, rise(1.0))
+    while high[1] < spread:
+        if high[0] >= 8:
+            raise EditError(f"direction {direction.name} raises its trait by {high[1]:.3f} at most, not by {spread:.3f}")
+        low, high = high, (2 * high[0], rise(2 * high[0]))
+    for _ in range(12):  # regula falsi: what the move does is nearly a line in its scale
+        scale = low[0] + (high[0] - low[0]) * (spread - low[1]) / (high[1] - low[1])
+        risen = rise(scale)
+        if abs(risen - spread) <= tolerance * spread:
+            break
+        low, high = ((scale, risen), high) if risen < spread else (low, (scale, risen))
+    return replace(direction, vector=direction.vector * scale)
 
 
 def save(path: Path, directions: Sequence[Direction]) -> None:

@@ -57,9 +57,8 @@ class Builder:
 
     def __init__(self, keep: Path, out: Path, config: BuildConfig, *, show: Show) -> None:
         self.keep, self.out, self.config, self.show = keep, out, config, show
-        self.pool: Pool = open_pool(
-            keep, config.pool, progress=lambda done, total: show("pool")(done, total, {})
-        )
+        drawn = show("pool")
+        self.pool: Pool = open_pool(keep, config.pool, progress=lambda done, total: drawn(done, total, {}))
 
     def reader(self) -> Reader:
         """The reader of traits, which judges the others."""

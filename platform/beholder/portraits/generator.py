@@ -38,7 +38,7 @@ class GeneratorTraining:
     """How the generator is trained; the last portraits of the pool are kept for measuring."""
 
     network: GeneratorConfig = field(default_factory=GeneratorConfig)
-    stages: tuple[Stage, ...] = (Stage(16, 1000, 32), Stage(32, 1700, 32), Stage(64, 2600, 16), Stage(128, 3600, 16))
+    stages: tuple[Stage, ...] = (Stage(16, 1000, 32), Stage(32, 1700, 32), Stage(64, 2600, 16), Stage(128, 2600, 16))
     learning_rate: float = 0.03
     edges: float = 1.25  # weight of the gradients' error beside the pixels'
     focus: float = 2.5  # extra weight of the eyes, the mouth and the ears
