@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 # The formats that are decoded; everything else Pillow knows (EPS runs Ghostscript, PSD, ...) is refused.
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "BMP", "GIF", "TIFF", "PPM")
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "GIF", "TIFF", "PPM")
 _ORIENTATION = 0x0112
 _SIDEWAYS = (5, 6, 7, 8)
 
