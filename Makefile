@@ -17,7 +17,7 @@ BENCH_IMAGES := $(wildcard $(BEHOLDER_SHARED)/data/omi/images)
 
 .PHONY: demo
 demo: setup
-	$(BIN)/python -m beholder demo $(ARGS)
+	$(BIN)/beholder demo $(ARGS)
 
 .PHONY: test
 test: setup

@@ -4,6 +4,7 @@ A command's module has a frozen dataclass `Settings` and `main(settings, run)`; 
 """
 
 COMMANDS = {
+    "demo": ("beholder.jobs.demo", "the whole way on the sample that ships with the project"),
     "import": ("beholder.jobs.import_", "spreadsheets of judgements, or embeddings from elsewhere -> checked tables"),
     "embed": (
         "beholder.jobs.embed",

@@ -3,6 +3,8 @@
 import contextlib
 import logging
 import os
+import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -37,7 +39,8 @@ def connect(config: RayConfig) -> Iterator[None]:
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # Ray Data's own actors make its core print an error each
     known = config.address or os.environ.get("RAY_ADDRESS")
     try:
-        ray.init(config.address, log_to_driver=False, logging_level=logging.ERROR, **({} if known else _local(config)))
+        with _without("Set ray log level"):
+            ray.init(config.address, log_to_driver=False, logging_level=logging.ERROR, **({} if known else _local(config)))
     except (ConnectionError, ValueError, RayError) as error:
         raise ConfigError(f"Ray can't be reached at {known or 'this machine'}: {str(error).splitlines()[0]}") from None
     try:
@@ -53,6 +56,23 @@ def quiet_data() -> None:
     for handler in logging.getLogger("ray.data").handlers:
         if not hasattr(handler, "baseFilename"):
             handler.setLevel(logging.ERROR)
+
+
+@contextlib.contextmanager
+def _without(note: str) -> Iterator[None]:
+    """Keep back what Ray's core itself writes to stderr, and pass it on afterwards but for lines with `note`."""
+    with tempfile.TemporaryFile() as kept:
+        stderr = os.dup(2)
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            kept.seek(0)
+            for line in kept.read().decode(errors="replace").splitlines():
+                if note not in line:
+                    print(line, file=sys.stderr)
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ every key and type against the dataclass, and builds it.
 
 import dataclasses
 import importlib.resources
+import re
 import types
 import typing
 from collections.abc import Sequence
@@ -61,13 +62,13 @@ def load(cls: type[T], *, command: str, overrides: Sequence[str] = ()) -> T:
     _unlock(schema)
     try:
         merged = OmegaConf.merge(schema, composed)
+        missing = sorted(str(key) for key in OmegaConf.missing_keys(merged))
+        if missing:
+            listed = ", ".join(f"{key}=..." for key in missing)
+            raise ConfigError(f"{command} needs {listed}; see beholder {command} --help")
+        return typing.cast(T, OmegaConf.to_object(merged))
     except OmegaConfBaseException as error:
         raise ConfigError(_explain(error)) from None
-    missing = sorted(str(key) for key in OmegaConf.missing_keys(merged))
-    if missing:
-        listed = ", ".join(f"{key}=..." for key in missing)
-        raise ConfigError(f"{command} needs {listed}; see beholder {command} --help")
-    return typing.cast(T, OmegaConf.to_object(merged))
 
 
 def knobs(cls: type, *, command: str) -> list[Knob]:
@@ -94,9 +95,9 @@ def knobs(cls: type, *, command: str) -> list[Knob]:
 
 def dump(config: Any) -> str:
     """A config dataclass as YAML, every value written out."""
-    from omegaconf import OmegaConf
+    import yaml  # type: ignore[import-untyped]
 
-    return OmegaConf.to_yaml(OmegaConf.structured(config))
+    return str(yaml.safe_dump(dataclasses.asdict(config), sort_keys=False, allow_unicode=True))
 
 
 def groups() -> dict[str, list[str]]:
@@ -155,10 +156,15 @@ def _sort(cls: type, command: str, overrides: Sequence[str]) -> tuple[list[str],
                 raise ConfigError(f"{key}={value} is not a choice{nearest(value, groups()[key])}")
             lines.append(override)
         elif kind.startswith("str"):
-            texts[key] = None if value == "null" and kind.endswith("null") else value
+            texts[key] = None if value == "null" and kind.endswith("null") else _literal(value)
         else:
             lines.append(f"++{key}={value}")
     return lines, texts
+
+
+def _literal(text: str) -> str:
+    """Text whose ${...} OmegaConf will leave as it is."""
+    return re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + r"\${", text)
 
 
 def _fields(cls: type, prefix: str = "") -> list[tuple[str, str, str, type | None]]:
@@ -215,5 +221,5 @@ def _unlock(node: Any) -> None:
 def _explain(error: Exception) -> str:
     """OmegaConf's and Hydra's multi-line messages as one line that names the setting."""
     text = str(error).strip().splitlines()[0].replace("++", "")
-    key = getattr(error, "full_key", None)
+    key = getattr(error, "full_key", None) or getattr(error, "override", "").removeprefix("++")
     return f"{key}: {text}" if key and key not in text else text

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from PIL import Image
 
 # The formats that are decoded; everything else Pillow knows (EPS runs Ghostscript, PSD, ...) is refused.
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "BMP", "GIF", "TIFF", "PPM")
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "GIF", "TIFF", "PPM")
 _ORIENTATION = 0x0112
 _SIDEWAYS = (5, 6, 7, 8)
+_PNG_EXIF = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")  # the chunks that may tell an orientation
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,10 @@ def read(uri: str, *, limits: ImageLimits | None = None) -> bytes:
 def shape(data: bytes, *, limits: ImageLimits | None = None) -> tuple[int, int]:
     """(width, height) as shown, read from the header alone. Raises ImageError as `decode` does."""
     image = _open(data, limits or ImageLimits())
+    if image.format == "TIFF":  # Pillow has turned its size already
+        return image.size
+    if image.format == "PNG" and not any(mark in data for mark in _PNG_EXIF):
+        return image.size  # asked for EXIF that it has not got, Pillow would decode the pixels to look behind them
     return image.size[::-1] if _orientation(image) in _SIDEWAYS else image.size
 
 
@@ -148,11 +153,13 @@ def _rgb(image: "Image.Image", *, draft: int | None) -> "Image.Image":
         if draft is not None:
             image.draft("RGB" if image.mode in ("RGB", "YCbCr") else image.mode, (draft, draft))
         image.load()
+        if _orientation(image) != 1:
+            ImageOps.exif_transpose(image, in_place=True)
+        return _convert(image)
+    except ImageError:
+        raise
     except Exception as error:
         raise ImageError(f"the image is broken: {error}") from None
-    if _orientation(image) != 1:
-        ImageOps.exif_transpose(image, in_place=True)
-    return _convert(image)
 
 
 def _convert(image: "Image.Image") -> "Image.Image":

@@ -6,6 +6,7 @@ A listed file's image_id is its path below the listed folder ("portraits/7.jpg")
 import io
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,6 +19,7 @@ from beholder.storage import Place
 
 SCHEMA = pa.schema([pa.field("image_id", pa.string(), nullable=False), pa.field("uri", pa.string(), nullable=False)])
 _WILD = re.compile(r"[*?\[]")
+_OPTIONS = re.compile(r"\?\w+=.*$")  # s3://bucket/faces?endpoint_override=...
 
 
 def list_images(source: str) -> pa.Table:
@@ -29,11 +31,14 @@ def list_images(source: str) -> pa.Table:
     """
     if source.endswith(".parquet"):
         return _parquet_list(Place.at(source))
-    scheme, separator, rest = source.rpartition("://")
+    scheme, separator, rest = source.partition("://") if "://" in source else ("", "", source)
+    options = _OPTIONS.search(rest) if scheme else None
+    query = options[0] if options else ""
+    rest = rest.removesuffix(query)
     wild = _WILD.search(rest)
-    if wild:
+    if wild and (scheme or not Path(source).exists()):
         folder = rest[: wild.start()].rpartition("/")[0]
-        root = Place.at(scheme + separator + (folder or ("/" if rest.startswith("/") else ".")))
+        root = Place.at(scheme + separator + (folder or ("/" if rest.startswith("/") else ".")) + query)
         matches = re.compile(glob_translate(rest[len(folder) :].lstrip("/")))
         entries = [entry for entry in root.files() if matches.fullmatch(entry.path)]
     else:

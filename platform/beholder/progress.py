@@ -27,6 +27,7 @@ class Progress:
 
     def __enter__(self) -> "Progress":
         self._began = self._said = self._clock()
+        self._last = -1
         if self._stream.isatty():
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -56,13 +57,14 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.stop()
-        else:
+        elif self._last != self.done:
             self._line(self._clock())
 
     def _speed(self, now: float) -> float:
         return self.done / max(now - self._began, 1e-9)
 
     def _line(self, now: float) -> None:
+        self._last = self.done
         speed = self._speed(now)
         left = (self.total - self.done) / speed if speed and self.done < self.total else 0
         tail = f", {left:.0f} s left" if left >= 1 else f" in {now - self._began:.1f} s"

@@ -52,7 +52,7 @@ class Place:
         return cls(f"{scheme}://{rest.rstrip('/')}{question}{query}", path, filesystem)
 
     def __truediv__(self, name: str) -> "Place":
-        base, question, query = self.uri.partition("?")
+        base, question, query = self.uri.partition("?") if "://" in self.uri else (self.uri, "", "")
         return Place(f"{base}/{name}{question}{query}", f"{self.path}/{name}", self.filesystem)
 
     @property

@@ -1,0 +1,38 @@
+"""`beholder demo`: the whole way on the sample that ships with the project; every step is a command that a person could type."""
+
+import importlib.resources
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from beholder import cli
+from beholder.config import setting
+from beholder.encoder import EncoderConfig
+from beholder.errors import BeholderError
+from beholder.runs import Run, log
+
+
+@dataclass(frozen=True)
+class Settings:
+    workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
+    encoder: EncoderConfig = setting(EncoderConfig(), "which CLIP")
+
+
+def main(settings: Settings, run: Run) -> None:
+    sample = Path(str(importlib.resources.files("beholder.data"))) / "sample"
+    steps = [
+        ("Read what 24 simulated people said of 600 portraits", ["import", f"source={sample}", f"images={sample}"]),
+        ("Embed the portraits", ["embed", f"encoder={settings.encoder.name}", f"encoder.weights={settings.encoder.weights}"]),
+    ]
+    lines = ["# Demo", ""]
+    for number, (what, words) in enumerate(steps, start=1):
+        words = [*words, f"workspace={settings.workspace}"]
+        command = f"beholder {shlex.join(words)}"
+        print(f"\n{number}/{len(steps)} {what}\n$ {command}", flush=True)
+        log.info("%s", command)
+        if cli.main(words):
+            raise BeholderError(f"the demo stops here: {command} failed")
+        lines.append(f"{number}. {what}: `{command}`")
+    run.metrics({"steps": len(steps)})
+    run.summary("\n".join(lines) + "\n")
+    print("\nDone. The tables are in the workspace, what each step did is in its run folder.")
