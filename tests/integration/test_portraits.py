@@ -17,7 +17,11 @@ from beholder.portraits import traits
 from beholder.portraits.directions import NAMES
 from beholder.portraits.drawing import draw
 from beholder.portraits.evaluation import (
-    Networks, measure_clip, measure_directions, measure_generator, measure_inverter,
+    Networks,
+    measure_clip,
+    measure_directions,
+    measure_generator,
+    measure_inverter,
 )  # fmt: skip
 
 SEED = 77
