@@ -27,18 +27,19 @@ def shipped(name: str) -> Path:
 
 
 def write(
-    path: Path, tensors: Mapping[str, "Tensor"], *, card: Mapping[str, Any], network: Mapping[str, Any], half: bool = False
+    path: Path, tensors: Mapping[str, "Tensor"], *, card: Mapping[str, Any], network: Mapping[str, Any], half_from: int = 9
 ) -> None:
     """Write tensors to a safetensors file and their card (JSON) beside it.
 
-    network: the settings that rebuild the network, kept in the file itself. half: store matrices as float16.
+    network: the settings that rebuild the network, kept in the file itself. half_from: tensors of so many dimensions and
+    more are stored as float16.
     """
     import torch
     from safetensors.torch import save_file
 
     path.parent.mkdir(parents=True, exist_ok=True)
     kept = {
-        name: (value.half() if half and value.ndim >= 2 and value.dtype == torch.float32 else value).detach().contiguous()
+        name: (value.half() if value.ndim >= half_from and value.dtype == torch.float32 else value).detach().contiguous()
         for name, value in tensors.items()
     }
     save_file(kept, path, metadata={"network": json.dumps(network)})

@@ -12,7 +12,7 @@ from beholder.errors import WeightsError
 def test_tensors_settings_and_card_come_back(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "some.safetensors"
     tensors = {"a.weight": torch.randn(3, 4), "a.bias": torch.randn(4)}
-    weights.write(path, tensors, card={"what": "a test"}, network={"width": 4}, half=True)
+    weights.write(path, tensors, card={"what": "a test"}, network={"width": 4}, half_from=2)
     found, network = weights.read(path)
     assert network == {"width": 4}
     assert found["a.weight"].dtype == torch.float32

@@ -69,7 +69,7 @@ class Builder:
     def generator(self) -> Generator:
         """The generator."""
         found = train_generator(self.pool, self.config.generator, **self._how(shipped.GENERATOR))
-        self._write(shipped.GENERATOR, found, self.config.generator, asdict(found.config), half=False)
+        self._write(shipped.GENERATOR, found, self.config.generator, asdict(found.config), half_from=4)
         return found
 
     def inverter(self, generator: Generator) -> Inverter:
@@ -102,13 +102,13 @@ class Builder:
         part = name.removeprefix("portraits-")
         return {"checkpoint": self.keep / f"{part}.pt", "progress": self.show(part)}
 
-    def _write(self, name: str, network: nn.Module, settings: Any, sizes: dict[str, Any], *, half: bool = True) -> None:
-        """A network's weights and card; matrices as float16 where `half`."""
+    def _write(self, name: str, network: nn.Module, settings: Any, sizes: dict[str, Any], *, half_from: int = 2) -> None:
+        """A network's weights and card; tensors of `half_from` dimensions and more as float16."""
         card = self._card(name, asdict(settings))
         card["parameters"] = sum(parameter.numel() for parameter in network.parameters())
-        card["stored"] = "float16 matrices" if half else "float32"
+        card["stored"] = f"float16 from {half_from} dimensions on, float32 below"
         card["minutes"] = round(training.seconds(self._how(name)["checkpoint"]) / 60, 1)
-        weights.write(self.out / f"{name}.safetensors", network.state_dict(), card=card, network=sizes, half=half)
+        weights.write(self.out / f"{name}.safetensors", network.state_dict(), card=card, network=sizes, half_from=half_from)
 
     def _card(self, name: str, settings: dict[str, Any]) -> dict[str, Any]:
         return {

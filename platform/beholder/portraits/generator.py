@@ -21,6 +21,7 @@ from beholder.portraits.training import Progress, cosine, rows, silent, train
 
 # Where a portrait has its eyes, mouth and ears: centre and radii.
 _SPOTS = ((0.0, -0.03, 0.5, 0.22), (0.0, 0.34, 0.32, 0.16), (-0.46, 0.24, 0.12, 0.16), (0.46, 0.24, 0.12, 0.16))
+_LIPS = (0.0, 0.34, 0.24, 0.09)
 _OFFSET = 4.0  # of the mapping, in standard deviations of w
 
 
@@ -38,8 +39,11 @@ class GeneratorTraining:
     """How the generator is trained; the last portraits of the pool are kept for measuring."""
 
     network: GeneratorConfig = field(default_factory=GeneratorConfig)
-    stages: tuple[Stage, ...] = (Stage(16, 1000, 32), Stage(32, 1700, 32), Stage(64, 2600, 16), Stage(128, 2600, 16))
+    stages: tuple[Stage, ...] = (Stage(16, 1000, 32), Stage(32, 1700, 32), Stage(64, 2600, 16), Stage(128, 2000, 16))
+    finish: int = 1000  # steps at the end, at full size and a low rate, with more weight on the mouth
     learning_rate: float = 0.03
+    finish_rate: float = 0.008
+    finish_focus: float = 9.0
     edges: float = 1.25  # weight of the gradients' error beside the pixels'
     focus: float = 2.5  # extra weight of the eyes, the mouth and the ears
     ema: float = 0.998
@@ -53,6 +57,11 @@ class GeneratorTraining:
 
     @property
     def steps(self) -> int:
+        """All stages and the finish together."""
+        return self.staged + self.finish
+
+    @property
+    def staged(self) -> int:
         """All stages together."""
         return sum(stage.steps for stage in self.stages)
 
@@ -99,7 +108,8 @@ def train_generator(
         w = ws[seen].unsqueeze(1).expand(-1, config.network.num_ws, -1)
         with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
             image = generator.synthesis(w, noise="none", until=stage.resolution)
-        return _losses(image.float() - pool.batch(seen, stage.resolution), config)
+        error = image.float() - pool.batch(seen, stage.resolution)
+        return _losses(error, config, finishing=step >= config.staged)
 
     train(
         {"generator": generator, "average": average},
@@ -125,18 +135,22 @@ def settle(generator: Generator) -> Generator:
 
 
 def _rate(config: GeneratorTraining, step: int) -> float:
-    """Cosine over the whole training, with a short warm-up in every stage."""
+    """A cosine over the stages, with a short warm-up in each, and a lower one over the finish."""
+    if step >= config.staged:
+        return cosine(step - config.staged, config.finish, peak=config.finish_rate, warmup=20)
     _, within = config.stage(step)
-    rate = cosine(step, config.steps, peak=config.learning_rate, warmup=1, floor=0.02)
+    rate = cosine(step, config.staged, peak=config.learning_rate, warmup=1, floor=0.02)
     return rate * min(1.0, (within + 1) / 100)
 
 
-def _losses(error: Tensor, config: GeneratorTraining) -> dict[str, Tensor]:
+def _losses(error: Tensor, config: GeneratorTraining, *, finishing: bool = False) -> dict[str, Tensor]:
     """Absolute error of pixels and of their differences, with more weight on what is small and matters."""
     size = error.shape[-1]
     ticks = (torch.arange(size) + 0.5) * (2 / size) - 1
     x, y = ticks.view(1, -1), ticks.view(-1, 1)
     weight = 1 + config.focus * torch.stack([glow(x, y, *spot) for spot in _SPOTS]).amax(dim=0)
+    if finishing:
+        weight = weight + config.finish_focus * glow(x, y, *_LIPS)
     across = (error[..., 1:] - error[..., :-1]).abs() * weight[:, 1:]
     down = (error[..., 1:, :] - error[..., :-1, :]).abs() * weight[1:]
     return {"pixels": (error.abs() * weight).mean(), "edges": config.edges * (across.mean() + down.mean())}
