@@ -37,7 +37,7 @@ def main(settings: Settings, run: Run) -> None:
     import torch
 
     from beholder.portraits import shipped
-    from beholder.portraits.building import BuildConfig, Builder
+    from beholder.portraits.building import BuildConfig, Builder, add_figures
     from beholder.portraits.sample import SampleConfig, write_sample
 
     if settings.threads:
@@ -63,7 +63,7 @@ def main(settings: Settings, run: Run) -> None:
         write_sample(keep / "sample", SampleConfig())
     figures = _figures(out, settings) if settings.measure else {}
     if figures:
-        builder.add_figures(figures)
+        add_figures(out, figures)
     sizes = {path.stem: path.stat().st_size for path in sorted(out.glob("*.safetensors"))}
     run.metrics(figures | {f"bytes/{name}": size for name, size in sizes.items()} | {"bytes": sum(sizes.values())})
     run.results(pd.DataFrame({"weights": list(sizes), "bytes": list(sizes.values())}))

@@ -24,17 +24,21 @@ class Settings:
     refinement_steps: int = setting(50, "steps of a refined inversion")
     seed: int = setting(2_000_003, "of the draws")
     weights: str | None = setting(None, "a folder of weights to measure instead of the shipped ones")
+    cards: bool = setting(False, "put the figures on the cards of these weights")
     sheets: str | None = setting(None, "a folder for contact sheets: drawings beside generated portraits, and every direction")
     encoder: EncoderConfig = setting(EncoderConfig(), "the CLIP that is measured")
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
 
     def __post_init__(self) -> None:
+        if self.cards and self.weights is None:
+            raise ConfigError("cards=true needs weights=FOLDER: the shipped cards are not written over")
         if self.portraits < 100 or min(self.edited, self.inverted) < 4:
             raise ConfigError("expected portraits >= 100, edited >= 4 and inverted >= 4")
 
 
 def main(settings: Settings, run: Run) -> None:
     from beholder.editing.inversion import Refinement
+    from beholder.portraits.building import add_figures
     from beholder.portraits.evaluation import GOALS, EvaluationConfig, measure, reached
 
     networks = load(settings)
@@ -51,6 +55,8 @@ def main(settings: Settings, run: Run) -> None:
     run.summary("\n".join(["# The portrait world, measured", "", *table, ""]))
     log.info("%d of %d goals reached", sum(goals.values()), len(goals))
     print("\n".join(table))
+    if settings.cards:
+        add_figures(Path(str(settings.weights)), figures)
     if settings.sheets:
         _write_sheets(Path(settings.sheets), networks, settings.seed)
 

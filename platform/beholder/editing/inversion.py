@@ -78,7 +78,7 @@ class Inverter(nn.Module):
 class Refinement:
     """How an inversion is brought closer: few steps of Adam on w+, held near where it began so that edits still work."""
 
-    steps: int = 40
+    steps: int = 50
     learning_rate: float = 0.06  # in units of W's spread
     stay: float = 0.002
     edges: float = 0.5

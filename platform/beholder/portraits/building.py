@@ -90,13 +90,6 @@ class Builder:
         directions_file.save(path, found)
         weights.write_card(path, self._card(shipped.DIRECTIONS, asdict(self.config.directions)))
 
-    def add_figures(self, figures: dict[str, float]) -> None:
-        """Put what was measured on the cards: to each part its own."""
-        for name in (shipped.READER, shipped.GENERATOR, shipped.INVERTER, shipped.CLIP, shipped.DIRECTIONS):
-            part, path = name.removeprefix("portraits-"), self.out / f"{name}.safetensors"
-            own = {key: round(value, 4) for key, value in figures.items() if key.startswith(part + "/")}
-            weights.write_card(path, weights.card(path) | {"figures": own})
-
     def _how(self, name: str) -> dict[str, Any]:
         """Where a training keeps its checkpoint and tells how far it is."""
         part = name.removeprefix("portraits-")
@@ -119,6 +112,14 @@ class Builder:
             "licence": "MIT, like the project",
             "settings": settings,
         }
+
+
+def add_figures(out: Path, figures: dict[str, float]) -> None:
+    """Put what was measured on the cards in a folder of weights: to each part its own."""
+    for path in sorted(out.glob("portraits-*.safetensors")):
+        part = path.stem.removeprefix("portraits-")
+        own = {key: round(value, 4) for key, value in figures.items() if key.startswith(part + "/")}
+        weights.write_card(path, weights.card(path) | {"figures": own})
 
 
 _ABOUT = {

@@ -13,7 +13,7 @@ def test_r_squared() -> None:
     assert evaluation.r_squared(truth, truth).tolist() == [1, 1]
     mean = np.tile(truth.mean(axis=0), (3, 1))
     assert evaluation.r_squared(mean, truth).tolist() == [0, 0]
-    assert evaluation.r_squared(truth + [[1, 0]], truth).tolist() == [-0.5, 1]
+    assert evaluation.r_squared(truth + np.array([[1, 0]]), truth).tolist() == [-0.5, 1]
 
 
 def test_goals_have_a_side() -> None:
