@@ -4,6 +4,7 @@ list -> decode (CPU, many tasks) -> encode (actors that hold the model) -> write
 its batch is encoded, so a killed job has lost no more than what was in flight; starting again embeds what is missing.
 """
 
+import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -72,7 +73,8 @@ def main(settings: Settings, run: Run) -> None:
 
 def build(missing: pa.Table, encoder: EncoderConfig, folder: Place, *, known: dict[str, str | None], settings: Settings) -> Dataset:
     """The pipeline: rows of image_id, uri -> what became of each (see Decode and Encode), the shards written on the way."""
-    shape = Shape.of(ray.cluster_resources(), encoder, actors=settings.actors)
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    shape = Shape.of(nodes, encoder, actors=settings.actors, images=missing.num_rows)
     quiet_data()
     blocks = [missing.slice(start, shape.batch) for start in range(0, missing.num_rows, shape.batch)]
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
@@ -124,13 +126,17 @@ class Shape:
     batch: int
 
     @classmethod
-    def of(cls, resources: dict[str, float], encoder: EncoderConfig, *, actors: int) -> "Shape":
-        gpus = int(resources.get("GPU", 0)) if encoder.device != "cpu" else 0
-        cores = max(int(resources.get("CPU", 1)), 1)
+    def of(cls, nodes: list[dict[str, float]], encoder: EncoderConfig, *, actors: int, images: int) -> "Shape":
+        """nodes: the resources of each, as Ray counts them ("CPU", "GPU")."""
+        cores = sum(node.get("CPU", 0) for node in nodes) or 1
+        largest = max((node.get("CPU", 0) for node in nodes), default=1) or 1
+        gpus = int(sum(node.get("GPU", 0) for node in nodes)) if encoder.device != "cpu" else 0
+        batch = encoder.batch_size or (256 if gpus else 16)
+        count = min(actors or gpus or int(cores), max(math.ceil(images / batch), 1))
         if gpus:
-            return cls(actors or gpus, 1.0, gpus / max(actors, gpus), 1, 1.0, encoder.batch_size or 256)
-        count = actors or cores
-        return cls(count, 0.7 * cores / count, 0.0, max(cores // count, 1), 0.2, encoder.batch_size or 16)
+            return cls(count, 0.5, min(gpus / count, 1.0), 1, 1.0 if largest > 1 else 0.5, batch)
+        share = min(cores / count, largest)
+        return cls(count, 0.7 * share, 0.0, max(int(share), 1), 0.2, batch)
 
 
 @ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)
