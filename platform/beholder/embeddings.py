@@ -179,6 +179,9 @@ def _from_parquet(data: bytes, name: str) -> tuple[list[str], Sequence[np.ndarra
         raise EmbeddingError(f"{name} is no readable Parquet file: {str(error).splitlines()[0]}") from None
     except TableError as error:
         raise EmbeddingError(str(error)) from None
+    for column in table.column_names:
+        if table[column].null_count:
+            raise EmbeddingError(f"{name} has {table[column].null_count} rows without {column}")
     return table["image_id"].to_pylist(), [np.asarray(row.values) for row in table["embedding"]]
 
 
@@ -188,6 +191,8 @@ def _from_npz(data: bytes, name: str) -> tuple[list[str], Sequence[np.ndarray]]:
             arrays = {key: archive[key] for key in archive.files}
     except Exception as error:  # numpy and zipfile each raise their own for broken or hostile files
         raise EmbeddingError(f"{name} can't be read as an .npz of numeric arrays: {error}") from None
+    if strange := [key for key, array in arrays.items() if array.dtype.kind not in "iuf" and key != "image_id"]:
+        raise EmbeddingError(f"{name}: expected numeric arrays, got one of {arrays[strange[0]].dtype} under {strange[0]!r}")
     if set(arrays) == {"image_id", "embedding"}:
         ids, matrix = arrays["image_id"], arrays["embedding"]
         if matrix.ndim != 2 or ids.shape != (len(matrix),):

@@ -6,6 +6,7 @@ and hand over uint8, serving hands over whatever it has, and both get the same v
 
 import dataclasses
 import hashlib
+import importlib.resources
 import json
 import logging
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import torch
 
 RANDOM = "random"
+PACKAGED = "data:"  # a file of the package beholder.data, wherever that is installed
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class EncoderConfig:
     """Which CLIP, with which weights, on what."""
 
     name: str = setting("", "short name, the first part of the encoder id")
-    model: str = setting("", "open_clip's name of the architecture")
+    model: str = setting("", "open_clip's name of the architecture, or a .json file that describes one")
     weights: str | None = setting(
         None, "a pretrained tag of open_clip, a local file (.safetensors, .pt, .bin), or random (for speed tests only)"
     )
@@ -63,6 +65,10 @@ class EncoderConfig:
 
         Raises EncoderError unless the weights are a known tag, a file that is there, or random.
         """
+        if _is_packaged(self.model) or _is_packaged(self.weights):
+            return dataclasses.replace(self, model=_packaged(self.model), weights=_packaged(self.weights)).resolved()
+        if self.model.endswith(".json") and not Path(self.model).is_file():
+            raise EncoderError(f"encoder.model={self.model}: there is no such file")
         if self.weights is None:
             raise EncoderError(
                 f"encoder {self.name} has no weights: give encoder.weights=<tag> (a pretrained tag of {self.model}, "
@@ -74,6 +80,8 @@ class EncoderConfig:
             raise EncoderError(f"encoder.weights={self.weights}: there is no such file")
         import open_clip
 
+        if not self.model.endswith(".json") and self.model not in open_clip.list_models():
+            raise EncoderError(f"encoder.model={self.model} is unknown to open_clip{nearest(self.model, open_clip.list_models())}")
         tags = open_clip.list_pretrained_tags_by_model(self.model)
         if self.weights not in tags:
             raise EncoderError(
@@ -100,7 +108,7 @@ class EncoderConfig:
             with open(weights, "rb") as file:
                 identity = hashlib.file_digest(file, "sha256").hexdigest()
         parts = [
-            known.model,
+            Path(known.model).read_text() if known.model.endswith(".json") else known.model,
             identity,
             known.quick_gelu,
             known.size,
@@ -210,7 +218,7 @@ def _build(config: EncoderConfig) -> Any:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)  # random weights are the same on every machine and in every actor
             return open_clip.create_model(
-                config.model,
+                _registered(config.model),
                 pretrained=None if weights == RANDOM else weights,
                 force_quick_gelu=config.quick_gelu,
                 pretrained_text=False,
@@ -223,13 +231,35 @@ def _build(config: EncoderConfig) -> Any:
         root.setLevel(level)
 
 
+def _registered(model: str) -> str:
+    """open_clip's name of an architecture; one that a .json file describes is made known to open_clip under the file's name."""
+    import open_clip
+
+    if not model.endswith(".json"):
+        return model
+    if Path(model).stem not in open_clip.list_models():
+        open_clip.add_model_config(model)
+    return Path(model).stem
+
+
+def _is_packaged(text: str | None) -> bool:
+    return text is not None and text.startswith(PACKAGED)
+
+
+def _packaged(text: str | None) -> Any:
+    """data:weights/x.safetensors -> the file that ships with the project."""
+    if not _is_packaged(text):
+        return text
+    return str(importlib.resources.files("beholder.data") / str(text).removeprefix(PACKAGED))
+
+
 def _tokenizer(config: EncoderConfig) -> Any:
     """open_clip's own tokenizer; one that lives on a hub is fetched at the first text, not before."""
     import open_clip
 
-    model_config = open_clip.get_model_config(config.model) or {}
+    model_config = open_clip.get_model_config(_registered(config.model)) or {}
     if "hf_tokenizer_name" not in model_config.get("text_cfg", {}):
-        return open_clip.get_tokenizer(config.model)
+        return open_clip.get_tokenizer(_registered(config.model))
 
     def tokenize(texts: list[str]) -> Any:
         try:
