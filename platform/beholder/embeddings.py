@@ -117,7 +117,7 @@ def compact(folder: Place, *, rows: int = COMPACT_ROWS) -> int:
 
 def from_file(place: Place) -> Embeddings:
     """Vectors computed elsewhere: Parquet with image_id and embedding; .npz with one array per image, or with the arrays
-    image_id [N] and embedding [N, D]; or a pickle (.pkl, .pickle) of a dict path -> vector, read without running anything it contains.
+    image_id [N] and embedding [N, D]; or a pickle (.pkl, .pickle) of a dict path -> vector, read without running anything in it.
 
     Raises EmbeddingError for another kind of file, vectors of different lengths, and numbers that are not finite.
     """
