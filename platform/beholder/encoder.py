@@ -146,6 +146,10 @@ class Encoder:
 
         config = config.resolved()
         device = config.device if config.device != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
+        try:
+            torch.empty(0, device=device)
+        except (RuntimeError, AssertionError) as error:  # a name torch doesn't know, a card that isn't there, a build without CUDA
+            raise EncoderError(f"encoder.device={device} is not there: {str(error).splitlines()[0]}") from None
         model = _build(config).to(device).eval().requires_grad_(False)
         return cls(model, _tokenizer(config), config, device)
 
