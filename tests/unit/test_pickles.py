@@ -25,7 +25,7 @@ def read(data: bytes):
     return pickles.read_arrays(data, name="x.pkl", error=EmbeddingError)
 
 
-def refused(data: bytes, says: str = "") -> str:
+def refused(data: bytes, says: str | None = None) -> str:
     with pytest.raises(EmbeddingError, match=says) as caught:
         read(data)
     assert str(caught.value).startswith("x.pkl can't be read as a pickle of numpy arrays: ")
