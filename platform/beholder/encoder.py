@@ -225,6 +225,7 @@ def _build(config: EncoderConfig) -> Any:
                 _registered(config.model),
                 pretrained=None if weights == RANDOM else weights,
                 force_quick_gelu=config.quick_gelu,
+                force_image_size=_other_size(config),
                 pretrained_text=False,
                 weights_only=True,
             )
@@ -233,6 +234,14 @@ def _build(config: EncoderConfig) -> Any:
         raise EncoderError(f"encoder.weights={weights} can't be loaded into {config.model}: {reason}") from None
     finally:
         root.setLevel(level)
+
+
+def _other_size(config: EncoderConfig) -> int | None:
+    """The image size where it is not the architecture's own; open_clip then stretches the position embedding."""
+    import open_clip
+
+    own = (open_clip.get_model_config(_registered(config.model)) or {}).get("vision_cfg", {}).get("image_size")
+    return config.size if own is not None and own != config.size else None
 
 
 def _registered(model: str) -> str:
