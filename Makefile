@@ -34,3 +34,7 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+.PHONY: wheel
+wheel: setup
+	$(BIN)/python -m build --wheel --outdir dist

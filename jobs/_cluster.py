@@ -40,7 +40,7 @@ def connect(config: RayConfig) -> Iterator[None]:
     known = config.address or os.environ.get("RAY_ADDRESS")
     try:
         with _without("Set ray log level"):
-            ray.init(config.address, log_to_driver=False, logging_level=logging.ERROR, **({} if known else _local(config)))
+            _init(config.address, {} if known else _local(config))
     except (ConnectionError, ValueError, RayError) as error:
         raise ConfigError(f"Ray can't be reached at {known or 'this machine'}: {str(error).splitlines()[0]}") from None
     try:
@@ -48,6 +48,16 @@ def connect(config: RayConfig) -> Iterator[None]:
             yield
     finally:
         ray.shutdown()
+
+
+def _init(address: str | None, local: dict) -> None:
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    try:
+        ray.init(address, **quiet, **local)
+    except ValueError:
+        if not local:
+            raise
+        ray.init(address, **quiet)  # `ray start` has been here: that Ray is used as it is
 
 
 def quiet_data() -> None:

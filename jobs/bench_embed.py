@@ -1,7 +1,7 @@
 """`beholder bench embed`: how fast `embed` is, beside the machine's limit and the way the older scripts did it.
 
-(a) the whole job as a user starts it; (b) the bare encoder on pixels already in memory, with as many threads as there are cores: the
-limit here; (c) one image at a time. (b) is measured before and after (a), so that a machine that drifts shows.
+(a) the whole job as a user starts it; (b) the bare encoder on pixels already in memory, with a thread per
+core: the limit here; (c) one image at a time. (b) is measured before and after (a), so that a machine that drifts shows.
 """
 
 import json

@@ -4,24 +4,24 @@ list -> decode (CPU, many tasks) -> encode (actors that hold the model) -> write
 its batch is encoded, so a killed job has lost no more than what was in flight; starting again embeds what is missing.
 """
 
+import math
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import ray
 from ray.data import ActorPoolStrategy, Dataset, ExecutionResources
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from beholder import embeddings, images, tables
+from beholder import catalogue, embeddings, images, tables
 from beholder.config import setting
 from beholder.encoder import Encoder, EncoderConfig, fetch
-from beholder.errors import ConfigError, ImageError, StorageError, TableError
+from beholder.errors import ConfigError, ImageError, StorageError
 from beholder.images import Fit, ImageLimits
 from beholder.jobs._cluster import RayConfig, connect, quiet_data
-from beholder.listing import list_images
 from beholder.progress import Progress
 from beholder.runs import Run, log
 from beholder.storage import Place
@@ -51,28 +51,48 @@ def main(settings: Settings, run: Run) -> None:
     encoder_id = encoder.encoder_id()
     workspace = Workspace(settings.workspace)
     folder = workspace.embeddings(encoder_id)
-    listed = _list(settings, workspace)
-    known = _known(folder, workspace)
+    listed = catalogue.find(workspace, settings.images)
+    known = embeddings.current(folder, workspace.read("images"))
     missing = listed.filter(pa.array([image_id not in known for image_id in listed["image_id"].to_pylist()], pa.bool_()))
     log.info("%s: %d images listed, %d to embed", encoder_id, listed.num_rows, missing.num_rows)
 
-    seen: list[dict[str, Any]] = []
+    outcome = Outcome()
     if missing.num_rows:
         fetch(encoder)
         with connect(settings.ray), Progress("embed", total=missing.num_rows, unit="images") as progress:
-            pipeline = build(missing, encoder, folder, known=known, settings=settings)
+            pipeline = build(missing, encoder, folder, encoder_id=encoder_id, known=known, settings=settings)
             for batch in pipeline.iter_batches(batch_size=None, batch_format="pyarrow"):
-                seen += batch.to_pylist()
+                outcome.add(batch)
                 progress.advance(batch.num_rows)
-    copied, rejected = _copy_duplicates(folder, encoder_id, seen)
+    copied = embeddings.copy(folder, encoder_id=encoder_id, twins=outcome.twins)
+    outcome.settle_twins(copied)
     shards = embeddings.compact(folder)
-    _note(workspace, missing, seen, rejected)
-    _report(run, encoder_id, listed, known, seen, copied, rejected, shards, seconds=time.time() - began)
+    catalogue.note(workspace, outcome.images(), looked_at=set(missing["uri"].to_pylist()), rejected=outcome.rejected)
+    counts = {
+        "encoder_id": encoder_id,
+        "images.listed": listed.num_rows,
+        "images.present": listed.num_rows - missing.num_rows,
+        "images.embedded": outcome.computed,
+        "images.copied": len(copied),
+        "images.rejected": len(outcome.rejected),
+        "embeddings": len(known) + outcome.computed + len(copied),
+        "shards": shards,
+    }
+    _report(run, counts, outcome, seconds=time.time() - began)
 
 
-def build(missing: pa.Table, encoder: EncoderConfig, folder: Place, *, known: dict[str, str | None], settings: Settings) -> Dataset:
+def build(
+    missing: pa.Table,
+    encoder: EncoderConfig,
+    folder: Place,
+    *,
+    encoder_id: str,
+    known: dict[str, str | None],
+    settings: Settings,
+) -> Dataset:
     """The pipeline: rows of image_id, uri -> what became of each (see Decode and Encode), the shards written on the way."""
-    shape = Shape.of(ray.cluster_resources(), encoder, actors=settings.actors)
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    shape = Shape.of(nodes, encoder, actors=settings.actors, images=missing.num_rows)
     quiet_data()
     blocks = [missing.slice(start, shape.batch) for start in range(0, missing.num_rows, shape.batch)]
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
@@ -103,7 +123,7 @@ def build(missing: pa.Table, encoder: EncoderConfig, folder: Place, *, known: di
             batch_size=None,
             batch_format="pyarrow",
             num_cpus=0.05,
-            fn_kwargs={"folder": folder.uri, "encoder_id": encoder.encoder_id()},
+            fn_kwargs={"folder": folder.uri, "encoder_id": encoder_id},
         )
     )
 
@@ -124,13 +144,17 @@ class Shape:
     batch: int
 
     @classmethod
-    def of(cls, resources: dict[str, float], encoder: EncoderConfig, *, actors: int) -> "Shape":
-        gpus = int(resources.get("GPU", 0)) if encoder.device != "cpu" else 0
-        cores = max(int(resources.get("CPU", 1)), 1)
+    def of(cls, nodes: list[dict[str, float]], encoder: EncoderConfig, *, actors: int, images: int) -> "Shape":
+        """nodes: the resources of each, as Ray counts them ("CPU", "GPU")."""
+        cores = sum(node.get("CPU", 0) for node in nodes) or 1
+        largest = max((node.get("CPU", 0) for node in nodes), default=1) or 1
+        gpus = int(sum(node.get("GPU", 0) for node in nodes)) if encoder.device != "cpu" else 0
+        batch = encoder.batch_size or (256 if gpus else 16)
+        count = min(actors or gpus or int(cores), max(math.ceil(images / batch), 1))
         if gpus:
-            return cls(actors or gpus, 1.0, gpus / max(actors, gpus), 1, 1.0, encoder.batch_size or 256)
-        count = actors or cores
-        return cls(count, 0.7 * cores / count, 0.0, max(cores // count, 1), 0.2, encoder.batch_size or 16)
+            return cls(count, 0.5, min(gpus / count, 1.0), 1, 1.0 if largest > 1 else 0.5, batch)
+        share = min(cores / count, largest)
+        return cls(count, 0.7 * share, 0.0, max(int(share), 1), 0.2, batch)
 
 
 @ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)
@@ -216,108 +240,57 @@ def write(batch: pa.Table, *, folder: str, encoder_id: str) -> pa.Table:
 _DECODED = pa.schema([*tables.IMAGES, ("reason", pa.string()), ("pixels", pa.large_binary())])
 
 
-def _list(settings: Settings, workspace: Workspace) -> pa.Table:
-    """What is to be embedded. An image that the workspace knows by its URI keeps its image_id."""
-    table = workspace.read("images")
-    if settings.images is None:
-        if table.num_rows == 0:
-            raise TableError(f"{settings.workspace} has no images yet; give images=..., or import a study first")
-        return table.select(["image_id", "uri"])
-    listed = list_images(settings.images)
-    by_uri = dict(zip(table["uri"].to_pylist(), table["image_id"].to_pylist(), strict=True))
-    by_id = dict(zip(table["image_id"].to_pylist(), table["uri"].to_pylist(), strict=True))
-    rows = [{"image_id": by_uri.get(uri, image_id), "uri": uri} for image_id, uri in _pairs(listed)]
-    for row in rows:
-        if by_id.get(row["image_id"], row["uri"]) != row["uri"]:
-            raise TableError(
-                f"image_id {row['image_id']!r} stands for {by_id[row['image_id']]} in this workspace, not for {row['uri']}; "
-                "give a .parquet list with image ids of its own, or another workspace"
-            )
-    return pa.Table.from_pylist(rows, schema=listed.schema)
+class Outcome:
+    """What became of the images, gathered batch by batch: counts and Arrow, so that millions of rows stay small."""
+
+    def __init__(self) -> None:
+        self.computed = 0
+        self.rejected: dict[str, str] = {}  # URI -> reason
+        self.twins: list[dict[str, Any]] = []  # rows of images whose bytes another one has
+        self.began, self.ended = math.inf, -math.inf  # of encoding, seconds since the epoch
+        self._whole = [tables.IMAGES.empty_table()]
+        self._reasons: dict[str, str] = {}  # sha256 -> reason
+
+    def add(self, batch: pa.Table) -> None:
+        """Take in one batch as `write` passes it on."""
+        refused = batch.filter(batch["reason"].is_valid())
+        whole = batch.filter(batch["reason"].is_null())
+        self.rejected |= dict(zip(refused["uri"].to_pylist(), refused["reason"].to_pylist(), strict=True))
+        self._reasons |= dict(zip(refused["sha256"].to_pylist(), refused["reason"].to_pylist(), strict=True))
+        self.twins += whole.filter(pc.invert(whole["computed"])).select(tables.IMAGES.names).to_pylist()
+        computed = whole.filter(whole["computed"])
+        self.computed += computed.num_rows
+        self._whole.append(computed.select(tables.IMAGES.names).cast(tables.IMAGES))
+        if computed.num_rows:
+            self.began = min(self.began, pc.min(computed["began"]).as_py())
+            self.ended = max(self.ended, pc.max(computed["ended"]).as_py())
+
+    def settle_twins(self, copied: set[str]) -> None:
+        """Twins that got a vector (by image_id) are images; the others share the reason of the one whose bytes they have."""
+        self._whole.append(pa.Table.from_pylist([t for t in self.twins if t["image_id"] in copied], schema=tables.IMAGES))
+        self.rejected |= {t["uri"]: self._reasons[t["sha256"]] for t in self.twins if t["image_id"] not in copied}
+
+    def images(self) -> pa.Table:
+        """The rows of the table `images` that were learned."""
+        return pa.concat_tables(self._whole)
 
 
-def _pairs(listed: pa.Table) -> Iterable[tuple[str, str]]:
-    return zip(listed["image_id"].to_pylist(), listed["uri"].to_pylist(), strict=True)
-
-
-def _known(folder: Place, workspace: Workspace) -> dict[str, str | None]:
-    """image_id -> sha256 of what is embedded already; what was embedded from other bytes than the image has now is dropped."""
-    known = embeddings.known(folder)
-    table = workspace.read("images")
-    now = dict(zip(table["image_id"].to_pylist(), table["sha256"].to_pylist(), strict=True))
-    stale = {image_id for image_id, sha in known.items() if sha and (now.get(image_id) or sha) != sha}
-    if stale:
-        log.info("%d images have changed since they were embedded", len(stale))
-        embeddings.drop(folder, stale)
-    return {image_id: sha for image_id, sha in known.items() if image_id not in stale}
-
-
-def _copy_duplicates(folder: Place, encoder_id: str, seen: list[dict]) -> tuple[int, dict[str, str]]:
-    """Give images with the bytes of another its vector; returns their count, and URI -> reason of everything refused."""
-    rejected = {row["uri"]: row["reason"] for row in seen if row["reason"]}
-    reasons = {row["sha256"]: row["reason"] for row in seen if row["reason"] and row["sha256"]}
-    twins = [row for row in seen if not row["reason"] and not row["computed"]]
-    vectors = embeddings.vectors_of(folder, {row["sha256"] for row in twins})
-    copied = [row for row in twins if row["sha256"] in vectors]
-    rejected |= {row["uri"]: reasons[row["sha256"]] for row in twins if row["sha256"] not in vectors}
-    if copied:
-        embeddings.write_shard(
-            folder,
-            encoder_id=encoder_id,
-            image_ids=[row["image_id"] for row in copied],
-            sha256=[row["sha256"] for row in copied],
-            vectors=np.stack([vectors[row["sha256"]] for row in copied]),
-        )
-    return len(copied), rejected
-
-
-def _note(workspace: Workspace, missing: pa.Table, seen: list[dict], rejected: dict[str, str]) -> None:
-    """Put what was learned of the files into `images` and `rejected`."""
-    rows = {row["image_id"]: row for row in workspace.read("images").to_pylist()}
-    for row in seen:
-        if row["uri"] not in rejected:
-            rows[row["image_id"]] = {name: row[name] for name in tables.IMAGES.names}
-    workspace.write("images", pa.Table.from_pylist(list(rows.values()), schema=tables.IMAGES))
-    fresh = [{"file": uri, "reason": reason} for uri, reason in sorted(rejected.items())]
-    workspace.replace_rejected(set(missing["uri"].to_pylist()), fresh)
-
-
-def _report(
-    run: Run,
-    encoder_id: str,
-    listed: pa.Table,
-    known: dict,
-    seen: list[dict],
-    copied: int,
-    rejected: dict[str, str],
-    shards: int,
-    *,
-    seconds: float,
-) -> None:
-    computed = [row for row in seen if row["computed"]]
-    steady = max((row["ended"] for row in computed), default=0.0) - min((row["began"] for row in computed), default=0.0)
-    metrics = {
-        "encoder_id": encoder_id,
-        "images.listed": listed.num_rows,
-        "images.present": listed.num_rows - len(seen),
-        "images.embedded": len(computed),
-        "images.copied": copied,
-        "images.rejected": len(rejected),
-        "embeddings": len(known) + len(computed) + copied,
-        "shards": shards,
+def _report(run: Run, counts: dict[str, Any], outcome: Outcome, *, seconds: float) -> None:
+    encoding = max(outcome.ended - outcome.began, 0.0) if outcome.computed else 0.0
+    metrics = counts | {
         "seconds": seconds,
-        "seconds.encoding": steady,
-        "images_per_second": len(computed) / seconds,
-        "images_per_second.steady": len(computed) / steady if steady else 0.0,
+        "seconds.encoding": encoding,
+        "images_per_second": outcome.computed / seconds,
+        "images_per_second.steady": outcome.computed / encoding if encoding else 0.0,
     }
     run.metrics(metrics)
-    lines = [f"# Embeddings of {encoder_id}", "", "| what | value |", "|---|---:|"]
+    lines = [f"# Embeddings of {counts['encoder_id']}", "", "| what | value |", "|---|---:|"]
     lines += [f"| {key} | {value:,.1f} |" if isinstance(value, float) else f"| {key} | {value} |" for key, value in metrics.items()]
-    if rejected:
+    if outcome.rejected:
         lines += ["", "## Refused", "", "| file | reason |", "|---|---|"]
-        lines += [f"| {uri} | {reason} |" for uri, reason in sorted(rejected.items())[:50]]
+        lines += [f"| {uri} | {reason} |" for uri, reason in sorted(outcome.rejected.items())[:50]]
     run.summary("\n".join(lines) + "\n")
     print(
-        f"{encoder_id}: {len(computed)} embedded, {copied} copied from equal files, {len(rejected)} rejected, "
-        f"{metrics['images.present']} there already"
+        f"{counts['encoder_id']}: {outcome.computed} embedded, {counts['images.copied']} copied from equal files, "
+        f"{len(outcome.rejected)} rejected, {counts['images.present']} there already"
     )

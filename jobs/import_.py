@@ -117,17 +117,19 @@ def _import_embeddings(settings: Settings, workspace: Workspace, run: Run) -> No
     present = embeddings.known(folder)
     if present and (old := embeddings.read(folder).vectors.shape[1]) != found.vectors.shape[1]:
         raise EmbeddingError(f"{folder.uri} holds vectors of length {old}, {settings.embeddings} of {found.vectors.shape[1]}")
-    embeddings.drop(folder, set(names))
+    written = set()  # before the old vectors go, so that a killed import loses none
     for start in range(0, len(names), embeddings.COMPACT_ROWS):
         part = slice(start, start + embeddings.COMPACT_ROWS)
         ids = names[part]
-        embeddings.write_shard(
+        shard = embeddings.write_shard(
             folder,
             encoder_id=str(settings.encoder_id),
             image_ids=ids,
             sha256=[None] * len(ids),
             vectors=found.vectors[part],
         )
+        written.add(shard.name)
+    embeddings.drop(folder, set(names), but=written)
     matched = sum(old != new for old, new in zip(found.image_ids, names, strict=True))
     metrics = {"embeddings": len(names), "embeddings.renamed": matched, "dimensions": int(found.vectors.shape[1])}
     run.metrics(metrics)

@@ -10,8 +10,11 @@ runs          the folder that a command leaves behind
 progress      a bar on a terminal, plain lines elsewhere
 images        bytes -> uint8 RGB [H, W, 3]; the only decoding and resizing
 encoder       images and texts -> unit embeddings
+listing       a folder, a glob, a list or a prefix -> (image_id, uri)
+catalogue     the images of a workspace, and what was learned of their files
 embeddings    the table image_id -> vector, and vectors computed elsewhere
 pickles       reading a pickle without running anything in it
 judgements    ratings and comparisons, merged and counted
+sheet         one .xlsx file as rows that remember where they stood
 spreadsheets  the .xlsx schema -> judgements, every refused one accounted for
 """

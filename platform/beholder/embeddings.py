@@ -6,8 +6,9 @@ each image once, whatever a killed job left behind.
 
 import hashlib
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -69,6 +70,31 @@ def known(folder: Place) -> dict[str, str | None]:
     return found
 
 
+def current(folder: Place, images: pa.Table) -> dict[str, str | None]:
+    """`known`, without the images whose bytes have changed since (by the sha256 in `images`): those are dropped from the table."""
+    found = known(folder)
+    now = dict(zip(images["image_id"].to_pylist(), images["sha256"].to_pylist(), strict=True))
+    stale = {image_id for image_id, sha256 in found.items() if sha256 and (now.get(image_id) or sha256) != sha256}
+    if stale:
+        drop(folder, stale)
+    return {image_id: sha256 for image_id, sha256 in found.items() if image_id not in stale}
+
+
+def copy(folder: Place, *, encoder_id: str, twins: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Give each of `twins` (image_id, sha256) the vector of an image with the same bytes; returns the image_ids that got one."""
+    vectors = vectors_of(folder, {twin["sha256"] for twin in twins})
+    copied = [twin for twin in twins if twin["sha256"] in vectors]
+    if copied:
+        write_shard(
+            folder,
+            encoder_id=encoder_id,
+            image_ids=[twin["image_id"] for twin in copied],
+            sha256=[twin["sha256"] for twin in copied],
+            vectors=np.stack([vectors[twin["sha256"]] for twin in copied]),
+        )
+    return {twin["image_id"] for twin in copied}
+
+
 def vectors_of(folder: Place, digests: set[str]) -> dict[str, np.ndarray]:
     """sha256 -> float32 [D] for those of `digests` that the table has, read a shard at a time."""
     found: dict[str, np.ndarray] = {}
@@ -83,9 +109,11 @@ def vectors_of(folder: Place, digests: set[str]) -> dict[str, np.ndarray]:
     return found
 
 
-def drop(folder: Place, image_ids: set[str]) -> None:
-    """Take images out of the table, shard by shard."""
+def drop(folder: Place, image_ids: set[str], *, but: Collection[str] = ()) -> None:
+    """Take images out of the table, shard by shard; the shards named in `but` stay as they are."""
     for place in _shards(folder):
+        if place.name in but:
+            continue
         table = tables.read(place, tables.EMBEDDINGS)
         keep = pa.array([image_id not in image_ids for image_id in table["image_id"].to_pylist()])
         if all(keep.to_pylist()):
@@ -117,7 +145,7 @@ def compact(folder: Place, *, rows: int = COMPACT_ROWS) -> int:
 
 def from_file(place: Place) -> Embeddings:
     """Vectors computed elsewhere: Parquet with image_id and embedding; .npz with one array per image, or with the arrays
-    image_id [N] and embedding [N, D]; or a pickle (.pkl, .pickle) of a dict path -> vector, read without running anything it contains.
+    image_id [N] and embedding [N, D]; or a pickle (.pkl, .pickle) of a dict path -> vector, read without running anything in it.
 
     Raises EmbeddingError for another kind of file, vectors of different lengths, and numbers that are not finite.
     """
@@ -179,6 +207,9 @@ def _from_parquet(data: bytes, name: str) -> tuple[list[str], Sequence[np.ndarra
         raise EmbeddingError(f"{name} is no readable Parquet file: {str(error).splitlines()[0]}") from None
     except TableError as error:
         raise EmbeddingError(str(error)) from None
+    for column in table.column_names:
+        if table[column].null_count:
+            raise EmbeddingError(f"{name} has {table[column].null_count} rows without {column}")
     return table["image_id"].to_pylist(), [np.asarray(row.values) for row in table["embedding"]]
 
 
@@ -188,6 +219,8 @@ def _from_npz(data: bytes, name: str) -> tuple[list[str], Sequence[np.ndarray]]:
             arrays = {key: archive[key] for key in archive.files}
     except Exception as error:  # numpy and zipfile each raise their own for broken or hostile files
         raise EmbeddingError(f"{name} can't be read as an .npz of numeric arrays: {error}") from None
+    if strange := [key for key, array in arrays.items() if array.dtype.kind not in "iuf" and key != "image_id"]:
+        raise EmbeddingError(f"{name}: expected numeric arrays, got one of {arrays[strange[0]].dtype} under {strange[0]!r}")
     if set(arrays) == {"image_id", "embedding"}:
         ids, matrix = arrays["image_id"], arrays["embedding"]
         if matrix.ndim != 2 or ids.shape != (len(matrix),):

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from beholder import weights as shipped_weights
 from beholder.config import setting
 from beholder.errors import ConfigError, EncoderError, ImageError, nearest
 from beholder.images import Fit, fit_pixels
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     import torch
 
 RANDOM = "random"
-SHIPPED = "shipped:"
+PACKAGED = "data:"  # a file of the package beholder.data, wherever that is installed
 
 
 @dataclass(frozen=True)
@@ -33,10 +32,9 @@ class EncoderConfig:
     """Which CLIP, with which weights, on what."""
 
     name: str = setting("", "short name, the first part of the encoder id")
-    model: str = setting("", "open_clip's name of the architecture")
+    model: str = setting("", "open_clip's name of the architecture, or a .json file that describes one")
     weights: str | None = setting(
-        None,
-        "a pretrained tag of open_clip, a local file (.safetensors, .pt, .bin), shipped:<name>, or random (for speed tests only)",
+        None, "a pretrained tag of open_clip, a local file (.safetensors, .pt, .bin), or random (for speed tests only)"
     )
     quick_gelu: bool = setting(False, "whether a local weights file was trained with QuickGELU; a tag knows by itself")
     size: int = setting(224, "side of the square the image tower takes, in pixels")
@@ -67,18 +65,23 @@ class EncoderConfig:
 
         Raises EncoderError unless the weights are a known tag, a file that is there, or random.
         """
+        if _is_packaged(self.model) or _is_packaged(self.weights):
+            return dataclasses.replace(self, model=_packaged(self.model), weights=_packaged(self.weights)).resolved()
+        if self.model.endswith(".json") and not Path(self.model).is_file():
+            raise EncoderError(f"encoder.model={self.model}: there is no such file")
         if self.weights is None:
             raise EncoderError(
                 f"encoder {self.name} has no weights: give encoder.weights=<tag> (a pretrained tag of {self.model}, "
                 "downloaded by open_clip) or encoder.weights=<file> (a local .safetensors, .pt or .bin)"
             )
-        if self.weights.startswith(SHIPPED):
-            return dataclasses.replace(self, weights=str(shipped_weights.shipped(self.weights.removeprefix(SHIPPED))))
         if self.weights == RANDOM or Path(self.weights).is_file():
             return self
         if "/" in self.weights or Path(self.weights).suffix:
             raise EncoderError(f"encoder.weights={self.weights}: there is no such file")
-        open_clip = _open_clip()
+        import open_clip
+
+        if not self.model.endswith(".json") and self.model not in open_clip.list_models():
+            raise EncoderError(f"encoder.model={self.model} is unknown to open_clip{nearest(self.model, open_clip.list_models())}")
         tags = open_clip.list_pretrained_tags_by_model(self.model)
         if self.weights not in tags:
             raise EncoderError(
@@ -105,7 +108,7 @@ class EncoderConfig:
             with open(weights, "rb") as file:
                 identity = hashlib.file_digest(file, "sha256").hexdigest()
         parts = [
-            known.model,
+            Path(known.model).read_text() if known.model.endswith(".json") else known.model,
             identity,
             known.quick_gelu,
             known.size,
@@ -143,6 +146,10 @@ class Encoder:
 
         config = config.resolved()
         device = config.device if config.device != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
+        try:
+            torch.empty(0, device=device)
+        except (RuntimeError, AssertionError) as error:  # a name torch doesn't know, a card that isn't there, a build without CUDA
+            raise EncoderError(f"encoder.device={device} is not there: {str(error).splitlines()[0]}") from None
         model = _build(config).to(device).eval().requires_grad_(False)
         return cls(model, _tokenizer(config), config, device)
 
@@ -186,21 +193,6 @@ class Encoder:
         return torch.nn.functional.normalize(features.float(), dim=-1).cpu().numpy()
 
 
-def untrained(config: EncoderConfig) -> tuple[Any, Any]:
-    """The model and the tokenizer of a config with random weights, ready to be trained."""
-    config = dataclasses.replace(config, weights=RANDOM)
-    return _build(config), _tokenizer(config)
-
-
-def _open_clip() -> Any:
-    """open_clip, told of the architectures that this project ships."""
-    import open_clip
-
-    if "portraits" not in open_clip.list_models():
-        open_clip.add_model_config(Path(str(importlib.resources.files("beholder.data"))) / "open_clip")
-    return open_clip
-
-
 def fetch(config: EncoderConfig) -> None:
     """Make sure that the weights are on this machine, downloading a tag if need be. Raises EncoderError where they can't be had."""
     weights = str(config.resolved().weights)
@@ -218,10 +210,16 @@ def fetch(config: EncoderConfig) -> None:
         ) from None
 
 
+def untrained(config: EncoderConfig) -> tuple[Any, Any]:
+    """The model and the tokenizer of a config with random weights, ready to be trained."""
+    config = dataclasses.replace(config, weights=RANDOM).resolved()
+    return _build(config), _tokenizer(config)
+
+
 def _build(config: EncoderConfig) -> Any:
+    import open_clip
     import torch
 
-    open_clip = _open_clip()
     weights = str(config.weights)
     fetch(config)
     root, level = logging.getLogger(), logging.getLogger().level
@@ -230,9 +228,10 @@ def _build(config: EncoderConfig) -> Any:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)  # random weights are the same on every machine and in every actor
             return open_clip.create_model(
-                config.model,
+                _registered(config.model),
                 pretrained=None if weights == RANDOM else weights,
                 force_quick_gelu=config.quick_gelu,
+                force_image_size=_other_size(config),
                 pretrained_text=False,
                 weights_only=True,
             )
@@ -243,12 +242,43 @@ def _build(config: EncoderConfig) -> Any:
         root.setLevel(level)
 
 
+def _other_size(config: EncoderConfig) -> int | None:
+    """The image size where it is not the architecture's own; open_clip then stretches the position embedding."""
+    import open_clip
+
+    own = (open_clip.get_model_config(_registered(config.model)) or {}).get("vision_cfg", {}).get("image_size")
+    return config.size if own is not None and own != config.size else None
+
+
+def _registered(model: str) -> str:
+    """open_clip's name of an architecture; one that a .json file describes is made known to open_clip under the file's name."""
+    import open_clip
+
+    if not model.endswith(".json"):
+        return model
+    if Path(model).stem not in open_clip.list_models():
+        open_clip.add_model_config(model)
+    return Path(model).stem
+
+
+def _is_packaged(text: str | None) -> bool:
+    return text is not None and text.startswith(PACKAGED)
+
+
+def _packaged(text: str | None) -> Any:
+    """data:weights/x.safetensors -> the file that ships with the project."""
+    if not _is_packaged(text):
+        return text
+    return str(importlib.resources.files("beholder.data") / str(text).removeprefix(PACKAGED))
+
+
 def _tokenizer(config: EncoderConfig) -> Any:
     """open_clip's own tokenizer; one that lives on a hub is fetched at the first text, not before."""
-    open_clip = _open_clip()
-    model_config = open_clip.get_model_config(config.model) or {}
+    import open_clip
+
+    model_config = open_clip.get_model_config(_registered(config.model)) or {}
     if "hf_tokenizer_name" not in model_config.get("text_cfg", {}):
-        return open_clip.get_tokenizer(config.model)
+        return open_clip.get_tokenizer(_registered(config.model))
 
     def tokenize(texts: list[str]) -> Any:
         try:

@@ -7,6 +7,7 @@ a small double of its own: not even numpy's own code for unpickling, which trust
 import io
 import math
 import pickle
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ def read_arrays(data: bytes, *, name: str, error: type[BeholderError]) -> Any:
     Raises `error`, naming the file `name`, for anything else: other classes or functions, arrays of objects, a broken file.
     """
     try:
-        return _plain(_ArraysOnly(io.BytesIO(data)).load())
+        return _plain(_ArraysOnly(io.BytesIO(data), encoding="latin-1").load(), {})
     except Exception as reason:  # a hostile file can make the machine raise nearly anything
         raise error(f"{name} can't be read as a pickle of numpy arrays: {reason}") from None
 
@@ -32,14 +33,29 @@ class _ArraysOnly(pickle.Unpickler):
         known = _KNOWN.get((module.replace("numpy._core", "numpy.core"), name))
         if known is None:
             raise pickle.UnpicklingError(f"it names {module}.{name}, which is not allowed")
-        return known
+        return known if isinstance(known, type) else _Sealed(known)
+
+
+class _Sealed:
+    """A function that a pickle may call but not set attributes of."""
+
+    __slots__ = ("_function",)
+
+    def __init__(self, function: Callable[..., Any]):
+        self._function = function
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self._function(*arguments)
+
+    def __setstate__(self, state: Any) -> None:
+        raise pickle.UnpicklingError("it sets attributes of a function")
 
 
 class _Dtype:
     """numpy.dtype: a kind of number or text; its pickled state may only set the byte order."""
 
     def __init__(self, spec: Any, align: bool = False, copy: bool = False):
-        self.dtype = np.dtype(spec if isinstance(spec, str) else bytes(spec).decode())
+        self.dtype = np.dtype(_raw(spec).decode())
         if self.dtype.kind not in "biufcSU" or self.dtype.itemsize == 0:
             raise pickle.UnpicklingError(f"it holds an array of {self.dtype}")
 
@@ -65,8 +81,7 @@ class _Array:
 
     def __setstate__(self, state: tuple) -> None:
         _, shape, dtype, is_fortran, raw = state
-        raw = raw.encode("latin-1") if isinstance(raw, str) else bytes(raw)
-        self.value = dtype.array(raw, shape, "F" if is_fortran else "C")
+        self.value = dtype.array(_raw(raw), shape, "F" if is_fortran else "C")
 
 
 def _reconstruct(cls: Any, shape: Any, typecode: Any) -> _Array:
@@ -76,11 +91,23 @@ def _reconstruct(cls: Any, shape: Any, typecode: Any) -> _Array:
 
 
 def _frombuffer(raw: Any, dtype: _Dtype, shape: tuple[int, ...], order: str) -> np.ndarray:
-    return dtype.array(bytes(raw), shape, order)
+    return dtype.array(_raw(raw), shape, order)
 
 
 def _scalar(dtype: _Dtype, raw: Any) -> Any:
-    return dtype.array(raw.encode("latin-1") if isinstance(raw, str) else bytes(raw), (), "C")[()]
+    return dtype.array(_raw(raw), (), "C")[()]
+
+
+def _raw(value: Any) -> bytes:
+    """Bytes, also as Python 2 spelt them; bytes(10**10) would be ten gigabytes of zeros."""
+    if not isinstance(value, str | bytes | bytearray):
+        raise pickle.UnpicklingError(f"it has a {type(value).__name__} in the place of bytes")
+    return value.encode("latin-1") if isinstance(value, str) else bytes(value)
+
+
+def _no_bytes() -> bytes:
+    """How protocols 0 to 2 spell b""."""
+    return b""
 
 
 def _latin1(text: str, encoding: str) -> bytes:
@@ -98,17 +125,24 @@ _KNOWN: dict[tuple[str, str], Any] = {
     ("numpy.core.multiarray", "scalar"): _scalar,
     ("numpy.core.numeric", "_frombuffer"): _frombuffer,
     ("_codecs", "encode"): _latin1,
+    ("__builtin__", "bytes"): _no_bytes,
 }
+_PLAIN = (str, bytes, bytearray, int, float, complex, type(None), np.generic, np.ndarray)
 
 
-def _plain(value: Any) -> Any:
-    """The doubles inside containers replaced by what they stand for."""
+def _plain(value: Any, done: dict[int, Any]) -> Any:
+    """The doubles inside containers replaced by what they stand for; `done` has what was met before, by its id."""
+    if id(value) in done:
+        return done[id(value)]
     if isinstance(value, _Array):
-        return value.value
-    if isinstance(value, dict):
-        return {_plain(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(_plain(item) for item in value)
-    if isinstance(value, _Dtype) or (isinstance(value, type) or callable(value)):
-        raise pickle.UnpicklingError(f"it holds a {type(value).__name__}")
-    return value
+        found: Any = value.value
+    elif isinstance(value, dict):
+        found = {_plain(key, done): _plain(item, done) for key, item in value.items()}
+    elif isinstance(value, list | tuple):
+        found = type(value)(_plain(item, done) for item in value)
+    elif isinstance(value, _PLAIN):
+        found = value
+    else:
+        raise pickle.UnpicklingError(f"it holds a {type(value).__name__.lstrip('_')}")
+    done[id(value)] = found
+    return found

@@ -9,7 +9,7 @@ compares        _id1, _id2, name                                               a
 compare_label   _id, user_id, item_id, <attributes>, lang, insert_time         choices within a pair, one per attribute
 
 A choice is 1 (the first image), 2 (the second), or 0, "tie" or "equal". Times without a zone are UTC. Ids are unique within a file;
-the same judgement in two files is one.
+the same judgement (_id, person and item) in two files is one.
 """
 
 import datetime
@@ -188,7 +188,7 @@ def _row_fault(
         return "item_id", f"unknown image {unknown[0]!r} in this pair"
     if _time(row["insert_time"]) is None:
         return "insert_time", "missing" if row.text("insert_time") is None else "not a readable time"
-    same = (user, item, row.text("insert_time"))
+    same = (user, about)
     if (row.file, str(judgement)) in seen or seen.get(("", str(judgement))) == same:
         return "_id", "repeated: the first judgement of this _id stays"
     seen[row.file, str(judgement)] = seen["", str(judgement)] = same
@@ -217,4 +217,7 @@ def _time(value: Any) -> datetime.datetime | None:
         value = datetime.datetime(value.year, value.month, value.day)
     if not isinstance(value, datetime.datetime):
         return None
-    return value.replace(tzinfo=datetime.UTC) if value.tzinfo is None else value.astimezone(datetime.UTC)
+    try:
+        return value.replace(tzinfo=datetime.UTC) if value.tzinfo is None else value.astimezone(datetime.UTC)
+    except OverflowError:  # before year 1 or after 9999
+        return None

@@ -163,6 +163,7 @@ def test_an_orientation_that_does_not_exist(saved, orientation):
     assert (images.decode(saved(BLOCKS, exif=exif(orientation))) == BLOCKS).all()
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")
 def test_broken_exif_is_no_reason_to_refuse(saved):
     broken = b"Exif\0\0II*\0\x08\0\0\0\xff\xff" + b"\x12\x01\x07\0\xff\xff\xff\xff" * 3
     data = saved(BLOCKS, "JPEG", exif=broken, quality=98)
@@ -198,6 +199,7 @@ def test_a_truncated_file(scene, saved, format):
         images.decode(data[: len(data) // 2])
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")
 @sampling(max_examples=60, deadline=None)
 @given(st.data())
 def test_broken_bytes_are_pixels_or_an_image_error(data):

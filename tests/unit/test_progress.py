@@ -1,5 +1,6 @@
 """progress: plain lines with a fake clock, and a bar on a real terminal."""
 
+import contextlib
 import io
 import os
 import pty
@@ -31,7 +32,6 @@ def lines(steps: list[tuple[float, int]], *, total: int, every: float = 5.0) -> 
 def test_a_line_every_few_seconds_and_one_at_the_end():
     assert lines([(2, 10), (2, 10), (2, 10), (2, 10), (4, 60)], total=100) == [
         "embed: 30/100 images, 5.0/s, 14 s left",
-        "embed: 100/100 images, 8.3/s in 12.0 s",
         "embed: 100/100 images, 8.3/s in 12.0 s",
     ]
 
@@ -74,8 +74,10 @@ def test_a_bar_on_a_terminal(monkeypatch):
     ours, theirs = pty.openpty()
     with os.fdopen(theirs, "w") as terminal, Progress("embed", total=8, unit="images", stream=terminal) as progress:
         progress.advance(8)
-    shown = os.read(ours, 65536).decode()
-    os.close(ours)
+    shown = ""
+    with contextlib.suppress(OSError), os.fdopen(ours, "rb", buffering=0) as screen:  # Linux ends a closed terminal with EIO
+        while part := screen.read(65536):
+            shown += part.decode(errors="replace")
     assert "8/8" in shown
     assert "images/s" in shown
     assert re.search("[━╸]", shown)

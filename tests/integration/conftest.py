@@ -1,0 +1,71 @@
+"""One small Ray for all integration tests that need no cluster of their own, and pictures to feed it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from beholder import images
+
+ROOT = Path(__file__).parents[2]
+SHARED = Path(os.environ.get("BEHOLDER_SHARED", ROOT.parent / "shared"))
+
+# A ViT of 0.3 M parameters, so that a test waits for the pipeline and not for the model.
+TINY = {
+    "embed_dim": 16,
+    "vision_cfg": {"image_size": 32, "layers": 2, "width": 64, "patch_size": 16},
+    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
+}
+
+
+@pytest.fixture(scope="session")
+def small_ray():
+    """A Ray of two cores that the tests share. Its workers know the keys of the tests' S3: they get no variables set later."""
+    os.environ |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true"}
+    import ray
+
+    from beholder.jobs._cluster import RayConfig, connect
+
+    with connect(RayConfig(address="local", cpus=2)):
+        yield ray
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Callable[..., Path]:
+    """`pictures(40)` makes a folder of 40 different JPEG files."""
+
+    def make(count: int, folder: Path | None = None, *, seed: int = 0) -> Path:
+        folder = folder or tmp_path / "pictures"
+        folder.mkdir(parents=True, exist_ok=True)
+        rng = np.random.default_rng(seed)
+        for at in range(count):
+            coarse = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+            pixels = images.fit_pixels(coarse, images.Fit(96, "squash"))
+            (folder / f"{at:03d}.jpg").write_bytes(images.encode(pixels, format="JPEG"))
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def beholder() -> Callable[..., subprocess.CompletedProcess]:
+    """Runs the command as a process of its own."""
+
+    def run(*words: str, **options) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "beholder", *map(str, words)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=300, **options)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The words that make a command use one ViT of 0.3 M parameters with random weights."""
+    path = tmp_path_factory.mktemp("encoder") / "tiny.json"
+    path.write_text(json.dumps(TINY))
+    return [f"encoder.model={path}", "encoder.name=tiny", "encoder.size=32", "encoder.weights=random", "actors=1"]

@@ -1,0 +1,35 @@
+"""Images and workspace in an S3, here moto's on loopback."""
+
+import pytest
+
+from beholder import embeddings
+from beholder.cli import main
+from beholder.storage import Place
+from beholder.workspace import Workspace
+
+
+@pytest.fixture
+def bucket(small_ray):
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    boto3.client("s3", endpoint_url=f"http://{host}:{port}", region_name="us-east-1").create_bucket(Bucket="faces")
+    yield lambda path: f"s3://faces/{path}?scheme=http&endpoint_override={host}:{port}&region=us-east-1"
+    server.stop()
+
+
+def test_embed_from_and_into_a_bucket(bucket, pictures, tiny_encoder):
+    for file in sorted(pictures(7).iterdir()):
+        (Place.at(bucket("in")) / file.name).write_bytes(file.read_bytes())
+    words = ["embed", f"images={bucket('in')}", f"workspace={bucket('work')}", *tiny_encoder, "encoder.batch_size=3"]
+    assert main(words) == 0
+
+    workspace = Workspace(bucket("work"))
+    folder = workspace.place / "embeddings"
+    (encoder_id,) = {entry.path.split("/")[0] for entry in folder.files()}
+    assert embeddings.read(workspace.embeddings(encoder_id)).image_ids == [f"{at:03d}.jpg" for at in range(7)]
+    runs = {entry.path.split("/")[-1] for entry in (workspace.place / "runs").files()}
+    assert {"config.yaml", "metrics.json", "summary.md", "log.txt", "environment.json"} <= runs

@@ -1,0 +1,309 @@
+"""encoder: the same vectors as open_clip's own preprocessing and model; weights that are safe or refused."""
+
+import io
+import pickle
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from beholder import config, images
+from beholder.embeddings import Embeddings
+from beholder.encoder import Encoder, EncoderConfig, fetch
+from beholder.errors import ConfigError, EncoderError, ImageError
+
+
+@dataclass(frozen=True)
+class Settings:
+    encoder: EncoderConfig = config.setting(EncoderConfig(), "which CLIP")
+
+
+def choice(name: str, **fields) -> EncoderConfig:
+    """configs/encoder/<name>.yaml."""
+    return replace(config.load(Settings, command="embed", overrides=[f"encoder={name}"]).encoder, **fields)
+
+
+def small(model: str, **fields) -> EncoderConfig:
+    return EncoderConfig(**{"name": "small", "model": model, "weights": "random", "size": 64, "device": "cpu"} | fields)
+
+
+@pytest.fixture(scope="session")
+def small_encoder(small_clip) -> Encoder:
+    return Encoder.load(small(small_clip))
+
+
+def built(name: str, **options):
+    """open_clip's own model with random weights of seed 0, and its own transform."""
+    import open_clip
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = open_clip.create_model(name, pretrained=None, pretrained_text=False, **options)
+    return model.eval()
+
+
+def photographs(request, count: int) -> list[bytes]:
+    """Real images where they are there, else drawn ones, of many shapes and kinds."""
+    try:
+        folder = request.getfixturevalue("omi") / "images"
+    except pytest.skip.Exception:
+        scene, saved = request.getfixturevalue("scene"), request.getfixturevalue("saved")
+        return [saved(scene(200 + 30 * n, 330 - 20 * n, n), "JPEG" if n % 2 else "PNG") for n in range(count)]
+    return [path.read_bytes() for path in sorted(folder.glob("*.jpg"))[:count]]
+
+
+# ---- agreement with open_clip
+
+
+@pytest.mark.parametrize("name", ["vit_b_32", "vit_b_16", "vit_l_14", "siglip2_b_16"])
+def test_preprocessing_is_open_clips(request, scene, saved, name):
+    """Pixels as the tower gets them, against open_clip's transform with what open_clip says of the model."""
+    import open_clip
+    from open_clip.transform import image_transform
+
+    ours = choice(name)
+    tags = open_clip.list_pretrained_tags_by_model(ours.model)
+    theirs = open_clip.get_pretrained_cfg(ours.model, "openai" if "openai" in tags else "webli")
+    transform = image_transform(
+        open_clip.get_model_config(ours.model)["vision_cfg"]["image_size"],
+        is_train=False,
+        mean=theirs.get("mean"),
+        std=theirs.get("std"),
+        resize_mode=theirs.get("resize_mode"),
+        interpolation=theirs.get("interpolation"),
+    )
+    drawn = [saved(scene(*size)) for size in ((300, 200), (90, 130), (224, 224), (500, 40))]
+    for data in [*photographs(request, 3), *drawn]:
+        expected = transform(Image.open(io.BytesIO(data))).numpy()
+        pixels = images.decode_fit(data, ours.fit).transpose(2, 0, 1) / 255
+        found = (pixels - np.reshape(ours.mean, (3, 1, 1))) / np.reshape(ours.std, (3, 1, 1))
+        assert found.shape == expected.shape
+        assert np.abs(found - expected).max() < 1e-4
+
+
+def test_images_and_texts_are_open_clips(request):
+    """ViT-B-32 with the same random weights, built twice."""
+    import open_clip
+    from open_clip.transform import image_transform
+
+    data = photographs(request, 2)
+    encoder = Encoder.load(choice("vit_b_32", weights="random", device="cpu"))
+    found = encoder.images([images.decode(item) for item in data])
+    words = ["a smiling face", "somebody trustworthy"]
+    said = encoder.texts(words)
+    del encoder
+    reference = built("ViT-B-32")
+    with torch.inference_mode():
+        transform = image_transform(224, is_train=False, mean=None, std=None)
+        pixels = torch.stack([transform(Image.open(io.BytesIO(item))) for item in data])
+        expected = reference.encode_image(pixels, normalize=True).numpy()
+        expected_said = reference.encode_text(open_clip.get_tokenizer("ViT-B-32")(words), normalize=True).numpy()
+    assert (found.dtype, found.shape) == (np.float32, (2, 512))
+    assert np.abs(found - expected).max() < 1e-4
+    assert np.abs(said - expected_said).max() < 1e-4
+
+
+def test_the_way_of_jobs_and_of_serving_are_one(small_encoder, scene, saved):
+    """Cut to size beforehand, or handed over whole: the same vector."""
+    data = [saved(scene(90, 70, n)) for n in range(3)]
+    cut = np.stack([images.decode_fit(item, small_encoder.config.fit) for item in data])
+    whole = [images.decode(item) for item in data]
+    np.testing.assert_array_equal(small_encoder.images(cut), small_encoder.images(whole))
+
+
+# ---- what comes out
+
+
+def test_rows_have_length_1(small_encoder, scene):
+    found = small_encoder.images(scene(64, 64)[None])
+    assert (found.shape, found.dtype) == ((1, 32), np.float32)
+    assert np.abs(np.linalg.norm(found, axis=1) - 1).max() < 1e-5
+    assert np.abs(np.linalg.norm(small_encoder.texts(["x"]), axis=1) - 1).max() < 1e-5
+
+
+def test_batches_make_no_difference(small_clip, small_encoder, scene):
+    pixels = np.stack([scene(64, 64, n) for n in range(7)])
+    one_by_one = Encoder.load(small(small_clip, batch_size=1)).images(pixels)
+    assert np.abs(one_by_one - small_encoder.images(pixels)).max() < 1e-5
+    assert len({tuple(row.round(3)) for row in one_by_one}) == 7
+    Embeddings([str(n) for n in range(7)], one_by_one)
+
+
+def test_random_weights_are_always_the_same(small_clip, small_encoder, scene):
+    torch.manual_seed(99)
+    before = torch.random.get_rng_state()
+    again = Encoder.load(small(small_clip)).images(scene(64, 64)[None])
+    assert (again == small_encoder.images(scene(64, 64)[None])).all()
+    assert (torch.random.get_rng_state() == before).all()
+
+
+def test_bf16_is_close(small_clip, small_encoder, scene):
+    found = Encoder.load(small(small_clip, precision="bf16")).images(scene(64, 64)[None])
+    assert found.dtype == np.float32
+    assert (found * small_encoder.images(scene(64, 64)[None])).sum() > 0.99
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        np.zeros((0, 64, 64, 3), np.uint8),
+        [],
+        np.zeros((64, 64, 3), np.uint8),
+        np.zeros((1, 64, 64, 3), np.float32),
+        np.zeros((1, 3, 64, 64), np.uint8),
+        [np.zeros((64, 64), np.uint8)],
+    ],
+)
+def test_pixels_of_another_kind(small_encoder, pixels):
+    with pytest.raises(ImageError, match="expected"):
+        small_encoder.images(pixels)
+
+
+def test_no_texts(small_encoder):
+    with pytest.raises(EncoderError, match="expected at least one text, got none"):
+        small_encoder.texts([])
+
+
+# ---- weights
+
+
+@pytest.fixture(scope="session")
+def state(small_clip) -> dict:
+    """Weights of the small CLIP that are not those of seed 0."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(5)
+        return {name: value + 0.01 * torch.randn_like(value.float()) for name, value in built(small_clip).state_dict().items()}
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt", ".bin"])
+def test_weights_from_a_file(small_clip, small_encoder, state, scene, tmp_path, suffix):
+    from safetensors.torch import save_file
+
+    path = tmp_path / f"weights{suffix}"
+    save_file(state, path) if suffix == ".safetensors" else torch.save(state, path)
+    pixels = np.stack([scene(64, 64, n) for n in range(2)])
+    found = Encoder.load(small(small_clip, weights=str(path))).images(pixels)
+    reference = built(small_clip)
+    reference.load_state_dict(state)
+    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (EncoderConfig().mean, EncoderConfig().std))
+    with torch.inference_mode():
+        x = torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255
+        expected = reference.encode_image((x - mean) / std, normalize=True).numpy()
+    assert np.abs(found - expected).max() < 1e-4
+    assert np.abs(found - small_encoder.images(pixels)).max() > 1e-3
+
+
+def refused(encoder: EncoderConfig) -> str:
+    with pytest.raises(EncoderError) as caught:
+        Encoder.load(encoder)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_hostile_torch_file_is_refused_and_not_run(small_clip, tmp_path):
+    class Hostile:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "ran"), "w"))
+
+    torch.save({"state_dict": Hostile()}, tmp_path / "new.pt")
+    (tmp_path / "old.pt").write_bytes(pickle.dumps({"visual.proj": Hostile()}, 2))
+    for name in ("new.pt", "old.pt"):
+        assert f"{name} can't be loaded into {small_clip}" in refused(small(small_clip, weights=str(tmp_path / name)))
+        assert not (tmp_path / "ran").exists()
+
+
+def test_weights_of_another_shape(small_clip, state, tmp_path):
+    from safetensors.torch import save_file
+
+    save_file({**state, "visual.proj": torch.zeros(64, 8)}, tmp_path / "x.safetensors")
+    assert "x.safetensors can't be loaded into" in refused(small(small_clip, weights=str(tmp_path / "x.safetensors")))
+    save_file({"something": torch.zeros(3)}, tmp_path / "y.safetensors")
+    assert "y.safetensors can't be loaded into" in refused(small(small_clip, weights=str(tmp_path / "y.safetensors")))
+
+
+@pytest.mark.parametrize("name", ["x.safetensors", "x.pt", "x.bin"])
+@pytest.mark.parametrize("data", [b"", b"hello", b"PK\x03\x04"])
+def test_a_file_that_holds_no_weights(small_clip, tmp_path, name, data):
+    (tmp_path / name).write_bytes(data)
+    assert f"{name} can't be loaded into" in refused(small(small_clip, weights=str(tmp_path / name)))
+
+
+def test_no_weights_names_the_two_ways_to_give_them():
+    assert refused(choice("vit_b_32")) == (
+        "encoder vit_b_32 has no weights: give encoder.weights=<tag> (a pretrained tag of ViT-B-32, "
+        "downloaded by open_clip) or encoder.weights=<file> (a local .safetensors, .pt or .bin)"
+    )
+
+
+def test_an_unknown_tag_names_the_nearest():
+    assert refused(choice("vit_b_32", weights="laion2b_s34b_b79")) == (
+        "encoder.weights=laion2b_s34b_b79 is neither a file nor a pretrained tag of ViT-B-32; did you mean laion2b_s34b_b79k?"
+    )
+
+
+@pytest.mark.parametrize("weights", ["none.pt", "folder/none", "/x/y.safetensors"])
+def test_a_missing_file(weights):
+    assert refused(choice("vit_b_32", weights=weights)) == f"encoder.weights={weights}: there is no such file"
+
+
+def test_an_unknown_architecture():
+    assert "ViT-B-33" in refused(EncoderConfig(name="x", model="ViT-B-33", weights="random"))
+
+
+@pytest.mark.parametrize("device", ["banana", "cuda:99"])
+def test_a_device_that_is_not_there(small_clip, device):
+    assert device in refused(small(small_clip, device=device))
+
+
+def test_fetching_what_is_there_fetches_nothing(tmp_path):
+    (tmp_path / "x.pt").write_bytes(b"x")
+    fetch(choice("vit_b_32", weights=str(tmp_path / "x.pt")))
+    fetch(choice("vit_b_32", weights="random"))
+
+
+# ---- settings and names
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"precision": "fp8"}, r"encoder\.precision must be"),
+        ({"batch_size": -1}, r"encoder\.batch_size must be 0 or more, got -1"),
+        ({"mean": [0.5]}, "three numbers each"),
+        ({"std": [1.0, 1.0, 0.0]}, "std above 0"),
+        ({"size": 0}, "size must be at least 1"),
+        ({"resize": "fill"}, "shortest or squash"),
+    ],
+)
+def test_settings_that_are_refused(fields, says):
+    with pytest.raises(ConfigError, match=says):
+        EncoderConfig(**fields)
+
+
+def test_a_tag_brings_its_own_preprocessing():
+    openai = choice("vit_b_32", weights="openai").resolved()
+    assert openai.quick_gelu
+    webli = choice("siglip2_b_16", weights="webli", resize="shortest", mean=[0.1, 0.2, 0.3]).resolved()
+    assert (webli.resize, webli.mean, webli.std) == ("squash", [0.5] * 3, [0.5] * 3)
+
+
+def test_the_id_tells_model_weights_and_preprocessing(tmp_path):
+    base = choice("vit_b_32", weights="random")
+    assert base.encoder_id().startswith("vit_b_32-random-")
+    changed = [{"size": 256}, {"resize": "squash"}, {"interpolation": "bilinear"}, {"mean": [0.5] * 3}, {"model": "ViT-B-16"}]
+    ids = [choice("vit_b_32", **{"weights": "random"} | fields).encoder_id() for fields in changed]
+    assert len({base.encoder_id(), *ids}) == 6
+    same = [{"device": "cpu"}, {"batch_size": 3}, {"precision": "bf16"}]
+    assert {choice("vit_b_32", weights="random", **fields).encoder_id() for fields in same} == {base.encoder_id()}
+
+
+def test_the_id_of_a_file_is_of_its_content_not_its_place(tmp_path):
+    names = []
+    for folder, data in (("a", b"1"), ("b", b"1"), ("c", b"2")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "my weights.pt").write_bytes(data)
+        names.append(choice("vit_b_32", weights=str(tmp_path / folder / "my weights.pt")).encoder_id())
+    assert names[0] == names[1] != names[2]
+    assert names[0].startswith("vit_b_32-my_weights-")

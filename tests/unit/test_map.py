@@ -1,0 +1,152 @@
+"""The map: who may import whom, and the one door of each heavy dependency."""
+
+import ast
+import platform
+import sys
+import tomllib
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LIBRARY, JOBS, SERVE = "platform/beholder/*", "jobs/*", "serve/*"
+
+# A dependency -> the only files that may import it. (fnmatch: * reaches into folders.)
+DOORS = {
+    "ray": (JOBS, SERVE),
+    "fastapi": (SERVE,),
+    "starlette": (SERVE,),
+    "uvicorn": (SERVE,),
+    "open_clip": ("platform/beholder/encoder.py",),
+    "PIL": ("platform/beholder/images.py",),
+    "torchvision": (),
+    "transformers": (),
+    "hydra": ("platform/beholder/config.py",),
+    "omegaconf": ("platform/beholder/config.py",),
+    "yaml": ("platform/beholder/config.py",),
+    "openpyxl": ("platform/beholder/sheet.py", "platform/beholder/portraits/sheets.py"),
+    "fsspec": ("platform/beholder/storage.py", "platform/beholder/listing.py"),
+    "pyarrow.fs": ("platform/beholder/storage.py",),
+    "rich": ("platform/beholder/cli.py", "platform/beholder/progress.py"),
+    "pickle": ("platform/beholder/pickles.py",),
+    "peft": ("platform/beholder/taste/lora.py",),
+    "lightgbm": ("platform/beholder/recommending/rankers.py",),
+    "sqlalchemy": ("platform/beholder/recommending/choices.py",),
+    "diffusers": ("platform/beholder/editing/diffusion.py",),
+    "matplotlib": ("platform/beholder/plots.py",),
+    "optuna": (JOBS,),
+    "psutil": (JOBS,),
+}
+# Who -> what they must not import of our own.
+WALLS = {
+    LIBRARY: ("beholder.jobs", "beholder.serve"),
+    JOBS: ("beholder.serve",),
+    SERVE: ("beholder.jobs",),
+}
+
+
+def sources(root: Path = ROOT) -> dict[str, str]:
+    """Path below the root -> source, of every module that is installed."""
+    folders = ("platform/beholder", "jobs", "serve", "configs", "data")
+    return {str(p.relative_to(root)): p.read_text() for folder in folders for p in sorted((root / folder).rglob("*.py"))}
+
+
+def imports(source: str) -> set[str]:
+    """Every dotted name that the source imports, anywhere in it: `from a import b` is a and a.b."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return found
+
+
+def touches(names: set[str], package: str) -> bool:
+    return any(name == package or name.startswith(f"{package}.") for name in names)
+
+
+def trespasses(files: dict[str, str]) -> list[str]:
+    """`file imports name`, for all that the map forbids."""
+    found = []
+    for path, source in files.items():
+        names = imports(source)
+        for package, doors in DOORS.items():
+            if touches(names, package) and not any(fnmatch(path, door) for door in doors):
+                found.append(f"{path} imports {package}")
+        for room, forbidden in WALLS.items():
+            if fnmatch(path, room):
+                found += [f"{path} imports {package}" for package in forbidden if touches(names, package)]
+    return found
+
+
+def test_nobody_leaves_the_map():
+    assert trespasses(sources()) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("platform/beholder/images.py", "import ray"),
+        ("platform/beholder/taste/mlp.py", "def f():\n    from ray import tune"),
+        ("platform/beholder/images.py", "from beholder.jobs import embed"),
+        ("platform/beholder/images.py", "from beholder import serve"),
+        ("jobs/embed.py", "import beholder.serve.app"),
+        ("serve/app.py", "from beholder.jobs.embed import main"),
+        ("jobs/embed.py", "from PIL import Image"),
+        ("platform/beholder/tables.py", "from pyarrow import fs"),
+        ("platform/beholder/runs.py", "import rich.console as c"),
+    ],
+)
+def test_a_trespass_is_seen(path, source):
+    assert len(trespasses({path: source})) == 1
+
+
+def test_what_the_map_allows():
+    allowed = {
+        "jobs/embed.py": "import ray\nfrom beholder import images\nfrom beholder.jobs import _cluster",
+        "platform/beholder/storage.py": "import rayleigh\nfrom pyarrow import fs",
+        "serve/app.py": "import fastapi, ray",
+    }
+    assert trespasses(allowed) == []
+
+
+def test_no_relative_imports():
+    for path, source in sources().items():
+        nodes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom)]
+        assert all(node.level == 0 for node in nodes), path
+
+
+def test_every_file_opens_with_its_caption():
+    for path, source in sources().items():
+        assert ast.get_docstring(ast.parse(source)), f"{path} has no docstring"
+
+
+def test_no_file_is_named_for_nothing():
+    nothing = {"utils", "util", "helpers", "helper", "common", "core", "base", "manager", "misc"}
+    assert not [path for path in sources() if Path(path).stem.strip("_") in nothing]
+
+
+def test_platform_is_still_the_standard_module(monkeypatch):
+    assert not (ROOT / "platform" / "__init__.py").exists()
+    monkeypatch.chdir(ROOT)
+    monkeypatch.syspath_prepend(str(ROOT))
+    monkeypatch.delitem(sys.modules, "platform")
+    import platform as found
+
+    assert found.system() == platform.system() != ""
+    assert "site-packages" not in str(found.__file__)
+    assert not str(found.__file__).startswith(str(ROOT / "platform"))
+
+
+def test_every_package_is_in_the_wheel():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    at = {folder: package for package, folder in settings["package-dir"].items()}
+    for folder in ("platform/beholder", "jobs", "serve"):
+        for path in (ROOT / folder).rglob("__init__.py"):
+            package = ".".join((at[folder], *path.parent.relative_to(ROOT / folder).parts))
+            assert package in settings["packages"], f"{package} is not in pyproject.toml's packages"
+    for path in sources():
+        assert (ROOT / path).parent.joinpath("__init__.py").is_file(), f"{path} lies in a folder without __init__.py"
