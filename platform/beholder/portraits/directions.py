@@ -26,7 +26,7 @@ class DirectionsConfig:
     """How many labelled portraits directions are found from, and on how many others they are scaled."""
 
     examples: int = 5000
-    probes: int = 150
+    probes: int = 100
     seed: int = 29
 
 

@@ -40,7 +40,7 @@ class GeneratorTraining:
 
     network: GeneratorConfig = field(default_factory=GeneratorConfig)
     stages: tuple[Stage, ...] = (Stage(16, 1000, 32), Stage(32, 1700, 32), Stage(64, 2600, 16), Stage(128, 2000, 16))
-    finish: int = 1000  # steps at the end, at full size and a low rate, with more weight on the mouth
+    finish: int = 600  # steps at the end, at full size and a low rate, with more weight on the mouth
     learning_rate: float = 0.03
     finish_rate: float = 0.008
     finish_focus: float = 9.0
