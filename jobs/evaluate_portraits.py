@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Settings:
+    parts: list[str] = setting(["clip", "generator", "inverter", "directions", "speed"], "what to measure, of these")
     portraits: int = setting(500, "fresh portraits that CLIP, generator and reader are measured on")
     edited: int = setting(200, "portraits that every direction is tried on")
-    inverted: int = setting(100, "portraits that are inverted, once in one pass and once refined")
+    inverted: int = setting(40, "portraits that are inverted, once in one pass and once refined")
     refinement_steps: int = setting(50, "steps of a refined inversion")
     seed: int = setting(2_000_003, "of the draws")
     weights: str | None = setting(None, "a folder of weights to measure instead of the shipped ones")
@@ -32,6 +33,9 @@ class Settings:
     def __post_init__(self) -> None:
         if self.cards and self.weights is None:
             raise ConfigError("cards=true needs weights=FOLDER: the shipped cards are not written over")
+        known = ["clip", "generator", "inverter", "directions", "speed"]
+        if unknown := set(self.parts) - set(known):
+            raise ConfigError(f"parts: {', '.join(sorted(unknown))} can't be measured; known: {', '.join(known)}")
         if self.portraits < 100 or min(self.edited, self.inverted) < 4:
             raise ConfigError("expected portraits >= 100, edited >= 4 and inverted >= 4")
 
@@ -45,8 +49,8 @@ def main(settings: Settings, run: Run) -> None:
     config = EvaluationConfig(
         settings.portraits, settings.edited, settings.inverted, settings.seed, Refinement(settings.refinement_steps)
     )
-    with Progress("evaluate", total=5, unit="parts") as progress:
-        figures = measure(networks, config, progress=lambda part: progress.advance())
+    with Progress("evaluate", total=len(settings.parts), unit="parts") as progress:
+        figures = measure(networks, config, parts=settings.parts, progress=lambda part: progress.advance())
     run.metrics(figures)
     run.results(pd.DataFrame({"figure": list(figures), "value": list(figures.values())}))
     goals = reached(figures)

@@ -119,7 +119,8 @@ def add_figures(out: Path, figures: dict[str, float]) -> None:
     for path in sorted(out.glob("portraits-*.safetensors")):
         part = path.stem.removeprefix("portraits-")
         own = {key: round(value, 4) for key, value in figures.items() if key.startswith(part + "/")}
-        weights.write_card(path, weights.card(path) | {"figures": own})
+        card = weights.card(path)
+        weights.write_card(path, card | {"figures": card.get("figures", {}) | own})
 
 
 _ABOUT = {

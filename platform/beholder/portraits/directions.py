@@ -1,6 +1,6 @@
 """The directions of the portrait generator: found from labels, scaled by what a reader sees."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -26,12 +26,16 @@ class DirectionsConfig:
     """How many labelled portraits directions are found from, and on how many others they are scaled."""
 
     examples: int = 5000
-    probes: int = 100
+    probes: int = 64
     seed: int = 29
 
 
 def find_directions(generator: Generator, reader: Reader, config: DirectionsConfig, *, model: str) -> list[Direction]:
-    """Find one direction per trait of TRAITS, from portraits whose labels are known, and scale it by the reader."""
+    """Find one direction per trait of TRAITS, from portraits whose labels are known, and scale it.
+
+    alpha 1 of a graded trait raises what the reader reads by one standard deviation on average. A yes/no trait has no
+    such scale, because it is on or off: there alpha 1 is the way from the average portrait without it to the one with it.
+    """
     dice = torch.Generator().manual_seed(config.seed)
     z = torch.randn(config.examples, traits.LATENT_SIZE, generator=dice)
     labels = traits.crisp(traits.from_latents(z))
@@ -46,7 +50,10 @@ def find_directions(generator: Generator, reader: Reader, config: DirectionsConf
 
         whole = (0, generator.config.num_ws)
         rough = Direction(NAMES[trait.name], moves[column], model, whole, (trait.low, trait.high))
-        found.append(directions.calibrate(rough, ws, read, float(spread[column])))
+        if trait.kind == "yes/no":
+            found.append(replace(rough, vector=rough.vector / spread[column]))
+        else:
+            found.append(directions.calibrate(rough, ws, read, float(spread[column]), tolerance=0.02))
     return found
 
 
