@@ -94,10 +94,10 @@ def build(
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     shape = Shape.of(nodes, encoder, actors=settings.actors, images=missing.num_rows)
     quiet_data()
-    blocks = [missing.slice(start, shape.batch) for start in range(0, missing.num_rows, shape.batch)]
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     claims = Claims.options(scheduling_strategy=here).remote({sha: i for i, sha in known.items() if sha})
-    dataset = ray.data.from_arrow(blocks)
+    # from_items counts its blocks here; from_arrow would start tasks to do it, and wait for the first workers to come up
+    dataset = ray.data.from_items(missing.to_pylist(), override_num_blocks=math.ceil(missing.num_rows / shape.batch))
     dataset.context.execution_options.resource_limits = ExecutionResources.for_limits(
         object_store_memory=settings.in_flight_mib * 2**20
     )
