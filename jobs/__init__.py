@@ -14,4 +14,12 @@ COMMANDS = {
         "beholder.jobs.bench_embed",
         "how fast `embed` is, beside the bare encoder and one image at a time",
     ),
+    "build portraits": (
+        "beholder.jobs.build_portraits",
+        "the networks that ship with the project, trained again from drawings",
+    ),
+    "evaluate portraits": (
+        "beholder.jobs.evaluate_portraits",
+        "what these networks reach on fresh drawings, beside their goals",
+    ),
 }

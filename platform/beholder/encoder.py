@@ -210,6 +210,12 @@ def fetch(config: EncoderConfig) -> None:
         ) from None
 
 
+def untrained(config: EncoderConfig) -> tuple[Any, Any]:
+    """The model and the tokenizer of a config with random weights, ready to be trained."""
+    config = dataclasses.replace(config, weights=RANDOM).resolved()
+    return _build(config), _tokenizer(config)
+
+
 def _build(config: EncoderConfig) -> Any:
     import open_clip
     import torch

@@ -7,7 +7,9 @@ BeholderError
 ├── SpreadsheetError   a spreadsheet that can't be read at all (a bad row is not an error: it is `rejected`)
 ├── ImageError         bytes that are no usable image
 ├── EmbeddingError     vectors that don't fit: wrong shape, not finite, of another encoder
-└── EncoderError       a model or its weights that can't be had
+├── EncoderError       a model or its weights that can't be had
+├── WeightsError       weights that are not there or can't be read
+└── EditError          a direction or an edit that makes no sense
 """
 
 
@@ -40,6 +42,14 @@ class EmbeddingError(BeholderError):
 
 
 class EncoderError(BeholderError):
+    pass
+
+
+class WeightsError(BeholderError):
+    pass
+
+
+class EditError(BeholderError):
     pass
 
 

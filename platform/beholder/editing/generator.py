@@ -113,12 +113,14 @@ class Synthesis(nn.Module):
 
     def forward(self, ws: Tensor, *, noise: Noise = "const", until: int | None = None) -> Tensor:
         """w+ [N, num_ws, w_dim] -> RGB [N, 3, R, R]; `until` stops at a smaller resolution, a preview for free."""
-        x, image = None, None
+        x: Tensor | None = None
+        image: Tensor | None = None
         for k, resolution in enumerate(self.resolutions):
             first = max(2 * k - 1, 0)
             x, image = getattr(self, f"b{resolution}")(x, image, ws[:, first : first + 3], noise)
             if resolution == until:
                 break
+        assert image is not None
         return image
 
 
@@ -172,9 +174,10 @@ class StyledConv(nn.Module):
         squares = self.weight.square().sum(dim=(2, 3))
         demodulate = (style.square() @ squares.T + 1e-8).rsqrt()
         x = x * style[:, :, None, None]
-        x = blur(functional.conv_transpose2d(x, self.weight.transpose(0, 1), stride=2)) if self.up else functional.conv2d(
-            x, self.weight, padding=1
-        )
+        if self.up:
+            x = blur(functional.conv_transpose2d(x, self.weight.transpose(0, 1), stride=2))
+        else:
+            x = functional.conv2d(x, self.weight, padding=1)
         shift = self.bias[None, :, None, None]
         if noise == "const":
             shift = shift + self.noise_const * self.noise_strength

@@ -35,7 +35,7 @@ _WORDS: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
     "hat": (("without a hat", "bareheaded"), (), ("wearing a hat", "with a knitted hat")),
     "background": (
         ("on a pink background",), ("on a green background", "before a green wall"), ("on a blue background",)
-    ),  # fmt: skip
+    ),
 }
 
 

@@ -6,7 +6,6 @@ true of), pairs of opposite statements tell the two ends of each trait apart, an
 
 import math
 import random
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from beholder.portraits import captions, traits
 from beholder.portraits.pool import Pool
+from beholder.portraits.training import Progress, cosine, rows, silent, train
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # of CLIP's preprocessing
 
@@ -33,8 +33,8 @@ MODEL = {
 class ClipTraining:
     """How the portrait CLIP is trained; the last portraits of the pool are kept for measuring."""
 
-    reading_steps: int = 1300  # at first the image tower learns to read traits, which costs no texts
-    steps: int = 3000
+    reading_steps: int = 500  # at first the image tower learns to read traits, which costs no texts
+    steps: int = 1400
     batch: int = 64
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
@@ -64,54 +64,47 @@ def train_clip(
     config: ClipTraining,
     *,
     checkpoint: Path | None = None,
-    progress: Callable[[int, int, dict[str, float]], None] = lambda step, steps, figures: None,
+    progress: Progress = silent,
 ) -> nn.Module:
     """Train a CLIP (encode_image, encode_text, logit_scale) on a pool; with a checkpoint it goes on where it stopped."""
-    reader = nn.Linear(MODEL["embed_dim"], len(traits.TRAITS))  # type: ignore[arg-type]
+    torch.manual_seed(config.seed)
+    with torch.no_grad():
+        width = model.encode_image(preprocess(pool.batch(torch.arange(1)))).shape[1]  # type: ignore[operator]
+    reader = nn.Linear(width, len(traits.TRAITS))
     parts = nn.ModuleDict({"model": model, "reader": reader})
     matrices = [p for p in parts.parameters() if p.ndim >= 2]
     others = [p for p in parts.parameters() if p.ndim < 2]
     groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    optimiser = torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98))
-    step, saved = 0, time.monotonic()
-    if checkpoint is not None and checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
-        parts.load_state_dict(state["parts"])
-        optimiser.load_state_dict(state["optimiser"])
-        step = state["step"]
-    usable = len(pool.traits) - config.held_out
+    optimiser = torch.optim.AdamW(groups, betas=(0.9, 0.98))
     spread = pool.traits.std(dim=0)
-    running: dict[str, float] = {}
     model.train()
-    while step < config.steps:
-        for group in optimiser.param_groups:
-            group["lr"] = _rate(config, step)
-        seed = config.seed * 10**6 + step
-        rows = torch.randint(usable, (config.batch,), generator=torch.Generator().manual_seed(seed))
-        truth = pool.traits[rows]
+
+    def losses(step: int) -> dict[str, Tensor]:
+        seen = rows(pool, config.batch, seed=config.seed, step=step, held_out=config.held_out)
+        truth = pool.traits[seen]
         with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16), sdpa_kernel(SDPBackend.MATH):
-            image = model.encode_image(preprocess(pool.batch(rows)))  # type: ignore[operator]
+            image = model.encode_image(preprocess(pool.batch(seen)))  # type: ignore[operator]
         image = functional.normalize(image.float(), dim=-1)
-        losses = {"reading": ((reader(image * 8) - (truth - 0.5) / spread) ** 2).mean()}
+        found = {"reading": config.reading * ((reader(image * 8) - (truth - 0.5) / spread) ** 2).mean()}
         if step >= config.reading_steps:
-            losses |= _speaking(model, tokenize, image, truth, seed, config)
-        loss = config.reading * losses["reading"] + losses.get("captions", 0.0)
-        loss = loss + config.statements * losses.get("statements", 0.0)
-        optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(parts.parameters(), 1.0)
-        optimiser.step()
+            found |= _speaking(model, tokenize, image, truth, config.seed * 10**6 + step, config)
+        return found
+
+    def after(step: int) -> None:
         with torch.no_grad():
             model.logit_scale.clamp_(0, math.log(60))  # type: ignore[operator]
-        step += 1
-        running = {name: 0.95 * running.get(name, value.item()) + 0.05 * value.item() for name, value in losses.items()}
-        if step % 50 == 0:
-            progress(step, config.steps, running)
-        if checkpoint is not None and (time.monotonic() - saved > 90 or step == config.steps):
-            state = {"parts": parts.state_dict(), "optimiser": optimiser.state_dict(), "step": step}
-            torch.save(state, checkpoint.with_suffix(".part"))
-            checkpoint.with_suffix(".part").replace(checkpoint)
-            saved = time.monotonic()
+
+    train(
+        {"parts": parts},
+        optimiser,
+        losses,
+        steps=config.steps,
+        rate=lambda step: cosine(step, config.steps, peak=config.learning_rate, warmup=config.warmup),
+        after=after,
+        clip=1.0,
+        checkpoint=checkpoint,
+        progress=progress,
+    )
     return model.eval()
 
 
@@ -134,7 +127,7 @@ def _speaking(
     columns = [traits.column(name) for name in names]
     return {
         "captions": _contrast(scale * text[: len(said)] @ image.T, captions.fits(truth, said)),
-        "statements": _telling(scale * image @ text[len(said) :].T, truth[:, columns], columns),
+        "statements": config.statements * _telling(scale * image @ text[len(said) :].T, truth[:, columns], columns),
     }
 
 
@@ -158,9 +151,3 @@ def _telling(logits: Tensor, truth: Tensor, columns: list[int]) -> Tensor:
     yes_no = torch.tensor([traits.TRAITS[i].kind == "yes/no" for i in columns])
     wanted = torch.where(yes_no, truth, torch.sigmoid(10 * (truth - 0.5)))
     return functional.binary_cross_entropy_with_logits(logits[:, 1::2] - logits[:, 0::2], wanted)
-
-
-def _rate(config: ClipTraining, step: int) -> float:
-    """Warm-up, then cosine."""
-    cosine = 0.5 * (1 + math.cos(math.pi * step / config.steps))
-    return config.learning_rate * (0.01 + 0.99 * cosine) * min(1.0, (step + 1) / config.warmup)

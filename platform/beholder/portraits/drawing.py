@@ -351,9 +351,9 @@ def _glasses(canvas: Canvas, s: _Sitter) -> None:
         rims = {side: box(x, y, centres[side], 0.0, 0.165, 0.155, 0.14) for side in (-1, 1)}
         lens = torch.minimum(rims[-1], rims[1])
         inside = canvas.cover(lens)
-        glint = sum(canvas.cover((x - centres[side] + y + 0.10).abs() - 0.018, soft=0.01) for side in (-1, 1))
+        glints = [canvas.cover((x - centres[side] + y + 0.10).abs() - 0.018, soft=0.01) for side in (-1, 1)]
         canvas.paint(inside, _WHITE, 0.10 * worn)
-        canvas.paint(inside * glint.clamp(0, 1), _WHITE, 0.38 * worn)
+        canvas.paint(inside * (glints[0] + glints[1]).clamp(0, 1), _WHITE, 0.38 * worn)
         bridge = stroke(x, y, fx, -0.045, 0.075, -0.03, 0.022)
         arms = torch.maximum(torch.maximum((y + 0.03).abs() - 0.015, (x - s.x).abs() - s.width), -lens)
         frame = torch.minimum(torch.minimum((lens + 0.002).abs() - 0.019, bridge), arms)

@@ -7,8 +7,6 @@ enough from zero that the mapping's leaky ReLU never bends, so that W is straigh
 
 import copy
 import math
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +17,11 @@ from beholder.editing.generator import Dense, Generator, GeneratorConfig
 from beholder.portraits import traits
 from beholder.portraits.pool import Pool
 from beholder.portraits.shapes import glow
+from beholder.portraits.training import Progress, cosine, rows, silent, train
 
+# Where a portrait has its eyes, mouth and ears: centre and radii.
+_SPOTS = ((0.0, -0.03, 0.5, 0.22), (0.0, 0.34, 0.32, 0.16), (-0.46, 0.24, 0.12, 0.16), (0.46, 0.24, 0.12, 0.16))
+_LIPS = (0.0, 0.34, 0.24, 0.09)
 _OFFSET = 4.0  # of the mapping, in standard deviations of w
 
 
@@ -37,10 +39,13 @@ class GeneratorTraining:
     """How the generator is trained; the last portraits of the pool are kept for measuring."""
 
     network: GeneratorConfig = field(default_factory=GeneratorConfig)
-    stages: tuple[Stage, ...] = (Stage(16, 1000, 32), Stage(32, 1700, 32), Stage(64, 2600, 16), Stage(128, 3600, 16))
+    stages: tuple[Stage, ...] = (Stage(16, 1000, 32), Stage(32, 1700, 32), Stage(64, 2600, 16), Stage(128, 2000, 16))
+    finish: int = 600  # steps at the end, at full size and a low rate, with more weight on the mouth
     learning_rate: float = 0.03
-    edges: float = 1.0  # weight of the gradients' error beside the pixels'
-    focus: float = 2.0  # extra weight of the eyes and the mouth
+    finish_rate: float = 0.008
+    finish_focus: float = 9.0
+    edges: float = 1.25  # weight of the gradients' error beside the pixels'
+    focus: float = 2.5  # extra weight of the eyes, the mouth and the ears
     ema: float = 0.998
     held_out: int = 1000
     seed: int = 7
@@ -52,6 +57,11 @@ class GeneratorTraining:
 
     @property
     def steps(self) -> int:
+        """All stages and the finish together."""
+        return self.staged + self.finish
+
+    @property
+    def staged(self) -> int:
         """All stages together."""
         return sum(stage.steps for stage in self.stages)
 
@@ -67,10 +77,11 @@ class GeneratorTraining:
 def new_generator(config: GeneratorConfig, *, seed: int) -> Generator:
     """A generator at its start: mapping set, layers to RGB silent."""
     torch.manual_seed(seed)
-    generator = Generator(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    generator = Generator(config).to(memory_format=torch.channels_last)
     noise = torch.randn(config.w_dim, len(traits.TRAITS), generator=torch.Generator().manual_seed(seed))
     spread = torch.linalg.qr(noise).Q * math.sqrt(config.w_dim / len(traits.TRAITS))
-    first = generator.mapping.fc0
+    first = generator.mapping.get_submodule("fc0")
+    assert isinstance(first, Dense)
     with torch.no_grad():
         first.weight.copy_(spread @ traits.basis() * math.sqrt(config.z_dim) / first.rate)
         first.bias.fill_(_OFFSET / first.rate)
@@ -82,53 +93,34 @@ def new_generator(config: GeneratorConfig, *, seed: int) -> Generator:
 
 
 def train_generator(
-    pool: Pool,
-    config: GeneratorTraining,
-    *,
-    checkpoint: Path | None = None,
-    progress: Callable[[int, int, dict[str, float]], None] = lambda step, steps, figures: None,
+    pool: Pool, config: GeneratorTraining, *, checkpoint: Path | None = None, progress: Progress = silent
 ) -> Generator:
     """Train a generator on a pool of portraits; with a checkpoint file it goes on where it stopped."""
     generator = new_generator(config.network, seed=config.seed)
-    parameters = list(generator.synthesis.parameters())
-    optimiser = torch.optim.Adam(parameters, lr=config.learning_rate, betas=(0.9, 0.99))
     average = copy.deepcopy(generator)
-    step, saved = 0, time.monotonic()
-    if checkpoint is not None and checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
-        generator.load_state_dict(state["generator"])
-        average.load_state_dict(state["average"])
-        optimiser.load_state_dict(state["optimiser"])
-        step = state["step"]
+    optimiser = torch.optim.Adam(generator.synthesis.parameters(), betas=(0.9, 0.99))
     with torch.no_grad():
         ws = generator.mapping.w(pool.latents) - generator.mapping.w_avg
-    usable = len(pool.latents) - config.held_out
-    running = 0.0
-    while step < config.steps:
-        stage, within = config.stage(step)
-        for group in optimiser.param_groups:
-            group["lr"] = _rate(config, step, within)
-        rows = torch.randint(usable, (stage.batch,), generator=torch.Generator().manual_seed(config.seed * 10**6 + step))
-        target = pool.batch(rows, stage.resolution)
+
+    def losses(step: int) -> dict[str, Tensor]:
+        stage, _ = config.stage(step)
+        seen = rows(pool, stage.batch, seed=config.seed, step=step, held_out=config.held_out)
+        w = ws[seen].unsqueeze(1).expand(-1, config.network.num_ws, -1)
         with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
-            image = generator.synthesis(
-                ws[rows].unsqueeze(1).expand(-1, config.network.num_ws, -1), noise="none", until=stage.resolution
-            )
-        error = image.float() - target
-        loss = _loss(error, config)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        step += 1
-        _follow(average, generator, min(config.ema, (1 + step) / (10 + step)))
-        running += (error.detach().abs().mean().item() / 2 - running) * (0.02 if step > 50 else 0.2)
-        if step % 100 == 0:
-            progress(step, config.steps, {"resolution": stage.resolution, "error": running})
-        if checkpoint is not None and (time.monotonic() - saved > 90 or step == config.steps):
-            state = {"generator": generator.state_dict(), "average": average.state_dict(), "step": step}
-            torch.save({**state, "optimiser": optimiser.state_dict()}, checkpoint.with_suffix(".part"))
-            checkpoint.with_suffix(".part").replace(checkpoint)
-            saved = time.monotonic()
+            image = generator.synthesis(w, noise="none", until=stage.resolution)
+        error = image.float() - pool.batch(seen, stage.resolution)
+        return _losses(error, config, finishing=step >= config.staged)
+
+    train(
+        {"generator": generator, "average": average},
+        optimiser,
+        losses,
+        steps=config.steps,
+        rate=lambda step: _rate(config, step),
+        after=lambda step: _follow(average, generator, min(config.ema, step / (9 + step))),
+        checkpoint=checkpoint,
+        progress=progress,
+    )
     return settle(average)
 
 
@@ -138,26 +130,30 @@ def settle(generator: Generator) -> Generator:
     for module in settled.synthesis.modules():
         affine = getattr(module, "affine", None)
         if isinstance(affine, Dense):
-            affine.bias -= affine.weight @ settled.mapping.w_avg / math.sqrt(affine.weight.shape[1])
+            affine.bias.data -= affine.weight @ settled.mapping.w_avg / math.sqrt(affine.weight.shape[1])
     return settled
 
 
-def _rate(config: GeneratorTraining, step: int, within: int) -> float:
-    """Cosine over the whole training, with a short warm-up in every stage."""
-    cosine = 0.5 * (1 + math.cos(math.pi * step / config.steps))
-    return config.learning_rate * (0.02 + 0.98 * cosine) * min(1.0, (within + 1) / 100)
+def _rate(config: GeneratorTraining, step: int) -> float:
+    """A cosine over the stages, with a short warm-up in each, and a lower one over the finish."""
+    if step >= config.staged:
+        return cosine(step - config.staged, config.finish, peak=config.finish_rate, warmup=20)
+    _, within = config.stage(step)
+    rate = cosine(step, config.staged, peak=config.learning_rate, warmup=1, floor=0.02)
+    return rate * min(1.0, (within + 1) / 100)
 
 
-def _loss(error: Tensor, config: GeneratorTraining) -> Tensor:
-    """Absolute error of pixels and of their differences, with more weight on the eyes and the mouth."""
+def _losses(error: Tensor, config: GeneratorTraining, *, finishing: bool = False) -> dict[str, Tensor]:
+    """Absolute error of pixels and of their differences, with more weight on what is small and matters."""
     size = error.shape[-1]
     ticks = (torch.arange(size) + 0.5) * (2 / size) - 1
     x, y = ticks.view(1, -1), ticks.view(-1, 1)
-    eyes, mouth = glow(x, y, 0.0, -0.03, 0.5, 0.22), glow(x, y, 0.0, 0.34, 0.32, 0.16)
-    weight = 1 + config.focus * torch.maximum(eyes, mouth)
+    weight = 1 + config.focus * torch.stack([glow(x, y, *spot) for spot in _SPOTS]).amax(dim=0)
+    if finishing:
+        weight = weight + config.finish_focus * glow(x, y, *_LIPS)
     across = (error[..., 1:] - error[..., :-1]).abs() * weight[:, 1:]
     down = (error[..., 1:, :] - error[..., :-1, :]).abs() * weight[1:]
-    return (error.abs() * weight).mean() + config.edges * (across.mean() + down.mean())
+    return {"pixels": (error.abs() * weight).mean(), "edges": config.edges * (across.mean() + down.mean())}
 
 
 def _follow(average: Generator, generator: Generator, keep: float) -> None:

@@ -18,7 +18,7 @@ def values() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def people(values: np.ndarray) -> list[raters.Rater]:
-    return raters.people(raters.RatersConfig(kinds=KINDS, comparisons=3500, ratings=1400, seed=2), values)
+    return raters.people(raters.RatersConfig(kinds=KINDS, comparisons=2100, ratings=700, seed=2), values)
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +31,8 @@ def of(people: list[raters.Rater], kind: str) -> raters.Rater:
 
 
 def test_as_many_judgements_as_asked(sheets: dict[str, pd.DataFrame]) -> None:
-    assert len(sheets["compare_label"]) == 3500
-    assert len(sheets["label"]) == 1400
+    assert len(sheets["compare_label"]) == 2100
+    assert len(sheets["label"]) == 700
     assert sheets["compare_label"]["_id"].is_unique
     assert sheets["label"]["_id"].is_unique
     assert set(sheets["compare_label"]["item_id"]) <= set(sheets["compare_data"]["_id"])
@@ -84,8 +84,8 @@ def test_written_sheets_are_what_the_importer_reads(
     files = spreadsheets.find(Place.at(tmp_path))
     found = spreadsheets.read_judgements(files, spreadsheets.read_images(files), refused={})
     assert found.rejected == []
-    assert len(found.comparisons) == 3 * 3500
-    assert len(found.ratings) == 3 * 1400
+    assert len(found.comparisons) == 3 * 2100
+    assert len(found.ratings) == 3 * 700
     truth = pd.read_csv(tmp_path / "truth.csv")
     assert len(truth) == len(people) * 3 * 2
     assert set(traits.NAMES) <= set(truth.columns)

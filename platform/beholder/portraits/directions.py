@@ -1,0 +1,56 @@
+"""The directions of the portrait generator: found from labels, scaled by what a reader sees."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from beholder.editing import directions
+from beholder.editing.directions import Direction
+from beholder.editing.generator import Generator
+from beholder.portraits import traits
+from beholder.portraits.reader import Reader
+
+# What a direction is called, by the trait it raises.
+NAMES = {
+    "skin": "darker_skin", "hair_hue": "golden_hair", "hair_lightness": "lighter_hair", "hair_length": "longer_hair",
+    "curls": "curly_hair", "bangs": "bangs", "receding": "receding_hairline", "smile": "smile", "glasses": "glasses",
+    "age": "older", "face_width": "wider_face", "eye_size": "bigger_eyes", "brow_thickness": "thicker_brows",
+    "beard": "beard", "lipstick": "lipstick", "head_turn": "turn_right", "earrings": "earrings", "hat": "hat",
+    "background": "bluer_background",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class DirectionsConfig:
+    """How many labelled portraits directions are found from, and on how many others they are scaled."""
+
+    examples: int = 5000
+    probes: int = 100
+    seed: int = 29
+
+
+def find_directions(generator: Generator, reader: Reader, config: DirectionsConfig, *, model: str) -> list[Direction]:
+    """Find one direction per trait of TRAITS, from portraits whose labels are known, and scale it by the reader."""
+    dice = torch.Generator().manual_seed(config.seed)
+    z = torch.randn(config.examples, traits.LATENT_SIZE, generator=dice)
+    labels = traits.crisp(traits.from_latents(z))
+    with torch.no_grad():
+        moves = directions.find(generator.mapping(z)[:, 0], labels)
+        ws = generator.mapping(torch.randn(config.probes, traits.LATENT_SIZE, generator=dice))
+    spread, found = labels.std(dim=0), []
+    for column, trait in enumerate(traits.TRAITS):
+
+        def read(at: Tensor, column: int = column) -> Tensor:
+            return readings(generator, reader, at)[:, column]
+
+        whole = (0, generator.config.num_ws)
+        rough = Direction(NAMES[trait.name], moves[column], model, whole, (trait.low, trait.high))
+        found.append(directions.calibrate(rough, ws, read, float(spread[column])))
+    return found
+
+
+@torch.no_grad()
+def readings(generator: Generator, reader: Reader, ws: Tensor) -> Tensor:
+    """The traits that the reader sees in what the generator makes of w+ [N, num_ws, w_dim]: [N, T]."""
+    return torch.cat([reader(generator.synthesis(part).clamp(-1, 1)) for part in ws.split(32)])

@@ -1,0 +1,269 @@
+"""Evaluation: what the networks of the portrait world reach on fresh draws, where the truth is known."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from beholder.editing.directions import Direction, apply
+from beholder.editing.generator import Generator
+from beholder.editing.inversion import Inverter, Refinement, invert
+from beholder.portraits import captions, traits
+from beholder.portraits.directions import NAMES, readings
+from beholder.portraits.drawing import draw
+from beholder.portraits.reader import Reader
+
+Figures = dict[str, float]
+_GRADED = [traits.column(name) for name in traits.GRADED]
+_YES_NO = [traits.column(name) for name in traits.YES_NO]
+
+
+class Clip(Protocol):
+    """What is asked of an encoder."""
+
+    def images(self, pixels: np.ndarray) -> np.ndarray: ...
+
+    def texts(self, texts: Sequence[str]) -> np.ndarray: ...
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The networks of the portrait world, to be measured together."""
+
+    generator: Generator
+    inverter: Inverter
+    reader: Reader
+    directions: Mapping[str, Direction]
+    clip: Clip
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """How many fresh portraits each part is measured on."""
+
+    portraits: int = 500
+    edited: int = 200
+    inverted: int = 100
+    seed: int = 2_000_003
+    refinement: Refinement = field(default_factory=Refinement)
+
+    def __post_init__(self) -> None:
+        if min(self.portraits, self.edited, self.inverted) < 2 or self.portraits < 100:
+            raise ValueError("expected at least 100 portraits, 2 edited and 2 inverted")
+
+
+# What the shipped networks are held to: figure -> (at least or at most, the goal).
+GOALS = {
+    "clip/zero_shot": (">=", 0.95),
+    "clip/probe_r2": (">=", 0.90),
+    "clip/retrieval_of_100": (">=", 0.80),
+    "generator/error": ("<=", 0.03),
+    "generator/read_r2": (">=", 0.90),
+    "directions/own_least_graded": (">=", 1.5),
+    "directions/on_least": (">=", 0.95),
+    "directions/others_most": ("<=", 0.25),
+    "directions/zero_is_identity": (">=", 1.0),
+    "inverter/error_one_pass": ("<=", 0.05),
+    "inverter/error_refined": ("<=", 0.03),
+    "inverter/edit_ratio_least": (">=", 0.7),
+    "speed/drawn": (">=", 100.0),
+}
+
+
+def reached(figures: Figures) -> dict[str, bool]:
+    """Whether each goal is reached, for the goals whose figure was measured."""
+    return {
+        name: figures[name] >= goal if sign == ">=" else figures[name] <= goal
+        for name, (sign, goal) in GOALS.items()
+        if name in figures
+    }
+
+
+def measure(
+    networks: Networks, config: EvaluationConfig, *, progress: Callable[[str], None] = lambda part: None
+) -> Figures:
+    """Measure everything, on portraits that no training has seen."""
+    n, seed = networks, config.seed
+    figures = measure_clip(n.clip, count=config.portraits, seed=seed)
+    progress("clip")
+    figures |= measure_generator(n.generator, n.reader, count=config.portraits, seed=seed + 1)
+    progress("generator")
+    figures |= measure_inverter(
+        n.generator, n.inverter, n.reader, n.directions, count=config.inverted, seed=seed + 2, refinement=config.refinement
+    )
+    progress("inverter")
+    figures |= measure_speed(n.generator, n.inverter, n.clip, count=128)
+    progress("speed")
+    figures |= measure_directions(n.generator, n.reader, n.directions, count=config.edited, seed=seed + 3)
+    progress("directions")
+    return figures
+
+
+def measure_clip(clip: Clip, *, count: int, seed: int) -> Figures:
+    """Zero-shot accuracy over yes/no traits, how well a linear probe reads graded ones, and retrieval among 100 captions.
+
+    `count` portraits are measured; the probe is fitted on three times as many others.
+    """
+    people = traits.sample(4 * count, seed=seed)
+    vectors = clip.images(draw(people))
+    truth, seen = people[:count], vectors[:count]
+    accuracies = {}
+    for name in traits.YES_NO:
+        low, high = clip.texts(captions.question(name))
+        said, true = seen @ (high - low) > 0, truth[:, traits.column(name)].numpy() > 0.5
+        accuracies[name] = float((said[true].mean() + 1 - said[~true].mean()) / 2)
+    probe = _probe(vectors[count:], people[count:, _GRADED].numpy())
+    read = r_squared(probe(seen), truth[:, _GRADED].numpy())
+    texts = clip.texts([each.text for each in captions.describe(truth, seed=seed, mentions=10)])
+    hits = [
+        (seen[start : start + 100] @ texts[start : start + 100].T).argmax(axis=1) == np.arange(100)
+        for start in range(0, count - 99, 100)
+    ]
+    return {
+        "clip/zero_shot": float(np.mean(list(accuracies.values()))),
+        **{f"clip/zero_shot/{name}": value for name, value in accuracies.items()},
+        "clip/probe_r2": float(read.mean()),
+        **{f"clip/probe_r2/{name}": float(value) for name, value in zip(traits.GRADED, read, strict=True)},
+        "clip/retrieval_of_100": float(np.mean(hits)),
+    }
+
+
+@torch.no_grad()
+def measure_generator(generator: Generator, reader: Reader, *, count: int, seed: int) -> Figures:
+    """How far generated portraits are from the drawings of the same traits, and how well their traits can be read."""
+    z = torch.randn(count, traits.LATENT_SIZE, generator=torch.Generator().manual_seed(seed))
+    truth = traits.from_latents(z)
+    made = torch.cat([generator(part) for part in z.split(32)]).clamp(-1, 1)
+    drawn = as_input(draw(truth, made.shape[-1]))
+    read_made, read_drawn = (torch.cat([reader(part) for part in images.split(64)]) for images in (made, drawn))
+    made_r2, drawn_r2 = (r_squared(read.numpy(), truth.numpy()) for read in (read_made, read_drawn))
+    right = ((read_made > 0.5) == (truth > 0.5))[:, _YES_NO].float().mean()
+    return {
+        "generator/error": float((made - drawn).abs().mean() / 2),
+        "generator/read_r2": float(made_r2.mean()),
+        "generator/read_r2_graded": float(made_r2[_GRADED].mean()),
+        "generator/read_yes_no": float(right),
+        **{f"generator/read_r2/{name}": float(value) for name, value in zip(traits.NAMES, made_r2, strict=True)},
+        "reader/r2_on_drawings": float(drawn_r2.mean()),
+    }
+
+
+@torch.no_grad()
+def measure_directions(
+    generator: Generator,
+    reader: Reader,
+    directions: Mapping[str, Direction],
+    *,
+    count: int,
+    seed: int,
+) -> Figures:
+    """What each direction does to its own trait and to the others, in standard deviations, from `count` random portraits."""
+    z = torch.randn(count, traits.LATENT_SIZE, generator=torch.Generator().manual_seed(seed))
+    ws = generator.mapping(z)
+    spread = traits.sample(20_000, seed=seed).std(dim=0)
+    start = readings(generator, reader, ws)
+    figures: Figures = {}
+    strengths = [alpha for alpha in range(-3, 4) if alpha]
+    for trait, name in NAMES.items():
+        own = traits.column(trait)
+        read = {alpha: readings(generator, reader, apply(ws, {name: alpha}, directions)) for alpha in strengths}
+        means = torch.stack([read.get(alpha, start)[:, own].mean() for alpha in range(-3, 4)])
+        moved = (read[2] - start) / spread
+        others = [i for i in range(len(traits.TRAITS)) if i != own]
+        figures[f"directions/own/{name}"] = float(moved[:, own].mean())
+        figures[f"directions/others/{name}"] = float(moved[:, others].abs().mean())
+        figures[f"directions/least_step/{name}"] = float((means.diff() / spread[own]).min())
+        if trait in traits.YES_NO:
+            figures[f"directions/on/{name}"] = float((read[2][:, own] > 0.5).float().mean())
+    same = torch.equal(generator.synthesis(apply(ws[:4], {"smile": 0.0}, directions)), generator.synthesis(ws[:4]))
+    graded = [name for trait, name in NAMES.items() if trait in traits.GRADED]
+    return {
+        "directions/own_least_graded": min(figures[f"directions/own/{name}"] for name in graded),
+        "directions/on_least": min(value for name, value in figures.items() if name.startswith("directions/on/")),
+        "directions/others_most": max(value for name, value in figures.items() if name.startswith("directions/others/")),
+        "directions/least_step": min(value for key, value in figures.items() if key.startswith("directions/least_step/")),
+        "directions/zero_is_identity": float(same),
+        **figures,
+    }
+
+
+def measure_inverter(
+    generator: Generator,
+    inverter: Inverter,
+    reader: Reader,
+    directions: Mapping[str, Direction],
+    *,
+    count: int,
+    seed: int,
+    refinement: Refinement,
+) -> Figures:
+    """How far a portrait is from its inversion, in one pass and refined, and whether an edit then moves it as it should."""
+    z = torch.randn(count, traits.LATENT_SIZE, generator=torch.Generator().manual_seed(seed))
+    images = as_input(draw(traits.crisp(traits.from_latents(z))))
+    once = invert(generator, inverter, images)
+    refined = torch.cat([invert(generator, inverter, part, refinement=refinement) for part in images.split(16)])
+    with torch.no_grad():
+        errors = {
+            name: float((torch.cat([generator.synthesis(part) for part in ws.split(32)]) - images).abs().mean() / 2)
+            for name, ws in (("one_pass", once), ("refined", refined))
+        }
+        ratios = []
+        for trait in ("smile", "age", "hair_length", "eye_size"):
+            edit = {NAMES[trait]: 1.0}
+            column = traits.column(trait)
+            original, inverted = (
+                (readings(generator, reader, apply(ws, edit, directions)) - readings(generator, reader, ws))[:, column].mean()
+                for ws in (generator.mapping(z), refined)
+            )
+            ratios.append(float(inverted / original))
+    return {
+        "inverter/error_one_pass": errors["one_pass"],
+        "inverter/error_refined": errors["refined"],
+        "inverter/refinement_steps": float(refinement.steps),
+        "inverter/edit_ratio_least": min(ratios),
+        "inverter/edit_ratio_most": max(ratios),
+    }
+
+
+def measure_speed(generator: Generator, inverter: Inverter, clip: Clip, *, count: int) -> Figures:
+    """Portraits drawn, generated, embedded and inverted per second here and now."""
+    z = torch.randn(count, traits.LATENT_SIZE, generator=torch.Generator().manual_seed(1))
+    people = traits.from_latents(z)
+    pixels = draw(people)
+    images = as_input(pixels)
+    with torch.no_grad():
+        return {
+            "speed/drawn": _rate(count, lambda: draw(people)),
+            "speed/generated": _rate(count, lambda: [generator(part) for part in z.split(16)]),
+            "speed/embedded": _rate(count, lambda: clip.images(pixels)),
+            "speed/inverted": _rate(count, lambda: [inverter(part) for part in images.split(16)]),
+        }
+
+
+def as_input(pixels: np.ndarray) -> Tensor:
+    """uint8 RGB [N, H, W, 3] -> float RGB in -1..1 [N, 3, H, W], as the networks take it."""
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def r_squared(said: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """The share of each column's variance that is explained, [N, T] and [N, T] -> [T]."""
+    return 1 - ((said - truth) ** 2).sum(axis=0) / ((truth - truth.mean(axis=0)) ** 2).sum(axis=0)
+
+
+def _probe(vectors: np.ndarray, truth: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """A linear layer fitted by ridge regression."""
+    design = np.hstack([vectors, np.ones((len(vectors), 1))]).astype(np.float64)
+    weights = np.linalg.solve(design.T @ design + 1e-4 * np.eye(design.shape[1]), design.T @ truth)
+    return lambda given: np.hstack([given, np.ones((len(given), 1))]) @ weights
+
+
+def _rate(count: int, work: Callable[[], object]) -> float:
+    """How many per second, at the second go."""
+    work()
+    start = time.perf_counter()
+    work()
+    return count / (time.perf_counter() - start)

@@ -1,0 +1,28 @@
+"""`beholder build portraits` runs from nothing, keeps what it did, and refuses what it can't build."""
+
+from pathlib import Path
+
+import pytest
+
+from beholder import cli, weights
+from beholder.portraits import shipped
+
+TINY = ["effort=0.0003", "pool=1200", "measure=false"]
+
+
+def test_a_tiny_build_writes_weights_with_cards_and_goes_on_from_them(tmp_path: Path) -> None:
+    words = ["build", "portraits", "parts=[reader,generator,inverter,clip]", *TINY, f"workspace={tmp_path}"]
+    assert cli.main(words) == 0
+    out = tmp_path / "portraits" / "weights"
+    names = (shipped.READER, shipped.GENERATOR, shipped.INVERTER, shipped.CLIP)
+    before = {name: (out / f"{name}.safetensors").read_bytes() for name in names}
+    for name in names:
+        assert weights.card(out / f"{name}.safetensors")["parameters"] > 10_000
+    assert shipped.generator(out / f"{shipped.GENERATOR}.safetensors").config.resolution == 128
+    assert cli.main(words) == 0
+    assert {name: (out / f"{name}.safetensors").read_bytes() for name in names} == before
+
+
+def test_an_unknown_part_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["build", "portraits", "parts=[nose]", f"workspace={tmp_path}"]) == 2
+    assert "nose can't be built" in capsys.readouterr().err

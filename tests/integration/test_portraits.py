@@ -1,0 +1,101 @@
+"""The shipped portrait world is held to its figures, on a small draw that no training has seen."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from beholder import images, weights
+from beholder.config import load
+from beholder.editing.directions import apply
+from beholder.editing.inversion import Refinement
+from beholder.encoder import Encoder
+from beholder.jobs import evaluate_portraits
+from beholder.portraits import traits
+from beholder.portraits.directions import NAMES
+from beholder.portraits.drawing import draw
+from beholder.portraits.evaluation import (
+    Networks,
+    measure_clip,
+    measure_directions,
+    measure_generator,
+    measure_inverter,
+)  # fmt: skip
+
+SEED = 77
+
+
+@pytest.fixture(scope="module")
+def networks() -> Networks:
+    return evaluate_portraits.load(load(evaluate_portraits.Settings, command="evaluate portraits"))
+
+
+def test_clip_tells_and_reads_traits_and_finds_captions(networks: Networks) -> None:
+    figures = measure_clip(networks.clip, count=200, seed=SEED)
+    assert figures["clip/zero_shot"] >= 0.95
+    assert figures["clip/probe_r2"] >= 0.88  # the probe has few examples here
+    assert figures["clip/retrieval_of_100"] >= 0.75
+
+
+def test_generator_redraws_what_its_latents_mean(networks: Networks) -> None:
+    figures = measure_generator(networks.generator, networks.reader, count=100, seed=SEED)
+    assert figures["generator/error"] <= 0.03
+    assert figures["generator/read_r2"] >= 0.87
+
+
+def test_directions_move_their_own_trait(networks: Networks) -> None:
+    figures = measure_directions(networks.generator, networks.reader, networks.directions, count=24, seed=SEED)
+    assert figures["directions/own_least_graded"] >= 1.4
+    assert figures["directions/on_least"] >= 0.9
+    assert figures["directions/others_most"] <= 0.3
+    assert figures["directions/zero_is_identity"] == 1
+    assert list(networks.directions) == list(NAMES.values())
+
+
+def test_inversion_comes_close_and_can_be_edited(networks: Networks) -> None:
+    figures = measure_inverter(
+        networks.generator, networks.inverter, networks.reader, networks.directions,
+        count=12, seed=SEED, refinement=Refinement(30),
+    )  # fmt: skip
+    assert figures["inverter/error_one_pass"] <= 0.05
+    assert figures["inverter/error_refined"] <= 0.03
+    assert figures["inverter/edit_ratio_least"] >= 0.6
+
+
+def test_edits_compose(networks: Networks) -> None:
+    ws = networks.generator.mapping(torch.randn(4, traits.LATENT_SIZE, generator=torch.Generator().manual_seed(1)))
+    one = apply(ws, {"smile": 1.0, "glasses": 2.0}, networks.directions)
+    other = apply(apply(ws, {"glasses": 2.0}, networks.directions), {"smile": 1.0}, networks.directions)
+    assert torch.allclose(one, other, atol=1e-5)
+
+
+def test_all_weights_are_small_and_have_cards() -> None:
+    files = sorted(weights.folder().glob("portraits-*.safetensors"))
+    assert len(files) == 5
+    assert sum(path.stat().st_size for path in files) <= 25e6
+    for path in files:
+        card = weights.card(path)
+        assert card["name"] == path.stem
+        assert card["figures"]
+        assert card["command"] == "beholder build portraits"
+
+
+def test_sample_is_what_its_traits_say() -> None:
+    folder = weights.folder().parent / "sample"
+    table = pd.read_csv(folder / "traits.csv")
+    assert len(table) == 600
+    some = table.iloc[[0, 250, 599]]
+    drawn = draw(torch.tensor(some[list(traits.NAMES)].to_numpy(), dtype=torch.float32))
+    for name, expected in zip(some["name"], drawn, strict=True):
+        stored = images.decode((folder / "images" / f"{name}.webp").read_bytes())
+        assert np.abs(stored.astype(int) - expected).mean() < 4
+
+
+def test_the_default_encoder_knows_its_shipped_weights() -> None:
+    settings = load(evaluate_portraits.Settings, command="evaluate portraits")
+    assert settings.encoder.encoder_id().startswith("portraits-portraits_clip-")
+    vectors = Encoder.load(settings.encoder).images(np.zeros((1, 128, 128, 3), np.uint8))
+    assert vectors.shape == (1, 128)
+    assert Path(str(settings.encoder.resolved().weights)).is_file()

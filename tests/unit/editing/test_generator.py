@@ -1,0 +1,105 @@
+"""Generator: the architecture against formulas written another way."""
+
+import math
+
+import pytest
+import torch
+from torch.nn import functional
+
+from beholder.editing.generator import Generator, GeneratorConfig, StyledConv, blur, upsample
+
+SMALL = GeneratorConfig(resolution=32, z_dim=16, w_dim=24, mapping_layers=3, channel_base=256, channel_max=16)
+
+
+@pytest.fixture(scope="module")
+def generator() -> Generator:
+    torch.manual_seed(3)
+    made = Generator(SMALL)
+    for name, parameter in made.named_parameters():
+        if name.endswith(("bias", "noise_strength")):
+            parameter.data += 0.1 * torch.randn_like(parameter)
+    return made.eval().requires_grad_(False)
+
+
+@pytest.mark.parametrize("up", [False, True])
+def test_modulated_convolution_is_the_grouped_one(up: bool) -> None:
+    torch.manual_seed(1)
+    layer = StyledConv(6, 5, 16, SMALL, up=up)
+    layer.bias.data.normal_()
+    layer.noise_strength.data.fill_(0.3)
+    x, w = torch.randn(3, 6, 8 if up else 16, 8 if up else 16), torch.randn(3, 24)
+    style = w @ layer.affine.weight.T / math.sqrt(24) + layer.affine.bias
+    for i in range(3):
+        kernel = layer.weight * style[i][None, :, None, None]
+        kernel = kernel / kernel.square().sum(dim=(1, 2, 3), keepdim=True).sqrt()
+        if up:
+            y = blur(functional.conv_transpose2d(x[i : i + 1], kernel.transpose(0, 1), stride=2))
+        else:
+            y = functional.conv2d(x[i : i + 1], kernel, padding=1)
+        y = functional.leaky_relu(y + layer.noise_const * 0.3 + layer.bias[None, :, None, None], 0.2) * math.sqrt(2)
+        assert torch.allclose(layer(x, w, "const")[i], y[0], atol=1e-4)
+
+
+def test_blur_is_the_filter_1_3_3_1() -> None:
+    x = torch.zeros(1, 2, 9, 9)
+    x[0, 1, 4, 4] = 1
+    row = torch.tensor([1.0, 3.0, 3.0, 1.0])
+    y = blur(x)
+    assert y.shape == (1, 2, 8, 8)
+    assert (y[0, 0] == 0).all()
+    assert torch.allclose(y[0, 1, 2:6, 2:6], torch.outer(row, row) / 16)
+
+
+def test_upsampling_is_bilinear_away_from_the_border() -> None:
+    image = torch.randn(2, 3, 8, 8)
+    expected = functional.interpolate(image, scale_factor=2, mode="bilinear", align_corners=False)
+    assert torch.allclose(upsample(image)[..., 1:-1, 1:-1], expected[..., 1:-1, 1:-1], atol=1e-6)
+
+
+def test_names_are_those_of_published_networks(generator: Generator) -> None:
+    names = set(generator.state_dict())
+    for name in ("mapping.fc2.bias", "mapping.w_avg", "synthesis.b4.const", "synthesis.b4.conv1.affine.weight",
+                 "synthesis.b8.conv0.noise_const", "synthesis.b32.conv1.noise_strength", "synthesis.b16.torgb.bias"):  # fmt: skip
+        assert name in names
+    assert not any(name.startswith("synthesis.b4.conv0") for name in names)
+
+
+def test_parameter_count_of_a_known_size() -> None:
+    big = GeneratorConfig(resolution=64, z_dim=512, w_dim=512, mapping_layers=8, channel_base=4096, channel_max=128)
+    assert sum(p.numel() for p in Generator(big).parameters()) == pytest.approx(4.1e6, rel=0.02)
+
+
+def test_sizes_are_read_off_the_tensors(generator: Generator) -> None:
+    assert GeneratorConfig.of(generator.state_dict()) == SMALL
+
+
+def test_rows_of_w_reach_their_layers(generator: Generator) -> None:
+    assert SMALL.num_ws == 8
+    ws = generator.mapping(torch.randn(1, 16))
+    base = generator.synthesis(ws)
+    previews = {size: generator.synthesis(ws, until=size) for size in (8, 16)}
+    for row in range(8):
+        moved = ws.clone()
+        moved[:, row] += 1
+        assert not torch.equal(generator.synthesis(moved), base)
+        assert torch.equal(generator.synthesis(moved, until=8), previews[8]) == (row > 3)
+        assert torch.equal(generator.synthesis(moved, until=16), previews[16]) == (row > 5)
+
+
+def test_length_of_z_means_nothing_and_truncation_ends_at_the_mean(generator: Generator) -> None:
+    z = torch.randn(2, 16)
+    assert torch.allclose(generator.mapping(z), generator.mapping(3 * z), atol=1e-5)
+    assert torch.equal(generator.mapping(z, truncation=0.0), generator.mapping.w_avg.expand(2, 8, 24))
+
+
+def test_noise(generator: Generator) -> None:
+    z = torch.randn(1, 16)
+    assert torch.equal(generator(z), generator(z))
+    assert not torch.equal(generator(z, noise="random"), generator(z, noise="random"))
+    assert not torch.equal(generator(z), generator(z, noise="none"))
+
+
+@pytest.mark.parametrize("resolution", [4, 48])
+def test_impossible_resolutions_are_refused(resolution: int) -> None:
+    with pytest.raises(ValueError, match=str(resolution)):
+        GeneratorConfig(resolution=resolution)
