@@ -22,7 +22,7 @@ def main(settings: Settings, run: Run) -> None:
     sample = Path(str(importlib.resources.files("beholder.data"))) / "sample"
     steps = [
         ("Read what 24 simulated people said of 600 portraits", ["import", f"source={sample}", f"images={sample}"]),
-        ("Embed the portraits", ["embed", f"encoder={settings.encoder.name}", f"encoder.weights={settings.encoder.weights}"]),
+        ("Embed the portraits", ["embed", f"encoder={settings.encoder.name}", *_weights(settings.encoder)]),
     ]
     lines = ["# Demo", ""]
     for number, (what, words) in enumerate(steps, start=1):
@@ -36,3 +36,8 @@ def main(settings: Settings, run: Run) -> None:
     run.metrics({"steps": len(steps)})
     run.summary("\n".join(lines) + "\n")
     print("\nDone. The tables are in the workspace, what each step did is in its run folder.")
+
+
+def _weights(encoder: EncoderConfig) -> list[str]:
+    """Only the weights that the encoder's own file does not name have to be typed."""
+    return [] if encoder.weights is None or encoder.weights.startswith("data:") else [f"encoder.weights={encoder.weights}"]

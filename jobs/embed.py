@@ -66,8 +66,8 @@ def main(settings: Settings, run: Run) -> None:
                 progress.advance(batch.num_rows)
     copied = embeddings.copy(folder, encoder_id=encoder_id, twins=outcome.twins)
     outcome.settle_twins(copied)
-    shards = embeddings.compact(folder)
     catalogue.note(workspace, outcome.images(), looked_at=set(missing["uri"].to_pylist()), rejected=outcome.rejected)
+    shards = embeddings.compact(folder)
     counts = {
         "encoder_id": encoder_id,
         "images.listed": listed.num_rows,
@@ -94,10 +94,11 @@ def build(
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     shape = Shape.of(nodes, encoder, actors=settings.actors, images=missing.num_rows)
     quiet_data()
-    blocks = [missing.slice(start, shape.batch) for start in range(0, missing.num_rows, shape.batch)]
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     claims = Claims.options(scheduling_strategy=here).remote({sha: i for i, sha in known.items() if sha})
-    dataset = ray.data.from_arrow(blocks)
+    # from_items counts its blocks here; from_arrow would start tasks to do it, and wait for the first workers to come up
+    batches = [missing.slice(start, shape.batch).to_pydict() for start in range(0, missing.num_rows, shape.batch)]
+    dataset = ray.data.from_items(batches, override_num_blocks=len(batches))
     dataset.context.execution_options.resource_limits = ExecutionResources.for_limits(
         object_store_memory=settings.in_flight_mib * 2**20
     )
@@ -170,9 +171,9 @@ class Claims:
 
 
 def decode(batch: pa.Table, *, fit: Fit, limits: ImageLimits, claims: Any) -> pa.Table:
-    """Adds sha256, width, height, reason (why it is refused, or null) and pixels (uint8 RGB at the encoder's size; empty for an
-    image that is refused or has the bytes of another one)."""
-    rows = batch.to_pylist()
+    """Rows of lists of image_id and uri -> a row per image, with sha256, width, height, reason (why it is refused, or null) and
+    pixels (uint8 RGB at the encoder's size; empty for an image that is refused or has the bytes of another one)."""
+    rows = [dict(zip(lists, values, strict=True)) for lists in batch.to_pylist() for values in zip(*lists.values(), strict=True)]
     files: list[bytes | None] = []
     for row in rows:
         row |= {"sha256": None, "width": None, "height": None, "reason": None, "pixels": b""}

@@ -89,6 +89,7 @@ class Run:
         self._handler.setFormatter(formatter)
         log.setLevel(logging.INFO)
         log.addHandler(self._handler)
+        log.propagate = False  # some libraries give the root logger a terminal, which is for progress and results
 
 
 def environment() -> dict[str, Any]:

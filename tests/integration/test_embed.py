@@ -132,7 +132,7 @@ def test_a_changed_file_is_embedded_anew(small_ray, pictures, tiny_encoder, enco
 
 
 def test_a_killed_job_goes_on_where_it_was(pictures, tiny_encoder, tmp_path):
-    folder = pictures(400)
+    folder = pictures(240)
     words = ["embed", f"images={folder}", *tiny_encoder, "encoder.batch_size=2", "ray.address=local", "ray.cpus=2"]
     command = [sys.executable, "-m", "beholder", *words, f"workspace={tmp_path / 'killed'}"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
@@ -145,11 +145,11 @@ def test_a_killed_job_goes_on_where_it_was(pictures, tiny_encoder, tmp_path):
     process.wait()
     time.sleep(1)  # what the dead job's workers had in hand
     half = len(table(tmp_path / "killed").image_ids)
-    assert 0 < half < 400
+    assert 0 < half < 240
 
     assert subprocess.run(command, capture_output=True, timeout=200).returncode == 0
     assert metrics(tmp_path / "killed")["images.present"] == half
-    assert metrics(tmp_path / "killed")["images.embedded"] == 400 - half
+    assert metrics(tmp_path / "killed")["images.embedded"] == 240 - half
     whole = [sys.executable, "-m", "beholder", *words, f"workspace={tmp_path / 'whole'}"]
     assert subprocess.run(whole, capture_output=True, timeout=200).returncode == 0
     killed, undisturbed = table(tmp_path / "killed"), table(tmp_path / "whole")

@@ -53,7 +53,7 @@ def test_defaults_and_overrides():
 def test_a_group_brings_its_values_and_single_ones_go_on_top():
     found = load("source=x", "encoder=siglip2_b_16", "encoder.size=256")
     assert (found.encoder.model, found.encoder.resize, found.encoder.size) == ("ViT-B-16-SigLIP2", "squash", 256)
-    assert load("source=x").encoder.model == "ViT-B-32"
+    assert load("source=x").encoder.model == "data:open_clip/portraits.json"
     assert load("encoder.size=256", "source=x", "encoder=vit_l_14").encoder.size == 256
 
 
@@ -135,9 +135,9 @@ def test_knobs_tell_every_setting():
     assert found["on"].default == "false"
     assert found["learning_rate"] == config.Knob("learning_rate", "float", "0.1", "how fast")
     assert found["limits.most"].help == "the most there may be"
-    assert found["encoder"].default == "vit_b_32"
+    assert found["encoder"].default == "portraits"
     assert {"vit_b_16", "siglip2_b_16"} <= set(found["encoder"].choices)
-    assert found["encoder.model"].default == "ViT-B-32"
+    assert found["encoder.model"].default == "data:open_clip/portraits.json"
     assert "limits" not in found
 
 
