@@ -1,7 +1,7 @@
 """Directions: named moves in a generator's W space, found from labels, measured, and applied with a strength.
 
-alpha is a strength: 0 is the identity, 1 raises a graded trait by one standard deviation on average (or leads from without
-to with), -1 goes the other way. Several directions add up.
+alpha is a strength: 0 is the identity, 1 raises a graded trait by one standard deviation on average (or leads from
+without towards with), -1 goes the other way. Several directions add up.
 """
 
 import json

@@ -21,6 +21,9 @@ NAMES = {
 }  # fmt: skip
 
 
+_WAY = 0.75  # from without to with, at alpha 1: so alpha 2 arrives, and alpha 3 stays where the generator was trained
+
+
 @dataclass(frozen=True)
 class DirectionsConfig:
     """How many labelled portraits directions are found from, and on how many others they are scaled."""
@@ -34,7 +37,7 @@ def find_directions(generator: Generator, reader: Reader, config: DirectionsConf
     """Find one direction per trait of TRAITS, from portraits whose labels are known, and scale it.
 
     alpha 1 of a graded trait raises what the reader reads by one standard deviation on average. A yes/no trait has no
-    such scale, because it is on or off: there alpha 1 is the way from the average portrait without it to the one with it.
+    such scale, because it is on or off: there alpha 1 is three quarters of the way from the average portrait without it to the one with it.
     """
     dice = torch.Generator().manual_seed(config.seed)
     z = torch.randn(config.examples, traits.LATENT_SIZE, generator=dice)
@@ -51,7 +54,7 @@ def find_directions(generator: Generator, reader: Reader, config: DirectionsConf
         whole = (0, generator.config.num_ws)
         rough = Direction(NAMES[trait.name], moves[column], model, whole, (trait.low, trait.high))
         if trait.kind == "yes/no":
-            found.append(replace(rough, vector=rough.vector / spread[column]))
+            found.append(replace(rough, vector=_WAY * rough.vector / spread[column]))
         else:
             found.append(directions.calibrate(rough, ws, read, float(spread[column]), tolerance=0.02))
     return found
