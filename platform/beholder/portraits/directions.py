@@ -37,7 +37,8 @@ def find_directions(generator: Generator, reader: Reader, config: DirectionsConf
     """Find one direction per trait of TRAITS, from portraits whose labels are known, and scale it.
 
     alpha 1 of a graded trait raises what the reader reads by one standard deviation on average. A yes/no trait has no
-    such scale, because it is on or off: there alpha 1 is three quarters of the way from the average portrait without it to the one with it.
+    such scale, because it is on or off: there alpha 1 is three quarters of the way from the average portrait without it to the one
+    with it.
     """
     dice = torch.Generator().manual_seed(config.seed)
     z = torch.randn(config.examples, traits.LATENT_SIZE, generator=dice)
