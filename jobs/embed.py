@@ -150,7 +150,7 @@ class Shape:
         cores = sum(node.get("CPU", 0) for node in nodes) or 1
         largest = max((node.get("CPU", 0) for node in nodes), default=1) or 1
         gpus = int(sum(node.get("GPU", 0) for node in nodes)) if encoder.device != "cpu" else 0
-        batch = encoder.batch_size or (256 if gpus else 16)
+        batch = encoder.batch_size or (256 if gpus else 32)
         count = min(actors or gpus or int(cores), max(math.ceil(images / batch), 1))
         if gpus:
             return cls(count, 0.5, min(gpus / count, 1.0), 1, 1.0 if largest > 1 else 0.5, batch)

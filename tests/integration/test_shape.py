@@ -28,7 +28,7 @@ def test_on_gpus_there_is_an_actor_on_each(nodes):
 
 
 def test_no_more_actors_than_batches():
-    assert Shape.of([{"CPU": 64}], CPU, actors=0, images=20).actors == 2
+    assert Shape.of([{"CPU": 64}], CPU, actors=0, images=40).actors == 2
 
 
 def test_gpus_are_left_alone_where_the_encoder_is_on_the_cpu():
