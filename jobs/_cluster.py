@@ -19,7 +19,7 @@ from beholder.errors import BeholderError, ConfigError
 @dataclass(frozen=True)
 class RayConfig:
     address: str | None = setting(
-        None, "a running cluster (auto, HOST:PORT); null: RAY_ADDRESS, a Ray on this machine, or a new one"
+        None, "a running cluster (auto, HOST:PORT), local for a new one; null: RAY_ADDRESS, a Ray on this machine, or a new one"
     )
     cpus: int = setting(0, "cores of a new Ray on this machine; 0 is all of them")
 
@@ -37,7 +37,7 @@ def connect(config: RayConfig) -> Iterator[None]:
         return
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # leave CUDA_VISIBLE_DEVICES as it is without GPUs
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # Ray Data's own actors make its core print an error each
-    known = config.address or os.environ.get("RAY_ADDRESS")
+    known = None if config.address == "local" else config.address or os.environ.get("RAY_ADDRESS")
     try:
         with _without("Set ray log level"):
             _init(config.address, {} if known else _local(config))

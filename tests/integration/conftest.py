@@ -68,4 +68,11 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The words that make a command use one ViT of 0.3 M parameters with random weights."""
     path = tmp_path_factory.mktemp("encoder") / "tiny.json"
     path.write_text(json.dumps(TINY))
-    return [f"encoder.model={path}", "encoder.name=tiny", "encoder.size=32", "encoder.weights=random", "actors=1"]
+    return [
+        "encoder=vit_b_32",
+        f"encoder.model={path}",
+        "encoder.name=tiny",
+        "encoder.size=32",
+        "encoder.weights=random",
+        "actors=1",
+    ]
