@@ -9,7 +9,8 @@ BeholderError
 ├── EmbeddingError     vectors that don't fit: wrong shape, not finite, of another encoder
 ├── EncoderError       a model or its weights that can't be had
 ├── WeightsError       weights that are not there or can't be read
-└── EditError          a direction or an edit that makes no sense
+├── EditError          a direction or an edit that makes no sense
+└── TasteError         judgements that no taste can be fitted to, or a taste that does not fit what it is asked
 """
 
 
@@ -50,6 +51,10 @@ class WeightsError(BeholderError):
 
 
 class EditError(BeholderError):
+    pass
+
+
+class TasteError(BeholderError):
     pass
 
 

@@ -1,6 +1,7 @@
 """Where everything lies: a folder or an object store's URI, with a table, embeddings and runs each in their place.
 
-images.parquet  ratings.parquet  comparisons.parquet  rejected.parquet  embeddings/<encoder id>/  runs/<command>-<time>/
+images.parquet  ratings.parquet  comparisons.parquet  rejected.parquet  embeddings/<encoder id>/  models/<name>/
+runs/<command>-<time>/
 """
 
 import datetime
@@ -44,6 +45,11 @@ class Workspace:
     def embeddings(self, encoder_id: str) -> Place:
         """The folder of one encoder's embeddings."""
         return self.place / "embeddings" / encoder_id
+
+    @property
+    def models(self) -> Place:
+        """The registry of tastes."""
+        return self.place / "models"
 
     def start_run(self, command: str, config: str, *, now: datetime.datetime) -> Run:
         """Make the run folder of a command that begins `now`; `config` is its settings as YAML."""

@@ -1,0 +1,11 @@
+"""Taste: models of what each person sees in images.
+
+contract    what every taste can do: utilities, differences with their uncertainty, tensors to keep
+evidence    judgements by number: what tastes are fitted to, and how it is divided without leaks
+kinds       the one place that knows every kind of taste: fit and load by name
+registry    tastes in the workspace: safetensors and a card
+population  nobody's taste: the yardstick
+bayes       the population as prior, a covariance learned over people, a posterior per person
+mlp, lora   the published architectures
+fit         the one training loop of the networks
+"""

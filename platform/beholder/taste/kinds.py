@@ -1,0 +1,63 @@
+"""Kinds: the one place that knows every kind of taste, to fit and to load by name."""
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from beholder.config import setting
+from beholder.errors import ConfigError, TasteError, nearest
+from beholder.taste.bayes import BayesConfig
+from beholder.taste.contract import About, Taste
+from beholder.taste.evidence import Evidence
+from beholder.taste.lora import LoraConfig
+from beholder.taste.mlp import MlpConfig
+from beholder.taste.population import PopulationConfig
+
+KINDS = ("population", "bayes", "mlp", "lora")
+Progress = Callable[[int, int, dict[str, float]], None]  # step, steps, figures
+
+
+@dataclass(frozen=True)
+class TasteConfig:
+    """Which kind, and the knobs of each."""
+
+    kind: str = setting("bayes", "population, bayes, mlp or lora")
+    population: PopulationConfig = setting(PopulationConfig(), "nobody's taste")
+    bayes: BayesConfig = setting(BayesConfig(), "a Gaussian posterior per person")
+    mlp: MlpConfig = setting(MlpConfig(), "a network on frozen embeddings")
+    lora: LoraConfig = setting(LoraConfig(), "CLIP with adapters and a token per person")
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ConfigError(f"taste.kind={self.kind} is no kind of taste{nearest(self.kind, list(KINDS))}")
+
+
+def fit(
+    train: Evidence,
+    held_out: Evidence,
+    items: np.ndarray,
+    config: TasteConfig,
+    *,
+    encoder_id: str,
+    seed: int = 0,
+    progress: Progress = lambda step, steps, figures: None,
+) -> Taste:
+    """Fit a taste to `train`; `held_out` only chooses (when to stop, which setting).
+
+    items: one row for each of train.images.
+    """
+    module = importlib.import_module(f"beholder.taste.{config.kind}")
+    own = getattr(config, config.kind)
+    found: Taste = module.fit(train, held_out, items, own, encoder_id=encoder_id, seed=seed, progress=progress)
+    return found
+
+
+def load(about: About, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> Taste:
+    """Rebuild a taste from what `tensors()` and `settings()` gave. Raises TasteError for an unknown kind."""
+    if about.kind not in KINDS:
+        raise TasteError(f"{about.kind!r} is no kind of taste{nearest(about.kind, list(KINDS))}")
+    found: Taste = importlib.import_module(f"beholder.taste.{about.kind}").load(about, tensors, settings)
+    return found

@@ -1,0 +1,69 @@
+"""Registry: tastes in a workspace, models/<name>/ with taste.safetensors and card.json."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from beholder.errors import TasteError, nearest
+from beholder.storage import Place
+from beholder.taste import kinds
+from beholder.taste.contract import About, Taste
+
+_TENSORS, _CARD = "taste.safetensors", "card.json"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A taste in the registry and its card: about, settings, figures, config, commit."""
+
+    name: str
+    taste: Taste
+    card: dict[str, Any]
+
+
+def write(models: Place, name: str, taste: Taste, *, figures: dict[str, float], config: dict[str, Any], commit: str | None) -> Place:
+    """Put a taste into the registry under a name, in the place of one of that name; the card is written last."""
+    from safetensors.numpy import save
+
+    folder = models / name
+    card = {
+        "about": asdict(taste.about),
+        "settings": taste.settings(),
+        "figures": figures,
+        "config": config,
+        "commit": commit,
+    }
+    (folder / _TENSORS).write_bytes(save({key: np.ascontiguousarray(value) for key, value in taste.tensors().items()}))
+    (folder / _CARD).write_bytes((json.dumps(card, indent=2) + "\n").encode())
+    return folder
+
+
+def names(models: Place) -> list[str]:
+    """The tastes that are there."""
+    return sorted(entry.path.removesuffix("/" + _CARD) for entry in models.files() if entry.path.endswith("/" + _CARD))
+
+
+def read(models: Place, name: str, *, encoder_id: str | None = None) -> Entry:
+    """A taste by name. Raises TasteError where it is not there, can't be read, or was made for another encoder than `encoder_id`."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    folder = models / name
+    if not (folder / _CARD).is_file():
+        raise TasteError(f"no taste {name!r} in {models.uri}{nearest(name, names(models))}; beholder train makes one")
+    try:
+        card = json.loads((folder / _CARD).read_bytes())
+        tensors = load((folder / _TENSORS).read_bytes())
+        said = card["about"]
+        about = About(said["kind"], said["encoder_id"], tuple(said["attributes"]), tuple(said["people"]), said["takes"])
+        settings = card["settings"]
+    except (ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise TasteError(f"{folder.uri} holds no readable taste: {str(error).splitlines()[0]}") from None
+    if encoder_id is not None and about.encoder_id != encoder_id:
+        raise TasteError(
+            f"taste {name!r} was fitted to embeddings of {about.encoder_id}, not of {encoder_id}; "
+            f"choose that encoder, or train a taste on this one"
+        )
+    return Entry(name, kinds.load(about, tensors, settings), card)
