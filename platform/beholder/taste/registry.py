@@ -23,7 +23,9 @@ class Entry:
     card: dict[str, Any]
 
 
-def write(models: Place, name: str, taste: Taste, *, figures: dict[str, float], config: dict[str, Any], commit: str | None) -> Place:
+def write(
+    models: Place, name: str, taste: Taste, *, figures: dict[str, float], config: dict[str, Any], commit: str | None
+) -> Place:
     """Put a taste into the registry under a name, in the place of one of that name; the card is written last."""
     from safetensors.numpy import save
 
@@ -46,7 +48,10 @@ def names(models: Place) -> list[str]:
 
 
 def read(models: Place, name: str, *, encoder_id: str | None = None) -> Entry:
-    """A taste by name. Raises TasteError where it is not there, can't be read, or was made for another encoder than `encoder_id`."""
+    """A taste by name.
+
+    Raises TasteError where it is not there, can't be read, or was made for another encoder than `encoder_id`.
+    """
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
