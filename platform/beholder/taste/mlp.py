@@ -1,0 +1,320 @@
+"""The frozen-CLIP decoder: embedding + person -> trunk -> one head per attribute, after *Decoding Subjectivity*.
+
+utilities are the mean of `ensemble` networks that differ in their seed only, scaled so that a difference of 1 is odds of e to 1
+on held-out judgements.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from beholder.config import setting
+from beholder.errors import ConfigError, EmbeddingError, TasteError, nearest
+from beholder.taste.contract import About, Belief
+from beholder.taste.evidence import Evidence
+from beholder.taste.fit import Driver, FitConfig, Task
+from beholder.taste.fit import fit as run_fit
+from beholder.taste.held_out import HeldOut, ratings_as_pairs
+from beholder.taste.likelihood import Judgements, Likelihood, Objective, scale
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": functional.relu,
+    "gelu": functional.gelu,
+    "silu": functional.silu,
+    "tanh": torch.tanh,
+}
+PERSONS = ("vector", "one_hot", "none")
+_ROWS = 16_384  # that go through the network at once
+
+
+@dataclass(frozen=True)
+class MlpConfig:
+    """The network and how it is fitted."""
+
+    widths: list[int] = setting([384, 256, 128, 64, 32], "of the hidden layers; [] is linear")
+    activation: str = setting("relu", "relu, gelu, silu or tanh")
+    batchnorm: bool = setting(True, "whether each hidden layer has its batch's mean and spread taken out")
+    dropout: float = setting(0.1, "share of a hidden layer's outputs dropped in training")
+    person: str = setting("vector", "vector: learned; one_hot; none: nobody's taste")
+    person_size: int = setting(32, "length of a learned vector")
+    person_dropout: float = setting(0.2, "share of judgements whose person is left out in training, for people it will not know")
+    person_decay: float = setting(0.01, "weight decay of person vectors and of each person's own cuts")
+    ensemble: int = setting(1, "networks of different seeds whose utilities are averaged")
+    ratings_as: str = setting("cuts", "cuts: an ordered logit with each person's own cuts; pairs: the comparisons that they imply")
+    pairs: int = setting(500, "with ratings_as=pairs: pairs of a person and attribute, at most")
+    fit: FitConfig = setting(FitConfig(), "the training loop")
+
+    def __post_init__(self) -> None:
+        if any(width < 1 for width in self.widths):
+            raise ConfigError(f"widths must be 1 or more each, got {self.widths}")
+        for name, known in (("activation", list(ACTIVATIONS)), ("person", list(PERSONS)), ("ratings_as", ["cuts", "pairs"])):
+            if getattr(self, name) not in known:
+                raise ConfigError(f"{name}={getattr(self, name)} is not known{nearest(getattr(self, name), known)}")
+        for name in ("dropout", "person_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be in 0..1 and below 1, got {getattr(self, name)}")
+        for name in ("person_size", "ensemble", "pairs"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.person_decay < 0:
+            raise ConfigError(f"person_decay must be 0 or more, got {self.person_decay}")
+
+
+class BatchNorm(nn.Module):
+    """Batch normalisation (Ioffe and Szegedy 2015) of [N, D]; where training is spread over processes, a batch is all of them.
+
+    torch's own works on one process's share only, or needs GPUs.
+    """
+
+    mean: Tensor
+    variance: Tensor
+
+    def __init__(self, size: int, *, momentum: float = 0.1, epsilon: float = 1e-5):
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.ones(size)), nn.Parameter(torch.zeros(size))
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("variance", torch.ones(size))
+        self.momentum, self.epsilon = momentum, epsilon
+
+    def forward(self, x: Tensor) -> Tensor:
+        mean, variance = self._moments(x) if self.training else (self.mean, self.variance)
+        return (x - mean) * torch.rsqrt(variance + self.epsilon) * self.weight + self.bias
+
+    def _moments(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        sums = torch.cat([x.sum(dim=0), x.square().sum(dim=0), x.new_tensor([float(len(x))])])
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            from torch.distributed.nn.functional import all_reduce
+
+            sums = all_reduce(sums)
+        count = sums[-1].clamp(min=1)
+        mean, square = (sums[:-1] / count).chunk(2)
+        variance = (square - mean.square()).clamp(min=0)
+        with torch.no_grad():
+            self.mean.lerp_(mean, self.momentum)
+            self.variance.lerp_(variance * count / (count - 1).clamp(min=1), self.momentum)
+        return mean, variance
+
+
+class Network(nn.Module):
+    """embedding [N, D] + person [N] -> utilities of every attribute [N, A]."""
+
+    def __init__(self, config: MlpConfig, *, dims: int, people: int, attributes: int):
+        super().__init__()
+        size = {"vector": config.person_size, "one_hot": people, "none": 0}[config.person]
+        self.people = nn.Parameter(0.1 * torch.randn(people, size)) if config.person == "vector" else None
+        self.person_inputs, self.one_hot = size, config.person == "one_hot"
+        sizes = [dims + size, *config.widths]
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(sizes))
+        norms = [BatchNorm(width) if config.batchnorm else nn.Identity() for width in config.widths]
+        self.norms = nn.ModuleList(norms)
+        self.heads = nn.Linear(sizes[-1], attributes)
+        self.activation, self.dropout = ACTIVATIONS[config.activation], config.dropout
+
+    def forward(self, x: Tensor, person: Tensor) -> Tensor:
+        if self.person_inputs:
+            x = torch.cat([x, self._person(person)], dim=1)
+        for layer, norm in zip(self.layers, self.norms, strict=True):
+            x = functional.dropout(self.activation(norm(layer(x))), self.dropout, self.training)
+        found: Tensor = self.heads(x)
+        return found
+
+    def _person(self, person: Tensor) -> Tensor:
+        """Each person's vector; nobody's (-1) is zero."""
+        known = (person >= 0)[:, None]
+        row = person.clamp(min=0)
+        if self.people is None:
+            return functional.one_hot(row, self.person_inputs).float() * known
+        return self.people[row] * known
+
+
+class _Lookup(nn.Module):
+    """The network on items by number."""
+
+    def __init__(self, network: Network, items: Tensor):
+        super().__init__()
+        self.inner = network
+        self._items = [items]  # in a list, so that it is no buffer: it is neither fitted nor kept
+
+    def forward(self, image: Tensor, person: Tensor, attribute: Tensor) -> Tensor:
+        return self.inner(self._items[0][image], person).gather(1, attribute[:, None])[:, 0]
+
+
+class Mlp:
+    """A fitted ensemble, on the CPU or wherever `to` put it."""
+
+    def __init__(self, about: About, networks: Sequence[Network], *, config: MlpConfig, tensors: Mapping[str, np.ndarray]):
+        """tensors: mean and spread of each dimension float32 [D], slope float32 [A], and whatever else was fitted."""
+        self.about, self.config = about, config
+        self._networks = [network.eval().requires_grad_(False) for network in networks]
+        self._tensors = dict(tensors)
+
+    def utilities(self, items: np.ndarray, user_ids: Sequence[str], attribute: str) -> np.ndarray:
+        column = self.about.attribute(attribute)
+        mean = self._tensors["mean"]
+        if items.ndim != 2 or items.shape[1] != len(mean):
+            raise EmbeddingError(f"expected embeddings [N, {len(mean)}] of {self.about.encoder_id}, got {list(items.shape)}")
+        people = torch.as_tensor(self.about.rows(user_ids))
+        x = torch.as_tensor((np.asarray(items, np.float32) - mean) / self._tensors["spread"])
+        found = np.zeros((len(people), len(x)), np.float32)
+        step = max(_ROWS // max(len(x), 1), 1)
+        with torch.inference_mode():
+            for start in range(0, len(people), step):
+                some = people[start : start + step]
+                rows = x.repeat(len(some), 1), some.repeat_interleave(len(x))
+                total = sum(network(*rows)[:, column] for network in self._networks)
+                found[start : start + step] = torch.as_tensor(total).reshape(len(some), len(x)).numpy()
+        return found * (self._tensors["slope"][column] / len(self._networks))
+
+    def differences(self, left: np.ndarray, right: np.ndarray, user_id: str, attribute: str) -> Belief:
+        found = self.utilities(np.concatenate([left, right]), [user_id], attribute)[0]
+        mean = found[: len(left)] - found[len(left) :]
+        return Belief(mean, np.zeros_like(mean))
+
+    def tensors(self) -> Mapping[str, np.ndarray]:
+        return self._tensors | {
+            f"{number}.{name}": tensor.numpy()
+            for number, network in enumerate(self._networks)
+            for name, tensor in network.state_dict().items()
+        }
+
+    def settings(self) -> dict[str, Any]:
+        return dataclasses.asdict(self.config)
+
+
+def fit(
+    train: Evidence,
+    held_out: Evidence,
+    items: np.ndarray,
+    config: MlpConfig,
+    *,
+    encoder_id: str,
+    seed: int = 0,
+    progress: Callable[[int, int, dict[str, float]], None] = lambda step, steps, figures: None,
+    driver: Driver | None = None,
+) -> Mlp:
+    """Fit to `train`; `held_out` stops it and sets the scale.
+
+    items: embeddings float32 [N, D], one for each of train.images. driver: how to run the training loop. Raises TasteError for too
+    few judgements, EmbeddingError for items that don't fit.
+    """
+    if items.ndim != 2 or len(items) != len(train.images):
+        raise EmbeddingError(f"expected embeddings [{len(train.images)}, D], got {list(items.shape)}")
+    if not len(train):
+        raise TasteError("expected at least one judgement to fit to, got none")
+    train = as_fitted(train, config, seed=seed)
+    mean, spread = standard(items, train)
+    x = torch.as_tensor((items.astype(np.float32) - mean) / spread, device=config.fit.place())
+    judged = HeldOut.of(held_out)
+    networks, differences = [], np.zeros(len(judged))
+    for number in range(config.ensemble):
+        task, network = prepare(train, judged, x, config, seed=seed * 1000 + number)
+        told = _telling(driver or Driver(), progress, number, config)
+        run_fit(task, config.fit, seed=seed * 1000 + number, name=f"network {number}", driver=told)
+        differences += judged.differences(_asker(network, x)) / config.ensemble
+        networks.append(network.cpu())
+    about = About("mlp", encoder_id, train.attributes, train.people)
+    slopes = judged.slopes(differences).astype(np.float32)
+    return Mlp(about, networks, config=config, tensors={"mean": mean, "spread": spread, "slope": slopes})
+
+
+def load(about: About, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> Mlp:
+    """Rebuild what `tensors()` and `settings()` gave. Raises TasteError where they don't fit each other."""
+    try:
+        config = MlpConfig(**{**settings, "fit": FitConfig(**settings["fit"])})
+        networks = []
+        for number in range(config.ensemble):
+            network = _network(config, dims=len(tensors["mean"]), about=about)
+            prefix = f"{number}."
+            own = {k.removeprefix(prefix): torch.as_tensor(v) for k, v in tensors.items() if k.startswith(prefix)}
+            network.load_state_dict(own)
+            networks.append(network)
+        own_tensors = {name: np.asarray(tensors[name]) for name in ("mean", "spread", "slope")}
+    except (TypeError, KeyError, RuntimeError) as error:
+        raise TasteError(f"the tensors of this mlp taste don't fit its settings: {str(error).splitlines()[0]}") from None
+    return Mlp(about, networks, config=config, tensors=own_tensors)
+
+
+def prepare(train: Evidence, judged: HeldOut, x: Tensor, config: MlpConfig, *, seed: int) -> tuple[Task, Network]:
+    """One network's task for the training loop, and the network in it.
+
+    x: standardised embeddings float32 [N, D] of train.images, on the device to fit on.
+    """
+    levels = scale(train.ratings.score)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = Network(config, dims=x.shape[1], people=len(train.people), attributes=len(train.attributes))
+    likelihood = Likelihood(train, levels)
+    objective = Objective(_Lookup(network, x), likelihood, person_dropout=config.person_dropout).to(x.device)
+    judgements = Judgements(train, levels=levels, device=str(x.device))
+
+    def judge() -> float:
+        return judged.loss(judged.differences(_asker(network, x)))
+
+    task = Task(objective, len(judgements), judgements.take, judge if len(judged) else None, _groups(objective, config))
+    return task, network
+
+
+def as_fitted(train: Evidence, config: MlpConfig, *, seed: int) -> Evidence:
+    """The judgements as this config takes them: with ratings_as=pairs, comparisons in the place of ratings."""
+    if config.ratings_as == "cuts":
+        return train
+    return ratings_as_pairs(train, at_most=config.pairs, seed=seed)
+
+
+def standard(items: np.ndarray, train: Evidence) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and spread of each dimension over the images that `train` has judgements of, float32 [D] each."""
+    rated, compared = train.ratings, train.comparisons
+    seen = np.unique(np.concatenate([rated.image, compared.left, compared.right]))
+    found = items[seen].astype(np.float64)
+    spread = np.maximum(found.std(axis=0), 1e-6)
+    return found.mean(axis=0).astype(np.float32), spread.astype(np.float32)
+
+
+def _network(config: MlpConfig, *, dims: int, about: About) -> Network:
+    return Network(config, dims=dims, people=len(about.people), attributes=len(about.attributes))
+
+
+def _asker(network: Network, x: Tensor) -> Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
+    """utility(image, person, attribute) of a network in eval mode, for held-out judgements."""
+
+    def utility(image: np.ndarray, person: np.ndarray, attribute: np.ndarray) -> np.ndarray:
+        found = np.zeros(len(image), np.float32)
+        with torch.inference_mode():
+            for start in range(0, len(image), _ROWS):
+                rows = slice(start, start + _ROWS)
+                at, who, on = (torch.as_tensor(numbers[rows], device=x.device) for numbers in (image, person, attribute))
+                found[rows] = network(x[at], who).gather(1, on[:, None])[:, 0].float().cpu().numpy()
+        return found
+
+    return utility
+
+
+def _groups(objective: Objective, config: MlpConfig) -> list[dict[str, Any]]:
+    """What decays how: weights as the loop is told, what is a person's own by person_decay, anything else not at all."""
+    own, weights, rest = [], [], []
+    for name, parameter in objective.named_parameters():
+        if name.endswith((".people", ".shift", ".stretch")):
+            own.append(parameter)
+        elif name.endswith(".weight") and parameter.ndim == 2:
+            weights.append(parameter)
+        else:
+            rest.append(parameter)
+    decays = ((own, config.person_decay), (weights, config.fit.weight_decay), (rest, 0.0))
+    return [{"params": parameters, "weight_decay": decay} for parameters, decay in decays if parameters]
+
+
+def _telling(driver: Driver, progress: Callable[[int, int, dict[str, float]], None], number: int, config: MlpConfig) -> Driver:
+    """The driver, which also tells of its progress through the ensemble."""
+
+    def after(current: Driver, figures: dict[str, float]) -> None:
+        driver.after(current, figures)
+        progress(number * config.fit.epochs + int(figures["epoch"]), config.ensemble * config.fit.epochs, figures)
+
+    return dataclasses.replace(driver, after=after)
