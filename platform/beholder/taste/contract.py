@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from beholder.errors import TasteError, nearest
+from beholder.errors import EmbeddingError, TasteError, nearest
 
 Items = Literal["embeddings", "pixels"]
 
@@ -76,6 +76,16 @@ class Taste(Protocol):
 
     def settings(self) -> dict[str, Any]:
         """What rebuilds it around its tensors, as JSON."""
+
+
+def fitting(items: np.ndarray, width: int | None) -> np.ndarray:
+    """Embeddings as they have to be: a float array [N, D], finite. Raises EmbeddingError for anything else."""
+    if items.ndim != 2 or items.dtype.kind != "f" or (width is not None and items.shape[1] != width):
+        expected = "D" if width is None else str(width)
+        raise EmbeddingError(f"expected embeddings float [N, {expected}], got {items.dtype} {list(items.shape)}")
+    if not np.isfinite(items).all():
+        raise EmbeddingError(f"embedding {int(np.argmin(np.isfinite(items).all(axis=1)))} has numbers that are not finite")
+    return items
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
