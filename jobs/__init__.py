@@ -18,6 +18,10 @@ COMMANDS = {
         "beholder.jobs.build_portraits",
         "the networks that ship with the project, trained again from drawings",
     ),
+    "evaluate": (
+        "beholder.jobs.evaluate",
+        "tastes beside the population's, on judgements they never saw, with intervals",
+    ),
     "evaluate portraits": (
         "beholder.jobs.evaluate_portraits",
         "what these networks reach on fresh drawings, beside their goals",

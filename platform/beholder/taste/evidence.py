@@ -1,7 +1,8 @@
 """Evidence: judgements by number, ready for arithmetic."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -85,6 +86,15 @@ class Evidence:
         return counted + np.bincount(self.comparisons.person, minlength=len(self.people))
 
 
+def join(one: Evidence, other: Evidence) -> Evidence:
+    """The judgements of both, which must be of the same people, images and attributes."""
+    names = ("people", "images", "attributes")
+    if any(getattr(one, name) != getattr(other, name) for name in names):
+        raise TasteError("evidence of other people, images or attributes can't be joined")
+    ratings, comparisons = ([getattr(each, kind) for each in (one, other)] for kind in ("ratings", "comparisons"))
+    return replace(one, ratings=_stack(ratings), comparisons=_stack(comparisons))
+
+
 def gather(
     ratings: pa.Table, comparisons: pa.Table, images: Sequence[str], *, attributes: Collection[str] = ()
 ) -> tuple[Evidence, int]:
@@ -152,6 +162,12 @@ def pairs_within(evidence: Evidence, *, at_most: int, seed: int) -> Comparisons:
         none = np.zeros(0, np.int64)
         return Comparisons(none, none, none, none, np.zeros(0, np.float32))
     return Comparisons(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+def _stack(parts: list[Any]) -> Any:
+    """Rows of one after rows of the other."""
+    names = [field.name for field in fields(parts[0])]
+    return type(parts[0])(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
 def _numbers(column: object, mapping: dict[str, int] | dict[str, float]) -> np.ndarray:
