@@ -133,6 +133,18 @@ def fit(task: Task, config: FitConfig, *, seed: int, name: str = "fit", driver: 
     return Fitted(state["epoch"], state["best_epoch"], state["loss"])
 
 
+def batches(examples: int, size: int, *, seed: int, epoch: int) -> list[np.ndarray]:
+    """An epoch's row numbers in its own order, int64, in batches of at most `size` and of nearly equal length: a last one of a
+    single judgement would be too few for batch statistics."""
+    order = np.random.default_rng([seed, epoch]).permutation(examples)
+    return np.array_split(order, math.ceil(examples / size))
+
+
+def chance(seed: int, epoch: int, rank: int = 0) -> int:
+    """The seed of whatever an epoch leaves to chance, such as dropout."""
+    return int(np.random.SeedSequence([seed, epoch, rank]).generate_state(1)[0])
+
+
 def kept(module: nn.Module) -> dict[str, Tensor]:
     """What fitting changes in a module, by name: trainable parameters and buffers, copied, so that later steps don't reach it."""
     trained = {name: p for name, p in module.named_parameters() if p.requires_grad} | dict(module.named_buffers())
@@ -165,11 +177,8 @@ def _epoch(task: Task, called: nn.Module, optimizer: Any, config: FitConfig, dri
     called.train()
     total, count = 0.0, 0
     device = next(task.module.parameters()).device.type
-    order = np.random.default_rng([seed, epoch]).permutation(task.examples)
-    # Batches of nearly equal length: a last one of a single judgement would be too few for batch statistics.
-    parts = np.array_split(order, math.ceil(task.examples / max(config.batch, 2 * driver.workers)))
     with _chance(seed, epoch, driver.rank):
-        for whole in parts:
+        for whole in batches(task.examples, max(config.batch, 2 * driver.workers), seed=seed, epoch=epoch):
             rows = whole[driver.rank :: driver.workers]
             # Averaging over workers weighs each alike, so a longer share has to weigh more.
             weight = len(rows) * driver.workers / len(whole)
@@ -192,5 +201,5 @@ def _chance(seed: int, epoch: int, rank: int) -> Iterator[None]:
     """Torch's chance follows from these numbers inside, and is as it was afterwards."""
     cards = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
     with torch.random.fork_rng(devices=cards):
-        torch.manual_seed(int(np.random.SeedSequence([seed, epoch, rank]).generate_state(1)[0]))
+        torch.manual_seed(chance(seed, epoch, rank))
         yield
