@@ -190,17 +190,18 @@ def divide(settings: Settings, evidence: Evidence) -> Split:
 def table(found: dict[str, Judged]) -> list[str]:
     """A row a taste, in Markdown, the population's first."""
     first = next(iter(found.values())).figures
+    accuracy, loss, srcc = (f"{first[f'{name}.population']:.4f}" for name in ("accuracy", "logloss", "srcc"))
     rows = [
         "| taste | accuracy | gain over the population | log-loss | calibration error | rank correlation |",
         "|---|---:|---:|---:|---:|---:|",
-        f"| population | {first['accuracy.population']:.4f} | | {first['logloss.population']:.4f} | | {first['srcc.population']:.3f} |",
+        f"| population | {accuracy} | | {loss} | | {srcc} |",
     ]
     for name, judged in found.items():
         f = judged.figures
         gain = evaluation.Interval(f["gain.mean"], f["gain.low"], f["gain.high"])
         rows.append(
             f"| {name} | {f['accuracy.personal']:.4f} | {gain} | {f['logloss.personal']:.4f} "
-            f"| {f['calibration.error']:.4f} | {f['srcc.personal']:.3f} |"
+            f"| {f['calibration.error']:.4f} | {f['srcc.personal']:.4f} |"
         )
     return rows
 

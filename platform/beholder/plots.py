@@ -40,8 +40,8 @@ def gains(table: pd.DataFrame, *, title: str) -> "Figure":
     at = np.arange(len(means))
     better, worse = means["gain.low"] > 0, means["gain.high"] < 0
     colours = np.where(better, ACCENT, np.where(worse, BAD, QUIET))
-    axes.vlines(at, means["gain.low"], means["gain.high"], colors=colours, lw=1.2, alpha=0.55)
-    axes.scatter(at, means["gain"], c=colours, s=14, zorder=3)
+    axes.vlines(at, means["gain.low"], means["gain.high"], colors=list(colours), lw=1.2, alpha=0.55)
+    axes.scatter(at, means["gain"], c=list(colours), s=14, zorder=3)
     axes.axhline(0, color=INK, lw=1)
     mean = float(means["gain"].mean())
     axes.axhline(mean, color=ACCENT, lw=1, ls="--")

@@ -130,7 +130,7 @@ class Bayes:
 
     def tensors(self) -> Mapping[str, np.ndarray]:
         """Features, covariance and every belief (covariances as the lower triangle), by attribute."""
-        found = {}
+        found: dict[str, np.ndarray] = {}
         for row, prior in enumerate(self.priors):
             width = prior.features.width
             lower = np.tril_indices(width)
@@ -213,7 +213,7 @@ def _learn(
     start = np.diag(np.r_[np.full(shape.width - 2, spread * unit), 0.3 * unit, config.trend * shape.spread**2])
     prior = Prior(shape, start, temper, 1.0)
     whiten = np.sqrt(np.diag(start))
-    people = np.flatnonzero(told.counts())
+    people = [int(person) for person in np.flatnonzero(told.counts())]
     seen = {}
     for person in people:
         mine = told.by(np.arange(len(told.people)) == person)
