@@ -121,14 +121,17 @@ class EncoderConfig:
 
 
 class Encoder:
-    """A loaded CLIP. `Encoder.load(config)`, then `images` and `texts`."""
+    """A loaded CLIP. `Encoder.load(config)`, then `images` and `texts`.
+
+    model: open_clip's own, frozen and in eval mode, for whoever adapts it; `prepared` and `tokens` make what it takes.
+    """
 
     def __init__(self, model: Any, tokenizer: Any, config: EncoderConfig, device: str):
         import torch
 
         self.config = config
         self.device = device
-        self._model = model
+        self.model = model
         self._tokenizer = tokenizer
         self._mean = torch.tensor(config.mean, device=device).view(1, 3, 1, 1)
         self._std = torch.tensor(config.std, device=device).view(1, 3, 1, 1)
@@ -159,18 +162,23 @@ class Encoder:
         pixels: uint8 RGB [N, H, W, 3] of any H and W, or a sequence of [H, W, 3] of different sizes.
         Returns float32 [N, D], rows of length 1. Raises ImageError for an empty batch or another shape or dtype.
         """
-        import torch
-
         if len(pixels) == 0:
             raise ImageError("expected at least one image, got an empty batch")
-        if isinstance(pixels, np.ndarray) and pixels.ndim != 4:
-            raise ImageError(f"expected uint8 RGB [N, H, W, 3], got {pixels.dtype} {list(pixels.shape)}")
         found = []
         for start in range(0, len(pixels), self.batch_size):
-            batch = np.stack([fit_pixels(image, self.config.fit) for image in pixels[start : start + self.batch_size]])
-            x = torch.from_numpy(batch).to(self.device).permute(0, 3, 1, 2).float().div_(255)
-            found.append(self._unit(self._model.encode_image, (x - self._mean) / self._std))
+            x = self.prepared(pixels[start : start + self.batch_size])
+            found.append(self._unit(self.model.encode_image, x))
         return np.concatenate(found)
+
+    def prepared(self, pixels: "np.ndarray | Sequence[np.ndarray]") -> "torch.Tensor":
+        """Images as the image tower takes them, float32 [N, 3, size, size] on its device; pixels and errors as for `images`."""
+        import torch
+
+        if isinstance(pixels, np.ndarray) and pixels.ndim != 4:
+            raise ImageError(f"expected uint8 RGB [N, H, W, 3], got {pixels.dtype} {list(pixels.shape)}")
+        batch = np.stack([fit_pixels(image, self.config.fit) for image in pixels])
+        x = torch.from_numpy(batch).to(self.device).permute(0, 3, 1, 2).float().div_(255)
+        return (x - self._mean) / self._std
 
     def texts(self, texts: Sequence[str]) -> np.ndarray:
         """Embed texts in the same space.
@@ -179,16 +187,23 @@ class Encoder:
         """
         if not texts:
             raise EncoderError("expected at least one text, got none")
-        tokens = self._tokenizer(list(texts)).to(self.device)
-        return self._unit(self._model.encode_text, tokens)
+        return self._unit(self.model.encode_text, self.tokens(texts))
+
+    def tokens(self, texts: Sequence[str]) -> "torch.Tensor":
+        """Texts as the text tower takes them, int64 [N, context] on its device."""
+        found: torch.Tensor = self._tokenizer(list(texts)).to(self.device)
+        return found
+
+    def autocast(self) -> Any:
+        """A context in which torch computes in the config's precision."""
+        import torch
+
+        return torch.autocast(self.device.partition(":")[0], dtype=self._autocast, enabled=self._autocast is not None)
 
     def _unit(self, tower: Any, x: "torch.Tensor") -> np.ndarray:
         import torch
 
-        with (
-            torch.inference_mode(),
-            torch.autocast(self.device.partition(":")[0], dtype=self._autocast, enabled=self._autocast is not None),
-        ):
+        with torch.inference_mode(), self.autocast():
             features = tower(x)
         return torch.nn.functional.normalize(features.float(), dim=-1).cpu().numpy()
 
