@@ -111,10 +111,11 @@ class Network(nn.Module):
         self.people = nn.Parameter(0.1 * torch.randn(people, size)) if config.person == "vector" else None
         self.person_inputs, self.one_hot = size, config.person == "one_hot"
         sizes = [dims + size, *config.widths]
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(sizes))
+        # A bias that changes no judgement has a gradient of rounding errors only, which AdamW makes full steps of.
+        self.layers = nn.ModuleList(nn.Linear(a, b, bias=not config.batchnorm) for a, b in itertools.pairwise(sizes))
         norms = [BatchNorm(width) if config.batchnorm else nn.Identity() for width in config.widths]
         self.norms = nn.ModuleList(norms)
-        self.heads = nn.Linear(sizes[-1], attributes)
+        self.heads = nn.Linear(sizes[-1], attributes, bias=False)
         self.activation, self.dropout = ACTIVATIONS[config.activation], config.dropout
 
     def forward(self, x: Tensor, person: Tensor) -> Tensor:

@@ -1,0 +1,88 @@
+"""Stacked fits: what they give is what fitting each person alone gives."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from beholder.errors import ConfigError, EmbeddingError, TasteError
+from beholder.taste import mlp, stacked
+from beholder.taste.evidence import Comparisons, Evidence, Ratings
+from beholder.taste.fit import FitConfig
+from beholder.taste.mlp import MlpConfig
+
+IMAGES, DIMS = 90, 12
+FIT = FitConfig(epochs=7, batch=24, learning_rate=0.01, patience=2, device="cpu")
+
+
+def crowd(people=5, *, ties=False, ratings=True, seed=0) -> tuple[Evidence, Evidence, np.ndarray]:
+    """(train, held out, embeddings): linear tastes over random embeddings, and very different numbers of judgements."""
+    dice = np.random.default_rng(seed)
+    items = dice.normal(size=(IMAGES, DIMS)).astype(np.float32)
+    tastes = dice.normal(size=(people, 2, DIMS))
+    parts = []
+    for images, factor in ((np.arange(60), 1.0), (np.arange(60, IMAGES), 0.5)):
+        rated, compared = [], []
+        for person in range(people):
+            for _ in range(int(factor * (20 + 25 * person)) if ratings else 0):
+                image, on = dice.choice(images), dice.integers(2)
+                score = np.clip(np.rint(2.5 + tastes[person, on] @ items[image] / 3), 1, 3 + person % 3)
+                rated.append((person, image, on, score))
+            for _ in range(int(factor * (60 - 8 * person))):
+                left, right = dice.choice(images, 2, replace=False)
+                on = dice.integers(2)
+                gap = tastes[person, on] @ (items[left] - items[right]) + dice.logistic()
+                tie = ties and person != 1 and abs(gap) < 1
+                compared.append((person, left, right, on, 0.5 if tie else float(gap > 0)))
+        parts.append(evidence(people, rated, compared))
+    return parts[0], parts[1], items
+
+
+def evidence(people, rated, compared) -> Evidence:
+    def columns(rows, width):
+        return [np.array([row[at] for row in rows], np.int64) for at in range(width)]
+
+    return Evidence(
+        tuple(f"person {number}" for number in range(people)),
+        tuple(f"image {number}" for number in range(IMAGES)),
+        ("kind", "smart"),
+        Ratings(*columns(rated, 3), np.array([row[3] for row in rated], np.float32)),
+        Comparisons(*columns(compared, 4), np.array([row[4] for row in compared], np.float32)),
+    )
+
+
+def apart(train, held_out, items, config, *, seed) -> list[mlp.Mlp]:
+    """Each person's own fit, by mlp.fit."""
+    return [
+        mlp.fit(
+            stacked.alone(train, person),
+            stacked.alone(held_out, person),
+            items,
+            stacked.own(config),
+            encoder_id="e",
+            seed=stacked.seed_of(user_id, seed),
+        )
+        for person, user_id in enumerate(train.people)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("config", "ties", "ratings"),
+    [
+        (MlpConfig(widths=[16, 8], dropout=0.2, fit=FIT), False, True),
+        (MlpConfig(widths=[16], dropout=0.3, activation="gelu", fit=FIT), True, True),
+        (MlpConfig(widths=[], fit=replace(FIT, clip=0.1)), False, False),
+        (MlpConfig(widths=[8], batchnorm=False, ensemble=2, ratings_as="pairs", pairs=40, fit=FIT), True, True),
+    ],
+    ids=["cuts", "ties", "linear", "ensemble of pairs"],
+)
+def test_stacked_is_what_each_alone_gives(config, ties, ratings):
+    train, held_out, items = crowd(ties=ties, ratings=ratings)
+    whole = stacked.fit(train, held_out, items, config, seed=3, block=3)
+    for person, one in enumerate(apart(train, held_out, items, config, seed=3)):
+        mine = whole.taste(person, encoder_id="e")
+        for attribute in train.attributes:
+            expected = one.utilities(items, one.about.people, attribute)
+            np.testing.assert_allclose(mine.utilities(items, mine.about.people, attribute), expected, atol=1e-4)
+        for name, tensor in one.tensors().items():
+            np.testing.assert_allclose(mine.tensors()[name], tensor, atol=1e-4, err_msg=name)
