@@ -38,19 +38,18 @@ class Features:
         return (vectors.astype(np.float64) - self.centre) @ self.weights
 
     def tensors(self) -> dict[str, np.ndarray]:
-        """Everything in it."""
+        """Everything in it, float64: read again, it gives the same to the last bit."""
         return {
-            "centre": self.centre.astype(np.float32),
-            "axes": self.axes.astype(np.float32),
-            "weights": self.weights.astype(np.float32),
-            "spread": np.array([self.spread], np.float32),
+            "centre": self.centre,
+            "axes": self.axes,
+            "weights": self.weights,
+            "spread": np.array([self.spread]),
         }
 
     @classmethod
     def of_tensors(cls, tensors: Mapping[str, np.ndarray]) -> "Features":
         """From `tensors()`."""
-        whole = {name: tensors[name].astype(np.float64) for name in ("centre", "axes", "weights", "spread")}
-        return cls(whole["centre"], whole["axes"], whole["weights"], float(whole["spread"][0]))
+        return cls(tensors["centre"], tensors["axes"], tensors["weights"], float(tensors["spread"][0]))
 
 
 def find(vectors: np.ndarray, *, components: int, centre: np.ndarray, weights: np.ndarray) -> Features:

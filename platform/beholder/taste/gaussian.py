@@ -6,6 +6,7 @@ each other, and counting them in full makes a posterior too sure (Grünwald and 
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -50,16 +51,8 @@ class Gaussian:
         if variance <= 0:
             return self
         start = float(difference @ self.mean) + offset
-        mode = start
-        for _ in range(8):  # Newton in one dimension, on a concave function
-            said = 1 / (1 + np.exp(-mode))
-            slope = temper * (choice - said) - (mode - start) / variance
-            curve = temper * said * (1 - said) + 1 / variance
-            step = slope / curve
-            mode += step
-            if abs(step) < 1e-9:
-                break
-        said = 1 / (1 + np.exp(-mode))
+        mode = _mode(start, temper * variance, choice)
+        said = _sigmoid(mode)
         curve = temper * said * (1 - said)
         mean = self.mean + spread * ((mode - start) / variance)
         return Gaussian(mean, self.covariance - np.outer(spread, spread) * (curve / (1 + curve * variance)))
@@ -85,15 +78,51 @@ def laplace(
         covariance = np.linalg.inv(fixed)
         return Gaussian(covariance @ pull, covariance)
     covariance = prior.covariance
+
+    def height(at: np.ndarray) -> float:
+        """The log-posterior, up to a constant."""
+        reached = seen.offsets + seen.differences @ at
+        told = seen.choices * -np.logaddexp(0, -reached) + (1 - seen.choices) * -np.logaddexp(0, reached)
+        return float(temper * told.sum() + pull @ at - at @ fixed @ at / 2)
+
+    now = height(mean)
     for _ in range(steps):
-        said = 1 / (1 + np.exp(-np.clip(seen.offsets + seen.differences @ mean, -40, 40)))
+        said = _sigmoid(seen.offsets + seen.differences @ mean)
         curves = temper * said * (1 - said)
         hessian = fixed + (seen.differences.T * curves) @ seen.differences
         gradient = pull - fixed @ mean + temper * seen.differences.T @ (seen.choices - said)
         covariance = np.linalg.inv(hessian)
         move = covariance @ gradient
-        # far from the mode a full step may overshoot: the logistic flattens out
-        mean = mean + move * min(1.0, 4.0 / max(float(np.abs(seen.differences @ move).max()), 1e-12))
-        if np.abs(move).max() < 1e-6:
+        for _ in range(30):  # far from the mode a full step may overshoot, because the logistic flattens out
+            then = height(mean + move)
+            if then >= now - 1e-12:
+                break
+            move = move / 2
+        mean, now = mean + move, then
+        if np.abs(move).max() < 1e-7:
             break
     return Gaussian(mean, covariance)
+
+
+def _mode(start: float, pull: float, choice: float) -> float:
+    """Where x = start + pull (choice - sigma(x)): Newton's method, with a bisection wherever that does not come closer fast.
+
+    Newton's steps alone may jump from one side of the mode to the other for ever.
+    """
+    low, high = start + pull * (choice - 1), start + pull * choice
+    x, before = min(max(start, low), high), high - low
+    for _ in range(200):
+        said = _sigmoid(x)
+        slope = start + pull * (choice - said) - x
+        low, high = (x, high) if slope > 0 else (low, x)
+        step = slope / (1 + pull * said * (1 - said))
+        if not low <= x + step <= high or abs(step) > before / 2:
+            step = (low + high) / 2 - x
+        x, before = x + step, abs(step)
+        if before < 1e-10:
+            break
+    return float(x)
+
+
+def _sigmoid(x: Any) -> Any:
+    return 1 / (1 + np.exp(-np.clip(x, -500, 500)))
