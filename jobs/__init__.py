@@ -14,6 +14,11 @@ COMMANDS = {
         "beholder.jobs.bench_embed",
         "how fast `embed` is, beside the bare encoder and one image at a time",
     ),
+    "train": ("beholder.jobs.train", "judgements and embeddings -> a taste in the registry"),
+    "bench bayes": (
+        "beholder.jobs.bench_bayes",
+        "what one choice costs: a posterior updated, 1,000 images scored",
+    ),
     "build portraits": (
         "beholder.jobs.build_portraits",
         "the networks that ship with the project, trained again from drawings",
