@@ -12,11 +12,13 @@ from beholder.errors import ConfigError, TasteError, nearest
 from beholder.taste.bayes import BayesConfig
 from beholder.taste.contract import About, Taste
 from beholder.taste.evidence import Evidence
+from beholder.taste.fit import Driver
 from beholder.taste.lora import LoraConfig
 from beholder.taste.mlp import MlpConfig
 from beholder.taste.population import PopulationConfig
 
 KINDS = ("population", "bayes", "mlp", "lora")
+NETWORKS = ("mlp", "lora")  # the kinds that the training loop fits, on one worker or many
 Progress = Callable[[int, int, dict[str, float]], None]  # step, steps, figures
 
 
@@ -44,14 +46,16 @@ def fit(
     encoder_id: str,
     seed: int = 0,
     progress: Progress = lambda step, steps, figures: None,
+    driver: Driver | None = None,
 ) -> Taste:
     """Fit a taste to `train`; `held_out` only chooses (when to stop, which setting).
 
-    items: one row for each of train.images.
+    items: one row for each of train.images. driver: for NETWORKS only, how the training loop runs.
     """
     module = importlib.import_module(f"beholder.taste.{config.kind}")
     own = getattr(config, config.kind)
-    found: Taste = module.fit(train, held_out, items, own, encoder_id=encoder_id, seed=seed, progress=progress)
+    more = {"driver": driver} if driver is not None else {}
+    found: Taste = module.fit(train, held_out, items, own, encoder_id=encoder_id, seed=seed, progress=progress, **more)
     return found
 
 

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from beholder.config import setting
 from beholder.errors import ConfigError, EmbeddingError, TasteError, nearest
-from beholder.taste.contract import About, Belief
+from beholder.taste.contract import About, Belief, fitting
 from beholder.taste.evidence import Evidence
 from beholder.taste.fit import Driver, FitConfig, Task
 from beholder.taste.fit import fit as run_fit
@@ -159,10 +159,8 @@ class Mlp:
     def utilities(self, items: np.ndarray, user_ids: Sequence[str], attribute: str) -> np.ndarray:
         column = self.about.attribute(attribute)
         mean = self._tensors["mean"]
-        if items.ndim != 2 or items.shape[1] != len(mean):
-            raise EmbeddingError(f"expected embeddings [N, {len(mean)}] of {self.about.encoder_id}, got {list(items.shape)}")
         people = torch.as_tensor(self.about.rows(user_ids))
-        x = torch.as_tensor((np.asarray(items, np.float32) - mean) / self._tensors["spread"])
+        x = torch.as_tensor((fitting(items, len(mean)).astype(np.float32) - mean) / self._tensors["spread"])
         found = np.zeros((len(people), len(x)), np.float32)
         step = max(_ROWS // max(len(x), 1), 1)
         with torch.inference_mode():
@@ -205,8 +203,8 @@ def fit(
     items: embeddings float32 [N, D], one for each of train.images. driver: how to run the training loop. Raises TasteError for too
     few judgements, EmbeddingError for items that don't fit.
     """
-    if items.ndim != 2 or len(items) != len(train.images):
-        raise EmbeddingError(f"expected embeddings [{len(train.images)}, D], got {list(items.shape)}")
+    if len(fitting(items, None)) != len(train.images):
+        raise EmbeddingError(f"expected an embedding for each of {len(train.images)} images, got {len(items)}")
     if not len(train):
         raise TasteError("expected at least one judgement to fit to, got none")
     train = as_fitted(train, config, seed=seed)

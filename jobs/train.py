@@ -1,0 +1,301 @@
+"""`beholder train`: judgements and embeddings -> a taste in the workspace's registry.
+
+One fit is one Ray task. With train.workers=N a network is fitted by N processes with Ray Train instead, which share every batch
+and keep a checkpoint after every epoch: whatever is killed, the fit goes on from there, and so does the same command.
+"""
+
+import hashlib
+import io
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import ray
+import ray.train
+import torch
+from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
+from ray.train.torch import TorchTrainer
+
+from beholder import evaluation
+from beholder.config import setting
+from beholder.encoder import EncoderConfig
+from beholder.errors import ConfigError, TasteError
+from beholder.jobs import _evidence
+from beholder.jobs._cluster import RayConfig, connect
+from beholder.jobs._evidence import Material
+from beholder.progress import Progress
+from beholder.runs import Run, environment, log
+from beholder.storage import Place
+from beholder.taste import kinds, registry, splits
+from beholder.taste.contract import Taste
+from beholder.taste.evidence import Evidence
+from beholder.taste.fit import Driver
+from beholder.taste.kinds import TasteConfig
+from beholder.workspace import Workspace
+
+_STATES = "states.pt"
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Where a fit runs."""
+
+    workers: int = setting(1, "processes that fit one network together, with Ray Train; 1 is a plain task")
+    resume: bool = setting(False, "keep checkpoints with one worker too, so that the same command goes on after a kill")
+    max_failures: int = setting(3, "lost workers that a fit survives; -1 is any number")
+
+    def __post_init__(self) -> None:
+        if self.workers < 1:
+            raise ConfigError(f"train.workers must be at least 1, got {self.workers}")
+        if self.max_failures < -1:
+            raise ConfigError(f"train.max_failures must be -1 or more, got {self.max_failures}")
+
+    @property
+    def checkpoints(self) -> bool:
+        """Whether Ray Train runs the fit."""
+        return self.workers > 1 or self.resume
+
+
+@dataclass(frozen=True)
+class Settings:
+    taste: TasteConfig = setting(TasteConfig(), "which model")
+    name: str = setting("", "of the taste in the registry; empty: its kind")
+    attributes: list[str] = setting([], "only these; empty: all that were judged")
+    held_out: float = setting(0.2, "share of the images whose judgements only stop the fit and measure it")
+    encoder: EncoderConfig = setting(EncoderConfig(), "whose embeddings, or what cuts the images to size")
+    encoder_id: str | None = setting(None, "embeddings imported under this name, instead of an encoder's")
+    seed: int = setting(0, "of the split and the fit")
+    train: TrainConfig = setting(TrainConfig(), "where the fit runs")
+    ray: RayConfig = setting(RayConfig(), "which Ray")
+    workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
+
+    def __post_init__(self) -> None:
+        if not 0 < self.held_out < 1:
+            raise ConfigError(f"held_out must be between 0 and 1, got {self.held_out}")
+        if self.name.startswith(".") or "/" in self.name:
+            raise ConfigError(f"name={self.name!r}: a name has no / and no dot at its start")
+        if self.train.checkpoints and self.taste.kind not in kinds.NETWORKS:
+            raise ConfigError(
+                f"train.workers and train.resume are for networks ({', '.join(kinds.NETWORKS)}); "
+                f"taste={self.taste.kind} is fitted in one go by one process"
+            )
+
+
+@dataclass(frozen=True)
+class Job:
+    """One fit: everything that decides what comes out."""
+
+    train: Evidence
+    held_out: Evidence
+    taste: TasteConfig
+    encoder_id: str
+    seed: int
+
+    def fit(self, items: np.ndarray, driver: Driver | None = None, progress: Any = None) -> Taste:
+        """Run it here."""
+        more = {"progress": progress} if progress else {}
+        return kinds.fit(
+            self.train,
+            self.held_out,
+            items,
+            self.taste,
+            encoder_id=self.encoder_id,
+            seed=self.seed,
+            driver=driver,
+            **more,
+        )
+
+    def digest(self, items: np.ndarray, workers: int) -> str:
+        """A name for just this fit: checkpoints of another one must not be gone on from."""
+        found = hashlib.sha256(repr((self.taste, self.encoder_id, self.seed, workers)).encode())
+        for evidence in (self.train, self.held_out):
+            found.update(repr((evidence.people, evidence.images, evidence.attributes)).encode())
+            for column in (*vars(evidence.ratings).values(), *vars(evidence.comparisons).values()):
+                found.update(np.ascontiguousarray(column).tobytes())
+        found.update(np.ascontiguousarray(items).tobytes())
+        return found.hexdigest()[:12]
+
+
+def main(settings: Settings, run: Run) -> None:
+    workspace = Workspace(settings.workspace)
+    name = settings.name or settings.taste.kind
+    material = items_for(settings, workspace)
+    shares = (1 - settings.held_out, settings.held_out)
+    train, held_out = splits.by_image(material.evidence, seed=settings.seed, shares=shares)
+    if not len(train):
+        raise TasteError(f"held_out={settings.held_out} leaves nothing to learn from {len(material.evidence)} judgements")
+    job = Job(train, held_out, settings.taste, material.encoder_id, settings.seed)
+    log.info("%s: %d judgements to learn from, %d held out", name, len(train), len(held_out))
+    with connect(settings.ray):
+        items = ray.put(material.items)
+        everybody = fit.remote(Job(train, held_out, TasteConfig(kind="population"), material.encoder_id, settings.seed), items)
+        story: dict[str, Any] = {}
+        if settings.train.checkpoints:
+            place = workspace.place / "training" / f"{name}-{job.digest(material.items, settings.train.workers)}"
+            taste, story = fit_together(job, items, place, settings.train)
+        else:
+            taste = _fit_alone(job, items, name)
+        table = ray.get(judge.remote(taste, everybody, held_out, items, settings.seed))
+    figures = evaluation.figures(table)
+    counts = {"judgements": len(train), "judgements.held_out": len(held_out), "people.known": len(taste.about.people)}
+    commit = environment()["commit"]
+    folder = registry.write(workspace.models, name, taste, figures=figures, config=asdict(settings), commit=commit)
+    if settings.train.checkpoints:
+        place.filesystem.delete_dir(place.path)
+    run.metrics(figures | counts | story | {"encoder_id": material.encoder_id, "kind": settings.taste.kind})
+    run.results(table)
+    run.summary(_summary(name, settings, figures, counts, story, taste))
+    print(f"{name}: {_said(figures)}; in {folder.uri}")
+
+
+def items_for(settings: Settings, workspace: Workspace) -> Material:
+    """What the kind of taste looks at: embeddings, or the images themselves."""
+    takes = "pixels" if settings.taste.kind == "lora" else "embeddings"
+    return _evidence.from_workspace(
+        workspace, settings.encoder, encoder_id=settings.encoder_id, attributes=settings.attributes, takes=takes
+    )
+
+
+@ray.remote(num_cpus=1)
+def fit(job: Job, items: np.ndarray, told: Any = None) -> Taste:
+    """One fit, somewhere on the cluster. told: a Steps to be told how far it is."""
+    progress = (lambda step, steps, figures: told.tell.remote(step, steps)) if told else None
+    return job.fit(items, progress=progress)
+
+
+@ray.remote(num_cpus=1)
+def judge(taste: Taste, everybody: Taste, held_out: Evidence, items: np.ndarray, seed: int) -> pd.DataFrame:
+    """Agreement with what was held out, beside the population's, somewhere on the cluster."""
+    asked = evaluation.questions(held_out, seed=seed)
+    return evaluation.agree(taste, everybody, held_out, asked, items)
+
+
+@ray.remote(num_cpus=0)
+class Steps:
+    """How far a fit has come."""
+
+    def __init__(self) -> None:
+        self._step, self._steps = 0, 1
+
+    def tell(self, step: int, steps: int) -> None:
+        self._step, self._steps = step, steps
+
+    def ask(self) -> tuple[int, int]:
+        return self._step, self._steps
+
+
+def _fit_alone(job: Job, items: ray.ObjectRef, name: str) -> Taste:
+    """As a task, telling how far it is."""
+    told = Steps.remote()
+    waiting = fit.remote(job, items, told)
+    with Progress(f"train {name}", total=1, unit="steps") as progress:
+        while not ray.wait([waiting], timeout=1.0)[0]:
+            step, progress.total = ray.get(told.ask.remote())
+            progress.advance(step - progress.done)
+        progress.total = max(progress.done, 1)
+    found: Taste = ray.get(waiting)
+    return found
+
+
+def fit_together(job: Job, items: ray.ObjectRef, place: Place, config: TrainConfig) -> tuple[Taste, dict[str, Any]]:
+    """One network by several processes, with checkpoints in `place`; and how it went.
+
+    Every batch is shared out, gradients are averaged (DistributedDataParallel), and batch statistics are those of the whole batch.
+    """
+    gpus = ray.cluster_resources().get("GPU", 0) if getattr(job.taste, job.taste.kind).fit.device != "cpu" else 0
+    trainer = TorchTrainer(
+        work,
+        train_loop_config={"job": job, "items": items},
+        scaling_config=ScalingConfig(num_workers=config.workers, use_gpu=gpus >= config.workers),
+        run_config=RunConfig(
+            name=place.name,
+            storage_path=place.path.rpartition("/")[0],
+            storage_filesystem=place.filesystem,
+            failure_config=FailureConfig(max_failures=config.max_failures),
+            checkpoint_config=CheckpointConfig(num_to_keep=2),
+        ),
+    )
+    result = trainer.fit()
+    states = _read(result.checkpoint)
+    story = {"workers": config.workers, "epochs": sum(state["epoch"] for state in states.values())}
+    story["resumed_from_epoch"] = int(result.metrics["resumed_from_epoch"])
+    found: Taste = ray.get(finish.remote(job, items, states))
+    return found, story
+
+
+@ray.remote(num_cpus=1)
+def finish(job: Job, items: np.ndarray, states: dict[str, Any]) -> Taste:
+    """The taste of networks that are fitted already."""
+    return job.fit(items, Driver(states=states))
+
+
+def work(config: dict[str, Any]) -> None:
+    """One worker's part of a fit, from the last checkpoint on."""
+    context = ray.train.get_context()
+    checkpoint = ray.train.get_checkpoint()
+    states = _read(checkpoint) if checkpoint else {}
+    resumed = float(sum(state["epoch"] for state in states.values()))
+
+    def after(driver: Driver, figures: dict[str, float]) -> None:
+        figures = figures | {"resumed_from_epoch": resumed}
+        if driver.rank:
+            ray.train.report(figures)
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            torch.save(driver.states, Path(folder) / _STATES)
+            ray.train.report(figures, checkpoint=ray.train.Checkpoint.from_directory(folder))
+
+    job, items = config["job"], config["items"]
+    driver = Driver(
+        rank=context.get_world_rank(),
+        workers=context.get_world_size(),
+        wrap=_shared if context.get_world_size() > 1 else lambda module: module,
+        states=states,
+        after=after,
+    )
+    job.fit(ray.get(items) if isinstance(items, ray.ObjectRef) else items, driver)
+
+
+def _shared(module: torch.nn.Module) -> torch.nn.Module:
+    return torch.nn.parallel.DistributedDataParallel(module)
+
+
+def _read(checkpoint: Any) -> dict[str, Any]:
+    """The states in a checkpoint; tensors and plain values only, nothing in it is run."""
+    with checkpoint.as_directory() as folder:
+        data = io.BytesIO((Path(folder) / _STATES).read_bytes())
+    found: dict[str, Any] = torch.load(data, map_location="cpu", weights_only=True)
+    return found
+
+
+def _said(figures: dict[str, float]) -> str:
+    """The figures in a few words."""
+    if "accuracy.personal" not in figures:
+        return "nothing held out to measure it by"
+    gain = evaluation.Interval(figures["gain.mean"], figures["gain.low"], figures["gain.high"])
+    return (
+        f"agrees with {figures['accuracy.personal']:.3f} of held-out choices, the population's taste with "
+        f"{figures['accuracy.population']:.3f}, gain {gain} over {figures['people']} people"
+    )
+
+
+def _summary(
+    name: str, settings: Settings, figures: dict[str, float], counts: dict[str, int], story: dict[str, Any], taste: Taste
+) -> str:
+    rows = counts | story | figures
+    lines = [
+        f"# {name}, a taste of kind {settings.taste.kind}",
+        "",
+        f"{_said(figures).capitalize()}. These judgements stopped the fit, so `beholder evaluate` is the fairer judge.",
+        "",
+        f"Attributes: {', '.join(taste.about.attributes)}. Encoder: {taste.about.encoder_id}.",
+        "",
+        "| what | value |",
+        "|---|---:|",
+        *(f"| {key} | {value:.4f} |" if isinstance(value, float) else f"| {key} | {value:,} |" for key, value in rows.items()),
+        "",
+    ]
+    return "\n".join(lines)
