@@ -82,7 +82,7 @@ class Bayes:
         own = np.stack([self.belief(user_id, attribute).mean for user_id in user_ids]) if user_ids else np.zeros((0, 1))
         if not len(own):
             return np.zeros((0, len(items)), np.float32)
-        return (prior.scale * (prior.features.shared(vectors) + own @ prior.features.of(vectors).T)).astype(np.float32)
+        return (prior.scale * prior.features.utilities(vectors, own)).astype(np.float32)
 
     def differences(self, left: np.ndarray, right: np.ndarray, user_id: str, attribute: str) -> Belief:
         """u(left) - u(right) with its variance."""

@@ -33,6 +33,16 @@ class Features:
         own = np.column_stack([moved @ self.axes.T, np.full(len(moved), _LEVEL), shared / self.spread])
         return own
 
+    def utilities(self, vectors: np.ndarray, own: np.ndarray) -> np.ndarray:
+        """The population's utility and what each person adds to it, float64 [P, N], of own weights [P, F].
+
+        A few people's weights are brought to the embedding's space first: then nobody's features have to be computed.
+        """
+        if len(own) > len(self.axes):
+            return self.shared(vectors) + own @ self.of(vectors).T
+        whole = own[:, :-2] @ self.axes + (1 + own[:, -1:] / self.spread) * self.weights
+        return whole @ vectors.T - whole @ self.centre[:, None] + _LEVEL * own[:, -2:-1]
+
     def shared(self, vectors: np.ndarray) -> np.ndarray:
         """The population's utility, float64 [N]."""
         return (vectors.astype(np.float64) - self.centre) @ self.weights

@@ -55,6 +55,11 @@ class TestBayes(TasteContract):
         assert np.corrcoef(found[0], truth)[0, 1] > 0.7 > np.corrcoef(found[1], truth)[0, 1]
         assert np.array_equal(taught.utilities(shown, PEOPLE, "smart"), taste.utilities(shown, PEOPLE, "smart"))
 
+    def test_a_few_people_and_many_are_reckoned_the_same(self, taste, shown):
+        many = [*PEOPLE, *(f"stranger {n}" for n in range(30))]
+        few = np.concatenate([taste.utilities(shown, [user_id], "smart") for user_id in many])
+        np.testing.assert_allclose(taste.utilities(shown, many, "smart"), few, atol=1e-5)
+
     def test_it_is_as_right_as_it_says(self, taste, shown, world):
         left, right = world.pairs()
         chances, hits = [], []
