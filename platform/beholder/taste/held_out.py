@@ -8,6 +8,7 @@ import numpy as np
 from beholder.taste.evidence import Comparisons, Evidence, pairs_within
 
 _PAIRS = 200  # that a person's ratings imply, at most, on one attribute
+_PRIOR = 9.0  # the variance, in logits, of what a typical difference is believed to be worth
 
 
 @dataclass(frozen=True)
@@ -67,14 +68,18 @@ def log_loss(difference: np.ndarray, choice: np.ndarray) -> float:
 
 
 def slope(difference: np.ndarray, choice: np.ndarray) -> float:
-    """The factor that turns differences [C] into logits of the choices [C]: the most probable one under a prior with the weight of
-    about one judgement at 1, so that it is finite and, where there is nothing to go by, 1."""
-    x = difference.astype(np.float64)
+    """The factor, above 0, that turns differences [C] into logits of the choices [C]: the most probable one where a typical
+    difference is believed to be worth 0 +- 3 logits, so that it is finite, and scales as the differences do. 1 where nothing tells.
+    """
+    size = float(np.sqrt(np.mean(difference.astype(np.float64) ** 2))) if len(difference) else 0.0
+    if size == 0:
+        return 1.0
+    x = difference.astype(np.float64) / size
     found = 1.0
     for _ in range(100):
         p = 1 / (1 + np.exp(-np.clip(found * x, -60, 60)))
-        step = (np.sum((p - choice) * x) + (found - 1)) / (np.sum(p * (1 - p) * x * x) + 1)
+        step = (np.sum((p - choice) * x) + found / _PRIOR) / (np.sum(p * (1 - p) * x * x) + 1 / _PRIOR)
         found = float(np.clip(found - np.clip(step, -1, 1), 1e-3, 1e3))
         if abs(step) < 1e-9:
             break
-    return found
+    return found / size

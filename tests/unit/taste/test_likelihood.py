@@ -1,0 +1,167 @@
+"""The likelihood against its formulas written out another way, and at the edges of floating point."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from beholder.taste.evidence import Comparisons, Evidence, Ratings
+from beholder.taste.likelihood import Batch, Judgements, Likelihood, Objective, scale
+
+NONE = np.zeros(0, np.int64)
+
+
+def said(*, scores=(), choices=(), people: int = 2, attributes: int = 1) -> Evidence:
+    """Person 0 gave these scores and made these choices, between images 0 and 1."""
+    rated, compared = len(scores), len(choices)
+    return Evidence(
+        tuple(f"p{n}" for n in range(people)),
+        ("left", "right"),
+        tuple(f"a{n}" for n in range(attributes)),
+        Ratings(*np.zeros((3, rated), np.int64), np.array(scores, np.float32)),
+        Comparisons(
+            np.zeros(compared, np.int64),
+            np.zeros(compared, np.int64),
+            np.ones(compared, np.int64),
+            np.zeros(compared, np.int64),
+            np.array(choices, np.float32),
+        ),
+    )
+
+
+def likelihood(**what) -> Likelihood:
+    evidence = said(**what)
+    return Likelihood(evidence, scale(evidence.ratings.score))
+
+
+def test_without_ties_a_comparison_is_the_plain_logistic():
+    model = likelihood(choices=[1, 0])
+    found = model.comparison(torch.tensor([0.7, 0.7]), torch.tensor([0, 0]), torch.tensor([1.0, 0.0]))
+    np.testing.assert_allclose(found.exp().detach(), [1 + math.exp(-0.7), 1 + math.exp(0.7)], rtol=1e-6)
+    assert model.band is None
+
+
+@settings(deadline=None, max_examples=30)
+@given(difference=st.floats(-30, 30), raw=st.floats(-3, 3))
+def test_the_three_answers_sum_to_one_and_mirror_each_other(difference, raw):
+    model = likelihood(choices=[1, 0, 0.5])
+    with torch.no_grad():
+        model.band.fill_(raw)
+    asked = torch.tensor([1.0, 0.0, 0.5], dtype=torch.float64)
+    none = torch.zeros(3, dtype=torch.int64)
+    here = (-model.comparison(torch.full((3,), difference, dtype=torch.float64), none, asked)).exp().detach()
+    there = (-model.comparison(torch.full((3,), -difference, dtype=torch.float64), none, asked)).exp().detach()
+    assert here.sum().item() == pytest.approx(1, abs=1e-6)
+    np.testing.assert_allclose(here, there[[1, 0, 2]], atol=1e-12)
+
+
+def test_a_band_of_known_width_gives_known_chances():
+    model = likelihood(choices=[1, 0, 0.5])
+    with torch.no_grad():
+        model.band.fill_(math.log(math.expm1(0.5 - 5e-4)))  # a band of 0.5
+    found = model.comparison(torch.full((3,), 0.2), torch.zeros(3, dtype=torch.int64), torch.tensor([1.0, 0.0, 0.5]))
+    left, right = 1 / (1 + math.exp(0.3)), 1 / (1 + math.exp(0.7))
+    np.testing.assert_allclose((-found).exp().detach(), [left, right, 1 - left - right], rtol=1e-5)
+
+
+@pytest.mark.parametrize("scores", [(1, 2, 3, 4), (1, 1.5, 2, 2.5, 5), (0, 10), tuple(range(1, 11))])
+def test_the_scale_is_whatever_was_used_and_its_levels_sum_to_one(scores):
+    model = likelihood(scores=scores)
+    count = len(scores)
+    assert scale(np.array([*scores, *scores])).tolist() == list(scores)
+    none = torch.zeros(count, dtype=torch.int64)
+    for utility in (-3.0, 0.0, 0.4, 8.0):
+        found = (-model.rating(torch.full((count,), utility, dtype=torch.float64), none, none, torch.arange(count))).exp()
+        assert found.sum().item() == pytest.approx(1, abs=1e-5)
+        assert (found > 0).all()
+
+
+def test_cuts_begin_where_the_scores_put_them():
+    """A constant utility of 0 then gives each level the share it has (with half a judgement more for each)."""
+    model = likelihood(scores=[1] * 10 + [2] * 60 + [3] * 30)
+    levels = torch.arange(3)
+    none = torch.zeros(3, dtype=torch.int64)
+    shares = (-model.rating(torch.zeros(3), none, none, levels)).exp().detach()
+    np.testing.assert_allclose(shares, np.array([10.5, 60.5, 30.5]) / 101.5, atol=2e-3)
+
+
+def test_a_shifted_person_is_a_shifted_utility_and_a_stranger_has_the_populations_cuts():
+    model = likelihood(scores=[1, 2, 3, 4])
+    with torch.no_grad():
+        model.shift[1, 0] = 0.8
+    levels, none = torch.arange(4), torch.zeros(4, dtype=torch.int64)
+    shifted = model.rating(torch.full((4,), 0.5), none + 1, none, levels)
+    plain = model.rating(torch.full((4,), 0.5 - 0.8), none, none, levels)
+    stranger = model.rating(torch.full((4,), 0.5 - 0.8), none - 1, none, levels)
+    torch.testing.assert_close(shifted, plain)
+    torch.testing.assert_close(stranger, plain)
+
+
+def test_nothing_is_infinite_however_far_off_a_utility_is():
+    model = likelihood(scores=[1, 2, 3, 4], choices=[1, 0, 0.5])
+    far = torch.tensor([-1e4, 1e4, -1e4], requires_grad=True)
+    none = torch.zeros(3, dtype=torch.int64)
+    loss = (
+        model.rating(far, none, none, torch.tensor([3, 0, 1])).sum()
+        + model.comparison(far, none, torch.tensor([1.0, 0.0, 0.5])).sum()
+    )
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert torch.isfinite(far.grad).all()
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters())
+
+
+@pytest.mark.parametrize("scores", [(), (3, 3, 3)])
+def test_ratings_that_are_all_the_same_say_nothing(scores):
+    model = likelihood(scores=scores, choices=[1])
+    found = model.rating(torch.ones(2), torch.zeros(2, dtype=torch.int64), torch.zeros(2, dtype=torch.int64), torch.zeros(2))
+    assert found.tolist() == [0, 0]
+    assert list(model.parameters()) == []
+
+
+def test_rows_are_the_ratings_and_then_the_comparisons():
+    evidence = said(scores=[1, 4, 2], choices=[1, 0])
+    judgements = Judgements(evidence, levels=scale(evidence.ratings.score))
+    batch = judgements.take(np.array([4, 0, 1]))
+    assert len(judgements) == 5
+    assert batch.level.tolist() == [0, 2]
+    assert batch.choice.tolist() == [0]
+    assert len(batch) == 3
+
+
+class Remembers(nn.Module):
+    """A network that says 0 of everything and keeps who it was asked about."""
+
+    def __init__(self):
+        super().__init__()
+        self.zero = nn.Parameter(torch.zeros(1))
+
+    def forward(self, image, person, attribute):
+        self.person = person
+        return self.zero.expand(len(image))
+
+
+def test_a_dropped_person_is_dropped_from_both_images_of_a_comparison():
+    count = 400
+    evidence = said(choices=[1.0] * count)
+    network = Remembers()
+    objective = Objective(network, likelihood(choices=[1]), person_dropout=0.3)
+    batch: Batch = Judgements(evidence, levels=NONE).take(np.arange(count))
+    torch.manual_seed(0)
+    objective.train()(batch)
+    left, right = network.person.split(count)
+    assert torch.equal(left, right)
+    assert 0.2 < (left == -1).float().mean() < 0.4
+    objective.eval()(batch)
+    assert (network.person == 0).all()
+
+
+def test_the_objective_is_the_mean_over_judgements():
+    evidence = said(scores=[1, 2], choices=[1.0, 0.0])
+    model = Likelihood(evidence, scale(evidence.ratings.score))
+    batch = Judgements(evidence, levels=scale(evidence.ratings.score)).take(np.arange(4))
+    assert Objective(Remembers(), model)(batch).item() == pytest.approx(math.log(2), abs=1e-3)
