@@ -21,6 +21,7 @@ class Settings:
     effort: float = setting(1.0, "multiplies the steps of every training; 0.001 only shows that it runs")
     pool: int = setting(40_000, "portraits drawn for training")
     threads: int = setting(0, "torch threads; 0: as many as torch likes")
+    start: str | None = setting(None, "weights of a generator to go on from: it is only finished, not trained from nothing")
     measure: bool = setting(True, "measure what was built and put the figures on the cards")
     encoder: EncoderConfig = setting(EncoderConfig(), "the CLIP to train; its weights are not read")
     workspace: str = setting("workspace", "a folder: the pool, checkpoints, weights and the sample go to <workspace>/portraits")
@@ -52,7 +53,7 @@ def main(settings: Settings, run: Run) -> None:
     if "reader" in settings.parts:
         builder.reader()
     if "generator" in settings.parts:
-        builder.generator()
+        builder.generator(shipped.generator(Path(settings.start)) if settings.start else None)
     if "directions" in settings.parts:
         builder.directions(shipped.generator(_at(out, shipped.GENERATOR)), shipped.reader(_at(out, shipped.READER)))
     if "inverter" in settings.parts:

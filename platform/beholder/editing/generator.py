@@ -138,9 +138,7 @@ class Block(nn.Module):
         self.conv1 = StyledConv(out, out, resolution, config)
         self.torgb = ToRGB(out, config)
 
-    def forward(
-        self, x: Tensor | None, image: Tensor | None, ws: Tensor, noise: Noise
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor | None, image: Tensor | None, ws: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
         """Features and image so far, and the rows of w+ of this block [N, 2 or 3, w_dim] -> both at this resolution."""
         if x is None or image is None:
             x = self.const.to(ws.dtype).expand(len(ws), -1, -1, -1).contiguous(memory_format=torch.channels_last)

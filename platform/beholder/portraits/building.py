@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from beholder.editing.inversion import Inverter
 from beholder.portraits import shipped, training
 from beholder.portraits.clip import ClipTraining, train_clip
 from beholder.portraits.directions import DirectionsConfig, find_directions
+from beholder.portraits.finishing import Finish, finish_generator
 from beholder.portraits.generator import GeneratorTraining, train_generator
 from beholder.portraits.inverter import InverterTraining, train_inverter
 from beholder.portraits.pool import Pool, PoolConfig, open_pool
@@ -21,6 +23,7 @@ from beholder.portraits.reader import Reader, ReaderTraining, train_reader
 from beholder.portraits.training import Progress
 
 Show = Callable[[str], Progress]  # the name of a part -> its progress
+_FINISH = "portraits-finish"  # the second half of the generator's training
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class BuildConfig:
     pool: PoolConfig = field(default_factory=PoolConfig)
     reader: ReaderTraining = field(default_factory=ReaderTraining)
     generator: GeneratorTraining = field(default_factory=GeneratorTraining)
+    finish: Finish = field(default_factory=Finish)
     inverter: InverterTraining = field(default_factory=InverterTraining)
     clip: ClipTraining = field(default_factory=ClipTraining)
     directions: DirectionsConfig = field(default_factory=DirectionsConfig)
@@ -45,6 +49,7 @@ class BuildConfig:
             self,
             reader=replace(self.reader, steps=some(self.reader.steps)),
             generator=replace(self.generator, stages=stages),
+            finish=replace(self.finish, steps=some(self.finish.steps)),
             inverter=replace(
                 self.inverter, steps=some(self.inverter.steps), knowing_steps=int(self.inverter.knowing_steps * effort)
             ),
@@ -57,31 +62,37 @@ class Builder:
 
     def __init__(self, keep: Path, out: Path, config: BuildConfig, *, show: Show) -> None:
         self.keep, self.out, self.config, self.show = keep, out, config, show
-        drawn = show("pool")
-        self.pool: Pool = open_pool(keep, config.pool, progress=lambda done, total: drawn(done, total, {}))
+
+    @cached_property
+    def pool(self) -> Pool:
+        """The portraits that networks learn from, drawn when first needed."""
+        drawn = self.show("pool")
+        return open_pool(self.keep, self.config.pool, progress=lambda done, total: drawn(done, total, {}))
 
     def reader(self) -> Reader:
         """The reader of traits, which judges the others."""
         found = train_reader(self.pool, self.config.reader, **self._how(shipped.READER))
-        self._write(shipped.READER, found, self.config.reader, {"resolution": self.config.pool.size})
+        self._write(shipped.READER, found, asdict(self.config.reader), {"resolution": self.config.pool.size})
         return found
 
-    def generator(self) -> Generator:
-        """The generator."""
-        found = train_generator(self.pool, self.config.generator, **self._how(shipped.GENERATOR))
-        self._write(shipped.GENERATOR, found, self.config.generator, asdict(found.config), half_from=4)
+    def generator(self, start: Generator | None = None) -> Generator:
+        """The generator: trained and finished, or, from one to start with, only finished."""
+        rough = start or train_generator(self.pool, self.config.generator, **self._how(shipped.GENERATOR))
+        found = finish_generator(rough, self.config.finish, **self._how(_FINISH))
+        settings = {"training": asdict(self.config.generator), "finish": asdict(self.config.finish)}
+        self._write(shipped.GENERATOR, found, settings, asdict(found.config), steps=(shipped.GENERATOR, _FINISH), half_from=4)
         return found
 
     def inverter(self, generator: Generator) -> Inverter:
         """The inverter of this generator."""
         found = train_inverter(self.pool, generator, self.config.inverter, **self._how(shipped.INVERTER))
-        self._write(shipped.INVERTER, found, self.config.inverter, asdict(found.config))
+        self._write(shipped.INVERTER, found, asdict(self.config.inverter), asdict(found.config))
         return found
 
     def clip(self, model: nn.Module, tokenize: Callable[[list[str]], Tensor]) -> None:
         """The CLIP, from a model with random weights."""
         found = train_clip(self.pool, model, tokenize, self.config.clip, **self._how(shipped.CLIP))
-        self._write(shipped.CLIP, found, self.config.clip, {})
+        self._write(shipped.CLIP, found, asdict(self.config.clip), {})
 
     def directions(self, generator: Generator, reader: Reader) -> None:
         """The named directions of this generator."""
@@ -95,12 +106,22 @@ class Builder:
         part = name.removeprefix("portraits-")
         return {"checkpoint": self.keep / f"{part}.pt", "progress": self.show(part)}
 
-    def _write(self, name: str, network: nn.Module, settings: Any, sizes: dict[str, Any], *, half_from: int = 2) -> None:
-        """A network's weights and card; tensors of `half_from` dimensions and more as float16."""
-        card = self._card(name, asdict(settings))
+    def _write(
+        self,
+        name: str,
+        network: nn.Module,
+        settings: dict[str, Any],
+        sizes: dict[str, Any],
+        *,
+        steps: tuple[str, ...] = (),
+        half_from: int = 2,
+    ) -> None:
+        """A network's weights and card; tensors of `half_from` dimensions and more as float16; steps: its trainings."""
+        card = self._card(name, settings)
         card["parameters"] = sum(parameter.numel() for parameter in network.parameters())
         card["stored"] = f"float16 from {half_from} dimensions on, float32 below"
-        card["minutes"] = round(training.seconds(self._how(name)["checkpoint"]) / 60, 1)
+        checkpoints = [self._how(step)["checkpoint"] for step in steps or (name,)]
+        card["minutes"] = round(sum(training.seconds(path) for path in checkpoints if path.exists()) / 60, 1)
         weights.write(self.out / f"{name}.safetensors", network.state_dict(), card=card, network=sizes, half_from=half_from)
 
     def _card(self, name: str, settings: dict[str, Any]) -> dict[str, Any]:
@@ -127,8 +148,8 @@ _ABOUT = {
     shipped.READER: "reads the traits of a portrait; trained on drawings only, so it can judge generated portraits",
     shipped.GENERATOR: (
         "StyleGAN2 trained without an adversary: z is mapped to traits by a fixed smooth map, and the network learned to "
-        "redraw the portrait of these traits (absolute error of pixels and edges, growing from 16 to 128 px). Its "
-        "mapping was set, not learned"
+        "redraw the portrait of these traits (absolute error of pixels and edges, growing from 16 to 128 px, then finished "
+        "on freshly drawn portraits with more weight on lips, ears and hairline). Its mapping was set, not learned"
     ),
     shipped.INVERTER: "convolutional encoder, portrait -> w+ of portraits-generator",
     shipped.CLIP: (

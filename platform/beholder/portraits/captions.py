@@ -33,9 +33,7 @@ _WORDS: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
     "head_turn": (("looking to the left",), ("facing the camera",), ("looking to the right",)),
     "earrings": (("without earrings", "with no earrings"), (), ("wearing earrings", "with golden earrings")),
     "hat": (("without a hat", "bareheaded"), (), ("wearing a hat", "with a knitted hat")),
-    "background": (
-        ("on a pink background",), ("on a green background", "before a green wall"), ("on a blue background",)
-    ),
+    "background": (("on a pink background",), ("on a green background", "before a green wall"), ("on a blue background",)),
 }
 
 

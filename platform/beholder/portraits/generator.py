@@ -21,7 +21,6 @@ from beholder.portraits.training import Progress, cosine, rows, silent, train
 
 # Where a portrait has its eyes, mouth and ears: centre and radii.
 _SPOTS = ((0.0, -0.03, 0.5, 0.22), (0.0, 0.34, 0.32, 0.16), (-0.46, 0.24, 0.12, 0.16), (0.46, 0.24, 0.12, 0.16))
-_LIPS = (0.0, 0.34, 0.24, 0.09)
 _OFFSET = 4.0  # of the mapping, in standard deviations of w
 
 
@@ -40,10 +39,7 @@ class GeneratorTraining:
 
     network: GeneratorConfig = field(default_factory=GeneratorConfig)
     stages: tuple[Stage, ...] = (Stage(16, 1000, 32), Stage(32, 1700, 32), Stage(64, 2600, 16), Stage(128, 2000, 16))
-    finish: int = 600  # steps at the end, at full size and a low rate, with more weight on the mouth
     learning_rate: float = 0.03
-    finish_rate: float = 0.008
-    finish_focus: float = 9.0
     edges: float = 1.25  # weight of the gradients' error beside the pixels'
     focus: float = 2.5  # extra weight of the eyes, the mouth and the ears
     ema: float = 0.998
@@ -57,11 +53,6 @@ class GeneratorTraining:
 
     @property
     def steps(self) -> int:
-        """All stages and the finish together."""
-        return self.staged + self.finish
-
-    @property
-    def staged(self) -> int:
         """All stages together."""
         return sum(stage.steps for stage in self.stages)
 
@@ -101,6 +92,7 @@ def train_generator(
     optimiser = torch.optim.Adam(generator.synthesis.parameters(), betas=(0.9, 0.99))
     with torch.no_grad():
         ws = generator.mapping.w(pool.latents) - generator.mapping.w_avg
+    weights = {stage.resolution: _weight(stage.resolution, config.focus) for stage in config.stages}
 
     def losses(step: int) -> dict[str, Tensor]:
         stage, _ = config.stage(step)
@@ -109,7 +101,7 @@ def train_generator(
         with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
             image = generator.synthesis(w, noise="none", until=stage.resolution)
         error = image.float() - pool.batch(seen, stage.resolution)
-        return _losses(error, config, finishing=step >= config.staged)
+        return compare(error, weights[stage.resolution], edges=config.edges)
 
     train(
         {"generator": generator, "average": average},
@@ -117,7 +109,7 @@ def train_generator(
         losses,
         steps=config.steps,
         rate=lambda step: _rate(config, step),
-        after=lambda step: _follow(average, generator, min(config.ema, step / (9 + step))),
+        after=lambda step: follow(average, generator, min(config.ema, step / (9 + step))),
         checkpoint=checkpoint,
         progress=progress,
     )
@@ -126,37 +118,45 @@ def train_generator(
 
 def settle(generator: Generator) -> Generator:
     """Give a generator trained on w - w_avg the biases that let it take w, as published networks do."""
-    settled = copy.deepcopy(generator).eval().requires_grad_(False)
-    for module in settled.synthesis.modules():
+    return _shift(generator, -1.0).eval().requires_grad_(False)
+
+
+def unsettle(generator: Generator) -> Generator:
+    """The other way: a generator that takes w - w_avg, to be trained on."""
+    return _shift(generator, 1.0).train().requires_grad_(True)
+
+
+def _shift(generator: Generator, sign: float) -> Generator:
+    shifted = copy.deepcopy(generator)
+    for module in shifted.synthesis.modules():
         affine = getattr(module, "affine", None)
         if isinstance(affine, Dense):
-            affine.bias.data -= affine.weight @ settled.mapping.w_avg / math.sqrt(affine.weight.shape[1])
-    return settled
+            affine.bias.data += sign * affine.weight @ shifted.mapping.w_avg / math.sqrt(affine.weight.shape[1])
+    return shifted
 
 
 def _rate(config: GeneratorTraining, step: int) -> float:
-    """A cosine over the stages, with a short warm-up in each, and a lower one over the finish."""
-    if step >= config.staged:
-        return cosine(step - config.staged, config.finish, peak=config.finish_rate, warmup=20)
+    """A cosine over the stages, with a short warm-up in each."""
     _, within = config.stage(step)
-    rate = cosine(step, config.staged, peak=config.learning_rate, warmup=1, floor=0.02)
+    rate = cosine(step, config.steps, peak=config.learning_rate, warmup=1, floor=0.02)
     return rate * min(1.0, (within + 1) / 100)
 
 
-def _losses(error: Tensor, config: GeneratorTraining, *, finishing: bool = False) -> dict[str, Tensor]:
-    """Absolute error of pixels and of their differences, with more weight on what is small and matters."""
-    size = error.shape[-1]
-    ticks = (torch.arange(size) + 0.5) * (2 / size) - 1
-    x, y = ticks.view(1, -1), ticks.view(-1, 1)
-    weight = 1 + config.focus * torch.stack([glow(x, y, *spot) for spot in _SPOTS]).amax(dim=0)
-    if finishing:
-        weight = weight + config.finish_focus * glow(x, y, *_LIPS)
+def compare(error: Tensor, weight: Tensor, *, edges: float) -> dict[str, Tensor]:
+    """Weighted absolute error of pixels [N, 3, S, S] and of their differences; weight: [S, S]."""
     across = (error[..., 1:] - error[..., :-1]).abs() * weight[:, 1:]
     down = (error[..., 1:, :] - error[..., :-1, :]).abs() * weight[1:]
-    return {"pixels": (error.abs() * weight).mean(), "edges": config.edges * (across.mean() + down.mean())}
+    return {"pixels": (error.abs() * weight).mean(), "edges": edges * (across.mean() + down.mean())}
 
 
-def _follow(average: Generator, generator: Generator, keep: float) -> None:
+def _weight(size: int, focus: float) -> Tensor:
+    """How much each pixel counts, [size, size]: more where it is small and matters."""
+    ticks = (torch.arange(size) + 0.5) * (2 / size) - 1
+    x, y = ticks.view(1, -1), ticks.view(-1, 1)
+    return 1 + focus * torch.stack([glow(x, y, *spot) for spot in _SPOTS]).amax(dim=0)
+
+
+def follow(average: Generator, generator: Generator, keep: float) -> None:
     """Move the average of the weights a little towards the present ones."""
     pairs = zip(average.synthesis.parameters(), generator.synthesis.parameters(), strict=True)
     olds, news = zip(*pairs, strict=True)

@@ -59,9 +59,7 @@ def latents(config: PoolConfig) -> Tensor:
     return z
 
 
-def open_pool(
-    folder: Path, config: PoolConfig, *, progress: Callable[[int, int], None] = lambda done, total: None
-) -> Pool:
+def open_pool(folder: Path, config: PoolConfig, *, progress: Callable[[int, int], None] = lambda done, total: None) -> Pool:
     """Open the pool in `folder`, drawing what is not there yet; an interrupted drawing goes on where it stopped."""
     folder.mkdir(parents=True, exist_ok=True)
     path, mark = folder / f"{_name(config)}.npy", folder / f"{_name(config)}.done"

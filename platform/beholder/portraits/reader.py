@@ -41,9 +41,7 @@ class ReaderTraining:
             raise ValueError(f"steps and batch must be at least 1, not {self.steps} and {self.batch}")
 
 
-def train_reader(
-    pool: Pool, config: ReaderTraining, *, checkpoint: Path | None = None, progress: Progress = silent
-) -> Reader:
+def train_reader(pool: Pool, config: ReaderTraining, *, checkpoint: Path | None = None, progress: Progress = silent) -> Reader:
     """Train a reader on a pool of portraits; with a checkpoint file it goes on where it stopped."""
     torch.manual_seed(config.seed)
     reader = Reader(pool.pixels.shape[1]).to(memory_format=torch.channels_last)

@@ -55,9 +55,7 @@ def ellipse(x: Tensor, y: Tensor, centre_x: Number, centre_y: Number, radius_x: 
     return (u * u + v * v - 1) / (2 * slope)
 
 
-def box(
-    x: Tensor, y: Tensor, centre_x: Number, centre_y: Number, half_x: Number, half_y: Number, round_by: float
-) -> Tensor:
+def box(x: Tensor, y: Tensor, centre_x: Number, centre_y: Number, half_x: Number, half_y: Number, round_by: float) -> Tensor:
     """Distance to a rectangle whose corners are rounded."""
     u = (x - centre_x).abs() - half_x + round_by
     v = (y - centre_y).abs() - half_y + round_by
@@ -65,9 +63,7 @@ def box(
     return outside + torch.maximum(u, v).clamp_max(0) - round_by
 
 
-def stroke(
-    x: Tensor, y: Tensor, centre_x: Number, centre_y: Number, half_x: Number, bend: Number, thick: Number
-) -> Tensor:
+def stroke(x: Tensor, y: Tensor, centre_x: Number, centre_y: Number, half_x: Number, bend: Number, thick: Number) -> Tensor:
     """Distance to a bow-shaped line that thins towards its ends; positive bend turns the ends up."""
     u = ((x - centre_x) / half_x).clamp(-3, 3)
     slope = 2 * bend * u / half_x
