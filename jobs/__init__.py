@@ -14,6 +14,7 @@ COMMANDS = {
         "beholder.jobs.bench_embed",
         "how fast `embed` is, beside the bare encoder and one image at a time",
     ),
+    "tune": ("beholder.jobs.tune", "a search over a taste's settings, and which one each person should get"),
     "train": ("beholder.jobs.train", "judgements and embeddings -> a taste in the registry"),
     "bench bayes": (
         "beholder.jobs.bench_bayes",

@@ -1,8 +1,9 @@
 """Pictures for people: figures of reports, drawn without a screen. The only door to matplotlib."""
 
 import io
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+import itertools
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -79,3 +80,149 @@ def plain(axes: object, title: str) -> None:
     axes.grid(axis="y", color="#e6e8ee", lw=0.8)  # type: ignore[attr-defined]
     axes.set_axisbelow(True)  # type: ignore[attr-defined]
     axes.set_title(title, loc="left", color=INK, fontsize=11)  # type: ignore[attr-defined]
+
+
+def parallel(knobs: pd.DataFrame, loss: np.ndarray, *, logs: Collection[str] = (), title: str) -> "Figure":
+    """Parallel coordinates of a search: a line for each setting, coloured by its loss, the best ones on top.
+
+    knobs: a column for each knob, text for a choice and numbers else; logs: those on a logarithmic axis. loss: float [S].
+    """
+    from matplotlib.colors import Normalize
+    from matplotlib.path import Path
+
+    figure = new(max(8.0, 1.7 * (knobs.shape[1] + 1)), 4.8)
+    axes = figure.subplots()
+    heights, ticks = zip(*(_coordinate(knobs[name], name in logs) for name in knobs.columns), strict=True)
+    low, high = float(np.min(loss)), float(np.quantile(loss, 0.9))  # a few hopeless settings must not take all the colour
+    high = high if high > low else low + 1e-9
+    heights = [*heights, 1 - (np.clip(loss, low, high) - low) / (high - low)]
+    ends = [(1 - at, f"{low + at * (high - low):.3f}" + (" or more" if at == 1 else "")) for at in (0.0, 0.5, 1.0)]
+    colours = _scale()(Normalize(low, high)(np.clip(loss, low, high)))
+    dice = np.random.default_rng(0)
+    for rank, row in enumerate(np.argsort(-loss)):
+        points = [(at, float(height[row])) for at, height in enumerate(heights)]
+        # lines through the same choice lie beside each other, not on each other
+        points = [(x, y + (dice.uniform(-0.02, 0.02) if x < knobs.shape[1] else 0)) for x, y in points]
+        path = [points[0]]
+        for (x0, y0), (x1, y1) in itertools.pairwise(points):
+            path += [(x0 + (x1 - x0) / 2, y0), (x0 + (x1 - x0) / 2, y1), (x1, y1)]
+        codes = [Path.MOVETO] + [Path.CURVE4] * (len(path) - 1)
+        good = rank / max(len(loss) - 1, 1)
+        axes.add_patch(_line(Path(path, codes), colours[row], 0.8 + 1.6 * good, 0.35 + 0.6 * good))
+    for at, (name, marks) in enumerate(zip([*knobs.columns, "loss"], [*ticks, ends], strict=True)):
+        axes.axvline(at, color=INK, lw=1)
+        for height, text in marks:
+            axes.plot([at - 0.02, at + 0.02], [height, height], color=INK, lw=1)
+            axes.text(at + 0.04, height, text, va="center", fontsize=8, color=INK, bbox=_PAPER, zorder=5)
+        axes.text(at, 1.09, name, ha="center", fontsize=9, color=INK, weight="bold")
+    axes.set_xlim(-0.15, knobs.shape[1] + 0.45)
+    axes.set_ylim(-0.06, 1.16)
+    axes.axis("off")
+    axes.set_title(title, loc="left", color=INK, fontsize=11)
+    return figure
+
+
+def slices(knobs: pd.DataFrame, loss: np.ndarray, *, logs: Collection[str] = (), title: str) -> "Figure":
+    """The loss of each setting over each knob, a panel for each: as for `parallel`."""
+    across = min(knobs.shape[1], 3)
+    down = -(-knobs.shape[1] // across)
+    figure = new(3.2 * across, 2.7 * down + 0.3)
+    panels = np.atleast_1d(figure.subplots(down, across, sharey=True)).flatten()
+    top = float(np.quantile(loss, 0.9)) + 0.3 * float(np.ptp(np.quantile(loss, [0.0, 0.9])))
+    dice = np.random.default_rng(0)
+    for axes, name in zip(panels, knobs.columns, strict=False):
+        column, best = knobs[name], int(np.argmin(loss))
+        if pd.api.types.is_numeric_dtype(column):
+            x = column.to_numpy(float)
+            if name in logs:
+                axes.set_xscale("log")
+        else:
+            labels = sorted(set(column), key=lambda text: (len(text), text))
+            middle = np.array([labels.index(text) for text in column], float)
+            for at in range(len(labels)):
+                axes.hlines(np.median(loss[middle == at]), at - 0.3, at + 0.3, color=INK, lw=1.5)
+            x = middle + dice.uniform(-0.15, 0.15, len(middle))
+            axes.set_xticks(range(len(labels)), labels, fontsize=7, rotation=30 if max(map(len, labels)) > 6 else 0)
+        axes.scatter(x, np.minimum(loss, top), s=16, color=ACCENT, alpha=0.55, lw=0)
+        axes.scatter(x[best], loss[best], s=60, facecolors="none", edgecolors=BAD, lw=1.5)
+        plain(axes, name)
+    for axes in panels[knobs.shape[1] :]:
+        axes.axis("off")
+    for axes in panels[::across]:
+        axes.set_ylabel("held-out loss")
+    figure.suptitle(title, x=0.01, ha="left", color=INK, fontsize=11)
+    return figure
+
+
+def importances(shares: Mapping[str, float], *, title: str) -> "Figure":
+    """How much each knob matters, a bar for each, shares that sum to 1."""
+    names = sorted(shares, key=lambda name: shares[name])
+    figure = new(7.0, 0.9 + 0.36 * len(names))
+    axes = figure.subplots()
+    axes.barh(names, [shares[name] for name in names], color=ACCENT, height=0.6)
+    for at, name in enumerate(names):
+        axes.text(shares[name], at, f" {shares[name]:.0%}", va="center", fontsize=9, color=INK)
+    axes.set_xlim(0, max(shares.values()) * 1.15)
+    axes.set_xticks([])
+    plain(axes, title)
+    axes.grid(False)
+    axes.spines["bottom"].set_visible(False)
+    return figure
+
+
+def luck(people: pd.DataFrame, *, title: str) -> "Figure":
+    """What each person's luckiest setting leads the pooled one by: where it was chosen, and on pairs that it was not chosen by.
+
+    people: columns chosen_lead, reported_lead, own (whether they keep it).
+    """
+    figure = new(6.2, 5.2)
+    axes = figure.subplots()
+    lead = people.dropna(subset=["chosen_lead", "reported_lead"])
+    own = lead["own"].to_numpy(bool)
+    reach = max(float(lead[["chosen_lead", "reported_lead"]].abs().to_numpy().max(initial=0.02)) * 1.1, 0.05)
+    axes.plot([0, reach], [0, reach], color=QUIET, lw=1, ls="--")
+    axes.text(reach, reach, "as good as it looked ", ha="right", va="bottom", fontsize=8, color=QUIET)
+    axes.axhline(0, color=INK, lw=1)
+    for rows, colour, name in ((~own, QUIET, "keeps the pooled setting"), (own, ACCENT, "keeps their own")):
+        if rows.any():
+            shown = lead[rows]
+            label = f"{name} ({rows.sum()})"
+            axes.scatter(shown["chosen_lead"], shown["reported_lead"], s=26, color=colour, alpha=0.8, lw=0, label=label)
+    mean = lead[["chosen_lead", "reported_lead"]].mean()
+    axes.scatter(*mean, marker="P", s=110, color=BAD, edgecolors="white", zorder=4, label="mean")
+    axes.set_xlim(-0.03 * reach, reach)
+    axes.set_ylim(-reach, reach)
+    axes.set_xlabel("lead in accuracy on the pairs that it was chosen by")
+    axes.set_ylabel("lead on pairs that the search never saw")
+    axes.legend(frameon=False, loc="lower right", fontsize=9)
+    plain(axes, title)
+    return figure
+
+
+_PAPER = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.8}
+
+
+def _coordinate(column: pd.Series, log: bool) -> tuple[np.ndarray, list[tuple[float, str]]]:
+    """Heights in 0..1 of a knob's values, and where its axis is marked with what."""
+    if not pd.api.types.is_numeric_dtype(column):
+        labels = sorted(set(column), key=lambda text: (len(text), text))
+        at = {text: (row + 0.5) / len(labels) for row, text in enumerate(labels)}
+        return np.array([at[text] for text in column]), [(height, text) for text, height in at.items()]
+    values = np.log(column.to_numpy(float)) if log else column.to_numpy(float)
+    low, high = float(values.min()), float(values.max())
+    heights = (values - low) / (high - low) if high > low else np.full(len(values), 0.5)
+    marks = [(at, low + at * (high - low)) for at in (0.0, 0.5, 1.0)]
+    return heights, [(at, f"{np.exp(value) if log else value:.3g}") for at, value in marks]
+
+
+def _line(path: object, colour: object, width: float, alpha: float) -> object:
+    from matplotlib.patches import PathPatch
+
+    return PathPatch(path, facecolor="none", edgecolor=colour, lw=width, alpha=alpha)  # type: ignore[arg-type]
+
+
+def _scale() -> Any:
+    """Colours from good, dark and strong, to bad, pale."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("good to bad", ["#123c8c", ACCENT, "#9bb8e8", "#d9dde6"])

@@ -40,15 +40,20 @@ def own(config: MlpConfig) -> MlpConfig:
     return replace(config, person="none", person_dropout=0.0)
 
 
-def alone(evidence: Evidence, person: int) -> Evidence:
-    """One person's judgements, as if nobody else were there."""
-    mine = evidence.by(np.arange(len(evidence.people)) == person)
+def only(evidence: Evidence, people: np.ndarray) -> Evidence:
+    """The judgements of the people in a mask, bool [P], as if nobody else were there."""
+    mine, number = evidence.by(people), np.cumsum(people) - 1
     return replace(
         mine,
-        people=(evidence.people[person],),
-        ratings=replace(mine.ratings, person=np.zeros_like(mine.ratings.person)),
-        comparisons=replace(mine.comparisons, person=np.zeros_like(mine.comparisons.person)),
+        people=tuple(user_id for user_id, kept in zip(evidence.people, people, strict=True) if kept),
+        ratings=replace(mine.ratings, person=number[mine.ratings.person]),
+        comparisons=replace(mine.comparisons, person=number[mine.comparisons.person]),
     )
+
+
+def alone(evidence: Evidence, person: int) -> Evidence:
+    """One person's judgements, as if nobody else were there."""
+    return only(evidence, np.arange(len(evidence.people)) == person)
 
 
 def seed_of(user_id: str, seed: int) -> int:

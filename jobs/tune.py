@@ -1,0 +1,278 @@
+"""`beholder tune`: a search over the settings of a taste, with Ray Tune, and which setting each person should get.
+
+The search sees one part of each person's judgements; what its settings are worth is told on another. Everybody gets the setting
+that is best on average, and somebody keeps another only where it is better for them beyond noise. A search that was killed goes
+on with the same command, from its folder tune/<kind>-<digest> in the workspace.
+"""
+
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from beholder import config, evaluation, plots, report
+from beholder.config import setting
+from beholder.encoder import EncoderConfig
+from beholder.errors import ConfigError
+from beholder.jobs import _evidence, _search
+from beholder.jobs._cluster import RayConfig, connect
+from beholder.jobs._search import Search, Tried, TuneConfig
+from beholder.report import Section
+from beholder.runs import Run, log
+from beholder.taste import choosing, spaces, splits
+from beholder.taste.choosing import Choice, Marks
+from beholder.taste.kinds import TasteConfig
+from beholder.taste.spaces import Space, Span
+from beholder.taste.trials import Trial
+from beholder.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Settings:
+    taste: TasteConfig = setting(TasteConfig(), "which model, and the knobs that are not searched")
+    tune: TuneConfig = setting(TuneConfig(), "what is searched; by default what goes with the taste")
+    attributes: list[str] = setting([], "only these; empty: all that were judged")
+    shares: list[float] = setting([0.5, 0.25, 0.25], "of the images: to fit to, to choose by, to report on")
+    encoder: EncoderConfig = setting(EncoderConfig(), "whose embeddings, or what cuts the images to size")
+    encoder_id: str | None = setting(None, "embeddings imported under this name, instead of an encoder's")
+    ratings: str | None = setting(None, "ratings straight from a Parquet file, instead of the workspace's")
+    comparisons: str | None = setting(None, "comparisons straight from a Parquet file")
+    embeddings: str | None = setting(None, "embeddings straight from a file; needed with ratings= or comparisons=")
+    seed: int = setting(0, "of the split, the search and the fits")
+    ray: RayConfig = setting(RayConfig(), "which Ray")
+    workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
+
+    def __post_init__(self) -> None:
+        if len(self.shares) != 3 or min(self.shares) <= 0 or abs(sum(self.shares) - 1) > 1e-6:
+            raise ConfigError(f"shares must be three numbers above 0 that sum to 1, got {self.shares}")
+        if (self.ratings or self.comparisons) and not self.embeddings:
+            raise ConfigError("ratings= and comparisons= come with embeddings=FILE, the vectors of their images")
+        if self.tune.apart and self.taste.kind != "mlp":
+            raise ConfigError(f"tune.apart=true is for taste=mlp; taste={self.taste.kind} is one model that people share")
+        if self.taste.kind == "population":
+            raise ConfigError("taste=population is nobody's taste: there is nothing to search per person")
+
+
+def main(settings: Settings, run: Run) -> None:
+    began = time.time()
+    space = spaces.space(settings.tune.space, getattr(settings.taste, settings.taste.kind))
+    trial, items = material(settings)
+    log.info("%d people, %d judgements to fit to", len(trial.train.people), len(trial.train))
+    decides = replace(settings, workspace="", ray=RayConfig(), tune=replace(settings.tune, concurrent=0, block=64))
+    name = f"{settings.taste.kind}-{_search.digest(config.dump(decides), trial, items)}"
+    place = Workspace(settings.workspace).place / "tune" / name
+    with connect(settings.ray):
+        search = Search(settings.tune, settings.taste, space, trial, items, place, settings.seed)
+        search.run()
+        tried = search.outcome()
+    Outcome(settings, space, trial, tried).write(run, seconds=time.time() - began)
+
+
+def material(settings: Settings) -> tuple[Trial, np.ndarray]:
+    """What every setting is tried on."""
+    if settings.embeddings:
+        found = _evidence.from_files(
+            ratings=settings.ratings,
+            comparisons=settings.comparisons,
+            vectors=settings.embeddings,
+            encoder_id=settings.encoder_id,
+            attributes=settings.attributes,
+        )
+    else:
+        takes = "pixels" if settings.taste.kind == "lora" else "embeddings"
+        workspace = Workspace(settings.workspace)
+        found = _evidence.from_workspace(
+            workspace, settings.encoder, encoder_id=settings.encoder_id, attributes=settings.attributes, takes=takes
+        )
+    parts = splits.by_image(found.evidence, seed=settings.seed, shares=tuple(settings.shares))
+    knobs = settings.tune
+    made = Trial.of(parts, least=knobs.least, encoder_id=found.encoder_id, seed=settings.seed, apart=knobs.apart, block=knobs.block)
+    return made, found.items
+
+
+class Outcome:
+    """What a search came to, as tables, figures and a page."""
+
+    def __init__(self, settings: Settings, space: Space, trial: Trial, tried: list[Tried]):
+        self.settings, self.space, self.trial, self.tried = settings, space, trial, tried
+        marks = Marks(*(np.stack([getattr(one.marked, part) for one in tried]) for part in ("choosing", "reporting")))
+        people = trial.train.people
+        self.choices = choosing.choose(marks, trial.chosen_by, trial.reported, people, level=settings.tune.level)
+        self.pooled = tried[self.choices[0].pooled]
+        self.loss = np.array([one.marked.objective() for one in tried])
+        self.logs = [knob for knob, one in space.items() if isinstance(one, Span) and one.log]
+
+    def write(self, run: Run, *, seconds: float) -> None:
+        importance = _search.importance(self.space, self.tried, seed=self.settings.seed)
+        metrics = self.metrics(importance, seconds)
+        run.results(self.people())
+        run.write_text("trials.csv", self.trials().to_csv(index=False))
+        run.metrics(metrics)
+        figures = self.figures(importance)
+        for name, (figure, _) in figures.items():
+            plots.save(run.place, name, figure)
+        run.write_text("report.html", self.page(metrics, figures))
+        run.summary(self.summary(metrics))
+        print(self.sentence(metrics))
+
+    def people(self) -> pd.DataFrame:
+        """A row for each person: their best setting and the pooled one, how often each was right, and which they keep."""
+        counts = self.trial.train.counts()
+        return pd.DataFrame([self._person(choice, int(count)) for choice, count in zip(self.choices, counts, strict=True)])
+
+    def trials(self) -> pd.DataFrame:
+        """A row for each setting."""
+        best = np.bincount([choice.best for choice in self.choices], minlength=len(self.tried))
+        kept = np.bincount([choice.kept for choice in self.choices], minlength=len(self.tried))
+        rows = []
+        for one, best_for, kept_by in zip(self.tried, best, kept, strict=True):
+            rows.append(
+                {
+                    "setting": one.number,
+                    **self._values(one),
+                    "loss": one.marked.objective(),
+                    "accuracy.chosen": one.marked.accuracy(self.trial.chosen_by, len(self.choices)),
+                    "epochs": one.marked.epoch,
+                    "seconds": one.seconds,
+                    "stopped_early": one.stopped,
+                    "best_for": best_for,
+                    "kept_by": kept_by,
+                }
+            )
+        return pd.DataFrame(rows)
+
+    def metrics(self, importance: dict[str, float], seconds: float) -> dict[str, Any]:
+        columns = ("chosen_best", "chosen_pooled", "reported_best", "reported_pooled", "reported")
+        mean = {name: _mean([getattr(choice, name) for choice in self.choices]) for name in columns}
+        gains = np.array([choice.reported - choice.reported_pooled for choice in self.choices])
+        gains = gains[~np.isnan(gains)]
+        gain = evaluation.bootstrap(gains, seed=0)
+        return {
+            "people": len(self.choices),
+            "people.own": sum(choice.own for choice in self.choices),
+            "settings": len(self.tried),
+            "settings.stopped": sum(one.stopped for one in self.tried),
+            "pooled": self.pooled.number,
+            "pooled.setting": self._text(self.pooled),
+            "accuracy.chosen.pooled": mean["chosen_pooled"],
+            "accuracy.chosen.luckiest": mean["chosen_best"],
+            "accuracy.reported.pooled": mean["reported_pooled"],
+            "accuracy.reported.luckiest": mean["reported_best"],
+            "accuracy.reported.kept": mean["reported"],
+            "gain.mean": gain.mean,
+            "gain.low": gain.low,
+            "gain.high": gain.high,
+            "seconds": seconds,
+            "seconds.fitting": sum(one.seconds for one in self.tried),
+            **{f"importance.{knob}": share for knob, share in importance.items()},
+        }
+
+    def figures(self, importance: dict[str, float]) -> dict[str, tuple[Any, str]]:
+        """Pictures by name, each with its caption."""
+        knobs = pd.DataFrame([self._values(one) for one in self.tried])
+        people = self.people()
+        lead = pd.DataFrame(
+            {
+                "chosen_lead": people["accuracy.chosen.best"] - people["accuracy.chosen.pooled"],
+                "reported_lead": people["accuracy.reported.best"] - people["accuracy.reported.pooled"],
+                "own": people["kept"] == "own",
+            }
+        )
+        found = {
+            "parallel": (
+                plots.parallel(knobs, self.loss, logs=self.logs, title=f"{len(self.tried)} settings"),
+                "Each line is a setting: dark lines have a low held-out loss, averaged over people.",
+            ),
+            "slices": (
+                plots.slices(knobs, self.loss, logs=self.logs, title="Loss over each knob"),
+                "Each dot is a setting, the ring the best one; bars are medians.",
+            ),
+            "luck": (
+                plots.luck(lead, title="The luckiest setting of each person"),
+                "How far each person's best-looking setting leads the pooled one: where it was chosen, and on pairs of images that "
+                "the search never saw. What is left of the lead there is real; the rest was luck.",
+            ),
+        }
+        if importance:
+            found["importance"] = (
+                plots.importances(importance, title="What matters"),
+                "Share of the differences in loss between settings that each knob explains on its own (fANOVA).",
+            )
+        return found
+
+    def page(self, metrics: dict[str, Any], figures: dict[str, tuple[Any, str]]) -> str:
+        shown = {name: report.picture(*figures[name]) for name in figures}
+        people = self.people().drop(columns=["best.trial"]).sort_values(["kept", "user_id"])
+        trials = self.trials().sort_values("loss").drop(columns=["seconds"])
+        return report.page(
+            f"Search for {self.settings.taste.kind} tastes",
+            self.sentence(metrics),
+            {
+                "people": f"{metrics['people']}",
+                "settings tried": f"{metrics['settings']}",
+                "pooled setting, unseen pairs": f"{metrics['accuracy.reported.pooled']:.3f}",
+                "everybody's luckiest": f"{metrics['accuracy.reported.luckiest']:.3f}",
+                "what people keep": f"{metrics['accuracy.reported.kept']:.3f}",
+                "keep their own": f"{metrics['people.own']}",
+            },
+            [
+                Section("The pooled setting", report.command(self.command())),
+                Section("Settings", shown["parallel"] + shown["slices"]),
+                Section("What matters", shown.get("importance", report.text("Too few settings to tell."))),
+                Section("Luck", shown["luck"]),
+                Section("People", report.table(people)),
+                Section("Every setting, best first", report.table(trials)),
+            ],
+        )
+
+    def summary(self, metrics: dict[str, Any]) -> str:
+        lines = ["# Search", "", self.sentence(metrics), "", f"`{self.command()}`", "", "| what | value |", "|---|---:|"]
+        lines += [
+            f"| {key} | {value:,.4f} |" if isinstance(value, float) else f"| {key} | {value} |" for key, value in metrics.items()
+        ]
+        return "\n".join(lines) + "\n"
+
+    def sentence(self, metrics: dict[str, Any]) -> str:
+        pooled, luckiest, kept = (metrics[f"accuracy.reported.{name}"] for name in ("pooled", "luckiest", "kept"))
+        early, own = metrics["settings.stopped"], metrics["people.own"]
+        return (
+            f"{metrics['people']} people, {metrics['settings']} settings ({early} stopped early). On pairs that the search never saw, "
+            f"the pooled setting is right in {pooled:.1%}, everybody's luckiest in {luckiest:.1%}, what people keep in {kept:.1%}; "
+            f"{own} keep a setting of their own."
+        )
+
+    def command(self) -> str:
+        """What fits the pooled setting."""
+        kind = self.settings.taste.kind
+        more = ["taste.mlp.person=none"] if self.settings.tune.apart else []
+        words = spaces.words(self.space, self.pooled.point, prefix=f"taste.{kind}.")
+        return " ".join(["beholder train", f"taste={kind}", *words, *more])
+
+    def _person(self, choice: Choice, count: int) -> dict[str, Any]:
+        best = self.tried[choice.best]
+        return {
+            "user_id": choice.user_id,
+            "judgements": count,
+            "best.trial": best.number,
+            "best": self._text(best),
+            "accuracy.chosen.best": choice.chosen_best,
+            "accuracy.chosen.pooled": choice.chosen_pooled,
+            "accuracy.reported.best": choice.reported_best,
+            "accuracy.reported.pooled": choice.reported_pooled,
+            "p": choice.p,
+            "kept": "own" if choice.own else "pooled",
+            "accuracy.reported.kept": choice.reported,
+        }
+
+    def _values(self, one: Tried) -> dict[str, Any]:
+        return {knob: one.point[knob] for knob in self.space}
+
+    def _text(self, one: Tried) -> str:
+        return " ".join(spaces.words(self.space, one.point, prefix=""))
+
+
+def _mean(values: list[float]) -> float:
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.mean(known)) if known else float("nan")
