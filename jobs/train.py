@@ -7,6 +7,7 @@ and keep a checkpoint after every epoch: whatever is killed, the fit goes on fro
 import hashlib
 import io
 import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from ray.train.torch import TorchTrainer
 from beholder import evaluation
 from beholder.config import setting
 from beholder.encoder import EncoderConfig
-from beholder.errors import ConfigError, TasteError
+from beholder.errors import BeholderError, ConfigError, TasteError
 from beholder.jobs import _evidence
 from beholder.jobs._cluster import RayConfig, connect
 from beholder.jobs._evidence import Material
@@ -218,7 +219,10 @@ def fit_together(job: Job, items: ray.ObjectRef, place: Place, config: TrainConf
             checkpoint_config=CheckpointConfig(num_to_keep=2),
         ),
     )
-    result = trainer.fit()
+    try:
+        result = trainer.fit()
+    except ray.train.TrainingFailedError as error:
+        raise _reason(error, config) from None
     states = _read(result.checkpoint)
     story = {"workers": config.workers, "epochs": sum(state["epoch"] for state in states.values())}
     story["resumed_from_epoch"] = int(result.metrics["resumed_from_epoch"])
@@ -257,6 +261,26 @@ def work(config: dict[str, Any]) -> None:
         after=after,
     )
     job.fit(ray.get(items) if isinstance(items, ray.ObjectRef) else items, driver)
+
+
+def _reason(error: Exception, config: TrainConfig) -> BeholderError:
+    """Why a fit by workers ended: a user's mistake as itself, a lost worker with what to do."""
+    found = [cause for failure in getattr(error, "worker_failures", {}).values() for cause in _causes(failure)]
+    for cause in found:
+        if isinstance(cause, BeholderError):
+            return type(cause)(str(cause))
+    last = str(found[-1] if found else error).strip().splitlines()[-1]
+    return BeholderError(
+        f"the fit lost its workers more often than train.max_failures={config.max_failures} allows ({last}); "
+        "the same command goes on from the last epoch"
+    )
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and what lies under it."""
+    while error is not None:
+        yield error
+        error = getattr(error, "cause", None) or getattr(error, "_base_exc", None) or error.__cause__
 
 
 def _shared(module: torch.nn.Module) -> torch.nn.Module:
