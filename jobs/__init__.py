@@ -16,6 +16,7 @@ COMMANDS = {
     ),
     "tune": ("beholder.jobs.tune", "a search over a taste's settings, and which one each person should get"),
     "train": ("beholder.jobs.train", "judgements and embeddings -> a taste in the registry"),
+    "bench tune": ("beholder.jobs.bench_tune", "fits a minute of a search: everybody stacked, beside a trial for each fit"),
     "bench bayes": (
         "beholder.jobs.bench_bayes",
         "what one choice costs: a posterior updated, 1,000 images scored",

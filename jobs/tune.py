@@ -236,11 +236,10 @@ class Outcome:
 
     def sentence(self, metrics: dict[str, Any]) -> str:
         pooled, luckiest, kept = (metrics[f"accuracy.reported.{name}"] for name in ("pooled", "luckiest", "kept"))
-        early, own = metrics["settings.stopped"], metrics["people.own"]
         return (
-            f"{metrics['people']} people, {metrics['settings']} settings ({early} stopped early). On pairs that the search never saw, "
-            f"the pooled setting is right in {pooled:.1%}, everybody's luckiest in {luckiest:.1%}, what people keep in {kept:.1%}; "
-            f"{own} keep a setting of their own."
+            f"{metrics['people']} people, {metrics['settings']} settings ({metrics['settings.stopped']} stopped early). "
+            f"On pairs that the search never saw, the pooled setting is right in {pooled:.1%}, everybody's luckiest in "
+            f"{luckiest:.1%}, what people keep in {kept:.1%}; {metrics['people.own']} keep a setting of their own."
         )
 
     def command(self) -> str:

@@ -100,7 +100,7 @@ def parallel(knobs: pd.DataFrame, loss: np.ndarray, *, logs: Collection[str] = (
     colours = _scale()(Normalize(low, high)(np.clip(loss, low, high)))
     dice = np.random.default_rng(0)
     for rank, row in enumerate(np.argsort(-loss)):
-        points = [(at, float(height[row])) for at, height in enumerate(heights)]
+        points = [(float(at), float(height[row])) for at, height in enumerate(heights)]
         # lines through the same choice lie beside each other, not on each other
         points = [(x, y + (dice.uniform(-0.02, 0.02) if x < knobs.shape[1] else 0)) for x, y in points]
         path = [points[0]]
@@ -110,7 +110,7 @@ def parallel(knobs: pd.DataFrame, loss: np.ndarray, *, logs: Collection[str] = (
         good = rank / max(len(loss) - 1, 1)
         axes.add_patch(_line(Path(path, codes), colours[row], 0.8 + 1.6 * good, 0.35 + 0.6 * good))
     for at, (name, marks) in enumerate(zip([*knobs.columns, "loss"], [*ticks, ends], strict=True)):
-        axes.axvline(at, color=INK, lw=1)
+        axes.plot([at, at], [-0.03, 1.03], color=INK, lw=1)
         for height, text in marks:
             axes.plot([at - 0.02, at + 0.02], [height, height], color=INK, lw=1)
             axes.text(at + 0.04, height, text, va="center", fontsize=8, color=INK, bbox=_PAPER, zorder=5)
@@ -189,7 +189,7 @@ def luck(people: pd.DataFrame, *, title: str) -> "Figure":
             label = f"{name} ({rows.sum()})"
             axes.scatter(shown["chosen_lead"], shown["reported_lead"], s=26, color=colour, alpha=0.8, lw=0, label=label)
     mean = lead[["chosen_lead", "reported_lead"]].mean()
-    axes.scatter(*mean, marker="P", s=110, color=BAD, edgecolors="white", zorder=4, label="mean")
+    axes.scatter(float(mean.iloc[0]), float(mean.iloc[1]), marker="P", s=110, color=BAD, edgecolors="white", zorder=4, label="mean")
     axes.set_xlim(-0.03 * reach, reach)
     axes.set_ylim(-reach, reach)
     axes.set_xlabel("lead in accuracy on the pairs that it was chosen by")
@@ -215,10 +215,10 @@ def _coordinate(column: pd.Series, log: bool) -> tuple[np.ndarray, list[tuple[fl
     return heights, [(at, f"{np.exp(value) if log else value:.3g}") for at, value in marks]
 
 
-def _line(path: object, colour: object, width: float, alpha: float) -> object:
+def _line(path: Any, colour: Any, width: float, alpha: float) -> Any:
     from matplotlib.patches import PathPatch
 
-    return PathPatch(path, facecolor="none", edgecolor=colour, lw=width, alpha=alpha)  # type: ignore[arg-type]
+    return PathPatch(path, facecolor="none", edgecolor=colour, lw=width, alpha=alpha)
 
 
 def _scale() -> Any:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtr
+from scipy.special import stdtr  # type: ignore[import-untyped]
 
 from beholder.errors import TasteError
 from beholder.taste.evidence import Comparisons, Evidence, pairs_within
@@ -84,8 +84,19 @@ def choose(
             mine = np.flatnonzero(choosing.person == person)
             lead = marks.choosing[best, mine].astype(np.float64) - marks.choosing[pooled, mine]
             p = corrected(luck(lead, choosing[mine]), len(chosen) - 1)
-        figures = [table[setting, person] for table in (chosen, reported) for setting in (best, pooled)]
-        choices.append(Choice(user_id, best, pooled, *map(float, figures), p=p, own=best != pooled and p < level))
+        choices.append(
+            Choice(
+                user_id,
+                best,
+                pooled,
+                chosen_best=float(chosen[best, person]),
+                chosen_pooled=float(chosen[pooled, person]),
+                reported_best=float(reported[best, person]),
+                reported_pooled=float(reported[pooled, person]),
+                p=p,
+                own=best != pooled and p < level,
+            )
+        )
     return choices
 
 

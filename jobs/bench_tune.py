@@ -1,0 +1,194 @@
+"""`beholder bench tune`: how many fits a minute a search makes with everybody's networks stacked, beside a trial for each fit.
+
+Simulated people with known linear tastes over random embeddings; the same settings both ways. Stacked: a trial is a setting for
+everybody. One by one: a trial is a setting for one person, on a sample of them, and fits what `taste=mlp` fits for one person.
+Both run under the same Ray Tune with the same cores; what is measured is from the start of the search to its end.
+"""
+
+import os
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import ray
+import ray.tune
+
+from beholder.config import setting
+from beholder.errors import ConfigError
+from beholder.jobs._cluster import RayConfig, connect
+from beholder.runs import Run, log
+from beholder.taste import choosing, mlp, spaces, stacked
+from beholder.taste.evidence import Comparisons, Evidence, Ratings
+from beholder.taste.kinds import TasteConfig
+from beholder.taste.mlp import MlpConfig
+from beholder.taste.spaces import Space
+from beholder.taste.trials import Trial
+
+
+@dataclass(frozen=True)
+class Settings:
+    people: int = setting(64, "simulated people")
+    settings: int = setting(32, "settings to try for each of them, drawn from the space")
+    sample: int = setting(96, "of all (person, setting), those that are fitted one by one")
+    judgements: int = setting(200, "comparisons of each person to fit to; half as many to stop by, and as many to report on")
+    dims: int = setting(512, "of the random embeddings")
+    images: int = setting(300, "of each part")
+    space: dict[str, str] = setting({}, "knob: what may be tried, as for tune")
+    mlp: MlpConfig = setting(MlpConfig(), "the knobs that are not tried")
+    block: int = setting(64, "networks in one stacked product")
+    seed: int = setting(0, "of the people, the settings and the fits")
+    ray: RayConfig = setting(RayConfig(), "which Ray")
+    workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
+
+    def __post_init__(self) -> None:
+        for name in ("people", "settings", "sample", "judgements", "dims", "block"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.sample > self.people * self.settings:
+            raise ConfigError(f"sample={self.sample} is more than the {self.people} x {self.settings} fits that there are")
+
+
+def main(settings: Settings, run: Run) -> None:
+    space = spaces.space(settings.space, settings.mlp)
+    points = spaces.grid(space, settings.settings, seed=settings.seed)
+    trial, items = crowd(settings)
+    dice = np.random.default_rng(settings.seed)
+    cells = dice.choice(settings.people * settings.settings, settings.sample, replace=False)
+    pairs = [(int(cell % settings.people), int(cell // settings.people)) for cell in cells]
+    shared = {"trial": trial, "items": items, "space": space, "points": points, "base": settings.mlp}
+    # Tune's own tables and TensorBoard files of each trial are left out both ways.
+    os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+    with connect(settings.ray), tempfile.TemporaryDirectory(prefix="beholder-bench-") as scratch:
+        warm_up()
+        whole, stacked_seconds = search(everybody, shared, [{"point": row} for row in range(len(points))], scratch, "stacked")
+        single, single_seconds = search(somebody, shared, [{"point": row, "person": who} for who, row in pairs], scratch, "single")
+    table = {one["point"]: one["accuracy"] for one in whole}
+    rows = [
+        {"user_id": trial.train.people[one["person"]], "setting": one["point"], "accuracy.single": one["accuracy"]}
+        | {"accuracy.stacked": table[one["point"]][one["person"]]}
+        for one in single
+    ]
+    frame = pd.DataFrame(rows).sort_values(["setting", "user_id"])
+    report(run, settings, frame, stacked_seconds=stacked_seconds, single_seconds=single_seconds)
+
+
+def crowd(settings: Settings) -> tuple[Trial, np.ndarray]:
+    """Simulated people: u = w . embedding with a w of their own, comparisons with the noise of a logistic choice."""
+    dice = np.random.default_rng(settings.seed)
+    items = dice.normal(size=(3 * settings.images, settings.dims)).astype(np.float32)
+    # Tastes lie in few dimensions, as people's do, so that a few hundred judgements can tell something.
+    basis = np.linalg.qr(dice.normal(size=(settings.dims, min(8, settings.dims))))[0]
+    tastes = 2 * dice.normal(size=(settings.people, basis.shape[1])) @ basis.T
+    parts = []
+    for part, count in enumerate((settings.judgements, settings.judgements // 2, settings.judgements // 2)):
+        shape = settings.people, max(count, 2)
+        left = dice.integers(settings.images, size=shape)
+        right = (left + dice.integers(1, settings.images, size=shape)) % settings.images
+        left, right = left + part * settings.images, right + part * settings.images
+        utility = tastes @ items.T
+        who = np.arange(settings.people)[:, None]
+        gap = utility[who, left] - utility[who, right] + dice.logistic(size=shape)
+        person = np.repeat(np.arange(settings.people), shape[1])
+        nothing = np.zeros(0, np.int64)
+        parts.append(
+            Evidence(
+                tuple(f"person {number:03d}" for number in range(settings.people)),
+                tuple(f"image {number:04d}" for number in range(len(items))),
+                ("attractive",),
+                Ratings(nothing, nothing, nothing, np.zeros(0, np.float32)),
+                Comparisons(person, left.ravel(), right.ravel(), 0 * person, (gap > 0).astype(np.float32).ravel()),
+            )
+        )
+    trial = Trial.of(parts, least=2, encoder_id="random", seed=settings.seed, apart=True, block=settings.block)
+    return trial, items
+
+
+def search(what: Any, shared: dict[str, Any], points: list[dict[str, int]], folder: str, name: str) -> tuple[list[dict], float]:
+    """Tune's results for each of `points`, and the seconds that it took."""
+    began = time.time()
+    tuner = ray.tune.Tuner(
+        ray.tune.with_parameters(what, **shared),
+        param_space={"asked": ray.tune.grid_search(points)},
+        tune_config=ray.tune.TuneConfig(max_concurrent_trials=max(int(ray.cluster_resources().get("CPU", 1)), 1)),
+        run_config=ray.tune.RunConfig(name=name, storage_path=folder, verbose=0),
+    )
+    results = tuner.fit()
+    seconds = time.time() - began
+    for result in results:
+        if result.error:
+            raise result.error
+    log.info("%s: %d trials in %.1f s", name, len(points), seconds)
+    return [result.metrics["asked"] | {"accuracy": result.metrics["accuracy"]} for result in results], seconds
+
+
+def everybody(asked: dict[str, Any], *, trial: Trial, items: np.ndarray, space: Space, points: list, base: MlpConfig) -> None:
+    """A trial of the stacked way: one setting, for all people."""
+    one_thread()
+    config = spaces.apply(space, points[asked["asked"]["point"]], base)
+    marked = trial.run(items, TasteConfig(kind="mlp", mlp=config), rungs=(), after=lambda _: None)
+    found = choosing.accuracies(marked.reporting[None], trial.reported, len(trial.train.people))[0]
+    ray.tune.report({"asked": asked["asked"], "accuracy": found.tolist()})
+
+
+def somebody(asked: dict[str, Any], *, trial: Trial, items: np.ndarray, space: Space, points: list, base: MlpConfig) -> None:
+    """A trial of the plain way: one setting, for one person."""
+    one_thread()
+    person = asked["asked"]["person"]
+    config = replace(spaces.apply(space, points[asked["asked"]["point"]], base), person="none", person_dropout=0.0)
+    user_id = trial.train.people[person]
+    taste = mlp.fit(
+        stacked.alone(trial.train, person),
+        stacked.alone(trial.held_out, person),
+        items,
+        config,
+        encoder_id=trial.encoder_id,
+        seed=stacked.seed_of(user_id, trial.seed),
+    )
+    mine = trial.reported[trial.reported.person == person]
+    belief = taste.differences(items[mine.left], items[mine.right], user_id, trial.train.attributes[0])
+    ray.tune.report({"asked": asked["asked"], "accuracy": float(choosing.mark(belief.mean, mine).astype(np.float64).mean())})
+
+
+def one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def warm_up() -> None:
+    """Have Ray's first workers started before anything is measured."""
+    ray.get([ray.remote(one_thread).remote() for _ in range(max(int(ray.cluster_resources().get("CPU", 1)), 1))])
+
+
+def report(run: Run, settings: Settings, frame: pd.DataFrame, *, stacked_seconds: float, single_seconds: float) -> None:
+    fits = settings.people * settings.settings
+    speed, single = 60 * fits / stacked_seconds, 60 * settings.sample / single_seconds
+    metrics = {
+        "people": settings.people,
+        "settings": settings.settings,
+        "fits.stacked": fits,
+        "fits.single": settings.sample,
+        "seconds.stacked": stacked_seconds,
+        "seconds.single": single_seconds,
+        "fits_per_minute.stacked": speed,
+        "fits_per_minute.single": single,
+        "ratio": speed / single,
+        "accuracy.stacked": float(frame["accuracy.stacked"].mean()),
+        "accuracy.single": float(frame["accuracy.single"].mean()),
+        "accuracy.difference": float((frame["accuracy.stacked"] - frame["accuracy.single"]).mean()),
+    }
+    run.results(frame)
+    run.metrics(metrics)
+    lines = ["# Fits per minute (simulated people)", "", "| what | value |", "|---|---:|"]
+    lines += [
+        f"| {key} | {value:,.4f} |" if isinstance(value, float) else f"| {key} | {value:,} |" for key, value in metrics.items()
+    ]
+    run.summary("\n".join(lines) + "\n")
+    print(
+        f"stacked {speed:,.0f} fits a minute, one by one {single:,.0f}: {speed / single:.1f} times as many; held-out accuracy "
+        f"{metrics['accuracy.stacked']:.4f} and {metrics['accuracy.single']:.4f} on the same {settings.sample} (simulated people)"
+    )
