@@ -131,9 +131,23 @@ def _compose(cls: type, command: str, overrides: Sequence[str]) -> Any:
             composed = compose(name if (_root() / f"{name}.yaml").is_file() else None, overrides=lines)
         for key, value in texts.items():
             OmegaConf.update(composed, key, value, force_add=True)
+        _copy_groups(composed, composed)
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(_explain(error)) from None
     return composed
+
+
+def _copy_groups(node: Any, whole: Any) -> None:
+    """Put a copy of the group in the place of a ${group} that names one: a dataclass takes no reference for a group of its own."""
+    from omegaconf import DictConfig, OmegaConf
+
+    for key in node:
+        if OmegaConf.is_interpolation(node, key):
+            named = OmegaConf.select(whole, str(node._get_node(key)._value()).strip("${}"))
+            if isinstance(named, DictConfig):
+                node[key] = named.copy()
+        elif not OmegaConf.is_missing(node, key) and isinstance(child := node._get_node(key), DictConfig):
+            _copy_groups(child, whole)
 
 
 def _sort(cls: type, command: str, overrides: Sequence[str]) -> tuple[list[str], dict[str, str | None]]:
