@@ -40,8 +40,7 @@ class HeldOut:
 
     def slopes(self, differences: np.ndarray) -> np.ndarray:
         """For each attribute the factor that turns differences into logits, float64 [A]; 1 where nothing tells."""
-        on = [self.comparisons.attribute == attribute for attribute in range(self.attributes)]
-        return np.array([slope(differences[rows], self.comparisons.choice[rows]) for rows in on])
+        return slopes(differences, self.comparisons.choice, self.comparisons.attribute, self.attributes)
 
     def loss(self, differences: np.ndarray) -> float:
         """Mean -log P of the choices, at each attribute's best slope: the order of images counts, not how far they lie apart."""
@@ -71,15 +70,24 @@ def slope(difference: np.ndarray, choice: np.ndarray) -> float:
     """The factor, above 0, that turns differences [C] into logits of the choices [C]: the most probable one where a typical
     difference is believed to be worth 0 +- 3 logits, so that it is finite, and scales as the differences do. 1 where nothing tells.
     """
-    size = float(np.sqrt(np.mean(difference.astype(np.float64) ** 2))) if len(difference) else 0.0
-    if size == 0:
-        return 1.0
-    x = difference.astype(np.float64) / size
-    found = 1.0
+    return float(slopes(difference, choice, np.zeros(len(difference), np.int64), 1)[0])
+
+
+def slopes(difference: np.ndarray, choice: np.ndarray, group: np.ndarray, groups: int) -> np.ndarray:
+    """`slope` of each of many groups of comparisons at once, float64 [groups]; group: whose each comparison is, int64 [C]."""
+    count = np.maximum(np.bincount(group, minlength=groups), 1)
+    x = difference.astype(np.float64)
+    size = np.sqrt(np.bincount(group, x * x, minlength=groups) / count)
+    silent = size == 0
+    size = np.where(silent, 1.0, size)
+    x = x / size[group]
+    found, going = np.ones(groups), ~silent
     for _ in range(100):
-        p = 1 / (1 + np.exp(-np.clip(found * x, -60, 60)))
-        step = (np.sum((p - choice) * x) + found / _PRIOR) / (np.sum(p * (1 - p) * x * x) + 1 / _PRIOR)
-        found = float(np.clip(found - np.clip(step, -1, 1), 1e-3, 1e3))
-        if abs(step) < 1e-9:
+        p = 1 / (1 + np.exp(-np.clip(found[group] * x, -60, 60)))
+        up = np.bincount(group, (p - choice) * x, minlength=groups) + found / _PRIOR
+        step = up / (np.bincount(group, p * (1 - p) * x * x, minlength=groups) + 1 / _PRIOR)
+        found = np.where(going, np.clip(found - np.clip(step, -1, 1), 1e-3, 1e3), found)
+        going &= np.abs(step) >= 1e-9
+        if not going.any():
             break
     return found / size

@@ -21,7 +21,7 @@ from beholder.taste import mlp
 from beholder.taste.contract import About
 from beholder.taste.evidence import Comparisons, Evidence
 from beholder.taste.fit import batches, chance
-from beholder.taste.held_out import HeldOut
+from beholder.taste.held_out import HeldOut, slopes
 from beholder.taste.likelihood import Likelihood, scale
 from beholder.taste.mlp import ACTIVATIONS, Mlp, MlpConfig
 
@@ -443,25 +443,10 @@ class _Asked:
         difference = self.differences(weights, members, items, config).astype(np.float64)
         attributes = members[0].judged.attributes
         cell = self.row * attributes + self.attribute
-        x = _slopes(difference, self.choice, cell, len(members) * attributes)[cell] * difference
+        x = slopes(difference, self.choice, cell, len(members) * attributes)[cell] * difference
         said = np.bincount(self.row, np.logaddexp(0, x) - self.choice * x, minlength=len(members))
         count = np.bincount(self.row, minlength=len(members))
         return [float(total / many) if many else math.nan for total, many in zip(said, count, strict=True)]
-
-
-def _slopes(difference: np.ndarray, choice: np.ndarray, cell: np.ndarray, cells: int) -> np.ndarray:
-    """held_out.slope for each of many cells at once, float64 [cells]."""
-    found, going = np.ones(cells), np.ones(cells, bool)
-    for _ in range(100):
-        p = 1 / (1 + np.exp(-np.clip(found[cell] * difference, -60, 60)))
-        up = np.bincount(cell, (p - choice) * difference, minlength=cells) + (found - 1)
-        down = np.bincount(cell, p * (1 - p) * difference * difference, minlength=cells) + 1
-        step = np.where(going, up / down, 0)
-        found = np.clip(found - np.clip(step, -1, 1), 1e-3, 1e3)
-        going &= np.abs(step) >= 1e-9
-        if not going.any():
-            break
-    return found
 
 
 def _standardised(items: Tensor, image: Tensor, members: Sequence[_Member]) -> Tensor:
