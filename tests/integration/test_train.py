@@ -25,7 +25,7 @@ from beholder.taste.mlp import MlpConfig
 from beholder.workspace import Workspace
 
 ENCODER = "tiny-encoder-0"
-FIT = FitConfig(epochs=12, batch=64, learning_rate=0.01, patience=0, device="cpu")
+FIT = FitConfig(epochs=10, batch=256, learning_rate=0.03, patience=0, device="cpu")
 # Dropout is drawn by each worker for its own share; without it, workers differ by rounding only.
 MLP = MlpConfig(widths=[16, 8], person_size=4, dropout=0.0, person_dropout=0.0, fit=FIT)
 
@@ -135,7 +135,7 @@ def test_two_workers_fit_what_one_fits_and_so_does_a_run_whose_worker_was_killed
     expected = evaluation.agree(alone, alone, job.held_out, asked, world.items)
 
     taste, story, accuracy, loss = together(job, world.items, tmp_path / "calm", workers=2)
-    assert story == {"workers": 2, "epochs": 12, "resumed_from_epoch": 0}
+    assert story == {"workers": 2, "epochs": 10, "resumed_from_epoch": 0}
     assert accuracy == pytest.approx(expected["accuracy.personal"].mean(), abs=0.01)
     assert accuracy > 0.75
     people = (*world.train.people, "a stranger")
