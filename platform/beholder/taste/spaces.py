@@ -128,10 +128,15 @@ def put(config: T, values: Mapping[str, Any]) -> T:
             raise ConfigError(f"{path} is no knob of {type(config).__name__}{nearest(path, paths(config))}")
         if rest:
             inner.setdefault(name, {})[rest] = value
+        elif isinstance(fields[name], int) and not isinstance(fields[name], bool) and isinstance(value, float):
+            raise ConfigError(f"{path} takes whole numbers, got {value}; integers(low, high) draws them")
         else:
             own[name] = value
     nested = {name: put(fields[name], below) for name, below in inner.items()}
-    return dataclasses.replace(config, **own, **nested)  # type: ignore[type-var]
+    try:
+        return dataclasses.replace(config, **own, **nested)  # type: ignore[type-var]
+    except TypeError as error:
+        raise ConfigError(f"{', '.join(own)}: {error}") from None
 
 
 def paths(config: Any) -> list[str]:

@@ -86,3 +86,57 @@ def test_stacked_is_what_each_alone_gives(config, ties, ratings):
             np.testing.assert_allclose(mine.utilities(items, mine.about.people, attribute), expected, atol=1e-4)
         for name, tensor in one.tensors().items():
             np.testing.assert_allclose(mine.tensors()[name], tensor, atol=1e-4, err_msg=name)
+
+
+def test_who_else_is_there_changes_nothing():
+    """A person's network is their own: alone in the stack or among others, the same."""
+    train, held_out, items = crowd()
+    config = MlpConfig(widths=[8], dropout=0.2, fit=FIT)
+    whole = stacked.fit(train, held_out, items, config, seed=1)
+    some = np.array([False, False, True, False, True])
+    few = stacked.fit(stacked.only(train, some), stacked.only(held_out, some), items, config, seed=1, block=1)
+    for row, person in enumerate(np.flatnonzero(some)):
+        one, other = (fit.taste(at, encoder_id="e").tensors() for fit, at in ((few, row), (whole, person)))
+        for name in one:
+            np.testing.assert_allclose(one[name], other[name], atol=1e-5, err_msg=name)
+    assert few.best_epoch.tolist() == whole.best_epoch[some].tolist()
+
+
+def test_each_stops_alone_and_keeps_their_best_epoch():
+    train, held_out, items = crowd()
+    seen = []
+    config = MlpConfig(widths=[16], fit=replace(FIT, epochs=30))
+    fitted = stacked.fit(train, held_out, items, config, seed=2, after=lambda now: seen.append((now.epoch, now.loss.copy())))
+    assert len(set(fitted.epochs.tolist())) > 1  # not all at once
+    assert np.all(fitted.best_epoch + config.fit.patience >= fitted.epochs)
+    assert [epoch for epoch, _ in seen] == list(range(1, max(fitted.epochs) + 1))
+    losses = np.stack([loss for _, loss in seen])
+    assert np.all(np.diff(losses, axis=0) <= 0)  # the best so far never gets worse
+    np.testing.assert_array_equal(losses[-1], fitted.loss)
+
+
+def test_differences_are_those_of_each_own_taste():
+    train, held_out, items = crowd()
+    fitted = stacked.fit(train, held_out, items, MlpConfig(widths=[8], ensemble=2, fit=FIT), seed=4)
+    asked = held_out.comparisons
+    found = fitted.differences(asked)
+    for row in range(0, len(asked), 7):
+        taste = fitted.taste(int(asked.person[row]), encoder_id="e")
+        attribute = train.attributes[asked.attribute[row]]
+        slope = taste.tensors()["slope"][asked.attribute[row]]
+        pair = items[[asked.left[row], asked.right[row]]]
+        utility = taste.utilities(pair, taste.about.people, attribute)[0]
+        assert (utility[0] - utility[1]) / slope == pytest.approx(found[row], abs=1e-4)
+
+
+def test_what_is_refused():
+    train, held_out, items = crowd(people=2)
+    with pytest.raises(EmbeddingError, match=r"expected embeddings"):
+        stacked.fit(train, held_out, items[:-1], MlpConfig(fit=FIT))
+    with pytest.raises(ConfigError, match="one_hot"):
+        stacked.fit(train, held_out, items, MlpConfig(person="one_hot", fit=FIT))
+    with pytest.raises(ConfigError, match="fp32"):
+        stacked.fit(train, held_out, items, MlpConfig(fit=replace(FIT, precision="bf16")))
+    silent = train.by(np.array([True, False]))
+    with pytest.raises(TasteError, match="person 1 has 0 judgements"):
+        stacked.fit(silent, held_out, items, MlpConfig(fit=FIT))
