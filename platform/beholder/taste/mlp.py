@@ -84,6 +84,7 @@ class BatchNorm(nn.Module):
         self.momentum, self.epsilon = momentum, epsilon
 
     def forward(self, x: Tensor) -> Tensor:
+        x = x.float()  # sums over a batch are too coarse in bf16
         mean, variance = self._moments(x) if self.training else (self.mean, self.variance)
         return (x - mean) * torch.rsqrt(variance + self.epsilon) * self.weight + self.bias
 
