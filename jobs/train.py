@@ -4,9 +4,11 @@ One fit is one Ray task. With train.workers=N a network is fitted by N processes
 and keep a checkpoint after every epoch: whatever is killed, the fit goes on from there, and so does the same command.
 """
 
+import contextlib
 import hashlib
 import io
 import tempfile
+import threading
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +19,7 @@ import pandas as pd
 import ray
 import ray.train
 import torch
+from ray.exceptions import RayError
 from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
 
@@ -95,9 +98,8 @@ class Job:
     encoder_id: str
     seed: int
 
-    def fit(self, items: np.ndarray, driver: Driver | None = None, progress: Any = None) -> Taste:
-        """Run it here."""
-        more = {"progress": progress} if progress else {}
+    def fit(self, items: np.ndarray, *, driver: Driver | None = None, told: Any = None) -> Taste:
+        """Run it here. told: a Steps to be told how far it is."""
         return kinds.fit(
             self.train,
             self.held_out,
@@ -106,7 +108,7 @@ class Job:
             encoder_id=self.encoder_id,
             seed=self.seed,
             driver=driver,
-            **more,
+            progress=lambda step, steps, figures: told.tell.remote(step, steps) if told else None,
         )
 
     def digest(self, items: np.ndarray, workers: int) -> str:
@@ -136,9 +138,11 @@ def main(settings: Settings, run: Run) -> None:
         story: dict[str, Any] = {}
         if settings.train.checkpoints:
             place = workspace.place / "training" / f"{name}-{job.digest(material.items, settings.train.workers)}"
-            taste, story = fit_together(job, items, place, settings.train)
+            with watched(name) as told:
+                taste, story = fit_together(job, items, place, settings.train, told)
         else:
-            taste = _fit_alone(job, items, name)
+            with watched(name) as told:
+                taste = ray.get(fit.remote(job, items, told))
         table = ray.get(judge.remote(taste, everybody, held_out, items, settings.seed))
     figures = evaluation.figures(table)
     counts = {"judgements": len(train), "judgements.held_out": len(held_out), "people.known": len(taste.about.people)}
@@ -163,8 +167,7 @@ def items_for(settings: Settings, workspace: Workspace) -> Material:
 @ray.remote(num_cpus=1)
 def fit(job: Job, items: np.ndarray, told: Any = None) -> Taste:
     """One fit, somewhere on the cluster. told: a Steps to be told how far it is."""
-    progress = (lambda step, steps, figures: told.tell.remote(step, steps)) if told else None
-    return job.fit(items, progress=progress)
+    return job.fit(items, told=told)
 
 
 @ray.remote(num_cpus=1)
@@ -179,7 +182,7 @@ class Steps:
     """How far a fit has come."""
 
     def __init__(self) -> None:
-        self._step, self._steps = 0, 1
+        self._step, self._steps = 0, 0
 
     def tell(self, step: int, steps: int) -> None:
         self._step, self._steps = step, steps
@@ -188,28 +191,42 @@ class Steps:
         return self._step, self._steps
 
 
-def _fit_alone(job: Job, items: ray.ObjectRef, name: str) -> Taste:
-    """As a task, telling how far it is."""
-    told = Steps.remote()
-    waiting = fit.remote(job, items, told)
-    with Progress(f"train {name}", total=1, unit="steps") as progress:
-        while not ray.wait([waiting], timeout=1.0)[0]:
-            step, progress.total = ray.get(told.ask.remote())
-            progress.advance(step - progress.done)
-        progress.total = max(progress.done, 1)
-    found: Taste = ray.get(waiting)
-    return found
+@contextlib.contextmanager
+def watched(name: str) -> Iterator[Any]:
+    """Inside, whatever the Steps that this gives is told is shown."""
+    told, ended = Steps.remote(), threading.Event()
+
+    def watch() -> None:
+        last = False
+        while not last:
+            last = ended.wait(1.0)
+            with contextlib.suppress(RayError):  # a Ray that is going down has nothing more to tell
+                step, progress.total = ray.get(told.ask.remote())
+                if step > progress.done:
+                    progress.advance(step - progress.done)
+
+    with Progress(f"train {name}", total=0, unit="epochs") as progress:
+        thread = threading.Thread(target=watch, daemon=True)
+        thread.start()
+        try:
+            yield told
+        finally:
+            ended.set()
+            thread.join()
 
 
-def fit_together(job: Job, items: ray.ObjectRef, place: Place, config: TrainConfig) -> tuple[Taste, dict[str, Any]]:
+def fit_together(
+    job: Job, items: ray.ObjectRef, place: Place, config: TrainConfig, told: Any = None
+) -> tuple[Taste, dict[str, Any]]:
     """One network by several processes, with checkpoints in `place`; and how it went.
 
-    Every batch is shared out, gradients are averaged (DistributedDataParallel), and batch statistics are those of the whole batch.
+    Every batch is shared out, gradients are averaged (DistributedDataParallel), and batch statistics are those of the whole batch,
+    so that without dropout the taste is that of one process up to rounding. What is dropped each worker draws for its own share.
     """
     gpus = ray.cluster_resources().get("GPU", 0) if getattr(job.taste, job.taste.kind).fit.device != "cpu" else 0
     trainer = TorchTrainer(
         work,
-        train_loop_config={"job": job, "items": items},
+        train_loop_config={"job": job, "items": items, "told": told},
         scaling_config=ScalingConfig(num_workers=config.workers, use_gpu=gpus >= config.workers),
         run_config=RunConfig(
             name=place.name,
@@ -233,7 +250,7 @@ def fit_together(job: Job, items: ray.ObjectRef, place: Place, config: TrainConf
 @ray.remote(num_cpus=1)
 def finish(job: Job, items: np.ndarray, states: dict[str, Any]) -> Taste:
     """The taste of networks that are fitted already."""
-    return job.fit(items, Driver(states=states))
+    return job.fit(items, driver=Driver(states=states))
 
 
 def work(config: dict[str, Any]) -> None:
@@ -252,7 +269,7 @@ def work(config: dict[str, Any]) -> None:
             torch.save(driver.states, Path(folder) / _STATES)
             ray.train.report(figures, checkpoint=ray.train.Checkpoint.from_directory(folder))
 
-    job, items = config["job"], config["items"]
+    job, items, told = config["job"], config["items"], config["told"]
     driver = Driver(
         rank=context.get_world_rank(),
         workers=context.get_world_size(),
@@ -260,7 +277,7 @@ def work(config: dict[str, Any]) -> None:
         states=states,
         after=after,
     )
-    job.fit(ray.get(items) if isinstance(items, ray.ObjectRef) else items, driver)
+    job.fit(ray.get(items), driver=driver, told=None if driver.rank else told)
 
 
 def _reason(error: Exception, config: TrainConfig) -> BeholderError:
