@@ -261,9 +261,9 @@ def digest(settings: str, trial: Trial, items: np.ndarray) -> str:
     """A name for just this search: what was tried in another one must not be gone on from."""
     whole = hashlib.sha256(settings.encode())
     whole.update(np.ascontiguousarray(items).tobytes())
-    for part in (trial.train, trial.held_out):
-        for table in (part.ratings, part.comparisons):
-            for column in vars(table).values():
-                whole.update(np.ascontiguousarray(column).tobytes())
+    judged = (part for evidence in (trial.train, trial.held_out) for part in (evidence.ratings, evidence.comparisons))
+    for table in (*judged, trial.chosen_by, trial.reported):
+        for column in vars(table).values():
+            whole.update(np.ascontiguousarray(column).tobytes())
     whole.update("\0".join(trial.train.people).encode())
     return whole.hexdigest()[:12]

@@ -60,8 +60,10 @@ def main(settings: Settings, run: Run) -> None:
     space = spaces.space(settings.tune.space, getattr(settings.taste, settings.taste.kind))
     trial, items = material(settings)
     log.info("%d people, %d judgements to fit to", len(trial.train.people), len(trial.train))
-    decides = replace(settings, workspace="", ray=RayConfig(), tune=replace(settings.tune, concurrent=0, block=64))
-    name = f"{settings.taste.kind}-{_search.digest(config.dump(decides), trial, items)}"
+    kind = settings.taste.kind
+    knobs = replace(settings.tune, concurrent=0, block=64)  # how it runs does not decide what comes out
+    decides = config.dump(getattr(settings.taste, kind)) + config.dump(knobs) + f"seed: {settings.seed}"
+    name = f"{kind}-{_search.digest(decides, trial, items)}"
     place = Workspace(settings.workspace).place / "tune" / name
     with connect(settings.ray):
         search = Search(settings.tune, settings.taste, space, trial, items, place, settings.seed)

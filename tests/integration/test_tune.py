@@ -1,0 +1,130 @@
+"""`beholder tune` on a real Ray: end to end, killed and gone on with, and the bench at a small size."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from beholder.cli import main
+
+PEOPLE, IMAGES, DIMS = 6, 120, 8
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory) -> list[str]:
+    """The words that name comparisons of simulated people with linear tastes, and the embeddings."""
+    folder = tmp_path_factory.mktemp("judged")
+    dice = np.random.default_rng(0)
+    items, tastes = dice.normal(size=(IMAGES, DIMS)).astype(np.float32), 2 * dice.normal(size=(PEOPLE, DIMS))
+    rows = []
+    for person in range(PEOPLE):
+        for _ in range(600):
+            left, right = dice.choice(IMAGES, 2, replace=False)
+            gap = tastes[person] @ (items[left] - items[right]) + dice.logistic()
+            rows.append((f"p{person}", f"{left:03d}", f"{right:03d}", "kind", "left" if gap > 0 else "right"))
+    columns = ["user_id", "left_id", "right_id", "attribute", "choice"]
+    pq.write_table(pa.Table.from_pandas(pd.DataFrame(rows, columns=columns)), folder / "comparisons.parquet")
+    embedded = {"image_id": [f"{at:03d}" for at in range(IMAGES)], "embedding": list(items)}
+    pq.write_table(pa.table(embedded), folder / "embeddings.parquet")
+    return [f"comparisons={folder / 'comparisons.parquet'}", f"embeddings={folder / 'embeddings.parquet'}"]
+
+
+def words(files: list[str], workspace: Path, *more: str) -> list[str]:
+    small = ["taste.mlp.fit.epochs=12", "taste.mlp.fit.batch=64", "taste.mlp.fit.device=cpu", "tune.concurrent=1"]
+    return ["tune", "taste=mlp", *files, f"workspace={workspace}", *small, *more]
+
+
+def run_of(workspace: Path) -> Path:
+    """The last run's folder."""
+    return sorted((workspace / "runs").iterdir())[-1]
+
+
+def test_a_search_from_judgements_to_a_page(small_ray, files, tmp_path, capsys):
+    assert main(words(files, tmp_path, "tune.trials=4")) == 0
+    run = run_of(tmp_path)
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert metrics["people"] == PEOPLE
+    assert metrics["settings"] == 4
+    assert metrics["accuracy.reported.pooled"] > 0.7  # linear tastes in 8 dimensions are there to be found
+    people, trials = pd.read_csv(run / "results.csv"), pd.read_csv(run / "trials.csv")
+    assert people["user_id"].tolist() == [f"p{person}" for person in range(PEOPLE)]
+    assert set(people["kept"]) <= {"own", "pooled"}
+    assert trials["best_for"].sum() == trials["kept_by"].sum() == PEOPLE
+    best = trials.loc[trials["accuracy.chosen"].idxmax(), "setting"]
+    assert metrics["pooled"] == best
+    page = (run / "report.html").read_text()
+    assert page.count("<img") == page.count("data:image/png;base64,") >= 3
+    assert "<script" not in page
+    assert "beholder train taste=mlp" in page
+    # the same command again finds its search done, and says the same
+    assert main(words(files, tmp_path, "tune.trials=4")) == 0
+    again = run_of(tmp_path)
+    assert again != run
+    pd.testing.assert_frame_equal(pd.read_csv(again / "results.csv"), people)
+    assert len(list((tmp_path / "tune").iterdir())) == 1
+
+
+def test_one_model_for_all_per_setting(small_ray, files, tmp_path):
+    assert main(words(files, tmp_path, "tune=mlp_shared", "tune.trials=2", "tune.grace=12")) == 0
+    metrics = json.loads((run_of(tmp_path) / "metrics.json").read_text())
+    assert metrics["settings"] == 2
+    assert 0 <= metrics["accuracy.reported.pooled"] <= 1
+
+
+def test_a_killed_search_goes_on(files, tmp_path):
+    """Killed with trials done, the same command keeps those and does the rest."""
+    command = [sys.executable, "-m", "beholder", *words(files, tmp_path, "tune.trials=6", "ray.address=local", "ray.cpus=1")]
+    first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    deadline = time.monotonic() + 240
+    while len(marks(tmp_path)) < 3 and time.monotonic() < deadline:
+        assert first.poll() is None, "the search was over before it could be killed"
+        time.sleep(0.2)
+    time.sleep(4)  # what Tune itself keeps of a search is written every two seconds
+    os.killpg(first.pid, signal.SIGKILL)
+    first.wait()
+    before = {path: path.stat().st_mtime_ns for path in marks(tmp_path)}
+    assert before
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert len(pd.read_csv(run_of(tmp_path) / "trials.csv")) == 6
+    kept = [path for path, at in before.items() if path.exists() and path.stat().st_mtime_ns == at]
+    assert len(kept) >= 2  # these were not fitted again
+    assert len(list((tmp_path / "tune").glob("*/attempt_*"))) == 6
+    assert "going on with" in (run_of(tmp_path) / "log.txt").read_text()
+
+
+def marks(workspace: Path) -> list[Path]:
+    return list((workspace / "tune").glob("*/attempt_*/checkpoint_*/marks.npz"))
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["tune.apart=true", "taste=bayes"], "tune.apart"),
+        (["tune.trials=0"], "tune.trials"),
+        (["shares=[0.5,0.5]"], "three numbers"),
+        (["tune.least=100000"], "nobody has 100000"),
+        (["tune.space={dropout: 'unifrom(0, 1)'}"], "uniform"),
+    ],
+)
+def test_what_is_refused(files, tmp_path, capsys, more, said):
+    assert main([*words(files, tmp_path), *more]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_the_bench_at_a_small_size(small_ray, tmp_path):
+    small = ["people=4", "settings=2", "sample=3", "judgements=40", "dims=16", "images=40", "mlp.fit.epochs=3"]
+    assert main(["bench", "tune", f"workspace={tmp_path}", *small]) == 0
+    metrics = json.loads((run_of(tmp_path) / "metrics.json").read_text())
+    assert metrics["fits.stacked"] == 8
+    assert metrics["fits.single"] == 3
+    assert abs(metrics["accuracy.difference"]) < 1e-6  # the same people and settings come to the same
