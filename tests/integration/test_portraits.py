@@ -20,6 +20,7 @@ from beholder.portraits.evaluation import (
     Networks,
     measure_clip,
     measure_directions,
+    measure_drawn,
     measure_generator,
     measure_inverter,
 )  # fmt: skip
@@ -36,22 +37,27 @@ def test_clip_tells_and_reads_traits_and_finds_captions(networks: Networks) -> N
     figures = measure_clip(networks.clip, count=200, seed=SEED)
     assert figures["clip/zero_shot"] >= 0.95
     assert figures["clip/probe_r2"] >= 0.88  # the probe has few examples here
-    assert figures["clip/retrieval_of_100"] >= 0.75
+    assert figures["clip/retrieval_of_100"] >= 0.80
 
 
 def test_generator_redraws_what_its_latents_mean(networks: Networks) -> None:
     figures = measure_generator(networks.generator, networks.reader, count=100, seed=SEED)
     assert figures["generator/error"] <= 0.03
-    assert figures["generator/read_r2"] >= 0.87
+    assert figures["generator/read_r2"] >= 0.90
 
 
 def test_directions_move_their_own_trait(networks: Networks) -> None:
     figures = measure_directions(networks.generator, networks.reader, networks.directions, count=24, seed=SEED)
-    assert figures["directions/own_least_graded"] >= 1.3  # the receding hairline, which bangs and hats hide
-    assert figures["directions/on_least"] >= 0.7  # earrings, the weakest; every other one is at 0.95 or above
-    assert figures["directions/others_most"] <= 0.3
+    assert figures["directions/own_least_graded"] >= 1.3  # the receding hairline, which bangs and hats hide in drawings too
+    assert figures["directions/on_least"] >= 0.9  # one portrait of 24 may miss
+    assert figures["directions/others_most"] <= 0.25
     assert figures["directions/zero_is_identity"] == 1
     assert list(networks.directions) == list(NAMES.values())
+
+
+def test_drawings_bound_what_a_direction_can_do(networks: Networks) -> None:
+    figures = measure_drawn(networks.reader, count=12, seed=SEED)
+    assert all(1.2 < value < 2.3 for value in figures.values())  # twice the move, less what a range or a hat takes away
 
 
 def test_inversion_comes_close_and_can_be_edited(networks: Networks) -> None:
@@ -61,7 +67,7 @@ def test_inversion_comes_close_and_can_be_edited(networks: Networks) -> None:
     )  # fmt: skip
     assert figures["inverter/error_one_pass"] <= 0.05
     assert figures["inverter/error_refined"] <= 0.03
-    assert figures["inverter/edit_ratio_least"] >= 0.6
+    assert figures["inverter/edit_ratio_least"] >= 0.7
 
 
 def test_edits_compose(networks: Networks) -> None:

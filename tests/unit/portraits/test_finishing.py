@@ -33,7 +33,7 @@ def test_to_unsettle_is_the_way_back() -> None:
 def test_a_finish_comes_closer_and_leaves_the_first_as_it_was() -> None:
     generator = settle(new_generator(NETWORK, seed=1))
     before = {name: value.clone() for name, value in generator.state_dict().items()}
-    better = finish_generator(generator, Finish(steps=90, batch=8, learning_rate=0.05, ema=0.8, bfloat16=False))
+    better = finish_generator(generator, Finish(steps=60, batch=4, learning_rate=0.08, ema=0.8, bfloat16=False))
     assert all(torch.equal(value, before[name]) for name, value in generator.state_dict().items())
     z = torch.randn(32, traits.LATENT_SIZE, generator=torch.Generator().manual_seed(0))
     drawn = torch.from_numpy(draw(traits.from_latents(z), 16)).permute(0, 3, 1, 2).float() / 127.5 - 1
