@@ -1,5 +1,6 @@
 """`beholder train` on a real Ray: what it leaves, and that workers change nothing, not even when one is killed."""
 
+import importlib.resources
 import json
 import os
 import signal
@@ -199,6 +200,23 @@ def test_the_command_leaves_a_taste_and_a_run_and_a_second_one_the_same(small_ra
     assert main(words(workspace, "name=second")) == 0
     one, two = (entry.taste.tensors() for entry in (entry, registry.read(models, "second")))
     assert all(np.array_equal(one[name], two[name]) for name in one)
+
+
+def test_from_the_samples_spreadsheets_to_a_taste(small_ray, tiny_encoder, tmp_path):
+    """The whole way that a user goes, with an encoder of random weights: import, embed, train."""
+    sample = Path(str(importlib.resources.files("beholder.data"))) / "sample"
+    place = f"workspace={tmp_path / 'ws'}"
+    encoder = [word for word in tiny_encoder if word.startswith("encoder")]
+    assert main(["import", f"source={sample}", f"images={sample}", place]) == 0
+    assert main(["embed", place, *tiny_encoder]) == 0
+    quick = ["taste.mlp.widths=[16]", "taste.mlp.ensemble=1", "taste.mlp.fit.epochs=2"]
+    assert main(["train", "taste=mlp", "attributes=[smart,attractive]", place, *encoder, *quick]) == 0
+    metrics = json.loads((newest(tmp_path / "ws") / "metrics.json").read_text())
+    entry = registry.read(Workspace(str(tmp_path / "ws")).models, "mlp", encoder_id=metrics["encoder_id"])
+    assert entry.taste.about.attributes == ("attractive", "smart")
+    assert metrics["people.known"] == len(entry.taste.about.people) == 24
+    assert metrics["judgements"] > metrics["judgements.held_out"] > 100
+    assert 0.4 < metrics["accuracy.personal"] < 1
 
 
 def test_a_run_of_one_worker_with_checkpoints_gives_the_same_taste_and_leaves_none(small_ray, workspace):
