@@ -110,9 +110,11 @@ class Search:
         """Every setting with marks, in the order in which they were proposed."""
         found = []
         tuner = ray.tune.Tuner.restore(self.folder, trainable=self._trainable())
-        for number, result in enumerate(tuner.get_results()):
+        for result in tuner.get_results():
             if result.checkpoint is None or result.error:
                 continue
+            # Tune restores trials in any order; attempt_<id>_<number>_... is what it called their folders
+            number = int(Path(result.path).name.split("_")[2]) - 1
             with result.checkpoint.as_directory() as folder:
                 marked = Marked.from_bytes((Path(folder) / _MARKS).read_bytes())
             told = result.metrics or {}
@@ -120,7 +122,7 @@ class Search:
             found.append(Tried(number, dict(result.config or {}), marked, float(told["seconds"]), stopped))
         if not found:
             raise TasteError("no setting was fitted to its end; give the search more time or fewer epochs")
-        return found
+        return sorted(found, key=lambda one: one.number)
 
     def rungs(self) -> tuple[int, ...]:
         """The epochs after which a setting may be stopped."""
@@ -166,6 +168,7 @@ class Search:
                 num_samples=knobs.trials,
                 max_concurrent_trials=knobs.concurrent or self._room(),
                 time_budget_s=knobs.minutes * 60 or None,
+                reuse_actors=True,  # a new process imports torch anew, which takes longer than many a fit
             ),
             run_config=ray.tune.RunConfig(
                 name=name,

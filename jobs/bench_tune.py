@@ -39,6 +39,7 @@ class Settings:
     space: dict[str, str] = setting({}, "knob: what may be tried, as for tune")
     mlp: MlpConfig = setting(MlpConfig(), "the knobs that are not tried")
     block: int = setting(64, "networks in one stacked product")
+    reuse: bool = setting(True, "let a trial take over the process of the last one; Tune's own default is a new process each")
     seed: int = setting(0, "of the people, the settings and the fits")
     ray: RayConfig = setting(RayConfig(), "which Ray")
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
@@ -64,8 +65,10 @@ def main(settings: Settings, run: Run) -> None:
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     with connect(settings.ray), tempfile.TemporaryDirectory(prefix="beholder-bench-") as scratch:
         warm_up()
-        whole, stacked_seconds = search(everybody, shared, [{"point": row} for row in range(len(points))], scratch, "stacked")
-        single, single_seconds = search(somebody, shared, [{"point": row, "person": who} for who, row in pairs], scratch, "single")
+        whole, stacked_seconds = search(everybody, shared, [{"point": row} for row in range(len(points))], scratch, settings.reuse)
+        single, single_seconds = search(
+            somebody, shared, [{"point": row, "person": who} for who, row in pairs], scratch, settings.reuse
+        )
     table = {one["point"]: one["accuracy"] for one in whole}
     rows = [
         {"user_id": trial.train.people[one["person"]], "setting": one["point"], "accuracy.single": one["accuracy"]}
@@ -107,21 +110,23 @@ def crowd(settings: Settings) -> tuple[Trial, np.ndarray]:
     return trial, items
 
 
-def search(what: Any, shared: dict[str, Any], points: list[dict[str, int]], folder: str, name: str) -> tuple[list[dict], float]:
+def search(what: Any, shared: dict[str, Any], points: list[dict[str, int]], folder: str, reuse: bool) -> tuple[list[dict], float]:
     """Tune's results for each of `points`, and the seconds that it took."""
     began = time.time()
     tuner = ray.tune.Tuner(
         ray.tune.with_parameters(what, **shared),
         param_space={"asked": ray.tune.grid_search(points)},
-        tune_config=ray.tune.TuneConfig(max_concurrent_trials=max(int(ray.cluster_resources().get("CPU", 1)), 1)),
-        run_config=ray.tune.RunConfig(name=name, storage_path=folder, verbose=0),
+        tune_config=ray.tune.TuneConfig(
+            max_concurrent_trials=max(int(ray.cluster_resources().get("CPU", 1)), 1), reuse_actors=reuse
+        ),
+        run_config=ray.tune.RunConfig(name=what.__name__, storage_path=folder, verbose=0),
     )
     results = tuner.fit()
     seconds = time.time() - began
     for result in results:
         if result.error:
             raise result.error
-    log.info("%s: %d trials in %.1f s", name, len(points), seconds)
+    log.info("%s: %d trials in %.1f s", what.__name__, len(points), seconds)
     return [result.metrics["asked"] | {"accuracy": result.metrics["accuracy"]} for result in results], seconds
 
 
@@ -170,6 +175,7 @@ def report(run: Run, settings: Settings, frame: pd.DataFrame, *, stacked_seconds
     metrics = {
         "people": settings.people,
         "settings": settings.settings,
+        "reuse": settings.reuse,
         "fits.stacked": fits,
         "fits.single": settings.sample,
         "seconds.stacked": stacked_seconds,

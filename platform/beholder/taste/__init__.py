@@ -8,4 +8,8 @@ population  nobody's taste: the yardstick
 bayes       the population as prior, a covariance learned over people, a posterior per person
 mlp, lora   the published architectures
 fit         the one training loop of the networks
+stacked     a network of their own for each of many people, fitted at once
+spaces      which values of which knobs a search may try, as text
+trials      one setting of a search, fitted for everybody and marked
+choosing    which setting each person gets, and whether that is more than luck
 """
