@@ -29,6 +29,14 @@ COMMANDS = {
         "beholder.jobs.evaluate",
         "tastes beside the population's, on judgements they never saw, with intervals",
     ),
+    "predict": (
+        "beholder.jobs.predict",
+        "a taste -> images scored and ranked for a person, on an attribute or a question in words",
+    ),
+    "evaluate lora": (
+        "beholder.jobs.evaluate_lora",
+        "how well taste=lora answers what it was never trained on, beside CLIP as it is and words without meaning",
+    ),
     "evaluate portraits": (
         "beholder.jobs.evaluate_portraits",
         "what these networks reach on fresh drawings, beside their goals",

@@ -19,6 +19,7 @@ from beholder.taste.population import PopulationConfig
 
 KINDS = ("population", "bayes", "mlp", "lora")
 NETWORKS = ("mlp", "lora")  # the kinds that the training loop fits, on one worker or many
+WORDS = ("lora",)  # the kinds that take any words for an attribute
 Progress = Callable[[int, int, dict[str, float]], None]  # step, steps, figures
 
 

@@ -47,6 +47,11 @@ def names(models: Place) -> list[str]:
     return sorted(entry.path.removesuffix("/" + _CARD) for entry in models.files() if entry.path.endswith("/" + _CARD))
 
 
+def about(models: Place, name: str) -> About:
+    """What a taste is for, from its card alone. Raises TasteError as `read` does."""
+    return _card(models, name)[1]
+
+
 def read(models: Place, name: str, *, encoder_id: str | None = None) -> Entry:
     """A taste by name.
 
@@ -55,20 +60,31 @@ def read(models: Place, name: str, *, encoder_id: str | None = None) -> Entry:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    folder = models / name
-    if not (folder / _CARD).is_file():
-        raise TasteError(f"no taste {name!r} in {models.uri}{nearest(name, names(models))}; beholder train makes one")
+    card, about = _card(models, name)
     try:
-        card = json.loads((folder / _CARD).read_bytes())
-        tensors = load((folder / _TENSORS).read_bytes())
-        said = card["about"]
-        about = About(said["kind"], said["encoder_id"], tuple(said["attributes"]), tuple(said["people"]), said["takes"])
+        tensors = load((models / name / _TENSORS).read_bytes())
         settings = card["settings"]
-    except (ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise TasteError(f"{folder.uri} holds no readable taste: {str(error).splitlines()[0]}") from None
+    except (KeyError, SafetensorError) as error:
+        raise _unreadable(models / name, error) from None
     if encoder_id is not None and about.encoder_id != encoder_id:
         raise TasteError(
             f"taste {name!r} was fitted to embeddings of {about.encoder_id}, not of {encoder_id}; "
             f"choose that encoder, or train a taste on this one"
         )
     return Entry(name, kinds.load(about, tensors, settings), card)
+
+
+def _card(models: Place, name: str) -> tuple[dict[str, Any], About]:
+    folder = models / name
+    if not (folder / _CARD).is_file():
+        raise TasteError(f"no taste {name!r} in {models.uri}{nearest(name, names(models))}; beholder train makes one")
+    try:
+        card = json.loads((folder / _CARD).read_bytes())
+        said = card["about"]
+        return card, About(said["kind"], said["encoder_id"], tuple(said["attributes"]), tuple(said["people"]), said["takes"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise _unreadable(folder, error) from None
+
+
+def _unreadable(folder: Place, error: Exception) -> TasteError:
+    return TasteError(f"{folder.uri} holds no readable taste: {str(error).splitlines()[0]}")

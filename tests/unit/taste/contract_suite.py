@@ -67,9 +67,10 @@ def simulate(*, images: int = 240, comparisons: int = 4000, ratings: int = 1600,
 
 
 class TasteContract:
-    """Inherit, and write `fit`; set `personal = False` for a taste that knows no people."""
+    """Inherit, and write `fit`; set `personal = False` for a taste that knows no people, `encoder_id` for one that has its own."""
 
     personal = True
+    encoder_id = ENCODER
 
     def fit(self, world: World, items: np.ndarray, seed: int) -> Taste:
         raise NotImplementedError
@@ -97,7 +98,7 @@ class TasteContract:
         return cls().fit(world, shown, seed=3)
 
     def test_it_says_what_it_is_for(self, taste):
-        assert taste.about.encoder_id == ENCODER
+        assert taste.about.encoder_id == self.encoder_id
         assert taste.about.attributes == ATTRIBUTES
         assert taste.about.people == PEOPLE
         assert taste.about.kind in kinds.KINDS

@@ -1,0 +1,232 @@
+"""`beholder predict`: a taste of the registry -> images scored and ranked for a person, on an attribute or a question in words."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from beholder import catalogue, embeddings, images
+from beholder.config import required, setting
+from beholder.encoder import Encoder, EncoderConfig
+from beholder.errors import ConfigError, ImageError, StorageError, TasteError
+from beholder.images import ImageLimits
+from beholder.jobs._cluster import RayConfig, connect, quiet_data
+from beholder.progress import Progress
+from beholder.runs import Run, log
+from beholder.storage import Place
+from beholder.taste import kinds, registry
+from beholder.taste.contract import Taste
+from beholder.workspace import Workspace
+
+_BATCH = 64  # images that are decoded and looked at together
+
+
+@dataclass(frozen=True)
+class Settings:
+    taste: str = required("the taste's name in the registry")
+    user: str | None = setting(None, "whose taste; null, or somebody it does not know: the population's")
+    attribute: str | None = setting(None, "what is asked: an attribute that the taste was fitted to")
+    question: str | None = setting(None, 'or a question in any words, such as "looks friendly", where the taste takes words')
+    images: str | None = setting(
+        None, "image ids with commas between, or a folder, glob, .parquet list or prefix; null: all of the workspace"
+    )
+    top: int = setting(10, "how many of the best and of the worst are shown")
+    cluster_from: int = setting(2000, "from so many images to be looked at on, the work is spread by Ray Data")
+    actors: int = setting(0, "then: processes that hold the model; 0 is one per GPU, or one per core")
+    encoder: EncoderConfig = setting(EncoderConfig(), "the CLIP that the taste was trained with")
+    encoder_id: str | None = setting(None, "embeddings imported under this name, instead of an encoder's")
+    limits: ImageLimits = setting(ImageLimits(), "what an image may cost")
+    ray: RayConfig = setting(RayConfig(), "which Ray")
+    workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
+
+    def __post_init__(self) -> None:
+        if (self.attribute is None) == (self.question is None):
+            raise ConfigError('predict needs either attribute=NAME or question="any words"')
+        if min(self.top, self.cluster_from) < 1 or self.actors < 0:
+            raise ConfigError(f"expected top, cluster_from >= 1, actors >= 0; got {self.top}, {self.cluster_from}, {self.actors}")
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Images with their utilities and, where the taste knows it, the variance of their difference from the best one."""
+
+    image_ids: list[str]
+    utility: np.ndarray
+    variance: np.ndarray | None = None
+
+
+def main(settings: Settings, run: Run) -> None:
+    workspace = Workspace(settings.workspace)
+    check_question(settings, workspace.models)
+    encoder_id = settings.encoder_id or settings.encoder.encoder_id()
+    taste = registry.read(workspace.models, settings.taste, encoder_id=encoder_id).taste
+    asked = str(settings.question if settings.attribute is None else settings.attribute)
+    user = settings.user or ""
+    if user and user not in taste.about.people:
+        log.warning("taste %s does not know %s: these are the population's utilities", settings.taste, user)
+    listed = find(workspace, settings.images)
+    if taste.about.takes == "pixels":
+        scored = look(taste, listed, user, asked, settings)
+    else:
+        scored = from_embeddings(taste, listed, user, asked, workspace, settings)
+    report(run, scored, settings, asked, refused=listed.num_rows - len(scored.image_ids))
+
+
+def check_question(settings: Settings, models: Place) -> None:
+    """Refuse an attribute the taste was not fitted to, and words where it takes none, naming the tastes that do."""
+    about = registry.about(models, settings.taste)
+    if settings.attribute is not None:
+        about.attribute(settings.attribute)
+    elif about.kind not in kinds.WORDS:
+        able = [name for name in registry.names(models) if registry.about(models, name).kind in kinds.WORDS]
+        known = f"here {', '.join(able)} can" if able else f"train one that can: beholder train taste={kinds.WORDS[0]}"
+        raise TasteError(
+            f"taste {settings.taste!r} ({about.kind}) knows the attributes {', '.join(about.attributes)} and can't answer "
+            f"a question in words; {known}"
+        )
+
+
+def find(workspace: Workspace, source: str | None) -> pa.Table:
+    """image_id and uri of the images meant: ids of the workspace with commas between, or whatever `catalogue.find` takes."""
+    if source is not None:
+        known = workspace.read("images").select(["image_id", "uri"])
+        wanted = [name.strip() for name in source.split(",")]
+        rows = {image_id: row for row, image_id in enumerate(known["image_id"].to_pylist())}
+        if all(name in rows for name in wanted):
+            return known.take(pa.array([rows[name] for name in dict.fromkeys(wanted)], pa.int64()))
+    return catalogue.find(workspace, source)
+
+
+def from_embeddings(taste: Taste, listed: pa.Table, user: str, asked: str, workspace: Workspace, settings: Settings) -> Scored:
+    """Utilities from the table of embeddings; the few images that are not in it are embedded here."""
+    folder = workspace.embeddings(taste.about.encoder_id)
+    ids = listed["image_id"].to_pylist()
+    vectors: dict[str, np.ndarray] = {}
+    if embeddings.current(folder, workspace.read("images")):
+        found = embeddings.read(folder)
+        vectors = dict(zip(found.image_ids, found.vectors, strict=True))
+    missing = listed.filter(pa.array([image_id not in vectors for image_id in ids], pa.bool_()))
+    if missing.num_rows and settings.encoder_id:
+        raise TasteError(f"{missing.num_rows} of {len(ids)} images have no embedding under {settings.encoder_id}")
+    if missing.num_rows >= settings.cluster_from:
+        raise TasteError(
+            f"{missing.num_rows} of {len(ids)} images have no embedding; beholder embed makes them on all cores and GPUs"
+        )
+    if missing.num_rows:
+        encoder = Encoder.load(settings.encoder)
+        with Progress("embed", total=missing.num_rows, unit="images") as progress:
+            for some, pixels in decoded(missing, settings):
+                vectors.update(zip(some, encoder.images(pixels), strict=True))
+                progress.advance(len(some))
+    kept = [image_id for image_id in ids if image_id in vectors]
+    if not kept:
+        raise TasteError("none of the images could be read")
+    items = np.stack([vectors[image_id] for image_id in kept])
+    utility = taste.utilities(items, [user], asked)[0]
+    best = np.broadcast_to(items[np.argmax(utility)], items.shape)
+    variance = taste.differences(items, np.ascontiguousarray(best), user, asked).variance
+    return Scored(kept, utility, variance if variance.any() else None)
+
+
+def look(taste: Taste, listed: pa.Table, user: str, asked: str, settings: Settings) -> Scored:
+    """Utilities of a taste that looks at pixels: here, or where there are many images with Ray Data."""
+    ids: list[str] = []
+    utility: list[np.ndarray] = []
+    with Progress("predict", total=listed.num_rows, unit="images") as progress:
+        if listed.num_rows < settings.cluster_from:
+            for some, pixels in decoded(listed, settings):
+                ids += some
+                utility.append(taste.utilities(pixels, [user], asked)[0])
+                progress.advance(len(some))
+        else:
+            with connect(settings.ray):
+                for batch in spread(taste, listed, user, asked, settings):
+                    ids += batch["image_id"].to_pylist()
+                    utility.append(batch["utility"].to_numpy())
+                    progress.advance(batch.num_rows)
+    if not ids:
+        raise TasteError("none of the images could be read")
+    return Scored(ids, np.concatenate(utility))
+
+
+def spread(taste: Taste, listed: pa.Table, user: str, asked: str, settings: Settings) -> Iterator[pa.Table]:
+    """Batches of image_id and utility, from actors that hold the taste."""
+    import ray.data
+    from ray.data import ActorPoolStrategy
+
+    quiet_data()
+    gpus = int(ray.cluster_resources().get("GPU", 0)) if settings.encoder.device != "cpu" else 0
+    count = settings.actors or gpus or int(ray.cluster_resources().get("CPU", 1))
+    dataset = ray.data.from_arrow(listed).map_batches(
+        Look,
+        batch_size=_BATCH,
+        batch_format="pyarrow",
+        compute=ActorPoolStrategy(size=count),
+        num_cpus=0.9,
+        num_gpus=min(gpus / count, 1.0) if gpus else 0,
+        fn_constructor_args=(ray.put(taste), user, asked, settings),
+    )
+    yield from dataset.iter_batches(batch_size=None, batch_format="pyarrow")
+
+
+class Look:
+    """An actor: rows of image_id and uri -> image_id and utility; unreadable images are left out."""
+
+    def __init__(self, taste: Any, user: str, asked: str, settings: Settings):
+        import ray
+        import torch
+
+        torch.set_num_threads(1)
+        self.taste: Taste = ray.get(taste)
+        self.user, self.asked, self.settings = user, asked, settings
+
+    def __call__(self, batch: pa.Table) -> pa.Table:
+        found: dict[str, list] = {"image_id": [], "utility": []}
+        for some, pixels in decoded(batch, self.settings):
+            found["image_id"] += some
+            found["utility"] += self.taste.utilities(pixels, [self.user], self.asked)[0].tolist()
+        return pa.table(found, schema=pa.schema([("image_id", pa.string()), ("utility", pa.float32())]))
+
+
+def decoded(listed: pa.Table, settings: Settings) -> Iterator[tuple[list[str], np.ndarray]]:
+    """Batches of image_ids and pixels uint8 [N, S, S, 3], as the encoder takes them; unreadable files are told of and left out."""
+    fit = settings.encoder.resolved().fit
+    for start in range(0, listed.num_rows, _BATCH):
+        ids, pixels = [], []
+        for row in listed.slice(start, _BATCH).to_pylist():
+            try:
+                data = images.read(row["uri"], limits=settings.limits)
+                pixels.append(images.decode_fit(data, fit, limits=settings.limits))
+                ids.append(row["image_id"])
+            except (ImageError, StorageError) as error:
+                log.warning("%s is left out: %s", row["image_id"], error)
+        if ids:
+            yield ids, np.stack(pixels)
+
+
+def report(run: Run, scored: Scored, settings: Settings, asked: str, *, refused: int) -> None:
+    """results.csv, best first; summary.md with both ends; the best on the terminal."""
+    frame = pd.DataFrame({"image_id": scored.image_ids, "utility": scored.utility})
+    if scored.variance is not None:
+        frame["variance"] = scored.variance
+    frame = frame.sort_values(["utility", "image_id"], ascending=[False, True], ignore_index=True)
+    frame.insert(2, "rank", np.arange(1, len(frame) + 1))
+    run.results(frame)
+    run.metrics({"images": len(frame), "images.refused": refused, "utility.spread": float(frame["utility"].std(ddof=0))})
+    who = settings.user or "the population"
+    lines = [
+        f"# {asked}, as {who} sees it",
+        "",
+        f"{len(frame)} images by taste `{settings.taste}`. A difference of 1 in utility is",
+    ]
+    lines[-1] += " odds of e to 1." + (" variance: of the difference from the best image." if scored.variance is not None else "")
+    shown = min(settings.top, len(frame))
+    for title, part in ((f"Top {shown}", frame.head(shown)), (f"Bottom {shown}", frame.tail(shown))):
+        lines += ["", f"## {title}", "", "| rank | image | utility |", "|---:|---|---:|"]
+        lines += [f"| {row.rank} | {row.image_id} | {row.utility:.3f} |" for row in part.itertuples()]
+    run.summary("\n".join(lines) + "\n")
+    print(f"{asked}, as {who} sees it: the best {shown} of {len(frame)}")
+    print(frame.head(shown).round(4).to_string(index=False))

@@ -1,0 +1,228 @@
+"""taste=lora: it signs the contract on pixels, answers in words, and keeps nothing of the base weights."""
+
+import json
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from contract_suite import ATTRIBUTES, PEOPLE, TasteContract, World, simulate
+
+from beholder import config
+from beholder.encoder import Encoder, EncoderConfig
+from beholder.errors import ConfigError, EmbeddingError, TasteError
+from beholder.taste import kinds, lora
+from beholder.taste.fit import FitConfig
+from beholder.taste.kinds import TasteConfig
+from beholder.taste.lora import LoraConfig
+
+# A CLIP of four patches with random weights, so small that a fit takes seconds.
+TINY = {
+    "embed_dim": 16,
+    "vision_cfg": {"image_size": 16, "layers": 2, "width": 32, "head_width": 16, "patch_size": 8},
+    "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
+}
+ONCE = FitConfig(epochs=1, batch=128, learning_rate=0.01, device="cpu")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def eye(tmp_path_factory) -> EncoderConfig:
+    path = tmp_path_factory.mktemp("eye") / "beholder-test-eye.json"
+    path.write_text(json.dumps(TINY))
+    return EncoderConfig(name="eye", model=str(path), weights="random", size=16, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return simulate(images=60, comparisons=600, ratings=200)
+
+
+@pytest.fixture(scope="module")
+def taste(world, eye) -> lora.Lora:
+    return fitted(world, eye, scales=True)
+
+
+def shown(world: World) -> np.ndarray:
+    """Pictures whose patches have the latents for colours."""
+    colours = np.zeros((len(world.latents), 12))
+    colours[:, :8] = world.latents
+    patches = np.clip(128 + 40 * colours, 0, 255).astype(np.uint8).reshape(-1, 2, 2, 3)
+    return patches.repeat(8, axis=1).repeat(8, axis=2)
+
+
+def fitted(world: World, eye: EncoderConfig, **fields) -> lora.Lora:
+    settings = LoraConfig(**{"encoder": eye, "templates": ["{}", "a {} person"], "fit": ONCE} | fields)
+    return lora.fit(world.train, world.held_out, shown(world), settings, encoder_id=eye.encoder_id())
+
+
+class TestLora(TasteContract):
+    @pytest.fixture(scope="class", autouse=True)
+    @classmethod
+    def told(cls, eye):
+        cls.eye, cls.encoder_id = eye, eye.encoder_id()
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def taste(cls, told, world, shown):
+        return cls().fit(world, shown, seed=3)
+
+    def items(self, world):
+        return shown(world)
+
+    def fit(self, world: World, items: np.ndarray, seed: int) -> lora.Lora:
+        loop = FitConfig(epochs=25, batch=128, learning_rate=0.01, patience=8, device="cpu")
+        settings = LoraConfig(
+            encoder=self.eye, rank=16, alpha=32, templates=["{}"], person_rate=50, person_decay=0, person_dropout=0.1, fit=loop
+        )
+        return lora.fit(world.train, world.held_out, items, settings, encoder_id=self.encoder_id, seed=seed)
+
+    def test_the_same_seed_gives_the_same_taste(self, eye):
+        small = simulate(images=60, comparisons=600, ratings=200)
+        one, again = (fitted(small, eye, person="both", dropout=0.2).tensors() for _ in range(2))
+        assert one.keys() == again.keys()
+        for name, value in one.items():
+            np.testing.assert_array_equal(value, again[name])
+
+    def test_an_attribute_it_was_not_fitted_to_is_refused(self, taste, shown):
+        """It is not: any words are an attribute."""
+        assert np.isfinite(taste.utilities(shown[:2], PEOPLE[:1], "looks friendly")).all()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"person": "text", "blocks": 1, "scales": True},
+        {"person": "both", "targets": ["mlp", "attention"], "neutral": "person"},
+        {"person": "none", "ratings_as": "pairs", "pairs": 20, "cache_mib": 0},
+    ],
+)
+def test_every_option_learns_and_can_be_kept(world, eye, fields):
+    found = fitted(world, eye, **fields, fit=replace(ONCE, epochs=2))
+    items, people = shown(world), [*PEOPLE, "a stranger"]
+    again = kinds.load(found.about, found.tensors(), json.loads(json.dumps(found.settings())))
+    sent = pickle.loads(pickle.dumps(found))
+    for attribute in (*ATTRIBUTES, "who looks more friendly?"):
+        expected = found.utilities(items[:7], people, attribute)
+        np.testing.assert_array_equal(again.utilities(items[:7], people, attribute), expected)
+        np.testing.assert_array_equal(sent.utilities(items[:7], people, attribute), expected)
+        alike = np.allclose(expected[0], expected[-1], atol=1e-6)
+        assert alike == (fields["person"] == "none")
+    learned = {name.split(".")[-4] for name in found.tensors() if ".lora_" in name}
+    assert learned >= ({"q", "out", "c_fc"} if "attention" in fields.get("targets", []) else {"c_fc", "c_proj"})
+
+
+def test_only_what_was_learned_is_kept(taste):
+    names = set(taste.tensors())
+    assert names == {name for name in names if ".lora_" in name} | {"tokens.shared", "tokens.people", "scales", "slope"}
+    assert sum(value.size for value in taste.tensors().values()) < 6000
+    assert taste.tensors()["tokens.people"].shape == (len(PEOPLE), 32)
+
+
+def test_before_anything_is_learned_it_is_clip(world, eye):
+    """Without steps worth the name and without a person, utilities are the cosine over the temperature, up to the slope."""
+    slow = replace(ONCE, learning_rate=1e-12)
+    found = fitted(world, eye, person="none", templates=["{}"], temperature=0.15, fit=slow)
+    encoder, items = Encoder.load(eye), shown(world)[:9]
+    cosine = (encoder.images(items) @ encoder.texts(["smart"]).T)[:, 0]
+    slope = found.tensors()["slope"][ATTRIBUTES.index("smart")]
+    np.testing.assert_allclose(found.utilities(items, ["x"], "smart")[0], slope * cosine / 0.15, atol=1e-4)
+
+
+def test_the_same_image_twice_is_one_image(taste, world):
+    items = shown(world)[[0, 1, 0, 2, 1]]
+    found = taste.utilities(items, PEOPLE[:2], "smart")
+    np.testing.assert_array_equal(found[:, [0, 1]], found[:, [2, 4]])
+    assert len(np.unique(found[0])) == 3
+
+
+def test_a_name_can_be_said_in_other_words(world, eye):
+    said = fitted(world, eye, texts={"smart": "wise"}, fit=replace(ONCE, learning_rate=1e-12), person="none")
+    slopes = said.tensors()["slope"]
+    words = said.utilities(shown(world)[:5], ["x"], "wise") / np.exp(np.log(slopes).mean())
+    np.testing.assert_allclose(said.utilities(shown(world)[:5], ["x"], "smart") / slopes[1], words, atol=1e-4)
+
+
+def test_other_base_weights_are_refused(taste):
+    settings = taste.settings() | {"encoder": taste.settings()["encoder"] | {"size": 32}}
+    with pytest.raises(TasteError, match=r"is for the encoder eye-random-.* but its settings name eye-random-"):
+        lora.load(taste.about, taste.tensors(), settings)
+    with pytest.raises(TasteError, match="is for the encoder another"):
+        lora.load(replace(taste.about, encoder_id="another"), taste.tensors(), taste.settings())
+
+
+def test_tensors_that_do_not_fit_are_refused(taste):
+    tensors = dict(taste.tensors())
+    with pytest.raises(TasteError, match=r"tokens\.people is \[3, 32\] where \[8, 32\] was expected"):
+        lora.load(taste.about, tensors | {"tokens.people": np.zeros((3, 32), np.float32)}, taste.settings())
+    del tensors["tokens.shared"]
+    with pytest.raises(TasteError, match=r"tokens\.shared"):
+        lora.load(taste.about, tensors, taste.settings())
+    with pytest.raises(TasteError, match="can't be read"):
+        lora.load(taste.about, taste.tensors(), {"rank": 4})
+
+
+def test_items_that_are_no_pixels(taste, world, eye):
+    for wrong in (np.zeros((2, 16), np.float32), np.zeros((2, 16, 16, 3), np.float32), np.zeros((2, 3, 16, 16), np.uint8)):
+        with pytest.raises(EmbeddingError, match="pixels uint8"):
+            taste.utilities(wrong, ["x"], "smart")
+    settings = LoraConfig(encoder=eye, fit=ONCE)
+    with pytest.raises(EmbeddingError, match=r"uint8 \[60, H, W, 3\]"):
+        lora.fit(world.train, world.held_out, shown(world)[:5], settings, encoder_id=eye.encoder_id())
+
+
+def test_a_tower_of_another_kind_is_refused(world, tmp_path):
+    path = tmp_path / "beholder-test-resnet.json"
+    resnet = {"image_size": 32, "layers": [1, 1, 1, 1], "width": 16, "patch_size": None}
+    path.write_text(json.dumps({"embed_dim": 16, "vision_cfg": resnet, "text_cfg": TINY["text_cfg"]}))
+    other = EncoderConfig(name="resnet", model=str(path), weights="random", size=32, device="cpu")
+    with pytest.raises(TasteError, match=r"can't adapt the vision tower of resnet: .*encoder=portraits, vit_b_32"):
+        fitted(world, other)
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"rank": 0}, "rank must be at least 1"),
+        ({"targets": []}, "targets"),
+        ({"targets": ["head"]}, "not head"),
+        ({"person": "imege"}, "did you mean image"),
+        ({"templates": ["a person"]}, "one {} each"),
+        ({"temperature": 0.0}, "temperature must be above 0"),
+        ({"person_dropout": 1.0}, "person_dropout"),
+        ({"blocks": -1}, "blocks must be 0 or more"),
+    ],
+)
+def test_settings_that_are_refused(fields, says):
+    with pytest.raises(ConfigError, match=says):
+        LoraConfig(**fields)
+
+
+def test_more_blocks_than_there_are(world, eye):
+    with pytest.raises(ConfigError, match="blocks=3: the vision tower of eye has 2"):
+        fitted(world, eye, blocks=3)
+
+
+@pytest.mark.parametrize("name", ["lora", "lora_published"])
+def test_the_config_takes_the_commands_own_encoder(name):
+    found = config.load(
+        kinds_settings(), command="train", overrides=[f"taste={name}", "encoder=vit_b_32", "encoder.weights=random"]
+    )
+    assert found.taste.kind == "lora"
+    assert found.taste.lora.encoder == found.encoder
+    assert found.encoder.model == "ViT-B-32"
+
+
+def kinds_settings() -> type:
+    from beholder.jobs.train import Settings
+
+    assert TasteConfig().kind == "bayes"
+    return Settings
