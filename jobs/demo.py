@@ -20,9 +20,12 @@ class Settings:
 
 def main(settings: Settings, run: Run) -> None:
     sample = Path(str(importlib.resources.files("beholder.data"))) / "sample"
+    encoder = [f"encoder={settings.encoder.name}", *_weights(settings.encoder)]
     steps = [
         ("Read what 24 simulated people said of 600 portraits", ["import", f"source={sample}", f"images={sample}"]),
-        ("Embed the portraits", ["embed", f"encoder={settings.encoder.name}", *_weights(settings.encoder)]),
+        ("Embed the portraits", ["embed", *encoder]),
+        ("See whether each person's own taste beats everybody's, on portraits it never saw", ["evaluate", "taste=bayes", *encoder]),
+        ("Fit every person's taste and keep it", ["train", "taste=bayes", *encoder]),
     ]
     lines = ["# Demo", ""]
     for number, (what, words) in enumerate(steps, start=1):
@@ -35,7 +38,7 @@ def main(settings: Settings, run: Run) -> None:
         lines.append(f"{number}. {what}: `{command}`")
     run.metrics({"steps": len(steps)})
     run.summary("\n".join(lines) + "\n")
-    print("\nDone. The tables are in the workspace, what each step did is in its run folder.")
+    print("\nDone. Tables and tastes are in the workspace, what each step did is in its run folder.")
 
 
 def _weights(encoder: EncoderConfig) -> list[str]:
