@@ -147,7 +147,7 @@ def _held_out(
     if not len(asked):
         raise TasteError(f"no test pairs: nobody with {settings.min_ratings} judgements judged two test images differently")
     how = material.encoder_id, settings.seed
-    everybody = fit.remote(split.train, split.val, items, TasteConfig(kind="population"), *how)
+    everybody = fit.remote(split.train, split.val, items, replace(settings.taste, kind="population"), *how)
     fits = {key: fit.remote(split.train, split.val, items, config, *how) for key, config in chosen.items()}
     held = {names[key]: judge.remote(taste, everybody, test, asked, items) for key, taste in fits.items()}
     trusted = f"{names['']}, as served"
@@ -232,7 +232,7 @@ def _few_shots(
         others, chooser = split.train.by(~new), split.val.by(~new)
         theirs, test = split.train.by(new & enough), split.test.by(new & enough)
         asked = evaluation.questions(test, at_most=settings.pairs, seed=settings.seed)
-        everybody = fit.remote(others, chooser, items, TasteConfig(kind="population"), *how)
+        everybody = fit.remote(others, chooser, items, replace(settings.taste, kind="population"), *how)
         for key, config in chosen.items():
             known = fit.remote(others, chooser, items, config, *how)
             for count in settings.shots:

@@ -10,7 +10,7 @@ import io
 import tempfile
 import threading
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from beholder.jobs._evidence import Material
 from beholder.progress import Progress
 from beholder.runs import Run, environment, log
 from beholder.storage import Place
-from beholder.taste import kinds, registry, splits
+from beholder.taste import kinds, registry, splits, trust
 from beholder.taste.contract import Taste
 from beholder.taste.evidence import Evidence
 from beholder.taste.fit import Driver
@@ -134,7 +134,7 @@ def main(settings: Settings, run: Run) -> None:
     log.info("%s: %d judgements to learn from, %d held out", name, len(train), len(held_out))
     with connect(settings.ray):
         items = ray.put(material.items)
-        everybody = fit.remote(Job(train, held_out, TasteConfig(kind="population"), material.encoder_id, settings.seed), items)
+        everybody = fit.remote(replace(job, taste=replace(settings.taste, kind="population")), items)
         story: dict[str, Any] = {}
         if settings.train.checkpoints:
             place = workspace.place / "training" / f"{name}-{job.digest(material.items, settings.train.workers)}"
@@ -143,11 +143,19 @@ def main(settings: Settings, run: Run) -> None:
         else:
             with watched(name) as told:
                 taste = ray.get(fit.remote(job, items, told))
-        table = ray.get(judge.remote(taste, everybody, held_out, items, settings.seed))
+        table, weights = ray.get(
+            [judge.remote(taste, everybody, held_out, items, settings.seed), weigh.remote(taste, held_out, items, settings.seed)]
+        )
     figures = evaluation.figures(table)
-    counts = {"judgements": len(train), "judgements.held_out": len(held_out), "people.known": len(taste.about.people)}
+    served = [weight for people in weights.values() for weight in people.values()]
+    counts = {
+        "trust.mean": float(np.mean(served)) if served else 1.0,
+        "judgements": len(train),
+        "judgements.held_out": len(held_out),
+        "people.known": len(taste.about.people),
+    }
     commit = environment()["commit"]
-    folder = registry.write(workspace.models, name, taste, figures=figures, config=asdict(settings), commit=commit)
+    folder = registry.write(workspace.models, name, taste, figures=figures, config=asdict(settings), commit=commit, trust=weights)
     if settings.train.checkpoints:
         place.filesystem.delete_dir(place.path)
     run.metrics(figures | counts | story | {"encoder_id": material.encoder_id, "kind": settings.taste.kind})
@@ -175,6 +183,12 @@ def judge(taste: Taste, everybody: Taste, held_out: Evidence, items: np.ndarray,
     """Agreement with what was held out, beside the population's, somewhere on the cluster."""
     asked = evaluation.questions(held_out, seed=seed)
     return evaluation.agree(taste, everybody, held_out, asked, items)
+
+
+@ray.remote(num_cpus=1)
+def weigh(taste: Taste, held_out: Evidence, items: np.ndarray, seed: int) -> dict[str, dict[str, float]]:
+    """How far each person's own taste is to be trusted, by what was held out."""
+    return trust.weigh(taste, held_out, items, seed=seed)
 
 
 @ray.remote(num_cpus=0)

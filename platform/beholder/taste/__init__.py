@@ -7,6 +7,9 @@ registry    tastes in the workspace: safetensors and a card
 population  nobody's taste: the yardstick
 bayes       the population as prior, a covariance learned over people, a posterior per person
 mlp, lora   the published architectures
+tower       CLIP's vision transformer with a person's token after CLS, for lora
+wording     attributes and questions as text, with a person's token in it, for lora
+seeing      a taste of embeddings that is shown pixels
 fit         the one training loop of the networks
 stacked     a network of their own for each of many people, fitted at once
 spaces      which values of which knobs a search may try, as text

@@ -16,9 +16,11 @@ from beholder.taste.fit import Driver
 from beholder.taste.lora import LoraConfig
 from beholder.taste.mlp import MlpConfig
 from beholder.taste.population import PopulationConfig
+from beholder.taste.seeing import Eyes, Seeing
 
 KINDS = ("population", "bayes", "mlp", "lora")
 NETWORKS = ("mlp", "lora")  # the kinds that the training loop fits, on one worker or many
+LOOKING = ("lora",)  # the kinds that take pixels
 WORDS = ("lora",)  # the kinds that take any words for an attribute
 Progress = Callable[[int, int, dict[str, float]], None]  # step, steps, figures
 
@@ -51,8 +53,13 @@ def fit(
 ) -> Taste:
     """Fit a taste to `train`; `held_out` only chooses (when to stop, which setting).
 
-    items: one row for each of train.images. driver: for NETWORKS only, how the training loop runs.
+    items: one row for each of train.images; a kind that takes embeddings is fitted to pixels through the encoder of config.lora.
+    driver: for NETWORKS only, how the training loop runs.
     """
+    if items.ndim == 4 and config.kind not in LOOKING:
+        eyes = Eyes(config.lora.encoder)
+        inner = fit(train, held_out, eyes(items), config, encoder_id=encoder_id, seed=seed, progress=progress, driver=driver)
+        return Seeing(inner, eyes)
     module = importlib.import_module(f"beholder.taste.{config.kind}")
     own = getattr(config, config.kind)
     more = {"driver": driver} if driver is not None else {}

@@ -29,6 +29,7 @@ from beholder.taste.wording import Hearing, Wording, bare
 
 TARGETS = {"mlp": ["c_fc", "c_proj"], "attention": ["q", "k", "v", "out"]}
 PERSONS = ("image", "text", "both", "none")
+_REMEMBERED = 20_000  # embeddings of images that a taste keeps for the next question, where everybody sees them alike
 _ROWS = 256  # images, each seen by one person, that go through the tower at once when nothing is learned
 
 
@@ -197,6 +198,7 @@ class Lora:
         self.about, self.config, self._slopes = about, config, slopes.astype(np.float32)
         self._network, self._encoder = network.eval().requires_grad_(False), encoder
         self._own = _names(network, config)
+        self._seen: dict[bytes, Tensor] = {}
 
     def __reduce__(self) -> Any:
         """Sent elsewhere it is what was fitted; the base weights are read there."""
@@ -209,11 +211,16 @@ class Lora:
         with torch.inference_mode(), self._encoder.autocast():
             heard, slope = self._heard(attribute)
             people, person_at = np.unique(self.about.rows(user_ids), return_inverse=True)
-            once, image_at = _distinct(items)
+            once, image_at, digests = _distinct(items)
             found = np.zeros((len(people), len(once)), np.float32)
+            who = torch.as_tensor(people, device=self._encoder.device)
+            texts = heard(who)
             for start in range(0, len(once), self._encoder.batch_size):
-                rows = once[start : start + self._encoder.batch_size]
-                found[:, start : start + len(rows)] = self._batch(items[rows], people, heard)
+                part = slice(start, start + self._encoder.batch_size)
+                if self._network.tokens is None:  # everybody sees the same
+                    found[:, part] = (texts @ self._alike(items[once[part]], digests[part]).T).float().cpu()
+                else:
+                    found[:, part] = self._batch(items[once[part]], who, texts)
         return found[person_at][:, image_at] * np.float32(slope)
 
     def differences(self, left: np.ndarray, right: np.ndarray, user_id: str, attribute: str) -> Belief:
@@ -241,14 +248,23 @@ class Lora:
             factor, slope = self._network.factor(), float(np.exp(np.mean(np.log(self._slopes))))
         return lambda people: heard(people, torch.zeros_like(people)) * factor, slope
 
-    def _batch(self, pixels: np.ndarray, people: np.ndarray, heard: Callable[[Tensor], Tensor]) -> np.ndarray:
-        """Utilities [P, N] of a batch of images for distinct people."""
+    def _alike(self, pixels: np.ndarray, digests: list[bytes]) -> Tensor:
+        """Images as everybody sees them, [N, D]; those that were asked about before are remembered."""
+        fresh = [row for row, digest in enumerate(digests) if digest not in self._seen]
+        known = {digest: self._seen[digest] for digest in digests if digest in self._seen}
+        if fresh:
+            tokens = self._network.tower.embed(self._encoder.prepared(pixels[fresh]))
+            seen = self._network.see(tokens, torch.full((len(fresh),), -1, device=tokens.device))
+            known |= {digests[row]: vector for row, vector in zip(fresh, seen, strict=True)}
+        if len(self._seen) + len(fresh) > _REMEMBERED:
+            self._seen.clear()
+        self._seen |= known
+        return torch.stack([known[digest] for digest in digests])
+
+    def _batch(self, pixels: np.ndarray, who: Tensor, texts: Tensor) -> np.ndarray:
+        """Utilities [P, N] of a batch of images for distinct people and their texts [P, D]."""
         tokens = self._network.tower.embed(self._encoder.prepared(pixels))
-        who = torch.as_tensor(people, device=tokens.device)
-        texts = heard(who)
-        found = torch.zeros(len(people), len(tokens))
-        if self._network.tokens is None:  # everybody sees the same
-            return np.asarray((texts @ self._network.see(tokens, who[:1].expand(len(tokens))).T).float().cpu())
+        found = torch.zeros(len(who), len(tokens))
         step = max(_ROWS // len(tokens), 1)
         for start in range(0, len(who), step):
             some = slice(start, start + step)
@@ -305,7 +321,7 @@ def load(about: About, tensors: Mapping[str, np.ndarray], settings: Mapping[str,
     _check_encoder(config, about.encoder_id)
     encoder = Encoder.load(config.encoder)
     network = Network(encoder, config, people=len(about.people), attributes=about.attributes)
-    own = {name: torch.as_tensor(np.asarray(value)) for name, value in tensors.items() if name != "slope"}
+    own = {name: torch.tensor(np.asarray(value)) for name, value in tensors.items() if name != "slope"}
     wanted = network.fitted()
     if own.keys() != wanted.keys() or "slope" not in tensors:
         odd = sorted(own.keys() ^ wanted.keys()) or ["slope"]
@@ -450,12 +466,13 @@ def _said(attribute: str, config: LoraConfig) -> str:
     return config.texts.get(attribute, attribute)
 
 
-def _distinct(items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The row of the first of each different image, and for each row which of these it equals: pairs repeat their images."""
+def _distinct(items: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[bytes]]:
+    """The row of the first of each different image, for each row which of these it equals, and a digest of each: pairs repeat their
+    images."""
     seen: dict[bytes, int] = {}
-    where = [seen.setdefault(hashlib.blake2b(item.tobytes(), digest_size=16).digest(), len(seen)) for item in items]
-    at = np.array(where, np.int64)
-    return np.unique(at, return_index=True)[1] if len(at) else at, at
+    digests = [hashlib.blake2b(item.tobytes(), digest_size=16).digest() for item in items]
+    at = np.array([seen.setdefault(digest, len(seen)) for digest in digests], np.int64)
+    return np.unique(at, return_index=True)[1], at, list(seen)
 
 
 def _telling(driver: Driver, progress: Callable[[int, int, dict[str, float]], None], config: LoraConfig) -> Driver:
