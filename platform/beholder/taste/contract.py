@@ -59,7 +59,9 @@ class Taste(Protocol):
     items: embeddings float32 [N, D] or pixels uint8 [N, H, W, 3], as `about.takes` says.
     """
 
-    about: About
+    @property
+    def about(self) -> About:
+        """What it is for."""
 
     def utilities(self, items: np.ndarray, user_ids: Sequence[str], attribute: str) -> np.ndarray:
         """u(person, image), float32 [P, N], in units where a difference of 1 is odds of e to 1.

@@ -19,7 +19,9 @@ from beholder.taste.scores import Scores
 class PopulationConfig:
     """Ridge regression on ratings and logistic regression on comparisons at once."""
 
-    penalties: list[float] = setting([0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0], "of the ridge; held-out judgements choose")
+    penalties: list[float] = setting(
+        [0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0], "strengths of the ridge; held-out judgements choose"
+    )
 
     def __post_init__(self) -> None:
         if not self.penalties or min(self.penalties) <= 0:

@@ -10,13 +10,14 @@ from beholder.errors import TasteError, nearest
 from beholder.storage import Place
 from beholder.taste import kinds
 from beholder.taste.contract import About, Taste
+from beholder.taste.trust import Trusted, Weights
 
 _TENSORS, _CARD = "taste.safetensors", "card.json"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A taste in the registry and its card: about, settings, figures, config, commit."""
+    """A taste in the registry, as it is served, and its card: about, settings, figures, config, commit, trust."""
 
     name: str
     taste: Taste
@@ -24,9 +25,19 @@ class Entry:
 
 
 def write(
-    models: Place, name: str, taste: Taste, *, figures: dict[str, float], config: dict[str, Any], commit: str | None
+    models: Place,
+    name: str,
+    taste: Taste,
+    *,
+    figures: dict[str, float],
+    config: dict[str, Any],
+    commit: str | None,
+    trust: Weights | None = None,
 ) -> Place:
-    """Put a taste into the registry under a name, in the place of one of that name; the card is written last."""
+    """Put a taste into the registry under a name, in the place of one of that name; the card is written last.
+
+    trust: how far each person is to be served their own taste, as `trust.weigh` found it.
+    """
     from safetensors.numpy import save
 
     folder = models / name
@@ -36,6 +47,7 @@ def write(
         "figures": figures,
         "config": config,
         "commit": commit,
+        "trust": trust or {},
     }
     (folder / _TENSORS).write_bytes(save({key: np.ascontiguousarray(value) for key, value in taste.tensors().items()}))
     (folder / _CARD).write_bytes((json.dumps(card, indent=2) + "\n").encode())
@@ -71,7 +83,8 @@ def read(models: Place, name: str, *, encoder_id: str | None = None) -> Entry:
             f"taste {name!r} was fitted to embeddings of {about.encoder_id}, not of {encoder_id}; "
             f"choose that encoder, or train a taste on this one"
         )
-    return Entry(name, kinds.load(about, tensors, settings), card)
+    taste = kinds.load(about, tensors, settings)
+    return Entry(name, Trusted(taste, card["trust"]) if card.get("trust") else taste, card)
 
 
 def _card(models: Place, name: str) -> tuple[dict[str, Any], About]:

@@ -1,0 +1,62 @@
+"""The registry: a taste comes back as it went, served as far as it is trusted, and is refused for another encoder."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from contract_suite import ATTRIBUTES, ENCODER, PEOPLE
+
+from beholder.errors import TasteError
+from beholder.storage import Place
+from beholder.taste import registry
+from beholder.taste.contract import About
+from beholder.taste.population import Population
+from beholder.taste.trust import Trusted
+
+ITEMS = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+
+
+def taste() -> Population:
+    weights = np.arange(6, dtype=np.float32).reshape(2, 3)
+    return Population(About("population", ENCODER, ATTRIBUTES, PEOPLE), weights, np.zeros(3, np.float32), [1.0, 1.0])
+
+
+def write(models: Place, name: str = "ours", **more) -> None:
+    registry.write(models, name, taste(), figures={"accuracy": 0.5}, config={}, commit="abc", **more)
+
+
+def test_there_and_back(tmp_path: Path) -> None:
+    models = Place.at(tmp_path)
+    write(models)
+    entry = registry.read(models, "ours", encoder_id=ENCODER)
+    assert np.array_equal(entry.taste.utilities(ITEMS, PEOPLE, "smart"), taste().utilities(ITEMS, PEOPLE, "smart"))
+    assert entry.taste.about == taste().about
+    assert (entry.card["figures"], entry.card["commit"]) == ({"accuracy": 0.5}, "abc")
+    assert registry.names(models) == ["ours"]
+
+
+def test_what_is_not_trusted_is_served_less(tmp_path: Path) -> None:
+    write(Place.at(tmp_path), trust={"smart": {PEOPLE[0]: 0.25}})
+    served = registry.read(Place.at(tmp_path), "ours").taste
+    assert isinstance(served, Trusted)
+    assert served.weights == {"smart": {PEOPLE[0]: 0.25}}
+
+
+def test_another_encoder_is_refused(tmp_path: Path) -> None:
+    write(Place.at(tmp_path))
+    with pytest.raises(TasteError, match=f"fitted to embeddings of {ENCODER}, not of clip-b-32"):
+        registry.read(Place.at(tmp_path), "ours", encoder_id="clip-b-32")
+
+
+def test_what_is_not_there_or_broken_is_said(tmp_path: Path) -> None:
+    models = Place.at(tmp_path)
+    write(models)
+    with pytest.raises(TasteError, match=r"no taste 'our'.*did you mean ours\?"):
+        registry.read(models, "our")
+    (tmp_path / "ours" / "taste.safetensors").write_bytes(b"not tensors")
+    with pytest.raises(TasteError, match="no readable taste"):
+        registry.read(models, "ours")
+    (tmp_path / "ours" / "card.json").write_text(json.dumps({"about": 7}))
+    with pytest.raises(TasteError, match="no readable taste"):
+        registry.read(models, "ours")
