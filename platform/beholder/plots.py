@@ -11,7 +11,7 @@ import pandas as pd
 from beholder.storage import Place
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Figure
 
 INK, QUIET, ACCENT, BAD = "#1f2430", "#9aa3b2", "#2f6fde", "#c8553d"
 CYCLE = ("#2f6fde", "#e08a1e", "#3c9d6b", "#9b5bc4", "#c8553d", "#4fa8b8", "#7a7f8c")
@@ -19,7 +19,7 @@ CYCLE = ("#2f6fde", "#e08a1e", "#3c9d6b", "#9b5bc4", "#c8553d", "#4fa8b8", "#7a7
 
 def new(width: float = 8.0, height: float = 4.5) -> "Figure":
     """An empty figure, inches."""
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Figure
 
     return Figure(figsize=(width, height), layout="constrained")
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from beholder.plots import Figure
 
 _STYLE = """
 :root { color-scheme: light dark;
