@@ -25,7 +25,7 @@ DOORS = {
     "hydra": ("platform/beholder/config.py",),
     "omegaconf": ("platform/beholder/config.py",),
     "yaml": ("platform/beholder/config.py",),
-    "openpyxl": ("platform/beholder/sheet.py", "platform/beholder/portraits/sheets.py"),
+    "openpyxl": ("platform/beholder/sheet.py",),
     "fsspec": ("platform/beholder/storage.py", "platform/beholder/listing.py"),
     "pyarrow.fs": ("platform/beholder/storage.py",),
     "rich": ("platform/beholder/cli.py", "platform/beholder/progress.py"),
