@@ -2,7 +2,8 @@
 
 Simulated people with known linear tastes over random embeddings; the same settings both ways. Stacked: a trial is a setting for
 everybody. One by one: a trial is a setting for one person, on a sample of them, and fits what `taste=mlp` fits for one person.
-Both run under the same Ray Tune with the same cores; what is measured is from the start of the search to its end.
+All run under the same Ray Tune with the same cores; what is measured is from the start of a search to its end. One by one is
+measured with a new process for each trial, as Tune has it by default, and with processes that go from trial to trial.
 """
 
 import os
@@ -32,14 +33,13 @@ from beholder.taste.trials import Trial
 class Settings:
     people: int = setting(64, "simulated people")
     settings: int = setting(32, "settings to try for each of them, drawn from the space")
-    sample: int = setting(96, "of all (person, setting), those that are fitted one by one")
+    sample: int = setting(32, "of all (person, setting), those that are fitted one by one")
     judgements: int = setting(200, "comparisons of each person to fit to; half as many to stop by, and as many to report on")
     dims: int = setting(512, "of the random embeddings")
     images: int = setting(300, "of each part")
     space: dict[str, str] = setting({}, "knob: what may be tried, as for tune")
     mlp: MlpConfig = setting(MlpConfig(), "the knobs that are not tried")
     block: int = setting(64, "networks in one stacked product")
-    reuse: bool = setting(True, "let a trial take over the process of the last one; Tune's own default is a new process each")
     seed: int = setting(0, "of the people, the settings and the fits")
     ray: RayConfig = setting(RayConfig(), "which Ray")
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
@@ -65,10 +65,10 @@ def main(settings: Settings, run: Run) -> None:
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     with connect(settings.ray), tempfile.TemporaryDirectory(prefix="beholder-bench-") as scratch:
         warm_up()
-        whole, stacked_seconds = search(everybody, shared, [{"point": row} for row in range(len(points))], scratch, settings.reuse)
-        single, single_seconds = search(
-            somebody, shared, [{"point": row, "person": who} for who, row in pairs], scratch, settings.reuse
-        )
+        whole, stacked_seconds = search(everybody, shared, [{"point": row} for row in range(len(points))], scratch, reuse=True)
+        asked = [{"point": row, "person": who} for who, row in pairs]
+        single, reused_seconds = search(somebody, shared, asked, scratch, reuse=True)
+        _, single_seconds = search(somebody, shared, asked, scratch, reuse=False)
     table = {one["point"]: one["accuracy"] for one in whole}
     rows = [
         {"user_id": trial.train.people[one["person"]], "setting": one["point"], "accuracy.single": one["accuracy"]}
@@ -76,7 +76,7 @@ def main(settings: Settings, run: Run) -> None:
         for one in single
     ]
     frame = pd.DataFrame(rows).sort_values(["setting", "user_id"])
-    report(run, settings, frame, stacked_seconds=stacked_seconds, single_seconds=single_seconds)
+    report(run, settings, frame, {"stacked": stacked_seconds, "single": single_seconds, "reused": reused_seconds})
 
 
 def crowd(settings: Settings) -> tuple[Trial, np.ndarray]:
@@ -110,8 +110,10 @@ def crowd(settings: Settings) -> tuple[Trial, np.ndarray]:
     return trial, items
 
 
-def search(what: Any, shared: dict[str, Any], points: list[dict[str, int]], folder: str, reuse: bool) -> tuple[list[dict], float]:
-    """Tune's results for each of `points`, and the seconds that it took."""
+def search(
+    what: Any, shared: dict[str, Any], points: list[dict[str, int]], folder: str, *, reuse: bool
+) -> tuple[list[dict], float]:
+    """Tune's results for each of `points`, and the seconds that it took. reuse: let a trial take over the last one's process."""
     began = time.time()
     tuner = ray.tune.Tuner(
         ray.tune.with_parameters(what, **shared),
@@ -119,14 +121,14 @@ def search(what: Any, shared: dict[str, Any], points: list[dict[str, int]], fold
         tune_config=ray.tune.TuneConfig(
             max_concurrent_trials=max(int(ray.cluster_resources().get("CPU", 1)), 1), reuse_actors=reuse
         ),
-        run_config=ray.tune.RunConfig(name=what.__name__, storage_path=folder, verbose=0),
+        run_config=ray.tune.RunConfig(name=f"{what.__name__}-{reuse}", storage_path=folder, verbose=0),
     )
     results = tuner.fit()
     seconds = time.time() - began
     for result in results:
         if result.error:
             raise result.error
-    log.info("%s: %d trials in %.1f s", what.__name__, len(points), seconds)
+    log.info("%s: %d trials in %.1f s (processes %s)", what.__name__, len(points), seconds, "reused" if reuse else "new")
     return [result.metrics["asked"] | {"accuracy": result.metrics["accuracy"]} for result in results], seconds
 
 
@@ -169,20 +171,19 @@ def warm_up() -> None:
     ray.get([ray.remote(one_thread).remote() for _ in range(max(int(ray.cluster_resources().get("CPU", 1)), 1))])
 
 
-def report(run: Run, settings: Settings, frame: pd.DataFrame, *, stacked_seconds: float, single_seconds: float) -> None:
-    fits = settings.people * settings.settings
-    speed, single = 60 * fits / stacked_seconds, 60 * settings.sample / single_seconds
+def report(run: Run, settings: Settings, frame: pd.DataFrame, seconds: dict[str, float]) -> None:
+    """Figures: stacked, as `beholder tune` runs; single, a new process for each trial, which is Tune's default; reused, one that
+    goes from trial to trial."""
+    fits = {"stacked": settings.people * settings.settings, "single": settings.sample, "reused": settings.sample}
+    speed = {name: 60 * fits[name] / seconds[name] for name in fits}
     metrics = {
         "people": settings.people,
         "settings": settings.settings,
-        "reuse": settings.reuse,
-        "fits.stacked": fits,
-        "fits.single": settings.sample,
-        "seconds.stacked": stacked_seconds,
-        "seconds.single": single_seconds,
-        "fits_per_minute.stacked": speed,
-        "fits_per_minute.single": single,
-        "ratio": speed / single,
+        "sample": settings.sample,
+        **{f"seconds.{name}": value for name, value in seconds.items()},
+        **{f"fits_per_minute.{name}": value for name, value in speed.items()},
+        "ratio": speed["stacked"] / speed["single"],
+        "ratio.reused": speed["stacked"] / speed["reused"],
         "accuracy.stacked": float(frame["accuracy.stacked"].mean()),
         "accuracy.single": float(frame["accuracy.single"].mean()),
         "accuracy.difference": float((frame["accuracy.stacked"] - frame["accuracy.single"]).mean()),
@@ -195,6 +196,7 @@ def report(run: Run, settings: Settings, frame: pd.DataFrame, *, stacked_seconds
     ]
     run.summary("\n".join(lines) + "\n")
     print(
-        f"stacked {speed:,.0f} fits a minute, one by one {single:,.0f}: {speed / single:.1f} times as many; held-out accuracy "
+        f"fits a minute: stacked {speed['stacked']:,.0f}; a trial for each {speed['single']:,.0f}, {metrics['ratio']:.1f} times "
+        f"fewer, with processes reused {speed['reused']:,.0f}, {metrics['ratio.reused']:.1f} times fewer; held-out accuracy "
         f"{metrics['accuracy.stacked']:.4f} and {metrics['accuracy.single']:.4f} on the same {settings.sample} (simulated people)"
     )

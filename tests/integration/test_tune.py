@@ -125,6 +125,7 @@ def test_the_bench_at_a_small_size(small_ray, tmp_path):
     small = ["people=4", "settings=2", "sample=3", "judgements=40", "dims=16", "images=40", "mlp.fit.epochs=3"]
     assert main(["bench", "tune", f"workspace={tmp_path}", *small]) == 0
     metrics = json.loads((run_of(tmp_path) / "metrics.json").read_text())
-    assert metrics["fits.stacked"] == 8
-    assert metrics["fits.single"] == 3
+    assert (metrics["people"], metrics["settings"], metrics["sample"]) == (4, 2, 3)
+    assert metrics["fits_per_minute.stacked"] == pytest.approx(60 * 8 / metrics["seconds.stacked"])
+    assert metrics["ratio"] == pytest.approx(metrics["fits_per_minute.stacked"] / metrics["fits_per_minute.single"])
     assert abs(metrics["accuracy.difference"]) < 1e-6  # the same people and settings come to the same

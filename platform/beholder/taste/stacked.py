@@ -452,7 +452,7 @@ class _Asked:
 def _standardised(items: Tensor, image: Tensor, members: Sequence[_Member]) -> Tensor:
     """Each row's images in its own units, float32 [P, M, D]."""
     mean, spread = (torch.stack([getattr(member, name) for member in members])[:, None] for name in ("mean", "spread"))
-    return (items[image] - mean) / spread
+    return items[image].sub_(mean).div_(spread)  # in place: these are the largest arrays of a step
 
 
 def _forward(
