@@ -245,11 +245,10 @@ class Outcome:
         )
 
     def command(self) -> str:
-        """What fits the pooled setting."""
+        """What fits the pooled setting; networks of people's own are no taste that `beholder train` makes, so these are its words."""
         kind = self.settings.taste.kind
-        more = ["taste.mlp.person=none"] if self.settings.tune.apart else []
         words = spaces.words(self.space, self.pooled.point, prefix=f"taste.{kind}.")
-        return " ".join(["beholder train", f"taste={kind}", *words, *more])
+        return " ".join(words if self.settings.tune.apart else ["beholder train", f"taste={kind}", *words])
 
     def _person(self, choice: Choice, count: int) -> dict[str, Any]:
         best = self.tried[choice.best]

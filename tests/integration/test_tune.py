@@ -64,7 +64,7 @@ def test_a_search_from_judgements_to_a_page(small_ray, files, tmp_path, capsys):
     page = (run / "report.html").read_text()
     assert page.count("<img") == page.count("data:image/png;base64,") >= 3
     assert "<script" not in page
-    assert "beholder train taste=mlp" in page
+    assert f"taste.mlp.{metrics['pooled.setting'].split()[0]}" in page
     # the same command again finds its search done, and says the same
     assert main(words(files, tmp_path, "tune.trials=4")) == 0
     again = run_of(tmp_path)
