@@ -245,7 +245,7 @@ class Outcome:
         )
 
     def command(self) -> str:
-        """What fits the pooled setting; networks of people's own are no taste that `beholder train` makes, so these are its words."""
+        """What fits the pooled setting. `beholder train` makes no networks of people's own: of those, the words alone."""
         kind = self.settings.taste.kind
         words = spaces.words(self.space, self.pooled.point, prefix=f"taste.{kind}.")
         return " ".join(words if self.settings.tune.apart else ["beholder train", f"taste={kind}", *words])
