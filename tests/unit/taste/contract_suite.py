@@ -24,7 +24,7 @@ ENCODER = "test-encoder-0"
 
 @dataclass(frozen=True)
 class World:
-    """latents float [N, 8]; truth float [P, A, N]; train and held_out have no image in common, and tell nothing of `fresh`, bool [N]."""
+    """latents float [N, 8]; truth float [P, A, N]; train and held_out share no image, and tell nothing of `fresh`, bool [N]."""
 
     latents: np.ndarray
     truth: np.ndarray
