@@ -160,7 +160,11 @@ def test_a_killed_job_goes_on_where_it_was(pictures, tiny_encoder, tmp_path):
 def test_an_interrupted_job_says_so(pictures, tiny_encoder, tmp_path):
     command = [sys.executable, "-m", "beholder", "embed", f"images={pictures(300)}", f"workspace={tmp_path / 'ws'}", *tiny_encoder,
                "encoder.batch_size=2", "ray.address=local", "ray.cpus=2"]  # fmt: skip
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def hear() -> None:  # tests that run in a shell's background inherit deaf ears
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hear)
     while process.poll() is None and not list((tmp_path / "ws").glob("embeddings/*/part-*")):
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)

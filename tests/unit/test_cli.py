@@ -132,7 +132,11 @@ def test_stopped_by_a_signal(a_command, tmp_path, name, code):
 
     body = 'import time; print("up", flush=True); time.sleep(60)'
     command = [*a_command(body), f"workspace={tmp_path}/w"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def hear() -> None:  # tests that run in a shell's background inherit deaf ears
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hear)
     assert process.stdout is not None
     assert process.stdout.readline() == "up\n"
     os.kill(process.pid, getattr(signal, name))
