@@ -28,6 +28,8 @@ test: setup
 .PHONY: bench
 bench: setup
 	$(BIN)/beholder bench embed $(if $(BENCH_IMAGES),images=$(BENCH_IMAGES)) $(ARGS)
+	$(BIN)/beholder bench bayes
+	$(BIN)/beholder evaluate portraits "parts=[speed]"
 
 .PHONY: lint
 lint: setup

@@ -55,6 +55,11 @@ def main(settings: Settings, run: Run) -> None:
     run.results(pd.DataFrame({"figure": list(figures), "value": list(figures.values())}))
     goals = reached(figures)
     lines = [f"| {name} | {figures[name]:.4f} | {' '.join(map(str, GOALS[name]))} | {_said(ok)} |" for name, ok in goals.items()]
+    lines += [
+        f"| {name}, portraits/s | {value:.0f} | | |"
+        for name, value in figures.items()
+        if name.startswith("speed/") and name not in goals
+    ]
     table = ["| figure | value | goal | |", "|---|---|---|---|", *lines]
     run.summary("\n".join(["# The portrait world, measured", "", *table, ""]))
     log.info("%d of %d goals reached", sum(goals.values()), len(goals))
