@@ -1,0 +1,66 @@
+"""Latent: where pictures lie in a generator's latent space."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from beholder.editing.generator import Generator
+from beholder.errors import EditError
+
+_SEEDS = 2**32  # numpy's legacy generator takes seeds below it
+
+
+@dataclass(frozen=True)
+class Latent:
+    """Points that a generator makes pictures of, one a row.
+
+    ws: w+, float32 [N, num_ws, w_dim]. z: what w+ was mapped from, [N, z_dim]; None where nobody knows it, as after an inversion.
+    """
+
+    ws: Tensor
+    z: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.ws.ndim != 3:
+            raise EditError(f"expected w+ of shape [N, num_ws, w_dim], got {list(self.ws.shape)}")
+        if self.z is not None and (self.z.ndim != 2 or len(self.z) != len(self.ws)):
+            raise EditError(f"expected z of shape [{len(self.ws)}, z_dim] beside w+, got {list(self.z.shape)}")
+
+    def __len__(self) -> int:
+        return len(self.ws)
+
+    def __getitem__(self, rows: int | slice | Sequence[int] | Tensor) -> "Latent":
+        """The latents of some rows, in that order; of one row a Latent of one."""
+        if isinstance(rows, int):
+            rows = [rows]
+        return Latent(self.ws[rows], None if self.z is None else self.z[rows])
+
+    @classmethod
+    def join(cls, latents: Sequence["Latent"]) -> "Latent":
+        """All rows one after another; z is kept where every part has it. Raises EditError for nothing to join."""
+        if not latents:
+            raise EditError("expected at least one latent, got none")
+        zs = [each.z for each in latents if each.z is not None]
+        return cls(torch.cat([each.ws for each in latents]), torch.cat(zs) if len(zs) == len(latents) else None)
+
+
+def noise(seeds: Sequence[int], size: int) -> Tensor:
+    """Standard normal z of seeds, float32 [N, size]: for each seed the numbers that NVIDIA's own programs draw for it.
+
+    Raises EditError for a seed outside 0..2^32-1.
+    """
+    for seed in seeds:
+        if not 0 <= seed < _SEEDS:
+            raise EditError(f"expected a seed between 0 and {_SEEDS - 1}, got {seed}")
+    rows = [np.random.RandomState(seed).randn(size) for seed in seeds]
+    return torch.from_numpy(np.array(rows, dtype=np.float32).reshape(len(rows), size))
+
+
+@torch.no_grad()
+def of_seeds(generator: Generator, seeds: Sequence[int], *, truncation: float = 1.0) -> Latent:
+    """The latents of seeds, each the same whatever the others are; truncation below 1 pulls w towards the mean."""
+    z = noise(seeds, generator.config.z_dim).to(generator.mapping.w_avg.device)
+    return Latent(generator.mapping(z, truncation=truncation), z)
