@@ -1,0 +1,86 @@
+"""Registry: generators in a workspace, generators/<name>/ with generator.safetensors and card.json, and the one that ships.
+
+The name `portraits` is the shipped generator and needs no workspace.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from beholder import weights
+from beholder.editing.fingerprint import fingerprint
+from beholder.editing.generator import Generator, GeneratorConfig
+from beholder.errors import WeightsError, nearest
+from beholder.storage import Place
+from beholder.workspace import Workspace
+
+SHIPPED = "portraits"
+_TENSORS, _CARD = "generator.safetensors", "card.json"
+
+
+def write(workspace: Workspace, name: str, generator: Generator, *, card: Mapping[str, Any]) -> Place:
+    """Put a generator into the registry under a name, in the place of one of that name; returns its folder.
+
+    card: what there is to say of it, such as where it came from; its sizes and fingerprint are added. The card is written
+    last. Raises WeightsError for a name that is no name, or is the shipped generator's.
+    """
+    from safetensors.torch import save
+
+    if name == SHIPPED:
+        raise WeightsError(f"the name {SHIPPED} is the shipped generator's; choose another")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise WeightsError(f"a generator needs a name of letters, digits, '.', '_' and '-', got {name!r}")
+    folder = _folder(workspace) / name
+    sizes = asdict(generator.config)
+    tensors = {key: value.detach().cpu().float().contiguous() for key, value in generator.state_dict().items()}
+    (folder / _TENSORS).write_bytes(save(tensors, metadata={"network": json.dumps(sizes)}))
+    said = {"name": name, **card, "network": sizes, "fingerprint": fingerprint(generator)}
+    (folder / _CARD).write_bytes((json.dumps(said, indent=2) + "\n").encode())
+    return folder
+
+
+def names(workspace: Workspace | None = None) -> list[str]:
+    """The generators that `read` knows, the shipped one first."""
+    files = _folder(workspace).files() if workspace is not None else ()
+    return [SHIPPED, *sorted(file.path.removesuffix("/" + _CARD) for file in files if file.path.endswith("/" + _CARD))]
+
+
+def read(name: str, workspace: Workspace | None = None) -> Generator:
+    """A generator by name, ready to draw. Raises WeightsError where it is not there or can't be read."""
+    if name == SHIPPED:
+        from beholder.portraits import shipped
+
+        return shipped.generator()
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    about = card(name, workspace)
+    assert workspace is not None
+    file = _folder(workspace) / name / _TENSORS
+    try:
+        tensors = load(file.read_bytes())
+        generator = Generator(GeneratorConfig.of(tensors, conv_clamp=about["network"]["conv_clamp"]))
+        generator.load_state_dict(tensors)
+    except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise WeightsError(f"{file.uri} can't be read as a generator: {str(error).splitlines()[0]}") from None
+    return generator.eval().requires_grad_(False)
+
+
+def card(name: str, workspace: Workspace | None = None) -> dict[str, Any]:
+    """What is said of a generator. Raises WeightsError where there is none of that name."""
+    if name == SHIPPED:
+        return weights.card(weights.shipped("portraits-generator"))
+    if workspace is None or not (_folder(workspace) / name / _CARD).is_file():
+        where = "ships with the project" if workspace is None else f"is in {_folder(workspace).uri}"
+        hint = nearest(name, names(workspace))
+        raise WeightsError(f"no generator {name!r} {where}{hint}; beholder import generator=FILE name=NAME brings one")
+    try:
+        return dict(json.loads((_folder(workspace) / name / _CARD).read_bytes()))
+    except (ValueError, TypeError) as error:
+        raise WeightsError(f"the card of generator {name!r} can't be read: {str(error).splitlines()[0]}") from None
+
+
+def _folder(workspace: Workspace) -> Place:
+    return workspace.place / "generators"
