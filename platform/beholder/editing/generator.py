@@ -7,6 +7,7 @@ Quality of StyleGAN", 2020.
 
 import math
 from collections.abc import Mapping as Lookup
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -46,6 +47,14 @@ class GeneratorConfig:
     def channels(self, resolution: int) -> int:
         """The channels of the block at a resolution."""
         return min(self.channel_base // resolution, self.channel_max)
+
+    @property
+    def style_widths(self) -> tuple[int, ...]:
+        """How many numbers S has for each layer, in the order 4 conv1, 4 torgb, 8 conv0, 8 conv1, 8 torgb, 16 conv0, ..."""
+        widths = [self.channels(4)] * 2
+        for resolution in self.resolutions[1:]:
+            widths += [self.channels(resolution // 2), self.channels(resolution), self.channels(resolution)]
+        return tuple(widths)
 
     @classmethod
     def of(cls, state: Lookup[str, Tensor], *, conv_clamp: float | None = None) -> "GeneratorConfig":
@@ -103,7 +112,7 @@ class Mapping(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """w+ -> image: blocks of growing resolution, each adding its RGB to the one before."""
+    """w+ -> styles -> image: layers of growing resolution; each block of them adds its RGB to the one before."""
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
@@ -113,19 +122,45 @@ class Synthesis(nn.Module):
 
     def forward(self, ws: Tensor, *, noise: Noise = "const", until: int | None = None) -> Tensor:
         """w+ [N, num_ws, w_dim] -> RGB [N, 3, R, R]; `until` stops at a smaller resolution, a preview for free."""
-        x: Tensor | None = None
-        image: Tensor | None = None
-        for k, resolution in enumerate(self.resolutions):
-            first = max(2 * k - 1, 0)
-            x, image = getattr(self, f"b{resolution}")(x, image, ws[:, first : first + 3], noise)
-            if resolution == until:
-                break
-        assert image is not None
-        return image
+        return self.draw(self.styles(ws), noise=noise, until=until)
+
+    def styles(self, ws: Tensor) -> tuple[Tensor, ...]:
+        """w+ [N, num_ws, w_dim] -> S: what each layer's affine map makes of its row, [N, width], in the order of `layers`.
+
+        A block's last layer shares its row with the first of the next block. Widths are `GeneratorConfig.style_widths`.
+        """
+        rows = [row for k in range(len(self.resolutions)) for row in range(max(2 * k - 1, 0), 2 * k + 2)]
+        return tuple(layer.affine(ws[:, row]) for layer, row in zip(self.layers(), rows, strict=True))
+
+    def draw(self, styles: Sequence[Tensor], *, noise: Noise = "const", until: int | None = None) -> Tensor:
+        """S, a tensor [N, width] for each layer -> RGB [N, 3, R, R]."""
+        drawing = self.blank(len(styles[0]))
+        for layer, style in zip(self.layers(until), styles, strict=until is None):
+            drawing = layer.add(drawing, style, noise)
+        assert drawing.image is not None
+        return drawing.image
+
+    def blank(self, count: int) -> "Drawing":
+        """What `count` images begin with."""
+        first: Tensor = getattr(self, f"b{self.resolutions[0]}").const
+        return Drawing(first.expand(count, -1, -1, -1).contiguous(memory_format=torch.channels_last), None)
+
+    def layers(self, until: int | None = None) -> list["StyledConv | ToRGB"]:
+        """4 conv1, 4 torgb, 8 conv0, 8 conv1, 8 torgb, 16 conv0, ...: the order in which they draw."""
+        blocks = [getattr(self, f"b{resolution}") for resolution in self.resolutions if until is None or resolution <= until]
+        return [layer for block in blocks for layer in block.layers()]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """An image under way: the features that the next layer takes [N, C, r, r], and the RGB so far [N, 3, r or r / 2, ...]."""
+
+    features: Tensor
+    image: Tensor | None
 
 
 class Block(nn.Module):
-    """One resolution: upsampling convolution, convolution, and a layer to RGB."""
+    """The layers of one resolution: upsampling convolution (not in the first), convolution, and a layer to RGB."""
 
     def __init__(self, resolution: int, config: GeneratorConfig) -> None:
         super().__init__()
@@ -138,14 +173,9 @@ class Block(nn.Module):
         self.conv1 = StyledConv(out, out, resolution, config)
         self.torgb = ToRGB(out, config)
 
-    def forward(self, x: Tensor | None, image: Tensor | None, ws: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
-        """Features and image so far, and the rows of w+ of this block [N, 2 or 3, w_dim] -> both at this resolution."""
-        if x is None or image is None:
-            x = self.const.to(ws.dtype).expand(len(ws), -1, -1, -1).contiguous(memory_format=torch.channels_last)
-            x = self.conv1(x, ws[:, 0], noise)
-            return x, self.torgb(x, ws[:, 1])
-        x = self.conv1(self.conv0(x, ws[:, 0], noise), ws[:, 1], noise)
-        return x, upsample(image) + self.torgb(x, ws[:, 2])
+    def layers(self) -> list["StyledConv | ToRGB"]:
+        """In the order in which they draw."""
+        return [self.conv1, self.torgb] if self.first else [self.conv0, self.conv1, self.torgb]
 
 
 class StyledConv(nn.Module):
@@ -162,13 +192,16 @@ class StyledConv(nn.Module):
         self.noise_strength = nn.Parameter(torch.zeros(()))
         self.register_buffer("noise_const", torch.randn(resolution, resolution))
 
-    def forward(self, x: Tensor, w: Tensor, noise: Noise) -> Tensor:
-        """x [N, inner, h, h], w [N, w_dim] -> [N, out, r, r].
+    def add(self, drawing: Drawing, style: Tensor, noise: Noise) -> Drawing:
+        """The next features of a drawing."""
+        return Drawing(self(drawing.features, style, noise), drawing.image)
+
+    def forward(self, x: Tensor, style: Tensor, noise: Noise) -> Tensor:
+        """x [N, inner, h, h], style [N, inner] -> [N, out, r, r].
 
         Styles scale the activations before a convolution whose weights are the same for all, and the demodulation
         scales them after it; the gain of sqrt(2) after the leaky ReLU is moved in front of it.
         """
-        style = self.affine(w)
         squares = self.weight.square().sum(dim=(2, 3))
         demodulate = (style.square() @ squares.T + 1e-8).rsqrt()
         x = x * style[:, :, None, None]
@@ -197,9 +230,14 @@ class ToRGB(nn.Module):
         self.weight = nn.Parameter(torch.randn(3, inner, 1, 1))
         self.bias = nn.Parameter(torch.zeros(3))
 
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        """x [N, inner, r, r], w [N, w_dim] -> RGB [N, 3, r, r]."""
-        style = self.affine(w) / math.sqrt(self.weight.shape[1])
+    def add(self, drawing: Drawing, style: Tensor, noise: Noise) -> Drawing:
+        """The RGB of a drawing's features laid on the image so far."""
+        rgb = self(drawing.features, style)
+        return Drawing(drawing.features, rgb if drawing.image is None else upsample(drawing.image) + rgb)
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        """x [N, inner, r, r], style [N, inner] -> RGB [N, 3, r, r]."""
+        style = style / math.sqrt(self.weight.shape[1])
         x = functional.conv2d(x * style[:, :, None, None], self.weight, self.bias)
         return x if self.clamp is None else x.clamp(-self.clamp, self.clamp)
 

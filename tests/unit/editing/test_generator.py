@@ -37,7 +37,7 @@ def test_modulated_convolution_is_the_grouped_one(up: bool) -> None:
         else:
             y = functional.conv2d(x[i : i + 1], kernel, padding=1)
         y = functional.leaky_relu(y + layer.noise_const * 0.3 + layer.bias[None, :, None, None], 0.2) * math.sqrt(2)
-        assert torch.allclose(layer(x, w, "const")[i], y[0], atol=1e-4)
+        assert torch.allclose(layer(x, layer.affine(w), "const")[i], y[0], atol=1e-4)
 
 
 def test_blur_is_the_filter_1_3_3_1() -> None:
@@ -84,6 +84,34 @@ def test_rows_of_w_reach_their_layers(generator: Generator) -> None:
         assert not torch.equal(generator.synthesis(moved), base)
         assert torch.equal(generator.synthesis(moved, until=8), previews[8]) == (row > 3)
         assert torch.equal(generator.synthesis(moved, until=16), previews[16]) == (row > 5)
+
+
+def test_styles_are_what_each_layer_takes(generator: Generator) -> None:
+    ws = generator.mapping(torch.randn(2, 16)) + torch.arange(8.0)[:, None]
+    synthesis = generator.synthesis
+    styles = synthesis.styles(ws)
+    assert tuple(style.shape[1] for style in styles) == SMALL.style_widths == (16, 16, 16, 16, 16, 16, 16, 16, 16, 8, 8)
+    rows = {
+        0: ("b4.conv1", 0),
+        1: ("b4.torgb", 1),
+        2: ("b8.conv0", 1),
+        7: ("b16.torgb", 5),
+        8: ("b32.conv0", 5),
+        10: ("b32.torgb", 7),
+    }
+    for index, (name, row) in rows.items():
+        affine = synthesis.get_submodule(name).affine
+        assert torch.allclose(styles[index], ws[:, row] @ affine.weight.T / math.sqrt(24) + affine.bias, atol=1e-5)
+    assert torch.equal(synthesis.draw(styles), synthesis(ws))
+    assert torch.equal(synthesis.draw(styles, until=16), synthesis(ws, until=16))
+    with pytest.raises(ValueError, match="shorter"):
+        synthesis.draw(styles[:-1])
+
+
+def test_the_published_style_space_has_9088_channels() -> None:
+    published = GeneratorConfig(1024, 512, 512, 8, 32768, 512)
+    assert (len(published.style_widths), sum(published.style_widths)) == (26, 9088)
+    assert published.style_widths[14:] == (512, 256, 256, 256, 128, 128, 128, 64, 64, 64, 32, 32)
 
 
 def test_length_of_z_means_nothing_and_truncation_ends_at_the_mean(generator: Generator) -> None:
