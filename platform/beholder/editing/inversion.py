@@ -3,12 +3,17 @@
 One pass of a small convolutional network gives a first answer; a few steps of optimisation bring it closer.
 """
 
+import math
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from beholder.config import setting
 from beholder.editing.generator import Generator
+from beholder.errors import ConfigError, EditError
 
 
 @dataclass(frozen=True)
@@ -76,34 +81,106 @@ class Inverter(nn.Module):
 
 @dataclass(frozen=True)
 class Refinement:
-    """How an inversion is brought closer: few steps of Adam on w+, held near where it began so that edits still work."""
+    """How an inversion is brought closer: steps of Adam on w+, held near where it began so that edits still work."""
 
-    steps: int = 50
-    learning_rate: float = 0.06  # in units of W's spread
-    stay: float = 0.002
-    edges: float = 0.5
+    steps: int = setting(50, "steps of optimisation that bring an inversion closer; 0: one pass of the encoder")
+    seconds: float | None = setting(None, "stop after this long, however many steps were done; null: never")
+    learning_rate: float = setting(0.06, "in units of the latent space's spread, falling to a tenth")
+    stay: float = setting(0.002, "how strongly w+ is held near where it began")
+    edges: float = setting(0.5, "what differences between neighbouring pixels count beside the pixels")
 
-
-def refine(generator: Generator, inverter: Inverter, images: Tensor, ws: Tensor, config: Refinement) -> Tensor:
-    """Move w+ [N, num_ws, w_dim] so that the generator's images come closer to `images` [N, 3, R, R]."""
-    if config.steps == 0:
-        return ws
-    move = torch.zeros_like(ws, requires_grad=True)
-    optimiser = torch.optim.Adam([move], lr=config.learning_rate, betas=(0.9, 0.95))
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, config.steps, config.learning_rate / 10)
-    with torch.enable_grad():
-        for _ in range(config.steps):
-            error = generator.synthesis(ws + inverter.spread * move) - images
-            edges = error.diff(dim=2).abs().mean() + error.diff(dim=3).abs().mean()
-            loss = error.abs().mean() + config.edges * edges + config.stay * move.square().mean()
-            (move.grad,) = torch.autograd.grad(loss, move)
-            optimiser.step()
-            schedule.step()
-    return (ws + inverter.spread * move).detach()
+    def __post_init__(self) -> None:
+        if self.steps < 0 or (self.seconds is not None and self.seconds <= 0):
+            raise ConfigError(f"refinement needs steps >= 0 and seconds above 0, got {self.steps} and {self.seconds}")
+        if not self.learning_rate > 0 or self.stay < 0 or self.edges < 0:
+            raise ConfigError("refinement needs a learning_rate above 0, and stay and edges of at least 0")
 
 
-def invert(generator: Generator, inverter: Inverter, images: Tensor, *, refinement: Refinement | None = None) -> Tensor:
-    """Find w+ of images: RGB in -1..1 [N, 3, R, R] -> [N, num_ws, w_dim]; without a refinement in one pass."""
+@dataclass(frozen=True)
+class Inversion:
+    """What was found: w+ [N, num_ws, w_dim], the loss of each picture before and after the steps [N], and what they took."""
+
+    ws: Tensor
+    before: Tensor
+    after: Tensor
+    steps: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far an optimisation has come: steps done, the share of its budget that is spent (0..1), the mean loss so far."""
+
+    number: int
+    spent: float
+    loss: float
+
+
+def invert(
+    generator: Generator,
+    inverter: Inverter | None,
+    images: Tensor,
+    *,
+    refinement: Refinement | None = None,
+    progress: Callable[[Step], None] = lambda step: None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Inversion:
+    """Find w+ of images, RGB in -1..1 [N, 3, R, R]: one pass of the inverter, then the steps of a refinement.
+
+    Without an inverter the steps begin at the generator's mean w. A picture that the steps did not bring closer keeps what
+    it began with. Each picture is found as if it were alone. Raises EditError for images of another size than the generator's,
+    and for an inverter of another generator.
+    """
+    began, config = clock(), refinement or Refinement(steps=0)
+    start, spread = _start(generator, inverter, images)
     with torch.no_grad():
-        ws = inverter(images)
-    return ws if refinement is None else refine(generator, inverter, images, ws, refinement)
+        before = _loss(generator.synthesis(start) - images, config.edges)
+    move, steps = torch.zeros_like(start, requires_grad=True), 0
+    optimiser = torch.optim.Adam([move], lr=config.learning_rate, betas=(0.9, 0.95))
+    while steps < config.steps:
+        spent = steps / config.steps
+        if config.seconds is not None:
+            spent = max(spent, (clock() - began) / config.seconds)
+        if spent >= 1:
+            break
+        optimiser.param_groups[0]["lr"] = config.learning_rate * (0.1 + 0.9 * (1 + math.cos(math.pi * spent)) / 2)
+        with torch.enable_grad():
+            losses = _loss(generator.synthesis(start + spread * move) - images, config.edges)
+            held = config.stay * move.square().mean(dim=(1, 2))
+            (move.grad,) = torch.autograd.grad((losses + held).sum(), move)
+        optimiser.step()
+        steps += 1
+        progress(Step(steps, min(spent + 1 / config.steps, 1.0), float(losses.detach().mean())))
+    if steps == 0:
+        return Inversion(start, before, before, 0, clock() - began)
+    with torch.no_grad():
+        found = start + spread * move
+        after = _loss(generator.synthesis(found) - images, config.edges)
+        closer = after < before
+        found = torch.where(closer[:, None, None], found, start)
+    return Inversion(found, before, torch.where(closer, after, before), steps, clock() - began)
+
+
+def _start(generator: Generator, inverter: Inverter | None, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Where the steps begin, w+ [N, num_ws, w_dim], and how far w varies around its mean."""
+    sizes = generator.config
+    if images.ndim != 4 or images.shape[1:] != (3, sizes.resolution, sizes.resolution):
+        raise EditError(f"expected images [N, 3, {sizes.resolution}, {sizes.resolution}], got {list(images.shape)}")
+    with torch.no_grad():
+        if inverter is None:
+            mean = generator.mapping.w_avg
+            z = torch.randn(1000, sizes.z_dim, generator=torch.Generator().manual_seed(0)).to(mean.device)
+            return mean.expand(len(images), sizes.num_ws, -1).clone(), (generator.mapping(z)[:, 0] - mean).square().mean().sqrt()
+        own = (inverter.config.resolution, inverter.config.num_ws, inverter.config.w_dim)
+        if own != (sizes.resolution, sizes.num_ws, sizes.w_dim):
+            raise EditError(
+                f"this inverter is for {own[0]} px and w+ of {own[1]} x {own[2]}, "
+                f"the generator makes {sizes.resolution} px of {sizes.num_ws} x {sizes.w_dim}"
+            )
+        return inverter(images), inverter.spread
+
+
+def _loss(error: Tensor, edges: float) -> Tensor:
+    """Mean absolute error of each image's pixels and of the differences between neighbours, [N, 3, R, R] -> [N]."""
+    across, down = (error.diff(dim=dim).abs().mean(dim=(1, 2, 3)) for dim in (2, 3))
+    return error.abs().mean(dim=(1, 2, 3)) + edges * (across + down)

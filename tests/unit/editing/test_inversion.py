@@ -2,9 +2,11 @@
 
 import pytest
 import torch
+from torch import Tensor
 
 from beholder.editing.generator import Generator, GeneratorConfig
 from beholder.editing.inversion import Inverter, InverterConfig, Refinement, invert
+from beholder.errors import ConfigError, EditError
 
 CONFIG = GeneratorConfig(resolution=32, z_dim=16, w_dim=16, channel_base=256, channel_max=16)
 
@@ -16,24 +18,79 @@ def pair() -> tuple[Generator, Inverter]:
     return Generator(CONFIG).eval().requires_grad_(False), inverter.eval().requires_grad_(False)
 
 
+@pytest.fixture(scope="module")
+def picture(pair: tuple[Generator, Inverter]) -> Tensor:
+    generator, _ = pair
+    return generator(torch.randn(2, 16, generator=torch.Generator().manual_seed(1)))
+
+
 def test_one_pass_gives_w_plus_around_the_centre(pair: tuple[Generator, Inverter]) -> None:
-    generator, inverter = pair
-    ws = invert(generator, inverter, torch.zeros(3, 3, 32, 32))
-    assert ws.shape == (3, CONFIG.num_ws, 16)
-    assert torch.equal(ws[:, 0], ws[:, 5])
+    found = invert(*pair, torch.zeros(3, 3, 32, 32))
+    assert found.ws.shape == (3, CONFIG.num_ws, 16)
+    assert torch.equal(found.ws[:, 0], found.ws[:, 5])
+    assert found.steps == 0
+    assert found.before is found.after
 
 
-def test_refining_comes_closer(pair: tuple[Generator, Inverter]) -> None:
+def test_the_loss_is_that_of_pixels_and_of_their_neighbours(pair: tuple[Generator, Inverter], picture: Tensor) -> None:
+    found = invert(*pair, picture, refinement=Refinement(steps=0, edges=0.25))
+    error = pair[0].synthesis(found.ws) - picture
+    for row in range(2):
+        down, across = (
+            (error[row][:, 1:] - error[row][:, :-1]).abs().mean(),
+            (error[row][..., 1:] - error[row][..., :-1]).abs().mean(),
+        )
+        assert found.before[row] == pytest.approx(float(error[row].abs().mean() + 0.25 * (down + across)), rel=1e-5)
+
+
+def test_refining_comes_closer(pair: tuple[Generator, Inverter], picture: Tensor) -> None:
+    closer = invert(*pair, picture, refinement=Refinement(steps=40))
+    assert (closer.after < 0.6 * closer.before).all()
+    assert torch.equal(closer.before, invert(*pair, picture, refinement=Refinement(steps=0)).before)
+    assert not closer.ws.requires_grad
+    assert closer.steps == 40
+
+
+def test_without_an_inverter_it_begins_at_the_mean(pair: tuple[Generator, Inverter], picture: Tensor) -> None:
+    generator, _ = pair
+    once = invert(generator, None, picture)
+    assert torch.equal(once.ws, generator.mapping.w_avg.expand(2, CONFIG.num_ws, 16))
+    closer = invert(generator, None, picture, refinement=Refinement(steps=40))
+    assert (closer.after < 0.8 * closer.before).all()
+
+
+def test_a_picture_is_found_as_if_it_were_alone(pair: tuple[Generator, Inverter], picture: Tensor) -> None:
+    both, one = (invert(*pair, each, refinement=Refinement(steps=5)).ws for each in (picture, picture[1:]))
+    assert torch.allclose(both[1:], one, atol=1e-3)
+
+
+def test_what_is_found_is_never_worse_than_the_start(pair: tuple[Generator, Inverter], picture: Tensor) -> None:
+    wild = invert(*pair, picture, refinement=Refinement(steps=1, learning_rate=1e4, stay=0))
+    assert torch.equal(wild.ws, invert(*pair, picture).ws)
+    assert torch.equal(wild.after, wild.before)
+
+
+def test_seconds_end_it_and_progress_is_told(pair: tuple[Generator, Inverter], picture: Tensor) -> None:
+    ticks, told = iter(range(100)), []
+    found = invert(*pair, picture, refinement=Refinement(50, seconds=4.5), progress=told.append, clock=lambda: float(next(ticks)))
+    assert [each.number for each in told] == [1, 2, 3, 4]
+    assert found.steps == 4
+    assert found.seconds == 6
+    assert [each.spent for each in told] == sorted(each.spent for each in told)
+    assert told[-1].spent <= 1
+    assert told[0].loss == pytest.approx(float(found.before.mean()))
+
+
+def test_what_does_not_fit_is_refused(pair: tuple[Generator, Inverter], picture: Tensor) -> None:
     generator, inverter = pair
-    truth = generator.mapping(torch.randn(2, 16, generator=torch.Generator().manual_seed(1)))
-    image = generator.synthesis(truth)
-    once = invert(generator, inverter, image)
-    closer = invert(generator, inverter, image, refinement=Refinement(steps=40))
-    errors = [(generator.synthesis(ws) - image).abs().mean() for ws in (once, closer)]
-    assert errors[1] < 0.6 * errors[0]
-    assert not closer.requires_grad
-    none = invert(generator, inverter, image, refinement=Refinement(steps=0))
-    assert torch.equal(none, once)
+    with pytest.raises(EditError, match=r"expected images \[N, 3, 32, 32\], got \[2, 3, 16, 16\]"):
+        invert(generator, inverter, picture[..., ::2, ::2])
+    other = Inverter(InverterConfig(resolution=32, num_ws=6, w_dim=16, widths=(8, 16, 16)))
+    with pytest.raises(EditError, match="w\\+ of 6 x 16, the generator makes 32 px of 8 x 16"):
+        invert(generator, other, picture)
+    for wrong in ({"steps": -1}, {"seconds": 0.0}, {"learning_rate": 0.0}, {"stay": -1.0}):
+        with pytest.raises(ConfigError):
+            Refinement(**wrong)
 
 
 def test_impossible_sizes_are_refused() -> None:
