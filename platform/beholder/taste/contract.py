@@ -29,6 +29,15 @@ class About:
     people: tuple[str, ...]
     takes: Items = "embeddings"
 
+    def said(self) -> dict[str, Any]:
+        """As JSON."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> "About":
+        """From what `said` gave. Raises KeyError or TypeError for anything else."""
+        return cls(said["kind"], said["encoder_id"], tuple(said["attributes"]), tuple(said["people"]), said["takes"])
+
     def attribute(self, name: str) -> int:
         """The number of an attribute. Raises TasteError for one it was not fitted to."""
         if name not in self.attributes:

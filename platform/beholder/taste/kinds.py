@@ -2,14 +2,16 @@
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from beholder.config import setting
 from beholder.errors import ConfigError, TasteError, nearest
+from beholder.taste import blend
 from beholder.taste.bayes import BayesConfig
+from beholder.taste.blend import BlendConfig
 from beholder.taste.contract import About, Taste
 from beholder.taste.evidence import Evidence
 from beholder.taste.fit import Driver
@@ -18,7 +20,7 @@ from beholder.taste.mlp import MlpConfig
 from beholder.taste.population import PopulationConfig
 from beholder.taste.seeing import Eyes, Seeing
 
-KINDS = ("population", "bayes", "mlp", "lora")
+KINDS = ("population", "bayes", "mlp", "blend", "lora")
 NETWORKS = ("mlp", "lora")  # the kinds that the training loop fits, on one worker or many
 LOOKING = ("lora",)  # the kinds that take pixels
 WORDS = ("lora",)  # the kinds that take any words for an attribute
@@ -29,10 +31,11 @@ Progress = Callable[[int, int, dict[str, float]], None]  # step, steps, figures
 class TasteConfig:
     """Which kind, and the knobs of each."""
 
-    kind: str = setting("bayes", "population, bayes, mlp or lora")
+    kind: str = setting("bayes", "population, bayes, mlp, blend or lora")
     population: PopulationConfig = setting(PopulationConfig(), "nobody's taste")
     bayes: BayesConfig = setting(BayesConfig(), "a Gaussian posterior per person")
     mlp: MlpConfig = setting(MlpConfig(), "a network on frozen embeddings")
+    blend: BlendConfig = setting(BlendConfig(), "a weighted sum of other tastes")
     lora: LoraConfig = setting(LoraConfig(), "CLIP with adapters and a token per person")
 
     def __post_init__(self) -> None:
@@ -60,6 +63,17 @@ def fit(
         eyes = Eyes(config.lora.encoder)
         inner = fit(train, held_out, eyes(items), config, encoder_id=encoder_id, seed=seed, progress=progress, driver=driver)
         return Seeing(inner, eyes)
+    if config.kind == "blend":
+        names = config.blend.parts
+        parts: list[Taste] = []
+        for number, name in enumerate(names):
+
+            def tell(step: int, steps: int, figures: dict[str, float], done: int = number) -> None:
+                progress(done * steps + step, len(names) * steps, figures)
+
+            part = replace(config, kind=name)
+            parts.append(fit(train, held_out, items, part, encoder_id=encoder_id, seed=seed, progress=tell))
+        return blend.fit(parts, held_out, items, seed=seed)
     module = importlib.import_module(f"beholder.taste.{config.kind}")
     own = getattr(config, config.kind)
     more = {"driver": driver} if driver is not None else {}
@@ -71,5 +85,7 @@ def load(about: About, tensors: Mapping[str, np.ndarray], settings: Mapping[str,
     """Rebuild a taste from what `tensors()` and `settings()` gave. Raises TasteError for an unknown kind."""
     if about.kind not in KINDS:
         raise TasteError(f"{about.kind!r} is no kind of taste{nearest(about.kind, list(KINDS))}")
+    if about.kind == "blend":
+        return blend.load(about, tensors, settings, load)
     found: Taste = importlib.import_module(f"beholder.taste.{about.kind}").load(about, tensors, settings)
     return found

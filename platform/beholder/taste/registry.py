@@ -1,7 +1,7 @@
 """Registry: tastes in a workspace, models/<name>/ with taste.safetensors and card.json."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,7 @@ def write(
 
     folder = models / name
     card = {
-        "about": asdict(taste.about),
+        "about": taste.about.said(),
         "settings": taste.settings(),
         "figures": figures,
         "config": config,
@@ -93,8 +93,7 @@ def _card(models: Place, name: str) -> tuple[dict[str, Any], About]:
         raise TasteError(f"no taste {name!r} in {models.uri}{nearest(name, names(models))}; beholder train makes one")
     try:
         card = json.loads((folder / _CARD).read_bytes())
-        said = card["about"]
-        return card, About(said["kind"], said["encoder_id"], tuple(said["attributes"]), tuple(said["people"]), said["takes"])
+        return card, About.of(card["about"])
     except (ValueError, KeyError, TypeError) as error:
         raise _unreadable(folder, error) from None
 
