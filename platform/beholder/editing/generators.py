@@ -10,8 +10,9 @@ from dataclasses import asdict
 from typing import Any
 
 from beholder import weights
+from beholder.editing.checkpoints import checkpoint, native
 from beholder.editing.fingerprint import fingerprint
-from beholder.editing.generator import Generator, GeneratorConfig
+from beholder.editing.generator import Generator
 from beholder.errors import WeightsError, nearest
 from beholder.storage import Place
 from beholder.workspace import Workspace
@@ -26,17 +27,13 @@ def write(workspace: Workspace, name: str, generator: Generator, *, card: Mappin
     card: what there is to say of it, such as where it came from; its sizes and fingerprint are added. The card is written
     last. Raises WeightsError for a name that is no name, or is the shipped generator's.
     """
-    from safetensors.torch import save
-
     if name == SHIPPED:
         raise WeightsError(f"the name {SHIPPED} is the shipped generator's; choose another")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise WeightsError(f"a generator needs a name of letters, digits, '.', '_' and '-', got {name!r}")
     folder = _folder(workspace) / name
-    sizes = asdict(generator.config)
-    tensors = {key: value.detach().cpu().float().contiguous() for key, value in generator.state_dict().items()}
-    (folder / _TENSORS).write_bytes(save(tensors, metadata={"network": json.dumps(sizes)}))
-    said = {"name": name, **card, "network": sizes, "fingerprint": fingerprint(generator)}
+    (folder / _TENSORS).write_bytes(native.write(generator))
+    said = {"name": name, **card, "network": asdict(generator.config), "fingerprint": fingerprint(generator)}
     (folder / _CARD).write_bytes((json.dumps(said, indent=2) + "\n").encode())
     return folder
 
@@ -53,19 +50,9 @@ def read(name: str, workspace: Workspace | None = None) -> Generator:
         from beholder.portraits import shipped
 
         return shipped.generator()
-    from safetensors import SafetensorError
-    from safetensors.torch import load
-
-    about = card(name, workspace)
+    card(name, workspace)
     assert workspace is not None
-    file = _folder(workspace) / name / _TENSORS
-    try:
-        tensors = load(file.read_bytes())
-        generator = Generator(GeneratorConfig.of(tensors, conv_clamp=about["network"]["conv_clamp"]))
-        generator.load_state_dict(tensors)
-    except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
-        raise WeightsError(f"{file.uri} can't be read as a generator: {str(error).splitlines()[0]}") from None
-    return generator.eval().requires_grad_(False)
+    return checkpoint.read(_folder(workspace) / name / _TENSORS).generator
 
 
 def card(name: str, workspace: Workspace | None = None) -> dict[str, Any]:

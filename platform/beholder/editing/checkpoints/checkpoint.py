@@ -1,0 +1,67 @@
+"""Any published file -> a generator. The format is told by the first bytes, never by the file's name."""
+
+import hashlib
+import io
+from dataclasses import dataclass
+
+from beholder.editing.checkpoints import archives, doubles, native, nvidia, rosinality, tensorflow
+from beholder.editing.checkpoints.assembly import Assembled
+from beholder.editing.checkpoints.unpickling import Filled, RefusedError, shown, unpickle
+from beholder.editing.generator import Generator
+from beholder.errors import WeightsError
+from beholder.storage import Place
+
+MOST_BYTES = 4 * 2**30
+_NO_CHECKPOINTS = {
+    b"<": "it is a web page, so the download failed; fetch the file itself",
+    b"version https://git-lfs": "it is a git-lfs pointer; `git lfs pull` fetches the file itself",
+    b"\x1f\x8b": "it is gzip; unpack it first",
+    b"\x93NUMPY": "it is a single numpy array, perhaps a direction; a generator has many",
+}
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A generator, ready to draw, the format it came in, its file's sha256 and size in bytes, and what was made up for."""
+
+    generator: Generator
+    format: str
+    sha256: str
+    size: int
+    notes: tuple[str, ...]
+
+
+def read(place: Place) -> Checkpoint:
+    """Read a generator from a safetensors file, a rosinality torch file, or a pickle of NVIDIA's networks.
+
+    Nothing that the file holds is run. Raises WeightsError, in one line, for everything that is not a whole StyleGAN2 generator,
+    and StorageError for a file that is missing or larger than 4 GiB.
+    """
+    data = place.read_bytes(limit=MOST_BYTES)
+    try:
+        kind, assembled = _read(data)
+    except RefusedError as error:
+        raise WeightsError(f"{place.uri} can't be read as a generator: {error}") from None
+    return Checkpoint(assembled.generator, kind, hashlib.sha256(data).hexdigest(), len(data), assembled.notes)
+
+
+def _read(data: bytes) -> tuple[str, Assembled]:
+    for start, reason in _NO_CHECKPOINTS.items():
+        if data.startswith(start):
+            raise RefusedError(reason)
+    if data.startswith((archives.ZIP, archives.LEGACY)):
+        return rosinality.read(data)
+    if data[8:9] == b"{":
+        return native.FORMAT, native.read(data)
+    if data.startswith(b"\x80"):
+        return _read_pickle(data)
+    raise RefusedError("it is no safetensors file, torch file or pickle of networks, going by its first bytes")
+
+
+def _read_pickle(data: bytes) -> tuple[str, Assembled]:
+    whole = unpickle(io.BytesIO(data), doubles=doubles.NETWORKS)
+    if isinstance(whole, dict):
+        return nvidia.FORMAT, nvidia.build(whole)
+    if isinstance(whole, tuple) and len(whole) == 3 and all(isinstance(each, Filled) for each in whole):
+        return tensorflow.FORMAT, tensorflow.build(whole)
+    raise RefusedError(f"its pickle holds a {shown(type(whole).__name__)}, expected a dict with G_ema or three networks")

@@ -1,0 +1,38 @@
+"""The project's own format: a safetensors file, its tensors named as in the generator, and conv_clamp in its metadata."""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from beholder.editing.checkpoints.assembly import Assembled, assemble
+from beholder.editing.checkpoints.stored import Stored
+from beholder.editing.checkpoints.unpickling import RefusedError, shown
+from beholder.editing.generator import Generator
+
+FORMAT = "safetensors"
+
+
+def read(data: bytes) -> Assembled:
+    """The generator in a safetensors file. Raises RefusedError."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        tensors = load(data)
+        length = int.from_bytes(data[:8], "little")
+        about: Any = json.loads(data[8 : 8 + length]).get("__metadata__", {})
+        sizes = json.loads(about.get("network", "{}"))
+    except (SafetensorError, ValueError, KeyError, RecursionError, RuntimeError) as error:
+        raise RefusedError(f"it is a broken safetensors file: {shown(error)}") from None
+    clamp = sizes.get("conv_clamp") if isinstance(sizes, dict) else None
+    if clamp is not None and (isinstance(clamp, bool) or not isinstance(clamp, int | float) or not 0 < clamp < 1e6):
+        raise RefusedError(f"its conv_clamp is {shown(clamp)}, expected a positive number")
+    return assemble({name: Stored.of(value) for name, value in tensors.items()}, conv_clamp=clamp)
+
+
+def write(generator: Generator) -> bytes:
+    """The generator as a safetensors file, its sizes beside the tensors."""
+    from safetensors.torch import save
+
+    tensors = {key: value.detach().cpu().float().contiguous() for key, value in generator.state_dict().items()}
+    return save(tensors, metadata={"network": json.dumps(asdict(generator.config))})
