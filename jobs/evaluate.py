@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 
-import numpy as np
 import pandas as pd
 import ray
 
@@ -12,11 +11,12 @@ from beholder.encoder import EncoderConfig
 from beholder.errors import ConfigError, TasteError
 from beholder.jobs import _evidence
 from beholder.jobs._cluster import RayConfig, connect
+from beholder.jobs._contest import Contest, Judged
+from beholder.jobs._few_shots import few_shots
 from beholder.progress import Progress
-from beholder.runs import Run, log
-from beholder.taste import kinds, splits, trust
-from beholder.taste.contract import Taste
-from beholder.taste.evidence import Comparisons, Evidence, join
+from beholder.runs import Run
+from beholder.taste import splits
+from beholder.taste.evidence import Evidence
 from beholder.taste.kinds import TasteConfig
 from beholder.taste.splits import Split
 from beholder.workspace import Workspace
@@ -61,26 +61,22 @@ class Settings:
             raise ConfigError(f"expected folds >= 2, shots >= 0, pairs >= 1; got {self.folds}, {self.shots}, {self.pairs}")
 
 
-@dataclass(frozen=True)
-class Judged:
-    """What became of one taste: a row a person and attribute, its figures, and how well its probabilities are calibrated."""
-
-    table: pd.DataFrame
-    figures: dict[str, float]
-
-
 def main(settings: Settings, run: Run) -> None:
-    chosen = {"": settings.taste} | {name: choice(name) for name in settings.beside}
-    names = {key: key or settings.taste.kind for key in chosen}
-    material = gather(settings, takes="pixels" if settings.taste.kind == "lora" else "embeddings")
-    if any((config.kind == "lora") != (settings.taste.kind == "lora") for config in chosen.values()):
+    tastes = {settings.taste.kind: settings.taste}
+    for name in settings.beside:
+        tastes[f"{name}, as it is set" if name in tastes else name] = choice(name)
+    if any((config.kind == "lora") != (settings.taste.kind == "lora") for config in tastes.values()):
         raise ConfigError("lora looks at pixels, the other kinds at embeddings: they can't be evaluated in one run")
+    material = gather(settings, takes="pixels" if settings.taste.kind == "lora" else "embeddings")
+    evidence = material.evidence
     with connect(settings.ray):
-        items = ray.put(material.items)
+        contest = Contest(tastes, evidence, ray.put(material.items), material.encoder_id, settings.seed)
         if settings.split == "person":
-            _few_shots(settings, run, material, items, chosen, names)
+            split = divide(replace(settings, split="image"), evidence)
+            enough = evidence.counts() >= settings.min_ratings
+            few_shots(contest, split, run, shots=settings.shots, folds=settings.folds, enough=enough, at_most=settings.pairs)
         else:
-            _held_out(settings, run, material, items, chosen, names)
+            _held_out(contest, divide(settings, evidence), settings, run)
 
 
 def gather(settings: Settings, *, takes: str) -> _evidence.Material:
@@ -112,71 +108,48 @@ class _Choice:
     encoder: EncoderConfig = setting(EncoderConfig(), "not used")
 
 
-@ray.remote(num_cpus=1)
-def fit(train: Evidence, held_out: Evidence, items: np.ndarray, config: TasteConfig, encoder_id: str, seed: int) -> Taste:
-    """One fit, somewhere on the cluster."""
-    return kinds.fit(train, held_out, items, config, encoder_id=encoder_id, seed=seed)
-
-
-@ray.remote(num_cpus=1)
-def judge(taste: Taste, everybody: Taste, test: Evidence, asked: Comparisons, items: np.ndarray) -> Judged:
-    """Agreement with the test, somewhere on the cluster."""
-    table = evaluation.agree(taste, everybody, test, asked, items)
-    error = evaluation.calibration_error(taste, test, asked, items)
-    return Judged(table, evaluation.figures(table) | {"calibration.error": error})
-
-
-@ray.remote(num_cpus=1)
-def served(taste: Taste, held_out: Evidence, items: np.ndarray, seed: int) -> Taste:
-    """The taste as it is served: to each person as far as held-out judgements let it be believed."""
-    return trust.Trusted(taste, trust.weigh(taste, held_out, items, seed=seed))
-
-
-def _held_out(
-    settings: Settings,
-    run: Run,
-    material: _evidence.Material,
-    items: ray.ObjectRef,
-    chosen: dict[str, TasteConfig],
-    names: dict[str, str],
-) -> None:
+def _held_out(contest: Contest, split: Split, settings: Settings, run: Run) -> None:
     """By image or by pair: everybody is known, what they are asked is not."""
-    split = divide(settings, material.evidence)
-    test = split.test.by(material.evidence.counts() >= settings.min_ratings)
+    test = split.test.by(contest.evidence.counts() >= settings.min_ratings)
     asked = evaluation.questions(test, at_most=settings.pairs, seed=settings.seed)
     if not len(asked):
         raise TasteError(f"no test pairs: nobody with {settings.min_ratings} judgements judged two test images differently")
-    how = material.encoder_id, settings.seed
-    everybody = fit.remote(split.train, split.val, items, replace(settings.taste, kind="population"), *how)
-    fits = {key: fit.remote(split.train, split.val, items, config, *how) for key, config in chosen.items()}
-    held = {names[key]: judge.remote(taste, everybody, test, asked, items) for key, taste in fits.items()}
-    trusted = f"{names['']}, as served"
-    held[trusted] = judge.remote(served.remote(fits[""], split.val, items, settings.seed), everybody, test, asked, items)
+    everybody = contest.everybody(split.train, split.val)
+    fits = {name: contest.fit(name, split.train, split.val) for name in contest.tastes}
+    held = {name: contest.judge(taste, everybody, test, asked) for name, taste in fits.items()}
+    trusted = contest.served(fits[contest.own], split.val)
+    held[f"{contest.own}, as served"] = contest.judge(trusted, everybody, test, asked)
     found: dict[str, Judged] = {}
     with Progress("evaluate", total=len(held), unit="tastes") as progress:
         for name, judged in held.items():
             found[name] = ray.get(judged)
             progress.advance()
-    own = found[names[""]]
+    own = found[contest.own]
     highest, repeats = evaluation.ceiling(test)
-    run.metrics(own.figures | {"ceiling": highest, "ceiling.pairs": repeats} | _beside(found))
+    ahead = {name: evaluation.lead(own.table, found[name].table) for name in contest.tastes if name != contest.own}
+    leads = {f"{name}/lead.{key}": value for name, lead in ahead.items() for key, value in vars(lead).items()}
+    run.metrics(own.figures | {"ceiling": highest, "ceiling.pairs": repeats} | _beside(found) | leads)
     run.results(pd.concat([judged.table.assign(taste=name) for name, judged in found.items()]))
-    plots.save(run.place, "gain", plots.gains(own.table, title=f"{names['']}: gain over the population, by person"))
+    plots.save(run.place, "gain", plots.gains(own.table, title=f"{contest.own}: gain over the population, by person"))
+    rows = table(found)
+    if ahead:
+        rows += ["", f"| {contest.own} over | accuracy, on the same pairs |", "|---|---:|"]
+        rows += [f"| {name} | {lead} |" for name, lead in ahead.items()]
     lines = [
-        f"# {names['']} beside the population's taste",
+        f"# {contest.own} beside the population's taste",
         "",
         f"Split by {settings.split}; {own.figures['people']} people, {own.figures['pairs']:,} test pairs; means over people, "
         "intervals of 95 % by bootstrap over people.",
         *(["", "By pair, the same images stand on both sides of the split: look at split=image."] * (settings.split == "pair")),
         *(["", f"Nobody can reach more than {highest:.3f}, by {repeats} repeated comparisons."] * (repeats > 0)),
         "",
-        *table(found),
+        *rows,
         "",
         "![gain by person](figures/gain.png)",
         "",
     ]
     run.summary("\n".join(lines))
-    print("\n".join(table(found)))
+    print("\n".join(rows))
 
 
 def divide(settings: Settings, evidence: Evidence) -> Split:
@@ -210,91 +183,3 @@ def _beside(found: dict[str, Judged]) -> dict[str, float]:
     """The figures of all tastes, under their names."""
     wanted = ("accuracy.personal", "gain.mean", "gain.low", "gain.high", "logloss.personal", "calibration.error")
     return {f"{name}/{key}": judged.figures[key] for name, judged in found.items() for key in wanted}
-
-
-def _few_shots(
-    settings: Settings,
-    run: Run,
-    material: _evidence.Material,
-    items: ray.ObjectRef,
-    chosen: dict[str, TasteConfig],
-    names: dict[str, str],
-) -> None:
-    """By person: each taste is fitted to other people, then told a few comparisons of somebody new."""
-    evidence = material.evidence
-    split = divide(replace(settings, split="image"), evidence)
-    folds = splits.by_person(evidence, seed=settings.seed, shares=(1 / settings.folds,) * settings.folds)
-    enough = evidence.counts() >= settings.min_ratings
-    waiting: dict[str, dict[int, list]] = {names[key]: {count: [] for count in settings.shots} for key in chosen}
-    how = material.encoder_id, settings.seed
-    for fold in folds:
-        new = fold.counts() > 0
-        others, chooser = split.train.by(~new), split.val.by(~new)
-        theirs, test = split.train.by(new & enough), split.test.by(new & enough)
-        asked = evaluation.questions(test, at_most=settings.pairs, seed=settings.seed)
-        everybody = fit.remote(others, chooser, items, replace(settings.taste, kind="population"), *how)
-        for key, config in chosen.items():
-            known = fit.remote(others, chooser, items, config, *how)
-            for count in settings.shots:
-                few = evaluation.first(theirs, count, seed=settings.seed)
-                taste = meet.remote(known, others, chooser, few, items, config, *how)
-                waiting[names[key]][count].append(judge.remote(taste, everybody, test, asked, items))
-    found: dict[str, dict[int, pd.DataFrame]] = {}
-    with Progress("evaluate", total=len(chosen) * len(settings.shots) * len(folds), unit="fits") as progress:
-        for name, counts in waiting.items():
-            found[name] = {}
-            for count, parts in counts.items():
-                tables = []
-                for part in parts:
-                    tables.append(ray.get(part).table)
-                    progress.advance()
-                found[name][count] = pd.concat(tables)
-    curves = {name: curve(counts) for name, counts in found.items()}
-    own = curves[names[""]]
-    run.metrics(
-        {"people": int(found[names[""]][settings.shots[0]]["user_id"].nunique())}
-        | {
-            f"{name}/{row['judgements']:.0f}/{key}": float(row[key])
-            for name, rows in curves.items()
-            for _, row in rows.iterrows()
-            for key in ("gain", "gain.low", "gain.high", "accuracy")
-        }
-    )
-    run.results(
-        pd.concat(each.assign(taste=name, judgements=count) for name, counts in found.items() for count, each in counts.items())
-    )
-    plots.save(run.place, "learning", plots.learning(curves, title="Gain over the population, by comparisons of somebody new"))
-    lines = ["| taste | comparisons | accuracy | gain over the population |", "|---|---:|---:|---:|"]
-    for name, rows in curves.items():
-        for _, row in rows.iterrows():
-            gain = evaluation.Interval(row["gain"], row["gain.low"], row["gain.high"])
-            lines.append(f"| {name} | {row['judgements']:.0f} | {row['accuracy']:.4f} | {gain} |")
-    run.summary("\n".join(["# After a few comparisons of somebody new", "", *lines, "", "![learning](figures/learning.png)", ""]))
-    log.info("%d shots of %d people", len(own), len(evidence.people))
-    print("\n".join(lines))
-
-
-@ray.remote(num_cpus=1)
-def meet(
-    known: Taste,
-    others: Evidence,
-    chooser: Evidence,
-    few: Evidence,
-    items: np.ndarray,
-    config: TasteConfig,
-    encoder_id: str,
-    seed: int,
-) -> Taste:
-    """The taste after a few comparisons of new people: told them where it can learn on, else fitted again with them."""
-    if not len(few):
-        return known
-    if hasattr(known, "learn"):
-        return known.learn(few, items)
-    return kinds.fit(join(others, few), chooser, items, config, encoder_id=encoder_id, seed=seed)
-
-
-def curve(counts: dict[int, pd.DataFrame]) -> pd.DataFrame:
-    """judgements, accuracy, gain with its interval over people."""
-    by_person = {count: each.groupby("user_id")[["gain", "accuracy.personal"]].mean() for count, each in counts.items()}
-    rows = evaluation.summarise({count: each["gain"].to_numpy() for count, each in by_person.items()})
-    return rows.assign(accuracy=[float(each["accuracy.personal"].mean()) for each in by_person.values()])

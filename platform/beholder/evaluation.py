@@ -118,6 +118,13 @@ def figures(table: pd.DataFrame, *, seed: int = 0) -> dict[str, float]:
     }
 
 
+def lead(table: pd.DataFrame, other: pd.DataFrame, *, seed: int = 0) -> Interval:
+    """How much more often the taste of one table of `agree` is right than another's, on the same people and pairs: paired."""
+    both = table.merge(other, on=["user_id", "attribute"], suffixes=("", ".other"), validate="one_to_one")
+    more = (both["accuracy.personal"] - both["accuracy.personal.other"]).groupby(both["user_id"]).mean()
+    return bootstrap(more.to_numpy(), seed=seed)
+
+
 def ceiling(evidence: Evidence) -> tuple[float, int]:
     """The accuracy of somebody who knew each person's true taste, from repeated comparisons, and how many there are.
 

@@ -51,6 +51,14 @@ def test_who_knows_the_truth_gains_and_who_knows_its_opposite_loses_as_much():
     assert truth["people"] == len(PEOPLE)
 
 
+def test_a_lead_is_paired_and_turns_with_who_is_compared():
+    truth, opposite = judged(1.0)[0], judged(-1.0)[0]
+    ahead, behind = evaluation.lead(truth, opposite), evaluation.lead(opposite, truth)
+    assert ahead.mean == pytest.approx(2 * evaluation.figures(truth)["gain.mean"])
+    assert behind.mean == pytest.approx(-ahead.mean)
+    assert evaluation.lead(truth, judged(2.0)[0]) == evaluation.Interval(0.0, 0.0, 0.0)
+
+
 def test_the_truth_is_calibrated_and_more_than_the_truth_is_not():
     asked = evaluation.questions(Evidence(*(getattr(WORLD.train, n) for n in ("people", "images", "attributes")),
                                           WORLD.train.ratings[:0], WORLD.train.comparisons))  # fmt: skip
