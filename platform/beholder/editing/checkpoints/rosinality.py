@@ -91,7 +91,8 @@ def _native(state: dict[Any, Any], mean: Any) -> dict[str, Stored]:
     if isinstance(mean, Stored):
         if len(mean.shape) not in (1, 2) or 0 in mean.shape:
             raise RefusedError(f"latent_avg has shape {list(mean.shape)}, expected one mean w")
-        found["mapping.w_avg"] = mean.turned(mean.shape[-1:], lambda w: w.reshape(-1, w.shape[-1]).mean(dim=0))
+        # of encoders one for each row of w+, all the same
+        found["mapping.w_avg"] = mean.turned(mean.shape[-1:], lambda w: w.reshape(-1, w.shape[-1]).double().mean(dim=0).float())
     return found
 
 

@@ -6,6 +6,7 @@ styles' biases without the 1 that is added to them.
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from beholder.editing.checkpoints.assembly import Assembled, assemble
@@ -47,6 +48,8 @@ def _variables(prefix: str, network: Any, depth: int) -> dict[str, Stored]:
         match pair:
             case (str(name), Array(stored=stored)):
                 found[prefix + name] = stored
+            case (str(name), float(number)):  # a single number is kept outside an array
+                found[prefix + name] = Stored.of(torch.tensor(number))
             case _:
                 raise RefusedError("a variable in it is no named array")
     components = state.get("components")
