@@ -1,0 +1,182 @@
+"""StyleGAN: the editor that moves latents of a StyleGAN2 along directions."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from beholder import images as pictures
+from beholder.config import setting
+from beholder.editing import generators  # fmt: skip
+from beholder.editing import latent as latents
+from beholder.editing.canvas import Canvas, Still
+from beholder.editing.directions import Direction, moved, registry
+from beholder.editing.editor import Edit, check_images, pair
+from beholder.editing.fingerprint import fingerprint
+from beholder.editing.generator import Generator
+from beholder.editing.inversion import Inversion, Inverter, Refinement, Step, invert
+from beholder.editing.latent import Latent
+from beholder.editing.pixels import to_pixels, to_rgb
+from beholder.errors import ConfigError
+
+if TYPE_CHECKING:
+    from beholder.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class StyleGANConfig:
+    """How pictures are drawn."""
+
+    device: str = setting("auto", "cpu, cuda or cuda:N; auto takes a GPU where there is one")
+    batch: int | None = setting(None, "pictures drawn at a time; null: 1 on a CPU, which is as fast there, and 16 on a GPU")
+    noise: str = setting("const", "const: the same noise in every picture; none: without. Fresh noise would make pairs differ")
+    truncation: float = setting(1.0, "below 1 pulls generated pictures towards the mean one")
+
+    def __post_init__(self) -> None:
+        if self.noise not in ("const", "none"):
+            raise ConfigError(f"noise must be const or none, so that two pictures differ in their edit alone, not {self.noise!r}")
+        if self.batch is not None and self.batch < 1:
+            raise ConfigError(f"batch must be at least 1, got {self.batch}")
+        if not 0 <= self.truncation <= 1:
+            raise ConfigError(f"truncation must be between 0 and 1, got {self.truncation}")
+
+
+class StyleGAN:
+    """A generator, an inverter where there is one, and directions.
+
+    With `batch` 1 a picture is the same bit for bit whatever is drawn beside it; in larger batches a value may be another by one
+    of 255, because sums are taken in another order.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        *,
+        inverter: Inverter | None = None,
+        directions: Mapping[str, Direction] | None = None,
+        refinement: Refinement | None = None,
+        config: StyleGANConfig | None = None,
+    ) -> None:
+        self.config = config or StyleGANConfig()
+        self.device = _device(self.config.device)
+        self.generator = generator.to(self.device).eval().requires_grad_(False)
+        self.inverter = None if inverter is None else inverter.to(self.device).eval().requires_grad_(False)
+        self.refinement = refinement or Refinement(steps=0)
+        self._directions = dict(directions or {})
+        for each in self._directions.values():
+            each.check(generator.config)
+
+    @classmethod
+    def load(
+        cls,
+        name: str = generators.SHIPPED,
+        workspace: "Workspace | None" = None,
+        *,
+        force: bool = False,
+        refinement: Refinement | None = None,
+        config: StyleGANConfig | None = None,
+    ) -> "StyleGAN":
+        """The editor of a generator of the registry with its directions; the shipped one has an inverter.
+
+        force: take directions that were made for another generator. Raises WeightsError where there is no such generator and
+        EditError for directions of another one.
+        """
+        generator = generators.read(name, workspace)
+        known = registry.read(workspace, name, fingerprint=fingerprint(generator), force=force)
+        inverter = None
+        if name == generators.SHIPPED:
+            from beholder.portraits import shipped
+
+            inverter = shipped.inverter()
+        return cls(generator, inverter=inverter, directions=known, refinement=refinement, config=config)
+
+    @property
+    def resolution(self) -> int:
+        return self.generator.config.resolution
+
+    @property
+    def directions(self) -> Mapping[str, Direction]:
+        return self._directions
+
+    def generate(self, seeds: Sequence[int]) -> Latent:
+        """One latent for each seed, the one that NVIDIA's programs draw for it. Raises EditError for a seed outside 0..2^32-1."""
+        if not len(seeds):
+            empty = self.generator.mapping.w_avg.new_empty(0, self.generator.config.num_ws, self.generator.config.w_dim)
+            return Latent(empty, empty.new_empty(0, self.generator.config.z_dim))
+        some = [latents.of_seeds(self.generator, [seed], truncation=self.config.truncation) for seed in seeds]
+        return Latent.join(some)
+
+    def invert(self, images: np.ndarray) -> Latent:
+        """The latents nearest to pictures, uint8 RGB [N, H, W, 3], by this editor's refinement."""
+        return Latent(self.inversion(images).ws)
+
+    def inversion(
+        self, images: np.ndarray, *, refinement: Refinement | None = None, progress: Callable[[Step], None] = lambda step: None
+    ) -> Inversion:
+        """`invert` with the losses, and with progress while it goes on. Raises ImageError for what is no pictures."""
+        check_images(images)
+        fit = pictures.Fit(self.resolution)
+        squares = [pictures.fit_pixels(each, fit) for each in images]
+        square = np.stack(squares) if squares else np.empty((0, self.resolution, self.resolution, 3), np.uint8)
+        refinement = refinement or self.refinement
+        if not squares:
+            refinement = replace(refinement, steps=0)
+        return invert(
+            self.generator, self.inverter, to_rgb(square).to(self.device), refinement=refinement, progress=progress
+        )  # fmt: skip
+
+    @torch.no_grad()
+    def edit(self, latent: Latent, edits: Sequence[Edit]) -> np.ndarray:
+        """Draw latents moved along an edit each, or one latent along all of them: uint8 RGB [N, R, R, 3].
+
+        Drawn one at a time, edits of one latent share what they leave unchanged. Raises EditError as the contract says, and for
+        a move in z of latents that come from a picture.
+        """
+        rows = pair(len(latent), edits)
+        styles = [moved(self.generator, latent[row], edit, self._directions) for row, edit in zip(rows, edits, strict=True)]
+        drawn = [np.empty((0, self.resolution, self.resolution, 3), np.uint8)]
+        size = self.config.batch or (1 if self.device == "cpu" else 16)
+        canvas = Canvas(self.generator.synthesis, noise=self._noise)
+        for start in range(0, len(styles), size):
+            part = styles[start : start + size]
+            if size == 1:
+                rgb = canvas.draw(part[0])
+            else:
+                whole = [torch.cat(layer) for layer in zip(*part, strict=True)]
+                rgb = self.generator.synthesis.draw(whole, noise=self._noise)
+            drawn.append(to_pixels(rgb))
+        return np.concatenate(drawn)
+
+    def easel(self, latent: Latent) -> "Easel":
+        """One latent set up to be drawn under a slider."""
+        return Easel(self, latent)
+
+    @property
+    def _noise(self) -> Still:
+        return "none" if self.config.noise == "none" else "const"
+
+
+class Easel:
+    """One picture under sliders: `draw` gives what `StyleGAN.edit` gives, sooner where an edit leaves the first layers alone."""
+
+    def __init__(self, editor: StyleGAN, latent: Latent) -> None:
+        pair(len(latent), [{}])
+        self._editor, self._latent = editor, latent
+        self.canvas = Canvas(editor.generator.synthesis, noise=editor._noise)
+
+    @torch.no_grad()
+    def draw(self, edit: Edit) -> np.ndarray:
+        """uint8 RGB [R, R, 3]. Raises EditError as `StyleGAN.edit` does."""
+        editor = self._editor
+        return to_pixels(self.canvas.draw(moved(editor.generator, self._latent, edit, editor.directions)))[0]
+
+
+def _device(wanted: str) -> str:
+    found = wanted if wanted != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.empty(0, device=found)
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(f"device={found} is not there: {str(error).splitlines()[0]}") from None
+    return found
