@@ -1,5 +1,9 @@
-"""Registry: tastes in a workspace, models/<name>/ with taste.safetensors and card.json."""
+"""Registry: tastes in a workspace, models/<name>/ with taste-<digest>.safetensors and the card.json that names it.
 
+The card is what counts: a taste takes the place of another in the moment its card is written, and not half of it before.
+"""
+
+import hashlib
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +16,7 @@ from beholder.taste import kinds
 from beholder.taste.contract import About, Taste
 from beholder.taste.trust import Trusted, Weights
 
-_TENSORS, _CARD = "taste.safetensors", "card.json"
+_CARD = "card.json"
 
 
 @dataclass(frozen=True)
@@ -34,14 +38,17 @@ def write(
     commit: str | None,
     trust: Weights | None = None,
 ) -> Place:
-    """Put a taste into the registry under a name, in the place of one of that name; the card is written last.
+    """Put a taste into the registry under a name, in the place of one of that name.
 
     trust: how far each person is to be served their own taste, as `trust.weigh` found it.
     """
     from safetensors.numpy import save
 
     folder = models / name
+    tensors = save({key: np.ascontiguousarray(value) for key, value in taste.tensors().items()})
+    file = f"taste-{hashlib.sha256(tensors).hexdigest()[:16]}.safetensors"
     card = {
+        "tensors": file,
         "about": taste.about.said(),
         "settings": taste.settings(),
         "figures": figures,
@@ -49,8 +56,11 @@ def write(
         "commit": commit,
         "trust": trust or {},
     }
-    (folder / _TENSORS).write_bytes(save({key: np.ascontiguousarray(value) for key, value in taste.tensors().items()}))
+    (folder / file).write_bytes(tensors)
     (folder / _CARD).write_bytes((json.dumps(card, indent=2) + "\n").encode())
+    for old in folder.files():
+        if old.path not in (file, _CARD):
+            (folder / old.path).delete()
     return folder
 
 
@@ -74,7 +84,7 @@ def read(models: Place, name: str, *, encoder_id: str | None = None) -> Entry:
 
     card, about = _card(models, name)
     try:
-        tensors = load((models / name / _TENSORS).read_bytes())
+        tensors = load((models / name / card["tensors"]).read_bytes())
         settings = card["settings"]
     except (KeyError, SafetensorError) as error:
         raise _unreadable(models / name, error) from None

@@ -36,6 +36,26 @@ def test_there_and_back(tmp_path: Path) -> None:
     assert registry.names(models) == ["ours"]
 
 
+class Torn(Population):
+    """A taste whose card can't be written: what it says of itself is no JSON."""
+
+    def settings(self) -> dict:
+        return {"penalties": [{1.0}]}
+
+
+def test_a_taste_stays_whole_until_another_takes_its_place(tmp_path: Path) -> None:
+    models = Place.at(tmp_path)
+    write(models)
+    before = registry.read(models, "ours").card["tensors"]
+    other = Torn(taste().about, taste().weights + 1, taste().centre, [1.0, 1.0])
+    with pytest.raises(TypeError, match="not JSON"):
+        registry.write(models, "ours", other, figures={}, config={}, commit=None)
+    assert np.array_equal(registry.read(models, "ours").taste.weights, taste().weights)
+    registry.write(models, "ours", Population(*vars(other).values()), figures={}, config={}, commit=None)
+    assert np.array_equal(registry.read(models, "ours").taste.weights, taste().weights + 1)
+    assert not (tmp_path / "ours" / before).exists()
+
+
 def test_what_is_not_trusted_is_served_less(tmp_path: Path) -> None:
     write(Place.at(tmp_path), trust={"smart": {PEOPLE[0]: 0.25}})
     served = registry.read(Place.at(tmp_path), "ours").taste
@@ -54,7 +74,7 @@ def test_what_is_not_there_or_broken_is_said(tmp_path: Path) -> None:
     write(models)
     with pytest.raises(TasteError, match=r"no taste 'our'.*did you mean ours\?"):
         registry.read(models, "our")
-    (tmp_path / "ours" / "taste.safetensors").write_bytes(b"not tensors")
+    (tmp_path / "ours" / registry.read(models, "ours").card["tensors"]).write_bytes(b"not tensors")
     with pytest.raises(TasteError, match="no readable taste"):
         registry.read(models, "ours")
     (tmp_path / "ours" / "card.json").write_text(json.dumps({"about": 7}))
