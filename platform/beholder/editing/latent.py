@@ -36,6 +36,8 @@ class Latent:
         """The latents of some rows, in that order; of one row a Latent of one."""
         if isinstance(rows, int):
             rows = [rows]
+        elif not isinstance(rows, slice | Tensor):
+            rows = list(rows)
         return Latent(self.ws[rows], None if self.z is None else self.z[rows])
 
     @classmethod
@@ -63,4 +65,7 @@ def noise(seeds: Sequence[int], size: int) -> Tensor:
 def of_seeds(generator: Generator, seeds: Sequence[int], *, truncation: float = 1.0) -> Latent:
     """The latents of seeds, each the same whatever the others are; truncation below 1 pulls w towards the mean."""
     z = noise(seeds, generator.config.z_dim).to(generator.mapping.w_avg.device)
-    return Latent(generator.mapping(z, truncation=truncation), z)
+    if not len(z):
+        return Latent(generator.mapping(z), z)
+    # one by one: the last bits of a product of matrices depend on how many rows it has
+    return Latent(torch.cat([generator.mapping(row, truncation=truncation) for row in z.split(1)]), z)

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from beholder import weights
-from beholder.editing import directions as directions_file
+from beholder.editing.directions import file as directions_file
 from beholder.editing.generator import Generator
 from beholder.editing.inversion import Inverter
 from beholder.portraits import shipped, training
@@ -96,7 +96,7 @@ class Builder:
 
     def directions(self, generator: Generator, reader: Reader) -> None:
         """The named directions of this generator."""
-        found = find_directions(generator, reader, self.config.directions, model=shipped.GENERATOR)
+        found = find_directions(generator, reader, self.config.directions)
         path = self.out / f"{shipped.DIRECTIONS}.safetensors"
         directions_file.save(path, found)
         weights.write_card(path, self._card(shipped.DIRECTIONS, asdict(self.config.directions)))

@@ -1,13 +1,17 @@
 """The directions of the portrait generator: found from labels, scaled by what a reader sees."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from beholder.editing import directions
+from beholder.editing import generators
 from beholder.editing.directions import Direction
+from beholder.editing.directions.finding import find
+from beholder.editing.directions.scaling import Styles, calibrate
+from beholder.editing.fingerprint import fingerprint
 from beholder.editing.generator import Generator
+from beholder.editing.latent import Latent
 from beholder.portraits import traits
 from beholder.portraits.reader import Reader
 
@@ -33,7 +37,7 @@ class DirectionsConfig:
     seed: int = 29
 
 
-def find_directions(generator: Generator, reader: Reader, config: DirectionsConfig, *, model: str) -> list[Direction]:
+def find_directions(generator: Generator, reader: Reader, config: DirectionsConfig) -> list[Direction]:
     """Find one direction per trait of TRAITS, from portraits whose labels are known, and scale it.
 
     alpha 1 of a graded trait raises what the reader reads by one standard deviation on average. A yes/no trait has no
@@ -44,24 +48,27 @@ def find_directions(generator: Generator, reader: Reader, config: DirectionsConf
     z = torch.randn(config.examples, traits.LATENT_SIZE, generator=dice)
     labels = traits.crisp(traits.from_latents(z))
     with torch.no_grad():
-        moves = directions.find(generator.mapping(z)[:, 0], labels)
-        ws = generator.mapping(torch.randn(config.probes, traits.LATENT_SIZE, generator=dice))
-    spread, found = labels.std(dim=0), []
+        moves = find(generator.mapping(z)[:, 0], labels)
+        latent = Latent(generator.mapping(torch.randn(config.probes, traits.LATENT_SIZE, generator=dice)))
+    spread, found, maker = labels.std(dim=0), [], fingerprint(generator)
     for column, trait in enumerate(traits.TRAITS):
 
-        def read(at: Tensor, column: int = column) -> Tensor:
+        def read(at: Styles, column: int = column) -> Tensor:
             return readings(generator, reader, at)[:, column]
 
         whole = (0, generator.config.num_ws)
-        rough = Direction(NAMES[trait.name], moves[column], model, whole, (trait.low, trait.high))
-        if trait.kind == "yes/no":
-            found.append(replace(rough, vector=_WAY * rough.vector / spread[column]))
-        else:
-            found.append(directions.calibrate(rough, ws, read, float(spread[column]), tolerance=0.02))
+        yes_no = trait.kind == "yes/no"
+        step = _WAY * moves[column] / spread[column] if yes_no else moves[column]
+        rough = Direction.along(
+            step, name=NAMES[trait.name], space="w", layers=whole, fingerprint=maker, generator=generators.SHIPPED,
+            says=(trait.low, trait.high),
+        )  # fmt: skip
+        found.append(rough if yes_no else calibrate(generator, rough, latent, read, float(spread[column]), tolerance=0.02))
     return found
 
 
 @torch.no_grad()
-def readings(generator: Generator, reader: Reader, ws: Tensor) -> Tensor:
-    """The traits that the reader sees in what the generator makes of w+ [N, num_ws, w_dim]: [N, T]."""
-    return torch.cat([reader(generator.synthesis(part).clamp(-1, 1)) for part in ws.split(32)])
+def readings(generator: Generator, reader: Reader, styles: Styles) -> Tensor:
+    """The traits that the reader sees in what the generator draws of styles, as `Synthesis.styles` gives them: [N, T]."""
+    parts = zip(*(style.split(32) for style in styles), strict=True)
+    return torch.cat([reader(generator.synthesis.draw(part).clamp(-1, 1)) for part in parts])

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from beholder.editing.directions import Direction, apply
+from beholder.editing.directions import Direction, moved
 from beholder.editing.generator import Generator
 from beholder.editing.inversion import Inverter, Refinement, invert
+from beholder.editing.latent import Latent
 from beholder.portraits import captions, traits
 from beholder.portraits.directions import NAMES, readings
 from beholder.portraits.drawing import draw
@@ -173,23 +174,24 @@ def measure_directions(
 ) -> Figures:
     """What each direction does to its own trait and to the others, in standard deviations, from `count` random portraits."""
     z = torch.randn(count, traits.LATENT_SIZE, generator=torch.Generator().manual_seed(seed))
-    ws = generator.mapping(z)
+    latent = Latent(generator.mapping(z), z)
     spread = traits.sample(20_000, seed=seed).std(dim=0)
-    start = readings(generator, reader, ws)
+    start = readings(generator, reader, generator.synthesis.styles(latent.ws))
     figures: Figures = {}
     strengths = [alpha for alpha in range(-3, 4) if alpha]
     for trait, name in NAMES.items():
         own = traits.column(trait)
-        read = {alpha: readings(generator, reader, apply(ws, {name: alpha}, directions)) for alpha in strengths}
+        read = {alpha: readings(generator, reader, moved(generator, latent, {name: alpha}, directions)) for alpha in strengths}
         means = torch.stack([read.get(alpha, start)[:, own].mean() for alpha in range(-3, 4)])
-        moved = (read[2] - start) / spread
+        rise = (read[2] - start) / spread
         others = [i for i in range(len(traits.TRAITS)) if i != own]
-        figures[f"directions/own/{name}"] = float(moved[:, own].mean())
-        figures[f"directions/others/{name}"] = float(moved[:, others].abs().mean())
+        figures[f"directions/own/{name}"] = float(rise[:, own].mean())
+        figures[f"directions/others/{name}"] = float(rise[:, others].abs().mean())
         figures[f"directions/least_step/{name}"] = float((means.diff() / spread[own]).min())
         if trait in traits.YES_NO:
             figures[f"directions/on/{name}"] = float((read[2][:, own] > 0.5).float().mean())
-    same = torch.equal(generator.synthesis(apply(ws[:4], {"smile": 0.0}, directions)), generator.synthesis(ws[:4]))
+    still = generator.synthesis.draw(moved(generator, latent[:4], dict.fromkeys(directions, 0.0), directions))
+    same = torch.equal(still, generator.synthesis(latent.ws[:4]))
     graded = [name for trait, name in NAMES.items() if trait in traits.GRADED]
     return {
         "directions/own_least_graded": min(figures[f"directions/own/{name}"] for name in graded),
@@ -241,8 +243,8 @@ def measure_inverter(
     """How far a portrait is from its inversion, in one pass and refined, and whether an edit then moves it as it should."""
     z = torch.randn(count, traits.LATENT_SIZE, generator=torch.Generator().manual_seed(seed))
     images = as_input(draw(traits.crisp(traits.from_latents(z))))
-    once = invert(generator, inverter, images)
-    refined = torch.cat([invert(generator, inverter, part, refinement=refinement) for part in images.split(16)])
+    once = invert(generator, inverter, images).ws
+    refined = torch.cat([invert(generator, inverter, part, refinement=refinement).ws for part in images.split(16)])
     with torch.no_grad():
         errors = {
             name: float((torch.cat([generator.synthesis(part) for part in ws.split(32)]) - images).abs().mean() / 2)
@@ -253,7 +255,10 @@ def measure_inverter(
             edit = {NAMES[trait]: 1.0}
             column = traits.column(trait)
             original, inverted = (
-                (readings(generator, reader, apply(ws, edit, directions)) - readings(generator, reader, ws))[:, column].mean()
+                (
+                    readings(generator, reader, moved(generator, Latent(ws), edit, directions))
+                    - readings(generator, reader, generator.synthesis.styles(ws))
+                )[:, column].mean()
                 for ws in (generator.mapping(z), refined)
             )
             ratios.append(float(inverted / original))

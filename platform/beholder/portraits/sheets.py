@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from beholder.editing.directions import Direction, apply
+from beholder.editing.directions import Direction, moved
 from beholder.editing.generator import Generator
+from beholder.editing.latent import Latent
 from beholder.portraits import traits
 from beholder.portraits.drawing import draw
 
@@ -43,9 +44,9 @@ def beside(generator: Generator, *, seed: int, count: int = 16, columns: int = 4
 def rows(generator: Generator, directions: Mapping[str, Direction], *, seed: int) -> np.ndarray:
     """One row per direction: the same portrait at alpha -3, -2, ... 3."""
     z = torch.randn(1, traits.LATENT_SIZE, generator=torch.Generator().manual_seed(seed))
-    ws = generator.mapping(z)
+    latent = Latent(generator.mapping(z), z)
     lines = []
     for name in directions:
-        moved = torch.cat([apply(ws, {name: alpha}, directions) for alpha in range(-3, 4)])
-        lines.append(grid(as_pixels(generator.synthesis(moved)), 7))
+        row = [moved(generator, latent, {name: alpha}, directions) for alpha in range(-3, 4)]
+        lines.append(grid(as_pixels(generator.synthesis.draw([torch.cat(styles) for styles in zip(*row, strict=True)])), 7))
     return np.concatenate(lines)

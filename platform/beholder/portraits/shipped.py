@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from beholder import weights
-from beholder.editing import directions as directions_file
 from beholder.editing.directions import Direction
+from beholder.editing.directions import file as directions_file
 from beholder.editing.generator import Generator, GeneratorConfig
 from beholder.editing.inversion import Inverter, InverterConfig
 from beholder.portraits.reader import Reader

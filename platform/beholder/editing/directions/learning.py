@@ -1,0 +1,142 @@
+"""Learning: directions in W from the labels of pictures, or from two texts through CLIP.
+
+Labels are few and W is wide, but how w varies is known without any label: the mapping tells. So a label is first read off w
+by ridge regression, its strength chosen by leaving each example out, and the move is then what w would do on average where
+that label is one standard deviation higher and the other labels are the same: C B (B' C B + R)^-1, with the covariance C of w, the
+readings' weights B, and the covariance R of what they leave unexplained. It is where `finding.find` would arrive with endless
+examples. From one label alone it is C b: the weights' own direction, which InterFaceGAN takes, is the same where w varies evenly
+and less likely a picture where it does not.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from beholder.config import setting
+from beholder.editing.directions.direction import Direction
+from beholder.editing.directions.scaling import projection_spread
+from beholder.editing.generator import Generator
+from beholder.editing.latent import of_seeds
+from beholder.errors import ConfigError, EditError
+
+LEAST = 20  # labelled pictures that a direction takes
+_STRENGTHS = torch.logspace(-6, 1, 22, dtype=torch.float64)  # of the ridge, as shares of the largest variance
+_BATCH = 16
+_FIRST_SEED = 1_000_000  # of the pictures that texts are compared with
+
+
+class Clip(Protocol):
+    """What is asked of an encoder."""
+
+    def images(self, pixels: np.ndarray) -> np.ndarray: ...
+
+    def texts(self, texts: Sequence[str]) -> np.ndarray: ...
+
+
+@dataclass(frozen=True)
+class Texts:
+    """How a direction is found from two texts."""
+
+    pictures: int = setting(1000, "pictures that are drawn and compared with both texts")
+    truncation: float = setting(1.0, "below 1: more ordinary pictures")
+
+    def __post_init__(self) -> None:
+        if self.pictures < LEAST or not 0 < self.truncation <= 1:
+            raise ConfigError(f"expected pictures >= {LEAST} and truncation in 0..1, got {self.pictures} and {self.truncation}")
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A direction, and how much of its label's variance w explains in examples left out (1: all, 0: none)."""
+
+    direction: Direction
+    explained: float
+
+
+def from_labels(
+    generator: Generator, w: Tensor, labels: Tensor, *, column: int, name: str, fingerprint: str, model: str,
+    says: tuple[str, str] = ("", ""),
+) -> Learned:  # fmt: skip
+    """Learn the direction that raises one label and leaves the others alone.
+
+    w: [N, w_dim] of the labelled pictures; labels: [N, T], numbers or 0 and 1; column: whose direction.
+    alpha 1 is one standard deviation of the projection on this generator. Raises EditError for fewer than 20 pictures, labels
+    that are not finite or all the same, and a label that w does not tell at all.
+    """
+    _check(w, labels)
+    dice = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        known = generator.mapping(torch.randn(4000, generator.config.z_dim, generator=dice))[:, 0].double()
+    standard = ((labels - labels.mean(dim=0)) / labels.std(dim=0)).double()
+    weights, residuals = read_off(w.double(), standard)
+    explained = 1 - float(residuals[:, column].square().mean() / standard[:, column].square().mean())
+    if explained <= 0:
+        raise EditError(f"{name}: the labels of these {len(w)} pictures can't be told from w better than by chance")
+    spread = torch.cov(known.T)
+    unexplained = residuals.T @ residuals / len(residuals)
+    moves = spread @ weights @ torch.linalg.inv(weights.T @ spread @ weights + unexplained)
+    whole = (0, generator.config.num_ws)
+    rough = Direction.along(
+        moves[:, column], name=name, space="w", layers=whole, fingerprint=fingerprint, generator=model, says=says
+    )
+    return Learned(rough.rescaled(projection_spread(generator, rough)), explained)
+
+
+def from_texts(
+    generator: Generator, clip: Clip, texts: tuple[str, str], config: Texts, *, name: str, fingerprint: str, model: str,
+    progress: Callable[[int], None] = lambda count: None,
+) -> Learned:  # fmt: skip
+    """Learn the direction that leads from pictures that fit the first text to those that fit the second.
+
+    Pictures are drawn and embedded, and how much better each fits the second text is its label; progress is told of each batch.
+    Raises EditError as `from_labels` does, and for texts that the encoder takes for the same.
+    """
+    first, second = clip.texts(list(texts))
+    if np.allclose(first, second, atol=1e-4):
+        raise EditError(f"{name}: {texts[0]!r} and {texts[1]!r} are the same to this encoder")
+    ws, scores = [], []
+    for start in range(0, config.pictures, _BATCH):
+        seeds = range(_FIRST_SEED + start, _FIRST_SEED + min(start + _BATCH, config.pictures))
+        latent = of_seeds(generator, seeds, truncation=config.truncation)
+        with torch.no_grad():
+            pixels = ((generator.synthesis(latent.ws).clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+        scores.append(clip.images(pixels.permute(0, 2, 3, 1).contiguous().cpu().numpy()) @ (second - first))
+        ws.append(latent.ws[:, 0].cpu())
+        progress(len(seeds))
+    labels = torch.from_numpy(np.concatenate(scores).astype(np.float32))[:, None]
+    return from_labels(
+        generator, torch.cat(ws), labels, column=0, name=name, fingerprint=fingerprint, model=model, says=texts
+    )  # fmt: skip
+
+
+def read_off(w: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Ridge regression of labels [N, T] on w [N, D], float64: the weights [D, T], and what is left of each example where the
+    others are to tell it [N, T]. Each label gets the strength that leaves least."""
+    count = len(w)
+    left, sizes, right = torch.linalg.svd(w - w.mean(dim=0), full_matrices=False)
+    centred = labels - labels.mean(dim=0)
+    inner = left.T @ centred
+    kept = []
+    for strength in _STRENGTHS * sizes[0].square():
+        share = sizes.square() / (sizes.square() + strength)
+        own = left.square() @ share + 1 / count  # how far each example tells itself
+        kept.append((centred - left @ (share[:, None] * inner)) / (1 - own).clamp(min=1e-9)[:, None])
+    residuals = torch.stack(kept)
+    best = residuals.square().mean(dim=1).argmin(dim=0)
+    strengths = (_STRENGTHS * sizes[0].square())[best]
+    weights = right.T @ (sizes[:, None] / (sizes[:, None].square() + strengths) * inner)
+    return weights, residuals[best, :, torch.arange(labels.shape[1])].T
+
+
+def _check(w: Tensor, labels: Tensor) -> None:
+    if len(w) != len(labels) or len(w) < LEAST:
+        raise EditError(f"a direction takes at least {LEAST} labelled pictures, got {min(len(w), len(labels))}")
+    if not torch.isfinite(labels).all():
+        raise EditError("the labels hold values that are not finite")
+    spread = labels.std(dim=0)
+    if (spread < 1e-6).any():
+        raise EditError(f"label {int((spread < 1e-6).nonzero()[0])} is the same in all examples, so nothing can be learned")

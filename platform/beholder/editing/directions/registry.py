@@ -1,0 +1,53 @@
+"""Registry: the directions of a generator in a workspace, models/directions/<generator>/<name>.safetensors."""
+
+from collections.abc import Sequence
+
+from beholder.editing import generators
+from beholder.editing.directions import file
+from beholder.editing.directions.direction import Direction, check_name
+from beholder.errors import EditError
+from beholder.storage import Place
+from beholder.workspace import Workspace
+
+_END = ".safetensors"
+
+
+def write(workspace: Workspace, generator: str, directions: Sequence[Direction]) -> list[Place]:
+    """Keep directions, a file each, in the place of those of the same names. Raises EditError for the name of a shipped one."""
+    taken = set(_shipped(generator))
+    for each in directions:
+        if each.name in taken:
+            raise EditError(f"{each.name} is the name of a direction that ships with {generator}; give another with name=...")
+    places = [_folder(workspace, generator) / f"{each.name}{_END}" for each in directions]
+    for place, each in zip(places, directions, strict=True):
+        place.write_bytes(file.dump([each]))
+    return places
+
+
+def read(workspace: Workspace | None, generator: str, *, fingerprint: str, force: bool = False) -> dict[str, Direction]:
+    """The directions of a generator by name: the shipped ones, and then those of the workspace.
+
+    Raises EditError for a file that can't be read and for a direction that was made for a generator of another fingerprint,
+    unless forced.
+    """
+    found = _shipped(generator)
+    if workspace is not None:
+        for entry in _folder(workspace, generator).files():
+            if entry.path.endswith(_END):
+                found |= file.parse(Place.at(entry.uri).read_bytes(file.LIMIT), name=entry.uri)
+    for each in found.values():
+        if not force:
+            each.check_maker(fingerprint, generator)
+    return found
+
+
+def _folder(workspace: Workspace, generator: str) -> Place:
+    return workspace.models / "directions" / check_name(generator)
+
+
+def _shipped(generator: str) -> dict[str, Direction]:
+    if generator != generators.SHIPPED:
+        return {}
+    from beholder.portraits import shipped
+
+    return shipped.directions()

@@ -1,0 +1,81 @@
+"""Scaling: how long the step of alpha 1 is, by what a reader sees or by how far the generator's own latents vary."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from beholder.editing.directions.direction import Direction
+from beholder.editing.directions.moving import moved
+from beholder.editing.generator import Generator
+from beholder.editing.latent import Latent
+from beholder.errors import EditError
+
+Styles = tuple[Tensor, ...]
+_SAMPLES, _BATCH = 4000, 500
+
+
+@torch.no_grad()
+def projection_spread(generator: Generator, direction: Direction) -> float:
+    """The standard deviation of the projection on a direction of latents that the generator maps from random z (4,000 of them).
+
+    In w+ the latents are the same in all rows. Raises EditError where the direction does not fit the generator, or the latents
+    do not vary along it.
+    """
+    direction.check(generator.config)
+    dice = torch.Generator().manual_seed(0)
+    device = generator.mapping.w_avg.device
+    vector = direction.vector.to(device)
+    seen = []
+    for _ in range(0, _SAMPLES, _BATCH):
+        z = torch.randn(_BATCH, generator.config.z_dim, generator=dice).to(device)
+        z = z * (z.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()  # as the mapping does
+        seen.append(_project(generator, direction, z, vector))
+    spread = float(torch.cat(seen).std())
+    if not spread > 1e-6:
+        raise EditError(f"direction {direction.name}: the generator's latents do not vary along it, so it has no alpha")
+    return spread
+
+
+def _project(generator: Generator, direction: Direction, z: Tensor, vector: Tensor) -> Tensor:
+    first, last = direction.layers
+    if direction.space == "z":
+        return z.double() @ vector
+    ws = generator.mapping(z)
+    if direction.space == "s":
+        return torch.cat(generator.synthesis.styles(ws)[first:last], dim=1).double() @ vector
+    return ws[:, 0].double() @ (vector.sum(dim=0) if direction.space == "w+" else vector)
+
+
+def calibrate(
+    generator: Generator,
+    direction: Direction,
+    latent: Latent,
+    read: Callable[[Styles], Tensor],
+    spread: float,
+    *,
+    tolerance: float = 0.01,
+) -> Direction:
+    """Scale a direction so that alpha 1 raises what `read` reads by `spread` on average.
+
+    latent: of portraits to try it on; read: styles -> readings [N].
+    Raises EditError where no scale up to eight times the present one gets there.
+    """
+    start = read(generator.synthesis.styles(latent.ws)).mean()
+
+    def rise(alpha: float) -> float:
+        return float(read(moved(generator, latent, {direction.name: alpha}, {direction.name: direction})).mean() - start)
+
+    low, high = (0.0, 0.0), (1.0, rise(1.0))
+    while high[1] < spread:
+        if high[0] >= 8:
+            raise EditError(f"direction {direction.name} raises its trait by {high[1]:.3f} at most, not by {spread:.3f}")
+        low, high = high, (2 * high[0], rise(2 * high[0]))
+    for _ in range(12):  # regula falsi: what the move does is nearly a line in its scale
+        alpha = low[0] + (high[0] - low[0]) * (spread - low[1]) / (high[1] - low[1])
+        risen = rise(alpha)
+        if abs(risen - spread) <= tolerance * spread:
+            break
+        low, high = ((alpha, risen), high) if risen < spread else (low, (alpha, risen))
+    return replace(direction, scale=direction.scale * alpha)
