@@ -5,7 +5,7 @@ A command's module has a frozen dataclass `Settings` and `main(settings, run)`; 
 
 COMMANDS = {
     "demo": ("beholder.jobs.demo", "the whole way on the sample that ships with the project"),
-    "import": ("beholder.jobs.import_", "spreadsheets of judgements, or embeddings from elsewhere -> checked tables"),
+    "import": ("beholder.jobs.import_", "spreadsheets of judgements, embeddings or a StyleGAN2 from elsewhere -> the workspace"),
     "embed": (
         "beholder.jobs.embed",
         "images -> a table of CLIP embeddings, on all cores and GPUs of a machine or cluster",

@@ -1,4 +1,4 @@
-"""`beholder import`: spreadsheets of judgements, or embeddings computed elsewhere -> checked tables in the workspace."""
+"""`beholder import`: spreadsheets of judgements, embeddings computed elsewhere, or a published generator -> the workspace."""
 
 import re
 from dataclasses import dataclass
@@ -24,16 +24,24 @@ class Settings:
     attributes: list[str] = setting(list(spreadsheets.ATTRIBUTES), "the columns that hold judgements")
     embeddings: str | None = setting(None, "instead of source: a .parquet, .npz or .pkl file of vectors computed elsewhere")
     encoder_id: str | None = setting(None, "with embeddings: the name of the encoder that made them")
+    generator: str | None = setting(
+        None, "instead of source: a StyleGAN2 generator, as safetensors, rosinality .pt, pSp or e4e .pt, or NVIDIA .pkl"
+    )
+    name: str | None = setting(None, "with generator: what it is to be called here")
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
     limits: ImageLimits = setting(ImageLimits(), "what an image may cost")
 
     def __post_init__(self) -> None:
-        if (self.source is None) == (self.embeddings is None):
-            raise ConfigError("import needs either source=DIR (spreadsheets) or embeddings=FILE encoder_id=NAME")
+        if sum(each is not None for each in (self.source, self.embeddings, self.generator)) != 1:
+            raise ConfigError(
+                "import needs one of source=DIR (spreadsheets), embeddings=FILE encoder_id=NAME, and generator=FILE name=NAME"
+            )
         if self.embeddings is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", self.encoder_id or ""):
             raise ConfigError(f"embeddings need encoder_id=NAME of letters, digits, '.', '_' and '-', got {self.encoder_id!r}")
         if self.embeddings is None and self.encoder_id is not None:
             raise ConfigError("encoder_id goes with embeddings=FILE")
+        if (self.generator is None) != (self.name is None):
+            raise ConfigError("generator=FILE and name=NAME go together")
         if not self.attributes:
             raise ConfigError("attributes must name at least one column")
 
@@ -42,6 +50,8 @@ def main(settings: Settings, run: Run) -> None:
     workspace = Workspace(settings.workspace)
     if settings.embeddings is not None:
         _import_embeddings(settings, workspace, run)
+    elif settings.generator is not None:
+        _import_generator(settings, workspace, run)
     else:
         _import_study(settings, workspace, run)
 
@@ -135,6 +145,42 @@ def _import_embeddings(settings: Settings, workspace: Workspace, run: Run) -> No
     run.metrics(metrics)
     run.summary(f"# Import of embeddings\n\n{len(names)} vectors of {settings.encoder_id} from {settings.embeddings}.\n")
     print(f"{len(names)} embeddings of length {found.vectors.shape[1]} under {settings.encoder_id}")
+
+
+def _import_generator(settings: Settings, workspace: Workspace, run: Run) -> None:
+    """A published file -> generators/<name>/, with a card of where it came from."""
+    from beholder.editing import generators  # with torch, which the rest of this command does without
+    from beholder.editing.checkpoints import checkpoint
+    from beholder.editing.fingerprint import fingerprint
+
+    generators.check_name(str(settings.name))
+    place, name = Place.at(str(settings.generator)), str(settings.name)
+    found = checkpoint.read(place)
+    card = {
+        "source": {"file": place.name, "format": found.format, "sha256": found.sha256, "bytes": found.size},
+        "notes": list(found.notes),
+        "licence": "that of the file it was imported from",
+    }
+    folder = generators.write(workspace, name, found.generator, card=card)
+    config = found.generator.config
+    parameters = sum(value.numel() for value in found.generator.parameters())
+    rows = {
+        "format": found.format,
+        "pictures": f"{config.resolution} x {config.resolution} px",
+        "channels": f"{config.channels(4)} at 4 px to {config.channels(config.resolution)} at {config.resolution} px",
+        "latents": f"z {config.z_dim}, w {config.w_dim}, {config.num_ws} rows of w+",
+        "mapping": f"{config.mapping_layers} layers",
+        "clamp": "none" if config.conv_clamp is None else f"{config.conv_clamp:g}",
+        "parameters": f"{parameters / 1e6:.1f} M",
+        "sha256 of the file": found.sha256,
+        "fingerprint": fingerprint(found.generator),
+        **({"notes": "; ".join(found.notes)} if found.notes else {}),
+    }
+    run.metrics({"parameters": parameters, "resolution": config.resolution})
+    lines = "\n".join(f"| {key} | {value} |" for key, value in rows.items())
+    run.summary(f"# Import of {place.name} as {name}\n\n| what | value |\n|---|---|\n{lines}\n")
+    print("\n".join(f"{key:20}{value}" for key, value in rows.items()))
+    print(f"generator {name} is in {folder.uri}")
 
 
 def _counts(metrics: dict[str, int]) -> str:

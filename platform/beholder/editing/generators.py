@@ -27,15 +27,20 @@ def write(workspace: Workspace, name: str, generator: Generator, *, card: Mappin
     card: what there is to say of it, such as where it came from; its sizes and fingerprint are added. The card is written
     last. Raises WeightsError for a name that is no name, or is the shipped generator's.
     """
-    if name == SHIPPED:
-        raise WeightsError(f"the name {SHIPPED} is the shipped generator's; choose another")
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-        raise WeightsError(f"a generator needs a name of letters, digits, '.', '_' and '-', got {name!r}")
+    check_name(name)
     folder = _folder(workspace) / name
     (folder / _TENSORS).write_bytes(native.write(generator))
     said = {"name": name, **card, "network": asdict(generator.config), "fingerprint": fingerprint(generator)}
     (folder / _CARD).write_bytes((json.dumps(said, indent=2) + "\n").encode())
     return folder
+
+
+def check_name(name: str) -> None:
+    """Raise WeightsError for what can't be a name of a generator in a workspace."""
+    if name == SHIPPED:
+        raise WeightsError(f"the name {SHIPPED} is the shipped generator's; choose another")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise WeightsError(f"a generator needs a name of letters, digits, '.', '_' and '-', got {name!r}")
 
 
 def names(workspace: Workspace | None = None) -> list[str]:

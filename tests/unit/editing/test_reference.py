@@ -1,7 +1,7 @@
 """The generator against one written a second time from the published formulas, through rosinality's files."""
 
-import pytest
 import published
+import pytest
 import reference
 import torch
 
