@@ -1,0 +1,120 @@
+"""Catalogue: the directions that StyleFeatureEditor publishes for its FFHQ and car generators (1024 and 512 px StyleGAN2).
+
+Names, parameters and ranges only: except for StyleSpace's, which are lists of channels, the vectors are in files that the user
+brings. A published strength counts in its family's own units (UNITS); a positive alpha of ours does what the name says, so where
+the published one did the contrary the direction is turned round.
+"""
+
+from dataclasses import dataclass, field
+
+from beholder.editing.directions.direction import Says
+from beholder.errors import EditError, nearest
+
+# Family -> how many of a reader's steps a published strength of 1 is.
+UNITS = {"interfacegan": 0.5, "interfacegan w+": 1.0, "ganspace": 1.0, "stylespace": 3.0}
+
+
+@dataclass(frozen=True)
+class Published:
+    """One published direction.
+
+    range: its published strengths. flip: the published positive strength does the contrary of the name. file: what the user
+    brings; empty: nothing. component, layers, channels: what it is in that file, or in S.
+    """
+
+    name: str
+    family: str
+    range: tuple[float, float]
+    says: Says
+    file: str = ""
+    component: int | None = None
+    layers: tuple[int, int] | None = None
+    channels: str = ""
+    flip: bool = False
+    unit: float = field(init=False, default=1.0)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "unit", UNITS[self.family])
+
+    @property
+    def where(self) -> str:
+        """What it is in the file or in S, for people."""
+        if self.channels:
+            return f"channels {self.channels}"
+        layers = f", layers [{self.layers[0]},{self.layers[1]}]" if self.layers else ""
+        return f"component {self.component}{layers}" if self.component is not None else "the whole vector"
+
+
+def find(domain: str, name: str) -> Published:
+    """A published direction by name. Raises EditError for an unknown domain or name."""
+    if domain not in CATALOGUE:
+        raise EditError(f"catalogue={domain}: there is none{nearest(domain, list(CATALOGUE))}")
+    for each in CATALOGUE[domain]:
+        if each.name == name:
+            return each
+    raise EditError(f"the catalogue of {domain} has no {name}{nearest(name, [each.name for each in CATALOGUE[domain]])}")
+
+
+def _principal(
+    name: str, at: tuple[int, int, int], range: tuple[float, float], says: Says, *, flip: bool = False, file: str = "ffhq_pca.pt"
+) -> Published:
+    component, first, last = at
+    return Published(name, "ganspace", range, says, file, component, (first, last), flip=flip)
+
+
+def _channels(name: str, channels: str, range: tuple[float, float], says: Says, *, flip: bool = False) -> Published:
+    return Published(name, "stylespace", range, says, channels=channels, flip=flip)
+
+
+_FFHQ = (
+    Published("older", "interfacegan", (-10, 10), ("who is young", "who is old"), "age.pt"),
+    Published("smile", "interfacegan", (-5, 5), ("not smiling", "smiling"), "smile.pt"),
+    Published("turn_right", "interfacegan", (-7, 7), ("looking to the left", "looking to the right"), "rotation.pt"),
+    Published("fs_glasses", "interfacegan w+", (-20, 30), ("without glasses", "wearing glasses"), "Eyeglasses_boundary.npy"),
+    Published("fs_smiling", "interfacegan w+", (-10, 10), ("not smiling", "smiling"), "Smiling_boundary.npy"),
+    Published("fs_makeup", "interfacegan w+", (-10, 15), ("without makeup", "with heavy makeup"), "Heavy_Makeup_boundary.npy"),
+    _principal("eye_openness", (54, 7, 8), (-30, 45), ("with closed eyes", "with open eyes"), flip=True),
+    _principal("trimmed_beard", (58, 7, 9), (-30, 30), ("without a beard", "with a trimmed beard"), flip=True),
+    _principal("lipstick", (34, 10, 11), (-30, 30), ("without lipstick", "wearing lipstick")),
+    _principal("face_roundness", (37, 0, 5), (-20, 15), ("with a narrow face", "with a round face")),
+    _principal("nose_length", (51, 4, 5), (-30, 30), ("with a short nose", "with a long nose"), flip=True),
+    _principal("eyebrow_thickness", (37, 8, 9), (-20, 20), ("with thin eyebrows", "with thick eyebrows"), flip=True),
+    _principal("displeased", (36, 4, 7), (-10, 10), ("content", "displeased")),
+    _principal("head_angle_up", (11, 1, 4), (-15, 15), ("looking down", "looking up")),
+    _channels("black_hair", "12:479", (-7, 10), ("with light hair", "with black hair")),
+    _channels("blond_hair", "12:479 12:266", (-10, 7), ("with dark hair", "with blond hair"), flip=True),
+    _channels("grey_hair", "11:286", (-7, 7), ("with hair of one colour", "with grey hair"), flip=True),
+    _channels("wavy_hair", "6:500 8:128 5:92 6:394 6:323", (-7, 7), ("with straight hair", "with long wavy hair")),
+    _channels(
+        "receding_hairline", "5:414 6:322 6:497 6:504", (-10, 10), ("with a low hairline", "with a receding hairline")
+    ),
+    _channels("smiling", "6:501", (-10, 10), ("not smiling", "smiling"), flip=True),
+    _channels("sideburns", "12:237", (-7, 7), ("without sideburns", "with sideburns")),
+    _channels("goatee", "9:421", (-7, 7), ("without a goatee", "with a goatee")),
+    _channels("earrings", "8:81", (0, 15), ("", "wearing earrings")),
+    _channels("glasses", "3:288 2:175 3:120 2:97", (-10, 10), ("without glasses", "wearing glasses"), flip=True),
+    _channels("feminine", "9:6", (-10, 7), ("masculine", "feminine")),
+)  # fmt: skip
+_CAR = (
+    _principal("pose_1", (0, 0, 5), (-10, 10), ("", ""), file="cars_pca.pt"),
+    _principal("cube", (16, 3, 6), (-20, 20), ("", "like a cube"), file="cars_pca.pt"),
+    _principal("color", (22, 9, 11), (-20, 20), ("", "in another colour"), file="cars_pca.pt"),
+    _principal("grass", (41, 9, 11), (-20, 20), ("", "on grass"), file="cars_pca.pt"),
+    _channels("front", "8:411", (-10, 10), ("", "")),
+    _channels("headlights", "8:441 9:355", (-10, 10), ("", "")),
+    _channels("grill", "9:191", (-10, 10), ("", "")),
+    _channels("trees", "9:108", (-10, 10), ("", "")),
+    _channels("sky", "12:76", (-10, 10), ("", "")),
+    _channels("hubcap", "12:113 12:439", (-10, 10), ("", "")),
+    _channels("car_color", "12:142 15:227", (-10, 10), ("", "")),
+    _channels("logo", "9:185", (-10, 10), ("", "")),
+    _channels("wheel_angle", "8:420", (-10, 10), ("", "")),
+)
+CATALOGUE = {"ffhq": _FFHQ, "car": _CAR}
+# Published under names of their own and not by a fixed vector, so that no file of directions can bring them: what they do depends on
+# the picture. Name -> published range.
+MAPPERS = {
+    "afro": (0, 0.14), "angry": (0, 0.14), "bobcut": (0, 0.18), "bowlcut": (0, 0.14), "mohawk": (0, 0.10),
+    "curly_hair": (0, 0.12), "purple_hair": (0, 0.12), "surprised": (0, 0.10), "beyonce": (0, 0.12),
+    "hilary_clinton": (0, 0.10), "depp": (0, 0.12), "taylor_swift": (0, 0.10), "trump": (0, 0.10), "zuckerberg": (0, 0.10),
+}  # fmt: skip

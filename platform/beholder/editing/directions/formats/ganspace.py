@@ -1,0 +1,51 @@
+"""GANSpace: principal components of W (Härkönen et al., 2020), in three kinds of files.
+
+Its program sets the coordinate along a component to so many standard deviations, so that 0 moves the picture to the mean; here a
+component is a direction like any other, alpha is added, and 0 is the identity.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from beholder.editing.checkpoints.unpickling import RefusedError
+from beholder.editing.directions.formats.opening import array
+from beholder.editing.directions.formats.step import Hints, Step, row_step
+from beholder.editing.generator import GeneratorConfig
+
+# A file's names of the components and their standard deviations: components .npz, an e4e-style .pt, an exported edit's .pkl.
+_KINDS = (("lat_comp", "lat_stdev"), ("comp", "std"))
+
+
+def known(content: Any) -> bool:
+    """Whether an opened file is of this format."""
+    return isinstance(content, dict) and any(first in content and second in content for first, second in _KINDS)
+
+
+def read(content: Any, name: str, config: GeneratorConfig, hints: Hints) -> Step:
+    """Component `hints.component` on `hints.layers`; an exported edit brings both itself. One unit is one sigma of the file."""
+    if not known(content):
+        raise RefusedError("it is no file of GANSpace: expected comp and std, or lat_comp and lat_stdev in it")
+    first, second = next(kind for kind in _KINDS if kind[0] in content and kind[1] in content)
+    rows = array(content[first])
+    rows = rows.reshape(-1, rows.shape[-1])
+    sigmas = array(content[second]).reshape(-1)
+    if len(sigmas) != len(rows):
+        raise RefusedError(f"it holds {len(rows)} components and {len(sigmas)} standard deviations")
+    exported = "edit_start" in content
+    at = hints.pick(rows, "components") if not exported or len(rows) > 1 else 0
+    space = str(content.get("latent_space", "W")).lower() if exported else "w"
+    step = row_step(rows[at] * sigmas[at], config, hints, default="z" if space == "z" else "w")
+    if not exported or hints.span is not None:
+        return Step(step.values, step.space, step.layers)
+    span = tuple(_whole(content, key) for key in ("edit_start", "edit_end"))
+    sigma = content.get("sigma_range")
+    far = float(sigma) if isinstance(sigma, int | float | np.number) and np.isfinite(sigma) and sigma > 0 else None
+    return Step(step.values, step.space, (span[0], min(span[1], config.num_ws)), None if far is None else (-far, far))
+
+
+def _whole(content: dict[str, Any], key: str) -> int:
+    value = content.get(key)
+    if not isinstance(value, int | np.integer) or not 0 <= value <= 1000:
+        raise RefusedError(f"its {key} is no number of a layer")
+    return int(value)

@@ -1,0 +1,30 @@
+"""Plain vectors: one direction as bare numbers, in .pt (as e4e's), .npy, .npz, .csv or .json."""
+
+from typing import Any
+
+import numpy as np
+
+from beholder.editing.checkpoints.unpickling import RefusedError
+from beholder.editing.directions.formats.opening import array
+from beholder.editing.directions.formats.step import Hints, Step, row_step
+from beholder.editing.generator import GeneratorConfig
+from beholder.errors import nearest
+
+
+def read(content: Any, name: str, config: GeneratorConfig, hints: Hints) -> Step:
+    """A vector in W (or where the hint says), or one for each row of w+. One unit is the vector as it is.
+
+    Of a file with several, `hints.component` names one: by name, or the number of its row.
+    """
+    if isinstance(content, dict):
+        if hints.component is None and len(content) != 1:
+            raise RefusedError(f"it holds {len(content)} arrays; say which with component=NAME: {', '.join(list(content)[:8])}")
+        key = next(iter(content)) if hints.component is None else hints.component
+        if key not in content:
+            raise RefusedError(f"it holds no array {key!r}{nearest(key, list(map(str, content)))}")
+        return row_step(array(content[key]), config, hints, default="w")
+    values = array(content)
+    single = values.ndim == 1 or len(values) == 1 or values.shape == (config.num_ws, config.w_dim)
+    if not single and (values.ndim == 3 or values.shape[-1] in (config.w_dim, config.z_dim)) and 1 not in values.shape:
+        values = np.asarray(values[hints.pick(values)])
+    return row_step(values, config, hints, default="w")
