@@ -34,9 +34,7 @@ def assemble(tensors: Mapping[str, Stored], *, conv_clamp: float | None = None) 
     Raises RefusedError for anything else that is missing or too much, for a wrong shape and for numbers that are not finite.
     """
     config = sizes(tensors, conv_clamp=conv_clamp)
-    with torch.device("meta"):
-        generator = Generator(config)
-    expected = {name: tuple(value.shape) for name, value in generator.state_dict().items()}
+    expected = shapes(config)
     notes = []
     found: dict[str, Tensor] = {}
     for name in tensors:
@@ -58,6 +56,8 @@ def assemble(tensors: Mapping[str, Stored], *, conv_clamp: float | None = None) 
             found[name] = torch.randn(shape, generator=dice) if name.endswith(".noise_const") else torch.zeros(shape)
     if any(name.endswith(".noise_const") and name not in tensors for name in expected):
         notes.append("the file has no noise pictures: they were drawn anew")
+    with torch.random.fork_rng(devices=[]):
+        generator = Generator(config)
     generator.load_state_dict(found, assign=True)
     generator.eval().requires_grad_(False)
     if "mapping.w_avg" not in tensors:
@@ -94,6 +94,30 @@ def sizes(tensors: Mapping[str, Stored], *, conv_clamp: float | None) -> Generat
                 f"it has {has} channels at {size} px where min({config.channel_base} / {size}, {config.channel_max}) were expected"
             )
     return config
+
+
+def shapes(config: GeneratorConfig) -> dict[str, tuple[int, ...]]:
+    """The name and shape of every tensor of a generator of these sizes; nothing is made of them."""
+    found: dict[str, tuple[int, ...]] = {"mapping.w_avg": (config.w_dim,)}
+    for i in range(config.mapping_layers):
+        found[f"mapping.fc{i}.weight"] = (config.w_dim, config.z_dim if i == 0 else config.w_dim)
+        found[f"mapping.fc{i}.bias"] = (config.w_dim,)
+    for size in config.resolutions:
+        block, out = f"synthesis.b{size}", config.channels(size)
+        layers = {"conv1": out, "torgb": out}
+        if size == 4:
+            found[f"{block}.const"] = (out, 4, 4)
+        else:
+            layers["conv0"] = config.channels(size // 2)
+        for layer, inner in layers.items():
+            found[f"{block}.{layer}.affine.weight"] = (inner, config.w_dim)
+            found[f"{block}.{layer}.affine.bias"] = (inner,)
+            found[f"{block}.{layer}.weight"] = (3, inner, 1, 1) if layer == "torgb" else (out, inner, 3, 3)
+            found[f"{block}.{layer}.bias"] = (3,) if layer == "torgb" else (out,)
+            if layer != "torgb":
+                found[f"{block}.{layer}.noise_strength"] = ()
+                found[f"{block}.{layer}.noise_const"] = (size, size)
+    return found
 
 
 def check_filter(name: str, stored: Stored, *, total: float) -> None:

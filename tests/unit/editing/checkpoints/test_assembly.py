@@ -1,0 +1,63 @@
+"""Assembly: what is expected of the tensors is what the generator has."""
+
+import pytest
+import torch
+
+from beholder.editing.checkpoints import assembly
+from beholder.editing.checkpoints.stored import Stored
+from beholder.editing.checkpoints.unpickling import RefusedError
+from beholder.editing.generator import Generator, GeneratorConfig
+
+SMALL = GeneratorConfig(resolution=16, z_dim=6, w_dim=10, mapping_layers=2, channel_base=64, channel_max=8)
+
+
+@pytest.fixture
+def tensors() -> dict[str, Stored]:
+    return {name: Stored.of(value) for name, value in Generator(SMALL).state_dict().items()}
+
+
+@pytest.mark.parametrize("config", [SMALL, GeneratorConfig(), GeneratorConfig(resolution=8, mapping_layers=8)])
+def test_the_shapes_are_those_of_the_network(config):
+    assert assembly.shapes(config) == {name: tuple(value.shape) for name, value in Generator(config).state_dict().items()}
+
+
+def test_nothing_that_is_drawn_elsewhere_depends_on_it(tensors):
+    torch.manual_seed(4)
+    expected = torch.rand(3)
+    torch.manual_seed(4)
+    del tensors["mapping.w_avg"], tensors["synthesis.b8.conv0.noise_const"]
+    assert len(assembly.assemble(tensors).notes) == 2
+    assert torch.equal(torch.rand(3), expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "says"),
+    [
+        ("mapping.fc0.weight", (10,), r"mapping\.fc0\.weight has shape \[10\], expected 2 sides"),
+        ("mapping.fc1.weight", (10, 9), r"mapping\.fc1\.weight has shape \[10, 9\], expected \[10, 10\]"),
+        ("synthesis.b8.torgb.weight", (3, 7, 1, 1), "it has 7 channels at 8 px where min"),
+        ("synthesis.b4.torgb.weight", (4, 8, 1, 1), "its images have 4 channels; only RGB"),
+        ("synthesis.b16.conv1.noise_const", (8, 8), r"expected \[16, 16\]"),
+        ("synthesis.b64.torgb.weight", (3, 1, 1, 1), r"its layers to RGB are at \[4, 8, 16, 64\] px"),
+        ("synthesis.b8.skip.weight", (4, 4), r"it holds synthesis\.b8\.skip\.weight, which no"),
+        ("mapping.embed.weight", (4, 4), "class-conditional"),
+    ],
+)
+def test_what_does_not_fit_is_said(tensors, name, shape, says):
+    tensors[name] = Stored.of(torch.ones(shape))
+    with pytest.raises(RefusedError, match=says):
+        assembly.assemble(tensors)
+
+
+@pytest.mark.parametrize("name", ["mapping.fc0.bias", "synthesis.b4.const", "synthesis.b16.conv0.affine.weight"])
+def test_what_is_missing_is_said(tensors, name):
+    del tensors[name]
+    with pytest.raises(RefusedError, match=rf"{name} .* is missing"):
+        assembly.assemble(tensors)
+
+
+def test_numbers_have_to_be_finite(tensors):
+    for bad in (float("nan"), float("inf")):
+        tensors["mapping.fc0.bias"] = Stored.of(torch.full((10,), bad))
+        with pytest.raises(RefusedError, match="not finite"):
+            assembly.assemble(tensors)

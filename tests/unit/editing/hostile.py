@@ -1,0 +1,308 @@
+"""Files that mean harm, and what each gets: `python tests/unit/editing/hostile.py` prints the table.
+
+Each is read in a process of its own that may take 512 MiB more than it has and 20 seconds, and in which every command, import,
+compilation or opened file is noted.
+"""
+
+import io
+import json
+import math
+import os
+import pickle
+import resource
+import struct
+import sys
+import time
+import zipfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+MORE_MEMORY, SECONDS = 512 * 2**20, 20
+
+
+@dataclass(frozen=True)
+class Got:
+    """What reading a file came to. error: the one line, None where the file was taken; deeds: what it did besides."""
+
+    error: str | None
+    deeds: tuple[str, ...]
+    seconds: float
+    mib: float
+
+
+def op(name: str) -> bytes:
+    """The byte of a pickle's instruction."""
+    return getattr(pickle, name)
+
+
+def text(value: str) -> bytes:
+    return op("BINUNICODE") + struct.pack("<I", len(value)) + value.encode()
+
+
+class Calls:
+    """Pickles to a call of a function with arguments."""
+
+    def __init__(self, function: Callable, *arguments: object) -> None:
+        self.call = (function, arguments)
+
+    def __reduce__(self) -> tuple:
+        return self.call
+
+
+def zipped(data: bytes, *, compress: bool = False, **parts: bytes) -> bytes:
+    """A torch file with this pickle."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED) as archive:
+        archive.writestr("archive/data.pkl", data)
+        for name, content in parts.items():
+            archive.writestr(f"archive/data/{name.lstrip('_')}", content)
+    return file.getvalue()
+
+
+def legacy(data: bytes, keys: bytes = b"\x80\x02].", rest: bytes = b"") -> bytes:
+    """A torch file of before with this pickle."""
+    magic, protocol = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19\x2e", b"\x80\x02M\xe9\x03."
+    return magic + protocol + pickle.dumps({"little_endian": True}, 2) + data + keys + rest
+
+
+def tensor(numel: int, shape: tuple[int, ...], *, key: str = "0", stride: tuple[int, ...] | None = None) -> bytes:
+    """The instructions that make a torch file's tensor."""
+    strides = [1]
+    for side in shape[:0:-1]:
+        strides.insert(0, strides[0] * side)
+    made = b"ctorch._utils\n_rebuild_tensor_v2\n((" + text("storage") + b"ctorch\nFloatStorage\n" + text(key) + text("cpu")
+    made += pickle.dumps(numel, 2)[2:-1] + b"tQK\x00" + pickle.dumps(shape, 2)[2:-1].replace(b"q\x00", b"")
+    return made + pickle.dumps(tuple(stride or strides), 2)[2:-1].replace(b"q\x00", b"") + b"\x89ccollections\nOrderedDict\n)RtR"
+
+
+def g_ema(**tensors: bytes) -> bytes:
+    """The pickle of a dict with g_ema and these tensors in it."""
+    items = b"".join(text(name.replace("__", ".")) + made for name, made in tensors.items())
+    return b"\x80\x02}" + text("g_ema") + b"}(" + items + b"us."
+
+
+def generators(witness: Path) -> dict[str, bytes]:
+    """What it tries -> a file for `beholder import generator=`; whatever runs would touch the witness."""
+    import published
+    import reference
+    import torch
+
+    command, code = f"touch {witness}", f"open({str(witness)!r}, 'w')"
+    state = reference.random_state(16, 64, 8, dim=8, layers=2)
+    mean = torch.zeros(8)
+    good = published.rosinality(state, mean)
+    from beholder.editing.checkpoints import rosinality
+
+    native = rosinality.read(good)[1].generator.state_dict()
+    nested = pickle.dumps(Calls(os.system, command), 2)
+    from safetensors.torch import save
+
+    def nvidia_with(**more: object) -> bytes:
+        return published.nvidia(native, Generator__more=more)
+
+    def but(**changed: object) -> bytes:
+        return published.rosinality({**state, **changed}, mean)
+
+    many = io.BytesIO()
+    with zipfile.ZipFile(many, "w") as archive:
+        archive.writestr("xl/workbook.xml", "<workbook/>")
+    deep = b"\x80\x02" + b"]" * 200_000 + b"a" * 199_999 + b"."
+    doubled = b"\x80\x02]" + b"".join(b"q" + bytes([i]) + b"]h" + bytes([i]) + b"ah" + bytes([i]) + b"a" for i in range(200))
+    collide = b"\x80\x02}(" + b"".join(b"\x8a\x0b" + (i * (2**61 - 1)).to_bytes(11, "little") + b"N" for i in range(60_000)) + b"u."
+    header = json.dumps({"x": {"dtype": "F32", "shape": [2**40], "data_offsets": [0, 2**42]}}).encode()
+    tiny = reference.random_state(8, 64, 8, dim=8, layers=1)
+    claims = {
+        key: value.shape if "noises" in key else [2**20 if side == 8 else side for side in value.shape]
+        for key, value in tiny.items()
+    }
+    huge = {key.replace(".", "__"): tensor(math.prod(shape), tuple(shape)) for key, shape in claims.items() if "kernel" not in key}
+    row = torch.randn
+    return {
+        "os.system called (REDUCE, protocol 2)": pickle.dumps({"G_ema": Calls(os.system, command)}, 2),
+        "os.system called (STACK_GLOBAL, protocol 4)": pickle.dumps({"G_ema": Calls(os.system, command)}, 4),
+        "builtins.eval of a text": pickle.dumps({"G_ema": Calls(eval, code)}, 4),
+        "builtins.exec within good networks": nvidia_with(x=Calls(exec, code)),
+        "getattr on the way to a module": b"\x80\x02cbuiltins\ngetattr\n(cos\npath\n" + text("os") + b"tR.",
+        "INST names os.system": b"\x80\x02(" + op("STRING") + repr(command).encode() + b"\n" + b"ios\nsystem\n.",
+        "OBJ makes subprocess.Popen": b"\x80\x02(csubprocess\nPopen\n" + text(command) + b"o.",
+        "NEWOBJ_EX of io.FileIO": b"\x80\x04"
+        + text("io")
+        + text("FileIO")
+        + b"\x93("
+        + text(str(witness))
+        + text("w")
+        + b"t}\x92.",
+        "an extension code of copyreg": b"\x80\x02\x82\x01.",
+        "BUILD on a function that is known": b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n}" + text("__globals__") + b"}sb.",
+        "BUILD on an own class's __setstate__": b"\x80\x02c__main__\nEvil\n)\x81}" + text("x") + text("y") + b"sb.",
+        "a name with dots inside (numpy.ndarray.tofile)": b"\x80\x04" + text("numpy") + text("ndarray.tofile") + b"\x93.",
+        "a name that fakes lines of output": b"\x80\x04" + text("os\nbeholder: all is well") + text("system") + b"\x93.",
+        "code in a torch pickle within the pickle": pickle.dumps(
+            {"G_ema": Calls(torch.storage._load_from_bytes, legacy(nested, b"", b""))}, 3
+        ),
+        "numpy's unpickler of objects": b"\x80\x02cnumpy\nload\n" + text("x.npy") + b"\x85R.",
+        "an own module as the source of a network": published.nvidia(native, Generator___modules={"x": Calls(exec, code)}),
+        "networks whose source is code, as a StyleGAN3": published.nvidia({"synthesis.input.freqs": row(4, 2)}),
+        "a torch zip with os.system": zipped(pickle.dumps({"g_ema": Calls(os.system, command)}, 2)),
+        "a torch file of before with os.system": legacy(pickle.dumps({"g_ema": Calls(os.system, command)}, 2)),
+        "a TorchScript program": _script(),
+        "a list in a list, 200,000 deep": deep,
+        "200 lists, each twice in the next": doubled + b".",
+        "a memo of two thousand million places": b"\x80\x02]r\xff\xff\xff\x7f.",
+        "60,000 keys made to collide": collide,
+        "two million instructions": b"\x80\x02" + b"]0" * 1_000_000 + b"N.",
+        "a text that claims 2**62 bytes": b"\x80\x04" + op("BINUNICODE8") + struct.pack("<Q", 2**62) + b"x.",
+        "bytes that claim 2**40": b"\x80\x04" + op("BINBYTES8") + struct.pack("<Q", 2**40) + b"x.",
+        "a generator of a million channels in 16 bytes": zipped(g_ema(**huge), _0=bytes(16)),
+        "a storage of 2**40 numbers, torch of before": legacy(g_ema(x=tensor(2**40, (2**40,))), pickle.dumps(["0"], 2), bytes(24)),
+        "one number repeated 2**40 times by strides": zipped(g_ema(x=tensor(1, (2**20, 2**20), stride=(0, 0))), _0=bytes(4)),
+        "a view past its storage's end": zipped(g_ema(x=tensor(4, (8,))), _0=bytes(16)),
+        "a compressed torch zip, 1,000 times larger unpacked": zipped(
+            g_ema(x=tensor(2**24, (2**24,))), compress=True, _0=bytes(2**26)
+        ),
+        "a safetensors header that claims 4 TiB": struct.pack("<Q", len(header)) + header,
+        "a safetensors header of 2**63 bytes": struct.pack("<Q", 2**63) + b"{}",
+        "a safetensors file of something else": save({"x": row(3)}),
+        "cut off in the middle": good[: len(good) // 2],
+        "networks cut off in the middle": published.nvidia(native)[:9000],
+        "a flipped bit in the numbers": _flipped(good),
+        "NaN in a weight": but(**{"conv1.conv.weight": torch.full((1, 8, 8, 3, 3), float("nan"))}),
+        "infinity in the mean w": published.rosinality(state, mean + float("inf")),
+        "a weight of another shape": but(**{"convs.0.conv.weight": row(1, 8, 7, 3, 3)}),
+        "a weight that is missing": published.rosinality({k: v for k, v in state.items() if k != "conv1.activate.bias"}, mean),
+        "a tensor too many": but(**{"convs.9.conv.weight": row(1, 8, 8, 3, 3)}),
+        "another filter than 1, 3, 3, 1": but(**{"convs.0.conv.blur.kernel": torch.ones(4, 4) / 4}),
+        "a text in the place of a tensor": but(**{"conv1.conv.weight": "x"}),
+        "a class-conditional generator": published.nvidia({**native, "mapping.embed.weight": row(8, 10)}, Generator__c_dim=10),
+        "architecture resnet": published.nvidia(native, SynthesisBlock__architecture="resnet"),
+        "a generator of 2**40 px": save({f"synthesis.b{2**k}.torgb.weight": row(3, 1, 1, 1) for k in range(2, 41)}),
+        "a zip of another kind (a spreadsheet)": many.getvalue(),
+        "a web page with another name": b"<!DOCTYPE html><html><script>alert(1)</script></html>",
+        "an empty file": b"",
+    }
+
+
+def _script() -> bytes:
+    import torch
+
+    file = io.BytesIO()
+    torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), file)
+    return file.getvalue()
+
+
+def _flipped(data: bytes) -> bytes:
+    at = data.index(b"archive/data/0") + 200
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
+def read(path: Path, reader: Callable[[Path], object]) -> Got:
+    """Read a file in a fork of this process, within limits, and tell what came of it."""
+    from beholder.errors import BeholderError
+
+    out, into = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(out)
+        deeds: list[str] = []
+        error: str | None = None
+        own = {str(path)}
+
+        def watch(event: str, arguments: tuple) -> None:
+            if event in _DEEDS or (event == "open" and str(arguments[0]) not in own):
+                deeds.append(f"{event} {arguments[:1]}")
+
+        now = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (now + MORE_MEMORY, now + MORE_MEMORY))
+        resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+        before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+        sys.addaudithook(watch)
+        try:
+            reader(path)
+        except BeholderError as refusal:
+            error = str(refusal)
+        except BaseException as fault:
+            error = f"FAULT {type(fault).__name__}: {fault}"
+        said = list(deeds)
+        took, peak = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        os.write(into, json.dumps([error, said, took, max(0, peak - before) / 1024]).encode())
+        os._exit(0)
+    os.close(into)
+    with os.fdopen(out, "rb") as pipe:
+        said = pipe.read()
+    _, status = os.waitpid(child, 0)
+    if not said:
+        return Got(f"FAULT killed, status {status}", (), float("nan"), float("nan"))
+    error, deeds, took, mib = json.loads(said)
+    return Got(error, tuple(deeds), took, mib)
+
+
+_DEEDS = {
+    "os.system", "os.exec", "os.fork", "os.posix_spawn", "subprocess.Popen", "import", "exec", "compile", "pickle.find_class",
+    "socket.connect", "socket.getaddrinfo", "ctypes.dlopen", "os.remove", "os.rename", "os.mkdir", "shutil.rmtree",
+}  # fmt: skip
+
+
+def read_generator(path: Path) -> object:
+    """What `beholder import generator=` does with a file."""
+    from beholder.editing.checkpoints import checkpoint
+    from beholder.storage import Place
+
+    return checkpoint.read(Place.at(path))
+
+
+def measure(folder: Path) -> dict[str, Got]:
+    """Every hostile file and what it got; good files are read first, so that nothing is left to import."""
+    import encodings.cp437  # noqa: F401  # how old zips spell names
+
+    import published
+    import reference
+    import torch
+
+    from beholder.editing.checkpoints import native, rosinality
+
+    torch.set_num_threads(1)
+    path, witness = folder / "file", folder / "witness"
+    state = reference.random_state(8, 32, 8, dim=8, layers=1)
+    generator = rosinality.read(published.rosinality(state, torch.zeros(8)))[1].generator
+    for data in (
+        published.rosinality(state, None),
+        published.rosinality(state, None, zip=False),
+        published.nvidia(generator.state_dict()),
+        published.tensorflow(generator.state_dict()),
+        native.write(generator),
+    ):
+        path.write_bytes(data)
+        read_generator(path)
+    readers = {"read as most do (pickle.load)": run_pickle} | dict.fromkeys(files := generators(witness), read_generator)
+    files["read as most do (pickle.load)"] = pickle.dumps(Calls(os.system, f"touch {witness}"))
+    found = {}
+    for name, reader in readers.items():
+        path.write_bytes(files[name])
+        found[name] = read(path, reader)
+        if witness.exists():
+            found[name] = replace(found[name], deeds=(*found[name].deeds, "RAN"))
+            witness.unlink()
+    return found
+
+
+def run_pickle(path: Path) -> object:
+    """What not to do, so that it is known to be seen."""
+    with path.open("rb") as file:
+        return pickle.load(file)
+
+
+if __name__ == "__main__":
+    import tempfile
+    import warnings
+
+    warnings.simplefilter("ignore")
+    with tempfile.TemporaryDirectory() as scratch:
+        found = measure(Path(scratch))
+        if sys.argv[1:] == ["--json"]:
+            print(json.dumps({name: asdict(got) for name, got in found.items()}))
+        else:
+            for number, (name, got) in enumerate(found.items()):
+                said = got.error.replace(scratch + "/", "") if got.error else "taken"
+                did = f"  DID {'; '.join(got.deeds)}" if got.deeds else ""
+                print(f"{number:3}  {name:52} {got.seconds:5.2f} s {got.mib:4.0f} MiB  {said}{did}")
