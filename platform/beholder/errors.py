@@ -10,7 +10,10 @@ BeholderError
 ├── EncoderError       a model or its weights that can't be had
 ├── WeightsError       weights that are not there or can't be read
 ├── EditError          a direction or an edit that makes no sense
-└── TasteError         judgements that no taste can be fitted to, or a taste that does not fit what it is asked
+├── TasteError         judgements that no taste can be fitted to, or a taste that does not fit what it is asked
+├── ChoiceError        a question or an answer that makes no sense
+│   └── Contradiction  an answer against one that stands
+└── StoreError         a database of choices that can't be reached, or is none
 """
 
 
@@ -55,6 +58,18 @@ class EditError(BeholderError):
 
 
 class TasteError(BeholderError):
+    pass
+
+
+class ChoiceError(BeholderError):
+    pass
+
+
+class Contradiction(ChoiceError):
+    pass
+
+
+class StoreError(BeholderError):
     pass
 
 

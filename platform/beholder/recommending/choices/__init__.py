@@ -1,0 +1,4 @@
+"""Choices: every question that was asked and every answer, kept in a database.
+
+question (the records), tables (the schema), schema (its versions, in versions/), store (the one door to the database).
+"""

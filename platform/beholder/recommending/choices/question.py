@@ -1,0 +1,100 @@
+"""Questions and answers: two edits of an image, side by side, and which one a person chose."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from beholder.errors import ChoiceError
+
+CHOICES = ("left", "right", "neither")
+_LONGEST = 200  # characters of a name
+
+
+@dataclass(frozen=True)
+class Question:
+    """Two edits of one image, shown to one person; the edit of nothing is the image as it is.
+
+    left, right: direction -> alpha. strategy: what chose the pair; probability: with what chance it chose this one, where it knows.
+    model: the version of the taste that it had. asked_at: with a time zone.
+    """
+
+    question_id: str
+    user_id: str
+    image_id: str
+    left: Mapping[str, float]
+    right: Mapping[str, float]
+    strategy: str
+    asked_at: datetime
+    probability: float | None = None
+    model: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("question_id", "user_id", "image_id", "strategy"):
+            _named(name, getattr(self, name))
+        for name in ("left", "right"):
+            for direction, alpha in getattr(self, name).items():
+                _named("direction", direction)
+                if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not math.isfinite(alpha):
+                    raise ChoiceError(f"{name} of question {self.question_id}: {direction}={alpha!r}, expected a finite number")
+        if self.left == self.right:
+            raise ChoiceError(f"question {self.question_id} shows the same edit on both sides")
+        if self.probability is not None and not 0 < self.probability <= 1:
+            raise ChoiceError(f"probability of question {self.question_id} must be above 0 and at most 1, got {self.probability}")
+        _timed("asked_at", self.asked_at)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a person chose. event_id: the client's own, the same when it is sent again. response_seconds: from shown to chosen."""
+
+    event_id: str
+    question_id: str
+    choice: str
+    answered_at: datetime
+    response_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("event_id", "question_id"):
+            _named(name, getattr(self, name))
+        if self.choice not in CHOICES:
+            raise ChoiceError(f"choice must be one of {', '.join(CHOICES)}, got {self.choice!r}")
+        seconds = self.response_seconds
+        if seconds is not None and not (math.isfinite(seconds) and seconds >= 0):
+            raise ChoiceError(f"response_seconds must be a number of 0 or more, got {seconds}")
+        _timed("answered_at", self.answered_at)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An answered question. number: the person's own count of changes when it was answered, so choices come in that order."""
+
+    question: Question
+    answer: Answer
+    number: int
+
+    @property
+    def left_won(self) -> float:
+        """1 left, 0 right, 0.5 neither: what tastes learn from."""
+        return {"left": 1.0, "right": 0.0, "neither": 0.5}[self.answer.choice]
+
+
+def edit_text(edit: Mapping[str, float]) -> str:
+    """An edit as JSON, in order of the names: equal edits have equal texts, and every alpha comes back to the last bit."""
+    return json.dumps({name: float(edit[name]) for name in sorted(edit)}, allow_nan=False)
+
+
+def edit_of(text: str) -> dict[str, float]:
+    """The edit of `edit_text`."""
+    return {str(name): float(alpha) for name, alpha in json.loads(text).items()}
+
+
+def _named(name: str, value: str) -> None:
+    if not isinstance(value, str) or not value or len(value) > _LONGEST or "\x00" in value:
+        raise ChoiceError(f"{name} must be text of 1 to {_LONGEST} characters, got {str(value)[:40]!r}")
+
+
+def _timed(name: str, value: datetime) -> None:
+    if value.tzinfo is None or value.astimezone(UTC).year < 1970:
+        raise ChoiceError(f"{name} must be a time since 1970 with a time zone, got {value}")

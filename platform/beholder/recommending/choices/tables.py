@@ -1,0 +1,51 @@
+"""Tables of the store of choices, as the newest version of the schema has them. Times are UTC, as ISO 8601 text."""
+
+from sqlalchemy import Column, Float, ForeignKey, Index, Integer, MetaData, Table, Text
+
+METADATA = MetaData()
+
+# changes: how many answers, undone answers and imports there have been; a copy of a person's choices is fresh while it stands.
+PEOPLE = Table(
+    "people",
+    METADATA,
+    Column("user_id", Text, primary_key=True),
+    Column("changes", Integer, nullable=False),
+)
+
+QUESTIONS = Table(
+    "questions",
+    METADATA,
+    Column("question_id", Text, primary_key=True),
+    Column("user_id", Text, ForeignKey("people.user_id"), nullable=False),
+    Column("image_id", Text, nullable=False),
+    Column("left_edit", Text, nullable=False),
+    Column("right_edit", Text, nullable=False),
+    Column("strategy", Text, nullable=False),
+    Column("probability", Float(53)),
+    Column("model", Text, nullable=False),
+    Column("asked_at", Text, nullable=False),
+    Index("questions_of_people", "user_id"),
+)
+
+# One answer a question: an answer that is undone is gone.
+ANSWERS = Table(
+    "answers",
+    METADATA,
+    Column("question_id", Text, ForeignKey("questions.question_id"), primary_key=True),
+    Column("event_id", Text, nullable=False, unique=True),
+    Column("choice", Text, nullable=False),
+    Column("response_seconds", Float(53)),
+    Column("answered_at", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+)
+
+# Images that a person brought, by where their bytes lie, to be removed with the person.
+UPLOADS = Table(
+    "uploads",
+    METADATA,
+    Column("image_id", Text, primary_key=True),
+    Column("user_id", Text, ForeignKey("people.user_id"), nullable=False),
+    Column("uri", Text, nullable=False),
+    Column("uploaded_at", Text, nullable=False),
+    Index("uploads_of_people", "user_id"),
+)

@@ -1,0 +1,192 @@
+"""What every store of choices has to do, whatever database is behind it: `class TestX(StoreContract)` with a fixture `url`."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from beholder.errors import ChoiceError, Contradiction, StoreError
+from beholder.recommending.choices.question import Answer, Question
+from beholder.recommending.choices.store import Store
+
+NOON = datetime(2026, 5, 4, 12, 0, 0, 123456, tzinfo=UTC)
+
+
+def question(number: int = 1, user_id: str = "ana", **more) -> Question:
+    edits = {"left": {"smile": 1.4 + number / 7, "glasses": -2.0}, "right": {}}
+    named = {"strategy": "random", "probability": 1 / 3, "model": "bayes-1", "asked_at": NOON + timedelta(seconds=number)}
+    return Question(f"q{number}", user_id, "face-1", **(edits | named | more))
+
+
+def answer(number: int = 1, choice: str = "left", event_id: str | None = None) -> Answer:
+    return Answer(event_id or f"e{number}", f"q{number}", choice, NOON + timedelta(minutes=number), 0.1 + number / 3)
+
+
+class StoreContract:
+    @pytest.fixture
+    def url(self) -> str:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def store(self, url):
+        store = Store(url)
+        yield store
+        store.close()
+
+    def test_what_was_asked_and_answered_comes_back_as_it_was(self, store, url):
+        asked = [question(number) for number in range(1, 6)]
+        for each in asked:
+            store.ask(each)
+        for number in (3, 1, 2):
+            assert store.answer(answer(number, "neither" if number == 3 else "right"))
+        again = Store(url)
+        found = again.choices("ana")
+        assert [choice.question for choice in found] == [asked[2], asked[0], asked[1]]
+        assert [choice.answer for choice in found] == [answer(3, "neither"), answer(1, "right"), answer(2, "right")]
+        assert [choice.left_won for choice in found] == [0.5, 0.0, 0.0]
+        assert again.open_questions("ana") == asked[3:]
+        assert again.question("q4") == asked[3]
+        again.close()
+
+    def test_a_retry_is_counted_once(self, store):
+        for _ in range(3):
+            store.ask(question())
+        assert [store.answer(answer()) for _ in range(3)] == [True, False, False]
+        assert not store.answer(answer(event_id="another event, the same choice"))
+        assert len(store.choices("ana")) == 1
+        assert store.changes("ana") == 1
+
+    def test_a_contradiction_is_refused_and_changes_nothing(self, store):
+        store.ask(question(1))
+        store.ask(question(2))
+        store.answer(answer(1, "left"))
+        with pytest.raises(Contradiction, match="answered with left, not right; undo that first"):
+            store.answer(answer(1, "right", event_id="e9"))
+        with pytest.raises(Contradiction, match="sent before, as left for question q1"):
+            store.answer(answer(2, "left", event_id="e1"))
+        with pytest.raises(Contradiction, match="asked before, with other content"):
+            store.ask(question(1, right={"hat": 1.0}))
+        with pytest.raises(Contradiction, match="asked before"):
+            store.ask(question(1, user_id="bo"))
+        assert [(choice.question, choice.answer) for choice in store.choices()] == [(question(1), answer(1))]
+        assert store.changes("ana") == 1
+
+    def test_an_answer_to_nothing_is_refused(self, store):
+        with pytest.raises(ChoiceError, match="no question 'q1' was asked"):
+            store.answer(answer(1))
+        with pytest.raises(ChoiceError, match="no question 'q1' was asked"):
+            store.undo("q1")
+        with pytest.raises(ChoiceError, match="no question 'q1' was asked"):
+            store.question("q1")
+
+    def test_an_answer_can_be_taken_back_and_given_otherwise(self, store):
+        store.ask(question())
+        store.answer(answer(1, "left"))
+        assert store.undo("q1")
+        assert not store.undo("q1")
+        assert store.choices("ana") == []
+        assert store.changes("ana") == 2
+        assert store.answer(answer(1, "right", event_id="e2"))
+        assert store.choices("ana")[0].answer.choice == "right"
+        assert store.changes("ana") == 3
+
+    def test_changes_of_one_are_not_those_of_another(self, store):
+        store.ask(question(1, "ana"))
+        store.ask(question(2, "bo"))
+        store.answer(answer(2))
+        assert (store.changes("ana"), store.changes("bo"), store.changes("nobody")) == (0, 1, 0)
+        assert store.people() == ["ana", "bo"]
+        assert [choice.question.user_id for choice in store.choices()] == ["bo"]
+
+    def test_many_are_kept_together_or_not_at_all(self, store):
+        rows = [(question(1), answer(1)), (question(2), None), (question(3), answer(3))]
+        assert store.add(rows) == 2
+        assert store.add(rows) == 0
+        with pytest.raises(Contradiction):
+            store.add([(question(4), answer(4)), (question(3), answer(3, "right"))])
+        assert len(store.choices()) == 2
+        with pytest.raises(ChoiceError):
+            store.question("q4")
+
+    def test_somebody_forgotten_leaves_nothing_and_takes_nobody_along(self, store):
+        for number, user_id in enumerate(["ana", "ana", "bo"], 1):
+            store.ask(question(number, user_id))
+        store.answer(answer(1))
+        store.answer(answer(3))
+        store.uploaded("ana", "photo-1", "s3://b/photo-1", at=NOON)
+        store.uploaded("ana", "photo-1", "s3://b/photo-1", at=NOON)
+        store.uploaded("bo", "photo-2", "s3://b/photo-2", at=NOON)
+        with pytest.raises(Contradiction, match="brought by somebody else"):
+            store.uploaded("bo", "photo-1", "elsewhere", at=NOON)
+        gone = store.forget("ana")
+        assert (gone.questions, gone.answers, gone.uploads) == (2, 1, ("s3://b/photo-1",))
+        assert store.people() == ["bo"]
+        assert (store.choices("ana"), store.open_questions("ana"), store.changes("ana")) == ([], [], 0)
+        assert len(store.choices("bo")) == 1
+        again = store.forget("ana")
+        assert (again.questions, again.answers, again.uploads) == (0, 0, ())
+
+    def test_any_text_is_text(self, store):
+        name = "Robert'); DROP TABLE answers;-- ąß漢🙂"
+        store.ask(question(1, user_id=name))
+        store.answer(answer(1, event_id=name))
+        assert store.choices(name)[0].answer.event_id == name
+        assert store.people() == [name]
+
+    def test_many_at_once_are_all_kept_and_numbered(self, url):
+        Store(url).close()
+        failed = []
+
+        def answer_ten(worker: int) -> None:
+            store = Store(url)
+            try:
+                for number in range(worker * 10, worker * 10 + 10):
+                    store.ask(question(number))
+                    store.answer(answer(number))
+            except Exception as error:
+                failed.append(error)
+            finally:
+                store.close()
+
+        workers = [threading.Thread(target=answer_ten, args=(worker,)) for worker in range(4)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        store = Store(url)
+        assert failed == []
+        assert [choice.number for choice in store.choices("ana")] == list(range(1, 41))
+        assert store.changes("ana") == 40
+        store.close()
+
+    def test_a_retry_in_the_same_moment_is_counted_once(self, store, url):
+        store.ask(question())
+        new, failed = [], []
+        together = threading.Barrier(6)
+
+        def send() -> None:
+            mine = Store(url)
+            together.wait()
+            try:
+                new.append(mine.answer(answer()))
+            except Exception as error:
+                failed.append(error)
+            finally:
+                mine.close()
+
+        senders = [threading.Thread(target=send) for _ in range(6)]
+        for sender in senders:
+            sender.start()
+        for sender in senders:
+            sender.join()
+        assert failed == []
+        assert sorted(new) == [False] * 5 + [True]
+        assert len(store.choices()) == 1
+
+    def test_a_schema_of_the_future_is_refused(self, store, url):
+        from sqlalchemy import text
+
+        with store.engine.begin() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        with pytest.raises(StoreError, match="schema 9999, newer than this Beholder's"):
+            Store(url)
