@@ -217,7 +217,7 @@ class StyledConv(nn.Module):
         gain = math.sqrt(2)
         x = torch.addcmul((shift * gain).to(x.dtype), x, (demodulate * gain)[:, :, None, None].to(x.dtype))
         x = functional.leaky_relu(x, 0.2, inplace=True)
-        return x if self.clamp is None else x.clamp(-self.clamp * gain, self.clamp * gain)
+        return x if self.clamp is None else x.clamp(-self.clamp, self.clamp)
 
 
 class ToRGB(nn.Module):

@@ -57,8 +57,20 @@ def random_state(resolution: int, base: int, most: int, *, dim: int = 512, layer
     return state
 
 
-def draw(state: State, mean: Tensor, z: Tensor, *, truncation: float = 1.0, noise: str = "const") -> Tensor:
-    """Images [N, 3, R, R] of latents z [N, dim]."""
+def draw(
+    state: State, mean: Tensor, z: Tensor, *, truncation: float = 1.0, noise: str = "const", clamp: float = math.inf
+) -> Tensor:
+    """Images [N, 3, R, R] of latents z [N, dim]; clamp: conv_clamp, what a convolution's result is held within."""
+
+    def to_rgb(name: str, x: Tensor) -> Tensor:
+        return (_modulated(state, name, x, w, demodulate=False, up=False) + state[f"{name}.bias"]).clamp(-clamp, clamp)
+
+    def styled(name: str, x: Tensor, number: int, *, up: bool = False) -> Tensor:
+        x = _modulated(state, name, x, w, demodulate=True, up=up)
+        if noise == "const":
+            x = x + state[f"noises.noise_{number}"] * state[f"{name}.noise.weight"]
+        return _bent(x + state[f"{name}.activate.bias"].view(1, -1, 1, 1)).clamp(-clamp, clamp)
+
     state = {name: value.double() for name, value in state.items()}
     w = z.double() / (z.double().pow(2).mean(dim=1, keepdim=True) + 1e-8).sqrt()
     layer = 1
@@ -68,32 +80,20 @@ def draw(state: State, mean: Tensor, z: Tensor, *, truncation: float = 1.0, nois
         layer += 1
     w = mean.double() + truncation * (w - mean.double())
 
-    x = state["input.input"].repeat(len(z), 1, 1, 1)
-    x = _styled(state, "conv1", x, w, noise, 0)
-    image = _to_rgb(state, "to_rgb1", x, w)
+    x = styled("conv1", state["input.input"].repeat(len(z), 1, 1, 1), 0)
+    image = to_rgb("to_rgb1", x)
     at = 0
     while f"to_rgbs.{at}.conv.weight" in state:
-        x = _styled(state, f"convs.{2 * at}", x, w, noise, 2 * at + 1, up=True)
-        x = _styled(state, f"convs.{2 * at + 1}", x, w, noise, 2 * at + 2)
+        x = styled(f"convs.{2 * at}", x, 2 * at + 1, up=True)
+        x = styled(f"convs.{2 * at + 1}", x, 2 * at + 2)
         spread = functional.pad(_between_zeros(image), (2, 2, 2, 2))[..., :-1, :-1]
-        image = _filtered(spread) + _to_rgb(state, f"to_rgbs.{at}", x, w)
+        image = _filtered(spread) + to_rgb(f"to_rgbs.{at}", x)
         at += 1
     return image
 
 
 def _bent(x: Tensor) -> Tensor:
     return torch.where(x > 0, x, 0.2 * x) * math.sqrt(2)
-
-
-def _styled(state: State, name: str, x: Tensor, w: Tensor, noise: str, number: int, *, up: bool = False) -> Tensor:
-    x = _modulated(state, name, x, w, demodulate=True, up=up)
-    if noise == "const":
-        x = x + state[f"noises.noise_{number}"] * state[f"{name}.noise.weight"]
-    return _bent(x + state[f"{name}.activate.bias"].view(1, -1, 1, 1))
-
-
-def _to_rgb(state: State, name: str, x: Tensor, w: Tensor) -> Tensor:
-    return _modulated(state, name, x, w, demodulate=False, up=False) + state[f"{name}.bias"]
 
 
 def _modulated(state: State, name: str, x: Tensor, w: Tensor, *, demodulate: bool, up: bool) -> Tensor:

@@ -139,6 +139,7 @@ PLAIN: Doubles = {
     "builtins.set": _set,
     "__builtin__.set": _set,
     "_codecs.encode": _latin1,
+    "__builtin__.bytes": lambda: b"",  # how protocol 2 spells no bytes at all
     "numpy.dtype": _dtype,
     "numpy.ndarray": Array,
     "numpy.core.multiarray._reconstruct": _array,
