@@ -6,6 +6,12 @@ A command's module has a frozen dataclass `Settings` and `main(settings, run)`; 
 COMMANDS = {
     "demo": ("beholder.jobs.demo", "the whole way on the sample that ships with the project"),
     "import": ("beholder.jobs.import_", "spreadsheets of judgements, embeddings or a StyleGAN2 from elsewhere -> the workspace"),
+    "directions": ("beholder.jobs.directions", "what a generator's pictures can be moved along: listed, and drawn from -3 to 3"),
+    "directions import": (
+        "beholder.jobs.import_directions",
+        "other programs' directions (InterFaceGAN, GANSpace, StyleSpace, StyleCLIP, ...), alpha measured on the generator",
+    ),
+    "directions learn": ("beholder.jobs.learn_directions", "a new direction from labelled pictures, or from two texts"),
     "embed": (
         "beholder.jobs.embed",
         "images -> a table of CLIP embeddings, on all cores and GPUs of a machine or cluster",
@@ -20,6 +26,10 @@ COMMANDS = {
     "bench bayes": (
         "beholder.jobs.bench_bayes",
         "what one choice costs: a posterior updated, 1,000 images scored",
+    ),
+    "bench editor": (
+        "beholder.jobs.bench_editor",
+        "pictures a second and memory of generators, beside the machine's limit, and what a slider costs",
     ),
     "build portraits": (
         "beholder.jobs.build_portraits",

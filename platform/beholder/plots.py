@@ -2,7 +2,7 @@
 
 import io
 import itertools
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -200,6 +200,37 @@ def luck(people: pd.DataFrame, *, title: str) -> "Figure":
 
 
 _PAPER = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.8}
+
+
+def strips(rows: Sequence[tuple[str, str, np.ndarray]], alphas: Sequence[float], *, title: str) -> "Figure":
+    """Pictures side by side, a column for each alpha: rows of (name, what it means, uint8 [len(alphas), H, W, 3]).
+
+    A name that is that of the row above it is not written again.
+    """
+    side, left, top, gap = 1.05, 1.9, 0.75, 0.12  # inches
+    starts = [row == 0 or rows[row - 1][0] != each[0] for row, each in enumerate(rows)]
+    width, height = left + side * len(alphas) + 0.1, top + side * len(rows) + gap * sum(starts)
+    figure = new(width, height)
+    figure.set_layout_engine("none")
+    figure.text(0.15 / width, 1 - 0.27 / height, title, color=INK, fontsize=11, va="center")
+    for column, alpha in enumerate(alphas):
+        at = (left + side * (column + 0.5)) / width
+        weight = "bold" if alpha == 0 else "normal"
+        figure.text(
+            at, 1 - 0.6 / height, f"{alpha:+g}" if alpha else "0", color=INK, fontsize=9, ha="center", va="center", weight=weight
+        )
+    bottom = height - top
+    for (name, means, pictures), first in zip(rows, starts, strict=True):
+        bottom -= side + gap * (first and bottom < height - top)
+        if first:
+            figure.text(0.15 / width, (bottom + side * 0.62) / height, name, color=INK, fontsize=10, weight="bold", va="center")
+            figure.text(0.15 / width, (bottom + side * 0.36) / height, means, color=INK, fontsize=7.5, va="center", linespacing=1.3)
+        for column, picture in enumerate(pictures):
+            box = ((left + side * column + 0.02) / width, (bottom + 0.02) / height, (side - 0.04) / width, (side - 0.04) / height)
+            axes = figure.add_axes(box)
+            axes.imshow(picture, interpolation="antialiased")
+            axes.axis("off")
+    return figure
 
 
 def _coordinate(column: pd.Series, log: bool) -> tuple[np.ndarray, list[tuple[float, str]]]:

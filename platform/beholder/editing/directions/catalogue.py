@@ -2,7 +2,7 @@
 
 Names, parameters and ranges only: except for StyleSpace's, which are lists of channels, the vectors are in files that the user
 brings. A published strength counts in its family's own units (UNITS); a positive alpha of ours does what the name says, so where
-the published one did the contrary the direction is turned round.
+the published one did the contrary (StyleSpace's blond hair darkens) the direction is turned round.
 """
 
 from dataclasses import dataclass, field
@@ -18,13 +18,14 @@ UNITS = {"interfacegan": 0.5, "interfacegan w+": 1.0, "ganspace": 1.0, "stylespa
 class Published:
     """One published direction.
 
-    range: its published strengths. flip: the published positive strength does the contrary of the name. file: what the user
-    brings; empty: nothing. component, layers, channels: what it is in that file, or in S.
+    name: as published, _ for a space. range: its published strengths; None where none are. flip: the published positive strength
+    does the contrary of what `says` has for the high end. file: what the user brings; empty: nothing.
+    component, layers, channels: what it is in that file, or in S.
     """
 
     name: str
     family: str
-    range: tuple[float, float]
+    range: tuple[float, float] | None
     says: Says
     file: str = ""
     component: int | None = None
@@ -56,20 +57,26 @@ def find(domain: str, name: str) -> Published:
 
 
 def _principal(
-    name: str, at: tuple[int, int, int], range: tuple[float, float], says: Says, *, flip: bool = False, file: str = "ffhq_pca.pt"
+    name: str,
+    at: tuple[int, int, int],
+    range: tuple[float, float] | None,
+    says: Says,
+    *,
+    flip: bool = False,
+    file: str = "ffhq_pca.pt",
 ) -> Published:
     component, first, last = at
     return Published(name, "ganspace", range, says, file, component, (first, last), flip=flip)
 
 
-def _channels(name: str, channels: str, range: tuple[float, float], says: Says, *, flip: bool = False) -> Published:
+def _channels(name: str, channels: str, range: tuple[float, float] | None, says: Says, *, flip: bool = False) -> Published:
     return Published(name, "stylespace", range, says, channels=channels, flip=flip)
 
 
 _FFHQ = (
-    Published("older", "interfacegan", (-10, 10), ("who is young", "who is old"), "age.pt"),
+    Published("age", "interfacegan", (-10, 10), ("who is young", "who is old"), "age.pt"),
     Published("smile", "interfacegan", (-5, 5), ("not smiling", "smiling"), "smile.pt"),
-    Published("turn_right", "interfacegan", (-7, 7), ("looking to the left", "looking to the right"), "rotation.pt"),
+    Published("rotation", "interfacegan", (-7, 7), ("looking to the left", "looking to the right"), "rotation.pt"),
     Published("fs_glasses", "interfacegan w+", (-20, 30), ("without glasses", "wearing glasses"), "Eyeglasses_boundary.npy"),
     Published("fs_smiling", "interfacegan w+", (-10, 10), ("not smiling", "smiling"), "Smiling_boundary.npy"),
     Published("fs_makeup", "interfacegan w+", (-10, 15), ("without makeup", "with heavy makeup"), "Heavy_Makeup_boundary.npy"),
@@ -80,7 +87,7 @@ _FFHQ = (
     _principal("nose_length", (51, 4, 5), (-30, 30), ("with a short nose", "with a long nose"), flip=True),
     _principal("eyebrow_thickness", (37, 8, 9), (-20, 20), ("with thin eyebrows", "with thick eyebrows"), flip=True),
     _principal("displeased", (36, 4, 7), (-10, 10), ("content", "displeased")),
-    _principal("head_angle_up", (11, 1, 4), (-15, 15), ("looking down", "looking up")),
+    _principal("head_angle_up", (11, 1, 4), None, ("looking down", "looking up")),
     _channels("black_hair", "12:479", (-7, 10), ("with light hair", "with black hair")),
     _channels("blond_hair", "12:479 12:266", (-10, 7), ("with dark hair", "with blond hair"), flip=True),
     _channels("grey_hair", "11:286", (-7, 7), ("with hair of one colour", "with grey hair"), flip=True),
@@ -93,26 +100,30 @@ _FFHQ = (
     _channels("goatee", "9:421", (-7, 7), ("without a goatee", "with a goatee")),
     _channels("earrings", "8:81", (0, 15), ("", "wearing earrings")),
     _channels("glasses", "3:288 2:175 3:120 2:97", (-10, 10), ("without glasses", "wearing glasses"), flip=True),
-    _channels("feminine", "9:6", (-10, 7), ("masculine", "feminine")),
+    _channels("bangs", "3:259 6:285 5:414 6:128 9:295 6:322 6:487 6:504", None, ("", "with bangs")),
+    _channels("sslipstick", "15:45", None, ("", "wearing lipstick")),
+    _channels("wear_suit", "9:441 8:292 11:358 6:223", None, ("", "wearing a suit")),
+    _channels("gender", "9:6", (-10, 7), ("masculine", "feminine")),
 )  # fmt: skip
 _CAR = (
-    _principal("pose_1", (0, 0, 5), (-10, 10), ("", ""), file="cars_pca.pt"),
-    _principal("cube", (16, 3, 6), (-20, 20), ("", "like a cube"), file="cars_pca.pt"),
-    _principal("color", (22, 9, 11), (-20, 20), ("", "in another colour"), file="cars_pca.pt"),
-    _principal("grass", (41, 9, 11), (-20, 20), ("", "on grass"), file="cars_pca.pt"),
-    _channels("front", "8:411", (-10, 10), ("", "")),
-    _channels("headlights", "8:441 9:355", (-10, 10), ("", "")),
-    _channels("grill", "9:191", (-10, 10), ("", "")),
-    _channels("trees", "9:108", (-10, 10), ("", "")),
-    _channels("sky", "12:76", (-10, 10), ("", "")),
-    _channels("hubcap", "12:113 12:439", (-10, 10), ("", "")),
-    _channels("car_color", "12:142 15:227", (-10, 10), ("", "")),
-    _channels("logo", "9:185", (-10, 10), ("", "")),
-    _channels("wheel_angle", "8:420", (-10, 10), ("", "")),
+    _principal("pose_1", (0, 0, 5), None, ("", ""), file="cars_pca.pt"),
+    _principal("pose_2", (0, 0, 5), None, ("", ""), file="cars_pca.pt"),
+    _principal("cube", (16, 3, 6), None, ("", "like a cube"), file="cars_pca.pt"),
+    _principal("color", (22, 9, 11), None, ("", "in another colour"), file="cars_pca.pt"),
+    _principal("grass", (41, 9, 11), None, ("", "on grass"), file="cars_pca.pt"),
+    _channels("front", "8:411", None, ("", "")),
+    _channels("headlights", "8:441 9:355", None, ("", "")),
+    _channels("grill", "9:191", None, ("", "")),
+    _channels("trees", "9:108", None, ("", "")),
+    _channels("grass_ss", "12:107", None, ("", "")),
+    _channels("sky", "12:76", None, ("", "")),
+    _channels("hubcap", "12:113 12:439", None, ("", "")),
+    _channels("car_color", "12:142 15:227", None, ("", "")),
+    _channels("logo", "9:185", None, ("", "")),
+    _channels("wheel_angle", "8:420", None, ("", "")),
 )
 CATALOGUE = {"ffhq": _FFHQ, "car": _CAR}
-# Published under names of their own and not by a fixed vector, so that no file of directions can bring them: what they do depends on
-# the picture. Name -> published range.
+# What the mappers do depends on the picture, so no vector can bring them. Name -> published range.
 MAPPERS = {
     "afro": (0, 0.14), "angry": (0, 0.14), "bobcut": (0, 0.18), "bowlcut": (0, 0.14), "mohawk": (0, 0.10),
     "curly_hair": (0, 0.12), "purple_hair": (0, 0.12), "surprised": (0, 0.10), "beyonce": (0, 0.12),

@@ -21,6 +21,7 @@ from beholder.editing.directions.direction import Direction
 from beholder.editing.directions.scaling import projection_spread
 from beholder.editing.generator import Generator
 from beholder.editing.latent import of_seeds
+from beholder.editing.pixels import to_pixels
 from beholder.errors import ConfigError, EditError
 
 LEAST = 20  # labelled pictures that a direction takes
@@ -41,7 +42,7 @@ class Clip(Protocol):
 class Texts:
     """How a direction is found from two texts."""
 
-    pictures: int = setting(1000, "pictures that are drawn and compared with both texts")
+    pictures: int = setting(500, "pictures that are drawn and compared with both texts")
     truncation: float = setting(1.0, "below 1: more ordinary pictures")
 
     def __post_init__(self) -> None:
@@ -103,8 +104,7 @@ def from_texts(
         seeds = range(_FIRST_SEED + start, _FIRST_SEED + min(start + _BATCH, config.pictures))
         latent = of_seeds(generator, seeds, truncation=config.truncation)
         with torch.no_grad():
-            pixels = ((generator.synthesis(latent.ws).clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-        scores.append(clip.images(pixels.permute(0, 2, 3, 1).contiguous().cpu().numpy()) @ (second - first))
+            scores.append(clip.images(to_pixels(generator.synthesis(latent.ws))) @ (second - first))
         ws.append(latent.ws[:, 0].cpu())
         progress(len(seeds))
     labels = torch.from_numpy(np.concatenate(scores).astype(np.float32))[:, None]

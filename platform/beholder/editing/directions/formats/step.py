@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from beholder.config import setting
 from beholder.editing.checkpoints.unpickling import RefusedError
 from beholder.editing.directions.direction import Space
 from beholder.editing.generator import GeneratorConfig
@@ -27,18 +26,20 @@ class Step:
 
 @dataclass(frozen=True)
 class Hints:
-    """What the user tells of a file that does not tell it itself."""
+    """What the user tells of a file that does not tell it itself.
 
-    space: str | None = setting(None, "z, w, w+ or s, where the file leaves it open")
-    layers: list[int] | None = setting(
-        None, "[first, past the last] row of w+ that it moves, like [7, 9]; null: as the file says, or all"
-    )
-    component: str | None = setting(None, "which one, of a file with several: a number from 0, or a name in it")
-    convs_only: bool = setting(False, "stylespace: layers are numbered without those to RGB (17 at 1024 px instead of 26)")
+    space: z, w or w+. layers: first and past the last row of w+ that it moves. component: which one of several, a number or a name.
+    convs_only: channels are told by layers numbered without those to RGB.
+    """
+
+    space: str | None = None
+    layers: list[int] | None = None
+    component: str | None = None
+    convs_only: bool = False
 
     def __post_init__(self) -> None:
-        if self.space not in (None, "z", "w", "w+", "s"):
-            raise ConfigError(f"space must be z, w, w+ or s, not {self.space!r}")
+        if self.space not in (None, "z", "w", "w+"):
+            raise ConfigError(f"space must be z, w or w+, not {self.space!r}")
         if self.layers is not None and (len(self.layers) != 2 or not 0 <= self.layers[0] < self.layers[1]):
             raise ConfigError(f"layers must be [first, past the last], got {self.layers}")
 
