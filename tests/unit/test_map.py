@@ -35,6 +35,7 @@ DOORS = {
     "sqlalchemy": ("platform/beholder/recommending/choices/*",),
     "alembic": ("platform/beholder/recommending/choices/*",),
     "psycopg": (),
+    "dlib": ("platform/beholder/editing/landmarks.py",),
     "diffusers": ("platform/beholder/editing/diffusion.py",),
     "matplotlib": ("platform/beholder/plots.py",),
     "optuna": (JOBS,),

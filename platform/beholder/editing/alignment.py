@@ -1,0 +1,136 @@
+"""Alignment: the square around a face that generators of faces were trained on, cut out of a photo and put back.
+
+The square is that of FFHQ (Karras et al., "A Style-Based Generator Architecture for Generative Adversarial Networks", 2019,
+appendix A): placed by eyes and mouth, so that they lie at about the same places in every picture.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from beholder.errors import EditError
+
+LEAST_SIDE = 64  # pixels of a photo below which a square holds too little of a face
+_LEFT_EYE, _RIGHT_EYE, _MOUTH = slice(36, 42), slice(42, 48), (48, 54)
+
+
+@dataclass(frozen=True)
+class Square:
+    """A square in a photo, turned as the face is.
+
+    centre and half are x and y in pixels; half is the vector from the centre to the middle of the right side.
+    """
+
+    centre: tuple[float, float]
+    half: tuple[float, float]
+
+    def __post_init__(self) -> None:
+        if not all(math.isfinite(value) for value in (*self.centre, *self.half)) or self.side == 0:
+            raise EditError(f"a square of {self.side} pixels around {self.centre} is no place for a face")
+
+    @classmethod
+    def around(cls, points: np.ndarray) -> "Square":
+        """FFHQ's square around 68 landmarks [68, 2]. Raises EditError where it would be smaller than LEAST_SIDE."""
+        left, right = points[_LEFT_EYE].mean(axis=0), points[_RIGHT_EYE].mean(axis=0)
+        eyes, across = (left + right) / 2, right - left
+        down = points[list(_MOUTH)].mean(axis=0) - eyes
+        half = across - np.array([-down[1], down[0]])  # the line of the eyes, and the one square to that from eyes to mouth
+        half *= max(2.0 * np.hypot(*across), 1.8 * np.hypot(*down)) / max(np.hypot(*half), 1e-9)
+        centre = eyes + 0.1 * down
+        found = cls((float(centre[0]), float(centre[1])), (float(half[0]), float(half[1])))
+        if found.side < LEAST_SIDE:
+            raise EditError(
+                f"the face is too small to edit: the square around it has {found.side:.0f} pixels a side, at least {LEAST_SIDE} "
+                f"are needed; take a larger photo"
+            )
+        return found
+
+    @property
+    def side(self) -> float:
+        """Its length in pixels."""
+        return 2 * math.hypot(*self.half)
+
+    @property
+    def corners(self) -> np.ndarray:
+        """x and y of the upper left, lower left, lower right and upper right corner, as the face stands: float [4, 2]."""
+        x, y, centre = np.array(self.half), np.array([-self.half[1], self.half[0]]), np.array(self.centre)
+        return np.stack([centre - x - y, centre - x + y, centre + x + y, centre + x - y])
+
+    def to_photo(self, at: np.ndarray) -> np.ndarray:
+        """Places in the square, 0..1 from its upper left corner [..., 2] -> pixels of the photo [..., 2]."""
+        x, y = np.array(self.half), np.array([-self.half[1], self.half[0]])
+        along = 2 * at - 1
+        return np.array(self.centre) + along[..., :1] * x + along[..., 1:] * y
+
+    def from_photo(self, at: np.ndarray) -> np.ndarray:
+        """Pixels of the photo [..., 2] -> places in the square."""
+        x, y = np.array(self.half), np.array([-self.half[1], self.half[0]])
+        away = np.asarray(at) - np.array(self.centre)
+        return (np.stack([away @ x, away @ y], axis=-1) / (x @ x) + 1) / 2
+
+
+def cut(photo: np.ndarray, square: Square, size: int) -> np.ndarray:
+    """The square of a photo, uint8 RGB [H, W, 3] -> [size, size, 3], upright.
+
+    What lies outside the photo is its mirror image, fading into a blur and then into the photo's median, as in FFHQ.
+    """
+    margin = max(3, round(0.1 * square.side))
+    corners = square.corners
+    low = np.floor(corners.min(axis=0)).astype(int) - margin
+    high = np.ceil(corners.max(axis=0)).astype(int) + margin
+    scene = _scene(photo, low, high, square.side)
+    step = max(1, int(square.side / size / 2))
+    if step > 1:
+        scene = functional.avg_pool2d(scene, step, ceil_mode=False)
+    finer = max(1, math.ceil(square.side / step / size))
+    ticks = (np.arange(size * finer) + 0.5) / (size * finer)
+    places = square.to_photo(np.stack(np.meshgrid(ticks, ticks), axis=-1))
+    rgb = functional.avg_pool2d(sample(scene, (places - low) / step, "bilinear"), finer)
+    return rgb[0].permute(1, 2, 0).round().clamp(0, 255).to(torch.uint8).numpy()
+
+
+def sample(image: Tensor, places: np.ndarray, mode: Literal["bilinear", "bicubic"]) -> Tensor:
+    """[1, C, h, w] at places [H, W, 2] (x, y in pixels from the upper left corner) -> [1, C, H, W]."""
+    size = torch.tensor([image.shape[3], image.shape[2]], dtype=torch.float64)
+    grid = (torch.from_numpy(places) / size * 2 - 1).float()[None]
+    return functional.grid_sample(image, grid, mode=mode, padding_mode="border", align_corners=False)
+
+
+def _scene(photo: np.ndarray, low: np.ndarray, high: np.ndarray, side: float) -> Tensor:
+    """The photo from `low` to `high` (x, y; they may lie outside it), float32 [1, 3, h, w]."""
+    height, width = photo.shape[:2]
+    columns, rows = np.arange(low[0], high[0]), np.arange(low[1], high[1])
+    part = photo[_mirror(rows, height)[:, None], _mirror(columns, width)].astype(np.float32)
+    scene = torch.from_numpy(part).permute(2, 0, 1)[None]
+    outside = [max(0, -low[0]), max(0, -low[1]), max(0, high[0] - width), max(0, high[1] - height)]
+    if max(outside) == 0:
+        return scene
+    pad = [max(each, round(0.3 * side)) for each in outside]  # over how many pixels it fades, on each side
+    beyond_x = np.maximum(-columns / pad[0], (columns - (width - 1)) / pad[2])
+    beyond_y = np.maximum(-rows / pad[1], (rows - (height - 1)) / pad[3])
+    beyond = torch.from_numpy(np.maximum(beyond_x, beyond_y[:, None]).astype(np.float32))
+    median = torch.from_numpy(np.median(part, axis=(0, 1)).astype(np.float32))[:, None, None]
+    scene = scene + (_blur(scene, 0.02 * side) - scene) * (3 * beyond + 1).clamp(0, 1)
+    return scene + (median - scene) * beyond.clamp(0, 1)
+
+
+def _mirror(at: np.ndarray, size: int) -> np.ndarray:
+    """Places on a line that goes on beyond its ends as in two mirrors -> places 0..size - 1."""
+    period = max(2 * (size - 1), 1)
+    at = np.abs(at) % period
+    return np.minimum(np.minimum(at, period - at), size - 1)
+
+
+def _blur(image: Tensor, sigma: float) -> Tensor:
+    """A Gaussian over [1, 3, h, w]."""
+    reach = max(1, math.ceil(3 * sigma))
+    line = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / max(sigma, 1e-3)) ** 2)
+    line = line / line.sum()
+    wide = functional.pad(image, (reach, reach, reach, reach), mode="replicate")
+    wide = functional.conv2d(wide.transpose(0, 1), line.view(1, 1, 1, -1))
+    return functional.conv2d(wide, line.view(1, 1, -1, 1)).transpose(0, 1)
