@@ -38,7 +38,7 @@ class Question:
                 _named("direction", direction)
                 if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not math.isfinite(alpha):
                     raise ChoiceError(f"{name} of question {self.question_id}: {direction}={alpha!r}, expected a finite number")
-        if self.left == self.right:
+        if _moves(self.left) == _moves(self.right):
             raise ChoiceError(f"question {self.question_id} shows the same edit on both sides")
         if self.probability is not None and not 0 < self.probability <= 1:
             raise ChoiceError(f"probability of question {self.question_id} must be above 0 and at most 1, got {self.probability}")
@@ -88,6 +88,11 @@ def edit_text(edit: Mapping[str, float]) -> str:
 def edit_of(text: str) -> dict[str, float]:
     """The edit of `edit_text`."""
     return {str(name): float(alpha) for name, alpha in json.loads(text).items()}
+
+
+def _moves(edit: Mapping[str, float]) -> dict[str, float]:
+    """An edit without the directions that it leaves where they are."""
+    return {name: alpha for name, alpha in edit.items() if alpha != 0}
 
 
 def _named(name: str, value: str) -> None:
