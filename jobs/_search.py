@@ -106,12 +106,13 @@ class Search:
         if failures and len(failures) == len(results):
             raise failures[0]
 
-    def outcome(self) -> list[Tried]:
-        """Every setting with marks, in the order in which they were proposed."""
-        found = []
+    def outcome(self) -> tuple[list[Tried], int]:
+        """Every setting with marks, in the order in which they were proposed, and how many were stopped before they had any."""
+        found, unjudged = [], 0
         tuner = ray.tune.Tuner.restore(self.folder, trainable=self._trainable())
         for result in tuner.get_results():
             if result.checkpoint is None or result.error:
+                unjudged += result.error is None
                 continue
             # Tune restores trials in any order; attempt_<id>_<number>_... is what it called their folders
             number = int(Path(result.path).name.split("_")[2]) - 1
@@ -122,7 +123,7 @@ class Search:
             found.append(Tried(number, dict(result.config or {}), marked, float(told["seconds"]), stopped))
         if not found:
             raise TasteError("no setting was fitted to its end; give the search more time or fewer epochs")
-        return sorted(found, key=lambda one: one.number)
+        return sorted(found, key=lambda one: one.number), unjudged
 
     def rungs(self) -> tuple[int, ...]:
         """The epochs after which a setting may be stopped."""

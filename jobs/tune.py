@@ -68,8 +68,8 @@ def main(settings: Settings, run: Run) -> None:
     with connect(settings.ray):
         search = Search(settings.tune, settings.taste, space, trial, items, place, settings.seed)
         search.run()
-        tried = search.outcome()
-    Outcome(settings, space, trial, tried).write(run, seconds=time.time() - began)
+        tried, unjudged = search.outcome()
+    Outcome(settings, space, trial, tried, unjudged).write(run, seconds=time.time() - began)
 
 
 def material(settings: Settings) -> tuple[Trial, np.ndarray]:
@@ -97,8 +97,8 @@ def material(settings: Settings) -> tuple[Trial, np.ndarray]:
 class Outcome:
     """What a search came to, as tables, figures and a page."""
 
-    def __init__(self, settings: Settings, space: Space, trial: Trial, tried: list[Tried]):
-        self.settings, self.space, self.trial, self.tried = settings, space, trial, tried
+    def __init__(self, settings: Settings, space: Space, trial: Trial, tried: list[Tried], unjudged: int = 0):
+        self.settings, self.space, self.trial, self.tried, self.unjudged = settings, space, trial, tried, unjudged
         marks = Marks(*(np.stack([getattr(one.marked, part) for one in tried]) for part in ("choosing", "reporting")))
         people = trial.train.people
         self.choices = choosing.choose(marks, trial.chosen_by, trial.reported, people, level=settings.tune.level)
@@ -154,8 +154,9 @@ class Outcome:
         return {
             "people": len(self.choices),
             "people.own": sum(choice.own for choice in self.choices),
-            "settings": len(self.tried),
-            "settings.stopped": sum(one.stopped for one in self.tried),
+            "settings": len(self.tried) + self.unjudged,
+            "settings.stopped": sum(one.stopped for one in self.tried) + self.unjudged,
+            "settings.unjudged": self.unjudged,
             "pooled": self.pooled.number,
             "pooled.setting": self._text(self.pooled),
             "accuracy.chosen.pooled": mean["chosen_pooled"],
@@ -239,7 +240,8 @@ class Outcome:
     def sentence(self, metrics: dict[str, Any]) -> str:
         pooled, luckiest, kept = (metrics[f"accuracy.reported.{name}"] for name in ("pooled", "luckiest", "kept"))
         return (
-            f"{metrics['people']} people, {metrics['settings']} settings ({metrics['settings.stopped']} stopped early). "
+            f"{metrics['people']} people, {metrics['settings']} settings ({metrics['settings.stopped']} stopped early, "
+            f"{metrics['settings.unjudged']} of them before anybody was judged by them). "
             f"On pairs that the search never saw, the pooled setting is right in {pooled:.1%}, everybody's luckiest in "
             f"{luckiest:.1%}, what people keep in {kept:.1%}; {metrics['people.own']} keep a setting of their own."
         )
