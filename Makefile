@@ -29,6 +29,7 @@ test: setup
 bench: setup
 	$(BIN)/beholder bench embed $(if $(BENCH_IMAGES),images=$(BENCH_IMAGES)) $(ARGS)
 	$(BIN)/beholder bench bayes
+	$(BIN)/beholder bench editor
 	$(BIN)/beholder evaluate portraits "parts=[speed]"
 
 .PHONY: lint

@@ -6,6 +6,8 @@ A command's module has a frozen dataclass `Settings` and `main(settings, run)`; 
 COMMANDS = {
     "demo": ("beholder.jobs.demo", "the whole way on the sample that ships with the project"),
     "import": ("beholder.jobs.import_", "spreadsheets of judgements, embeddings or a StyleGAN2 from elsewhere -> the workspace"),
+    "edit": ("beholder.jobs.edit", "a photo of a face, or a seed -> the picture moved along directions, put back into the photo"),
+    "invert": ("beholder.jobs.invert", "a photo of a face -> its latent, to be edited again and again"),
     "directions": ("beholder.jobs.directions", "what a generator's pictures can be moved along: listed, and drawn from -3 to 3"),
     "directions import": (
         "beholder.jobs.import_directions",
