@@ -1,7 +1,7 @@
 """StyleGAN2 written a second time, from the published formulas alone, on the tensors of a rosinality file.
 
 It shares no code with the project: styles scale the weights, one group per image; resampling puts zeros between the pixels
-and convolves with 1, 3, 3, 1; everything in float64.
+and convolves with 1, 3, 3, 1; in float64 unless told otherwise.
 """
 
 import math
@@ -58,7 +58,14 @@ def random_state(resolution: int, base: int, most: int, *, dim: int = 512, layer
 
 
 def draw(
-    state: State, mean: Tensor, z: Tensor, *, truncation: float = 1.0, noise: str = "const", clamp: float = math.inf
+    state: State,
+    mean: Tensor,
+    z: Tensor,
+    *,
+    truncation: float = 1.0,
+    noise: str = "const",
+    clamp: float = math.inf,
+    dtype: torch.dtype = torch.float64,
 ) -> Tensor:
     """Images [N, 3, R, R] of latents z [N, dim]; clamp: conv_clamp, what a convolution's result is held within."""
 
@@ -71,14 +78,14 @@ def draw(
             x = x + state[f"noises.noise_{number}"] * state[f"{name}.noise.weight"]
         return _bent(x + state[f"{name}.activate.bias"].view(1, -1, 1, 1)).clamp(-clamp, clamp)
 
-    state = {name: value.double() for name, value in state.items()}
-    w = z.double() / (z.double().pow(2).mean(dim=1, keepdim=True) + 1e-8).sqrt()
+    state = {name: value.to(dtype) for name, value in state.items()}
+    w = z.to(dtype) / (z.to(dtype).pow(2).mean(dim=1, keepdim=True) + 1e-8).sqrt()
     layer = 1
     while f"style.{layer}.weight" in state:
         weight, bias = state[f"style.{layer}.weight"], state[f"style.{layer}.bias"]
         w = _bent(w @ (weight * 0.01 / math.sqrt(weight.shape[1])).T + 0.01 * bias)
         layer += 1
-    w = mean.double() + truncation * (w - mean.double())
+    w = mean.to(dtype) + truncation * (w - mean.to(dtype))
 
     x = styled("conv1", state["input.input"].repeat(len(z), 1, 1, 1), 0)
     image = to_rgb("to_rgb1", x)
