@@ -24,7 +24,7 @@ ALPHAS = (-3, -2, -1, 0, 1, 2, 3)
 class Settings:
     generator: str = setting("portraits", "whose directions")
     draw: str | None = setting(None, 'draw them from -3 to 3: "all", or names with commas between; into the run folder')
-    seeds: list[int] = setting([7, 12, 33, 48], "the pictures they are drawn on; of all together only the first")
+    seeds: list[int] = setting([48, 7, 12, 33], "the pictures they are drawn on; of all together only the first")
     catalogue: str | None = setting(None, "instead: what was published for ffhq or car, and which file holds it")
     force: bool = setting(False, "take directions that were made for another generator")
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")

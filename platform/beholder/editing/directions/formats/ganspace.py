@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from beholder.editing.checkpoints.unpickling import RefusedError
+from beholder.editing.directions.direction import Space
 from beholder.editing.directions.formats.opening import array
 from beholder.editing.directions.formats.step import Hints, Step, row_step
 from beholder.editing.generator import GeneratorConfig
@@ -34,8 +35,8 @@ def read(content: Any, name: str, config: GeneratorConfig, hints: Hints) -> Step
         raise RefusedError(f"it holds {len(rows)} components and {len(sigmas)} standard deviations")
     exported = "edit_start" in content
     at = hints.pick(rows, "components") if not exported or len(rows) > 1 else 0
-    space = str(content.get("latent_space", "W")).lower() if exported else "w"
-    step = row_step(rows[at] * sigmas[at], config, hints, default="z" if space == "z" else "w")
+    default: Space = "z" if exported and content.get("latent_space") in ("Z", "z") else "w"
+    step = row_step(rows[at] * sigmas[at], config, hints, default=default)
     if not exported or hints.span is not None:
         return Step(step.values, step.space, step.layers)
     span = tuple(_whole(content, key) for key in ("edit_start", "edit_end"))

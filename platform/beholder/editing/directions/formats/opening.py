@@ -22,6 +22,7 @@ from beholder.storage import Place
 MOST_BYTES = 256 * 2**20  # of a file, and of what a packed one unpacks to
 _MOST_TEXT = 16 * 2**20
 _NPY, _ZIP = b"\x93NUMPY", b"PK"
+_MOST_NUMBERS = 4_000_000  # in lists
 _HEADER = 10_000  # characters; numpy's own limit
 
 
@@ -42,6 +43,8 @@ def array(value: Any) -> np.ndarray:
     """A value of an opened file as float64. Raises RefusedError where it is no array of finite numbers."""
     if not isinstance(value, np.ndarray | list | int | float | np.generic):
         raise RefusedError(f"it holds a {type(value).__name__} in the place of numbers")
+    if isinstance(value, list):
+        _count(value, _MOST_NUMBERS, 3)
     try:
         numbers = np.asarray(value)
     except (ValueError, RecursionError, OverflowError):
@@ -53,13 +56,27 @@ def array(value: Any) -> np.ndarray:
     return numbers.astype(np.float64)
 
 
+def _count(value: list, left: int, depth: int) -> int:
+    """How many numbers may still come after these lists; a list that is in many others counts each time."""
+    for item in value:
+        if isinstance(item, list):
+            if not depth:
+                raise RefusedError("its lists are nested too deeply")
+            left = _count(item, left, depth - 1)
+        else:
+            left -= 1
+        if left < 0:
+            raise RefusedError(f"its lists hold more than {_MOST_NUMBERS:,} numbers")
+    return left - 1
+
+
 def _read(data: bytes, place: Place) -> Any:
     ending = place.name.rpartition(".")[2].lower()
     if not data:
         raise RefusedError("it is empty")
     if data.startswith(_NPY):
         return _npy(data)
-    if data.startswith((archives.LEGACY,)):
+    if data.startswith(archives.LEGACY):
         return _numbers(archives.read(data))
     if data.startswith(_ZIP):
         return _zip(data)
@@ -78,7 +95,9 @@ def _npy(data: bytes) -> np.ndarray:
             raise RefusedError(f"it is .npy of version {version[0]}.{version[1]}, which holds no plain numbers")
         header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, is_fortran, dtype = header(file, max_header_size=_HEADER)
-    except (ValueError, SyntaxError, TypeError, KeyError, RecursionError, MemoryError, EOFError) as error:
+    except RefusedError:
+        raise
+    except Exception as error:  # numpy, the tokenizer and the parser each raise their own
         raise RefusedError(f"its .npy header is broken: {_line(error)}") from None
     if dtype.hasobject:
         raise RefusedError("it is .npy with Python objects in it, which would have to be unpickled")
@@ -103,11 +122,9 @@ def _zip(data: bytes) -> Any:
             if size > MOST_BYTES:
                 raise RefusedError(f"unpacked it has {size:,} bytes, more than the {MOST_BYTES:,} allowed")
             return {entry.filename.removesuffix(".npy"): _npy(_member(archive, entry)) for entry in entries}
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, ValueError, OSError, EOFError, NotImplementedError, RuntimeError) as error:
-        raise RefusedError(f"it is a broken zip: {_line(error)}") from None
-    except Exception as error:  # zlib and struct raise their own
-        if isinstance(error, RefusedError):
-            raise
+    except RefusedError:
+        raise
+    except Exception as error:  # zipfile, zlib and struct each raise their own
         raise RefusedError(f"it is a broken zip: {_line(error)}") from None
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from beholder.editing.checkpoints.unpickling import RefusedError
+from beholder.editing.checkpoints.unpickling import RefusedError, shown
 from beholder.editing.directions.formats.opening import array
 from beholder.editing.directions.formats.step import Hints, Step, row_step
 from beholder.editing.generator import GeneratorConfig
@@ -17,11 +17,12 @@ def read(content: Any, name: str, config: GeneratorConfig, hints: Hints) -> Step
     Of a file with several, `hints.component` names one: by name, or the number of its row.
     """
     if isinstance(content, dict):
+        names = [shown(key) for key in content]
         if hints.component is None and len(content) != 1:
-            raise RefusedError(f"it holds {len(content)} arrays; say which with component=NAME: {', '.join(list(content)[:8])}")
+            raise RefusedError(f"it holds {len(content)} arrays; say which with component=NAME: {', '.join(names[:8])}")
         key = next(iter(content)) if hints.component is None else hints.component
         if key not in content:
-            raise RefusedError(f"it holds no array {key!r}{nearest(key, list(map(str, content)))}")
+            raise RefusedError(f"it holds no array {key!r}{nearest(key, names[:50])}")
         return row_step(array(content[key]), config, hints, default="w")
     values = array(content)
     single = values.ndim == 1 or len(values) == 1 or values.shape == (config.num_ws, config.w_dim)

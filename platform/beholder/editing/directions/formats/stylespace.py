@@ -53,6 +53,8 @@ def _parts(content: Any) -> list[Any]:
 
 
 def _channel(said: Any) -> tuple[int, int, float]:
+    if not isinstance(said, list | tuple) or not all(isinstance(part, str | int | float) for part in said):
+        raise RefusedError(f"it holds a {type(said).__name__} in the place of a (layer, channel) pair")
     try:
         layer, channel, *rest = said
         place = (int(str(layer).removesuffix(".0")), int(str(channel).removesuffix(".0")))
