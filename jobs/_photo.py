@@ -12,7 +12,7 @@ from beholder.storage import Place
 if TYPE_CHECKING:
     import numpy as np
 
-    from beholder.editing.inversion import Inversion, Refinement
+    from beholder.editing.inversion import Inversion, Refinement, Step
     from beholder.editing.photo import Photo
     from beholder.editing.stylegan import StyleGAN
 
@@ -22,7 +22,7 @@ FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 def check_out(out: str, suffixes: tuple[str, ...]) -> None:
     """Refuse a file of another kind, and one in a folder that is not there, before any work is done."""
     if Path(out).suffix.lower() not in suffixes:
-        raise ConfigError(f"out={out} must end in {' or '.join(suffixes)}")
+        raise ConfigError(f"out={out} must end in {', '.join(suffixes)}")
     if "://" not in out and not Path(out).parent.is_dir():
         raise ConfigError(f"out={out}: there is no folder {Path(out).parent}; make it first")
 
@@ -51,8 +51,14 @@ def take(uri: str, *, aligned: bool, face: str) -> tuple["Photo", str]:
 
 def search(editor: "StyleGAN", pixels: "np.ndarray", refinement: "Refinement") -> "Inversion":
     """The latent of one aligned picture, under a bar."""
-    with Progress("invert", total=refinement.steps, unit="steps") as progress:
-        found = editor.inversion(pixels[None], refinement=refinement, progress=lambda step: progress.advance())
+    timed = refinement.seconds is not None and refinement.steps > 0
+    with Progress("invert", total=100 if timed else refinement.steps, unit="%" if timed else "steps") as progress:
+
+        def tell(step: "Step") -> None:
+            progress.advance((int(100 * step.spent) if timed else step.number) - progress.done)
+
+        found = editor.inversion(pixels[None], refinement=refinement, progress=tell)
+        progress.advance(progress.total - progress.done)
     said = f"loss {float(found.before):.3f} before, {float(found.after):.3f} after {found.steps} steps in {found.seconds:.1f} s"
     log.info("%s", said)
     print(said)

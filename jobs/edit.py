@@ -64,8 +64,8 @@ def start(settings: Settings, editor: StyleGAN) -> tuple["Latent", "Photo | None
         return editor.generate([settings.seed]), None, {}
     if settings.latent is not None:
         return kept(settings, editor)
-    _photo.warn(settings.generator)
     photo, _ = _photo.take(str(settings.image), aligned=settings.aligned, face=settings.face)
+    _photo.warn(settings.generator)
     found = _photo.search(editor, photo.aligned(editor.resolution), settings.refinement)
     return _latent(found.ws), photo, _photo.losses(found)
 
@@ -78,7 +78,7 @@ def kept(settings: Settings, editor: StyleGAN) -> tuple["Latent", "Photo | None"
     from beholder.editing.photo import Photo
 
     found = Inverted.read(Place.at(str(settings.latent)))
-    found.check(fingerprint(editor.generator), settings.generator)
+    found.check(editor.generator.config, fingerprint(editor.generator), settings.generator)
     latent = _latent(found.latent.ws.to(editor.device))
     if settings.image is None:
         return latent, None, {}

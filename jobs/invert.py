@@ -35,8 +35,8 @@ def main(settings: Settings, run: Run) -> None:
     from beholder.editing.latent import Latent
 
     editor = StyleGAN.load(settings.generator, Workspace(settings.workspace), force=True, config=settings.editor)
-    _photo.warn(settings.generator)
     photo, digest = _photo.take(settings.image, aligned=settings.aligned, face=settings.face)
+    _photo.warn(settings.generator)
     target = photo.aligned(editor.resolution)
     begun = editor.inversion(target[None], refinement=Refinement(steps=0))
     found = _photo.search(editor, target, settings.refinement)

@@ -98,7 +98,7 @@ class Refinement:
 
 @dataclass(frozen=True)
 class Inversion:
-    """What was found: w+ [N, num_ws, w_dim], the loss of each picture before and after the steps [N], and what they took."""
+    """What was found: w+ [N, num_ws, w_dim], the loss of each picture before and after the steps [N], and what these took."""
 
     ws: Tensor
     before: Tensor
@@ -127,19 +127,21 @@ def invert(
 ) -> Inversion:
     """Find w+ of images, RGB in -1..1 [N, 3, R, R]: one pass of the inverter, then the steps of a refinement.
 
+    The budget of seconds counts from the first step, and that one is always done.
     Without an inverter the steps begin at the generator's mean w. A picture that the steps did not bring closer keeps what
     it began with. Each picture is found as if it were alone. Raises EditError for images of another size than the generator's,
     and for an inverter of another generator.
     """
-    began, config = clock(), refinement or Refinement(steps=0)
+    config = refinement or Refinement(steps=0)
     start, spread = _start(generator, inverter, images)
     with torch.no_grad():
         before = _loss(generator.synthesis(start) - images, config.edges)
+    began = clock()
     move, steps = torch.zeros_like(start, requires_grad=True), 0
     optimiser = torch.optim.Adam([move], lr=config.learning_rate, betas=(0.9, 0.95))
     while steps < config.steps:
         spent = steps / config.steps
-        if config.seconds is not None:
+        if config.seconds is not None and steps:
             spent = max(spent, (clock() - began) / config.seconds)
         if spent >= 1:
             break
@@ -150,7 +152,7 @@ def invert(
             (move.grad,) = torch.autograd.grad((losses + held).sum(), move)
         optimiser.step()
         steps += 1
-        progress(Step(steps, min(spent + 1 / config.steps, 1.0), float(losses.detach().mean())))
+        progress(Step(steps, max(spent, steps / config.steps), float(losses.detach().mean())))
     if steps == 0:
         return Inversion(start, before, before, 0, clock() - began)
     with torch.no_grad():

@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 
 from beholder.editing.alignment import Square
+from beholder.editing.generator import GeneratorConfig
 from beholder.editing.latent import Latent
 from beholder.errors import EditError
 from beholder.storage import Place
@@ -46,10 +47,15 @@ class Inverted:
                 raise EditError(f"its w_plus is {list(ws.shape)} or not finite")
             return cls(Latent(ws.float()), fingerprint, generator, sha256, square)
         except (SafetensorError, KeyError, ValueError, TypeError, EditError) as error:
-            raise EditError(f"{place.uri} is no latent that `beholder invert` wrote: {str(error).splitlines()[0]}") from None
+            what = f"it lacks {error}" if isinstance(error, KeyError) else str(error).splitlines()[0]
+            raise EditError(f"{place.uri} is no latent that `beholder invert` wrote: {what}") from None
 
-    def check(self, fingerprint: str, generator: str) -> None:
+    def check(self, config: GeneratorConfig, fingerprint: str, generator: str) -> None:
         """Raise EditError where the latent is another generator's."""
+        if self.latent.ws.shape[1:] != (config.num_ws, config.w_dim):
+            raise EditError(
+                f"this latent is {list(self.latent.ws.shape[1:])}, generator {generator} takes {[config.num_ws, config.w_dim]}"
+            )
         if fingerprint != self.fingerprint:
             raise EditError(
                 f"this latent belongs to generator {self.generator} ({self.fingerprint}), not to {generator} ({fingerprint})"
