@@ -19,7 +19,7 @@ import torch
 
 from beholder.config import setting
 from beholder.editing import generators
-from beholder.editing.canvas import Canvas
+from beholder.editing.easel import Easel
 from beholder.editing.generator import Generator, GeneratorConfig, Synthesis
 from beholder.errors import ConfigError
 from beholder.progress import Progress
@@ -132,21 +132,21 @@ def _slide(settings: Settings, name: str, generator: Generator) -> list[dict[str
     synthesis, count = generator.synthesis, generator.config.num_ws
     ws = generator.mapping(torch.randn(1, generator.config.z_dim))
     whole = _time(lambda: synthesis(ws), settings.seconds)
-    rows, canvas = [("drawn anew", len(synthesis.layers()), whole)], Canvas(synthesis)
+    rows, easel = [("drawn anew", len(synthesis.layers()), whole)], Easel(synthesis)
     for first in (0, count // 2, count - 4, count - 2):
-        canvas.draw(synthesis.styles(ws))
-        took = _time(partial(_move, canvas, synthesis, ws, first), settings.seconds / 2)
-        rows.append((f"rows {first} to {count - 1}", canvas.layers_drawn, took))
-    took = _time(partial(_move, canvas, synthesis, ws, count), settings.seconds / 4)
-    rows.append(("nothing", canvas.layers_drawn, took))
+        easel.draw(synthesis.styles(ws))
+        took = _time(partial(_move, easel, synthesis, ws, first), settings.seconds / 2)
+        rows.append((f"rows {first} to {count - 1}", easel.layers_drawn, took))
+    took = _time(partial(_move, easel, synthesis, ws, count), settings.seconds / 4)
+    rows.append(("nothing", easel.layers_drawn, took))
     names = ("generator", "what moves", "layers drawn", "ms", "of drawn anew")
     return [dict(zip(names, (name, what, drawn, 1e3 * took, took / whole), strict=True)) for what, drawn, took in rows]
 
 
-def _move(canvas: Canvas, synthesis: Synthesis, ws: torch.Tensor, first: int) -> None:
+def _move(easel: Easel, synthesis: Synthesis, ws: torch.Tensor, first: int) -> None:
     """Draw with the rows of w+ from `first` on a little elsewhere, each time elsewhere."""
     move = torch.randn(ws.shape[2]) * (torch.arange(ws.shape[1]) >= first)[:, None]
-    canvas.draw(synthesis.styles(ws + 0.01 * move))
+    easel.draw(synthesis.styles(ws + 0.01 * move))
 
 
 def _time(do: Callable[[], object], seconds: float) -> float:

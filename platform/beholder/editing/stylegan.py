@@ -11,8 +11,8 @@ from beholder import images as pictures
 from beholder.config import setting
 from beholder.editing import generators  # fmt: skip
 from beholder.editing import latent as latents
-from beholder.editing.canvas import Canvas, Still
 from beholder.editing.directions import Direction, moved, registry
+from beholder.editing.easel import Easel, Still
 from beholder.editing.editor import Edit, check_images, pair
 from beholder.editing.fingerprint import fingerprint
 from beholder.editing.generator import Generator
@@ -138,39 +138,39 @@ class StyleGAN:
         styles = [moved(self.generator, latent[row], edit, self._directions) for row, edit in zip(rows, edits, strict=True)]
         drawn = [np.empty((0, self.resolution, self.resolution, 3), np.uint8)]
         size = self.config.batch or (1 if self.device == "cpu" else 16)
-        canvas = Canvas(self.generator.synthesis, noise=self._noise)
+        easel = Easel(self.generator.synthesis, noise=self._noise)
         for start in range(0, len(styles), size):
             part = styles[start : start + size]
             if size == 1:
-                rgb = canvas.draw(part[0])
+                rgb = easel.draw(part[0])
             else:
                 whole = [torch.cat(layer) for layer in zip(*part, strict=True)]
                 rgb = self.generator.synthesis.draw(whole, noise=self._noise)
             drawn.append(to_pixels(rgb))
         return np.concatenate(drawn)
 
-    def easel(self, latent: Latent) -> "Easel":
-        """One latent set up to be drawn under a slider."""
-        return Easel(self, latent)
+    def sliders(self, latent: Latent) -> "Sliders":
+        """One latent set up to be drawn under sliders."""
+        return Sliders(self, latent)
 
     @property
     def _noise(self) -> Still:
         return "none" if self.config.noise == "none" else "const"
 
 
-class Easel:
+class Sliders:
     """One picture under sliders: `draw` gives what `StyleGAN.edit` gives, sooner where an edit leaves the first layers alone."""
 
     def __init__(self, editor: StyleGAN, latent: Latent) -> None:
         pair(len(latent), [{}])
         self._editor, self._latent = editor, latent
-        self.canvas = Canvas(editor.generator.synthesis, noise=editor._noise)
+        self.easel = Easel(editor.generator.synthesis, noise=editor._noise)
 
     @torch.no_grad()
     def draw(self, edit: Edit) -> np.ndarray:
         """uint8 RGB [R, R, 3]. Raises EditError as `StyleGAN.edit` does."""
         editor = self._editor
-        return to_pixels(self.canvas.draw(moved(editor.generator, self._latent, edit, editor.directions)))[0]
+        return to_pixels(self.easel.draw(moved(editor.generator, self._latent, edit, editor.directions)))[0]
 
 
 def _device(wanted: str) -> str:

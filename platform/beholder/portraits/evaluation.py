@@ -7,19 +7,20 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from beholder.editing.directions import Direction, moved
 from beholder.editing.generator import Generator
 from beholder.editing.inversion import Inverter, Refinement, invert
 from beholder.editing.latent import Latent
+from beholder.editing.pixels import to_rgb
 from beholder.portraits import captions, traits
 from beholder.portraits.directions import NAMES, readings
 from beholder.portraits.drawing import draw
+from beholder.portraits.edits import measure_learned, measure_pairs, measure_told
 from beholder.portraits.reader import Reader
 
 Figures = dict[str, float]
-PARTS = ("clip", "generator", "inverter", "directions", "speed")
+PARTS = ("clip", "generator", "inverter", "directions", "edits", "speed")
 _GRADED = [traits.column(name) for name in traits.GRADED]
 _YES_NO = [traits.column(name) for name in traits.YES_NO]
 
@@ -69,6 +70,12 @@ GOALS = {
     "directions/on_least": (">=", 0.95),
     "directions/others_most": ("<=", 0.25),
     "directions/zero_is_identity": (">=", 1.0),
+    "directions/down_least_graded": (">=", 1.5),
+    "directions/off_least": (">=", 0.95),
+    "edits/together_within_20_percent": (">=", 1.0),
+    "edits/learned_least": (">=", 0.8),
+    "edits/learned_alone_least": (">=", 0.8),
+    "edits/told_reached": (">=", 8.0),
     "inverter/error_one_pass": ("<=", 0.05),
     "inverter/error_refined": ("<=", 0.03),
     "inverter/edit_ratio_least": (">=", 0.7),
@@ -104,6 +111,11 @@ def measure(
         "directions": lambda: (
             measure_directions(n.generator, n.reader, n.directions, count=config.edited, seed=seed + 3)
             | measure_drawn(n.reader, count=min(64, config.edited), seed=seed + 3)
+        ),
+        "edits": lambda: (
+            measure_pairs(n.generator, n.reader, n.directions, count=min(16, config.edited), seed=seed + 4)
+            | measure_learned(n.generator, n.directions, seed=seed + 5)
+            | measure_told(n.generator, n.reader, n.clip, count=min(64, config.edited), seed=seed + 6)
         ),
         "speed": lambda: measure_speed(n.generator, n.inverter, n.clip, count=128),
     }  # fmt: skip
@@ -149,7 +161,7 @@ def measure_generator(generator: Generator, reader: Reader, *, count: int, seed:
     z = torch.randn(count, traits.LATENT_SIZE, generator=torch.Generator().manual_seed(seed))
     truth = traits.from_latents(z)
     made = torch.cat([generator(part) for part in z.split(32)]).clamp(-1, 1)
-    drawn = as_input(draw(truth, made.shape[-1]))
+    drawn = to_rgb(draw(truth, made.shape[-1]))
     read_made, read_drawn = (torch.cat([reader(part) for part in images.split(64)]) for images in (made, drawn))
     made_r2, drawn_r2 = (r_squared(read.numpy(), truth.numpy()) for read in (read_made, read_drawn))
     right = ((read_made > 0.5) == (truth > 0.5))[:, _YES_NO].float().mean()
@@ -186,15 +198,19 @@ def measure_directions(
         rise = (read[2] - start) / spread
         others = [i for i in range(len(traits.TRAITS)) if i != own]
         figures[f"directions/own/{name}"] = float(rise[:, own].mean())
+        figures[f"directions/down/{name}"] = float((start - read[-2])[:, own].mean() / spread[own])
         figures[f"directions/others/{name}"] = float(rise[:, others].abs().mean())
         figures[f"directions/least_step/{name}"] = float((means.diff() / spread[own]).min())
         if trait in traits.YES_NO:
             figures[f"directions/on/{name}"] = float((read[2][:, own] > 0.5).float().mean())
+            figures[f"directions/off/{name}"] = float((read[-2][:, own] < 0.5).float().mean())
     still = generator.synthesis.draw(moved(generator, latent[:4], dict.fromkeys(directions, 0.0), directions))
     same = torch.equal(still, generator.synthesis(latent.ws[:4]))
     graded = [name for trait, name in NAMES.items() if trait in traits.GRADED]
     return {
         "directions/own_least_graded": min(figures[f"directions/own/{name}"] for name in graded),
+        "directions/down_least_graded": min(figures[f"directions/down/{name}"] for name in graded),
+        "directions/off_least": min(value for name, value in figures.items() if name.startswith("directions/off/")),
         "directions/on_least": min(value for name, value in figures.items() if name.startswith("directions/on/")),
         "directions/others_most": max(value for name, value in figures.items() if name.startswith("directions/others/")),
         "directions/least_step": min(value for key, value in figures.items() if key.startswith("directions/least_step/")),
@@ -217,7 +233,7 @@ def measure_drawn(reader: Reader, *, count: int, seed: int) -> Figures:
     def read(column: int, shift: float) -> float:
         moved = scores.clone()
         moved[:, column] += shift
-        return float(reader(as_input(draw(traits.from_scores(moved))))[:, column].mean())
+        return float(reader(to_rgb(draw(traits.from_scores(moved))))[:, column].mean())
 
     figures: Figures = {}
     for column in _GRADED:
@@ -242,7 +258,7 @@ def measure_inverter(
 ) -> Figures:
     """How far a portrait is from its inversion, in one pass and refined, and whether an edit then moves it as it should."""
     z = torch.randn(count, traits.LATENT_SIZE, generator=torch.Generator().manual_seed(seed))
-    images = as_input(draw(traits.crisp(traits.from_latents(z))))
+    images = to_rgb(draw(traits.crisp(traits.from_latents(z))))
     once = invert(generator, inverter, images).ws
     refined = torch.cat([invert(generator, inverter, part, refinement=refinement).ws for part in images.split(16)])
     with torch.no_grad():
@@ -276,7 +292,7 @@ def measure_speed(generator: Generator, inverter: Inverter, clip: Clip, *, count
     z = torch.randn(count, traits.LATENT_SIZE, generator=torch.Generator().manual_seed(1))
     people = traits.from_latents(z)
     pixels = draw(people)
-    images = as_input(pixels)
+    images = to_rgb(pixels)
     with torch.no_grad():
         return {
             "speed/drawn": _rate(count, lambda: draw(people)),
@@ -284,11 +300,6 @@ def measure_speed(generator: Generator, inverter: Inverter, clip: Clip, *, count
             "speed/embedded": _rate(count, lambda: clip.images(pixels)),
             "speed/inverted": _rate(count, lambda: [inverter(part) for part in images.split(16)]),
         }
-
-
-def as_input(pixels: np.ndarray) -> Tensor:
-    """uint8 RGB [N, H, W, 3] -> float RGB in -1..1 [N, 3, H, W], as the networks take it."""
-    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def r_squared(said: np.ndarray, truth: np.ndarray) -> np.ndarray:

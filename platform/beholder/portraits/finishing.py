@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from beholder.editing.generator import Generator
+from beholder.editing.pixels import to_rgb
 from beholder.portraits import traits
 from beholder.portraits.drawing import draw
 from beholder.portraits.generator import compare, follow, settle, unsettle
@@ -81,7 +82,7 @@ def finish_generator(
 
     def losses(step: int) -> dict[str, Tensor]:
         z = latents(config, step)
-        drawn = torch.from_numpy(draw(traits.from_scores(z @ traits.axes().T), size)).permute(0, 3, 1, 2).float() / 127.5 - 1
+        drawn = to_rgb(draw(traits.from_scores(z @ traits.axes().T), size))
         with torch.no_grad():
             w = (network.mapping.w(z) - network.mapping.w_avg).unsqueeze(1).expand(-1, network.config.num_ws, -1)
         with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from beholder.editing.pixels import to_rgb
 from beholder.portraits import drawing, traits
 
 
@@ -40,7 +41,7 @@ class Pool:
 
     def batch(self, rows: Tensor, size: int | None = None) -> Tensor:
         """Portraits as float32 [n, 3, size, size] in -1..1, averaged down to `size`."""
-        images = torch.from_numpy(self.pixels[rows.numpy()]).permute(0, 3, 1, 2).float() / 127.5 - 1
+        images = to_rgb(self.pixels[rows.numpy()])
         if size is None or size == images.shape[-1]:
             return images
         return torch.nn.functional.avg_pool2d(images, images.shape[-1] // size)

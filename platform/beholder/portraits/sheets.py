@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from beholder.editing.directions import Direction, moved
 from beholder.editing.generator import Generator
 from beholder.editing.latent import Latent
+from beholder.editing.pixels import to_pixels
 from beholder.portraits import traits
 from beholder.portraits.drawing import draw
 
@@ -22,11 +22,6 @@ def grid(pixels: np.ndarray, columns: int) -> np.ndarray:
     return tiles.transpose(0, 2, 1, 3, 4).reshape(-1, columns * width, 3)
 
 
-def as_pixels(images: Tensor) -> np.ndarray:
-    """RGB in -1..1 [N, 3, H, W] -> uint8 [N, H, W, 3]."""
-    return ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
-
-
 def drawings(*, seed: int, count: int = 32, columns: int = 8) -> np.ndarray:
     """Portraits as they are drawn."""
     return grid(draw(traits.sample(count, seed=seed)), columns)
@@ -36,7 +31,7 @@ def drawings(*, seed: int, count: int = 32, columns: int = 8) -> np.ndarray:
 def beside(generator: Generator, *, seed: int, count: int = 16, columns: int = 4) -> np.ndarray:
     """Drawings, each with the generated portrait of the same traits on its right."""
     z = torch.randn(count, traits.LATENT_SIZE, generator=torch.Generator().manual_seed(seed))
-    pairs = np.stack([draw(traits.from_latents(z), generator.config.resolution), as_pixels(generator(z))], axis=1)
+    pairs = np.stack([draw(traits.from_latents(z), generator.config.resolution), to_pixels(generator(z))], axis=1)
     return grid(pairs.reshape(-1, *pairs.shape[2:]), 2 * columns)
 
 
@@ -48,5 +43,5 @@ def rows(generator: Generator, directions: Mapping[str, Direction], *, seed: int
     lines = []
     for name in directions:
         row = [moved(generator, latent, {name: alpha}, directions) for alpha in range(-3, 4)]
-        lines.append(grid(as_pixels(generator.synthesis.draw([torch.cat(styles) for styles in zip(*row, strict=True)])), 7))
+        lines.append(grid(to_pixels(generator.synthesis.draw([torch.cat(styles) for styles in zip(*row, strict=True)])), 7))
     return np.concatenate(lines)

@@ -7,8 +7,8 @@ import pytest
 import torch
 from editor_suite import EditorContract
 
-from beholder.editing.canvas import Canvas
 from beholder.editing.directions import Direction, moved
+from beholder.editing.easel import Easel
 from beholder.editing.generator import Generator, GeneratorConfig
 from beholder.editing.inversion import Inverter, InverterConfig, Refinement
 from beholder.editing.latent import Latent
@@ -75,32 +75,32 @@ def test_batches_draw_the_same_to_one_level(editor: StyleGAN) -> None:
 @pytest.mark.parametrize(("name", "drawn"), [("plain", 11), ("late", 5), ("channel", 3)])
 def test_a_slider_draws_what_changed_and_gets_the_same_bits(editor: StyleGAN, name: str, drawn: int) -> None:
     latent = editor.generate([3])
-    canvas = Canvas(editor.generator.synthesis)
-    canvas.draw(moved(editor.generator, latent, {"plain": 1.0}, editor.directions))
+    easel = Easel(editor.generator.synthesis)
+    easel.draw(moved(editor.generator, latent, {"plain": 1.0}, editor.directions))
     for alpha in (0.5, 2.0, -1.0):
         styles = moved(editor.generator, latent, {"plain": 1.0, name: 1.0 + alpha}, editor.directions)
-        assert torch.equal(canvas.draw(styles), editor.generator.synthesis.draw(styles))
-        assert canvas.layers_drawn == drawn
-    assert torch.equal(canvas.draw(styles), editor.generator.synthesis.draw(styles))
-    assert canvas.layers_drawn == 0
+        assert torch.equal(easel.draw(styles), editor.generator.synthesis.draw(styles))
+        assert easel.layers_drawn == drawn
+    assert torch.equal(easel.draw(styles), editor.generator.synthesis.draw(styles))
+    assert easel.layers_drawn == 0
 
 
-def test_a_canvas_takes_other_pictures_and_other_counts(editor: StyleGAN) -> None:
-    canvas, synthesis = Canvas(editor.generator.synthesis, noise="none"), editor.generator.synthesis
+def test_an_easel_takes_other_pictures_and_other_counts(editor: StyleGAN) -> None:
+    easel, synthesis = Easel(editor.generator.synthesis, noise="none"), editor.generator.synthesis
     for seeds in ([1], [2], [1, 2], [1]):
         styles = synthesis.styles(editor.generate(seeds).ws)
-        assert torch.equal(canvas.draw(styles), synthesis.draw(styles, noise="none"))
+        assert torch.equal(easel.draw(styles), synthesis.draw(styles, noise="none"))
     with pytest.raises(ValueError, match="11 layers, got 10"):
-        canvas.draw(styles[:-1])
+        easel.draw(styles[:-1])
 
 
-def test_an_easel_draws_what_edit_draws(editor: StyleGAN) -> None:
+def test_sliders_draw_what_edit_draws(editor: StyleGAN) -> None:
     latent = editor.generate([3])
-    easel = editor.easel(latent)
+    sliders = editor.sliders(latent)
     for edit in ({}, {"late": 1.0}, {"late": -1.0}, {"plain": 1.0, "channel": 2.0}, {}):
-        np.testing.assert_array_equal(easel.draw(edit), editor.edit(latent, [edit])[0])
+        np.testing.assert_array_equal(sliders.draw(edit), editor.edit(latent, [edit])[0])
     with pytest.raises(EditError, match="an edit for each of 2 latents"):
-        editor.easel(editor.generate([1, 2]))
+        editor.sliders(editor.generate([1, 2]))
 
 
 def test_refinement_brings_an_inversion_closer(editor: StyleGAN) -> None:

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 
 from beholder.portraits import evaluation, sheets
 from beholder.portraits.evaluation import GOALS, EvaluationConfig, reached
@@ -27,15 +26,6 @@ def test_goals_have_a_side() -> None:
 def test_retrieval_needs_a_hundred() -> None:
     with pytest.raises(ValueError, match="at least 100 portraits"):
         EvaluationConfig(portraits=50)
-
-
-def test_pixels_go_there_and_back() -> None:
-    pixels = np.random.default_rng(1).integers(0, 256, (2, 4, 4, 3), dtype=np.uint8)
-    images = evaluation.as_input(pixels)
-    assert images.shape == (2, 3, 4, 4)
-    assert images.min() >= -1
-    assert (sheets.as_pixels(images) == pixels).all()
-    assert (sheets.as_pixels(torch.full((1, 3, 1, 1), 2.0)) == 255).all()
 
 
 def test_a_grid_goes_row_by_row() -> None:

@@ -1,4 +1,4 @@
-"""Canvas: a picture that is drawn again and again, as under a slider, without drawing twice what did not change."""
+"""Easel: a picture that is drawn again and again, as under a slider, without drawing twice what did not change."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -11,7 +11,7 @@ from beholder.editing.generator import Drawing, Synthesis
 Still = Literal["const", "none"]  # noise that is the same in every drawing
 
 
-class Canvas:
+class Easel:
     """Draws S -> RGB as `Synthesis.draw` does, bit for bit, and keeps what every layer drew.
 
     The next drawing goes on from the first layer whose style is another: a move of w+ from row 8 on, or of one channel of S,
