@@ -191,6 +191,7 @@ class StyledConv(nn.Module):
         self.bias = nn.Parameter(torch.zeros(out))
         self.noise_strength = nn.Parameter(torch.zeros(()))
         self.register_buffer("noise_const", torch.randn(resolution, resolution))
+        self._kept: _Kept | None = None
 
     def add(self, drawing: Drawing, style: Tensor, noise: Noise) -> Drawing:
         """The next features of a drawing."""
@@ -202,13 +203,10 @@ class StyledConv(nn.Module):
         Styles scale the activations before a convolution whose weights are the same for all, and the demodulation
         scales them after it; the gain of sqrt(2) after the leaky ReLU is moved in front of it.
         """
-        squares = self.weight.square().sum(dim=(2, 3))
+        weight, squares = self._prepared()
         demodulate = (style.square() @ squares.T + 1e-8).rsqrt()
         x = x * style[:, :, None, None]
-        if self.up:
-            x = blur(functional.conv_transpose2d(x, self.weight.transpose(0, 1), stride=2))
-        else:
-            x = functional.conv2d(x, self.weight, padding=1)
+        x = blur(functional.conv_transpose2d(x, weight, stride=2)) if self.up else functional.conv2d(x, weight, padding=1)
         shift = self.bias[None, :, None, None]
         if noise == "const":
             shift = shift + self.noise_const * self.noise_strength
@@ -218,6 +216,35 @@ class StyledConv(nn.Module):
         x = torch.addcmul((shift * gain).to(x.dtype), x, (demodulate * gain)[:, :, None, None].to(x.dtype))
         x = functional.leaky_relu(x, 0.2, inplace=True)
         return x if self.clamp is None else x.clamp(-self.clamp, self.clamp)
+
+    def _prepared(self) -> tuple[Tensor, Tensor]:
+        """The weight as its convolution takes it, and the sums of its squares [out, inner].
+
+        They are a tenth of the work of drawing one small picture, so they are kept for as long as the weight is frozen and was not
+        written to (as tensors count it: writing through `.data` goes unseen).
+        """
+        if self.weight.requires_grad or torch.is_inference_mode_enabled() or self.weight.is_inference():
+            return self._prepare()
+        kept = self._kept
+        if kept is None or kept.weight.data_ptr() != self.weight.data_ptr() or kept.version != self.weight._version:
+            kept = self._kept = _Kept(self.weight.detach(), self.weight._version, *self._prepare())
+        return kept.prepared, kept.squares
+
+    def _prepare(self) -> tuple[Tensor, Tensor]:
+        weight = self.weight.transpose(0, 1) if self.up else self.weight
+        if not self.weight.requires_grad:
+            weight = weight.contiguous()
+        return weight, self.weight.square().sum(dim=(2, 3))
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What was made of a weight, and which weight that was; it is held on to, so that its memory becomes no other's."""
+
+    weight: Tensor
+    version: int
+    prepared: Tensor
+    squares: Tensor
 
 
 class ToRGB(nn.Module):
