@@ -197,6 +197,19 @@ def load(about: About, tensors: Mapping[str, np.ndarray], settings: Mapping[str,
     return Bayes(about, priors, beliefs, list(settings["chosen"]))
 
 
+def without(tensors: Mapping[str, np.ndarray], row: int) -> dict[str, np.ndarray]:
+    """Its tensors without the person of a row of about.people."""
+    found = dict(tensors)
+    for name in [name for name in tensors if name.endswith(".known")]:
+        attribute, known = name.removesuffix("known"), tensors[name]
+        if known[row]:
+            at = int(known[:row].sum())
+            for own in ("means", "covariances"):
+                found[attribute + own] = np.delete(tensors[attribute + own], at, axis=0)
+        found[name] = np.delete(known, row)
+    return found
+
+
 def _learn(
     told: Evidence,
     shape: Features,

@@ -117,5 +117,18 @@ def load(about: About, tensors: Mapping[str, np.ndarray], settings: Mapping[str,
     return Blend(about, parts, tensors["weights"])
 
 
+def without(
+    tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any], forget_part: Callable[..., Any], user_id: str
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Its tensors and settings without a person; forget_part does the same for a part."""
+    found, parts = {"weights": tensors["weights"]}, []
+    for number, said in enumerate(settings["parts"]):
+        own = {name.partition("/")[2]: value for name, value in tensors.items() if name.startswith(f"{number}/")}
+        about, own, left = forget_part(About.of(said["about"]), own, said["settings"], user_id)
+        parts.append({"about": about.said(), "settings": left})
+        found |= {f"{number}/{name}": value for name, value in own.items()}
+    return found, {"parts": parts}
+
+
 def _sigmoid(x: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-np.clip(x, -500, 500)))

@@ -89,3 +89,22 @@ def load(about: About, tensors: Mapping[str, np.ndarray], settings: Mapping[str,
         return blend.load(about, tensors, settings, load)
     found: Taste = importlib.import_module(f"beholder.taste.{about.kind}").load(about, tensors, settings)
     return found
+
+
+def forget(
+    about: About, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any], user_id: str
+) -> tuple[About, dict[str, np.ndarray], dict[str, Any]]:
+    """A taste as it is written down, without a person: what was theirs alone is gone, everybody else's stays as it was.
+
+    What all people share was learned from theirs too, and keeps it; only a new fit is wholly without.
+    """
+    if user_id not in about.people:
+        return about, dict(tensors), dict(settings)
+    row = about.people.index(user_id)
+    left = replace(about, people=about.people[:row] + about.people[row + 1 :])
+    if about.kind == "blend":
+        return left, *blend.without(tensors, settings, forget, user_id)
+    module = importlib.import_module(f"beholder.taste.{about.kind}")
+    if about.kind == "mlp":
+        return left, module.without(tensors, row, settings), dict(settings)
+    return left, module.without(tensors, row) if hasattr(module, "without") else dict(tensors), dict(settings)

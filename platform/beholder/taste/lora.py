@@ -334,6 +334,11 @@ def load(about: About, tensors: Mapping[str, np.ndarray], settings: Mapping[str,
     return Lora(about, network, config=config, encoder=encoder, slopes=np.asarray(tensors["slope"]))
 
 
+def without(tensors: Mapping[str, np.ndarray], row: int) -> dict[str, np.ndarray]:
+    """Its tensors without the tokens of the person of a row of about.people."""
+    return {name: np.delete(value, row, axis=0) if name.endswith(".people") else value for name, value in tensors.items()}
+
+
 def _adapt(blocks: nn.Module, config: LoraConfig) -> None:
     """Put adapters into blocks; what they add begins as nothing."""
     with warnings.catch_warnings():

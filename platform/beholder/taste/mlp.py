@@ -241,6 +241,18 @@ def load(about: About, tensors: Mapping[str, np.ndarray], settings: Mapping[str,
     return Mlp(about, networks, config=config, tensors=own_tensors)
 
 
+def without(tensors: Mapping[str, np.ndarray], row: int, settings: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Its tensors without the person of a row of about.people: without their vector, or their column."""
+    found, dims = dict(tensors), len(tensors["mean"])
+    first = ".layers.0.weight" if settings["widths"] else ".heads.weight"
+    for name, value in tensors.items():
+        if name.endswith(".people"):
+            found[name] = np.delete(value, row, axis=0)
+        elif settings["person"] == "one_hot" and name.endswith(first):
+            found[name] = np.delete(value, dims + row, axis=1)
+    return found
+
+
 def prepare(train: Evidence, judged: HeldOut, x: Tensor, config: MlpConfig, *, seed: int) -> tuple[Task, Network]:
     """One network's task for the training loop, and the network in it.
 

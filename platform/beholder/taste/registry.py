@@ -5,6 +5,7 @@ The card is what counts: a taste takes the place of another in the moment its ca
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,13 +43,7 @@ def write(
 
     trust: how far each person is to be served their own taste, as `trust.weigh` found it.
     """
-    from safetensors.numpy import save
-
-    folder = models / name
-    tensors = save({key: np.ascontiguousarray(value) for key, value in taste.tensors().items()})
-    file = f"taste-{hashlib.sha256(tensors).hexdigest()[:16]}.safetensors"
     card = {
-        "tensors": file,
         "about": taste.about.said(),
         "settings": taste.settings(),
         "figures": figures,
@@ -56,12 +51,26 @@ def write(
         "commit": commit,
         "trust": trust or {},
     }
-    (folder / file).write_bytes(tensors)
-    (folder / _CARD).write_bytes((json.dumps(card, indent=2) + "\n").encode())
-    for old in folder.files():
-        if old.path not in (file, _CARD):
-            (folder / old.path).delete()
-    return folder
+    return _put(models / name, taste.tensors(), card)
+
+
+def forget(models: Place, user_id: str) -> list[str]:
+    """Take a person out of every taste that knows them; their names. What people share was learned from them too, and stays."""
+    changed = []
+    for name in names(models):
+        card, about = _card(models, name)
+        if user_id not in about.people:
+            continue
+        try:
+            left, tensors, settings = kinds.forget(about, _tensors(models / name, card), card["settings"], user_id)
+        except KeyError as error:
+            raise _unreadable(models / name, error) from None
+        trust = {
+            attribute: {who: w for who, w in own.items() if who != user_id} for attribute, own in card.get("trust", {}).items()
+        }
+        _put(models / name, tensors, card | {"about": left.said(), "settings": settings, "trust": trust})
+        changed.append(name)
+    return changed
 
 
 def names(models: Place) -> list[str]:
@@ -79,14 +88,10 @@ def read(models: Place, name: str, *, encoder_id: str | None = None) -> Entry:
 
     Raises TasteError where it is not there, can't be read, or was made for another encoder than `encoder_id`.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
     card, about = _card(models, name)
     try:
-        tensors = load((models / name / card["tensors"]).read_bytes())
-        settings = card["settings"]
-    except (KeyError, SafetensorError) as error:
+        tensors, settings = _tensors(models / name, card), card["settings"]
+    except KeyError as error:
         raise _unreadable(models / name, error) from None
     if encoder_id is not None and about.encoder_id != encoder_id:
         raise TasteError(
@@ -95,6 +100,31 @@ def read(models: Place, name: str, *, encoder_id: str | None = None) -> Entry:
         )
     taste = kinds.load(about, tensors, settings)
     return Entry(name, Trusted(taste, card["trust"]) if card.get("trust") else taste, card)
+
+
+def _put(folder: Place, tensors: Mapping[str, np.ndarray], card: dict[str, Any]) -> Place:
+    """Write tensors, then the card that names them, then remove what no card names any more."""
+    from safetensors.numpy import save
+
+    data = save({key: np.ascontiguousarray(value) for key, value in tensors.items()})
+    file = f"taste-{hashlib.sha256(data).hexdigest()[:16]}.safetensors"
+    (folder / file).write_bytes(data)
+    (folder / _CARD).write_bytes((json.dumps(card | {"tensors": file}, indent=2) + "\n").encode())
+    for old in folder.files():
+        if old.path not in (file, _CARD):
+            (folder / old.path).delete()
+    return folder
+
+
+def _tensors(folder: Place, card: dict[str, Any]) -> dict[str, np.ndarray]:
+    """What the card names. Raises KeyError where it names nothing, TasteError where that can't be read."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        return dict(load((folder / card["tensors"]).read_bytes()))
+    except SafetensorError as error:
+        raise _unreadable(folder, error) from None
 
 
 def _card(models: Place, name: str) -> tuple[dict[str, Any], About]:

@@ -160,6 +160,20 @@ class TasteContract:
         assert again.about == taste.about
         assert again.settings() == json.loads(json.dumps(taste.settings()))
 
+    def test_a_person_can_be_forgotten(self, taste, shown):
+        tensors = {name: np.ascontiguousarray(array) for name, array in taste.tensors().items()}
+        left = kinds.forget(taste.about, tensors, json.loads(json.dumps(taste.settings())), PEOPLE[2])
+        again = kinds.load(*left)
+        others = [name for name in PEOPLE if name != PEOPLE[2]]
+        assert again.about.people == tuple(others)
+        found = again.utilities(shown, others, "smart")
+        np.testing.assert_allclose(found, taste.utilities(shown, others, "smart"), atol=1e-4)
+        forgotten, stranger = again.utilities(shown, [PEOPLE[2], "a stranger"], "smart")
+        np.testing.assert_array_equal(forgotten, stranger)
+        assert (
+            sum(array.size for array in again.tensors().values()) <= sum(array.size for array in tensors.values()) - self.personal
+        )
+
     def test_the_same_seed_gives_the_same_taste(self, taste, world, shown):
         again = self.fit(world, shown, seed=3)
         np.testing.assert_array_equal(again.utilities(shown, PEOPLE, "smart"), taste.utilities(shown, PEOPLE, "smart"))

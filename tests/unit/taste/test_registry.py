@@ -56,6 +56,18 @@ def test_a_taste_stays_whole_until_another_takes_its_place(tmp_path: Path) -> No
     assert not (tmp_path / "ours" / before).exists()
 
 
+def test_somebody_forgotten_is_in_no_taste_any_more(tmp_path: Path) -> None:
+    models = Place.at(tmp_path)
+    write(models, trust={"smart": {PEOPLE[0]: 0.25, PEOPLE[1]: 0.5}})
+    write(models, "other")
+    assert registry.forget(models, PEOPLE[0]) == ["other", "ours"]
+    entry = registry.read(models, "ours")
+    assert PEOPLE[0] not in entry.taste.about.people
+    assert entry.card["trust"] == {"smart": {PEOPLE[1]: 0.5}}
+    assert PEOPLE[0] not in (tmp_path / "ours" / "card.json").read_text()
+    assert registry.forget(models, PEOPLE[0]) == []
+
+
 def test_what_is_not_trusted_is_served_less(tmp_path: Path) -> None:
     write(Place.at(tmp_path), trust={"smart": {PEOPLE[0]: 0.25}})
     served = registry.read(Place.at(tmp_path), "ours").taste
