@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Settings:
-    parts: list[str] = setting(["clip", "generator", "inverter", "directions", "speed"], "what to measure, of these")
+    parts: list[str] = setting(["clip", "generator", "inverter", "directions", "edits", "speed"], "what to measure, of these")
     portraits: int = setting(500, "fresh portraits that CLIP, generator and reader are measured on")
     edited: int = setting(200, "portraits that every direction is tried on")
     inverted: int = setting(40, "portraits that are inverted, once in one pass and once refined")
@@ -33,7 +33,7 @@ class Settings:
     def __post_init__(self) -> None:
         if self.cards and self.weights is None:
             raise ConfigError("cards=true needs weights=FOLDER: the shipped cards are not written over")
-        known = ["clip", "generator", "inverter", "directions", "speed"]
+        known = ["clip", "generator", "inverter", "directions", "edits", "speed"]
         if unknown := set(self.parts) - set(known):
             raise ConfigError(f"parts: {', '.join(sorted(unknown))} can't be measured; known: {', '.join(known)}")
         if self.portraits < 100 or min(self.edited, self.inverted) < 4:

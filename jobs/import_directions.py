@@ -75,6 +75,7 @@ def main(settings: Settings, run: Run) -> None:
     from beholder.editing.directions import registry
     from beholder.editing.fingerprint import fingerprint
 
+    registry.check_free(settings.generator, settings.name)
     workspace = Workspace(settings.workspace)
     generator = generators.read(settings.generator, workspace)
     maker = fingerprint(generator)

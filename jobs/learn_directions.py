@@ -55,10 +55,9 @@ class Settings:
 
 def main(settings: Settings, run: Run) -> None:
     from beholder.editing.directions import registry
-    from beholder.editing.directions.direction import check_name
     from beholder.editing.stylegan import StyleGAN
 
-    check_name(settings.name)
+    registry.check_free(settings.generator, settings.name)
     workspace = Workspace(settings.workspace)
     editor = StyleGAN.load(settings.generator, workspace)
     learned = _from_texts(settings, editor) if settings.texts else _from_labels(settings, editor, workspace)
@@ -72,16 +71,18 @@ def main(settings: Settings, run: Run) -> None:
 
 
 def _from_texts(settings: Settings, editor: "StyleGAN") -> "Learned":
-    from beholder.editing.directions.learning import from_texts
+    from beholder.editing.directions.learning import from_texts, look
     from beholder.editing.fingerprint import fingerprint
 
     first, second = settings.texts
+    clip = Encoder.load(settings.encoder)
     with Progress("draw", total=settings.drawn.pictures, unit="pictures") as progress:
-        learned = from_texts(
-            editor.generator, Encoder.load(settings.encoder), (first, second), settings.drawn,
-            name=settings.name, fingerprint=fingerprint(editor.generator), model=settings.generator, progress=progress.advance,
-        )  # fmt: skip
-    return learned
+        seen = look(editor.generator, clip, settings.drawn, progress=progress.advance)
+    said = (settings.low, settings.high)
+    return from_texts(
+        editor.generator, seen, clip, (first, second), name=settings.name, fingerprint=fingerprint(editor.generator),
+        model=settings.generator, says=said if any(said) else None,
+    )  # fmt: skip
 
 
 def _from_labels(settings: Settings, editor: "StyleGAN", workspace: Workspace) -> "Learned":

@@ -17,6 +17,7 @@ from beholder.jobs import evaluate_portraits
 from beholder.portraits import traits
 from beholder.portraits.directions import NAMES
 from beholder.portraits.drawing import draw
+from beholder.portraits.edits import measure_learned, measure_pairs, measure_told
 from beholder.portraits.evaluation import (
     Networks,
     measure_clip,
@@ -50,6 +51,8 @@ def test_generator_redraws_what_its_latents_mean(networks: Networks) -> None:
 def test_directions_move_their_own_trait(networks: Networks) -> None:
     figures = measure_directions(networks.generator, networks.reader, networks.directions, count=24, seed=SEED)
     assert figures["directions/own_least_graded"] >= 1.3  # the receding hairline, which bangs and hats hide in drawings too
+    assert figures["directions/down_least_graded"] >= 1.3
+    assert figures["directions/off_least"] >= 0.9
     assert figures["directions/on_least"] >= 0.9  # one portrait of 24 may miss
     assert figures["directions/others_most"] <= 0.25
     assert figures["directions/zero_is_identity"] == 1
@@ -76,6 +79,24 @@ def test_edits_compose(networks: Networks) -> None:
     one = moved(networks.generator, latent, {"smile": 1.0, "glasses": 2.0}, networks.directions)
     other = moved(networks.generator, latent, {"glasses": 2.0, "smile": 1.0}, networks.directions)
     assert all(torch.equal(*pair) for pair in zip(one, other, strict=True))
+
+
+def test_two_edits_move_both_traits_as_each_alone(networks: Networks) -> None:
+    pairs = [("smile", "glasses"), ("older", "beard"), ("longer_hair", "hat"), ("bangs", "bigger_eyes"), ("smile", "turn_right")]
+    figures = measure_pairs(networks.generator, networks.reader, networks.directions, count=16, seed=SEED, pairs=pairs)
+    assert figures["edits/together_at_1_within_20_percent"] == 1
+
+
+def test_200_labelled_portraits_teach_every_direction(networks: Networks) -> None:
+    figures = measure_learned(networks.generator, networks.directions, seed=SEED)
+    assert figures["edits/learned_least"] >= 0.95
+    assert figures["edits/learned_alone_least"] >= 0.8
+
+
+def test_two_texts_make_a_direction(networks: Networks) -> None:
+    told = ("smile", "hair_length", "skin", "hat")
+    figures = measure_told(networks.generator, networks.reader, networks.clip, count=16, seed=SEED, pictures=300, told=told)
+    assert figures["edits/told_reached"] == len(told)
 
 
 def test_all_weights_are_small_and_have_cards() -> None:

@@ -72,7 +72,7 @@ GOALS = {
     "directions/zero_is_identity": (">=", 1.0),
     "directions/down_least_graded": (">=", 1.5),
     "directions/off_least": (">=", 0.95),
-    "edits/together_within_20_percent": (">=", 1.0),
+    "edits/together_at_1_within_20_percent": (">=", 1.0),
     "edits/learned_least": (">=", 0.8),
     "edits/learned_alone_least": (">=", 0.8),
     "edits/told_reached": (">=", 8.0),
@@ -114,8 +114,9 @@ def measure(
         ),
         "edits": lambda: (
             measure_pairs(n.generator, n.reader, n.directions, count=min(16, config.edited), seed=seed + 4)
+            | measure_pairs(n.generator, n.reader, n.directions, count=min(16, config.edited), seed=seed + 4, alpha=2.0)
             | measure_learned(n.generator, n.directions, seed=seed + 5)
-            | measure_told(n.generator, n.reader, n.clip, count=min(64, config.edited), seed=seed + 6)
+            | measure_told(n.generator, n.reader, n.clip, count=min(100, config.edited), seed=seed + 6)
         ),
         "speed": lambda: measure_speed(n.generator, n.inverter, n.clip, count=128),
     }  # fmt: skip

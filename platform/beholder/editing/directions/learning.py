@@ -87,29 +87,42 @@ def from_labels(
     return Learned(rough.rescaled(projection_spread(generator, rough)), explained)
 
 
+@dataclass(frozen=True)
+class Seen:
+    """Pictures that any number of texts can be compared with: their w [N, w_dim] and their CLIP vectors [N, D]."""
+
+    w: Tensor
+    vectors: np.ndarray
+
+
+@torch.no_grad()
+def look(generator: Generator, clip: Clip, config: Texts, *, progress: Callable[[int], None] = lambda count: None) -> Seen:
+    """Draw pictures, always the same, and embed them; progress is told of each batch."""
+    ws, vectors = [], []
+    for start in range(0, config.pictures, _BATCH):
+        seeds = range(_FIRST_SEED + start, _FIRST_SEED + min(start + _BATCH, config.pictures))
+        latent = of_seeds(generator, seeds, truncation=config.truncation)
+        vectors.append(clip.images(to_pixels(generator.synthesis(latent.ws))))
+        ws.append(latent.ws[:, 0].cpu())
+        progress(len(seeds))
+    return Seen(torch.cat(ws), np.concatenate(vectors))
+
+
 def from_texts(
-    generator: Generator, clip: Clip, texts: tuple[str, str], config: Texts, *, name: str, fingerprint: str, model: str,
-    progress: Callable[[int], None] = lambda count: None,
+    generator: Generator, seen: Seen, clip: Clip, texts: tuple[str, str], *, name: str, fingerprint: str, model: str,
+    says: tuple[str, str] | None = None,
 ) -> Learned:  # fmt: skip
     """Learn the direction that leads from pictures that fit the first text to those that fit the second.
 
-    Pictures are drawn and embedded, and how much better each fits the second text is its label; progress is told of each batch.
+    How much better each picture fits the second text is its label. says: the two ends; the texts themselves, if not given.
     Raises EditError as `from_labels` does, and for texts that the encoder takes for the same.
     """
     first, second = clip.texts(list(texts))
     if np.allclose(first, second, atol=1e-4):
         raise EditError(f"{name}: {texts[0]!r} and {texts[1]!r} are the same to this encoder")
-    ws, scores = [], []
-    for start in range(0, config.pictures, _BATCH):
-        seeds = range(_FIRST_SEED + start, _FIRST_SEED + min(start + _BATCH, config.pictures))
-        latent = of_seeds(generator, seeds, truncation=config.truncation)
-        with torch.no_grad():
-            scores.append(clip.images(to_pixels(generator.synthesis(latent.ws))) @ (second - first))
-        ws.append(latent.ws[:, 0].cpu())
-        progress(len(seeds))
-    labels = torch.from_numpy(np.concatenate(scores).astype(np.float32))[:, None]
+    labels = torch.from_numpy((seen.vectors @ (second - first)).astype(np.float32))[:, None]
     return from_labels(
-        generator, torch.cat(ws), labels, column=0, name=name, fingerprint=fingerprint, model=model, says=texts
+        generator, seen.w, labels, column=0, name=name, fingerprint=fingerprint, model=model, says=says or texts
     )  # fmt: skip
 
 

@@ -14,14 +14,18 @@ _END = ".safetensors"
 
 def write(workspace: Workspace, generator: str, directions: Sequence[Direction]) -> list[Place]:
     """Keep directions, a file each, in the place of those of the same names. Raises EditError for the name of a shipped one."""
-    taken = set(_shipped(generator))
     for each in directions:
-        if each.name in taken:
-            raise EditError(f"{each.name} is the name of a direction that ships with {generator}; give another with name=...")
+        check_free(generator, each.name)
     places = [_folder(workspace, generator) / f"{each.name}{_END}" for each in directions]
     for place, each in zip(places, directions, strict=True):
         place.write_bytes(file.dump([each]))
     return places
+
+
+def check_free(generator: str, name: str) -> None:
+    """Raise EditError for what is no name of a direction, or the name of a shipped one."""
+    if check_name(name) in _shipped(generator):
+        raise EditError(f"{name} is the name of a direction that ships with {generator}; give another with name=...")
 
 
 def read(workspace: Workspace | None, generator: str, *, fingerprint: str, force: bool = False) -> dict[str, Direction]:

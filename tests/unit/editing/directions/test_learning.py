@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from beholder.editing.directions.learning import Learned, Texts, from_labels, from_texts, read_off
+from beholder.editing.directions.learning import Learned, Texts, from_labels, from_texts, look, read_off
 from beholder.editing.directions.scaling import projection_spread
 from beholder.editing.generator import Generator
 from beholder.editing.latent import of_seeds
@@ -94,7 +94,8 @@ class Reds:
 
 
 def test_texts_lead_from_the_first_to_the_second(generator: Generator) -> None:
-    made = from_texts(generator, Reds(), ("pale", "red"), Texts(120), name="red", fingerprint="", model="").direction
+    seen = look(generator, Reds(), Texts(120))
+    made = from_texts(generator, seen, Reds(), ("pale", "red"), name="red", fingerprint="", model="").direction
     ws = of_seeds(generator, range(30)).ws
 
     def redness(at: Tensor) -> float:
@@ -102,7 +103,7 @@ def test_texts_lead_from_the_first_to_the_second(generator: Generator) -> None:
 
     assert redness(ws + made.step) > redness(ws) > redness(ws - made.step)
     with pytest.raises(EditError, match="'dark' and 'pale' are the same to this encoder"):
-        from_texts(generator, Reds(), ("dark", "pale"), Texts(120), name="red", fingerprint="", model="")
+        from_texts(generator, seen, Reds(), ("dark", "pale"), name="red", fingerprint="", model="")
 
 
 def test_settings_are_checked() -> None:
