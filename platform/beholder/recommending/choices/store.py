@@ -25,12 +25,11 @@ _READS = "beholder_reads"  # mark of a transaction that writes nothing
 
 @dataclass(frozen=True)
 class Forgotten:
-    """What was removed with a person, counted. uploads: where the bytes of their images lie, still to be deleted."""
+    """What was removed with a person, counted."""
 
     user_id: str
     questions: int
     answers: int
-    uploads: tuple[str, ...]
 
 
 class Store:
@@ -128,27 +127,33 @@ class Store:
             return [row.user_id for row in connection.execute(select(PEOPLE.c.user_id).order_by(PEOPLE.c.user_id))]
 
     def uploaded(self, user_id: str, image_id: str, uri: str, *, at: datetime) -> None:
-        """Keep that an image is a person's own, and where its bytes lie, so that it goes when they do."""
+        """Keep that a person brought an image, and where what is kept of it lies, so that it can go when they do."""
         with self._writing() as connection:
             _know(connection, user_id)
             row = {"image_id": image_id, "user_id": user_id, "uri": uri, "uploaded_at": _text(at)}
-            there = connection.execute(select(UPLOADS).where(UPLOADS.c.image_id == image_id)).first()
-            if there is None:
+            mine = (UPLOADS.c.image_id == image_id) & (UPLOADS.c.user_id == user_id)
+            if connection.execute(select(UPLOADS).where(mine)).first() is None:
                 connection.execute(insert(UPLOADS).values(row))
-            elif there.user_id != user_id:
-                raise Contradiction(f"image {image_id!r} was brought by somebody else")
+
+    def uploads(self, user_id: str) -> tuple[str, ...]:
+        """Where the images lie that this person brought and nobody else did."""
+        others = select(UPLOADS.c.image_id).where(UPLOADS.c.user_id != user_id)
+        own = select(UPLOADS.c.uri).where(UPLOADS.c.user_id == user_id, UPLOADS.c.image_id.not_in(others))
+        with self._reading() as connection:
+            return tuple(connection.execute(own.order_by(UPLOADS.c.uri)).scalars())
 
     def forget(self, user_id: str) -> Forgotten:
-        """Remove everything of a person: questions, answers, and who they were. Somebody unknown leaves nothing to remove."""
+        """Remove everything of a person: questions, answers, and who they were. Somebody unknown leaves nothing to remove.
+
+        What lies at `uploads` has to be removed before: afterwards nobody knows whose it was.
+        """
         with self._writing() as connection:
             mine = select(QUESTIONS.c.question_id).where(QUESTIONS.c.user_id == user_id)
-            uris = connection.execute(select(UPLOADS.c.uri).where(UPLOADS.c.user_id == user_id).order_by(UPLOADS.c.uri)).scalars()
-            uploads = tuple(uris)
             connection.execute(delete(UPLOADS).where(UPLOADS.c.user_id == user_id))
             answers = connection.execute(delete(ANSWERS).where(ANSWERS.c.question_id.in_(mine))).rowcount
             questions = connection.execute(delete(QUESTIONS).where(QUESTIONS.c.user_id == user_id)).rowcount
             connection.execute(delete(PEOPLE).where(PEOPLE.c.user_id == user_id))
-        return Forgotten(user_id, questions, answers, uploads)
+        return Forgotten(user_id, questions, answers)
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
@@ -279,7 +284,7 @@ def _engine(url: str) -> Engine:
     def careful(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # sqlite3 then leaves BEGIN to us
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

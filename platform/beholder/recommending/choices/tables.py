@@ -39,12 +39,12 @@ ANSWERS = Table(
     Column("number", Integer, nullable=False),
 )
 
-# Images that a person brought, by where their bytes lie, to be removed with the person.
+# Images that people brought, by where what is kept of them lies, to be removed with the last person who brought them.
 UPLOADS = Table(
     "uploads",
     METADATA,
     Column("image_id", Text, primary_key=True),
-    Column("user_id", Text, ForeignKey("people.user_id"), nullable=False),
+    Column("user_id", Text, ForeignKey("people.user_id"), primary_key=True),
     Column("uri", Text, nullable=False),
     Column("uploaded_at", Text, nullable=False),
     Index("uploads_of_people", "user_id"),

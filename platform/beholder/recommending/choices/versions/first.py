@@ -39,7 +39,7 @@ def upgrade() -> None:
     op.create_table(
         "uploads",
         sa.Column("image_id", sa.Text, primary_key=True),
-        sa.Column("user_id", sa.Text, sa.ForeignKey("people.user_id"), nullable=False),
+        sa.Column("user_id", sa.Text, sa.ForeignKey("people.user_id"), primary_key=True),
         sa.Column("uri", sa.Text, nullable=False),
         sa.Column("uploaded_at", sa.Text, nullable=False),
     )
