@@ -1,0 +1,145 @@
+"""Candidates: the edits that a recommendation chooses among, each direction at a grid of alphas and pairs of directions."""
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from beholder.config import setting
+from beholder.editing.directions.edit import check
+from beholder.editing.editor import Slider
+from beholder.errors import ConfigError, EditError
+
+Range = tuple[float, float]
+_USUAL = 2 / 3  # of the way to an end of a range: strengths near it are the first that a pair takes
+
+
+@dataclass(frozen=True)
+class CandidatesConfig:
+    """How many edits, and how fine."""
+
+    count: int = setting(1000, "edits to choose among: single directions first, then pairs of directions until there are so many")
+    step: float = setting(0.5, "between two alphas of a direction; the ends of its range are always among them")
+    pairs: bool = setting(True, "whether edits may move along two directions at once")
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise ConfigError(f"candidates.count must be at least 1, got {self.count}")
+        if not (math.isfinite(self.step) and self.step > 0):
+            raise ConfigError(f"candidates.step must be above 0, got {self.step}")
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """Edits as rows. directions: the names of the columns. alphas: float32 [C, K], 0 where an edit leaves a direction alone."""
+
+    directions: tuple[str, ...]
+    alphas: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.alphas.ndim != 2 or self.alphas.shape[1] != len(self.directions) or self.alphas.dtype != np.float32:
+            got = f"{self.alphas.dtype} {list(self.alphas.shape)}"
+            raise EditError(f"expected alphas as float32 [C, {len(self.directions)}], a column for each direction, got {got}")
+
+    def __len__(self) -> int:
+        return len(self.alphas)
+
+    def __getitem__(self, rows: slice | Sequence[int] | np.ndarray) -> "Candidates":
+        """Some of the edits, in that order."""
+        return Candidates(self.directions, self.alphas[rows])
+
+    def edit(self, row: int) -> dict[str, float]:
+        """The edit of a row, only what it moves along."""
+        alphas = zip(self.directions, self.alphas[row], strict=True)
+        return {name: round(float(alpha), 6) for name, alpha in alphas if alpha != 0}  # 0.3, not 0.30000001192
+
+    def edits(self) -> list[dict[str, float]]:
+        """The edit of every row."""
+        return [self.edit(row) for row in range(len(self))]
+
+    def row_of(self, edit: Mapping[str, float]) -> int | None:
+        """The row that is this edit; None where it is none of them. Raises EditError for a direction that is no column."""
+        rows = np.flatnonzero(np.abs(self.alphas - row_of_alphas(edit, self.directions)).max(axis=1, initial=0.0) < 1e-6)
+        return int(rows[0]) if len(rows) else None
+
+
+def row_of_alphas(edit: Mapping[str, float], directions: Sequence[str]) -> np.ndarray:
+    """An edit as alphas, float32 [K]. Raises EditError for a direction that is not among them."""
+    check(edit, directions)
+    return np.array([edit.get(name, 0.0) for name in directions], np.float32)
+
+
+def candidates(directions: Mapping[str, Slider | Range], config: CandidatesConfig | None = None) -> Candidates:
+    """The edits to choose among, always the same ones: singles in order of direction and alpha, then pairs.
+
+    directions: an editor's own listing, or name -> (lowest, highest alpha). No edit comes twice, none is the edit of nothing,
+    and every alpha is inside its direction's range. Where there is no room for the whole grid, each direction gets an even
+    share of it. Raises EditError where there are no directions or a range is none.
+    """
+    config = config or CandidatesConfig()
+    if not directions:
+        raise EditError("expected at least one direction to make candidates of, got none")
+    names = tuple(directions)
+    grids = [_grid(name, _range(directions[name]), config.step) for name in names]
+    most = max(map(len, grids))
+    singles = [[((k, grid[turn]),) for k, grid in enumerate(grids) if turn < len(grid)] for turn in range(most)]
+    chosen: list[tuple[tuple[int, float], ...]] = sorted(_even(singles, config.count))
+    if config.pairs:
+        chosen += _even(_pairs(grids), config.count - len(chosen))
+    alphas = np.zeros((len(chosen), len(names)), np.float32)
+    for row, moves in enumerate(chosen):
+        for k, alpha in moves:
+            alphas[row, k] = alpha
+    return Candidates(names, alphas)
+
+
+def _range(given: Slider | Range) -> Range:
+    return (float(given[0]), float(given[1])) if isinstance(given, tuple) else given.range
+
+
+def _grid(name: str, ends: Range, step: float) -> list[float]:
+    """The alphas of a direction but 0, the most usual strengths first."""
+    low, high = ends
+    if not (math.isfinite(low) and math.isfinite(high) and low <= 0 <= high and low < high):
+        raise EditError(f"direction {name}: a range must reach from at most 0 to at least 0, got {low}..{high}")
+    sides = []
+    for sign, end in ((1, high), (-1, -low)):
+        inside = [step * k for k in range(1, math.ceil(end / step - 1e-6))]
+        sides.append([sign * alpha for alpha in _coarse_first([*inside, end], end) if alpha > 0])
+    return [alpha for both in itertools.zip_longest(*sides) for alpha in both if alpha is not None]
+
+
+def _coarse_first(alphas: list[float], end: float) -> list[float]:
+    """Strengths so that the first few of them are spread over all: the usual one, then always the farthest from those before."""
+    left, found = sorted(alphas), [0.0]
+    while left:
+        usual = len(found) == 1
+        far = min if usual else max
+        found.append(far(left, key=lambda alpha: abs(alpha - _USUAL * end) if usual else min(abs(alpha - f) for f in found)))
+        left.remove(found[-1])
+    return found[1:]
+
+
+def _pairs(grids: list[list[float]]) -> Iterator[list[tuple[tuple[int, float], ...]]]:
+    """Rounds of pairs: in each round every two directions once, with the alphas that are next in turn."""
+    most = max(map(len, grids))
+    turns = sorted(itertools.product(range(most), repeat=2), key=lambda turn: (max(turn) // 2, turn))
+    for first, second in turns:
+        yield [
+            ((a, grids[a][first]), (b, grids[b][second]))
+            for a, b in itertools.combinations(range(len(grids)), 2)
+            if first < len(grids[a]) and second < len(grids[b])
+        ]
+
+
+def _even(rounds: Iterable[list], count: int) -> list:
+    """The first `count` of rounds; of the one that does not fit whole, as many as there is room for, evenly spread."""
+    found: list = []
+    for each in rounds:
+        room = count - len(found)
+        if room <= 0:
+            break
+        found += each if len(each) <= room else [each[i * len(each) // room] for i in range(room)]
+    return found
