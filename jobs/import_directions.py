@@ -1,6 +1,6 @@
 """`beholder directions import`: another program's file of directions -> a direction of a generator here, alpha measured on it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from beholder.config import required, setting
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from beholder.editing.generator import Generator
 
 _FORMATS = ("interfacegan", "ganspace", "sefa", "stylespace", "plain", "styleclip", "beholder")
+_MOST = 100  # components at a time
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,9 @@ class Settings:
     file: str | None = setting(None, "the file it is in: .npy, .npz, .pt, .pkl, .json, .csv or our own .safetensors")
     format: str | None = setting(None, f"null: told from the file; or one of {', '.join(_FORMATS)}")
     catalogue: str | None = setting(None, "ffhq or car: take component, layers, channels and range from the published list")
-    component: str | None = setting(None, "which one, of a file with several: a number from 0, or a name in it")
+    component: str | None = setting(
+        None, "of a file with several: a number from 0, a name in it, or 0..9 for ten of them, numbered after the name"
+    )
     space: str | None = setting(None, "z, w or w+, where the file leaves it open; null: told from its shape and name")
     layers: list[int] | None = setting(
         None, "[first, past the last] row of w+ that it moves, like [7, 9]; null: the file's, or all"
@@ -69,6 +72,15 @@ class Settings:
         """What the file leaves open."""
         return Hints(self.space, self.layers, self.component, self.convs_only)
 
+    def each(self) -> "list[Settings]":
+        """These settings once for every component that is wanted."""
+        first, dots, last = (self.component or "").partition("..")
+        if not dots or not (first.isdecimal() and last.isdecimal()):
+            return [self]
+        if not int(first) <= int(last) < int(first) + _MOST:
+            raise ConfigError(f"component={self.component}: expected a first and a last number, at most {_MOST} components")
+        return [replace(self, name=f"{self.name}_{at}", component=str(at)) for at in range(int(first), int(last) + 1)]
+
 
 def main(settings: Settings, run: Run) -> None:
     from beholder.editing import generators
@@ -79,16 +91,20 @@ def main(settings: Settings, run: Run) -> None:
     workspace = Workspace(settings.workspace)
     generator = generators.read(settings.generator, workspace)
     maker = fingerprint(generator)
-    made = bring(settings, generator, maker)
-    place = registry.write(workspace, settings.generator, [made])[0]
-    first, last = made.layers
-    run.metrics({"scale": made.scale, "range.low": made.range[0], "range.high": made.range[1]})
-    low, high = made.range
-    told = f"{made.name}: in {made.space}, layers {first}..{last - 1}, alpha 1 is {made.scale:.4g} there, range {low:g}..{high:g}"
+    made = [bring(each, generator, maker) for each in settings.each()]
+    places = registry.write(workspace, settings.generator, made)
+    told = "\n".join(_told(each) for each in made)
     source = settings.file or settings.channels or "the catalogue"
-    run.summary(f"# Direction {made.name} of {settings.generator}\n\n{told}; from {source}.\n")
+    run.metrics({f"scale.{each.name}": each.scale for each in made})
+    run.summary(f"# Directions of {settings.generator}\n\nFrom {source}:\n\n{told}\n")
     log.info("%s", told)
-    print(f"{told}\n{place.uri}\nsee it: beholder directions generator={settings.generator} draw={made.name}")
+    names = ",".join(each.name for each in made)
+    print(f"{told}\n{places[0].uri}\nsee it: beholder directions generator={settings.generator} draw={names}")
+
+
+def _told(made: "Direction") -> str:
+    (first, last), (low, high) = made.layers, made.range
+    return f"{made.name}: in {made.space}, layers {first}..{last - 1}, alpha 1 is {made.scale:.4g} there, range {low:g}..{high:g}"
 
 
 def bring(settings: Settings, generator: "Generator", maker: str) -> "Direction":
@@ -114,8 +130,6 @@ def bring(settings: Settings, generator: "Generator", maker: str) -> "Direction"
 
 def _own(settings: Settings, generator: "Generator", maker: str) -> "Direction":
     """One of our own files, if it was made for this generator."""
-    from dataclasses import replace
-
     from beholder.editing.directions import bringing, file
 
     place = Place.at(str(settings.file))
@@ -133,8 +147,6 @@ def _own(settings: Settings, generator: "Generator", maker: str) -> "Direction":
 
 def _step(settings: Settings, generator: "Generator", published: "Published | None") -> "Step":
     """What the file, the channels or the catalogue hold."""
-    from dataclasses import replace
-
     from beholder.editing.directions.formats import reading
 
     config, hints = generator.config, settings.hints

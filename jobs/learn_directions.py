@@ -96,7 +96,9 @@ def _from_labels(settings: Settings, editor: "StyleGAN", workspace: Workspace) -
     labels = pd.DataFrame({name: numbers(table[name], name) for name in names})
     whole = labels.notna().all(axis=1).to_numpy() & table[key].notna().to_numpy()
     if not whole.all():
-        log.warning("%d of %d rows of %s lack a label and are left out", (~whole).sum(), len(whole), settings.labels)
+        told = f"{(~whole).sum()} of {len(whole)} rows of {settings.labels} lack a label and are left out"
+        log.warning(told)
+        print(told)
     w = latents(table[key][whole], key, settings, editor, workspace)
     return from_labels(
         editor.generator, w, torch.tensor(labels[whole].to_numpy(), dtype=torch.float32), column=0,

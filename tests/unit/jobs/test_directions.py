@@ -72,6 +72,14 @@ def test_components_and_channels(workspace: Workspace, tmp_path: Path) -> None:
     third = known(workspace)["third"]
     assert third.layers == (1, 3)
     assert torch.equal(third.vector, torch.eye(12, dtype=torch.float64)[2])
+    run(workspace, import_directions, name="pc", file=str(tmp_path / "pca.pt"), component="0..2")
+    assert [name for name in known(workspace) if name.startswith("pc_")] == ["pc_0", "pc_1", "pc_2"]
+    assert known(workspace)["pc_1"].vector[1] == 1
+    with pytest.raises(EditError, match=r"it has no components '5'; there are 0\.\.4"):
+        run(workspace, import_directions, name="pd", file=str(tmp_path / "pca.pt"), component="3..5")
+    assert not [name for name in known(workspace) if name.startswith("pd")]
+    with pytest.raises(ConfigError, match="at most 100 components"):
+        run(workspace, import_directions, name="pd", file=str(tmp_path / "pca.pt"), component="5..3")
     run(workspace, import_directions, name="channel", channels="9:1", flip=True)
     assert known(workspace)["channel"].vector[1] == -1
 

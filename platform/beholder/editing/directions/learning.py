@@ -71,7 +71,8 @@ def from_labels(
     _check(w, labels)
     dice = torch.Generator().manual_seed(0)
     with torch.no_grad():
-        known = generator.mapping(torch.randn(4000, generator.config.z_dim, generator=dice))[:, 0].double()
+        z = torch.randn(4000, generator.config.z_dim, generator=dice).to(generator.mapping.w_avg.device)
+        known = generator.mapping(z)[:, 0].double().cpu()
     standard = ((labels - labels.mean(dim=0)) / labels.std(dim=0)).double()
     weights, residuals = read_off(w.double(), standard)
     explained = 1 - float(residuals[:, column].square().mean() / standard[:, column].square().mean())
