@@ -53,7 +53,7 @@ def test_help_tells_every_setting_with_default_and_meaning(beholder, name):
         (["source=x"], "'source=x' is not a command"),
         (["import", "sorce=x"], "sorce is not a setting of import; did you mean source?"),
         (["import", "x"], "'x' is not of the form key=value"),
-        (["import"], "import needs either source=DIR (spreadsheets) or embeddings=FILE encoder_id=NAME"),
+        (["import"], "import needs one of source=DIR (spreadsheets), embeddings=FILE encoder_id=NAME, and generator=FILE"),
         (["import", "source=x", "limits.max_pixels=0"], "limits.max_pixels must be at least 1, got 0"),
         (["import", "embeddings=x.npz"], "embeddings need encoder_id=NAME"),
         (["import", "embeddings=x.npz", "encoder_id=../x"], "embeddings need encoder_id=NAME"),
