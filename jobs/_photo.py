@@ -51,15 +51,19 @@ def take(uri: str, *, aligned: bool, face: str) -> tuple["Photo", str]:
 
 def search(editor: "StyleGAN", pixels: "np.ndarray", refinement: "Refinement") -> "Inversion":
     """The latent of one aligned picture, under a bar."""
-    timed = refinement.seconds is not None and refinement.steps > 0
-    with Progress("invert", total=100 if timed else refinement.steps, unit="%" if timed else "steps") as progress:
+    if refinement.steps == 0:
+        found = editor.inversion(pixels[None], refinement=refinement)
+    else:
+        timed = refinement.seconds is not None
+        with Progress("invert", total=100 if timed else refinement.steps, unit="%" if timed else "steps") as progress:
 
-        def tell(step: "Step") -> None:
-            progress.advance((int(100 * step.spent) if timed else step.number) - progress.done)
+            def tell(step: "Step") -> None:
+                progress.advance((int(100 * step.spent) if timed else step.number) - progress.done)
 
-        found = editor.inversion(pixels[None], refinement=refinement, progress=tell)
-        progress.advance(progress.total - progress.done)
+            found = editor.inversion(pixels[None], refinement=refinement, progress=tell)
+            progress.advance(progress.total - progress.done)
     said = f"loss {float(found.before):.3f} before, {float(found.after):.3f} after {found.steps} steps in {found.seconds:.1f} s"
+    said = said if found.steps else f"loss {float(found.before):.3f} in one pass"
     log.info("%s", said)
     print(said)
     return found

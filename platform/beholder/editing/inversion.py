@@ -86,7 +86,7 @@ class Refinement:
     steps: int = setting(50, "steps of optimisation that bring an inversion closer; 0: one pass of the encoder")
     seconds: float | None = setting(None, "stop after this long, however many steps were done; null: never")
     learning_rate: float = setting(0.06, "in units of the latent space's spread, falling to a tenth")
-    stay: float = setting(0.002, "how strongly w+ is held near where it began")
+    stay: float = setting(0.002, "how strongly w+ is held near what the encoder gave; without one, its rows near each other")
     edges: float = setting(0.5, "what differences between neighbouring pixels count beside the pixels")
 
     def __post_init__(self) -> None:
@@ -128,7 +128,8 @@ def invert(
     """Find w+ of images, RGB in -1..1 [N, 3, R, R]: one pass of the inverter, then the steps of a refinement.
 
     The budget of seconds counts from the first step, and that one is always done.
-    Without an inverter the steps begin at the generator's mean w. A picture that the steps did not bring closer keeps what
+    Without an inverter the steps begin at the generator's mean w, which is no guess to be held near: there the rows of w+ are
+    held near each other. A picture that the steps did not bring closer keeps what
     it began with. Each picture is found as if it were alone. Raises EditError for images of another size than the generator's,
     and for an inverter of another generator.
     """
@@ -148,7 +149,8 @@ def invert(
         optimiser.param_groups[0]["lr"] = config.learning_rate * (0.1 + 0.9 * (1 + math.cos(math.pi * spent)) / 2)
         with torch.enable_grad():
             losses = _loss(generator.synthesis(start + spread * move) - images, config.edges)
-            held = config.stay * move.square().mean(dim=(1, 2))
+            anchor = 0 if inverter is not None else move.mean(dim=1, keepdim=True)
+            held = config.stay * (move - anchor).square().mean(dim=(1, 2))
             (move.grad,) = torch.autograd.grad((losses + held).sum(), move)
         optimiser.step()
         steps += 1

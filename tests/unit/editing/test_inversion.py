@@ -59,6 +59,18 @@ def test_without_an_inverter_it_begins_at_the_mean(pair: tuple[Generator, Invert
     assert (closer.after < 0.8 * closer.before).all()
 
 
+def test_it_is_held_near_what_the_inverter_gave_or_its_rows_near_each_other(
+    pair: tuple[Generator, Inverter], picture: Tensor
+) -> None:
+    generator, inverter = pair
+    held, free = (invert(generator, inverter, picture, refinement=Refinement(30, stay=stay)).ws for stay in (10.0, 0.0))
+    begun = invert(generator, inverter, picture).ws
+    assert (held - begun).norm() < 0.5 * (free - begun).norm()
+    held, free = (invert(generator, None, picture, refinement=Refinement(30, stay=stay)) for stay in (10.0, 0.0))
+    assert held.ws.std(dim=1).mean() < 0.5 * free.ws.std(dim=1).mean()
+    assert (held.after < 0.9 * held.before).all()
+
+
 def test_a_picture_is_found_as_if_it_were_alone(pair: tuple[Generator, Inverter], picture: Tensor) -> None:
     both, one = (invert(*pair, each, refinement=Refinement(steps=5)).ws for each in (picture, picture[1:]))
     assert torch.allclose(both[1:], one, atol=1e-3)
