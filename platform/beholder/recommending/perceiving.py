@@ -1,0 +1,131 @@
+"""Perceiving, learned: a perception's network fitted to lessons, and how far it is off on those it never saw."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from beholder.config import setting
+from beholder.editing.directions import Direction
+from beholder.editing.stylegan import StyleGAN
+from beholder.errors import ConfigError
+from beholder.recommending.lessons import Lessons
+from beholder.recommending.perception import Network, Perception, PerceptionAbout, Sizes
+
+
+@dataclass(frozen=True)
+class PerceivingConfig:
+    """The network and its training."""
+
+    parts: int = setting(64, "principal parts of w+ that it sees")
+    width: int = setting(512, "of its layers")
+    blocks: int = setting(2, "residual blocks")
+    epochs: int = setting(60, "times that it sees every lesson")
+    batch: int = setting(128, "lessons in one step")
+    learning_rate: float = setting(2e-3, "at its highest; it falls to nothing along a cosine")
+    weight_decay: float = setting(0.05, "of AdamW")
+    whitening: float = setting(0.1, "errors count by the spread of embeddings in their direction, this share of the mean one added")
+    held_out: float = setting(0.06, "share of the lessons that only measure")
+    seed: int = setting(5, "of the first weights and the order of lessons")
+
+    def __post_init__(self) -> None:
+        for name in ("parts", "width", "blocks", "epochs", "batch"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"perceiving.{name} must be at least 1, got {getattr(self, name)}")
+        if not 0 < self.held_out < 1:
+            raise ConfigError(f"perceiving.held_out is a share between 0 and 1, got {self.held_out}")
+        if self.learning_rate <= 0 or self.weight_decay < 0 or self.whitening <= 0:
+            raise ConfigError("perceiving.learning_rate and whitening must be above 0, weight_decay at least 0")
+
+
+def learn(
+    editor: StyleGAN,
+    about: PerceptionAbout,
+    lessons: Lessons,
+    config: PerceivingConfig,
+    *,
+    progress: Callable[[int, int], None] = lambda epoch, epochs: None,
+) -> tuple[Perception, dict[str, float]]:
+    """A perception fitted to lessons, and its figures on the held-out ones: `error` and `cosine`.
+
+    error: the squared error of embeddings as a share of their variance, 0 for a perfect perception and 1 for one that always
+    tells the mean. cosine: between told and true, on average.
+    """
+    torch.manual_seed(config.seed)
+    held_out = max(1, round(config.held_out * len(lessons)))
+    ws, alphas, wanted = (torch.from_numpy(part) for part in (lessons.ws, lessons.alphas, lessons.embeddings))
+    train = slice(0, len(lessons) - held_out)
+    network = _blank(editor, lessons, wanted.shape[1], config, ws[train], alphas[train])
+    seen = network.seen(ws)
+    weigh = _whitening(wanted[train], config.whitening)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    count = len(seen[train])
+    steps = config.epochs * math.ceil(count / config.batch)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, steps))
+    network.train()
+    for epoch in range(config.epochs):
+        for rows in torch.randperm(count).split(config.batch):
+            loss = ((network(seen[rows], alphas[rows]) - wanted[rows]) @ weigh).square().sum(dim=1).mean()
+            optimiser.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            optimiser.step()
+            schedule.step()
+        progress(epoch + 1, config.epochs)
+    found = Perception(about, network)
+    test = slice(train.stop, None)
+    with torch.no_grad():
+        return found, _figures(network(seen[test], alphas[test]), wanted[test], wanted[train].mean(dim=0))
+
+
+def _rate(step: int, steps: int) -> float:
+    warm = min(100, steps // 10 + 1)
+    return min((step + 1) / warm, 0.5 * (1 + math.cos(math.pi * step / steps)))
+
+
+def _blank(editor: StyleGAN, lessons: Lessons, embedding: int, config: PerceivingConfig, ws: Tensor, alphas: Tensor) -> Network:
+    """The network before it learns, set up to see what varies in edited latents."""
+    rows, w_dim = ws.shape[1:]
+    directions = [editor.directions[name] for name in lessons.directions]
+    steps = torch.stack([_step(each, rows, w_dim) for each in directions])
+    flat = ws.flatten(1) + alphas @ steps
+    parts = min(config.parts, *flat.shape)
+    network = Network(Sizes(rows, w_dim, len(directions), embedding, parts, config.width, config.blocks))
+    centre = flat.mean(dim=0)
+    _, values, axes = torch.svd_lowrank(flat - centre, q=parts, niter=4)
+    variances = values.square() / len(flat)
+    network.centre.copy_(centre)
+    network.seeing.copy_(axes / (variances + 1e-3 * variances[0]).sqrt())
+    network.seeing.copy_(network.seeing.half())  # as it will be kept
+    network.steps.copy_((steps @ network.seeing).half())
+    network.span.copy_(torch.tensor([max(abs(end) for end in each.range) for each in directions]))
+    return network
+
+
+def _step(direction: Direction, rows: int, w_dim: int) -> Tensor:
+    """What alpha 1 adds to w+, flat; zeros for a move in z or s, of which a network knows the alpha alone."""
+    found = torch.zeros(rows, w_dim)
+    if direction.space in ("w", "w+"):
+        found[slice(*direction.layers)] += direction.step
+    return found.flatten()
+
+
+def _whitening(embeddings: Tensor, share: float) -> Tensor:
+    """What errors are multiplied by, [E, E]: ways in which embeddings hardly differ count more than by their size."""
+    values, axes = torch.linalg.eigh(torch.cov(embeddings.T))
+    values = values.clamp(min=0)
+    scales = (values + share * values.mean()).rsqrt()
+    return axes * (scales / scales.square().mul(values).sum().sqrt())
+
+
+def _figures(found: Tensor, wanted: Tensor, mean: Tensor) -> dict[str, float]:
+    error = (found - wanted).square().sum() / (wanted - mean).square().sum()
+    return {"error": float(error), "cosine": float((found * wanted).sum(dim=1).mean())}
+
+
+def linear_ranks(scores: np.ndarray) -> np.ndarray:
+    """The ranks of scores [..., C] along their last axis, ties in order."""
+    return np.argsort(np.argsort(scores, axis=-1), axis=-1)
