@@ -31,6 +31,9 @@ class InverterConfig:
             raise ValueError(f"{len(self.widths)} halvings don't divide a resolution of {self.resolution}")
 
 
+_GUESS = 0.7  # of the mean picture's loss: an inverter whose answer is not even below that has not understood the picture
+
+
 class Trunk(nn.Module):
     """Images -> features: convolutions of stride 2, then one dense layer."""
 
@@ -86,7 +89,9 @@ class Refinement:
     steps: int = setting(50, "steps of optimisation that bring an inversion closer; 0: one pass of the encoder")
     seconds: float | None = setting(None, "stop after this long, however many steps were done; null: never")
     learning_rate: float = setting(0.06, "in units of the latent space's spread, falling to a tenth")
-    stay: float = setting(0.002, "how strongly w+ is held near what the encoder gave; without one, its rows near each other")
+    stay: float = setting(
+        0.002, "how strongly w+ is held near what the encoder gave, or where that is no use its rows near each other"
+    )
     edges: float = setting(0.5, "what differences between neighbouring pixels count beside the pixels")
 
     def __post_init__(self) -> None:
@@ -127,16 +132,22 @@ def invert(
 ) -> Inversion:
     """Find w+ of images, RGB in -1..1 [N, 3, R, R]: one pass of the inverter, then the steps of a refinement.
 
-    The budget of seconds counts from the first step, and that one is always done.
-    Without an inverter the steps begin at the generator's mean w, which is no guess to be held near: there the rows of w+ are
-    held near each other. A picture that the steps did not bring closer keeps what
-    it began with. Each picture is found as if it were alone. Raises EditError for images of another size than the generator's,
-    and for an inverter of another generator.
+    The steps begin at what the inverter gave and are held near it. Without one, and for a picture of which it knows nothing
+    (its answer comes hardly closer than the generator's mean w does), they begin at the mean, and the rows of w+ are held near
+    each other instead. The budget of seconds counts from the first step, and that one is always done. A picture that the steps
+    did not bring closer keeps what the inverter gave. Each picture is found as if it were alone.
+    Raises EditError for images of another size than the generator's, and for an inverter of another generator.
     """
     config = refinement or Refinement(steps=0)
-    start, spread = _start(generator, inverter, images)
+    guess, spread = _guess(generator, inverter, images)
     with torch.no_grad():
-        before = _loss(generator.synthesis(start) - images, config.edges)
+        before = _loss(generator.synthesis(guess) - images, config.edges)
+        mean = generator.mapping.w_avg.expand(guess.shape)
+        knows = torch.zeros_like(before, dtype=torch.bool)
+        if inverter is not None and config.steps:
+            knows = before < _GUESS * _loss(generator.synthesis(mean[:1]) - images, config.edges)
+        knows = knows[:, None, None]
+        start = torch.where(knows, guess, mean)
     began = clock()
     move, steps = torch.zeros_like(start, requires_grad=True), 0
     optimiser = torch.optim.Adam([move], lr=config.learning_rate, betas=(0.9, 0.95))
@@ -149,24 +160,24 @@ def invert(
         optimiser.param_groups[0]["lr"] = config.learning_rate * (0.1 + 0.9 * (1 + math.cos(math.pi * spent)) / 2)
         with torch.enable_grad():
             losses = _loss(generator.synthesis(start + spread * move) - images, config.edges)
-            anchor = 0 if inverter is not None else move.mean(dim=1, keepdim=True)
+            anchor = torch.where(knows, 0, move.mean(dim=1, keepdim=True))
             held = config.stay * (move - anchor).square().mean(dim=(1, 2))
             (move.grad,) = torch.autograd.grad((losses + held).sum(), move)
         optimiser.step()
         steps += 1
         progress(Step(steps, max(spent, steps / config.steps), float(losses.detach().mean())))
     if steps == 0:
-        return Inversion(start, before, before, 0, clock() - began)
+        return Inversion(guess, before, before, 0, clock() - began)
     with torch.no_grad():
         found = start + spread * move
         after = _loss(generator.synthesis(found) - images, config.edges)
         closer = after < before
-        found = torch.where(closer[:, None, None], found, start)
+        found = torch.where(closer[:, None, None], found, guess)
     return Inversion(found, before, torch.where(closer, after, before), steps, clock() - began)
 
 
-def _start(generator: Generator, inverter: Inverter | None, images: Tensor) -> tuple[Tensor, Tensor]:
-    """Where the steps begin, w+ [N, num_ws, w_dim], and how far w varies around its mean."""
+def _guess(generator: Generator, inverter: Inverter | None, images: Tensor) -> tuple[Tensor, Tensor]:
+    """What one pass gives, w+ [N, num_ws, w_dim], and how far w varies around its mean."""
     sizes = generator.config
     if images.ndim != 4 or images.shape[1:] != (3, sizes.resolution, sizes.resolution):
         raise EditError(f"expected images [N, 3, {sizes.resolution}, {sizes.resolution}], got {list(images.shape)}")
