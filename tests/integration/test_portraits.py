@@ -95,7 +95,7 @@ def test_200_labelled_portraits_teach_every_direction(networks: Networks) -> Non
 
 def test_two_texts_make_a_direction(networks: Networks) -> None:
     told = ("smile", "hair_length", "skin", "hat")
-    figures = measure_told(networks.generator, networks.reader, networks.clip, count=16, seed=SEED, pictures=300, told=told)
+    figures = measure_told(networks.generator, networks.reader, networks.clip, count=16, seed=SEED, pictures=200, told=told)
     assert figures["edits/told_reached"] == len(told)
 
 
