@@ -26,7 +26,7 @@ from beholder.recommending.choices.store import Store
 
 store, now, number = Store(sys.argv[1]), datetime.now(UTC), int(sys.argv[2])
 while True:
-    store.ask(Question(f"q{number}", "ana", "face", {"smile": number / 7}, {}, "random", now))
+    store.ask(Question(f"q{number}", "ana", "face", {"smile": 1 + number / 7}, {}, "random", now))
     store.answer(Answer(f"e{number}", f"q{number}", "left", now, 0.5))
     print(number, flush=True)
     number += 1
