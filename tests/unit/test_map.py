@@ -31,7 +31,7 @@ DOORS = {
     "rich": ("platform/beholder/cli.py", "platform/beholder/progress.py"),
     "pickle": ("platform/beholder/pickles.py",),
     "peft": ("platform/beholder/taste/lora.py",),
-    "lightgbm": ("platform/beholder/recommending/rankers.py",),
+    "lightgbm": ("platform/beholder/recommending/rankers/trees.py",),
     "sqlalchemy": ("platform/beholder/recommending/choices/*",),
     "alembic": ("platform/beholder/recommending/choices/*",),
     "psycopg": (),

@@ -1,0 +1,165 @@
+"""The Bayesian ranker: a Gaussian over each person's weights that every choice updates.
+
+u(edit) = features(edit).w. Before somebody chose anything, w ~ N(m, S), and m and S are learned from everybody's choices by
+expectation maximisation (empirical Bayes) with Laplace's method for each person. A choice then updates the person's own Gaussian
+in microseconds. Old choices fade: between two choices a person's weights are believed to wander as an Ornstein-Uhlenbeck process
+does whose stationary distribution is the prior, so that evidence halves in `half_life` choices and somebody silent stays put.
+"""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from beholder.config import setting
+from beholder.errors import ConfigError
+from beholder.recommending.options import Event, Options
+from beholder.recommending.rankers import features
+from beholder.recommending.rankers.contract import About, Joint, Ranker
+from beholder.recommending.rankers.features import Features, Opinion
+from beholder.taste.gaussian import Gaussian, Observations, laplace
+
+
+@dataclass(frozen=True)
+class BayesConfig:
+    components: int = setting(32, "principal directions of the embedding's change that people weigh in their own way")
+    strength: float = setting(10.0, "people that the prior covariance's diagonal is worth")
+    iterations: int = setting(15, "steps of EM")
+    half_life: float | None = setting(200.0, "choices after which a choice counts half; null: choices never fade")
+
+    def __post_init__(self) -> None:
+        if self.components < 1 or self.iterations < 1 or self.strength <= 0:
+            raise ConfigError("ranker.bayes.components and iterations must be at least 1, strength above 0")
+        if self.half_life is not None and not self.half_life > 0:
+            raise ConfigError(f"ranker.bayes.half_life must be above 0 choices, or null, got {self.half_life}")
+
+    @property
+    def kept(self) -> float:
+        """The share of what is known of somebody's weights that is left one choice later."""
+        return 1.0 if self.half_life is None else float(0.5 ** (1 / self.half_life))
+
+
+class Bayes(Ranker):
+    """Signs the contract; `beliefs[user_id]` are the posteriors. opinion: a taste whose word is one more feature."""
+
+    def __init__(
+        self, about: About, shape: Features, prior: Gaussian, beliefs: Mapping[str, Gaussian], config: BayesConfig,
+        opinion: Opinion | None = None,
+    ):  # fmt: skip
+        self.about, self.shape, self.prior, self.config, self.opinion = about, shape, prior, config, opinion
+        self.beliefs = dict(beliefs)
+
+    def belief(self, user_id: str) -> Gaussian:
+        """What is believed of a person's weights; of somebody unknown, the prior."""
+        return self.beliefs.get(user_id, self.prior)
+
+    def tell(self, event: Event) -> None:
+        self.about.check(event.left)
+        self.about.check(event.right)
+        self.beliefs[event.user_id] = self._faded(event.user_id).choose(_gaps(self.shape, event, self.opinion), event.won)
+
+    def joint(self, user_id: str, options: Options) -> Joint:
+        self.about.check(options)
+        rows = self.shape.of(options, self.opinion.of(user_id, options) if self.opinion else None)
+        belief = self.belief(user_id)
+        return Joint(rows @ belief.mean, rows @ _root(belief.covariance))
+
+    def tensors(self) -> Mapping[str, np.ndarray]:
+        lower = np.tril_indices(self.shape.width)
+        means = np.array([belief.mean for belief in self.beliefs.values()]).reshape(-1, self.shape.width)
+        triangles = np.array([belief.covariance[lower] for belief in self.beliefs.values()]).reshape(-1, len(lower[0]))
+        prior = {"prior.mean": self.prior.mean, "prior.covariance": self.prior.covariance[lower]}
+        return self.shape.tensors() | prior | {"means": means, "covariances": triangles}
+
+    def settings(self) -> dict[str, Any]:
+        return {"config": asdict(self.config), "people": list(self.beliefs), "opinion": self.opinion is not None}
+
+    def _faded(self, user_id: str) -> Gaussian:
+        """The belief one choice later, before that choice is known."""
+        belief, kept = self.beliefs.get(user_id), self.config.kept
+        if belief is None or kept == 1:
+            return belief or self.prior
+        mean = self.prior.mean + kept * (belief.mean - self.prior.mean)
+        return Gaussian(mean, self.prior.covariance + kept**2 * (belief.covariance - self.prior.covariance))
+
+
+def fit(events: Sequence[Event], config: BayesConfig, *, opinion: Opinion | None = None, seed: int = 0) -> Bayes:
+    """The prior of everybody's choices, and the posterior of everybody among them. Nothing in it is random: seed is not used."""
+    shape = features.find(events, components=config.components, opinion=opinion)
+    blocks = _blocks(events[0], shape, opinion)
+    people: dict[str, list[Event]] = {}
+    for event in events:
+        people.setdefault(event.user_id, []).append(event)
+    seen = [_observe(mine, shape, opinion) for mine in people.values()]
+    prior = Gaussian(np.zeros(shape.width), np.eye(shape.width) * 0.3)
+    found = [prior] * len(seen)
+    for _ in range(config.iterations):
+        precision = np.linalg.inv(prior.covariance)
+        found = [
+            laplace(prior, precision, data, temper=1.0, start=belief.mean, steps=5)
+            for data, belief in zip(seen, found, strict=True)
+        ]
+        prior = _everybody(found, blocks, config.strength)
+    about = About("bayes", events[0].left.directions, events[0].left.embeddings.shape[1])
+    ranker = Bayes(about, shape, prior, {}, config, opinion)
+    for event in events:
+        ranker.tell(event)
+    return ranker
+
+
+def load(about: About, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any], *, opinion: Opinion | None = None) -> Bayes:
+    """From what `tensors()` and `settings()` gave."""
+    shape = Features.of_tensors(tensors)
+    rows = zip(settings["people"], tensors["means"], tensors["covariances"], strict=True)
+    beliefs = {user_id: Gaussian(mean, _whole(lower, shape.width)) for user_id, mean, lower in rows}
+    prior = Gaussian(tensors["prior.mean"], _whole(tensors["prior.covariance"], shape.width))
+    return Bayes(about, shape, prior, beliefs, BayesConfig(**settings["config"]), opinion)
+
+
+def _everybody(found: Sequence[Gaussian], blocks: Sequence[slice], strength: float) -> Gaussian:
+    """The prior that makes these posteriors likeliest, its covariance shrunk towards a diagonal that is even in each block."""
+    means = np.array([belief.mean for belief in found])
+    mean = means.mean(axis=0)
+    moments = (means - mean).T @ (means - mean) + sum(belief.covariance for belief in found)
+    usual = np.diag(moments) / len(found)
+    even = np.concatenate([np.full(len(usual[block]), usual[block].mean()) for block in blocks])
+    return Gaussian(mean, (moments + strength * np.diag(even)) / (len(found) + strength))
+
+
+def _blocks(event: Event, shape: Features, opinion: Opinion | None) -> list[slice]:
+    """Columns of one kind: alphas, squares, changes of the embedding, what the taste says."""
+    count = len(event.left.directions)
+    edges = [0, count, 2 * count, 2 * count + len(shape.axes)] + [shape.width] * (opinion is not None)
+    return [slice(first, last) for first, last in itertools.pairwise(edges)]
+
+
+def _observe(events: Sequence[Event], shape: Features, opinion: Opinion | None) -> Observations:
+    gaps = np.array([_gaps(shape, event, opinion) for event in events])
+    choices = np.array([event.won for event in events], np.float64)
+    none = np.zeros((0, shape.width)), np.zeros(0), np.zeros(0)
+    return Observations(*none, gaps, choices, np.zeros(len(events)))
+
+
+def _gaps(shape: Features, event: Event, opinion: Opinion | None) -> np.ndarray:
+    """Left minus right, [F]."""
+    if opinion is None:
+        return (shape.of(event.left) - shape.of(event.right))[0]
+    left, right = (shape.of(side, opinion.of(event.user_id, side)) for side in (event.left, event.right))
+    return (left - right)[0]
+
+
+def _root(covariance: np.ndarray) -> np.ndarray:
+    """R with R R' = covariance."""
+    try:
+        return np.linalg.cholesky(covariance)
+    except np.linalg.LinAlgError:  # rounding after very many choices
+        values, axes = np.linalg.eigh(covariance)
+        return axes * np.sqrt(np.maximum(values, 0))
+
+
+def _whole(lower: np.ndarray, width: int) -> np.ndarray:
+    matrix = np.zeros((width, width))
+    matrix[np.tril_indices(width)] = lower
+    return matrix + np.tril(matrix, -1).T

@@ -1,0 +1,192 @@
+"""PreferenceRankNet: a small network that scores an edit for a person, trained on pairs with the logistic loss.
+
+score(edit, person) = net([features of the edit, the person's vector]). Everybody's choices train the network and their vectors;
+somebody new has the vector 0, and their own choices then move their vector alone.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from beholder.config import setting
+from beholder.errors import ConfigError
+from beholder.recommending.options import Event, Options
+from beholder.recommending.rankers import features
+from beholder.recommending.rankers.contract import About, Joint, Ranker
+from beholder.recommending.rankers.features import Features
+from beholder.recommending.rankers.memory import Memory, Pairs
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class RankNetConfig:
+    hidden: int = setting(48, "width of the two hidden layers")
+    person_size: int = setting(8, "numbers of a person's vector")
+    learning_rate: float = setting(0.003, "of AdamW, for the network")
+    weight_decay: float = setting(0.03, "of the network")
+    steps: int = setting(400, "of training at most; it stops where kept-out choices do")
+    person_dropout: float = setting(0.2, "share of choices shown without the person, so that somebody new is served too")
+    own_steps: int = setting(40, "steps for a person's own vector after new choices")
+    own_rate: float = setting(0.05, "learning rate of those")
+    own_penalty: float = setting(0.5, "of a person's squared vector, in choices")
+
+    def __post_init__(self) -> None:
+        if min(self.hidden, self.person_size, self.steps, self.own_steps) < 1 or min(self.learning_rate, self.own_rate) <= 0:
+            raise ConfigError("ranker.ranknet: hidden, person_size, steps and own_steps must be at least 1, the rates above 0")
+        if not 0 <= self.person_dropout < 1 or self.own_penalty < 0 or self.weight_decay < 0:
+            raise ConfigError("ranker.ranknet.person_dropout must be in 0..1, own_penalty and weight_decay at least 0")
+
+
+class RankNet(Ranker):
+    """Signs the contract; a person's vector is found when it is first asked for."""
+
+    def __init__(self, about: About, shape: Features, layers: Mapping[str, "Tensor"], memory: Memory, config: RankNetConfig):
+        self.about, self.shape, self.layers, self.memory, self.config = about, shape, dict(layers), memory, config
+        self._own: dict[str, tuple[int, Tensor]] = {}
+
+    def tell(self, event: Event) -> None:
+        self.about.check(event.left)
+        self.about.check(event.right)
+        self.memory.add(event, self.shape)
+
+    def joint(self, user_id: str, options: Options) -> Joint:
+        import torch
+
+        self.about.check(options)
+        rows = torch.from_numpy(self.shape.of(options).astype(np.float32))
+        with torch.no_grad():
+            mean = _score(self.layers, rows, self._vector(user_id).expand(len(rows), -1)).double().numpy()
+        return Joint(mean, np.zeros((len(mean), 0)))
+
+    def tensors(self) -> Mapping[str, np.ndarray]:
+        layers = {f"layers.{name}": value.numpy() for name, value in self.layers.items()}
+        return {**self.shape.tensors(), **self.memory.tensors(), **layers}
+
+    def settings(self) -> dict[str, Any]:
+        return {"config": asdict(self.config), "people": list(self.memory.rows)}
+
+    def _vector(self, user_id: str) -> "Tensor":
+        """A person's vector [1, V], from 0 by all their choices."""
+        import torch
+
+        config, count = self.config, len(self.memory.rows.get(user_id, ()))
+        if not count:
+            return torch.zeros(1, config.person_size)
+        if user_id in self._own and self._own[user_id][0] == count:
+            return self._own[user_id][1]
+        left, right, won = _tensors(self.memory.of([user_id]))
+        vector = torch.zeros(1, config.person_size, requires_grad=True)
+        optimiser = torch.optim.Adam([vector], lr=config.own_rate)
+        parts = {"left": left @ self.layers["first"].T, "right": right @ self.layers["first"].T}
+        with torch.enable_grad():
+            for _ in range(config.own_steps):
+                moved = vector @ self.layers["person"].T
+                gap = _rest(self.layers, parts["left"] + moved) - _rest(self.layers, parts["right"] + moved)
+                loss = _loss(gap, won).sum() + config.own_penalty * vector.square().sum() / 2
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
+        self._own[user_id] = count, vector.detach()
+        return self._own[user_id][1]
+
+
+def fit(events: Sequence[Event], config: RankNetConfig, *, seed: int = 0) -> RankNet:
+    """Train the network on everybody's choices; a tenth of them, kept out, say when to stop."""
+    import torch
+
+    shape = features.find(events, components=0)
+    memory = Memory(shape.width)
+    for event in events:
+        memory.add(event, shape)
+    dice = torch.Generator().manual_seed(seed)
+    left, right, won = _tensors(memory.of(memory.rows))
+    person = torch.repeat_interleave(torch.arange(len(memory.rows)), torch.tensor(memory.counts()))
+    out = torch.rand(len(won), generator=dice) < 0.1
+    out = out if bool(out.any()) and not bool(out.all()) else torch.arange(len(won)) == 0
+    layers = _start(shape.width, config, dice)
+    vectors = torch.zeros(len(memory.rows), config.person_size, requires_grad=True)
+    with torch.no_grad():
+        vectors += 0.1 * torch.randn(vectors.shape, generator=dice)
+    groups = [
+        {"params": list(layers.values()), "weight_decay": config.weight_decay},
+        {"params": [vectors], "weight_decay": 0.0, "lr": 10 * config.learning_rate},
+    ]
+    optimiser = torch.optim.AdamW(groups, lr=config.learning_rate)
+    best, patience = (float("inf"), {name: value.detach().clone() for name, value in layers.items()}), 0
+
+    def gap(rows: "Tensor", keep: "Tensor") -> "Tensor":
+        own = vectors[person[rows]] * keep
+        return _score(layers, left[rows], own) - _score(layers, right[rows], own)
+
+    kept, tested = torch.nonzero(~out)[:, 0], torch.nonzero(out)[:, 0]
+    for step in range(config.steps):
+        rows = kept[torch.randint(len(kept), (min(512, len(kept)),), generator=dice)]
+        keep = (torch.rand(len(rows), 1, generator=dice) >= config.person_dropout).float()
+        own = config.own_penalty * vectors.square().sum() / 2 / len(kept)
+        loss = _loss(gap(rows, keep), won[rows]).mean() + own
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        if step % 10 == 9:
+            with torch.no_grad():
+                now = float(_loss(gap(tested, torch.ones(len(tested), 1)), won[tested]).mean())
+            patience = 0 if now < best[0] else patience + 1
+            if now < best[0]:
+                best = now, {name: value.detach().clone() for name, value in layers.items()}
+            if patience >= 10:
+                break
+    about = About("ranknet", events[0].left.directions, events[0].left.embeddings.shape[1])
+    return RankNet(about, shape, best[1], memory, config)
+
+
+def load(about: About, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> RankNet:
+    """From what `tensors()` and `settings()` gave."""
+    import torch
+
+    layers = {name.removeprefix("layers."): torch.tensor(value) for name, value in tensors.items() if name.startswith("layers.")}
+    memory = Memory.of_tensors(tensors, settings["people"])
+    return RankNet(about, Features.of_tensors(tensors), layers, memory, RankNetConfig(**settings["config"]))
+
+
+def _start(width: int, config: RankNetConfig, dice: Any) -> dict[str, "Tensor"]:
+    import torch
+
+    def weights(rows: int, columns: int, spread: float) -> "Tensor":
+        return (spread * torch.randn(rows, columns, generator=dice)).requires_grad_()
+
+    hidden = config.hidden
+    found = {
+        "first": weights(hidden, width, 1 / width**0.5), "person": weights(hidden, config.person_size, 0.3),
+        "second": weights(hidden, hidden, 1 / hidden**0.5), "last": weights(1, hidden, 1 / hidden**0.5),
+    }  # fmt: skip
+    return found | {f"{name}_bias": torch.zeros(hidden, requires_grad=True) for name in ("first", "second")}
+
+
+def _score(layers: Mapping[str, "Tensor"], rows: "Tensor", own: "Tensor") -> "Tensor":
+    """Scores [N] of edits [N, F] for people [N, V]."""
+    return _rest(layers, rows @ layers["first"].T + own @ layers["person"].T)
+
+
+def _rest(layers: Mapping[str, "Tensor"], reached: "Tensor") -> "Tensor":
+    """From before the first bend."""
+    from torch.nn import functional
+
+    hidden = functional.silu(reached + layers["first_bias"])
+    hidden = functional.silu(hidden @ layers["second"].T + layers["second_bias"])
+    return (hidden @ layers["last"].T)[:, 0]
+
+
+def _loss(gap: "Tensor", won: "Tensor") -> "Tensor":
+    from torch.nn import functional
+
+    return functional.binary_cross_entropy_with_logits(gap, won, reduction="none")
+
+
+def _tensors(pairs: Pairs) -> tuple["Tensor", "Tensor", "Tensor"]:
+    import torch
+
+    return torch.from_numpy(pairs.left), torch.from_numpy(pairs.right), torch.from_numpy(pairs.won.astype(np.float32))
