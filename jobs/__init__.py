@@ -9,6 +9,9 @@ COMMANDS = {
     "edit": ("beholder.jobs.edit", "a photo of a face, or a seed -> the picture moved along directions, put back into the photo"),
     "invert": ("beholder.jobs.invert", "a photo of a face -> its latent, to be edited again and again"),
     "directions": ("beholder.jobs.directions", "what a generator's pictures can be moved along: listed, and drawn from -3 to 3"),
+    "ask": ("beholder.jobs.ask", "two edits of an image, which is better? A few rounds, then the one you will like most"),
+    "recommend": ("beholder.jobs.recommend", "the edit of an image that a person will like most, and why"),
+    "choices": ("beholder.jobs.choices", "what people chose: counted, written, read, or a person forgotten"),
     "directions import": (
         "beholder.jobs.import_directions",
         "other programs' directions (InterFaceGAN, GANSpace, StyleSpace, StyleCLIP, ...), alpha measured on the generator",

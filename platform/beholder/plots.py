@@ -233,6 +233,24 @@ def strips(rows: Sequence[tuple[str, str, np.ndarray]], alphas: Sequence[float],
     return figure
 
 
+def row(pictures: Sequence[np.ndarray], captions: Sequence[tuple[str, str]], *, title: str) -> "Figure":
+    """Pictures side by side, uint8 [H, W, 3] each, with two lines under each: what it is, and what is said of it."""
+    side, top, foot = 2.0, 0.5, 0.62  # inches
+    width, height = side * len(pictures) + 0.2, top + side + foot
+    figure = new(width, height)
+    figure.set_layout_engine("none")
+    figure.text(0.14 / width, 1 - 0.26 / height, title, color=INK, fontsize=11, va="center")
+    for column, (picture, (first, second)) in enumerate(zip(pictures, captions, strict=True)):
+        left = 0.1 + side * column
+        axes = figure.add_axes(((left + 0.04) / width, foot / height, (side - 0.08) / width, side / height))
+        axes.imshow(picture, interpolation="antialiased")
+        axes.axis("off")
+        middle = (left + side / 2) / width
+        figure.text(middle, (foot - 0.18) / height, first, color=INK, fontsize=8.5, ha="center", va="center", weight="bold")
+        figure.text(middle, (foot - 0.4) / height, second, color=INK, fontsize=8.5, ha="center", va="center")
+    return figure
+
+
 def _coordinate(column: pd.Series, log: bool) -> tuple[np.ndarray, list[tuple[float, str]]]:
     """Heights in 0..1 of a knob's values, and where its axis is marked with what."""
     if not pd.api.types.is_numeric_dtype(column):

@@ -3,21 +3,17 @@
 All candidates are told from the latent (perception) and ranked; the best few are drawn, encoded and ranked again by their looks.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import numpy as np
 
 from beholder.config import setting
-from beholder.editing.editor import Edit, Editor
 from beholder.errors import ConfigError
 from beholder.recommending import exact
-from beholder.recommending.candidates import Candidates, row_of_alphas
-from beholder.recommending.choices.question import Choice
-from beholder.recommending.exact import Embedder
-from beholder.recommending.options import Event, Options
+from beholder.recommending.options import Options
 from beholder.recommending.rankers.contract import Ranker
+from beholder.recommending.studio import Studio, View
 
 
 @dataclass(frozen=True)
@@ -29,24 +25,6 @@ class RecommendConfig:
     def __post_init__(self) -> None:
         if self.exact < 1:
             raise ConfigError(f"recommend.exact must be at least 1, got {self.exact}")
-
-
-class Perceiver(Protocol):
-    """What a perception does: the embeddings float32 [C, E] that a latent's picture would have under edits of alphas [C, K]."""
-
-    def embeddings(
-        self, latent: Any, alphas: np.ndarray, *, directions: Sequence[str] | None = None, original: np.ndarray | None = None
-    ) -> np.ndarray: ...
-
-
-@dataclass(frozen=True, eq=False)
-class View:
-    """An image as the recommender sees it. latent: one row; picture: uint8 RGB [R, R, 3]; options: every candidate, perceived."""
-
-    image_id: str
-    latent: Any
-    picture: np.ndarray
-    options: Options
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,71 +39,44 @@ class Recommended:
     picture: np.ndarray
 
 
-class Recommender:
-    """An editor, an encoder, a perception of the two, and a ranker."""
+def recommend(studio: Studio, ranker: Ranker, user_id: str, view: View, config: RecommendConfig | None = None) -> list[Recommended]:
+    """The best edits for a person, best first, drawn. Where none seems better than the image as it is, the edit {} leads."""
+    order = best(ranker, user_id, view.options, config)
+    edits = [studio.candidates.edit(int(row)) for row in order]
+    drawn = exact.draw(studio.editor, studio.encoder, view.latent, edits)
+    seen = Options(view.options.alphas[order], drawn.embeddings, view.options.directions, view.options.original)
+    found = [
+        Recommended(edits[score.row], score.utility, score.doubt, score.probability, drawn.images[score.row])
+        for score in ranked(ranker, user_id, seen)
+    ]
+    if found[0].utility <= 0:
+        return [Recommended({}, 0.0, 0.0, 0.5, view.picture), *found]
+    return found
 
-    def __init__(
-        self,
-        editor: Editor[Any],
-        encoder: Embedder,
-        perception: Perceiver,
-        candidates: Candidates,
-        ranker: Ranker,
-        *,
-        config: RecommendConfig | None = None,
-    ):
-        self.editor, self.encoder, self.perception, self.ranker = editor, encoder, perception, ranker
-        self.candidates = candidates
-        self.config = config or RecommendConfig()
 
-    def look(self, image_id: str, latent: Any) -> View:
-        """Draw an image as it is and perceive it under every candidate; this is done once for an image, whoever is asked."""
-        drawn = exact.draw(self.editor, self.encoder, latent, [{}])
-        return View(image_id, latent, drawn.images[0], self._perceive(latent, self.candidates.alphas, drawn.embeddings[0]))
+def best(ranker: Ranker, user_id: str, options: Options, config: RecommendConfig | None = None) -> np.ndarray:
+    """The rows of the candidates that are worth drawing, as perceived, best first, int64 [config.exact]."""
+    count = (config or RecommendConfig()).exact
+    return np.argsort(-ranker.joint(user_id, options).mean, kind="stable")[:count]
 
-    def recommend(self, user_id: str, view: View) -> list[Recommended]:
-        """The best edits for a person, best first, drawn. Where none seems better than the image as it is, the edit {} leads."""
-        order = np.argsort(-self.ranker.joint(user_id, view.options).mean, kind="stable")[: self.config.exact]
-        edits = [self.candidates.edit(int(row)) for row in order]
-        drawn = exact.draw(self.editor, self.encoder, view.latent, edits)
-        seen = Options(view.options.alphas[order], drawn.embeddings, view.options.directions, view.options.original)
-        chances = self.ranker.preferred(user_id, seen, seen.base)
-        whole = Options(
-            np.concatenate([seen.base.alphas, seen.alphas]),
-            np.concatenate([seen.base.embeddings, seen.embeddings]),
-            seen.directions,
-            seen.original,
-        )
-        joint = self.ranker.joint(user_id, whole)
-        above = joint.mean[1:] - joint.mean[0]
-        doubts = np.sqrt(((joint.roots[1:] - joint.roots[0]) ** 2).sum(axis=1))
-        found = [
-            Recommended(edits[row], float(above[row]), float(doubts[row]), float(chances[row]), drawn.images[row])
-            for row in np.argsort(-above, kind="stable")
-        ]
-        if found[0].utility <= 0:
-            return [Recommended({}, 0.0, 0.0, 0.5, view.picture), *found]
-        return found
 
-    def event(self, choice: Choice, view: View) -> Event:
-        """A choice about an image as rankers learn from it. Raises EditError for a direction that the perception never learned."""
-        question = choice.question
-        left, right = (self._side(view, edit) for edit in (question.left, question.right))
-        return Event(question.user_id, view.image_id, left, right, choice.left_won, choice.answer.answered_at.timestamp())
+@dataclass(frozen=True)
+class Score:
+    """Of one row of options; utility, doubt and probability as in Recommended."""
 
-    def tell(self, choice: Choice, view: View) -> None:
-        """Learn from one more choice about an image."""
-        self.ranker.tell(self.event(choice, view))
+    row: int
+    utility: float
+    doubt: float
+    probability: float
 
-    def draw(self, view: View, edits: Sequence[Edit]) -> np.ndarray:
-        """Pictures of an image under edits, uint8 RGB [N, R, R, 3]."""
-        return self.editor.edit(view.latent, edits)
 
-    def _side(self, view: View, edit: Edit) -> Options:
-        alphas = row_of_alphas(edit, self.candidates.directions)[None]
-        return self._perceive(view.latent, alphas, view.options.original)
-
-    def _perceive(self, latent: Any, alphas: np.ndarray, original: np.ndarray) -> Options:
-        directions = self.candidates.directions
-        found = self.perception.embeddings(latent, alphas, directions=directions, original=original)
-        return Options(alphas, found, directions, original)
+def ranked(ranker: Ranker, user_id: str, options: Options) -> list[Score]:
+    """Options beside the image as it is, best first."""
+    base = options.base
+    chances = ranker.preferred(user_id, options, base)
+    alphas, embeddings = (np.concatenate(pair) for pair in ((base.alphas, options.alphas), (base.embeddings, options.embeddings)))
+    joint = ranker.joint(user_id, Options(alphas, embeddings, options.directions, options.original))
+    above = joint.mean[1:] - joint.mean[0]
+    doubts = np.sqrt(((joint.roots[1:] - joint.roots[0]) ** 2).sum(axis=1))
+    order = np.argsort(-above, kind="stable")
+    return [Score(int(row), float(above[row]), float(doubts[row]), float(chances[row])) for row in order]

@@ -1,5 +1,7 @@
 """The recommender on discs: it finds the edit that a known taste likes best, draws it, and leaves alone what is best as it is."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from store_suite import answer, question
@@ -9,7 +11,8 @@ from beholder.errors import ConfigError, EditError
 from beholder.recommending.candidates import CandidatesConfig, candidates
 from beholder.recommending.choices.question import Choice
 from beholder.recommending.rankers.contract import About, Joint, Ranker
-from beholder.recommending.recommender import RecommendConfig, Recommender
+from beholder.recommending.recommender import RecommendConfig, best, ranked, recommend
+from beholder.recommending.studio import Studio
 
 EDITOR = Double(16)
 CANDIDATES = candidates(EDITOR.directions, CandidatesConfig(count=80))
@@ -40,10 +43,10 @@ class Redness(Ranker):
     """A ranker that likes red, as the embedding shows it, and knows its doubt."""
 
     def __init__(self, sign: float = 1.0):
-        self.about, self.sign, self.told = About("redness", CANDIDATES.directions, 6), sign, []
+        self.about, self.sign = About("redness", CANDIDATES.directions, 6), sign
 
     def tell(self, event):
-        self.told.append(event)
+        raise NotImplementedError
 
     def joint(self, user_id, options):
         self.about.check(options)
@@ -57,8 +60,8 @@ class Redness(Ranker):
         return {}
 
 
-def recommender(sign: float = 1.0, off: float = 0.0, **config) -> Recommender:
-    return Recommender(EDITOR, Colours(), Drawing(off), CANDIDATES, Redness(sign), config=RecommendConfig(**config))
+def studio(off: float = 0.0) -> Studio:
+    return Studio(EDITOR, Colours(), Drawing(off), CANDIDATES)
 
 
 @pytest.fixture
@@ -72,8 +75,8 @@ def best_of_all(latent, sign: float = 1.0) -> float:
 
 
 def test_it_finds_the_best_edit_and_shows_it(latent):
-    ours = recommender()
-    found = ours.recommend("ana", ours.look("seed-3", latent))
+    ours = studio()
+    found = recommend(ours, Redness(), "ana", ours.look("seed-3", latent))
     assert found[0].utility == pytest.approx(best_of_all(latent), abs=1e-4)
     assert np.array_equal(found[0].picture, EDITOR.edit(latent, [found[0].edit])[0])
     assert [each.utility for each in found] == sorted((each.utility for each in found), reverse=True)
@@ -83,8 +86,8 @@ def test_it_finds_the_best_edit_and_shows_it(latent):
 
 
 def test_what_it_perceives_wrongly_is_put_right_by_drawing(latent):
-    ours = recommender(off=0.02, exact=20)
-    found = ours.recommend("ana", ours.look("seed-3", latent))
+    ours = studio(off=0.02)
+    found = recommend(ours, Redness(), "ana", ours.look("seed-3", latent), RecommendConfig(exact=20))
     assert found[0].utility == pytest.approx(best_of_all(latent), rel=0.1)
     true = [10 * (Colours().images(each.picture[None])[0, 3] - Colours().images(EDITOR.edit(latent, [{}]))[0, 3]) for each in found]
     assert [each.utility for each in found] == pytest.approx(true, abs=1e-4)
@@ -96,28 +99,27 @@ def test_an_image_that_nothing_makes_better_is_left_as_it_is(latent):
             moved = np.abs(options.alphas).sum(axis=1)
             return Joint(-moved.astype(float), np.zeros((len(options), 0)))
 
-    ours = Recommender(EDITOR, Colours(), Drawing(), CANDIDATES, Content())
+    ours = studio()
     view = ours.look("seed-3", latent)
-    found = ours.recommend("ana", view)
+    found = recommend(ours, Content(), "ana", view)
     assert (found[0].edit, found[0].probability) == ({}, 0.5)
     assert np.array_equal(found[0].picture, view.picture)
     assert all(each.probability < 0.5 for each in found[1:])
 
 
 def test_an_image_is_perceived_once_whoever_asks(latent):
-    ours = recommender()
+    ours = studio()
     view = ours.look("seed-3", latent)
     for user_id in ("ana", "bo", "cy"):
-        ours.recommend(user_id, view)
+        recommend(ours, Redness(), user_id, view)
     assert ours.perception.asked == 1
 
 
 def test_a_choice_reaches_the_ranker_as_it_was(latent):
-    ours = recommender()
+    ours = studio()
     view = ours.look("face-1", latent)
     asked = question(1, left={"redder": 1.5, "larger": -2.0}, right={})
-    ours.tell(Choice(asked, answer(1, "right"), 1), view)
-    (event,) = ours.ranker.told
+    event = ours.event(Choice(asked, answer(1, "right"), 1), view)
     assert (event.user_id, event.image_id, event.won) == ("ana", "face-1", 0.0)
     assert event.left.alphas.tolist() == [[1.5, 0, 0, -2.0, 0]]
     assert not event.right.alphas.any()
@@ -126,9 +128,33 @@ def test_a_choice_reaches_the_ranker_as_it_was(latent):
 
 
 def test_a_direction_that_it_does_not_know_is_said(latent):
-    ours = recommender()
+    ours = studio()
     with pytest.raises(EditError, match="reder is not a direction"):
         ours.event(Choice(question(1, left={"reder": 1.0}), answer(1), 1), ours.look("face-1", latent))
+
+
+def test_choices_that_cannot_be_understood_are_counted(latent):
+    ours = studio()
+    views = {"face-1": ours.look("face-1", latent)}
+    elsewhere = replace(question(3, left={"redder": 1.0}), image_id="face-2")
+    asked = [question(1, left={"redder": 1.0}), question(2, left={"reder": 1.0}), elsewhere]
+
+    def see(image_id):
+        if image_id not in views:
+            raise EditError("gone")
+        return views[image_id]
+
+    events, lost = ours.events([Choice(each, answer(number), number) for number, each in enumerate(asked, 1)], see)
+    assert ([event.image_id for event in events], lost) == (["face-1"], 2)
+
+
+def test_the_parts_of_a_recommendation_are_the_whole(latent):
+    ours, ranker = studio(), Redness()
+    view = ours.look("seed-3", latent)
+    rows = best(ranker, "ana", view.options)
+    scores = ranked(ranker, "ana", view.options[rows])
+    whole = recommend(ours, ranker, "ana", view)
+    assert [CANDIDATES.edit(int(rows[score.row])) for score in scores] == [found.edit for found in whole]
 
 
 def test_at_least_one_edit_has_to_be_drawn():
