@@ -60,4 +60,4 @@ def main(settings: Settings, run: Run) -> None:
     run.results(table)
     run.metrics({"people": len(table), "choices": len(choices), "unanswered": len(unanswered)})
     where = f" -> {settings.write}" if settings.write else ""
-    print(f"{len(table)} people, {len(choices)} choices, {len(unanswered)} questions without an answer{where}")
+    print(f"{len(choices)} choices of {len(table)} people, {len(unanswered)} questions not answered yet{where}")
