@@ -24,7 +24,7 @@ def workspace(tmp_path: Path) -> Path:
 def test_choices_are_counted(beholder, workspace: Path) -> None:
     said = beholder("choices", f"workspace={workspace}")
     assert said.code == 0
-    assert "4 choices of 2 people, 1 questions not answered yet" == said.out[-2]
+    assert said.out[-2] == "4 choices of 2 people, 1 questions not answered yet"
     assert said.metrics == {"people": 2, "choices": 4, "unanswered": 1}
 
 
