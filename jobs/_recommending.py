@@ -39,8 +39,8 @@ class Desk:
         self.store = open_store(choices, self.workspace)
         self.editor = parts.editor(self.workspace)
         self.faces = Faces(self.editor, self.workspace.place, parts.generator)
-        self._opinion = parts.opinion(self.workspace, encoder_id=encoder.encoder_id)
-        perception = parts.perception(self.editor, self.workspace, encoder_id=encoder.encoder_id)
+        self._opinion = parts.opinion(self.workspace, encoder_id=encoder.encoder_id())
+        perception = parts.perception(self.editor, self.workspace, encoder_id=encoder.encoder_id())
         self.studio = Studio(self.editor, Encoder.load(encoder), perception, parts.choose_among(self.editor))
         self._views: dict[str, View] = {}
 

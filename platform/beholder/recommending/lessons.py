@@ -26,7 +26,6 @@ _MOST_MOVES = 2
 class LessonsConfig:
     """What is drawn."""
 
-    samples: int = setting(16_000, "pictures that are drawn to learn from, and to be held out")
     inverted: float = setting(0.4, "share of them whose latents lie as far from the generator's own as those of inverted pictures")
     originals: float = setting(0.06, "share of them that are not edited; the others move along one direction or two")
     bfloat16: bool = setting(True, "draw at this precision: twice as fast on a CPU, a third of a grey level off on average")
@@ -34,8 +33,6 @@ class LessonsConfig:
     seed: int = setting(1_000_003, "of the draws")
 
     def __post_init__(self) -> None:
-        if self.samples < 8:
-            raise ConfigError(f"lessons.samples must be at least 8, got {self.samples}")
         if self.batch < 1:
             raise ConfigError(f"lessons.batch must be at least 1, got {self.batch}")
         for name in ("inverted", "originals"):
@@ -62,17 +59,18 @@ def open_lessons(
     encoder: Embedder,
     config: LessonsConfig,
     *,
+    samples: int,
     made_for: str,
     progress: Callable[[int], None] = lambda count: None,
 ) -> Lessons:
     """The lessons in `folder`; parts that are not there yet are drawn and kept, so a stopped drawing goes on where it was.
 
-    made_for: names generator and encoder. progress: told how many more are done, kept ones too.
+    samples: how many. made_for: names generator and encoder. progress: told how many more are done, kept ones too.
     """
     directions = tuple(editor.directions)
     own, parts = folder / _key(directions, config, made_for), []
     away = None
-    for start in range(0, config.samples, _PART):
+    for start in range(0, samples, _PART):
         place = own / f"{start:07d}.npz"
         if place.is_file():
             parts.append(_parse(place.read_bytes()))
@@ -80,8 +78,8 @@ def open_lessons(
             away = _away(editor, config) if away is None else away
             parts.append(_draw(editor, encoder, config, start, away))
             place.write_bytes(_dump(parts[-1]))
-        progress(min(_PART, config.samples - start))
-    whole = {name: np.concatenate([part[name] for part in parts])[: config.samples] for name in parts[0]}
+        progress(min(_PART, samples - start))
+    whole = {name: np.concatenate([part[name] for part in parts])[:samples] for name in parts[0]}
     return Lessons(directions, **{name: value.astype(np.float32) for name, value in whole.items()})
 
 
@@ -139,7 +137,7 @@ def _away(editor: StyleGAN, config: LessonsConfig) -> np.ndarray | None:
 
 def _key(directions: tuple[str, ...], config: LessonsConfig, made_for: str) -> str:
     """A folder's name that changes with whatever changes a lesson; more of the same ones share it."""
-    told = {**asdict(config), "samples": None, "batch": None, "made_for": made_for, "directions": directions}
+    told = {**asdict(config), "batch": None, "made_for": made_for, "directions": directions}
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
 
 

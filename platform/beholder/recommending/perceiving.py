@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -124,8 +123,3 @@ def _whitening(embeddings: Tensor, share: float) -> Tensor:
 def _figures(found: Tensor, wanted: Tensor, mean: Tensor) -> dict[str, float]:
     error = (found - wanted).square().sum() / (wanted - mean).square().sum()
     return {"error": float(error), "cosine": float((found * wanted).sum(dim=1).mean())}
-
-
-def linear_ranks(scores: np.ndarray) -> np.ndarray:
-    """The ranks of scores [..., C] along their last axis, ties in order."""
-    return np.argsort(np.argsort(scores, axis=-1), axis=-1)
