@@ -1,0 +1,282 @@
+"""Advisor: what people are asked, what they chose, and what is recommended to them: everything that is not drawing.
+
+A recommendation is made in two steps, so that whoever draws may be elsewhere: `shortlist`, then, drawn and encoded, `recommend`.
+"""
+
+import contextlib
+import threading
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import PurePosixPath
+from typing import TypeVar
+
+import numpy as np
+
+from beholder.config import setting
+from beholder.editing.editor import Edit, Slider
+from beholder.errors import ConfigError, EditError
+from beholder.recommending import knowing, questions, recommender
+from beholder.recommending.choices.question import Answer, Choice, Question
+from beholder.recommending.choices.store import Store
+from beholder.recommending.forgetting import Receipt, forget
+from beholder.recommending.knowing import Liking
+from beholder.recommending.options import Event, Options
+from beholder.recommending.parts import Parts
+from beholder.recommending.people import Known, People, PeopleConfig
+from beholder.recommending.rankers.features import Opinion
+from beholder.recommending.reasons import reasons
+from beholder.recommending.recommender import RecommendConfig
+from beholder.recommending.sight import Look, Sight
+from beholder.workspace import Workspace
+
+T = TypeVar("T")
+_REFERENCE = "seed-0"  # the face by whose candidates features are measured
+_SEEN = 3  # faces, the latest that a person was asked about, on which likings are judged
+
+
+@dataclass(frozen=True)
+class AdvisorConfig:
+    """How people are asked, and how much is remembered."""
+
+    strategy: str = setting("eubo", f"what chooses the next question: {', '.join(questions.STRATEGIES)}")
+    recommended_after: int = setting(5, "answers after which a recommendation is worth looking at")
+    most_open: int = setting(8, "questions about an image that a person may leave unanswered; then the oldest of them comes again")
+    open_minutes: float = setting(60.0, "minutes after which a question that was left unanswered no longer counts as open")
+    faces: int = setting(2000, "faces that stay in memory as looked at")
+    options: int = setting(64, "faces that stay in memory under every candidate: 1,000 embeddings each")
+    people: PeopleConfig = setting(PeopleConfig(), "how people are remembered")
+
+    def __post_init__(self) -> None:
+        if self.strategy not in questions.STRATEGIES:
+            raise ConfigError(f"strategy={self.strategy} is none of {', '.join(questions.STRATEGIES)}")
+        if min(self.recommended_after, self.most_open, self.faces, self.options) < 1 or self.open_minutes <= 0:
+            raise ConfigError("advisor: recommended_after, most_open, faces and options must be at least 1, open_minutes above 0")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question, and how many choices the person has made so far."""
+
+    question: Question
+    rounds: int
+    recommended_after: int
+
+
+@dataclass(frozen=True)
+class Noted:
+    """An answer that is kept. counted: it was new; learned: what the person is now thought to like, in words."""
+
+    question_id: str
+    choice: str
+    counted: bool
+    rounds: int
+    learned: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Undone:
+    """An answer taken back. undone: there was one."""
+
+    question_id: str
+    rounds: int
+    undone: bool
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A recommended edit: utility above the image as it is, in logits, its standard deviation, and the probability that the
+    person prefers it."""
+
+    edit: Mapping[str, float]
+    utility: float
+    doubt: float
+    probability: float
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """Edits of an image for a person, best first; the edit {} leads where none is better. model: the version of the prior."""
+
+    user_id: str
+    image_id: str
+    rounds: int
+    model: str
+    ranked: tuple[Ranked, ...]
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Person:
+    """What is known of somebody. images: ids of the photos that nobody else brought."""
+
+    user_id: str
+    rounds: int
+    words: tuple[str, ...]
+    likings: tuple[Liking, ...]
+    images: tuple[str, ...]
+
+
+class Advisor:
+    """Safe to share between threads."""
+
+    def __init__(
+        self,
+        sight: Sight,
+        store: Store,
+        workspace: Workspace,
+        look: Callable[[str], Look],
+        sliders: Mapping[str, Slider],
+        *,
+        there: Callable[[str], bool] = lambda image_id: True,
+        parts: Parts | None = None,
+        opinion: Opinion | None = None,
+        config: AdvisorConfig | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """look: image_id -> the face, drawn and encoded wherever that is done; EditError where it is unknown or gone.
+        sliders: the editor's directions. there: whether a face still is; what was removed is not remembered."""
+        self.sight, self.store, self.workspace, self._look, self._now = sight, store, workspace, look, now
+        self._there = there
+        self.config, parts = config or AdvisorConfig(), parts or Parts()
+        self._recommend: RecommendConfig = parts.recommend
+        self.says = {name: each.says for name, each in sliders.items()}
+        self._lock = threading.Lock()
+        self._looks: OrderedDict[str, Look] = OrderedDict()
+        self._options: OrderedDict[str, Options] = OrderedDict()
+        self.people = People(
+            store,
+            self._understand,
+            begin=lambda: self.options(_REFERENCE),
+            ranker=parts.ranker,
+            opinion=opinion,
+            config=self.config.people,
+        )
+
+    def warm(self) -> None:
+        """Learn the prior now, and not with the first request."""
+        self.people.prior()
+
+    def question(self, user_id: str, image_id: str, strategy: str | None = None) -> Asked:
+        """What to ask a person about a face now, kept in the store.
+
+        A pair that is open is not given again, so that the next one can be fetched before it is answered; where there are
+        `most_open` of them, the oldest is. Raises EditError for an unknown face, ChoiceError for an unknown strategy.
+        """
+        strategy = strategy or self.config.strategy
+        options = self.options(image_id)
+        known = self.people.know(user_id)
+        since = self._now() - timedelta(minutes=self.config.open_minutes)
+        opened = [each for each in self.store.open_questions(user_id) if each.image_id == image_id and each.asked_at > since]
+        if len(opened) >= self.config.most_open:
+            return Asked(opened[0], known.rounds, self.config.recommended_after)
+        rows = self._free(opened)
+        seed = uuid.uuid4().int % 2**31
+        pair = questions.ask(strategy, known.ranker, user_id, options[rows], options.base, seed=seed)
+        left, right = (self.sight.candidates.edit(int(rows[row])) for row in (pair.left, pair.right))
+        question = Question(
+            question_id=uuid.uuid4().hex,
+            user_id=user_id,
+            image_id=image_id,
+            left=left,
+            right=right,
+            strategy=strategy,
+            asked_at=self._now(),
+            probability=pair.probability,
+            model=known.model,
+        )
+        self.store.ask(question)
+        return Asked(question, known.rounds, self.config.recommended_after)
+
+    def choose(self, event_id: str, question_id: str, choice: str, response_seconds: float | None = None) -> Noted:
+        """Keep an answer: when this returns it is on disk. Raises ChoiceError for an unknown question, Contradiction as the store
+        does."""
+        counted = self.store.answer(Answer(event_id, question_id, choice, self._now(), response_seconds))
+        known = self.people.know(self.store.question(question_id).user_id)
+        return Noted(question_id, choice, counted, known.rounds, tuple(self._words(known)))
+
+    def undo(self, question_id: str) -> Undone:
+        """Take an answer back. Raises ChoiceError for an unknown question."""
+        undone = self.store.undo(question_id)
+        user_id = self.store.question(question_id).user_id
+        return Undone(question_id, len(self.store.choices(user_id)), undone)
+
+    def shortlist(self, user_id: str, image_id: str) -> list[dict[str, float]]:
+        """The edits that are worth drawing for a person, as perceived, best first. Raises EditError for an unknown face."""
+        options, known = self.options(image_id), self.people.know(user_id)
+        rows = recommender.best(known.ranker, user_id, options, self._recommend)
+        return [self.sight.candidates.edit(int(row)) for row in rows]
+
+    def recommend(
+        self, user_id: str, image_id: str, edits: Sequence[Edit], embeddings: np.ndarray, *, count: int | None = None
+    ) -> Recommendation:
+        """Edits of a face that were drawn and encoded, float32 [C, E], ranked by what they look like; the best `count` of them."""
+        known = self.people.know(user_id)
+        scores = recommender.ranked(known.ranker, user_id, self.sight.drawn(self.look(image_id), edits, embeddings))
+        found = [Ranked(edits[each.row], each.utility, each.doubt, each.probability) for each in scores]
+        if not found or found[0].utility <= 0:
+            found.insert(0, Ranked({}, 0.0, 0.0, 0.5))
+        said = tuple(str(each) for each in reasons(found[0].edit, known.choices, self.says))
+        return Recommendation(user_id, image_id, known.rounds, known.model, tuple(found[:count]), said)
+
+    def person(self, user_id: str) -> Person:
+        """What is known of a person; of somebody unknown, what everybody's choices say."""
+        known = self.people.know(user_id)
+        found = self._likings(known)
+        images = [PurePosixPath(uri).name.removesuffix(".safetensors") for uri in self.store.uploads(user_id)]
+        return Person(user_id, known.rounds, tuple(knowing.words(found, self.says)), tuple(found), tuple(images))
+
+    def forget(self, user_id: str) -> Receipt:
+        """Remove everything of a person."""
+        receipt = forget(self.store, self.workspace, user_id)
+        self.people.forget(user_id)
+        return receipt
+
+    def look(self, image_id: str) -> Look:
+        """A face, looked at once. Raises EditError for an unknown one."""
+        if not self._there(image_id):
+            with self._lock:
+                self._looks.pop(image_id, None)
+                self._options.pop(image_id, None)
+        return _kept(self._looks, image_id, lambda: self._look(image_id), self.config.faces, self._lock)
+
+    def options(self, image_id: str) -> Options:
+        """A face under every candidate, perceived once. Raises EditError for an unknown one."""
+        look = self.look(image_id)
+        return _kept(self._options, image_id, lambda: self.sight.options(look), self.config.options, self._lock)
+
+    def _understand(self, choices: Sequence[Choice]) -> list[Event]:
+        return self.sight.events(choices, self.look)[0]
+
+    def _free(self, opened: Sequence[Question]) -> np.ndarray:
+        """The candidates that are in no open question."""
+        taken = {self.sight.candidates.row_of(edit) for each in opened for edit in (each.left, each.right)}
+        rows = np.array([row for row in range(len(self.sight.candidates)) if row not in taken], np.int64)
+        return rows if len(rows) >= 2 else np.arange(len(self.sight.candidates))
+
+    def _likings(self, known: Known) -> list[Liking]:
+        latest = list(dict.fromkeys(choice.question.image_id for choice in reversed(known.choices)))
+        seen = []
+        for image_id in latest[:_SEEN]:
+            with contextlib.suppress(EditError):  # a photo that was removed
+                seen.append(self.options(image_id))
+        return knowing.likings(known.ranker, known.user_id, seen or [self.options(_REFERENCE)])
+
+    def _words(self, known: Known) -> list[str]:
+        return knowing.words(self._likings(known), self.says) if known.rounds else []
+
+
+def _kept(memory: "OrderedDict[str, T]", key: str, make: Callable[[], T], most: int, lock: threading.Lock) -> T:
+    """What is in memory, or made and put there in the place of what was used longest ago."""
+    with lock:
+        if key in memory:
+            memory.move_to_end(key)
+            return memory[key]
+    made = make()
+    with lock:
+        memory[key] = made
+        while len(memory) > most:
+            memory.popitem(last=False)
+    return made
