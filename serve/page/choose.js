@@ -1,0 +1,81 @@
+// The first room: portraits of the generator to choose from, or a picture that is brought.
+
+import * as api from "./api.js";
+import { patient } from "./link.js";
+import { name } from "./person.js";
+import { picture } from "./pictures.js";
+import { by, open, say, tell } from "./rooms.js";
+import { count } from "./words.js";
+
+const SHOWN = 12;
+
+let first = 1;
+let leave = new AbortController();
+
+export function enter() {
+  open("choose");
+  if (!by("portraits").children.length) hang();
+}
+
+function hang() {
+  leave.abort();
+  leave = new AbortController();
+  by("portraits").replaceChildren(...Array.from({ length: SHOWN }, (_, index) => portrait(first + index, leave.signal)));
+}
+
+function portrait(seed, signal) {
+  const item = document.createElement("li");
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "work";
+  button.dataset.seed = seed;
+  button.disabled = true;
+  const frame = document.createElement("span");
+  frame.className = "frame";
+  const image = new Image(128, 128);
+  image.alt = `Portrait ${seed}`;
+  frame.append(image);
+  button.append(frame);
+  item.append(button);
+  button.addEventListener("click", () => take(button, () => api.addSeed(name(), seed)));
+  patient(() => picture(api.imagePath(`seed-${seed}`)), signal).then(
+    (address) => {
+      image.src = address;
+      button.disabled = false;
+    },
+    (error) => signal.aborted || tell(error.message),
+  );
+  return item;
+}
+
+// Brings an image to the server and goes on to its questions.
+async function take(control, add) {
+  control.setAttribute("aria-busy", "true");
+  tell("");
+  try {
+    const image = await patient(add);
+    location.hash = `#ask/${encodeURIComponent(image.image_id)}`;
+    return image;
+  } catch (error) {
+    tell(error.message);
+    return null;
+  } finally {
+    control.removeAttribute("aria-busy");
+  }
+}
+
+by("others").addEventListener("click", () => {
+  first += SHOWN;
+  hang();
+  say(`${count(SHOWN, "other portrait")}.`);
+});
+
+by("photo").addEventListener("change", async (event) => {
+  const [file] = event.target.files;
+  event.target.value = "";
+  if (!file) return;
+  say("Reading your picture.");
+  by("photo-says").textContent = "Reading your picture …";
+  await take(event.target, () => api.addPhoto(name(), file));
+  by("photo-says").textContent = "A picture you bring is kept until you say “forget me”.";
+});

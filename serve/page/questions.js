@@ -1,0 +1,89 @@
+// Questions about one image for one person: the one on show, and the next one with its pictures already here.
+
+import * as api from "./api.js";
+import { patient } from "./link.js";
+import * as outbox from "./outbox.js";
+import { picture } from "./pictures.js";
+
+const OPEN = "beholder.open";
+const AHEAD = 2; // the one on show and one more, so that none is older than one choice
+
+export class Questions {
+  constructor(user, image, changed) {
+    Object.assign(this, { user, image, changed });
+    this.stop = new AbortController();
+    this.ready = []; // questions whose pictures are here
+    this.rounds = null;
+    this.after = null;
+    this.filling = null;
+  }
+
+  get key() {
+    return JSON.stringify([this.user, this.image]);
+  }
+
+  get now() {
+    return this.ready[0] ?? null;
+  }
+
+  // Brings back what was on show before the page was left, then asks for more. Raises what the server refuses.
+  async start() {
+    const kept = JSON.parse(localStorage.getItem(OPEN) ?? "{}");
+    const answered = new Set(outbox.pending().map((item) => item.question_id));
+    for (const question of kept.key === this.key ? kept.questions : []) {
+      if (!answered.has(question.question_id)) await this.show(question);
+    }
+    await this.fill();
+  }
+
+  close() {
+    this.stop.abort();
+  }
+
+  async show(question) {
+    await patient(() => Promise.all([picture(question.left.picture), picture(question.right.picture)]), this.stop.signal);
+    if (this.stop.signal.aborted) return;
+    this.rounds ??= question.rounds;
+    this.after = question.recommended_after;
+    this.ready.push(question);
+    this.keep();
+    this.changed();
+  }
+
+  fill() {
+    this.filling ??= this.more().finally(() => (this.filling = null));
+    return this.filling;
+  }
+
+  async more() {
+    while (this.ready.length < AHEAD && !this.stop.signal.aborted) {
+      await outbox.send(); // so that the question is chosen from all that was answered
+      if (this.stop.signal.aborted) return;
+      const question = await patient(() => api.question(this.user, this.image), this.stop.signal);
+      this.rounds = Math.max(0, question.rounds - outbox.pending().filter((item) => item.undo).length);
+      if (!this.stop.signal.aborted) await this.show(question);
+    }
+  }
+
+  take() {
+    const question = this.ready.shift();
+    this.keep();
+    return question;
+  }
+
+  putBack(question) {
+    this.ready.unshift(question);
+    this.keep();
+  }
+
+  drop(questionId) {
+    this.ready = this.ready.filter((question) => question.question_id !== questionId);
+    this.keep();
+  }
+
+  keep() {
+    localStorage.setItem(OPEN, JSON.stringify({ key: this.key, questions: this.ready }));
+  }
+}
+
+export const forgetOpen = () => localStorage.removeItem(OPEN);

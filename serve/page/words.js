@@ -1,0 +1,39 @@
+// Edits in words, from what the directions say of their two ends.
+
+export function byName(directions) {
+  return new Map(directions.map((each) => [each.name, each]));
+}
+
+const plain = (name) => name.replaceAll("_", " ");
+
+// What moving this way does: "smiling".
+export function way(direction, alpha, known) {
+  const says = known.get(direction);
+  return (alpha > 0 ? says?.plus : says?.minus) || `${alpha > 0 ? "more" : "less"} ${plain(direction)}`;
+}
+
+// "smiling, wearing glasses", the strongest move first; "as it is" for the edit of nothing.
+export function phrase(edit, known) {
+  const moves = Object.entries(edit).filter(([, alpha]) => alpha !== 0);
+  if (!moves.length) return "as it is";
+  return moves
+    .sort((a, b) => Math.abs(b[1]) - Math.abs(a[1]))
+    .map(([name, alpha]) => way(name, alpha, known))
+    .join(", ");
+}
+
+// How much of a direction's reach that is: "slightly", "" or "very".
+export function strength(direction, alpha, known) {
+  const says = known.get(direction);
+  const share = Math.abs(alpha) / Math.abs((alpha > 0 ? says?.high : says?.low) || 3);
+  return share < 0.34 ? "a little" : share < 0.67 ? "clearly" : "very much";
+}
+
+export const number = (alpha) => `${alpha > 0 ? "+" : alpha < 0 ? "−" : ""}${Math.abs(Math.round(alpha * 100) / 100)}`;
+
+export const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
+export const count = (many, one, more = `${one}s`) => `${many} ${many === 1 ? one : more}`;
+
+// A chance in whole numbers that people say: "8 times of 10".
+export const chance = (probability) => `${Math.min(99, Math.max(1, Math.round(probability * 100)))} times of 100`;

@@ -1,0 +1,339 @@
+"""A double of the API with the shipped generator, in a thread: what it keeps outlives a restart, and it fails when it is told to."""
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+import numpy as np
+from beholder import images
+from beholder.editing.stylegan import StyleGAN
+
+PAGE = Path(__file__).parents[2] / "serve" / "page"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; font-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+KINDS = {".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/javascript", ".woff2": "font/woff2", ".svg": "image/svg+xml"}
+AFTER = 5  # choices before there is a recommendation
+# The pairs that are asked, again and again: what a person who takes the left one likes is known.
+PAIRS = (
+    ({"smile": 1.5}, {"smile": -1.5}),
+    ({"glasses": 2.0}, {}),
+    ({"older": -1.0, "smile": 1.0}, {"older": 1.5}),
+    ({"hat": 2.0}, {"hat": -1.0}),
+    ({"longer_hair": 1.5}, {"curly_hair": 1.5}),
+    ({"bluer_background": 2.0}, {"beard": 2.0}),
+    ({"golden_hair": 1.5}, {"lighter_hair": -1.5}),
+    ({"bigger_eyes": 1.5, "smile": 1.0}, {"thicker_brows": 2.0}),
+    ({"earrings": 2.0}, {"lipstick": 2.0}),
+)
+
+
+class Refusal(Exception):
+    def __init__(self, status: int, detail: str, **headers: str):
+        super().__init__(detail)
+        self.status, self.detail, self.headers = status, detail, headers
+
+
+@dataclass
+class Kept:
+    """What a database would hold."""
+
+    questions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    answers: dict[str, dict[str, Any]] = field(default_factory=dict)  # by question
+    photos: dict[str, Any] = field(default_factory=dict)
+
+
+class Double:
+    """`start` and `stop` as often as wanted, always at one address.
+
+    seen: (method, path) of every request. refuse: looks at method and path, and may raise a Refusal. key: what has to be sent.
+    """
+
+    def __init__(self) -> None:
+        self.kept = Kept()
+        self.editor = StyleGAN.load()
+        self.seen: list[tuple[str, str]] = []
+        self.refuse: Callable[[str, str], None] = lambda method, path: None
+        self.key: str | None = None
+        self.port = 0
+        self._drawn: dict[tuple[str, str], bytes] = {}
+        self._lock = threading.RLock()
+        self._server: ThreadingHTTPServer | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/"
+
+    def start(self) -> None:
+        handler = type("Handler", (_Handler,), {"double": self})
+        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), handler)
+        self.port = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def stop(self) -> None:
+        assert self._server is not None
+        self._server.shutdown()
+        self._server.server_close()
+        self._server = None
+
+    # What the API does. Each returns a body, or raises a Refusal.
+
+    def add_image(self, user_id: str, *, seed: int | None = None, data: bytes | None = None) -> dict[str, Any]:
+        if seed is not None:
+            image_id, source, loss = f"seed-{seed}", "seed", None
+        else:
+            assert data is not None
+            try:
+                pixels = images.decode(data)
+            except Exception as error:
+                raise Refusal(422, str(error)) from None
+            image_id, source, loss = f"photo-{images.digest(data)[:24]}", "photo", 0.02
+            with self._lock:
+                self.kept.photos[image_id] = self.editor.invert(pixels[None])
+        return {
+            "image_id": image_id,
+            "source": source,
+            "resolution": self.editor.resolution,
+            "picture": f"/v1/images/{image_id}",
+            "loss": loss,
+        }
+
+    def picture(self, image_id: str, edit: str) -> bytes:
+        with self._lock:
+            if (image_id, edit) not in self._drawn:
+                kind, _, rest = image_id.partition("-")
+                if kind == "seed" and rest.isdigit():
+                    latent = self.editor.generate([int(rest)])
+                elif image_id in self.kept.photos:
+                    latent = self.kept.photos[image_id]
+                else:
+                    raise Refusal(404, f"no image {image_id!r}")
+                moves = {name: float(alpha) for name, _, alpha in (part.partition("=") for part in edit.split(",") if part)}
+                pixels = self.editor.edit(latent, [moves])[0]
+                self._drawn[image_id, edit] = images.encode(np.asarray(pixels), format="WEBP")
+            return self._drawn[image_id, edit]
+
+    def directions(self) -> dict[str, Any]:
+        return {
+            "generator": "portraits",
+            "directions": [
+                {"name": each.name, "low": each.range[0], "high": each.range[1], "minus": each.says[0], "plus": each.says[1]}
+                for each in self.editor.directions.values()
+            ],
+        }
+
+    def ask(self, user_id: str, image_id: str) -> dict[str, Any]:
+        with self._lock:
+            number = sum(question["user_id"] == user_id for question in self.kept.questions.values())
+            sides = [
+                {"edit": edit, "picture": f"/v1/images/{image_id}/edits/{edit_path(edit)}"} for edit in PAIRS[number % len(PAIRS)]
+            ]
+            question = {
+                "question_id": f"q-{user_id}-{number}",
+                "user_id": user_id,
+                "image_id": image_id,
+                "strategy": "known",
+                "left": sides[0],
+                "right": sides[1],
+            }
+            self.kept.questions[question["question_id"]] = question
+            return {**question, "rounds": self.rounds(user_id), "recommended_after": AFTER}
+
+    def rounds(self, user_id: str) -> int:
+        return sum(self.kept.questions[question]["user_id"] == user_id for question in self.kept.answers)
+
+    def choose(self, body: dict[str, Any]) -> dict[str, Any]:
+        with self._lock:
+            if body["question_id"] not in self.kept.questions:
+                raise Refusal(404, f"no question {body['question_id']!r} was asked")
+            stands = self.kept.answers.get(body["question_id"])
+            if stands and stands["choice"] != body["choice"]:
+                raise Refusal(409, f"question {body['question_id']} is answered with {stands['choice']}; undo that first")
+            self.kept.answers.setdefault(body["question_id"], body)
+            user_id = self.kept.questions[body["question_id"]]["user_id"]
+            counts = {"counted": stands is None, "rounds": self.rounds(user_id), "learned": self.user(user_id)["words"]}
+            return {"question_id": body["question_id"], "choice": body["choice"], **counts}
+
+    def undo(self, question_id: str) -> dict[str, Any]:
+        with self._lock:
+            if question_id not in self.kept.questions:
+                raise Refusal(404, f"no question {question_id!r} was asked")
+            self.kept.answers.pop(question_id, None)
+            return {"question_id": question_id, "rounds": self.rounds(self.kept.questions[question_id]["user_id"])}
+
+    def liked(self, user_id: str) -> dict[str, float]:
+        """direction -> how far the chosen pictures lie from the others, on average."""
+        total: dict[str, float] = {}
+        for question_id, answer in self.kept.answers.items():
+            question = self.kept.questions[question_id]
+            if question["user_id"] == user_id and answer["choice"] != "neither":
+                chosen, other = (("left", "right") if answer["choice"] == "left" else ("right", "left"))[:2]
+                for name in question["left"]["edit"] | question["right"]["edit"]:
+                    gap = question[chosen]["edit"].get(name, 0) - question[other]["edit"].get(name, 0)
+                    total[name] = total.get(name, 0) + gap
+        return dict(sorted(total.items(), key=lambda part: -abs(part[1])))
+
+    def user(self, user_id: str) -> dict[str, Any]:
+        liked = self.liked(user_id)
+        says = {each.name: each.says for each in self.editor.directions.values()}
+        return {
+            "user_id": user_id,
+            "rounds": self.rounds(user_id),
+            "words": [f"You like more portraits {says[name][value > 0]}" for name, value in list(liked.items())[:3]],
+            "directions": [
+                {"direction": name, "alpha": min(3, max(-3, value)), "gain": abs(value) / 3, "uncertainty": 0.3}
+                for name, value in liked.items()
+            ],
+            "images": [],
+        }
+
+    def recommend(self, user_id: str, image_id: str, count: int) -> dict[str, Any]:
+        best = [(name, round(min(2.4, max(-2.4, value)), 1)) for name, value in list(self.liked(user_id).items())]
+        edits = [dict(best[:2]), *({name: alpha} for name, alpha in best)] if best else [{}]
+        found = [
+            {
+                "edit": edit,
+                "directions": [{"direction": name, "alpha": alpha} for name, alpha in edit.items()],
+                "score": 1.6 - 0.3 * place,
+                "uncertainty": 0.4,
+                "probability": 0.83 - 0.06 * place,
+                "picture": f"/v1/images/{image_id}/edits/{edit_path(edit)}",
+            }
+            for place, edit in enumerate(edits[:count])
+        ]
+        reasons = [f"{name} {alpha:+.2g}: of one question that differed in it, you chose this way in 1" for name, alpha in best[:2]]
+        return {
+            "user_id": user_id,
+            "image_id": image_id,
+            "rounds": self.rounds(user_id),
+            "model": "double",
+            "recommendations": found,
+            "reasons": reasons,
+        }
+
+    def forget(self, user_id: str) -> dict[str, Any]:
+        with self._lock:
+            mine = [name for name, question in self.kept.questions.items() if question["user_id"] == user_id]
+            answers = sum(self.kept.answers.pop(name, None) is not None for name in mine)
+            for name in mine:
+                del self.kept.questions[name]
+            return {"user_id": user_id, "questions": len(mine), "answers": answers, "images": len(self.kept.photos), "tastes": []}
+
+
+def edit_path(edit: dict[str, float]) -> str:
+    return quote(",".join(f"{name}={alpha:g}" for name, alpha in sorted(edit.items())), safe="")
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """HTTP around a double."""
+
+    double: Double
+    protocol_version = "HTTP/1.1"
+    timeout = 5
+
+    def do_GET(self) -> None:
+        self._answer("GET")
+
+    def do_POST(self) -> None:
+        self._answer("POST")
+
+    def do_DELETE(self) -> None:
+        self._answer("DELETE")
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+    def _answer(self, method: str) -> None:
+        address = urlsplit(self.path)
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.double._server is None:  # a connection that was open when the server stopped
+            self.close_connection = True
+            return
+        self.double.seen.append((method, address.path))
+        try:
+            if address.path.startswith("/v1/") and self.double.key not in (None, self.headers.get("Authorization", "")[7:]):
+                raise Refusal(401, "a key is needed")
+            self.double.refuse(method, address.path)
+            kind, data = self._route(method, address.path, parse_qs(address.query), body)
+            self._send(200, kind, data)
+        except Refusal as refusal:
+            problem = {"type": "about:blank", "title": "Refused", "status": refusal.status, "detail": refusal.detail}
+            self._send(refusal.status, "application/problem+json", json.dumps(problem).encode(), **refusal.headers)
+
+    def _route(self, method: str, path: str, query: dict[str, list[str]], body: bytes) -> tuple[str, bytes]:
+        double = self.double
+        if method == "GET" and not path.startswith("/v1/"):
+            return self._file(path)
+        parts = [unquote(part) for part in path.removeprefix("/v1/").split("/")]
+        match method, *parts:
+            case "GET", "images", image_id:
+                return "image/webp", double.picture(image_id, "")
+            case "GET", "images", image_id, "edits", edit:
+                return "image/webp", double.picture(image_id, edit)
+            case "POST", "images" if "multipart" in self.headers["Content-Type"]:
+                form = fields(self.headers["Content-Type"], body)
+                found: Any = double.add_image(form["user_id"].decode(), data=form["file"])
+            case "POST", "images":
+                asked = json.loads(body)
+                found = double.add_image(asked["user_id"], seed=asked["seed"])
+            case "GET", "directions":
+                found = double.directions()
+            case "GET", "questions":
+                found = double.ask(query["user_id"][0], query["image_id"][0])
+            case "POST", "choices":
+                found = double.choose(json.loads(body))
+            case "DELETE", "choices", question_id:
+                found = double.undo(question_id)
+            case "POST", "recommendations":
+                asked = json.loads(body)
+                found = double.recommend(asked["user_id"], asked["image_id"], asked["count"])
+            case "GET", "users", user_id:
+                found = double.user(user_id)
+            case "DELETE", "users", user_id:
+                found = double.forget(user_id)
+            case _:
+                raise Refusal(404, f"nothing at {path}")
+        return "application/json", json.dumps(found).encode()
+
+    def _file(self, path: str) -> tuple[str, bytes]:
+        file = PAGE / ("index.html" if path == "/" else path.removeprefix("/page/"))
+        if ".." in path or not file.is_file():
+            raise Refusal(404, f"nothing at {path}")
+        return KINDS[file.suffix], file.read_bytes()
+
+    def _send(self, status: int, kind: str, data: bytes, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Type": kind, "Content-Length": str(len(data)), "Content-Security-Policy": POLICY}.items():
+            self.send_header(name, value)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(data)
+
+
+def fields(content_type: str, body: bytes) -> dict[str, bytes]:
+    """The parts of a form by name."""
+    head = Message()
+    head["Content-Type"] = content_type
+    found = {}
+    for part in body.split(b"--" + str(head.get_param("boundary")).encode())[1:-1]:
+        about, _, data = part.removeprefix(b"\r\n").removesuffix(b"\r\n").partition(b"\r\n\r\n")
+        found[about.split(b'name="')[1].split(b'"')[0].decode()] = data
+    return found
+
+
+if __name__ == "__main__":
+    double = Double()
+    double.port = 8999
+    double.start()
+    print(double.url, flush=True)
+    while True:
+        time.sleep(60)
