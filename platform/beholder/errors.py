@@ -10,9 +10,11 @@ BeholderError
 ├── EncoderError       a model or its weights that can't be had
 ├── WeightsError       weights that are not there or can't be read
 ├── EditError          a direction or an edit that makes no sense
+│   └── NoFace         an image that is none, or is not there
 ├── TasteError         judgements that no taste can be fitted to, or a taste that does not fit what it is asked
 ├── ChoiceError        a question or an answer that makes no sense
-│   └── Contradiction  an answer against one that stands
+│   ├── Contradiction  an answer against one that stands
+│   └── NoQuestion     a question that was never asked
 └── StoreError         a database of choices that can't be reached, or is none
 """
 
@@ -57,6 +59,10 @@ class EditError(BeholderError):
     pass
 
 
+class NoFace(EditError):
+    pass
+
+
 class TasteError(BeholderError):
     pass
 
@@ -66,6 +72,10 @@ class ChoiceError(BeholderError):
 
 
 class Contradiction(ChoiceError):
+    pass
+
+
+class NoQuestion(ChoiceError):
     pass
 
 

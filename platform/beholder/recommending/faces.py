@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from beholder.editing.fingerprint import fingerprint
 from beholder.editing.inverted import Inverted
-from beholder.errors import EditError, StorageError
+from beholder.errors import NoFace, StorageError
 from beholder.storage import Place
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Faces:
         return image_id
 
     def latent(self, image_id: str) -> "Latent":
-        """The latent of a face, of one row. Raises EditError for an id that is none, and for a photo that was never brought."""
+        """The latent of a face, of one row. Raises NoFace for an id that is none, and for a photo that was never brought."""
         from beholder.editing.latent import Latent
 
         made = _SEED.fullmatch(image_id)
@@ -59,13 +59,13 @@ class Faces:
         return Latent(self.inverted(image_id).latent.ws.to(self.editor.device))
 
     def inverted(self, image_id: str) -> Inverted:
-        """What is known of a photo. Raises EditError as `latent` does."""
+        """What is known of a photo. Raises NoFace as `latent` does."""
         if not _PHOTO.fullmatch(image_id):
-            raise EditError(f"{image_id[:60]!r} is no image: expected seed-NUMBER or the photo-... that a photo was given")
+            raise NoFace(f"{image_id[:60]!r} is no image: expected seed-NUMBER or the photo-... that a photo was given")
         try:
             found = Inverted.read(self._at(image_id))
         except StorageError:
-            raise EditError(f"{image_id} is not among the photos brought to generator {self.generator}") from None
+            raise NoFace(f"{image_id} is not among the photos brought to generator {self.generator}") from None
         found.check(self.editor.generator.config, self.fingerprint, self.generator)
         return found
 

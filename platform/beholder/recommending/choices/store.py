@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, Insert, Row, create_engine, delete, e
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
 
-from beholder.errors import ChoiceError, Contradiction, StoreError
+from beholder.errors import Contradiction, NoQuestion, StoreError
 from beholder.recommending.choices import schema
 from beholder.recommending.choices.question import Answer, Choice, Question, edit_of, edit_text
 from beholder.recommending.choices.tables import ANSWERS, PEOPLE, QUESTIONS, UPLOADS
@@ -66,14 +66,14 @@ class Store:
     def answer(self, answer: Answer) -> bool:
         """Keep an answer; whether it was new.
 
-        The same answer again, by the same event or another, changes nothing. Raises ChoiceError for a question that was never
+        The same answer again, by the same event or another, changes nothing. Raises NoQuestion for a question that was never
         asked, Contradiction where the question is answered otherwise or the event belongs to another question.
         """
         with self._writing() as connection:
             return _answer(connection, answer)
 
     def undo(self, question_id: str) -> bool:
-        """Take the answer to a question back; whether there was one. Raises ChoiceError for a question that was never asked."""
+        """Take the answer to a question back; whether there was one. Raises NoQuestion for a question that was never asked."""
         with self._writing() as connection:
             user_id = _asked_whom(connection, question_id)
             gone = connection.execute(delete(ANSWERS).where(ANSWERS.c.question_id == question_id)).rowcount
@@ -92,11 +92,11 @@ class Store:
             return new
 
     def question(self, question_id: str) -> Question:
-        """A question by its id. Raises ChoiceError for one that was never asked."""
+        """A question by its id. Raises NoQuestion for one that was never asked."""
         with self._reading() as connection:
             row = connection.execute(select(QUESTIONS).where(QUESTIONS.c.question_id == question_id)).first()
         if row is None:
-            raise ChoiceError(f"no question {question_id!r} was asked")
+            raise NoQuestion(f"no question {question_id!r} was asked")
         return _question(row)
 
     def choices(self, user_id: str | None = None) -> list[Choice]:
@@ -232,7 +232,7 @@ def _asked_whom(connection: Connection, question_id: str) -> str:
     """The person of a question, locked."""
     row = connection.execute(select(QUESTIONS.c.user_id).where(QUESTIONS.c.question_id == question_id)).first()
     if row is None:
-        raise ChoiceError(f"no question {question_id!r} was asked")
+        raise NoQuestion(f"no question {question_id!r} was asked")
     _know(connection, row.user_id)
     return str(row.user_id)
 

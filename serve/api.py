@@ -1,0 +1,284 @@
+"""The API: a graph as HTTP. Thin and asynchronous: it reads, asks the graph, and writes; what it needs to know it is given."""
+
+import asyncio
+import base64
+import binascii
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager
+from importlib import metadata
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Protocol, TypeVar
+
+from fastapi import Depends, FastAPI, Query, Request, Response
+from fastapi import Path as InPath
+from fastapi.staticfiles import StaticFiles
+from pydantic import ValidationError
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+
+from beholder.serve import pictures, problems, wire
+from beholder.serve.doors import Doors
+from beholder.serve.graph import Graph, Late
+from beholder.serve.limits import Limits
+from beholder.serve.problems import Problem, told
+
+log = logging.getLogger("beholder.serve")
+T = TypeVar("T")
+_USUAL = (400, 401, 403, 413, 422, 429, 500, 503, 504)
+_PICTURE: dict[str, Any] = {"content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in pictures.KINDS}}
+
+
+class Gate(Protocol):
+    """Who may come in. scope: ask, recommend or admin. Raises Problem (401, 403, 429)."""
+
+    async def __call__(self, request: Request, scope: str) -> None: ...
+
+
+class Metrics(Protocol):
+    """What is counted."""
+
+    def answered(self, route: str, method: str, status: int, seconds: float) -> None:
+        """A request was answered. route: its template, such as /v1/images/{image_id}."""
+
+    def counted(self, what: str, kind: str) -> None:
+        """Something happened: ("choice", "left"), ("model", "bayes-1a2b3c4d"), ..."""
+
+    def exposition(self) -> tuple[bytes, str]:
+        """Everything, for Prometheus: the text and its media type."""
+
+
+def create(graph: Graph, *, gate: Gate | None = None, metrics: Metrics | None = None, limits: Limits | None = None) -> FastAPI:
+    """The application around a graph. Without a gate everybody may do everything, which is for loopback alone."""
+    limits = limits or Limits()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> Any:
+        yield
+        await graph.close()
+
+    app = FastAPI(
+        title="Beholder",
+        version=metadata.version("beholder"),
+        summary="Learns how each person sees images, and recommends the edit of an image that this person will like most.",
+        lifespan=lifespan,
+        redirect_slashes=False,
+        responses=told(*_USUAL),
+    )
+    problems.install(app, retry_seconds=limits.retry_seconds)
+    app.add_middleware(Doors, limits=limits, metrics=metrics)
+    _describe_problems(app)
+
+    def needs(scope: str) -> Any:
+        async def check(request: Request) -> None:
+            if gate is not None:
+                await gate(request, scope)
+
+        return Depends(check)
+
+    def count(what: str, kind: str) -> None:
+        if metrics is not None:
+            metrics.counted(what, kind)
+
+    async def within(seconds: float, work: Awaitable[T]) -> T:
+        try:
+            async with asyncio.timeout(seconds):
+                return await work
+        except TimeoutError:
+            raise Late from None
+
+    async def soon(work: Awaitable[T]) -> T:
+        return await within(limits.seconds, work)
+
+    ask, recommend, admin = needs("ask"), needs("recommend"), needs("admin")
+
+    @app.post(
+        "/v1/images",
+        status_code=201,
+        dependencies=[ask],
+        openapi_extra={"requestBody": _BRING},
+        responses=told(415),
+        tags=["images"],
+        summary="Bring a photo, or name a seed of the generator",
+    )
+    async def bring(request: Request) -> wire.Image:
+        wanted, data = await _brought(request)
+        if wanted.seed is not None:
+            return wire.Image.of(await soon(graph.face(f"seed-{wanted.seed}")))
+        assert wanted.user_id is not None
+        face = await within(limits.photo_seconds, graph.bring(data, wanted.user_id, aligned=wanted.aligned))
+        return wire.Image.of(face)
+
+    async def send(request: Request, image_id: str, edit: str) -> Response:
+        kind = pictures.negotiate(request.headers.get("accept"))
+        if kind is None:
+            raise Problem(406, f"pictures come as {', '.join(pictures.KINDS)}")
+        data = await soon(graph.picture(image_id, edit, kind))
+        etag = pictures.tag(data)
+        headers = {"ETag": etag, "Cache-Control": "private, max-age=3600", "Vary": "Accept"}
+        if pictures.has(request.headers.get("if-none-match"), etag):
+            return Response(status_code=304, headers=headers)
+        return Response(data, media_type=kind, headers=headers)
+
+    drawn: dict[int | str, dict[str, Any]] = {200: _PICTURE, 304: {"description": "Not Modified"}, **told(404, 406)}
+
+    @app.get("/v1/images/{image_id}", dependencies=[ask], response_class=Response, responses=drawn, tags=["images"])
+    async def picture(request: Request, image_id: Annotated[wire.ImageId, InPath()]) -> Response:
+        """A face as it is: WebP, PNG or JPEG, whichever is accepted."""
+        return await send(request, image_id, "")
+
+    @app.get("/v1/images/{image_id}/edits/{edit}", dependencies=[ask], response_class=Response, responses=drawn, tags=["images"])
+    async def edited(
+        request: Request,
+        image_id: Annotated[wire.ImageId, InPath()],
+        edit: Annotated[str, InPath(min_length=1, max_length=2000, examples=["smile=1.4,glasses=2"])],
+    ) -> Response:
+        """A face under an edit, written as direction=alpha with commas between."""
+        return await send(request, image_id, edit)
+
+    @app.get("/v1/directions", dependencies=[ask], tags=["images"])
+    async def directions() -> wire.Directions:
+        """What a face can be moved along."""
+        return wire.Directions.of(await soon(graph.directions()))
+
+    @app.get("/v1/questions", dependencies=[ask], responses=told(404), tags=["questions"])
+    async def question(
+        user_id: Annotated[wire.UserId, Query()],
+        image_id: Annotated[wire.ImageId, Query()],
+        strategy: Annotated[wire.Strategy | None, Query()] = None,
+    ) -> wire.Question:
+        """Which of two edits to ask a person about now. Fetched again before it is answered, it is another one."""
+        asked = await soon(graph.question(user_id, image_id, strategy))
+        count("question", asked.question.strategy)
+        return wire.Question.of(asked)
+
+    @app.post("/v1/choices", dependencies=[ask], responses=told(404, 409), tags=["questions"])
+    async def choose(sent: wire.Choose) -> wire.Choice:
+        """Answer a question. The same answer again changes nothing; another one is a conflict until the first is undone."""
+        noted = await soon(graph.choose(sent.event_id, sent.question_id, sent.choice, sent.response_seconds))
+        count("choice", noted.choice if noted.counted else "again")
+        return wire.Choice.of(noted)
+
+    @app.delete("/v1/choices/{question_id}", dependencies=[ask], responses=told(404), tags=["questions"])
+    async def undo(question_id: Annotated[wire.Identifier, InPath()]) -> wire.Undo:
+        """Take an answer back."""
+        undone = await soon(graph.undo(question_id))
+        count("choice", "undone" if undone.undone else "nothing to undo")
+        return wire.Undo.of(undone)
+
+    @app.post("/v1/recommendations", dependencies=[recommend], responses=told(404), tags=["recommendations"])
+    async def recommendations(want: wire.Want) -> wire.Recommendations:
+        """The edits of a face that a person will like most, best first."""
+        found = await soon(graph.recommend(want.user_id, want.image_id, min(want.count, limits.recommendations)))
+        count("model", found.model)
+        return wire.Recommendations.of(found)
+
+    @app.get("/v1/users/{user_id}", dependencies=[ask], tags=["people"])
+    async def user(user_id: Annotated[wire.UserId, InPath()]) -> wire.User:
+        """What is known of a person's taste; of somebody unknown, what everybody's choices say."""
+        return wire.User.of(await soon(graph.person(user_id)))
+
+    @app.delete("/v1/users/{user_id}", dependencies=[admin], tags=["people"])
+    async def forget(user_id: Annotated[wire.UserId, InPath()]) -> wire.Removed:
+        """Remove everything of a person: choices, photos, their part in tastes."""
+        return wire.Removed.of(await soon(graph.forget(user_id)))
+
+    @app.post("/v1/predictions", dependencies=[recommend], responses=told(404), tags=["recommendations"])
+    async def predictions(sent: wire.Predict) -> wire.Predictions:
+        """How images stand with a person on an attribute or a question in words, beside typical faces."""
+        given: list[str | bytes] = [*(sent.image_ids or []), *map(_decoded, sent.images or [])]
+        if len(given) > limits.images:
+            raise Problem(422, f"expected at most {limits.images} images, got {len(given)}")
+        found = await soon(graph.predict(sent.user_id, given, attribute=sent.attribute or "", question=sent.question or ""))
+        return wire.Predictions.of(found, sent.image_ids)
+
+    @app.get("/healthz", tags=["service"], responses={200: {"description": "the process lives"}})
+    async def healthz() -> dict[str, str]:
+        """Whether this process lives."""
+        return {"status": "alive"}
+
+    @app.get("/readyz", tags=["service"])
+    async def readyz() -> dict[str, bool]:
+        """Whether all parts answer; 503 where one does not."""
+        parts = await within(5.0, graph.ready())
+        if not all(parts.values()):
+            silent = ", ".join(name for name, answers in parts.items() if not answers)
+            raise Problem(503, f"not ready: {silent}", {"Retry-After": str(limits.retry_seconds)})
+        return parts
+
+    if metrics is not None:
+
+        @app.get("/metrics", tags=["service"], response_class=Response, include_in_schema=False)
+        async def exposition() -> Response:
+            data, kind = metrics.exposition()
+            return Response(data, media_type=kind)
+
+    page = Path(str(files("beholder.serve") / "page"))
+    if (page / "index.html").is_file():
+        app.mount("/", StaticFiles(directory=page, html=True), name="page")
+    return app
+
+
+async def _brought(request: Request) -> tuple[wire.Bring, bytes]:
+    """What a request brings, and the photo's bytes. Raises Problem for another content type and what does not fit."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    try:
+        if kind == "application/json":
+            wanted = wire.Bring.model_validate_json(await request.body())
+            return wanted, _decoded(wanted.image) if wanted.image is not None else b""
+        if kind == "multipart/form-data":
+            async with request.form(max_files=1, max_fields=4, max_part_size=4096) as form:
+                file = form.get("file")
+                if not isinstance(file, UploadFile):
+                    raise Problem(422, "expected the photo as the part `file`")
+                fields = {name: value for name, value in form.items() if name != "file" and isinstance(value, str)}
+                return wire.Bring.model_validate({**fields, "image": ""}), await file.read()
+    except ValidationError as error:
+        said = "; ".join(f"{'.'.join(map(str, each['loc'])) or 'body'}: {each['msg']}" for each in error.errors()[:5])
+        raise Problem(422, said[:1000]) from None
+    except HTTPException as error:  # a form that is none
+        raise Problem(400, str(error.detail)[:200]) from None
+    raise Problem(415, "expected multipart/form-data or application/json")
+
+
+def _decoded(text: str) -> bytes:
+    """The bytes of base64."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise Problem(422, "an image is expected as base64, without a data: prefix") from None
+
+
+_BRING: dict[str, Any] = {
+    "required": True,
+    "content": {
+        "application/json": {"schema": wire.Bring.model_json_schema()},
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["file", "user_id"],
+                "properties": {
+                    "file": {"type": "string", "format": "binary"},
+                    "user_id": {"type": "string", "minLength": 1, "maxLength": 200},
+                    "aligned": {"type": "boolean", "default": False},
+                },
+            }
+        },
+    },
+}
+
+
+def _describe_problems(app: FastAPI) -> None:
+    """Put the schema of problems into the OpenAPI document, where the routes point to it."""
+    plain: Callable[[], dict[str, Any]] = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = plain()
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        schemas.setdefault("ProblemBody", problems.ProblemBody.model_json_schema())
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]

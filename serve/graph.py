@@ -1,0 +1,89 @@
+"""Graph: what the service can be asked, however it is spread over processes.
+
+Who signs it raises BeholderError for what is wrong with a request, Busy where too many wait, Late where it took too long.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from beholder.recommending.advisor import Asked, Noted, Person, Recommendation, Undone
+from beholder.recommending.critic import Verdict
+from beholder.recommending.darkroom import Face
+from beholder.recommending.forgetting import Receipt
+
+
+class Busy(Exception):
+    """Too many requests wait already; this one was not begun. Its text names the part that is full."""
+
+
+class Late(Exception):
+    """An answer was not there in time."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """A direction. low, high: the alphas at its ends. minus, plus: what they do, in words."""
+
+    name: str
+    low: float
+    high: float
+    minus: str
+    plus: str
+
+
+@dataclass(frozen=True)
+class Palette:
+    """What a generator's pictures can be moved along."""
+
+    generator: str
+    directions: tuple[Way, ...]
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """On images, in the order given. taste: what gave them."""
+
+    verdicts: tuple[Verdict, ...]
+    taste: str
+
+
+class Graph(Protocol):
+    async def directions(self) -> Palette:
+        """What an edit may name."""
+
+    async def face(self, image_id: str) -> Face:
+        """A face by its id. Raises EditError for one that is not there."""
+
+    async def bring(self, data: bytes, user_id: str, *, aligned: bool) -> Face:
+        """Take a photo in. Raises ImageError and EditError for what can't be used."""
+
+    async def picture(self, image_id: str, edit: str, kind: str) -> bytes:
+        """A face under an edit as people write it, as a file of image/webp, image/png or image/jpeg. Raises EditError."""
+
+    async def question(self, user_id: str, image_id: str, strategy: str | None) -> Asked:
+        """What to ask a person about a face now."""
+
+    async def choose(self, event_id: str, question_id: str, choice: str, response_seconds: float | None) -> Noted:
+        """Keep an answer; when this returns, it is on disk."""
+
+    async def undo(self, question_id: str) -> Undone:
+        """Take an answer back."""
+
+    async def recommend(self, user_id: str, image_id: str, count: int) -> Recommendation:
+        """The best edits of a face for a person."""
+
+    async def person(self, user_id: str) -> Person:
+        """What is known of somebody's taste."""
+
+    async def forget(self, user_id: str) -> Receipt:
+        """Remove everything of a person."""
+
+    async def predict(self, user_id: str, images: Sequence[str | bytes], *, attribute: str, question: str) -> Verdicts:
+        """How images, ids of faces or files, stand with a person. One of attribute and question is empty."""
+
+    async def ready(self) -> dict[str, bool]:
+        """Each part, and whether it answers."""
+
+    async def close(self) -> None:
+        """Let go of what it holds."""

@@ -1,0 +1,108 @@
+"""Problems: errors as problem+json (RFC 9457): what was wrong, never how it looks inside."""
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from beholder.errors import (
+    BeholderError,
+    ChoiceError,
+    Contradiction,
+    EditError,
+    EmbeddingError,
+    ImageError,
+    NoFace,
+    NoQuestion,
+    StoreError,
+    TasteError,
+)
+from beholder.serve.graph import Busy, Late
+
+log = logging.getLogger("beholder.serve")
+MEDIA = "application/problem+json"
+# What a client may be told word by word: these speak of what it sent. Everything else is told in general terms.
+_TOLD: dict[type[BeholderError], int] = {
+    NoFace: 404,
+    NoQuestion: 404,
+    Contradiction: 409,
+    ChoiceError: 422,
+    EditError: 422,
+    ImageError: 422,
+    EmbeddingError: 422,
+    TasteError: 422,
+}
+
+
+class Problem(Exception):
+    """An answer that is an error. detail: one line for whoever sent the request."""
+
+    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.headers = status, detail, dict(headers or {})
+
+
+class ProblemBody(BaseModel):
+    """RFC 9457."""
+
+    type: str = Field("about:blank", description="always about:blank: the status says what kind of problem it is")
+    title: str
+    status: int
+    detail: str
+
+
+def answer(problem: Problem) -> JSONResponse:
+    """The response of a problem."""
+    body = {"type": "about:blank", "title": HTTPStatus(problem.status).phrase, "status": problem.status, "detail": problem.detail}
+    return JSONResponse(body, problem.status, problem.headers, media_type=MEDIA)
+
+
+def of(error: Exception, *, retry_seconds: int) -> Problem:
+    """The problem that an error of the graph is to a client."""
+    wait = {"Retry-After": str(retry_seconds)}
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, Busy):
+        return Problem(503, "too many requests wait already; try again in a moment", wait)
+    if isinstance(error, Late | TimeoutError):
+        return Problem(504, "this took too long and was given up; nothing is wrong with the request itself")
+    if isinstance(error, StoreError):
+        log.error("%s", error)
+        return Problem(503, "the store of choices can't be reached; try again in a moment", wait)
+    for kind, status in _TOLD.items():
+        if isinstance(error, kind):
+            return Problem(status, str(error))
+    log.error("%s", error, exc_info=not isinstance(error, BeholderError))
+    return Problem(500, "something went wrong here, and it is not the request's fault; the log has it")
+
+
+def install(app: FastAPI, *, retry_seconds: int) -> None:
+    """Every error of an app as problem+json."""
+
+    async def broken(request: Request, error: Exception) -> JSONResponse:
+        return answer(of(error, retry_seconds=retry_seconds))
+
+    async def invalid(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        said = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()[:5]]
+        return answer(Problem(422, "; ".join(said)[:1000]))
+
+    async def refused(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        return answer(Problem(error.status_code, str(error.detail)[:500], error.headers))
+
+    for kind in (Problem, Busy, Late, TimeoutError, BeholderError, Exception):
+        app.add_exception_handler(kind, broken)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, refused)
+
+
+def told(*statuses: int) -> dict[int | str, dict[str, object]]:
+    """These statuses for the OpenAPI document."""
+    content = {MEDIA: {"schema": {"$ref": "#/components/schemas/ProblemBody"}}}
+    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
