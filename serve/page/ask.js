@@ -7,7 +7,7 @@ import { name, randomId } from "./person.js";
 import { picture } from "./pictures.js";
 import { Questions } from "./questions.js";
 import { by, isOpen, open, put, say, still, tell } from "./rooms.js";
-import { byName, count, phrase } from "./words.js";
+import { byName, count, phrase, sentence } from "./words.js";
 
 const BREATH = 220; // milliseconds in which a second click is the first one's echo
 
@@ -78,7 +78,7 @@ function hang(question) {
 // Choices that count: those the server has, and those on their way to it.
 function rounds() {
   const added = outbox.pending().reduce((sum, item) => sum + (item.undo ? -1 : 1), 0);
-  return Math.max(0, (questions.rounds ?? 0) + added);
+  return Math.max(0, questions.rounds + added);
 }
 
 function progress() {
@@ -87,6 +87,7 @@ function progress() {
   by("see").hidden = !after || done < after;
   if (!after) {
     by("dots").replaceChildren();
+    by("progress-more").textContent = "";
     by("progress").textContent = "Hanging the first two …";
     return;
   }
@@ -95,12 +96,13 @@ function progress() {
     dot.classList.toggle("full", place < done);
     return dot;
   }));
-  by("progress").textContent = said(done, after);
+  [by("progress").textContent, by("progress-more").textContent] = said(done, after);
 }
 
+// In short, and what is left out where there is little room.
 function said(done, after) {
-  if (done < after) return `${count(after - done, "more choice", "more choices")} to your recommendation`;
-  return `${count(done, "choice")} so far; each one more makes it surer`;
+  if (done < after) return [`${after - done} more to your recommendation`, ""];
+  return [count(done, "choice"), "; more make it surer"];
 }
 
 function answer(choice) {
@@ -113,11 +115,9 @@ function answer(choice) {
   outbox.add({ event_id: randomId(), question_id: question.question_id, choice, response_seconds: seconds });
   update();
   const took = { left: "A taken. ", right: "B taken. ", neither: "Neither taken. " }[choice];
-  say(took + (questions.after ? `${sentenceEnd(said(rounds(), questions.after))}` : ""));
+  say(questions.after ? `${took}${sentence(said(rounds(), questions.after)[0])}.` : took);
   questions.fill().catch(stopped);
 }
-
-const sentenceEnd = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 
 function mark(choice) {
   for (const side of ["left", "right"]) by(side).classList.toggle("taken", side === choice);
@@ -148,7 +148,7 @@ document.addEventListener("keydown", (event) => {
 
 outbox.onOutbox(({ item, answer: taken_, refused }) => {
   if (taken_ && questions) {
-    questions.rounds = taken_.rounds;
+    questions.count(taken_.rounds);
     if (taken_.learned) learned(taken_.learned);
   }
   if (refused) {

@@ -1,10 +1,11 @@
 // The chart of what was learned: a line for each direction, its two ends in words, a dot where this person likes it best.
 
-import { number, strength, way } from "./words.js";
+import { end, number, strength, way } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const ROW = 58;
 const EDGE = 12;
+const LETTER = 7.3; // pixels, on average
 
 function node(name, attributes, text) {
   const made = document.createElementNS(SVG, name);
@@ -43,12 +44,16 @@ export function chart(directions, known, width) {
 }
 
 function line(each, direction, top, width) {
-  const { low = -3, high = 3, minus = "", plus = each.direction.replaceAll("_", " ") } = direction ?? {};
+  const { low = -3, high = 3 } = direction ?? {};
+  const [minus, plus] = [end(each.direction, direction?.minus), end(each.direction, direction?.plus)];
   const at = (alpha) => EDGE + ((Math.min(high, Math.max(low, alpha)) - low) / (high - low)) * (width - 2 * EDGE);
   const y = top + 36;
   const group = node("g", { "aria-hidden": "true" });
-  group.append(node("text", { x: 0, y: top + 18, ...(each.alpha < 0 && { class: "way" }) }, minus));
-  group.append(node("text", { x: width, y: top + 18, "text-anchor": "end", ...(each.alpha > 0 && { class: "way" }) }, plus));
+  const fit = (minus.length + plus.length + 2) * LETTER < width;
+  if (fit || each.alpha < 0) group.append(node("text", { x: 0, y: top + 18, ...(each.alpha < 0 && { class: "way" }) }, minus));
+  if (fit || each.alpha > 0) {
+    group.append(node("text", { x: width, y: top + 18, "text-anchor": "end", ...(each.alpha > 0 && { class: "way" }) }, plus));
+  }
   group.append(node("line", { class: "axis", x1: at(low), x2: at(high), y1: y, y2: y }));
   group.append(node("line", { class: "axis", x1: at(0), x2: at(0), y1: y - 5, y2: y + 5 }));
   group.append(node("line", { class: "reach", x1: at(0), x2: at(each.alpha), y1: y, y2: y }));

@@ -3,6 +3,7 @@
 import { request } from "./api.js";
 
 const MOST = 240;
+const LARGE = 640; // pixels
 const kept = new Map(); // path -> promise of an address
 
 export function picture(path) {
@@ -19,12 +20,27 @@ export function picture(path) {
 }
 
 async function load(path) {
-  const blob = await request("GET", path, { accept: "image/webp,image/png;q=0.8" });
-  const address = URL.createObjectURL(blob);
+  const blob = await request("GET", path, { accept: "image/png" }); // lossless: it is shown several times its size
+  const address = URL.createObjectURL(await enlarged(blob));
   const image = new Image();
   image.src = address;
   await image.decode().catch(() => undefined);
   return address;
+}
+
+// The picture with soft edges at the size at which it is shown; as it came, where it is large enough or the browser can't.
+async function enlarged(blob) {
+  try {
+    const small = await createImageBitmap(blob);
+    if (small.width >= LARGE) return blob;
+    const size = { resizeWidth: LARGE, resizeHeight: Math.round((LARGE * small.height) / small.width), resizeQuality: "high" };
+    const large = await createImageBitmap(small, size);
+    const canvas = Object.assign(document.createElement("canvas"), { width: large.width, height: large.height });
+    canvas.getContext("bitmaprenderer").transferFromImageBitmap(large);
+    return (await new Promise((resolve) => canvas.toBlob(resolve, "image/webp", 0.95))) ?? blob;
+  } catch {
+    return blob;
+  }
 }
 
 function drop(path) {

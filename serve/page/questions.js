@@ -13,7 +13,8 @@ export class Questions {
     Object.assign(this, { user, image, changed });
     this.stop = new AbortController();
     this.ready = []; // questions whose pictures are here
-    this.rounds = null;
+    this.rounds = 0; // choices that the server has
+    this.counts = 0; // how often it said so since
     this.after = null;
     this.filling = null;
   }
@@ -30,6 +31,7 @@ export class Questions {
   async start() {
     const kept = JSON.parse(localStorage.getItem(OPEN) ?? "{}");
     const answered = new Set(outbox.pending().map((item) => item.question_id));
+    if (kept.key === this.key) this.rounds = kept.rounds;
     for (const question of kept.key === this.key ? kept.questions : []) {
       if (!answered.has(question.question_id)) await this.show(question);
     }
@@ -43,7 +45,6 @@ export class Questions {
   async show(question) {
     await patient(() => Promise.all([picture(question.left.picture), picture(question.right.picture)]), this.stop.signal);
     if (this.stop.signal.aborted) return;
-    this.rounds ??= question.rounds;
     this.after = question.recommended_after;
     this.ready.push(question);
     this.keep();
@@ -59,8 +60,9 @@ export class Questions {
     while (this.ready.length < AHEAD && !this.stop.signal.aborted) {
       await outbox.send(); // so that the question is chosen from all that was answered
       if (this.stop.signal.aborted) return;
+      const before = this.counts;
       const question = await patient(() => api.question(this.user, this.image), this.stop.signal);
-      this.rounds = Math.max(0, question.rounds - outbox.pending().filter((item) => item.undo).length);
+      if (this.counts === before) this.rounds = question.rounds; // nothing newer came while it was on its way
       if (!this.stop.signal.aborted) await this.show(question);
     }
   }
@@ -76,13 +78,19 @@ export class Questions {
     this.keep();
   }
 
+  count(rounds) {
+    this.rounds = rounds;
+    this.counts += 1;
+    this.keep();
+  }
+
   drop(questionId) {
     this.ready = this.ready.filter((question) => question.question_id !== questionId);
     this.keep();
   }
 
   keep() {
-    localStorage.setItem(OPEN, JSON.stringify({ key: this.key, questions: this.ready }));
+    localStorage.setItem(OPEN, JSON.stringify({ key: this.key, rounds: this.rounds, questions: this.ready }));
   }
 }
 

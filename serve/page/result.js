@@ -1,15 +1,15 @@
 // The third room: the recommendation beside the portrait as it is, moved by hand, with what it was learned from.
 
 import * as api from "./api.js";
-import { chart, inWords, sure, telling } from "./chart.js";
+import { chart, sure, telling } from "./chart.js";
 import { patient } from "./link.js";
 import * as outbox from "./outbox.js";
 import { name } from "./person.js";
 import { asFile, picture } from "./pictures.js";
 import { by, open, put, say, tell } from "./rooms.js";
-import { byName, chance, number, phrase, sentence, way } from "./words.js";
+import { byName, chance, end, number, phrase, sentence, way } from "./words.js";
 
-const COUNT = 7; // the best one and those that you may also like
+const COUNT = 6;
 const STEP = 0.1;
 const SETTLE = 90; // milliseconds a slider rests before its picture is asked for
 
@@ -86,7 +86,7 @@ function slider(direction) {
   const ends = document.createElement("div");
   ends.className = "ends";
   ends.setAttribute("aria-hidden", "true");
-  for (const text of [minus, plus]) ends.append(Object.assign(document.createElement("span"), { textContent: text }));
+  for (const text of [end(direction, minus), end(direction, plus)]) ends.append(Object.assign(document.createElement("span"), { textContent: text }));
   const tellValue = () => {
     const alpha = edit[direction];
     told.textContent = number(alpha);
@@ -195,5 +195,3 @@ function redraw() {
 }
 
 new ResizeObserver(redraw).observe(by("learned"));
-
-export { inWords };

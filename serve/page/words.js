@@ -6,10 +6,14 @@ export function byName(directions) {
 
 const plain = (name) => name.replaceAll("_", " ");
 
-// What moving this way does: "smiling".
+// One end of a direction, "smiling"; what the direction is called where nothing is said of it.
+export const end = (direction, says) => says?.replace(/^who is /, "") || plain(direction);
+
+// What moving this way does.
 export function way(direction, alpha, known) {
   const says = known.get(direction);
-  return (alpha > 0 ? says?.plus : says?.minus) || `${alpha > 0 ? "more" : "less"} ${plain(direction)}`;
+  const words = alpha > 0 ? says?.plus : says?.minus;
+  return words ? end(direction, words) : `${alpha > 0 ? "more" : "less"} ${plain(direction)}`;
 }
 
 // "smiling, wearing glasses", the strongest move first; "as it is" for the edit of nothing.

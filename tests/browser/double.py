@@ -57,20 +57,29 @@ class Double:
     seen: (method, path) of every request. refuse: looks at method and path, and may raise a Refusal. key: what has to be sent.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, editor: StyleGAN, drawn: dict[tuple[str, str], bytes] | None = None) -> None:
+        """editor: of the shipped generator. drawn: pictures that another double drew with it."""
         self.kept = Kept()
-        self.editor = StyleGAN.load()
+        self.editor = editor
         self.seen: list[tuple[str, str]] = []
         self.refuse: Callable[[str, str], None] = lambda method, path: None
         self.key: str | None = None
         self.port = 0
-        self._drawn: dict[tuple[str, str], bytes] = {}
+        self._drawn = {} if drawn is None else drawn
         self._lock = threading.RLock()
         self._server: ThreadingHTTPServer | None = None
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/"
+
+    @property
+    def runs(self) -> bool:
+        return self._server is not None
+
+    def requests(self, method: str, path: str) -> int:
+        """How many requests of a method there were for addresses that begin with a path."""
+        return sum(each[0] == method and each[1].startswith(path) for each in self.seen)
 
     def start(self) -> None:
         handler = type("Handler", (_Handler,), {"double": self})
@@ -118,7 +127,7 @@ class Double:
                     raise Refusal(404, f"no image {image_id!r}")
                 moves = {name: float(alpha) for name, _, alpha in (part.partition("=") for part in edit.split(",") if part)}
                 pixels = self.editor.edit(latent, [moves])[0]
-                self._drawn[image_id, edit] = images.encode(np.asarray(pixels), format="WEBP")
+                self._drawn[image_id, edit] = images.encode(np.asarray(pixels), format="PNG")
             return self._drawn[image_id, edit]
 
     def directions(self) -> dict[str, Any]:
@@ -254,7 +263,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, method: str) -> None:
         address = urlsplit(self.path)
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if self.double._server is None:  # a connection that was open when the server stopped
+        if not self.double.runs:  # a connection that was open when the server stopped
             self.close_connection = True
             return
         self.double.seen.append((method, address.path))
@@ -275,9 +284,9 @@ class _Handler(BaseHTTPRequestHandler):
         parts = [unquote(part) for part in path.removeprefix("/v1/").split("/")]
         match method, *parts:
             case "GET", "images", image_id:
-                return "image/webp", double.picture(image_id, "")
+                return "image/png", double.picture(image_id, "")
             case "GET", "images", image_id, "edits", edit:
-                return "image/webp", double.picture(image_id, edit)
+                return "image/png", double.picture(image_id, edit)
             case "POST", "images" if "multipart" in self.headers["Content-Type"]:
                 form = fields(self.headers["Content-Type"], body)
                 found: Any = double.add_image(form["user_id"].decode(), data=form["file"])
@@ -331,7 +340,7 @@ def fields(content_type: str, body: bytes) -> dict[str, bytes]:
 
 
 if __name__ == "__main__":
-    double = Double()
+    double = Double(StyleGAN.load())
     double.port = 8999
     double.start()
     print(double.url, flush=True)

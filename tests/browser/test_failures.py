@@ -1,0 +1,163 @@
+"""A server that is away, full, restarted or closed: what the page says, and that no choice is lost."""
+
+import pytest
+from double import Refusal
+from playwright.sync_api import expect
+
+
+def drained(page):
+    page.wait_for_function("localStorage.getItem('beholder.outbox') === '[]'")
+
+
+def test_restart_in_the_middle_keeps_the_unsent_choice(visitor, page, double):
+    visitor.choose_portrait()
+    visitor.press("ArrowLeft", "ArrowLeft")
+    drained(page)
+    page.wait_for_function("JSON.parse(localStorage.getItem('beholder.open')).questions.length === 2")
+    double.stop()
+    visitor.press("ArrowLeft")
+    expect(visitor.notice).to_have_text("The server is away. 1 choice is kept here and sent as soon as it is back.")
+    visitor.press("ArrowRight")  # the pair that was there before can still be answered
+    expect(visitor.notice).to_have_text("The server is away. 2 choices are kept here and sent as soon as it is back.")
+    expect(visitor.progress).to_have_text("1 more to your recommendation")
+    expect(page.locator("#left")).to_be_disabled()
+    double.start()
+    page.get_by_role("button", name="Try now").click()
+    drained(page)
+    expect(visitor.notice).to_be_hidden()
+    assert [answer["choice"] for answer in double.kept.answers.values()] == ["left", "left", "left", "right"]
+    visitor.press(*["ArrowLeft"] * 4)
+    page.locator("#see").click()
+    expect(page.locator("#sliders input").first).to_be_visible()
+    assert len(double.kept.answers) == 8
+
+
+def test_unsent_choice_outlives_the_page(visitor, page, double):
+    visitor.choose_portrait()
+    page.wait_for_function("JSON.parse(localStorage.getItem('beholder.open')).questions.length === 2")
+    double.stop()
+    visitor.press("ArrowRight")
+    expect(visitor.notice).to_contain_text("1 choice is kept here")
+    page.goto("about:blank")  # the tab is closed
+    double.start()
+    page.goto(visitor.url)
+    drained(page)
+    assert [answer["choice"] for answer in double.kept.answers.values()] == ["right"]
+
+
+def test_it_goes_on_by_itself(visitor, page, double):
+    visitor.choose_portrait()
+    double.stop()
+    visitor.press("ArrowLeft")
+    expect(visitor.notice).to_contain_text("The server is away")
+    double.start()
+    drained(page)
+    expect(visitor.notice).to_be_hidden()
+    expect(page.locator("#spoken")).to_have_text("The server is back.")
+
+
+def test_lost_answer_is_not_counted_twice(visitor, page, double):
+    """The server keeps a choice, and what it says is lost on the way."""
+    lost = []
+
+    def lose(method, path):
+        if path == "/v1/choices" and not lost:
+            lost.append(path)
+            question = next(iter(double.kept.questions.values()))
+            double.choose({"event_id": "on-its-way", "question_id": question["question_id"], "choice": "left"})
+            raise Refusal(502, "lost")
+
+    visitor.choose_portrait()
+    double.refuse = lose
+    visitor.press("ArrowLeft")
+    drained(page)
+    expect(visitor.progress).to_have_text("4 more to your recommendation")
+    assert (len(double.kept.answers), double.requests("POST", "/v1/choices")) == (1, 2)
+
+
+def test_undo_while_the_server_is_away(visitor, page, double):
+    visitor.choose_portrait()
+    double.stop()
+    visitor.press("ArrowLeft", "ArrowUp", "ArrowRight")
+    expect(visitor.progress).to_have_text("4 more to your recommendation")
+    double.start()
+    drained(page)
+    assert [answer["choice"] for answer in double.kept.answers.values()] == ["right"]
+    expect(visitor.progress).to_have_text("4 more to your recommendation")
+
+
+def test_full_server_is_asked_again_when_it_said(visitor, page, double):
+    refused = []
+
+    def full(method, path):
+        if path == "/v1/choices" and len(refused) < 1:
+            refused.append(path)
+            raise Refusal(503, "full", Retry_After="1")
+
+    visitor.choose_portrait()
+    double.refuse = full
+    visitor.press("ArrowLeft")
+    expect(visitor.notice).to_contain_text("The server is busy. 1 choice is kept here")
+    page.wait_for_timeout(500)
+    assert double.requests("POST", "/v1/choices") == 1  # not before its time
+    drained(page)
+    assert double.requests("POST", "/v1/choices") == 2
+
+
+@pytest.mark.parametrize(("status", "detail"), [(409, "is answered with right; undo that first"), (404, "no such question was asked")])
+def test_choice_that_is_refused_is_told_and_does_not_stop_the_rest(visitor, page, double, status, detail):
+    visitor.choose_portrait()
+    double.refuse = lambda method, path: refuse(status, detail) if path == "/v1/choices" else None
+    visitor.press("ArrowLeft")
+    expect(visitor.notice).to_have_text(f"The server did not take a choice: {detail}")
+    double.refuse = lambda method, path: None
+    visitor.press("ArrowLeft")
+    drained(page)
+    expect(visitor.progress).to_have_text("4 more to your recommendation")
+
+
+def refuse(status, detail):
+    raise Refusal(status, detail)
+
+
+def test_key_is_asked_for_and_kept_in_the_tab(visitor, page, double):
+    double.key = "secret"
+    portrait = page.locator("#portraits button").nth(3)
+    portrait.click()
+    expect(page.get_by_role("dialog", name="This server asks for a key")).to_be_visible()
+    page.get_by_label("Key").fill("wrong")
+    page.keyboard.press("Enter")
+    expect(page.locator("#key-text")).to_have_value("")  # asked again
+    page.get_by_label("Key").fill("secret")
+    page.keyboard.press("Enter")
+    visitor.wait_for_question()
+    expect(page.locator("#key")).to_be_hidden()
+    visitor.press("ArrowLeft")
+    drained(page)
+    assert page.evaluate("[sessionStorage.getItem('beholder.key'), Object.values(localStorage).join().includes('secret')]") == ["secret", False]
+
+
+def test_key_without_the_right_is_told(visitor, page, double):
+    visitor.choose_portrait()
+    double.refuse = lambda method, path: refuse(403, "this key may not forget people") if method == "DELETE" else None
+    page.locator("#who").click()
+    page.get_by_role("button", name="Forget me").click()
+    page.locator("#forget-now").click()
+    expect(visitor.notice).to_have_text("You are not forgotten yet: this key may not forget people")
+
+
+def test_image_that_is_gone_leads_back_to_the_portraits(come, double):
+    double.refuse = lambda method, path: refuse(404, "no image 'photo-1'") if path == "/v1/questions" else None
+    visitor = come(f"{double.url}#ask/photo-1")
+    expect(visitor.notice).to_have_text("no image 'photo-1'")
+    expect(visitor.page.get_by_role("heading", name="Choose a portrait")).to_be_visible()
+
+
+def test_page_that_comes_before_the_pictures(come, double):
+    """The server is away when the portraits are asked for."""
+    double.refuse = lambda method, path: refuse(503, "starting") if path.startswith("/v1/") else None
+    visitor = come(double.url)
+    expect(visitor.notice).to_contain_text("The server is busy. Trying again.")
+    double.refuse = lambda method, path: None
+    visitor.page.get_by_role("button", name="Try now").click()
+    visitor.choose_portrait()

@@ -1,0 +1,232 @@
+"""A visit from the first portrait to the recommendation: with a mouse, with keys alone, on a phone."""
+
+import json
+
+import numpy as np
+from beholder import images
+from conftest import PHONE
+from playwright.sync_api import expect
+
+
+def test_eight_choices_to_a_recommendation(visitor, page, double):
+    visitor.choose_portrait(6)
+    expect(visitor.progress).to_have_text("5 more to your recommendation")
+    asked = []
+    for side in ("left", "right", "left", "neither", "left", "left", "right", "left"):
+        visitor.wait_for_question()
+        asked.append(visitor.shown)
+        visitor.choose(side)
+    expect(visitor.progress).to_have_text("8 choices")
+    assert len(set(asked)) == 8
+    expect(page.locator("#so-far-words li").first).to_contain_text("You like")
+    page.get_by_role("link", name="See your recommendation").click()
+    expect(page.locator("#result-words")).to_contain_text("smiling")
+    expect(page.locator("#result-chance")).to_contain_text("83 times of 100")
+    sides = {answer["question_id"]: answer["choice"] for answer in double.kept.answers.values()}
+    assert sorted(sides.values()) == sorted(["left"] * 5 + ["right"] * 2 + ["neither"])
+    assert all(0 < answer["response_seconds"] < 10 for answer in double.kept.answers.values())
+    assert len({answer["event_id"] for answer in double.kept.answers.values()}) == 8
+
+
+def test_next_pair_is_there_at_once(visitor, page, double):
+    visitor.choose_portrait()
+    page.wait_for_function("JSON.parse(localStorage.getItem('beholder.open')).questions.length === 2")
+    first = visitor.shown
+    before = len(double.seen)
+    second = page.evaluate(
+        "() => { document.getElementById('left').click(); return ['left', 'right'].map("
+        "(side) => document.querySelector(`#${side} img`).alt).join(' | '); }"
+    )
+    assert second != first  # shown within the click itself
+    assert not [path for method, path in double.seen[before:] if "/edits/" in path and path in first]
+    visitor.choose("left")  # the third is asked for only when the first choice has arrived
+    asks = [(method, path) for method, path in double.seen if path in ("/v1/questions", "/v1/choices")]
+    assert asks[:4] == [("GET", "/v1/questions")] * 2 + [("POST", "/v1/choices"), ("GET", "/v1/questions")]
+
+
+def test_second_click_is_an_echo(visitor, page, double):
+    visitor.choose_portrait()
+    page.locator("#left").dblclick()
+    page.wait_for_timeout(300)
+    assert len(double.kept.answers) == 1
+
+
+def test_undo_brings_the_question_back(visitor, page, double):
+    visitor.choose_portrait()
+    expect(page.locator("#undo")).to_be_disabled()
+    first = visitor.shown
+    visitor.choose("left")
+    visitor.choose("right")
+    expect(visitor.progress).to_have_text("3 more to your recommendation")
+    page.locator("#undo").click()
+    page.locator("#undo").click()
+    assert visitor.shown == first
+    expect(visitor.progress).to_have_text("5 more to your recommendation")
+    expect(page.locator("#undo")).to_be_disabled()
+    page.wait_for_function("localStorage.getItem('beholder.outbox') === '[]'")
+    assert double.kept.answers == {}
+    visitor.choose("right")
+    expect(visitor.progress).to_have_text("4 more to your recommendation")
+    page.wait_for_function("localStorage.getItem('beholder.outbox') === '[]'")
+    assert [answer["choice"] for answer in double.kept.answers.values()] == ["right"]
+
+
+def test_keyboard_alone(visitor, page, double):
+    visitor.tab_to("#portraits button")
+    page.keyboard.press("Enter")
+    visitor.wait_for_question()
+    assert visitor.focused == "ask-title"
+    visitor.press("ArrowLeft", "ArrowRight", "ArrowDown", "ArrowUp", "ArrowLeft", "ArrowLeft", "ArrowLeft")
+    expect(visitor.progress).to_have_text("5 choices")
+    visitor.tab_to("#see")
+    page.keyboard.press("Enter")
+    expect(page.locator("#sliders input").first).to_be_visible()
+    assert visitor.focused == "result-title"
+    visitor.tab_to("#sliders input")
+    before = page.locator("#edited").get_attribute("src")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("#edited")).not_to_have_attribute("src", before)
+    visitor.tab_to("#runners li:nth-child(2) button")
+    page.keyboard.press("Space")
+    expect(page.locator("#runners li:nth-child(2) button")).to_have_attribute("aria-pressed", "true")
+    visitor.tab_to("#on")
+    page.keyboard.press("Enter")
+    visitor.press("ArrowLeft")
+    expect(visitor.progress).to_have_text("6 choices")
+
+
+def test_enter_on_a_picture_takes_it_and_keeps_the_focus(visitor, page, double):
+    visitor.choose_portrait()
+    visitor.tab_to("#right")
+    page.keyboard.press("Enter")
+    visitor.wait_for_question()
+    assert visitor.focused == "right"
+    page.wait_for_function("localStorage.getItem('beholder.outbox') === '[]'")
+    assert [answer["choice"] for answer in double.kept.answers.values()] == ["right"]
+
+
+def test_phone(come, double):
+    visitor = come(double.url, **PHONE)
+    page = visitor.page
+    page.locator("#portraits button").nth(4).tap()
+    for _ in range(5):
+        visitor.wait_for_question()
+        for each in ("#left", "#right", "#neither", "#undo"):  # both pictures and all buttons without scrolling
+            box = page.locator(each).bounding_box()
+            assert box["y"] >= 0
+            assert box["y"] + box["height"] <= 844
+            assert box["height"] >= 44
+        page.locator("#left").tap()
+    page.locator("#see").tap()
+    expect(page.locator("#sliders input").first).to_be_visible()
+    expect(page.locator("#chart svg")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    left, right = (page.locator(each).bounding_box() for each in ("#original", "#edited"))
+    assert left["y"] == right["y"]  # beside each other, to compare
+
+
+def test_slider_draws_what_it_says_and_keeps_what_was_drawn(visitor, page, double):
+    visitor.choose_portrait(0)
+    visitor.press(*["ArrowLeft"] * 5)
+    page.locator("#see").click()
+    slider = page.get_by_role("slider", name="Smile")
+    recommended = page.locator("#edited").get_attribute("src")
+    drawn = len(double.seen)
+    for value in ("0.5", "0.6", "0.7", "-0.8"):  # faster than a picture: only the last one is drawn
+        slider.fill(value)
+    expect(page.locator("#edited")).not_to_have_attribute("src", recommended)
+    assert [path for _, path in double.seen[drawn:]] == ["/v1/images/seed-1/edits/older%3D-2.4%2Csmile%3D-0.8"] or [
+        "smile%3D-0.8" in path for _, path in double.seen[drawn:]
+    ] == [True]
+    assert slider.get_attribute("aria-valuetext") == "frowning, −0.8"
+    page.get_by_role("button", name="As recommended").click()
+    expect(page.locator("#edited")).to_have_attribute("src", recommended)
+    assert len(double.seen) == drawn + 1  # nothing is fetched twice
+
+
+def test_download_is_the_picture_on_show(visitor, page, double):
+    visitor.choose_portrait(0)
+    visitor.press(*["ArrowLeft"] * 5)
+    page.locator("#see").click()
+    page.get_by_role("slider", name="Smile").fill("1")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download").click()
+    assert download.value.suggested_filename.startswith("seed-1_")
+    assert "smile+1" in download.value.suggested_filename
+    edit = {"smile": 1.0, **{name: alpha for name, alpha in double.recommend(user(page), "seed-1", 1)["recommendations"][0]["edit"].items() if name != "smile"}}
+    want = double.editor.edit(double.editor.generate([1]), [edit])[0]
+    with open(download.value.path(), "rb") as file:
+        assert np.array_equal(images.decode(file.read()), want)
+
+
+def test_photo(visitor, page, double, tmp_path):
+    pixels = double.editor.edit(double.editor.generate([77]), [{}])[0]
+    photo = tmp_path / "me.png"
+    photo.write_bytes(images.encode(pixels))
+    page.get_by_label("Use your own picture").set_input_files(photo)
+    visitor.wait_for_question()
+    assert page.url.endswith("#ask/" + next(iter(double.kept.photos)))
+    visitor.press("ArrowLeft")
+    expect(visitor.progress).to_have_text("4 more to your recommendation")
+
+
+def test_file_that_is_no_picture(visitor, page, tmp_path):
+    text = tmp_path / "me.png"
+    text.write_text("not a picture")
+    page.get_by_label("Use your own picture").set_input_files(text)
+    expect(visitor.notice).to_be_visible()
+    expect(page.get_by_role("heading", name="Choose a portrait")).to_be_visible()
+
+
+def test_name_is_kept_and_a_visit_goes_on_after_a_reload(visitor, page, double):
+    page.locator("#who").click()
+    page.get_by_label("Name").fill("ana")
+    page.get_by_role("button", name="Keep").click()
+    visitor.choose_portrait()
+    visitor.press("ArrowLeft", "ArrowLeft")
+    page.wait_for_function("JSON.parse(localStorage.getItem('beholder.open')).questions.length === 2")
+    shown = visitor.shown
+    asked = double.requests("GET", "/v1/questions")
+    page.reload()
+    visitor.wait_for_question()
+    assert visitor.shown == shown
+    expect(visitor.progress).to_have_text("3 more to your recommendation")
+    assert double.requests("GET", "/v1/questions") == asked  # what is open is not asked for again
+    assert user(page) == "ana"
+    assert {question["user_id"] for question in double.kept.questions.values()} == {"ana"}
+
+
+def test_forget_me(visitor, page, double):
+    visitor.choose_portrait()
+    visitor.press("ArrowLeft", "ArrowLeft")
+    page.wait_for_function("localStorage.getItem('beholder.outbox') === '[]'")
+    before = user(page)
+    page.locator("#who").click()
+    page.get_by_role("button", name="Forget me").click()
+    page.locator("#forget-now").click()
+    expect(page.get_by_role("heading", name="Forgotten")).to_be_focused()
+    expect(page.locator("#receipt-list")).to_contain_text(before)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save the receipt").click()
+    with open(download.value.path()) as file:
+        assert json.load(file)["answers"] == 2
+    page.get_by_role("button", name="Done").click()
+    assert (double.kept.questions, double.kept.answers) == ({}, {})
+    assert user(page) != before
+    expect(page.get_by_role("heading", name="Choose a portrait")).to_be_visible()
+
+
+def test_back_button_goes_a_room_back(visitor, page):
+    visitor.choose_portrait()
+    visitor.press(*["ArrowLeft"] * 5)
+    page.locator("#see").click()
+    expect(page.get_by_role("heading", name="Your recommendation")).to_be_visible()
+    page.go_back()
+    visitor.wait_for_question()
+    page.go_back()
+    expect(page.get_by_role("heading", name="Choose a portrait")).to_be_visible()
+
+
+def user(page):
+    return page.evaluate("localStorage.getItem('beholder.person')")
