@@ -1,56 +1,34 @@
 """`beholder serve`: the whole service, until Ctrl-C."""
 
-from dataclasses import dataclass
-
-import uvicorn
-
-from beholder.config import setting
-from beholder.encoder import EncoderConfig
-from beholder.errors import ConfigError
-from beholder.recommending.advisor import AdvisorConfig
-from beholder.recommending.darkroom import DarkroomConfig
-from beholder.recommending.parts import Parts
 from beholder.runs import Run
-from beholder.serve import api
-from beholder.serve.assembly import ServiceConfig
-from beholder.serve.limits import Limits
-from beholder.serve.local import LocalGraph
-
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
-
-
-@dataclass(frozen=True)
-class Settings:
-    local: bool = setting(True, "everything in this process, without Ray")
-    host: str = setting("127.0.0.1", "address to listen at; beyond loopback, keys are needed")
-    port: int = setting(8000, "port to listen at")
-    threads: int = setting(2, "with local=true: requests worked on at a time")
-    queue: int = setting(64, "with local=true: requests that may wait; more are told to come again (503)")
-    limits: Limits = setting(Limits(), "what a request may cost")
-    parts: Parts = setting(Parts(), "what a recommendation is made of")
-    encoder: EncoderConfig = setting(EncoderConfig(), "the CLIP that looks at edited images")
-    advisor: AdvisorConfig = setting(AdvisorConfig(), "how people are asked")
-    darkroom: DarkroomConfig = setting(DarkroomConfig(), "what photos may cost, and how they are inverted")
-    tastes: list[str] = setting([], "tastes of the registry that answer predictions, beside parts.taste")
-    choices: str | None = setting(
-        None, "the store of choices, sqlite:///FILE or postgresql://...; null: choices.db of the workspace"
-    )
-    workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
-
-    def __post_init__(self) -> None:
-        if not 0 < self.port < 65536:
-            raise ConfigError(f"port must be between 1 and 65535, got {self.port}")
-        if self.threads < 1 or self.queue < 0:
-            raise ConfigError(f"threads must be at least 1 and queue at least 0, got {self.threads} and {self.queue}")
-
-    @property
-    def service(self) -> ServiceConfig:
-        """What is served, without how."""
-        return ServiceConfig(self.parts, self.encoder, self.advisor, self.darkroom, self.tastes, self.choices, self.workspace)
+from beholder.serve.settings import Settings as Settings
 
 
 def main(settings: Settings, run: Run) -> None:
+    if settings.local:
+        alone(settings)
+    else:
+        from beholder.serve import cluster
+
+        with cluster.running(settings):
+            print(welcome(settings), flush=True)
+            cluster.wait()
+
+
+def alone(settings: Settings) -> None:
+    """Everything in this process."""
+    import uvicorn
+
+    from beholder.serve import api
+    from beholder.serve.local import LocalGraph
+
     graph = LocalGraph.load(settings.service, threads=settings.threads, queue=settings.queue)
+    print(welcome(settings), flush=True)
     app = api.create(graph, limits=settings.limits)
-    print(f"http://{settings.host}:{settings.port}/ is the page, /docs the API; Ctrl-C ends it.", flush=True)
     uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", access_log=False)
+
+
+def welcome(settings: Settings) -> str:
+    """Where it is."""
+    address = f"http://{settings.host}:{settings.port}/"
+    return f"{address} is the page, {address}docs tells of the API; Ctrl-C ends it."

@@ -3,7 +3,7 @@
 Who signs it raises BeholderError for what is wrong with a request, Busy where too many wait, Late where it took too long.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -31,6 +31,16 @@ class Way:
     minus: str
     plus: str
 
+    @property
+    def range(self) -> tuple[float, float]:
+        """As sliders call it."""
+        return self.low, self.high
+
+    @property
+    def says(self) -> tuple[str, str]:
+        """As sliders call it."""
+        return self.minus, self.plus
+
 
 @dataclass(frozen=True)
 class Palette:
@@ -38,6 +48,11 @@ class Palette:
 
     generator: str
     directions: tuple[Way, ...]
+
+    @property
+    def sliders(self) -> Mapping[str, Way]:
+        """By name."""
+        return {way.name: way for way in self.directions}
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ class LocalGraph:
         """threads: how many requests are worked on at a time; queue: how many more may wait."""
         self.darkroom, self.encoder, self.advisor, self.critic = darkroom, encoder, advisor, critic
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="graph")
+        self._slow = ThreadPoolExecutor(1, thread_name_prefix="photos")  # seconds each; nobody else waits for them
         self._room, self._inside = threads + queue, 0
 
     @classmethod
@@ -54,7 +55,7 @@ class LocalGraph:
         return await self._run(self.darkroom.face, image_id)
 
     async def bring(self, data: bytes, user_id: str, *, aligned: bool) -> Face:
-        return await self._run(self.darkroom.bring, data, user_id, aligned=aligned)
+        return await self._run(self.darkroom.bring, data, user_id, aligned=aligned, pool=self._slow)
 
     async def picture(self, image_id: str, edit: str, kind: str) -> bytes:
         return await self._run(lambda: self.darkroom.picture(image_id, self.darkroom.read_edit(edit), kind))
@@ -108,7 +109,8 @@ class LocalGraph:
         return {name: await self._run(works, part) for name, part in checks.items()}
 
     async def close(self) -> None:
-        self._pool.shutdown(wait=True)
+        for pool in (self._pool, self._slow):
+            pool.shutdown(wait=True)
         self.darkroom.store.close()
         self.advisor.store.close()
 
@@ -116,12 +118,12 @@ class LocalGraph:
     def _limits(self) -> ImageLimits:
         return self.darkroom.config.limits
 
-    async def _run(self, work: Callable[..., T], *words: Any, **named: Any) -> T:
+    async def _run(self, work: Callable[..., T], *words: Any, pool: ThreadPoolExecutor | None = None, **named: Any) -> T:
         """Work on a thread. Raises Busy where too much waits already."""
         if self._inside >= self._room:
             raise Busy("graph")
         self._inside += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, partial(work, *words, **named))
+            return await asyncio.get_running_loop().run_in_executor(pool or self._pool, partial(work, *words, **named))
         finally:
             self._inside -= 1

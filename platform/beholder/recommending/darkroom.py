@@ -10,7 +10,7 @@ import numpy as np
 
 from beholder import images
 from beholder.config import setting
-from beholder.editing.directions.edit import parse
+from beholder.editing.directions.edit import check, parse
 from beholder.editing.editor import Edit
 from beholder.editing.inversion import Refinement
 from beholder.editing.inverted import Inverted
@@ -69,13 +69,16 @@ class Darkroom:
         return Face(image_id, image_id.partition("-")[0], self.editor.resolution)
 
     def bring(self, data: bytes, user_id: str, *, aligned: bool = False) -> Face:
-        """Invert a photo, the bytes of its file, and keep it as brought by this person.
+        """Invert a photo, the bytes of its file, and keep it as brought by this person; one that is there already is not done again.
 
         Raises ImageError for what is no picture or too large, EditError for a photo without a face.
         """
         from beholder.editing.landmarks import Dlib
 
         image_id = Faces.of_photo(images.digest(data))
+        if image_id in self.faces and (self.faces.inverted(image_id).square is None) == aligned:
+            self.store.uploaded(user_id, image_id, self.faces.uri(image_id), at=datetime.now(UTC))
+            return Face(image_id, "photo", self.editor.resolution)
         pixels = images.decode(data, limits=self.config.limits)
         photo = Photo(pixels) if aligned else Photo.find(pixels, detector=Dlib)
         found = self.editor.inversion(photo.aligned(self.editor.resolution)[None], refinement=self.config.refinement)
@@ -116,6 +119,12 @@ class Darkroom:
         drawn = self.editor.edit(Latent.join(rows), edits)
         ends = np.cumsum([len(some) for _, some in wanted])
         return [drawn[end - len(some) : end] for end, (_, some) in zip(ends, wanted, strict=True)]
+
+    def check(self, image_id: str, edits: Sequence[Edit]) -> None:
+        """Raise EditError where `draw` would."""
+        self.latent(image_id)
+        for edit in edits:
+            check(edit, self.editor.directions)
 
     def read_edit(self, text: str) -> dict[str, float]:
         """An edit as people write it. Raises EditError for a direction nobody knows and an alpha outside the direction's range."""

@@ -1,0 +1,71 @@
+"""The app: all parts bound together, for `beholder serve` and for Ray's own `serve build` and `serve deploy`."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from ray import serve
+from ray.serve import Application
+from ray.serve.config import AutoscalingConfig, BackpressureConfig
+from ray.serve.handle import DeploymentHandle
+
+from beholder import config
+from beholder.serve import api, assembly
+from beholder.serve.deployments import Editor, Encoder, Ranker
+from beholder.serve.fleet import Crew, Fleet
+from beholder.serve.settings import Settings
+from beholder.serve.spread import ServeGraph
+
+
+class Api:
+    """The API as a deployment."""
+
+    def __init__(self, settings: Settings, editor: DeploymentHandle, encoder: DeploymentHandle, ranker: DeploymentHandle) -> None:
+        self.settings, self.graph = settings, ServeGraph(editor, encoder, ranker)
+
+    def __serve_build_asgi_app__(self) -> FastAPI:
+        return api.create(self.graph, limits=self.settings.limits)
+
+
+def build(args: dict[str, Any]) -> Application:
+    """The app of a Serve config file, whose `args` are the settings of `beholder serve`, such as `workspace: s3://...`."""
+    return bind(config.load(Settings, command="serve", overrides=[f"{key}={_written(value)}" for key, value in args.items()]))
+
+
+def bind(settings: Settings) -> Application:
+    """All parts, bound. Raises ConfigError for a store that several nodes can't share."""
+    fleet, service = settings.serve, settings.service
+    assembly.check_nodes(settings.choices, fleet.nodes)
+    editor = _deployed(Editor, fleet.editor, fleet).bind(service, fleet.editor)
+    encoder = _deployed(Encoder, fleet.encoder, fleet).bind(service, fleet.encoder, editor)
+    ranker = _deployed(Ranker, fleet.ranker, fleet).bind(service, fleet.ranker, editor, encoder)
+    ingress = serve.ingress()(Api)
+    return _deployed(ingress, fleet.api, fleet, name="Api").bind(settings, editor, encoder, ranker)
+
+
+def _deployed(part: type, crew: Crew, fleet: Fleet, *, name: str | None = None) -> Any:
+    """A part as a deployment with the replicas, the queue and the share of the machine that its crew says."""
+    growing = crew.most > crew.replicas
+    scaling = AutoscalingConfig(
+        min_replicas=crew.replicas,
+        max_replicas=crew.most,
+        target_ongoing_requests=max(1.0, crew.ongoing / 4),
+        upscale_delay_s=fleet.grow_seconds,
+        downscale_delay_s=fleet.shrink_seconds,
+    )
+    return serve.deployment(
+        part,
+        name=name or part.__name__,
+        num_replicas=None if growing else crew.replicas,
+        autoscaling_config=scaling if growing else None,
+        max_ongoing_requests=crew.ongoing,
+        max_queued_requests=crew.queued,
+        backpressure_config=BackpressureConfig(retry_after_s=1),
+        ray_actor_options={"num_cpus": crew.cpus, "num_gpus": crew.gpus},
+        graceful_shutdown_timeout_s=fleet.stop_seconds,
+        graceful_shutdown_wait_loop_s=0.5,
+        health_check_period_s=5,
+    )
+
+
+def _written(value: Any) -> str:
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,61 @@
+"""Cluster: the app on Ray Serve, from the first replica to the last request."""
+
+import contextlib
+import logging
+import os
+import threading
+from collections.abc import Iterator
+
+import ray
+from ray import serve
+from ray.exceptions import RayError
+from ray.serve.schema import LoggingConfig
+
+from beholder.errors import ConfigError
+from beholder.serve import app
+from beholder.serve.settings import RayConfig, Settings
+
+NAME = "beholder"
+
+
+@contextlib.contextmanager
+def running(settings: Settings) -> Iterator[None]:
+    """Inside, the service answers at its port. At the end it takes no more requests, and those that are being worked on finish."""
+    application = app.bind(settings)
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    with connect(settings.ray):
+        logs = LoggingConfig(log_level="WARNING", enable_access_log=False)
+        serve.start(http_options={"host": settings.host, "port": settings.port}, logging_config=logs)
+        try:
+            serve.run(application, name=NAME, route_prefix="/", logging_config=logs)
+            yield
+        finally:
+            serve.delete(NAME)
+            serve.shutdown()
+
+
+def wait() -> None:
+    """Until somebody stops it."""
+    threading.Event().wait()
+
+
+@contextlib.contextmanager
+def connect(config: RayConfig) -> Iterator[None]:
+    """Inside, Ray is there; a Ray that was started here ends here."""
+    if ray.is_initialized():
+        yield
+        return
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # leave CUDA_VISIBLE_DEVICES as it is without GPUs
+    known = None if config.address == "local" else config.address or os.environ.get("RAY_ADDRESS")
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    try:
+        if known:
+            ray.init(known, **quiet)
+        else:
+            ray.init(config.address, **quiet, num_cpus=config.cpus or None, include_dashboard=False)
+    except (ConnectionError, ValueError, RayError) as error:
+        raise ConfigError(f"Ray can't be reached at {known or 'this machine'}: {str(error).splitlines()[0]}") from None
+    try:
+        yield
+    finally:
+        ray.shutdown()

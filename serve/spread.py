@@ -1,0 +1,117 @@
+"""ServeGraph: the graph spread over Ray Serve's deployments: what one part makes is handed to the next without waiting for it."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ray.exceptions import RayActorError, RayTaskError, TaskCancelledError
+from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, ReplicaUnavailableError
+from ray.serve.handle import DeploymentHandle, DeploymentResponse
+
+from beholder.errors import BeholderError
+from beholder.recommending.advisor import Asked, Noted, Person, Recommendation, Undone
+from beholder.recommending.darkroom import Face
+from beholder.recommending.forgetting import Receipt
+from beholder.serve.graph import Busy, Palette, Verdicts
+
+_GONE = (RayActorError, DeploymentUnavailableError, ReplicaUnavailableError)
+
+
+class ServeGraph:
+    """Signs Graph. Every call may be made twice without harm, and is, where a replica died under it."""
+
+    def __init__(self, editor: DeploymentHandle, encoder: DeploymentHandle, ranker: DeploymentHandle) -> None:
+        self.editor, self.encoder, self.ranker = editor, encoder, ranker
+        self._palette: Palette | None = None
+
+    async def directions(self) -> Palette:
+        if self._palette is None:
+            _, self._palette = await _answer(self.editor.about.remote)
+        assert self._palette is not None
+        return self._palette
+
+    async def face(self, image_id: str) -> Face:
+        return await _answer(lambda: self.editor.face.remote(image_id))
+
+    async def bring(self, data: bytes, user_id: str, *, aligned: bool) -> Face:
+        return await _answer(lambda: self.editor.bring.remote(data, user_id, aligned))
+
+    async def picture(self, image_id: str, edit: str, kind: str) -> bytes:
+        return await _answer(lambda: self.editor.picture.remote(image_id, edit, kind))
+
+    async def question(self, user_id: str, image_id: str, strategy: str | None) -> Asked:
+        return await _answer(lambda: self.ranker.question.remote(user_id, image_id, strategy))
+
+    async def choose(self, event_id: str, question_id: str, choice: str, response_seconds: float | None) -> Noted:
+        return await _answer(lambda: self.ranker.choose.remote(event_id, question_id, choice, response_seconds))
+
+    async def undo(self, question_id: str) -> Undone:
+        return await _answer(lambda: self.ranker.undo.remote(question_id))
+
+    async def recommend(self, user_id: str, image_id: str, count: int) -> Recommendation:
+        def flow() -> DeploymentResponse:
+            edits = self.ranker.shortlist.remote(user_id, image_id)
+            embeddings = self.encoder.images.remote(self.editor.draw.remote(image_id, edits))
+            return self.ranker.recommend.remote(user_id, image_id, edits, embeddings, count)
+
+        return await _answer(flow)
+
+    async def person(self, user_id: str) -> Person:
+        return await _answer(lambda: self.ranker.person.remote(user_id))
+
+    async def forget(self, user_id: str) -> Receipt:
+        return await _answer(lambda: self.ranker.forget.remote(user_id))
+
+    async def predict(self, user_id: str, images: Sequence[str | bytes], *, attribute: str, question: str) -> Verdicts:
+        def flow() -> DeploymentResponse:
+            given: Any = images
+            if images and isinstance(images[0], str):
+                given = self.editor.faces.remote(list(images))
+            return self.encoder.judge.remote(given, user_id, attribute, question)
+
+        return await _answer(flow)
+
+    async def ready(self) -> dict[str, bool]:
+        async def works(part: DeploymentHandle) -> bool:
+            try:
+                return bool(await _answer(part.ready.remote, again=False))
+            except (Exception, asyncio.CancelledError):
+                return False
+
+        parts = {"editor": self.editor, "encoder": self.encoder, "ranker": self.ranker}
+        return dict(zip(parts, await asyncio.gather(*map(works, parts.values())), strict=True))
+
+    async def close(self) -> None:
+        """The deployments are stopped by who started them."""
+
+
+async def _answer(ask: Callable[[], DeploymentResponse], *, again: bool = True) -> Any:
+    """A response as its value or its error; asked once more where a replica died."""
+    response = ask()
+    try:
+        return await response
+    except asyncio.CancelledError:
+        response.cancel()
+        raise
+    except Exception as error:
+        cause = _cause(error)
+        if isinstance(cause, _GONE) and again:
+            return await _answer(ask, again=False)
+        if isinstance(cause, (Busy, BackPressureError, TaskCancelledError, *_GONE)):
+            raise Busy(type(cause).__name__) from None
+        raise cause from None
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What was raised in the part itself, without the tale of how it got here."""
+    kinds = (BeholderError, Busy, BackPressureError, *_GONE)
+    seen: BaseException | None = error
+    while seen is not None:
+        cause = getattr(seen, "cause", None) or seen.__cause__
+        if isinstance(seen, kinds) and not isinstance(seen, RayTaskError):
+            return seen
+        if isinstance(seen, RayTaskError) and isinstance(cause, BaseException) and not isinstance(cause, RayTaskError):
+            seen = cause
+            continue
+        seen = cause if isinstance(cause, BaseException) else None
+    return error
