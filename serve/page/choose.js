@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { patient } from "./link.js";
 import { name } from "./person.js";
-import { picture } from "./pictures.js";
+import { thumbnail } from "./pictures.js";
 import { by, open, say, tell } from "./rooms.js";
 import { count } from "./words.js";
 
@@ -38,7 +38,7 @@ function portrait(seed, signal) {
   button.append(frame);
   item.append(button);
   button.addEventListener("click", () => take(button, () => api.addSeed(name(), seed)));
-  patient(() => picture(api.imagePath(`seed-${seed}`)), signal).then(
+  patient(() => thumbnail(api.imagePath(`seed-${seed}`)), signal).then(
     (address) => {
       image.src = address;
       button.disabled = false;

@@ -11,7 +11,7 @@ export function rename(to) {
   return to;
 }
 
-// crypto.randomUUID exists only where the page came by https or from this computer.
+// crypto.randomUUID is missing on a page that came over the network unencrypted.
 export function randomId() {
   return [...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

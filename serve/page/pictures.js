@@ -4,24 +4,31 @@ import { request } from "./api.js";
 
 const MOST = 240;
 const LARGE = 640; // pixels
-const kept = new Map(); // path -> promise of an address
+const kept = new Map(); // name -> promise of an address
 
-export function picture(path) {
-  let found = kept.get(path);
+export const picture = (path) => keep(path, async () => load(await enlarged(await asFile(path))));
+
+// The same for a small place.
+export const thumbnail = (path) => keep(`small ${path}`, async () => load(await asFile(path)));
+
+// Lossless: it is shown several times its size.
+export const asFile = (path) => request("GET", path, { accept: "image/png" });
+
+function keep(name, make) {
+  let found = kept.get(name);
   if (!found) {
-    found = load(path);
-    found.catch(() => kept.delete(path));
+    found = make();
+    found.catch(() => kept.delete(name));
     if (kept.size >= MOST) drop(kept.keys().next().value);
   } else {
-    kept.delete(path); // the last used goes to the end
+    kept.delete(name); // the last used goes to the end
   }
-  kept.set(path, found);
+  kept.set(name, found);
   return found;
 }
 
-async function load(path) {
-  const blob = await request("GET", path, { accept: "image/png" }); // lossless: it is shown several times its size
-  const address = URL.createObjectURL(await enlarged(blob));
+async function load(blob) {
+  const address = URL.createObjectURL(blob);
   const image = new Image();
   image.src = address;
   await image.decode().catch(() => undefined);
@@ -37,19 +44,17 @@ async function enlarged(blob) {
     const large = await createImageBitmap(small, size);
     const canvas = Object.assign(document.createElement("canvas"), { width: large.width, height: large.height });
     canvas.getContext("bitmaprenderer").transferFromImageBitmap(large);
-    return (await new Promise((resolve) => canvas.toBlob(resolve, "image/webp", 0.95))) ?? blob;
+    return (await new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", 0.95))) ?? blob;
   } catch {
     return blob;
   }
 }
 
-function drop(path) {
-  kept.get(path).then(URL.revokeObjectURL, () => undefined);
-  kept.delete(path);
+function drop(name) {
+  kept.get(name).then(URL.revokeObjectURL, () => undefined);
+  kept.delete(name);
 }
 
 export function forgetPictures() {
-  for (const path of [...kept.keys()]) drop(path);
+  for (const name of [...kept.keys()]) drop(name);
 }
-
-export const asFile = (path) => request("GET", path, { accept: "image/png" });

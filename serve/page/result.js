@@ -5,7 +5,7 @@ import { chart, sure, telling } from "./chart.js";
 import { patient } from "./link.js";
 import * as outbox from "./outbox.js";
 import { name } from "./person.js";
-import { asFile, picture } from "./pictures.js";
+import { asFile, picture, thumbnail } from "./pictures.js";
 import { by, open, put, say, tell } from "./rooms.js";
 import { byName, chance, end, number, phrase, sentence, way } from "./words.js";
 
@@ -167,7 +167,7 @@ function runners(recommendations) {
       by("edited-name").textContent = each === recommendations[0] ? "For you" : "Also for you";
       by("result-title").scrollIntoView({ block: "nearest" });
     });
-    patient(() => picture(each.picture), leave.signal).then((address) => (view.src = address), () => undefined);
+    patient(() => thumbnail(each.picture), leave.signal).then((address) => (view.src = address), () => undefined);
     item.append(button);
     return item;
   });

@@ -5,15 +5,11 @@ from double import Refusal
 from playwright.sync_api import expect
 
 
-def drained(page):
-    page.wait_for_function("localStorage.getItem('beholder.outbox') === '[]'")
-
-
 def test_restart_in_the_middle_keeps_the_unsent_choice(visitor, page, double):
     visitor.choose_portrait()
     visitor.press("ArrowLeft", "ArrowLeft")
-    drained(page)
-    page.wait_for_function("JSON.parse(localStorage.getItem('beholder.open')).questions.length === 2")
+    visitor.until_sent()
+    visitor.until_next_is_there()
     double.stop()
     visitor.press("ArrowLeft")
     expect(visitor.notice).to_have_text("The server is away. 1 choice is kept here and sent as soon as it is back.")
@@ -23,7 +19,7 @@ def test_restart_in_the_middle_keeps_the_unsent_choice(visitor, page, double):
     expect(page.locator("#left")).to_be_disabled()
     double.start()
     page.get_by_role("button", name="Try now").click()
-    drained(page)
+    visitor.until_sent()
     expect(visitor.notice).to_be_hidden()
     assert [answer["choice"] for answer in double.kept.answers.values()] == ["left", "left", "left", "right"]
     visitor.press(*["ArrowLeft"] * 4)
@@ -34,14 +30,14 @@ def test_restart_in_the_middle_keeps_the_unsent_choice(visitor, page, double):
 
 def test_unsent_choice_outlives_the_page(visitor, page, double):
     visitor.choose_portrait()
-    page.wait_for_function("JSON.parse(localStorage.getItem('beholder.open')).questions.length === 2")
+    visitor.until_next_is_there()
     double.stop()
     visitor.press("ArrowRight")
     expect(visitor.notice).to_contain_text("1 choice is kept here")
     page.goto("about:blank")  # the tab is closed
     double.start()
     page.goto(visitor.url)
-    drained(page)
+    visitor.until_sent()
     assert [answer["choice"] for answer in double.kept.answers.values()] == ["right"]
 
 
@@ -51,7 +47,7 @@ def test_it_goes_on_by_itself(visitor, page, double):
     visitor.press("ArrowLeft")
     expect(visitor.notice).to_contain_text("The server is away")
     double.start()
-    drained(page)
+    visitor.until_sent()
     expect(visitor.notice).to_be_hidden()
     expect(page.locator("#spoken")).to_have_text("The server is back.")
 
@@ -70,7 +66,7 @@ def test_lost_answer_is_not_counted_twice(visitor, page, double):
     visitor.choose_portrait()
     double.refuse = lose
     visitor.press("ArrowLeft")
-    drained(page)
+    visitor.until_sent()
     expect(visitor.progress).to_have_text("4 more to your recommendation")
     assert (len(double.kept.answers), double.requests("POST", "/v1/choices")) == (1, 2)
 
@@ -81,7 +77,7 @@ def test_undo_while_the_server_is_away(visitor, page, double):
     visitor.press("ArrowLeft", "ArrowUp", "ArrowRight")
     expect(visitor.progress).to_have_text("4 more to your recommendation")
     double.start()
-    drained(page)
+    visitor.until_sent()
     assert [answer["choice"] for answer in double.kept.answers.values()] == ["right"]
     expect(visitor.progress).to_have_text("4 more to your recommendation")
 
@@ -100,7 +96,7 @@ def test_full_server_is_asked_again_when_it_said(visitor, page, double):
     expect(visitor.notice).to_contain_text("The server is busy. 1 choice is kept here")
     page.wait_for_timeout(500)
     assert double.requests("POST", "/v1/choices") == 1  # not before its time
-    drained(page)
+    visitor.until_sent()
     assert double.requests("POST", "/v1/choices") == 2
 
 
@@ -112,7 +108,7 @@ def test_choice_that_is_refused_is_told_and_does_not_stop_the_rest(visitor, page
     expect(visitor.notice).to_have_text(f"The server did not take a choice: {detail}")
     double.refuse = lambda method, path: None
     visitor.press("ArrowLeft")
-    drained(page)
+    visitor.until_sent()
     expect(visitor.progress).to_have_text("4 more to your recommendation")
 
 
@@ -121,9 +117,9 @@ def refuse(status, detail):
 
 
 def test_key_is_asked_for_and_kept_in_the_tab(visitor, page, double):
+    visitor.choose_portrait()
     double.key = "secret"
-    portrait = page.locator("#portraits button").nth(3)
-    portrait.click()
+    page.locator("#left").click()
     expect(page.get_by_role("dialog", name="This server asks for a key")).to_be_visible()
     page.get_by_label("Key").fill("wrong")
     page.keyboard.press("Enter")
@@ -132,8 +128,8 @@ def test_key_is_asked_for_and_kept_in_the_tab(visitor, page, double):
     page.keyboard.press("Enter")
     visitor.wait_for_question()
     expect(page.locator("#key")).to_be_hidden()
-    visitor.press("ArrowLeft")
-    drained(page)
+    visitor.until_sent()
+    assert len(double.kept.answers) == 1  # the choice that met the closed door
     assert page.evaluate("[sessionStorage.getItem('beholder.key'), Object.values(localStorage).join().includes('secret')]") == ["secret", False]
 
 

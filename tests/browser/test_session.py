@@ -1,6 +1,7 @@
 """A visit from the first portrait to the recommendation: with a mouse, with keys alone, on a phone."""
 
 import json
+import re
 
 import numpy as np
 from beholder import images
@@ -20,7 +21,7 @@ def test_eight_choices_to_a_recommendation(visitor, page, double):
     assert len(set(asked)) == 8
     expect(page.locator("#so-far-words li").first).to_contain_text("You like")
     page.get_by_role("link", name="See your recommendation").click()
-    expect(page.locator("#result-words")).to_contain_text("smiling")
+    expect(page.locator("#result-words")).to_contain_text("Smiling")
     expect(page.locator("#result-chance")).to_contain_text("83 times of 100")
     sides = {answer["question_id"]: answer["choice"] for answer in double.kept.answers.values()}
     assert sorted(sides.values()) == sorted(["left"] * 5 + ["right"] * 2 + ["neither"])
@@ -30,7 +31,7 @@ def test_eight_choices_to_a_recommendation(visitor, page, double):
 
 def test_next_pair_is_there_at_once(visitor, page, double):
     visitor.choose_portrait()
-    page.wait_for_function("JSON.parse(localStorage.getItem('beholder.open')).questions.length === 2")
+    visitor.until_next_is_there()
     first = visitor.shown
     before = len(double.seen)
     second = page.evaluate(
@@ -63,11 +64,11 @@ def test_undo_brings_the_question_back(visitor, page, double):
     assert visitor.shown == first
     expect(visitor.progress).to_have_text("5 more to your recommendation")
     expect(page.locator("#undo")).to_be_disabled()
-    page.wait_for_function("localStorage.getItem('beholder.outbox') === '[]'")
+    visitor.until_sent()
     assert double.kept.answers == {}
     visitor.choose("right")
     expect(visitor.progress).to_have_text("4 more to your recommendation")
-    page.wait_for_function("localStorage.getItem('beholder.outbox') === '[]'")
+    visitor.until_sent()
     assert [answer["choice"] for answer in double.kept.answers.values()] == ["right"]
 
 
@@ -102,7 +103,7 @@ def test_enter_on_a_picture_takes_it_and_keeps_the_focus(visitor, page, double):
     page.keyboard.press("Enter")
     visitor.wait_for_question()
     assert visitor.focused == "right"
-    page.wait_for_function("localStorage.getItem('beholder.outbox') === '[]'")
+    visitor.until_sent()
     assert [answer["choice"] for answer in double.kept.answers.values()] == ["right"]
 
 
@@ -131,14 +132,15 @@ def test_slider_draws_what_it_says_and_keeps_what_was_drawn(visitor, page, doubl
     visitor.press(*["ArrowLeft"] * 5)
     page.locator("#see").click()
     slider = page.get_by_role("slider", name="Smile")
+    expect(page.locator("#edited")).to_have_attribute("src", re.compile("blob:"))
+    expect(page.locator("#runners img[src]")).to_have_count(5)
+    expect(page.locator("#chart svg")).to_be_visible()
     recommended = page.locator("#edited").get_attribute("src")
     drawn = len(double.seen)
     for value in ("0.5", "0.6", "0.7", "-0.8"):  # faster than a picture: only the last one is drawn
         slider.fill(value)
     expect(page.locator("#edited")).not_to_have_attribute("src", recommended)
-    assert [path for _, path in double.seen[drawn:]] == ["/v1/images/seed-1/edits/older%3D-2.4%2Csmile%3D-0.8"] or [
-        "smile%3D-0.8" in path for _, path in double.seen[drawn:]
-    ] == [True]
+    assert ["smile%3D-0.8" in path for _, path in double.seen[drawn:]] == [True]
     assert slider.get_attribute("aria-valuetext") == "frowning, −0.8"
     page.get_by_role("button", name="As recommended").click()
     expect(page.locator("#edited")).to_have_attribute("src", recommended)
@@ -154,7 +156,7 @@ def test_download_is_the_picture_on_show(visitor, page, double):
         page.get_by_role("button", name="Download").click()
     assert download.value.suggested_filename.startswith("seed-1_")
     assert "smile+1" in download.value.suggested_filename
-    edit = {"smile": 1.0, **{name: alpha for name, alpha in double.recommend(user(page), "seed-1", 1)["recommendations"][0]["edit"].items() if name != "smile"}}
+    edit = double.recommend(user(page), "seed-1", 1)["recommendations"][0]["edit"] | {"smile": 1.0}
     want = double.editor.edit(double.editor.generate([1]), [edit])[0]
     with open(download.value.path(), "rb") as file:
         assert np.array_equal(images.decode(file.read()), want)
@@ -185,7 +187,7 @@ def test_name_is_kept_and_a_visit_goes_on_after_a_reload(visitor, page, double):
     page.get_by_role("button", name="Keep").click()
     visitor.choose_portrait()
     visitor.press("ArrowLeft", "ArrowLeft")
-    page.wait_for_function("JSON.parse(localStorage.getItem('beholder.open')).questions.length === 2")
+    visitor.until_next_is_there()
     shown = visitor.shown
     asked = double.requests("GET", "/v1/questions")
     page.reload()
@@ -200,7 +202,7 @@ def test_name_is_kept_and_a_visit_goes_on_after_a_reload(visitor, page, double):
 def test_forget_me(visitor, page, double):
     visitor.choose_portrait()
     visitor.press("ArrowLeft", "ArrowLeft")
-    page.wait_for_function("localStorage.getItem('beholder.outbox') === '[]'")
+    visitor.until_sent()
     before = user(page)
     page.locator("#who").click()
     page.get_by_role("button", name="Forget me").click()

@@ -56,6 +56,20 @@ class Visitor:
     def unsent(self) -> list[dict[str, object]]:
         return self.page.evaluate("JSON.parse(localStorage.getItem('beholder.outbox') ?? '[]')")
 
+    def until(self, condition: str) -> None:
+        """Wait for a condition in JavaScript; Playwright's own wait needs a policy that allows eval."""
+        for _ in range(300):
+            if self.page.evaluate(condition):
+                return
+            self.page.wait_for_timeout(50)
+        raise AssertionError(f"never came: {condition}")
+
+    def until_sent(self) -> None:
+        self.until("localStorage.getItem('beholder.outbox') === '[]'")
+
+    def until_next_is_there(self) -> None:
+        self.until("JSON.parse(localStorage.getItem('beholder.open')).questions.length === 2")
+
     def tab_to(self, selector: str, most: int = 60) -> None:
         """Press Tab until the focus is there."""
         for _ in range(most):
