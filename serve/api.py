@@ -17,10 +17,12 @@ from fastapi.staticfiles import StaticFiles
 from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Mount
+from starlette.types import Scope
 
 from beholder.serve import pictures, problems, wire
 from beholder.serve.doors import Doors
-from beholder.serve.graph import Graph, Late
+from beholder.serve.graph import Busy, Graph, Late
 from beholder.serve.limits import Limits
 from beholder.serve.problems import Problem, told
 
@@ -85,8 +87,12 @@ def create(graph: Graph, *, gate: Gate | None = None, metrics: Metrics | None = 
         try:
             async with asyncio.timeout(seconds):
                 return await work
-        except TimeoutError:
+        except (TimeoutError, Late):
+            count("rejected", "late")
             raise Late from None
+        except Busy as busy:
+            count("rejected", str(busy))
+            raise
 
     async def soon(work: Awaitable[T]) -> T:
         return await within(limits.seconds, work)
@@ -216,8 +222,17 @@ def create(graph: Graph, *, gate: Gate | None = None, metrics: Metrics | None = 
 
     page = Path(str(files("beholder.serve") / "page"))
     if (page / "index.html").is_file():
-        app.mount("/", StaticFiles(directory=page, html=True), name="page")
+        app.router.routes.append(_Page("/", StaticFiles(directory=page, html=True), name="page"))
     return app
+
+
+class _Page(Mount):
+    """Files for everything but the API, whose own routes know best which methods they take."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        if scope["type"] == "http" and scope["path"].startswith(("/v1/", "/healthz", "/readyz", "/metrics")):
+            return Match.NONE, {}
+        return super().matches(scope)
 
 
 async def _brought(request: Request) -> tuple[wire.Bring, bytes]:

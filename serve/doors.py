@@ -5,10 +5,10 @@ Plain ASGI, because nothing here needs the body.
 
 import json
 import time
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -37,7 +37,7 @@ class Doors:
     """Refuses bodies that are too large (413) as they arrive, pages of other sites (403), other hosts' names (421); times all."""
 
     def __init__(self, app: ASGIApp, *, limits: Limits, metrics: "Metrics | None" = None) -> None:
-        self.app, self.limits, self.metrics = app, limits, metrics
+        self.app, self.limits, self.metrics, self._inside = app, limits, metrics, 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -73,9 +73,15 @@ class Doors:
                 raise _TooLarge
             return message
 
+        self._inside += 1
         try:
             if (refusal := self._refusal(scope, headers, most)) is not None:
                 await _refuse(out, *refusal)
+            elif self._inside > self.limits.inside and scope["path"].startswith("/v1/"):
+                if self.metrics is not None:
+                    self.metrics.counted("rejected", "full")
+                more = [(b"retry-after", str(self.limits.retry_seconds).encode())]
+                await _refuse(out, 503, "too many requests are being answered; try again in a moment", more)
             elif scope["method"] == "OPTIONS" and origin in self.limits.origins:
                 await _preflight(out)
             else:
@@ -83,15 +89,16 @@ class Doors:
         except _TooLarge:
             await out({"type": "http.response.start"})
         finally:
+            self._inside -= 1
             if self.metrics is not None:
                 self.metrics.answered(_route(scope), scope["method"], status, time.perf_counter() - began)
 
     def _refusal(self, scope: Scope, headers: Headers, most: int) -> tuple[int, str] | None:
         host = headers.get("host", "")
-        if self.limits.hosts and (urlsplit(f"//{host}").hostname or "") not in self.limits.hosts:
+        if self.limits.hosts and _split(f"//{host}").hostname not in self.limits.hosts:
             return 421, "this service is not called by that name"
         origin = headers.get("origin")
-        if origin and scope["method"] not in _SAFE and origin not in self.limits.origins and urlsplit(origin).netloc != host:
+        if origin and scope["method"] not in _SAFE and origin not in self.limits.origins and _split(origin).netloc != host:
             return 403, "pages of other sites may not call this service"
         length = headers.get("content-length", "0")
         if not length.isdecimal():
@@ -101,10 +108,11 @@ class Doors:
         return None
 
 
-async def _refuse(send: Send, status: int, detail: str) -> None:
+async def _refuse(send: Send, status: int, detail: str, more: Sequence[tuple[bytes, bytes]] = ()) -> None:
     title = HTTPStatus(status).phrase
     body = json.dumps({"type": "about:blank", "title": title, "status": status, "detail": detail}).encode()
     headers = [(b"content-type", MEDIA.encode()), (b"content-length", str(len(body)).encode()), (b"connection", b"close")]
+    headers += more
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
@@ -114,6 +122,14 @@ async def _preflight(send: Send) -> None:
     headers = [(name.encode(), value.encode()) for name, value in allowed.items()]
     await send({"type": "http.response.start", "status": 204, "headers": headers})
     await send({"type": "http.response.body", "body": b""})
+
+
+def _split(address: str) -> SplitResult:
+    """The parts of an address; of one that is none, none."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return urlsplit("")
 
 
 def _route(scope: MutableMapping[str, Any]) -> str:

@@ -1,0 +1,35 @@
+"""The whole service in this process: the shipped portraits, a few candidates, a store of its own."""
+
+from collections.abc import Iterator
+
+import pytest
+from fastapi.testclient import TestClient
+
+from beholder import config
+from beholder.serve import api
+from beholder.serve.local import LocalGraph
+from beholder.serve.settings import Settings
+
+
+@pytest.fixture(scope="session")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Those of `beholder serve`, with 60 candidates of which 3 are drawn, and photos inverted in one pass."""
+    words = [
+        f"workspace={tmp_path_factory.mktemp('served')}",
+        "parts.candidates.count=60",
+        "parts.recommend.exact=3",
+        "darkroom.refinement.steps=0",
+    ]
+    return config.load(Settings, command="serve", overrides=words)
+
+
+@pytest.fixture(scope="session")
+def graph(settings: Settings) -> LocalGraph:
+    return LocalGraph.load(settings.service)
+
+
+@pytest.fixture(scope="session")
+def client(graph: LocalGraph, settings: Settings) -> Iterator[TestClient]:
+    """A client that gets an answer of 500 as an answer."""
+    with TestClient(api.create(graph, limits=settings.limits), raise_server_exceptions=False) as client:
+        yield client
