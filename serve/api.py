@@ -21,7 +21,7 @@ from starlette.routing import Match, Mount
 from starlette.types import Scope
 
 from beholder.serve import pictures, problems, wire
-from beholder.serve.doors import Doors
+from beholder.serve.doors import Doors, House
 from beholder.serve.graph import Busy, Graph, Late
 from beholder.serve.limits import Limits
 from beholder.serve.problems import Problem, told
@@ -51,8 +51,18 @@ class Metrics(Protocol):
         """Everything, for Prometheus: the text and its media type."""
 
 
-def create(graph: Graph, *, gate: Gate | None = None, metrics: Metrics | None = None, limits: Limits | None = None) -> FastAPI:
-    """The application around a graph. Without a gate everybody may do everything, which is for loopback alone."""
+def create(
+    graph: Graph,
+    *,
+    gate: Gate | None = None,
+    metrics: Metrics | None = None,
+    limits: Limits | None = None,
+    house: House | None = None,
+) -> FastAPI:
+    """The application around a graph. Without a gate everybody may do everything, which is for loopback alone.
+
+    house: who is inside, for who wants to close it.
+    """
     limits = limits or Limits()
 
     @asynccontextmanager
@@ -69,7 +79,7 @@ def create(graph: Graph, *, gate: Gate | None = None, metrics: Metrics | None = 
         responses=told(*_USUAL),
     )
     problems.install(app, retry_seconds=limits.retry_seconds)
-    app.add_middleware(Doors, limits=limits, metrics=metrics)
+    app.add_middleware(Doors, limits=limits, metrics=metrics, house=house)
     _describe_problems(app)
 
     def needs(scope: str) -> Any:

@@ -9,8 +9,9 @@ from ray.serve.config import AutoscalingConfig, BackpressureConfig
 from ray.serve.handle import DeploymentHandle
 
 from beholder import config
-from beholder.serve import api, assembly
+from beholder.serve import assembly, entrance
 from beholder.serve.deployments import Editor, Encoder, Ranker
+from beholder.serve.doors import House
 from beholder.serve.fleet import Crew, Fleet
 from beholder.serve.settings import Settings
 from beholder.serve.spread import ServeGraph
@@ -20,10 +21,14 @@ class Api:
     """The API as a deployment."""
 
     def __init__(self, settings: Settings, editor: DeploymentHandle, encoder: DeploymentHandle, ranker: DeploymentHandle) -> None:
-        self.settings, self.graph = settings, ServeGraph(editor, encoder, ranker)
+        self.settings, self.graph, self.house = settings, ServeGraph(editor, encoder, ranker), House()
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        return api.create(self.graph, limits=self.settings.limits)
+        return entrance.api_of(self.graph, self.settings, house=self.house)
+
+    async def close(self, seconds: float) -> int:
+        """Take no more requests, and let those inside finish; how many did not."""
+        return await self.house.close(seconds)
 
 
 def build(args: dict[str, Any]) -> Application:

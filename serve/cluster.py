@@ -9,9 +9,12 @@ from collections.abc import Iterator
 import ray
 from ray import serve
 from ray.exceptions import RayError
+from ray.serve.exceptions import RayServeException
+from ray.serve.handle import DeploymentHandle
 from ray.serve.schema import LoggingConfig
 
 from beholder.errors import ConfigError
+from beholder.runs import log
 from beholder.serve import app
 from beholder.serve.settings import RayConfig, Settings
 
@@ -22,16 +25,30 @@ NAME = "beholder"
 def running(settings: Settings) -> Iterator[None]:
     """Inside, the service answers at its port. At the end it takes no more requests, and those that are being worked on finish."""
     application = app.bind(settings)
-    logging.getLogger("ray.serve").setLevel(logging.WARNING)
     with connect(settings.ray):
         logs = LoggingConfig(log_level="WARNING", enable_access_log=False)
         serve.start(http_options={"host": settings.host, "port": settings.port}, logging_config=logs)
+        logging.getLogger("ray.serve").setLevel(logging.WARNING)
+        handle = None
         try:
-            serve.run(application, name=NAME, route_prefix="/", logging_config=logs)
+            handle = serve.run(application, name=NAME, route_prefix="/", logging_config=logs)
             yield
         finally:
+            if handle is not None:
+                _empty(handle, settings.serve.stop_seconds)
             serve.delete(NAME)
             serve.shutdown()
+
+
+def _empty(handle: DeploymentHandle, seconds: float) -> None:
+    """Let the requests that are inside finish while all parts are still there."""
+    try:
+        left = sum(handle.broadcast("close", seconds).results(timeout_s=seconds + 5))
+    except (RayError, RayServeException, TimeoutError) as error:
+        log.warning("the service could not be closed in peace: %s", str(error).splitlines()[0])
+        return
+    if left:
+        log.warning("%d requests were not done after %g s, and are cut off", left, seconds)
 
 
 def wait() -> None:
@@ -46,6 +63,7 @@ def connect(config: RayConfig) -> Iterator[None]:
         yield
         return
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # leave CUDA_VISIBLE_DEVICES as it is without GPUs
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # its core would print where it was when it was asked to stop
     known = None if config.address == "local" else config.address or os.environ.get("RAY_ADDRESS")
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:

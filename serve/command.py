@@ -19,13 +19,12 @@ def alone(settings: Settings) -> None:
     """Everything in this process."""
     import uvicorn
 
-    from beholder.serve import api
+    from beholder.serve import entrance
     from beholder.serve.local import LocalGraph
 
     graph = LocalGraph.load(settings.service, threads=settings.threads, queue=settings.queue)
     print(welcome(settings), flush=True)
-    app = api.create(graph, limits=settings.limits)
-    uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", access_log=False)
+    uvicorn.run(entrance.api_of(graph, settings), host=settings.host, port=settings.port, log_level="warning", access_log=False)
 
 
 def welcome(settings: Settings) -> str:

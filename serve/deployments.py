@@ -195,6 +195,9 @@ class Ranker:
     async def forget(self, user_id: str) -> Receipt:
         return await self.hands.do(self.advisor.forget, user_id)
 
+    async def drop(self, user_id: str) -> None:
+        self.advisor.drop(user_id)
+
     async def ready(self) -> bool:
         await self.hands.do(self.advisor.store.changes, "")
         return True

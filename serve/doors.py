@@ -3,9 +3,11 @@
 Plain ASGI, because nothing here needs the body.
 """
 
+import asyncio
 import json
 import time
 from collections.abc import MutableMapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
@@ -29,15 +31,34 @@ _HEADERS = {
 }
 
 
+_LATER = "no more requests are taken at the moment; try again soon"
+
+
 class _TooLarge(Exception):
     pass
+
+
+@dataclass
+class House:
+    """Who is inside, and whether the doors are being closed."""
+
+    inside: int = 0
+    closing: bool = False
+
+    async def close(self, seconds: float) -> int:
+        """Let nobody in any more, and wait for those inside; how many are still there after so many seconds."""
+        self.closing = True
+        until = time.monotonic() + seconds
+        while self.inside and time.monotonic() < until:
+            await asyncio.sleep(0.02)
+        return self.inside
 
 
 class Doors:
     """Refuses bodies that are too large (413) as they arrive, pages of other sites (403), other hosts' names (421); times all."""
 
-    def __init__(self, app: ASGIApp, *, limits: Limits, metrics: "Metrics | None" = None) -> None:
-        self.app, self.limits, self.metrics, self._inside = app, limits, metrics, 0
+    def __init__(self, app: ASGIApp, *, limits: Limits, metrics: "Metrics | None" = None, house: House | None = None) -> None:
+        self.app, self.limits, self.metrics, self.house = app, limits, metrics, house or House()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -73,15 +94,15 @@ class Doors:
                 raise _TooLarge
             return message
 
-        self._inside += 1
+        self.house.inside += 1
         try:
             if (refusal := self._refusal(scope, headers, most)) is not None:
                 await _refuse(out, *refusal)
-            elif self._inside > self.limits.inside and scope["path"].startswith("/v1/"):
+            elif (self.house.closing or self.house.inside > self.limits.inside) and scope["path"].startswith("/v1/"):
                 if self.metrics is not None:
-                    self.metrics.counted("rejected", "full")
+                    self.metrics.counted("rejected", "closing" if self.house.closing else "full")
                 more = [(b"retry-after", str(self.limits.retry_seconds).encode())]
-                await _refuse(out, 503, "too many requests are being answered; try again in a moment", more)
+                await _refuse(out, 503, _LATER, more)
             elif scope["method"] == "OPTIONS" and origin in self.limits.origins:
                 await _preflight(out)
             else:
@@ -89,7 +110,7 @@ class Doors:
         except _TooLarge:
             await out({"type": "http.response.start"})
         finally:
-            self._inside -= 1
+            self.house.inside -= 1
             if self.metrics is not None:
                 self.metrics.answered(_route(scope), scope["method"], status, time.perf_counter() - began)
 

@@ -60,7 +60,11 @@ class ServeGraph:
         return await _answer(lambda: self.ranker.person.remote(user_id))
 
     async def forget(self, user_id: str) -> Receipt:
-        return await _answer(lambda: self.ranker.forget.remote(user_id))
+        receipt = await _answer(lambda: self.ranker.forget.remote(user_id))
+        await self.ranker.broadcast("drop", user_id).results_async(
+            timeout_s=5, return_exceptions=True
+        )  # from every replica's memory too
+        return receipt
 
     async def predict(self, user_id: str, images: Sequence[str | bytes], *, attribute: str, question: str) -> Verdicts:
         def flow() -> DeploymentResponse:

@@ -234,6 +234,10 @@ class Advisor:
         self.people.forget(user_id)
         return receipt
 
+    def drop(self, user_id: str) -> None:
+        """Remember nothing of a person who was removed elsewhere."""
+        self.people.forget(user_id)
+
     def look(self, image_id: str) -> Look:
         """A face, looked at once. Raises EditError for an unknown one."""
         if not self._there(image_id):

@@ -69,7 +69,7 @@ class Darkroom:
         return Face(image_id, image_id.partition("-")[0], self.editor.resolution)
 
     def bring(self, data: bytes, user_id: str, *, aligned: bool = False) -> Face:
-        """Invert a photo, the bytes of its file, and keep it as brought by this person; one that is there already is not done again.
+        """Invert a photo, the bytes of its file, and keep it as brought by this person; what is there already is not done again.
 
         Raises ImageError for what is no picture or too large, EditError for a photo without a face.
         """

@@ -38,12 +38,12 @@ class PeopleConfig:
 
 @dataclass(frozen=True, eq=False)
 class Known:
-    """One person as of `changes` of the store. choices: all of them, in order. ranker: knows this person alone, and the prior.
+    """One person as of a mark of the store. choices: all of them, in order. ranker: knows this person alone, and the prior.
 
     model: the version of the prior."""
 
     user_id: str
-    changes: int
+    mark: str
     choices: tuple[Choice, ...]
     ranker: Bayes
     model: str
@@ -81,19 +81,19 @@ class People:
     def know(self, user_id: str) -> Known:
         """A person as the store knows them now; somebody who never chose anything is as everybody is."""
         prior, model = self.prior()
-        changes = self.store.changes(user_id)  # before the choices: what comes in between is seen as a change next time
+        mark = self.store.mark(user_id)  # before the choices: what comes in between is seen as a change next time
         with self._lock:
             found = self._known.get(user_id)
-            if found is not None and (found.changes, found.model) == (changes, model):
+            if found is not None and (found.mark, found.model) == (mark, model):
                 self._known.move_to_end(user_id)
                 return found
-        choices = tuple(self.store.choices(user_id)) if changes else ()
+        choices = tuple(self.store.choices(user_id)) if mark else ()
         start, fresh = self._from_before(found, choices, model)
         beliefs = {} if start is None else {user_id: start}
         ranker = Bayes(prior.about, prior.shape, prior.prior, beliefs, prior.config, prior.opinion)
         for event in self._understand(fresh) if fresh else ():
             ranker.tell(event)
-        known = Known(user_id, changes, choices, ranker, model)
+        known = Known(user_id, mark, choices, ranker, model)
         if choices:
             self._keep(known)
         return known

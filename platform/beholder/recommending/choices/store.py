@@ -121,6 +121,20 @@ class Store:
         with self._reading() as connection:
             return int(connection.execute(select(PEOPLE.c.changes).where(PEOPLE.c.user_id == user_id)).scalar() or 0)
 
+    def mark(self, user_id: str) -> str:
+        """A text that stays the same while a person's choices do, even where somebody was removed and came back."""
+        last = (
+            select(ANSWERS.c.event_id)
+            .join(QUESTIONS, QUESTIONS.c.question_id == ANSWERS.c.question_id)
+            .where(QUESTIONS.c.user_id == user_id)
+            .order_by(ANSWERS.c.number.desc())
+            .limit(1)
+            .scalar_subquery()
+        )
+        with self._reading() as connection:
+            row = connection.execute(select(PEOPLE.c.changes, last).where(PEOPLE.c.user_id == user_id)).first()
+        return "" if row is None else f"{row[0]} {row[1] or ''}".strip()
+
     def people(self) -> list[str]:
         """Everybody who was ever asked."""
         with self._reading() as connection:

@@ -1,0 +1,18 @@
+"""Entrance: the API as it is opened to whoever the settings let in."""
+
+from dataclasses import replace
+
+from fastapi import FastAPI
+
+from beholder.serve import api
+from beholder.serve.doors import House
+from beholder.serve.graph import Graph
+from beholder.serve.settings import LOOPBACK, Settings
+
+
+def api_of(graph: Graph, settings: Settings, *, house: House | None = None) -> FastAPI:
+    """The API of a graph. On loopback it goes by no other name, so that no page of another site can reach it by one of its own."""
+    limits = settings.limits
+    if settings.host in LOOPBACK and not limits.hosts:
+        limits = replace(limits, hosts=list(LOOPBACK))
+    return api.create(graph, limits=limits, house=house)

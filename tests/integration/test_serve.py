@@ -1,0 +1,239 @@
+"""The service on a real Ray Serve, as `beholder serve` starts it: a round, two rankers, full queues, deadlines, a stop in peace."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from beholder.recommending.choices.question import Answer, Question
+from beholder.recommending.choices.store import Store
+
+FAST = ["parts.candidates.count=60", "parts.recommend.exact=3"]
+
+
+@dataclass(frozen=True)
+class Said:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Server:
+    """A `beholder serve` of its own."""
+
+    process: subprocess.Popen
+    address: str
+    store: Store
+
+    def ask(self, method: str, path: str, body: dict | None = None, *, headers: dict[str, str] | None = None) -> Said:
+        data = None if body is None else json.dumps(body).encode()
+        more = {"content-type": "application/json"} if data else {}
+        request = urllib.request.Request(self.address + path, data, {**more, **(headers or {})}, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return Said(answer.status, dict(answer.headers), answer.read())
+        except urllib.error.HTTPError as error:
+            return Said(error.code, dict(error.headers), error.read())
+
+    def question(self, user: str) -> dict:
+        return self.ask("GET", f"/v1/questions?user_id={user}&image_id=seed-7").json()
+
+    def choose(self, question: dict, choice: str) -> Said:
+        body = {"event_id": uuid.uuid4().hex, "question_id": question["question_id"], "choice": choice}
+        return self.ask("POST", "/v1/choices", body)
+
+    def stop(self, how: int) -> int:
+        self.process.send_signal(how)
+        return self.process.wait(90)
+
+
+@pytest.fixture(scope="module")
+def begin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
+    """begin(words): a server with these settings, when it is ready."""
+    begun: list[Server] = []
+
+    def run(*words: str) -> Server:
+        workspace = tmp_path_factory.mktemp("served")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        command = [sys.executable, "-m", "beholder", "serve", f"workspace={workspace}", f"port={port}", *FAST, *words]
+        said = workspace / "said.txt"
+        with said.open("w") as out:
+            process = subprocess.Popen(command, stdout=out, stderr=out, cwd=workspace, start_new_session=True)
+        server = Server(process, f"http://127.0.0.1:{port}", Store.at(workspace / "choices.db"))
+        begun.append(server)
+        until = time.monotonic() + 240
+        while "is the page" not in said.read_text():
+            assert process.poll() is None, said.read_text()
+            assert time.monotonic() < until, said.read_text()
+            time.sleep(0.3)
+        return server
+
+    yield run
+    for server in begun:
+        if server.process.poll() is None:
+            server.process.terminate()
+            try:
+                server.process.wait(60)
+            except subprocess.TimeoutExpired:
+                os.killpg(server.process.pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def server(begin: Callable[..., Server]) -> Server:
+    return begin(
+        "ray.address=local",
+        "ray.cpus=2",
+        "serve.ranker.replicas=2",
+        "serve.ranker.most=2",
+        "serve.editor.ongoing=2",
+        "serve.editor.queued=2",
+        "limits.photo_seconds=1",
+        "darkroom.refinement.steps=5000",
+        "darkroom.refinement.seconds=10",
+    )
+
+
+def test_a_round_from_question_to_recommendation(server):
+    assert server.ask("GET", "/readyz").json() == {"editor": True, "encoder": True, "ranker": True}
+    for number in range(1, 6):
+        question = server.question("ana")
+        for side in ("left", "right"):
+            picture = server.ask("GET", question[side]["picture"], headers={"accept": "image/webp"})
+            assert (picture.status, picture.headers["content-type"]) == (200, "image/webp")
+        noted = server.choose(question, "left").json()
+        assert (noted["rounds"], noted["counted"]) == (number, True)
+    told = server.ask("POST", "/v1/recommendations", {"user_id": "ana", "image_id": "seed-7", "count": 3}).json()
+    assert (told["rounds"], len(told["recommendations"])) == (5, 3)
+    best = told["recommendations"][0]
+    assert best["score"] >= told["recommendations"][1]["score"]
+    assert server.ask("GET", best["picture"]).status == 200
+    words = {"user_id": "ana", "image_ids": ["seed-1", "seed-2"], "question": "a friendly face"}
+    assert len(server.ask("POST", "/v1/predictions", words).json()["predictions"]) == 2
+    assert server.ask("DELETE", "/v1/users/ana").json()["answers"] == 5
+    assert server.ask("GET", "/v1/users/ana").json()["rounds"] == 0
+
+
+def test_mistakes_are_told_as_they_are_in_one_process(server):
+    wanted = {
+        ("GET", "/v1/images/seed-7/edits/smil=1"): (422, "smil is not a direction; did you mean smile?"),
+        ("GET", "/v1/images/photo-" + "0" * 24): (404, f"photo-{'0' * 24} is not among the photos brought to generator portraits"),
+        ("DELETE", "/v1/choices/forged"): (404, "no question 'forged' was asked"),
+    }
+    for (method, path), (status, detail) in wanted.items():
+        said = server.ask(method, path)
+        assert (said.status, said.json()["detail"]) == (status, detail)
+    # one that comes to light two parts further on
+    said = server.ask("POST", "/v1/recommendations", {"user_id": "ana", "image_id": "photo-" + "0" * 24})
+    assert said.status == 404
+    assert "Traceback" not in said.body.decode()
+
+
+def test_two_rankers_answer_from_the_same_choices(server):
+    """Every request after an answer is acknowledged knows it, whichever of the two it comes to."""
+
+    def rounds(_: int) -> int:
+        return server.ask("GET", "/v1/users/bo").json()["rounds"]
+
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(1, 7):
+            assert server.choose(server.question("bo"), "left").status == 200
+            assert set(pool.map(rounds, range(12))) == {number}
+        now = server.store.choices("bo")[-1].answer.answered_at
+        elsewhere = Question("elsewhere", "bo", "seed-7", {"smile": 1.0}, {"smile": -1.0}, "random", now)
+        server.store.add([(elsewhere, Answer("elsewhere", "elsewhere", "left", now))])
+        assert set(pool.map(rounds, range(12))) == {7}
+        server.store.undo("elsewhere")
+        assert set(pool.map(rounds, range(12))) == {6}
+        told = {
+            json.dumps(server.ask("POST", "/v1/recommendations", {"user_id": "bo", "image_id": "seed-7"}).json()) for _ in range(6)
+        }
+        assert len(told) == 1
+        server.store.forget("bo")
+        assert set(pool.map(rounds, range(12))) == {0}
+        assert server.choose(server.question("bo"), "left").status == 200
+        assert set(pool.map(rounds, range(12))) == {1}  # and not what somebody of that name chose before
+
+
+def test_a_full_queue_says_so_at_once(server):
+    def draw(seed: int) -> Said:
+        return server.ask("GET", f"/v1/images/seed-{seed}/edits/smile=2")
+
+    with ThreadPoolExecutor(48) as pool:
+        said = list(pool.map(draw, range(1000, 1144)))
+    refused = [each for each in said if each.status == 503]
+    assert {each.status for each in said} == {200, 503}
+    assert refused
+    for each in refused:
+        assert int(each.headers["retry-after"]) >= 1
+        assert each.headers["content-type"] == "application/problem+json"
+    assert draw(2000).status == 200  # and it is over when the others are gone
+
+
+def test_what_takes_too_long_is_given_up(server):
+    photo = server.ask("GET", "/v1/images/seed-50", headers={"accept": "image/png"}).body
+    mark = b"x123x"
+    parts = [b'name="user_id"\r\n\r\nana', b'name="aligned"\r\n\r\ntrue', b'name="file"; filename="a.png"\r\n\r\n' + photo]
+    body = (
+        b"".join(b"--" + mark + b"\r\nContent-Disposition: form-data; " + part + b"\r\n" for part in parts)
+        + b"--"
+        + mark
+        + b"--\r\n"
+    )
+    kind = {"content-type": "multipart/form-data; boundary=" + mark.decode()}
+    began = time.monotonic()
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(urllib.request.Request(server.address + "/v1/images", body, kind), timeout=60)
+    assert refused.value.code == 504
+    assert time.monotonic() - began < 5
+    assert server.ask("GET", "/v1/images/seed-50").status == 200
+
+
+def test_it_stops_in_peace(server):
+    """Whoever is inside when it is told to stop gets an answer, and every choice that was acknowledged is there."""
+    asked = [server.question("cy") for _ in range(4)]
+    kept: list[str] = []
+
+    def choose(question: dict) -> Said:
+        said = server.choose(question, "left")
+        if said.status == 200:
+            kept.append(question["question_id"])
+        return said
+
+    def recommend(number: int) -> Said:
+        return server.ask("POST", "/v1/recommendations", {"user_id": f"late-{number}", "image_id": f"seed-{3000 + number}"})
+
+    with ThreadPoolExecutor(8) as pool:
+        inside = [pool.submit(recommend, number) for number in range(2)] + [pool.submit(choose, each) for each in asked]
+        time.sleep(0.1)
+        assert server.stop(signal.SIGINT) == 130
+        assert {each.result().status for each in inside} <= {200, 503}
+        assert inside[0].result().status == 200
+    assert {choice.question.question_id for choice in server.store.choices("cy")} >= set(kept)
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen(server.address + "/healthz", timeout=5)
+
+
+def test_sqlite_on_several_nodes_is_refused(beholder, tmp_path: Path):
+    ran = beholder("serve", "serve=cluster", f"workspace={tmp_path}")
+    assert ran.returncode == 2
+    assert "4 nodes can't share a SQLite file" in ran.stderr
+    assert "postgresql://" in ran.stderr
