@@ -22,10 +22,13 @@ from beholder.recommending.rankers.features import Features, Opinion
 from beholder.taste.gaussian import Gaussian, Observations, laplace
 
 
+_VARIANCE = 0.3  # of each feature's weight before anybody is known, in logits
+
+
 @dataclass(frozen=True)
 class BayesConfig:
     components: int = setting(32, "principal directions of the embedding's change that people weigh in their own way")
-    strength: float = setting(10.0, "people that the prior covariance's diagonal is worth")
+    strength: float = setting(100.0, "people that the prior covariance's diagonal is worth")
     iterations: int = setting(15, "steps of EM")
     half_life: float | None = setting(200.0, "choices after which a choice counts half; null: choices never fade")
 
@@ -88,12 +91,12 @@ class Bayes(Ranker):
 def fit(events: Sequence[Event], config: BayesConfig, *, opinion: Opinion | None = None, seed: int = 0) -> Bayes:
     """The prior of everybody's choices, and the posterior of everybody among them. Nothing in it is random: seed is not used."""
     shape = features.find(events, components=config.components, opinion=opinion)
-    blocks = _blocks(events[0], shape, opinion)
+    blocks = _blocks(len(events[0].left.directions), shape, opinion)
     people: dict[str, list[Event]] = {}
     for event in events:
         people.setdefault(event.user_id, []).append(event)
     seen = [_observe(mine, shape, opinion) for mine in people.values()]
-    prior = Gaussian(np.zeros(shape.width), np.eye(shape.width) * 0.3)
+    prior = untaught(len(events[0].left.directions), shape, opinion)
     found = [prior] * len(seen)
     for _ in range(config.iterations):
         precision = np.linalg.inv(prior.covariance)
@@ -107,6 +110,20 @@ def fit(events: Sequence[Event], config: BayesConfig, *, opinion: Opinion | None
     for event in events:
         ranker.tell(event)
     return ranker
+
+
+def untaught(count: int, shape: Features, opinion: Opinion | None) -> Gaussian:
+    """What is believed of anybody before a single choice, of features over `count` directions.
+
+    The taste's word counts as it is; everything else is thought to be worth 0, give or take. That somebody likes a strength in
+    the middle best, which is what squares tell, is thought to be rarer than that they like more of it, or less.
+    """
+    _, squares, *_ = blocks = _blocks(count, shape, opinion)
+    mean, variances = np.zeros(shape.width), np.full(shape.width, _VARIANCE)
+    variances[squares] = _VARIANCE / 10
+    if opinion is not None:
+        mean[blocks[-1]] = 1.0
+    return Gaussian(mean, np.diag(variances))
 
 
 def load(about: About, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any], *, opinion: Opinion | None = None) -> Bayes:
@@ -128,9 +145,8 @@ def _everybody(found: Sequence[Gaussian], blocks: Sequence[slice], strength: flo
     return Gaussian(mean, (moments + strength * np.diag(even)) / (len(found) + strength))
 
 
-def _blocks(event: Event, shape: Features, opinion: Opinion | None) -> list[slice]:
-    """Columns of one kind: alphas, squares, changes of the embedding, what the taste says."""
-    count = len(event.left.directions)
+def _blocks(count: int, shape: Features, opinion: Opinion | None) -> list[slice]:
+    """Columns of one kind: alphas of `count` directions, squares, changes of the embedding, what the taste says."""
     edges = [0, count, 2 * count, 2 * count + len(shape.axes)] + [shape.width] * (opinion is not None)
     return [slice(first, last) for first, last in itertools.pairwise(edges)]
 

@@ -9,11 +9,9 @@ from beholder.recommending.rankers import bayes
 from beholder.recommending.rankers.bayes import Bayes, BayesConfig
 from beholder.recommending.rankers.contract import About
 from beholder.recommending.rankers.features import Features, Opinion
-from beholder.taste.gaussian import Gaussian
 
 ENOUGH = 10  # people with several choices each, from which a prior can be learned
 _SEVERAL = 5
-_VARIANCE = 0.3  # in logits, of each feature's weight before anybody is known
 
 
 def learn(events: Sequence[Event], options: Options, config: BayesConfig, *, opinion: Opinion | None = None) -> Bayes:
@@ -45,8 +43,5 @@ def begin(options: Options, config: BayesConfig, *, opinion: Opinion | None = No
         sizes.append(np.ones(1))
     whole = np.concatenate(sizes)
     shape = Features(axes, np.where(whole > 1e-9, whole, 1.0))
-    mean = np.zeros(shape.width)
-    if opinion is not None:
-        mean[-1] = 1.0
     about = About("bayes", options.directions, options.embeddings.shape[1])
-    return Bayes(about, shape, Gaussian(mean, _VARIANCE * np.eye(shape.width)), {}, config, opinion)
+    return Bayes(about, shape, bayes.untaught(len(options.directions), shape, opinion), {}, config, opinion)

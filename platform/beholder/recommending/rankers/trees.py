@@ -110,7 +110,9 @@ def _grow(pairs: Pairs, start: np.ndarray, *, trees: int, leaves: int, rate: flo
         slope, curve = chance - pairs.won, np.maximum(chance * (1 - chance), 1e-3)
         return np.concatenate([slope, -slope]), np.concatenate([curve, curve])
 
-    data = lightgbm.Dataset(_sides(pairs), init_score=start, params={"verbosity": -1, "min_data_in_bin": 1, "feature_pre_filter": False})
+    data = lightgbm.Dataset(
+        _sides(pairs), init_score=start, params={"verbosity": -1, "min_data_in_bin": 1, "feature_pre_filter": False}
+    )
     settings = {
         "objective": objective, "num_leaves": leaves, "learning_rate": rate, "min_data_in_leaf": least, "lambda_l2": 1.0,
         "min_sum_hessian_in_leaf": 1e-3, "num_threads": 1, "verbosity": -1, "deterministic": True, "force_row_wise": True,
