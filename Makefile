@@ -19,11 +19,18 @@ BENCH_IMAGES := $(wildcard $(BEHOLDER_SHARED)/data/omi/images)
 demo: setup
 	$(BIN)/beholder demo $(ARGS)
 
+# The page's tests drive a real browser, which comes from the system's packages.
+.PHONY: browser
+browser:
+	@command -v chromium || command -v chromium-browser || command -v google-chrome \
+	|| { [ "$$(id -u)" = 0 ] && apt-get update --quiet=2 && apt-get install --quiet=2 --yes --no-install-recommends chromium; } \
+	|| echo "No Chromium here, and no apt-get to fetch it: install it, or run $(BIN)/playwright install chromium; tests/browser needs it."
+
 .PHONY: test
-test: setup
+test: setup browser
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest tests/unit tests/integration $(ARGS)
+	$(BIN)/python -m pytest tests/unit tests/integration tests/browser $(ARGS)
 
 .PHONY: bench
 bench: setup

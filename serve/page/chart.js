@@ -1,10 +1,10 @@
-// The chart of what was learned: a line for each direction, its two ends in words, a dot where this person likes it best.
+// The chart of what was learned: a line for each direction between its two ends in words, a dot nearer the end that is liked.
 
-import { end, number, strength, way } from "./words.js";
+import { chance, end, way } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const ROW = 58;
-const EDGE = 12;
+const EDGE = 8;
 const LETTER = 7.3; // pixels, on average
 
 function node(name, attributes, text) {
@@ -14,49 +14,47 @@ function node(name, attributes, text) {
   return made;
 }
 
+// How likely it is that this person likes the direction's best alpha better than the portrait as it is, 0..1: a normal's share
+// above zero, by the logistic curve that is within 0.01 of it (Bowling et al. 2009).
+export function sureness({ gain, uncertainty }) {
+  const z = gain / Math.max(uncertainty, 1e-6);
+  return 1 / (1 + Math.exp(-1.702 * z));
+}
+
 // The directions that say most, the surest first.
 export function telling(directions, most = 6) {
   return directions
     .filter((each) => each.alpha !== 0 && each.gain > 0)
-    .sort((a, b) => b.gain - a.gain)
+    .sort((a, b) => sureness(b) - sureness(a))
     .slice(0, most);
 }
 
-// Whether what is gained is more than what is in doubt.
-export const sure = (each) => each.gain > each.uncertainty;
-
 export function inWords(directions, known) {
-  return directions
-    .map((each) => {
-      const says = `${strength(each.direction, each.alpha, known)} ${way(each.direction, each.alpha, known)}`;
-      return `${says} (${number(each.alpha)}${sure(each) ? "" : ", still a guess"})`;
-    })
-    .join("; ");
+  return directions.map((each) => `${way(each.direction, each.alpha, known)}, ${chance(sureness(each))}`).join("; ");
 }
 
 // directions: of GET /v1/users, as `telling` chose them; width: of the drawing, in CSS pixels.
 export function chart(directions, known, width) {
   const svg = node("svg", { viewBox: `0 0 ${width} ${directions.length * ROW}`, role: "img", "aria-labelledby": "chart-title chart-says" });
   svg.append(node("title", { id: "chart-title" }, "What we learned"));
-  svg.append(node("desc", { id: "chart-says" }, `You like best, most telling first: ${inWords(directions, known)}.`));
+  svg.append(node("desc", { id: "chart-says" }, `You like it better, the surest first: ${inWords(directions, known)}.`));
   directions.forEach((each, row) => svg.append(line(each, known.get(each.direction), row * ROW, width)));
   return svg;
 }
 
 function line(each, direction, top, width) {
-  const { low = -3, high = 3 } = direction ?? {};
   const [minus, plus] = [end(each.direction, direction?.minus), end(each.direction, direction?.plus)];
-  const at = (alpha) => EDGE + ((Math.min(high, Math.max(low, alpha)) - low) / (high - low)) * (width - 2 * EDGE);
-  const y = top + 36;
-  const group = node("g", { "aria-hidden": "true" });
   const fit = (minus.length + plus.length + 2) * LETTER < width;
+  const [y, middle, reach] = [top + 36, width / 2, width / 2 - EDGE];
+  const x = middle + Math.sign(each.alpha) * (2 * sureness(each) - 1) * reach;
+  const group = node("g", { "aria-hidden": "true" });
   if (fit || each.alpha < 0) group.append(node("text", { x: 0, y: top + 18, ...(each.alpha < 0 && { class: "way" }) }, minus));
   if (fit || each.alpha > 0) {
     group.append(node("text", { x: width, y: top + 18, "text-anchor": "end", ...(each.alpha > 0 && { class: "way" }) }, plus));
   }
-  group.append(node("line", { class: "axis", x1: at(low), x2: at(high), y1: y, y2: y }));
-  group.append(node("line", { class: "axis", x1: at(0), x2: at(0), y1: y - 5, y2: y + 5 }));
-  group.append(node("line", { class: "reach", x1: at(0), x2: at(each.alpha), y1: y, y2: y }));
-  group.append(node("circle", { class: sure(each) ? "best" : "best guess", cx: at(each.alpha), cy: y, r: 6.5 }));
+  group.append(node("line", { class: "axis", x1: 0, x2: width, y1: y, y2: y }));
+  group.append(node("line", { class: "axis", x1: middle, x2: middle, y1: y - 5, y2: y + 5 }));
+  group.append(node("line", { class: "reach", x1: middle, x2: x, y1: y, y2: y }));
+  group.append(node("circle", { class: "best", cx: x, cy: y, r: 7 }));
   return group;
 }

@@ -8,6 +8,7 @@ import { by, open, say, tell } from "./rooms.js";
 import { count } from "./words.js";
 
 const SHOWN = 12;
+const PHOTO = by("photo-says").textContent;
 
 let first = 1;
 let leave = new AbortController();
@@ -77,5 +78,5 @@ by("photo").addEventListener("change", async (event) => {
   say("Reading your picture.");
   by("photo-says").textContent = "Reading your picture …";
   await take(event.target, () => api.addPhoto(name(), file));
-  by("photo-says").textContent = "A picture you bring is kept until you say “forget me”.";
+  by("photo-says").textContent = PHOTO;
 });

@@ -1,7 +1,7 @@
 // The third room: the recommendation beside the portrait as it is, moved by hand, with what it was learned from.
 
 import * as api from "./api.js";
-import { chart, sure, telling } from "./chart.js";
+import { chart, telling } from "./chart.js";
 import { patient } from "./link.js";
 import * as outbox from "./outbox.js";
 import { name } from "./person.js";
@@ -148,7 +148,7 @@ export function save(blob, file) {
 function runners(recommendations) {
   by("also").hidden = recommendations.length < 2;
   const made = recommendations.map((each) => {
-    const words = phrase(each.edit, known);
+    const words = phrase(each.edit, known, { exact: true });
     const item = document.createElement("li");
     const button = Object.assign(document.createElement("button"), { type: "button", className: "work" });
     button.setAttribute("aria-pressed", String(each === chosen));
@@ -184,8 +184,6 @@ function learned(person) {
   learnt = telling(person.directions);
   by("learned").hidden = !learnt.length;
   if (!learnt.length) return;
-  const guesses = learnt.some((each) => !sure(each));
-  by("learned-key").textContent = `The dot is where you like it best; the tick is the portrait as it is.${guesses ? " A hollow dot is still a guess." : ""}`;
   redraw();
 }
 

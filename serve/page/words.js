@@ -16,21 +16,14 @@ export function way(direction, alpha, known) {
   return words ? end(direction, words) : `${alpha > 0 ? "more" : "less"} ${plain(direction)}`;
 }
 
-// "smiling, wearing glasses", the strongest move first; "as it is" for the edit of nothing.
-export function phrase(edit, known) {
+// "smiling, wearing glasses", the strongest move first; "as it is" for the edit of nothing. exact: with its alphas.
+export function phrase(edit, known, { exact = false } = {}) {
   const moves = Object.entries(edit).filter(([, alpha]) => alpha !== 0);
   if (!moves.length) return "as it is";
   return moves
     .sort((a, b) => Math.abs(b[1]) - Math.abs(a[1]))
-    .map(([name, alpha]) => way(name, alpha, known))
+    .map(([name, alpha]) => way(name, alpha, known) + (exact ? ` ${number(alpha)}` : ""))
     .join(", ");
-}
-
-// How much of a direction's reach that is: "slightly", "" or "very".
-export function strength(direction, alpha, known) {
-  const says = known.get(direction);
-  const share = Math.abs(alpha) / Math.abs((alpha > 0 ? says?.high : says?.low) || 3);
-  return share < 0.34 ? "a little" : share < 0.67 ? "clearly" : "very much";
 }
 
 export const number = (alpha) => `${alpha > 0 ? "+" : alpha < 0 ? "−" : ""}${Math.abs(Math.round(alpha * 100) / 100)}`;

@@ -1,29 +1,25 @@
 """A real Chromium, and a server beside it."""
 
 import shutil
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
-from beholder.editing.stylegan import StyleGAN
-from playwright.sync_api import Browser, Page, sync_playwright
-
-sys.path.insert(0, str(Path(__file__).parent))  # the double and the visitor, which tests share
-
 from double import Double
+from playwright.sync_api import Browser, Page, sync_playwright
 from visitor import Visitor
 
-PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
+from beholder.editing.stylegan import StyleGAN
+
 WIDE = {"viewport": {"width": 1280, "height": 800}}
 
 
 @pytest.fixture(scope="package")  # not longer: while Playwright runs, nothing else in this thread can run an event loop
 def chromium() -> Iterator[Browser]:
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if found is None:
-        pytest.fail("these tests need Chromium: make setup installs it (Debian: apt-get install chromium)")
     with sync_playwright() as playwright:
+        own = playwright.chromium.executable_path
+        found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", own))), None)
+        if found is None:
+            pytest.fail("no Chromium is here: `apt-get install chromium` as root, or `.venv/bin/playwright install chromium`")
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])  # root has no sandbox
         yield browser
         browser.close()
@@ -53,7 +49,10 @@ def come(chromium: Browser) -> Iterator[Callable[..., Visitor]]:
     """Opens the page for a visitor with a browser of their own; afterwards nothing must have gone wrong in it."""
     visitors = []
 
-    def open_page(url: str, **options: object) -> Visitor:
+    def open_page(url: str, *, name: str | None = None, **options: object) -> Visitor:
+        kept = [{"name": "beholder.person", "value": name}] if name else []
+        origin = {"origin": url.split("/#")[0].rstrip("/"), "localStorage": kept}
+        options = {"storage_state": {"cookies": [], "origins": [origin]}, **options}
         context = chromium.new_context(**{**WIDE, **options})
         context.set_default_timeout(15_000)
         visitors.append(Visitor(context.new_page(), url))
@@ -64,6 +63,13 @@ def come(chromium: Browser) -> Iterator[Callable[..., Visitor]]:
     for visitor in visitors:
         visitor.page.context.close()
     assert wrong == []
+
+
+@pytest.fixture
+def ana(come: Callable[..., Visitor], double: Double) -> Visitor:
+    """Somebody who took the left one five times, before their recommendation."""
+    double.was_here("ana", "seed-1", ["left"] * 5)
+    return come(f"{double.url}#result/seed-1", name="ana")
 
 
 @pytest.fixture

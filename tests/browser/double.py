@@ -1,4 +1,4 @@
-"""A double of the API with the shipped generator, in a thread: what it keeps outlives a restart, and it fails when it is told to."""
+"""A double of the API with the shipped generator, in a thread: what it keeps outlives a restart, and it fails when told to."""
 
 import json
 import threading
@@ -13,11 +13,18 @@ from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import numpy as np
+
 from beholder import images
 from beholder.editing.stylegan import StyleGAN
 
 PAGE = Path(__file__).parents[2] / "serve" / "page"
-KINDS = {".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/javascript", ".woff2": "font/woff2", ".svg": "image/svg+xml"}
+KINDS = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".woff2": "font/woff2",
+    ".svg": "image/svg+xml",
+}
 AFTER = 5  # choices before there is a recommendation
 # The pairs that are asked, again and again: what a person who takes the left one likes is known.
 PAIRS = (
@@ -167,6 +174,12 @@ class Double:
             user_id = self.kept.questions[body["question_id"]]["user_id"]
             counts = {"counted": stands is None, "rounds": self.rounds(user_id), "learned": self.user(user_id)["words"]}
             return {"question_id": body["question_id"], "choice": body["choice"], **counts}
+
+    def was_here(self, user_id: str, image_id: str, choices: list[str]) -> None:
+        """Somebody who chose before."""
+        for number, choice in enumerate(choices):
+            question = self.ask(user_id, image_id)["question_id"]
+            self.choose({"event_id": f"{user_id}-{number}", "question_id": question, "choice": choice, "response_seconds": 1.0})
 
     def undo(self, question_id: str) -> dict[str, Any]:
         with self._lock:

@@ -3,9 +3,9 @@
 import re
 
 import pytest
-from conftest import PHONE
 from double import PAGE
 from playwright.sync_api import expect
+from visitor import PHONE
 
 NAMED = {"button", "link", "slider", "textbox", "image", "heading", "dialog", "group", "list", "region", "main"}
 NEED_NO_NAME = {"list", "main", "group"}
@@ -26,7 +26,8 @@ CONTRAST = """() => {
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (texts.nextNode()) {
     const element = texts.currentNode.parentElement;
-    if (!texts.currentNode.textContent.trim() || !element.checkVisibility({ opacityProperty: true, visibilityProperty: true })) continue;
+    const visible = element.checkVisibility({ opacityProperty: true, visibilityProperty: true });
+    if (!texts.currentNode.textContent.trim() || !visible) continue;
     if (element.closest('.unseen, :disabled, script, noscript, title, desc, .skip')) continue;
     const style = getComputedStyle(element);
     const [fore, back] = [parse(element.closest('svg') ? style.fill : style.color), behind(element)].map(light);
@@ -62,7 +63,8 @@ def unnamed(page):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_room_can_be_read_and_named(come, double, scheme):
-    visitor = come(double.url, color_scheme=scheme)
+    double.was_here("ana", "seed-7", ["left"] * 5)
+    visitor = come(double.url, name="ana", color_scheme=scheme)
     page = visitor.page
     expect(page.locator("#portraits button:enabled")).to_have_count(12)
     assert contrast(page) >= 6
@@ -72,7 +74,7 @@ def test_every_room_can_be_read_and_named(come, double, scheme):
     assert unnamed(page) == []
     page.keyboard.press("Escape")
     visitor.choose_portrait()
-    visitor.press(*["ArrowLeft"] * 6)
+    visitor.press("ArrowLeft")
     visitor.wait_for_question()
     assert contrast(page) >= 10
     assert unnamed(page) == []
@@ -103,14 +105,11 @@ def test_pictures_in_words(visitor, page):
     assert visitor.shown == "A: portrait wearing glasses | B: portrait as it is"
 
 
-def test_chart_in_words(visitor, page):
-    visitor.choose_portrait()
-    visitor.press(*["ArrowLeft"] * 5)
-    page.locator("#see").click()
-    chart = page.get_by_role("img", name="What we learned")
+def test_chart_in_words(ana):
+    chart = ana.page.get_by_role("img", name="What we learned")
     expect(chart).to_be_visible()
     says = chart.locator("desc").text_content()
-    assert says.startswith("You like best, most telling first: ")
+    assert says.startswith("You like it better, the surest first: ")
     assert "smiling" in says
 
 

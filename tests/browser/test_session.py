@@ -4,9 +4,10 @@ import json
 import re
 
 import numpy as np
-from beholder import images
-from conftest import PHONE
 from playwright.sync_api import expect
+from visitor import PHONE
+
+from beholder import images
 
 
 def test_eight_choices_to_a_recommendation(visitor, page, double):
@@ -127,13 +128,11 @@ def test_phone(come, double):
     assert left["y"] == right["y"]  # beside each other, to compare
 
 
-def test_slider_draws_what_it_says_and_keeps_what_was_drawn(visitor, page, double):
-    visitor.choose_portrait(0)
-    visitor.press(*["ArrowLeft"] * 5)
-    page.locator("#see").click()
+def test_slider_draws_what_it_says_and_keeps_what_was_drawn(ana, double):
+    page = ana.page
     slider = page.get_by_role("slider", name="Smile")
     expect(page.locator("#edited")).to_have_attribute("src", re.compile("blob:"))
-    expect(page.locator("#runners img[src]")).to_have_count(5)
+    expect(page.locator("#runners img[src]")).to_have_count(6)
     expect(page.locator("#chart svg")).to_be_visible()
     recommended = page.locator("#edited").get_attribute("src")
     drawn = len(double.seen)
@@ -147,16 +146,14 @@ def test_slider_draws_what_it_says_and_keeps_what_was_drawn(visitor, page, doubl
     assert len(double.seen) == drawn + 1  # nothing is fetched twice
 
 
-def test_download_is_the_picture_on_show(visitor, page, double):
-    visitor.choose_portrait(0)
-    visitor.press(*["ArrowLeft"] * 5)
-    page.locator("#see").click()
+def test_download_is_the_picture_on_show(ana, double):
+    page = ana.page
     page.get_by_role("slider", name="Smile").fill("1")
     with page.expect_download() as download:
         page.get_by_role("button", name="Download").click()
     assert download.value.suggested_filename.startswith("seed-1_")
     assert "smile+1" in download.value.suggested_filename
-    edit = double.recommend(user(page), "seed-1", 1)["recommendations"][0]["edit"] | {"smile": 1.0}
+    edit = double.recommend("ana", "seed-1", 1)["recommendations"][0]["edit"] | {"smile": 1.0}
     want = double.editor.edit(double.editor.generate([1]), [edit])[0]
     with open(download.value.path(), "rb") as file:
         assert np.array_equal(images.decode(file.read()), want)
@@ -219,14 +216,13 @@ def test_forget_me(visitor, page, double):
     expect(page.get_by_role("heading", name="Choose a portrait")).to_be_visible()
 
 
-def test_back_button_goes_a_room_back(visitor, page):
-    visitor.choose_portrait()
-    visitor.press(*["ArrowLeft"] * 5)
-    page.locator("#see").click()
+def test_back_button_goes_a_room_back(ana):
+    page = ana.page
+    page.get_by_role("link", name="Answer more questions").click()
+    ana.wait_for_question()
+    page.go_back()
     expect(page.get_by_role("heading", name="Your recommendation")).to_be_visible()
-    page.go_back()
-    visitor.wait_for_question()
-    page.go_back()
+    page.get_by_role("link", name="Choose another portrait").click()
     expect(page.get_by_role("heading", name="Choose a portrait")).to_be_visible()
 
 
