@@ -36,6 +36,13 @@ def build(args: dict[str, Any]) -> Application:
     return bind(config.load(Settings, command="serve", overrides=[f"{key}={_written(value)}" for key, value in args.items()]))
 
 
+def __getattr__(name: str) -> Application:
+    """`service`: the app with the settings as they come, bound when it is asked for: `serve build` takes no function."""
+    if name == "service":
+        return build({})
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 def bind(settings: Settings) -> Application:
     """All parts, bound. Raises ConfigError for a store that several nodes can't share."""
     fleet, service = settings.serve, settings.service

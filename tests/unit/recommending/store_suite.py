@@ -56,6 +56,21 @@ class StoreContract:
         assert len(store.choices("ana")) == 1
         assert store.changes("ana") == 1
 
+    def test_a_mark_tells_whether_anything_changed(self, store):
+        marks = [store.mark("ana")]
+        store.ask(question(1))
+        store.answer(answer(1))
+        marks.append(store.mark("ana"))
+        assert store.mark("ana") == marks[-1] != store.mark("bo")
+        store.undo("q1")
+        marks.append(store.mark("ana"))
+        store.forget("ana")
+        assert store.mark("ana") == marks[0] == ""
+        store.ask(question(2))
+        store.answer(answer(2))
+        marks.append(store.mark("ana"))
+        assert len(set(marks)) == 4
+
     def test_a_contradiction_is_refused_and_changes_nothing(self, store):
         store.ask(question(1))
         store.ask(question(2))

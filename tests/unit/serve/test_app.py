@@ -1,0 +1,82 @@
+"""The app as it is bound for Ray Serve: queues have an end, several nodes need PostgreSQL, loopback goes by its own names."""
+
+import pytest
+
+from beholder import config
+from beholder.errors import ConfigError
+from beholder.serve import app, entrance
+from beholder.serve.fleet import Crew, Fleet
+from beholder.serve.settings import Settings
+
+POSTGRES = "choices=postgresql://ana:secret@db.example/choices"
+
+
+def settings(*words: str) -> Settings:
+    return config.load(Settings, command="serve", overrides=list(words))
+
+
+@pytest.mark.parametrize("fleet", ["small", "gpu", "cluster"])
+def test_every_queue_has_an_end(fleet):
+    chosen = settings(f"serve={fleet}").serve
+    for crew in (chosen.api, chosen.editor, chosen.encoder, chosen.ranker):
+        assert crew.queued >= 1
+        deployment = app._deployed(app.Editor, crew, chosen)
+        assert deployment.max_queued_requests == crew.queued
+        assert deployment.max_ongoing_requests == crew.ongoing
+        assert deployment.ray_actor_options["num_gpus"] == crew.gpus
+        if crew.most > crew.replicas:
+            scaling = deployment._deployment_config.autoscaling_config
+            assert (scaling.min_replicas, scaling.max_replicas) == (crew.replicas, crew.most)
+
+
+def test_a_gpu_is_shared():
+    chosen = settings("serve=gpu").serve
+    assert 0 < chosen.editor.gpus * chosen.editor.most + chosen.encoder.gpus * chosen.encoder.most <= 1
+
+
+@pytest.mark.parametrize("choices", [[], ["choices=sqlite:////shared/choices.db"]])
+def test_sqlite_on_several_nodes_is_refused(choices):
+    with pytest.raises(ConfigError, match="4 nodes can't share a SQLite file"):
+        app.bind(settings("serve=cluster", *choices))
+    assert app.bind(settings("serve=cluster", POSTGRES))
+    assert app.bind(settings(*choices))
+
+
+def test_a_config_file_has_the_same_settings():
+    assert app.build({"workspace": "s3://bucket/team", "serve": "cluster", "choices": POSTGRES[8:], "parts.recommend.exact": 4})
+    with pytest.raises(ConfigError, match="workspce is not a setting of serve; did you mean workspace"):
+        app.build({"workspce": "x"})
+    with pytest.raises(AttributeError, match="no attribute 'sevice'"):
+        _ = app.sevice
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"queued": 0},
+        {"queued": -1},
+        {"replicas": 0},
+        {"replicas": 2},
+        {"batch": 0},
+        {"ongoing": 0},
+        {"gpus": -1.0},
+        {"wait_ms": -1.0},
+    ],
+)
+def test_crews_that_make_no_sense(wrong):
+    with pytest.raises(ConfigError):
+        Crew(**wrong)
+
+
+def test_fleets_that_make_no_sense():
+    for wrong in ({"nodes": 0}, {"stop_seconds": 0.0}):
+        with pytest.raises(ConfigError, match=r"serve.nodes must be at least 1"):
+            Fleet(**wrong)
+
+
+def test_loopback_goes_by_its_own_names(graph):
+    from fastapi.testclient import TestClient
+
+    client = TestClient(entrance.api_of(graph, settings()))
+    assert client.get("/healthz", headers={"host": "localhost:8000"}).status_code == 200
+    assert client.get("/healthz", headers={"host": "evil.example:8000"}).status_code == 421
