@@ -73,6 +73,27 @@ def learning(curves: Mapping[str, pd.DataFrame], *, title: str) -> "Figure":
     return figure
 
 
+def courses(rows: Sequence[Sequence[tuple[str, Mapping[str, pd.DataFrame]]]], *, title: str) -> "Figure":
+    """A grid of panels over rounds of questions, each (what is measured, its lines): columns rounds, mean, low, high.
+
+    A line keeps its colour by its name through a row; the legend stands in the first panel of each.
+    """
+    columns = max(map(len, rows))
+    figure = new(4.2 * columns, 3.4 * len(rows))
+    figure.suptitle(title, x=0.01, ha="left", color=INK, fontsize=12)
+    grid = figure.subplots(len(rows), columns, squeeze=False)
+    for line, panels in zip(grid, rows, strict=True):
+        for number, (axes, (name, lines)) in enumerate(zip(line, panels, strict=False)):
+            for (label, points), colour in zip(lines.items(), CYCLE * 9, strict=False):
+                axes.plot(points["rounds"], points["mean"], color=colour, label=label, lw=1.6)
+                axes.fill_between(points["rounds"], points["low"], points["high"], color=colour, alpha=0.12, lw=0)
+            axes.set_xlabel("choices")
+            plain(axes, name)
+            if number == 0:
+                axes.legend(frameon=False, fontsize=8)
+    return figure
+
+
 def plain(axes: object, title: str) -> None:
     """A quiet frame and a title on the left."""
     for side in ("top", "right"):

@@ -21,7 +21,6 @@ from beholder.recommending.rankers.contract import About, Joint, Ranker
 from beholder.recommending.rankers.features import Features, Opinion
 from beholder.taste.gaussian import Gaussian, Observations, laplace
 
-
 _VARIANCE = 0.3  # of each feature's weight before anybody is known, in logits
 
 

@@ -1,0 +1,216 @@
+"""`beholder simulate`: simulated people of the portrait world answer questions; how good recommendations become, and how fast."""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import ray
+
+from beholder import plots
+from beholder.config import setting
+from beholder.editing import generators
+from beholder.encoder import Encoder, EncoderConfig
+from beholder.errors import ConfigError, nearest
+from beholder.jobs._cluster import RayConfig, connect
+from beholder.progress import Progress
+from beholder.recommending import outcomes, questions, simulated, simulation
+from beholder.recommending.candidates import CandidatesConfig, candidates
+from beholder.recommending.gallery import Gallery, open_gallery
+from beholder.recommending.options import Event
+from beholder.recommending.outcomes import Cell
+from beholder.recommending.perception import PerceptionAbout
+from beholder.recommending.rankers import beginning, kinds
+from beholder.recommending.rankers.contract import Ranker
+from beholder.recommending.rankers.kinds import RankerConfig
+from beholder.recommending.simulated import PeopleConfig, Simulated
+from beholder.recommending.simulation import Course
+from beholder.runs import Run
+from beholder.workspace import Workspace
+
+ALONE = "bayes alone"  # where nobody else has chosen anything yet
+_SHOWN = (0, 5, 10, 20, 50)
+_AT_ONCE = 10  # people in a task
+_SAID = {
+    "regret": "regret, as a share of the range",
+    "preferred": "P(preferred to the original)",
+    "accuracy": "held-out pairs right",
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    rankers: list[str] = setting([*kinds.KINDS, ALONE], f"of {', '.join(kinds.KINDS)}; {ALONE}: without others' choices")
+    strategies: list[str] = setting(list(questions.STRATEGIES), f"of {', '.join(questions.STRATEGIES)}")
+    rounds: int = setting(50, "questions that everybody is asked")
+    people: PeopleConfig = setting(PeopleConfig(), "who is asked")
+    others: PeopleConfig = setting(PeopleConfig(), "other people, whose choices about other images the rankers are fitted to")
+    each: int = setting(40, "choices of each of the others")
+    images: int = setting(8, "portraits, half of them before the people and half before the others")
+    first_image: int = setting(100, "seed of the first portrait; the others follow")
+    candidates: CandidatesConfig = setting(CandidatesConfig(), "the edits to choose among")
+    ranker: RankerConfig = setting(RankerConfig(), "the knobs of each kind of ranker")
+    encoder: EncoderConfig = setting(EncoderConfig(), "the CLIP that looks at edited images")
+    seed: int = setting(0, "of the people and their answers")
+    ray: RayConfig = setting(RayConfig(), "where people are asked")
+    workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
+
+    def __post_init__(self) -> None:
+        for name, known in (("rankers", [*kinds.KINDS, ALONE]), ("strategies", list(questions.STRATEGIES))):
+            chosen = getattr(self, name)
+            if not chosen:
+                raise ConfigError(f"{name}: expected at least one of {', '.join(known)}")
+            for each in chosen:
+                if each not in known:
+                    raise ConfigError(f"{name}: {each} is none of {', '.join(known)}{nearest(each, known)}")
+        if self.images < 2 or self.rounds < 1 or self.each < 1:
+            raise ConfigError("expected images >= 2, and rounds and each >= 1")
+
+
+def main(settings: Settings, run: Run) -> None:
+    with connect(settings.ray):
+        gallery = draw(settings)
+        half = settings.images // 2
+        people = simulated.people(settings.people, gallery, range(half, settings.images), seed=2 * settings.seed)
+        others = simulated.people(settings.others, gallery, range(half), seed=2 * settings.seed + 1)
+        told = simulated.everybody(gallery, others, each=settings.each, seed=settings.seed)
+        found = ask(settings, gallery, people, told)
+    report(found, people, run)
+
+
+def draw(settings: Settings) -> Gallery:
+    """The portraits under every candidate, from the workspace or drawn by tasks and kept there."""
+    seeds = list(range(settings.first_image, settings.first_image + settings.images))
+    with Progress("draw", total=settings.images, unit="portraits") as progress:
+        for task in _each([_draw.remote(settings, [seed]) for seed in seeds]):
+            ray.get(task)
+            progress.advance()
+    return _open(settings, seeds)
+
+
+def ask(settings: Settings, gallery: Gallery, people: Sequence[Simulated], told: Sequence[Event]) -> dict[Cell, list[Course]]:
+    """What becomes of everybody with every ranker and strategy."""
+    shared, events = ray.put(gallery), ray.put(told)
+    rankers = {kind: _fit.remote(kind, settings, events, shared, people[0].image) for kind in settings.rankers}
+    parts = [range(start, min(start + _AT_ONCE, len(people))) for start in range(0, len(people), _AT_ONCE)]
+    tasks = {
+        (cell, part.start): _play.remote(rankers[cell[0]], cell, [people[i] for i in part], shared, settings, part)
+        for part in parts
+        for cell in _cells(settings)
+    }
+    with Progress("simulate", total=len(people) * len(_cells(settings)), unit="people") as progress:
+        for task in _each(list(tasks.values())):
+            progress.advance(len(ray.get(task)))
+    return {cell: list(itertools.chain(*(ray.get(tasks[cell, part.start]) for part in parts))) for cell in _cells(settings)}
+
+
+def report(found: Mapping[Cell, Sequence[Course]], people: Sequence[Simulated], run: Run) -> None:
+    """Leave the table, the picture and the goals."""
+    run.results(outcomes.table(found, people))
+    told = {(cell, figure): outcomes.means(found[cell], figure) for cell in found for figure in simulation.FIGURES}
+    last = len(told[next(iter(told))]) - 1
+    shown = [count for count in _SHOWN if count <= last]
+    run.metrics(
+        {"people": len(people)}
+        | {
+            f"{'/'.join(cell)}/{count}/{figure}{end}": getattr(told[cell, figure][count], part)
+            for (cell, figure), count in itertools.product(told, shown)
+            for end, part in (("", "mean"), (".low", "low"), (".high", "high"))
+        }
+    )
+    lines = []
+    for figure, said in {**_SAID, "regret_logits": "regret, in logits"}.items():
+        lines += [f"{said}, after so many choices", "", "| ranker | questions |" + "".join(f" {count} |" for count in shown)]
+        lines.append("|---|---|" + "---:|" * len(shown))
+        for cell in found:
+            values = (told[cell, figure][count] for count in shown)
+            row = " | ".join(f"{value.mean:.3f} [{value.low:.3f}, {value.high:.3f}]" for value in values)
+            lines.append(f"| {cell[0]} | {cell[1]} | {row} |")
+        lines.append("")
+    reached = [f"- {'reached' if goal.reached else 'MISSED'}: {goal.says}: {goal.found}" for goal in outcomes.goals(found)]
+    lines += reached
+    plots.save(run.place, "courses", picture(found, len(people)))
+    run.summary("\n".join([f"# {len(people)} simulated people", "", *lines, "", "![courses](figures/courses.png)", ""]))
+    print("\n".join(lines))
+    print(f"\n{run.place.uri}/figures/courses.png")
+
+
+def picture(found: Mapping[Cell, Sequence[Course]], count: int) -> "plots.Figure":
+    """Above, rankers, each with the questions it does best with; below, how `bayes` does with each way of asking."""
+    best = [cell for cell in found if cell[1] == questions.CHAMPION or (cell[0].startswith("bayes") and cell[1] == "eubo")]
+    rows = [{", ".join(cell): cell for cell in best}, {cell[1]: cell for cell in found if cell[0] == "bayes"}]
+    panels = [
+        [(said, {label: _points(found[cell], figure) for label, cell in row.items()}) for figure, said in _SAID.items()]
+        for row in rows
+        if row
+    ]
+    return plots.courses(panels, title=f"Recommendations for {count} simulated people, by choices; bands: 95 % over people")
+
+
+def _points(courses: Sequence[Course], figure: str) -> pd.DataFrame:
+    return pd.DataFrame([vars(each) for each in outcomes.means(courses, figure)]).rename_axis("rounds").reset_index()
+
+
+def _cells(settings: Settings) -> list[Cell]:
+    """Rankers and strategies; those without doubt do the same, whatever strategy but `random` they are asked for."""
+    cells: list[Cell] = []
+    for kind, strategy in itertools.product(settings.rankers, settings.strategies):
+        doubts = kind in ("bayes", ALONE)
+        cells.append((kind, strategy if doubts or strategy == "random" else questions.CHAMPION))
+    return list(dict.fromkeys(cells))
+
+
+def _each(tasks: list) -> Iterator[ray.ObjectRef]:
+    """Tasks as they are done."""
+    while tasks:
+        done, tasks = ray.wait(tasks)
+        yield from done
+
+
+def _open(settings: Settings, seeds: Sequence[int]) -> Gallery:
+    from beholder.editing.stylegan import StyleGAN
+    from beholder.portraits.reading import reading
+
+    workspace = Workspace(settings.workspace)
+    editor = StyleGAN.load(generators.SHIPPED, workspace)
+    about = PerceptionAbout.of(editor, generator=generators.SHIPPED, encoder_id=settings.encoder.encoder_id())
+    return open_gallery(
+        workspace.place / "galleries",
+        editor,
+        Encoder.load(settings.encoder),
+        reading(),
+        candidates=candidates(editor.directions, settings.candidates),
+        seeds=seeds,
+        made_for=about.made_for,
+    )
+
+
+@ray.remote(num_cpus=1)
+def _draw(settings: Settings, seeds: list[int]) -> None:
+    _open(settings, seeds)
+
+
+@ray.remote(num_cpus=1)
+def _fit(kind: str, settings: Settings, told: Sequence[Event], gallery: Gallery, image: int) -> Ranker:
+    from dataclasses import replace
+
+    if kind == ALONE:
+        return beginning.begin(simulated.options(gallery, image), settings.ranker.bayes)
+    return kinds.fit(told, replace(settings.ranker, kind=kind), seed=settings.seed)
+
+
+@ray.remote(num_cpus=1)
+def _play(
+    ranker: Ranker, cell: Cell, people: Sequence[Simulated], gallery: Gallery, settings: Settings, numbers: Sequence[int]
+) -> list[Course]:
+    strategy = "eubo" if cell[1] == questions.CHAMPION else cell[1]
+    return [
+        simulation.play(ranker, strategy, person, gallery, rounds=settings.rounds, seed=_seed(settings.seed, number))
+        for person, number in zip(people, numbers, strict=True)
+    ]
+
+
+def _seed(seed: int, number: int) -> int:
+    """Of a person's questions and answers, the same with every ranker."""
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
