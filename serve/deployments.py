@@ -163,7 +163,7 @@ class Ranker:
         async def look(image_id: str) -> Look:
             latent = editor.latent.remote(image_id)
             embeddings = encoder.images.remote(editor.draw.remote(image_id, [{}]))
-            return Look(image_id, await latent, (await embeddings)[0])
+            return Look(image_id, await latent, (await embeddings)[0].copy())  # the original is read-only
 
         about, palette = await editor.about.remote()
         fetch = self.hands.fetch
