@@ -25,8 +25,7 @@ export async function enter(id) {
   leave = new AbortController();
   const { signal } = leave;
   image = id;
-  open("result", { title: "Your recommendation" });
-  by("result-title").textContent = "Your recommendation";
+  open("result", { title: "Recommended for you" });
   by("on").href = `#ask/${encodeURIComponent(id)}`;
   for (const part of ["also", "learned", "why", "reset"]) by(part).hidden = true;
   by("result-words").textContent = "Looking for the version you like best …";
@@ -61,7 +60,7 @@ function show(recommendation) {
   edit = { ...recommendation.edit };
   const words = phrase(edit, known);
   const none = words === "as it is";
-  by("result-words").textContent = none ? "Leave it as it is: nothing we know of is better for you." : `${sentence(words)}.`;
+  by("result-words").textContent = none ? "Leave it as it is: nothing we know of is better for you." : `You may like it best ${words}.`;
   by("result-chance").textContent = none ? "" : `We expect you to prefer it to the original ${chance(recommendation.probability)}.`;
   by("reset").hidden = true;
   by("download").disabled = false;

@@ -22,7 +22,7 @@ def test_eight_choices_to_a_recommendation(visitor, page, double):
     assert len(set(asked)) == 8
     expect(page.locator("#so-far-words li").first).to_contain_text("You like")
     page.get_by_role("link", name="See your recommendation").click()
-    expect(page.locator("#result-words")).to_contain_text("Smiling")
+    expect(page.locator("#result-words")).to_contain_text("You may like it best smiling")
     expect(page.locator("#result-chance")).to_contain_text("83 times of 100")
     sides = {answer["question_id"]: answer["choice"] for answer in double.kept.answers.values()}
     assert sorted(sides.values()) == sorted(["left"] * 5 + ["right"] * 2 + ["neither"])
@@ -221,7 +221,7 @@ def test_back_button_goes_a_room_back(ana):
     page.get_by_role("link", name="Answer more questions").click()
     ana.wait_for_question()
     page.go_back()
-    expect(page.get_by_role("heading", name="Your recommendation")).to_be_visible()
+    expect(page.get_by_role("heading", name="Recommended for you")).to_be_visible()
     page.get_by_role("link", name="Choose another portrait").click()
     expect(page.get_by_role("heading", name="Choose a portrait")).to_be_visible()
 
