@@ -21,7 +21,7 @@ Read = Callable[[np.ndarray], np.ndarray]  # uint8 RGB [N, R, R, 3] -> traits fl
 class Gallery:
     """I images under C candidates.
 
-    seeds: of the images; latents: what the editor makes of the seeds, I rows. base_embeddings [I, E] and base_traits [I, T]
+    seeds: of the images; latents: what became of the seeds, I rows. base_embeddings [I, E] and base_traits [I, T]
     are of the images as they are, embeddings [I, C, E] and traits [I, C, T] of the edited ones; all float32, the embeddings'
     rows of length 1 within float16, in which they are kept.
     """
@@ -47,35 +47,35 @@ def open_gallery(
     candidates: Candidates,
     seeds: Sequence[int],
     made_for: str,
+    latents: Callable[[Sequence[int]], Any] | None = None,
     progress: Callable[[int], None] = lambda count: None,
 ) -> Gallery:
     """The gallery of the images of these seeds, from `folder`; images that are not there yet are drawn and kept, one by one.
 
-    made_for: names generator and encoder: pictures of another one are never mistaken for these. progress: told how many more
-    pictures are done, kept ones too.
+    made_for: names generator and encoder, and `latents` where it is given: pictures of another one are never mistaken for these.
+    latents: seeds -> a latent for each; by default what the editor makes of them. progress: told how many more pictures are done,
+    kept ones too.
     """
     own = folder / _key(candidates, made_for)
-    rows = []
-    for seed in seeds:
+    rows, images = [], (latents or editor.generate)(list(seeds))
+    for number, seed in enumerate(seeds):
         place = own / f"{seed}.npz"
         if place.is_file():
             row = _parse(place.read_bytes())
             progress(len(candidates) + 1)
         else:
-            row = _draw(editor, encoder, read, candidates, seed, progress)
+            row = _draw(editor, encoder, read, candidates, images[number : number + 1], progress)
             place.write_bytes(_dump(row))
         rows.append(row)
     embeddings, traits = (np.stack([row[name].astype(np.float32) for row in rows]) for name in ("embeddings", "traits"))
-    return Gallery(
-        candidates, tuple(seeds), editor.generate(list(seeds)), embeddings[:, 0], traits[:, 0], embeddings[:, 1:], traits[:, 1:]
-    )
+    return Gallery(candidates, tuple(seeds), images, embeddings[:, 0], traits[:, 0], embeddings[:, 1:], traits[:, 1:])
 
 
 def _draw(
-    editor: Editor[Any], encoder: Embedder, read: Read, candidates: Candidates, seed: int, progress: Callable[[int], None]
+    editor: Editor[Any], encoder: Embedder, read: Read, candidates: Candidates, latent: Any, progress: Callable[[int], None]
 ) -> dict[str, np.ndarray]:
     """The image as it is and then under every candidate: its embeddings and traits, float16."""
-    drawn = exact.draw(editor, encoder, editor.generate([seed]), [{}, *candidates.edits()], progress=progress)
+    drawn = exact.draw(editor, encoder, latent, [{}, *candidates.edits()], progress=progress)
     return {"embeddings": drawn.embeddings.astype(np.float16), "traits": read(drawn.images).astype(np.float16)}
 
 
