@@ -137,6 +137,7 @@ def _slide(settings: Settings, name: str, generator: Generator) -> list[dict[str
         easel.draw(synthesis.styles(ws))
         took = _time(partial(_move, easel, synthesis, ws, first), settings.seconds / 2)
         rows.append((f"rows {first} to {count - 1}", easel.layers_drawn, took))
+    easel.draw(synthesis.styles(ws))
     took = _time(partial(_move, easel, synthesis, ws, count), settings.seconds / 4)
     rows.append(("nothing", easel.layers_drawn, took))
     names = ("generator", "what moves", "layers drawn", "ms", "of drawn anew")

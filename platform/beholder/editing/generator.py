@@ -201,21 +201,39 @@ class StyledConv(nn.Module):
         """x [N, inner, h, h], style [N, inner] -> [N, out, r, r].
 
         Styles scale the activations before a convolution whose weights are the same for all, and the demodulation
-        scales them after it; the gain of sqrt(2) after the leaky ReLU is moved in front of it.
+        scales them after it. For a single picture with more activations than weights both scale the weights instead, unless
+        gradients are wanted, which would then go through the weights. The gain of sqrt(2) after the leaky ReLU is moved in
+        front of it.
         """
         weight, squares = self._prepared()
-        demodulate = (style.square() @ squares.T + 1e-8).rsqrt()
-        x = x * style[:, :, None, None]
-        x = blur(functional.conv_transpose2d(x, weight, stride=2)) if self.up else functional.conv2d(x, weight, padding=1)
-        shift = self.bias[None, :, None, None]
-        if noise == "const":
-            shift = shift + self.noise_const * self.noise_strength
-        elif noise == "random":
-            shift = shift + torch.randn_like(x[:, :1]) * self.noise_strength
         gain = math.sqrt(2)
-        x = torch.addcmul((shift * gain).to(x.dtype), x, (demodulate * gain)[:, :, None, None].to(x.dtype))
+        demodulate = (style.square() @ squares.T + 1e-8).rsqrt() * gain
+        if len(style) == 1 and weight.numel() < x.numel() and not style.requires_grad:
+            scale = torch.outer(style[0], demodulate[0]) if self.up else torch.outer(demodulate[0], style[0])
+            x = self._convolve(x, weight * scale[:, :, None, None], self.bias * gain)
+            laid = self._noise(x, noise)
+            if laid is not None:
+                x = x.add_((laid * gain).to(x.dtype))
+        else:
+            x = self._convolve(x * style[:, :, None, None], weight, None)
+            shift, laid = self.bias[None, :, None, None], self._noise(x, noise)
+            if laid is not None:
+                shift = shift + laid
+            x = torch.addcmul((shift * gain).to(x.dtype), x, demodulate[:, :, None, None].to(x.dtype))
         x = functional.leaky_relu(x, 0.2, inplace=True)
         return x if self.clamp is None else x.clamp(-self.clamp, self.clamp)
+
+    def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """x [N, inner, h, h] -> [N, out, r, r], of twice the size where this layer doubles it."""
+        if self.up:
+            return blur(functional.conv_transpose2d(x, weight, stride=2), bias)
+        return functional.conv2d(x, weight, bias, padding=1)
+
+    def _noise(self, x: Tensor, noise: Noise) -> Tensor | None:
+        """What noise lays on the features x [N, out, r, r]: [r, r], the same on every picture, or [N, 1, r, r]."""
+        if noise == "none":
+            return None
+        return self.noise_strength * (self.noise_const if noise == "const" else torch.randn_like(x[:, :1]))
 
     def _prepared(self) -> tuple[Tensor, Tensor]:
         """The weight as its convolution takes it, and the sums of its squares [out, inner].
@@ -264,8 +282,11 @@ class ToRGB(nn.Module):
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         """x [N, inner, r, r], style [N, inner] -> RGB [N, 3, r, r]."""
-        style = style / math.sqrt(self.weight.shape[1])
-        x = functional.conv2d(x * style[:, :, None, None], self.weight, self.bias)
+        style = (style / math.sqrt(self.weight.shape[1]))[:, :, None, None]
+        if len(style) == 1 and not style.requires_grad:  # the weights are fewer than the features
+            x = functional.conv2d(x, self.weight * style, self.bias)
+        else:
+            x = functional.conv2d(x * style, self.weight, self.bias)
         return x if self.clamp is None else x.clamp(-self.clamp, self.clamp)
 
 
@@ -291,9 +312,9 @@ def _kernel(gain: float, channels: int, like: Tensor) -> Tensor:
     return (torch.outer(row, row) * (gain / 64)).expand(channels, 1, 4, 4)
 
 
-def blur(x: Tensor) -> Tensor:
-    """Smooth what a transposed convolution left behind, [N, C, 2h + 1, 2h + 1] -> [N, C, 2h, 2h]."""
-    return functional.conv2d(x, _kernel(4.0, x.shape[1], x), padding=1, groups=x.shape[1])
+def blur(x: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Smooth what a transposed convolution left behind, [N, C, 2h + 1, 2h + 1] -> [N, C, 2h, 2h], and add a bias [C]."""
+    return functional.conv2d(x, _kernel(4.0, x.shape[1], x), bias, padding=1, groups=x.shape[1])
 
 
 def upsample(image: Tensor) -> Tensor:

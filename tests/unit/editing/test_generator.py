@@ -1,12 +1,14 @@
 """Generator: the architecture against formulas written another way."""
 
+import copy
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from torch.nn import functional
 
-from beholder.editing.generator import Generator, GeneratorConfig, StyledConv, blur, upsample
+from beholder.editing.generator import Generator, GeneratorConfig, Noise, StyledConv, blur, upsample
 
 SMALL = GeneratorConfig(resolution=32, z_dim=16, w_dim=24, mapping_layers=3, channel_base=256, channel_max=16)
 
@@ -22,22 +24,45 @@ def generator() -> Generator:
 
 
 @pytest.mark.parametrize("up", [False, True])
-def test_modulated_convolution_is_the_grouped_one(up: bool) -> None:
+@pytest.mark.parametrize("noise", ["const", "none"])
+@pytest.mark.parametrize("count", [1, 3])
+@torch.no_grad()
+def test_modulated_convolution_is_the_grouped_one(count: int, noise: Noise, up: bool) -> None:
     torch.manual_seed(1)
-    layer = StyledConv(6, 5, 16, SMALL, up=up)
+    layer = StyledConv(6, 5, 16, replace(SMALL, conv_clamp=2.5), up=up)
     layer.bias.data.normal_()
     layer.noise_strength.data.fill_(0.3)
-    x, w = torch.randn(3, 6, 8 if up else 16, 8 if up else 16), torch.randn(3, 24)
+    x, w = torch.randn(count, 6, 8 if up else 16, 8 if up else 16), torch.randn(count, 24)
     style = w @ layer.affine.weight.T / math.sqrt(24) + layer.affine.bias
-    for i in range(3):
+    laid = layer.noise_const * 0.3 if noise == "const" else 0
+    for i in range(count):
         kernel = layer.weight * style[i][None, :, None, None]
         kernel = kernel / kernel.square().sum(dim=(1, 2, 3), keepdim=True).sqrt()
         if up:
             y = blur(functional.conv_transpose2d(x[i : i + 1], kernel.transpose(0, 1), stride=2))
         else:
             y = functional.conv2d(x[i : i + 1], kernel, padding=1)
-        y = functional.leaky_relu(y + layer.noise_const * 0.3 + layer.bias[None, :, None, None], 0.2) * math.sqrt(2)
-        assert torch.allclose(layer(x, layer.affine(w), "const")[i], y[0], atol=1e-4)
+        y = functional.leaky_relu(y + laid + layer.bias[None, :, None, None], 0.2) * math.sqrt(2)
+        assert (y.abs() > 2.5).any()
+        assert torch.allclose(layer(x, layer.affine(w), noise)[i], y[0].clamp(-2.5, 2.5), atol=1e-4)
+
+
+@pytest.mark.parametrize("noise", ["const", "none"])
+def test_a_picture_alone_is_the_one_of_a_batch_and_of_a_step_of_optimisation(generator: Generator, noise: Noise) -> None:
+    ws = generator.mapping(torch.randn(3, 16))
+    together = generator.synthesis(ws, noise=noise)
+    for row in range(3):
+        alone = generator.synthesis(ws[row : row + 1], noise=noise)
+        assert (alone - together[row]).abs().max() < 1e-4
+        followed = generator.synthesis(ws[row : row + 1].clone().requires_grad_(True), noise=noise)
+        assert (alone - followed).abs().max() < 1e-4
+
+
+def test_a_picture_alone_in_half_precision(generator: Generator) -> None:
+    ws = generator.mapping(torch.randn(1, 16))
+    exact, half = generator.synthesis(ws), copy.deepcopy(generator).half().synthesis(ws.half())
+    assert half.dtype == torch.float16
+    assert (half.float() - exact).abs().max() < 0.02 * exact.abs().max()
 
 
 def test_blur_is_the_filter_1_3_3_1() -> None:
