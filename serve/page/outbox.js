@@ -21,7 +21,7 @@ const keep = (items) => localStorage.setItem(OUTBOX, JSON.stringify(items));
 export function add(item) {
   keep([...pending(), item]);
   tell({});
-  send();
+  send().catch(() => undefined); // who waits for it with `send` hears of it
 }
 
 export function empty() {

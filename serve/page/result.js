@@ -35,6 +35,7 @@ export async function enter(id) {
   by("download").disabled = true;
   try {
     await outbox.send();
+    if (signal.aborted) return;
     const user = name();
     const found = await patient(() => Promise.all([api.directions(), api.recommend(user, id, COUNT)]), signal);
     if (signal.aborted) return;
