@@ -1,7 +1,7 @@
 """Assembly: the parts of the service built from its settings, the same for one process and for a cluster."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from beholder.recommending.darkroom import Darkroom, DarkroomConfig
 from beholder.recommending.faces import Faces
 from beholder.recommending.parts import Parts, open_store
 from beholder.recommending.perception import PerceptionAbout
+from beholder.recommending.priors import Shelf
 from beholder.recommending.sight import Look, Sight
 from beholder.serve.graph import Palette, Way
 from beholder.workspace import Workspace
@@ -84,7 +85,20 @@ def advisor(config: ServiceConfig, about: PerceptionAbout, sliders: Mapping[str,
     def there(image_id: str) -> bool:
         return image_id.startswith("seed-") or (folder / f"{image_id}.safetensors").is_file()
 
-    return Advisor(sight, store, workspace, look, sliders, there=there, parts=parts, opinion=opinion, config=config.advisor)
+    made_for = {**asdict(about), "taste": parts.taste, "attribute": parts.attribute, "ranker": asdict(parts.ranker)}
+    shelf = Shelf(workspace.place / "rankers", made_for, opinion)
+    return Advisor(
+        sight,
+        store,
+        workspace,
+        look,
+        sliders,
+        there=there,
+        parts=parts,
+        opinion=opinion,
+        shelf=shelf,
+        config=config.advisor,
+    )
 
 
 def palette(room: Darkroom) -> Palette:

@@ -26,6 +26,7 @@ from beholder.recommending.knowing import Liking
 from beholder.recommending.options import Event, Options
 from beholder.recommending.parts import Parts
 from beholder.recommending.people import Known, People, PeopleConfig
+from beholder.recommending.priors import Shelf
 from beholder.recommending.rankers.features import Opinion
 from beholder.recommending.reasons import reasons
 from beholder.recommending.recommender import RecommendConfig
@@ -133,11 +134,13 @@ class Advisor:
         there: Callable[[str], bool] = lambda image_id: True,
         parts: Parts | None = None,
         opinion: Opinion | None = None,
+        shelf: Shelf | None = None,
         config: AdvisorConfig | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """look: image_id -> the face, drawn and encoded wherever that is done; EditError where it is unknown or gone.
-        sliders: the editor's directions. there: whether a face still is; what was removed is not remembered."""
+        sliders: the editor's directions. shelf: where the prior is shared. there: whether a face still is; what was removed
+        is not remembered."""
         self.sight, self.store, self.workspace, self._look, self._now = sight, store, workspace, look, now
         self._there = there
         self.config, parts = config or AdvisorConfig(), parts or Parts()
@@ -152,6 +155,7 @@ class Advisor:
             begin=lambda: self.options(_REFERENCE),
             ranker=parts.ranker,
             opinion=opinion,
+            shelf=shelf,
             config=self.config.people,
         )
 

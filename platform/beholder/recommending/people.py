@@ -4,23 +4,22 @@ The prior comes from everybody's choices and is learned rarely; a person's own p
 asked for, by the few choices that are new, or from the beginning where one was taken back.
 """
 
-import hashlib
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from beholder.config import setting
-from beholder.errors import ConfigError
+from beholder.errors import BeholderError, ConfigError
 from beholder.recommending.choices.question import Choice
 from beholder.recommending.choices.store import Store
 from beholder.recommending.options import Event, Options
+from beholder.recommending.priors import Prior, Shelf
 from beholder.recommending.rankers import beginning
 from beholder.recommending.rankers.bayes import Bayes, BayesConfig
 from beholder.recommending.rankers.features import Opinion
+from beholder.runs import log
 from beholder.taste.gaussian import Gaussian
 
 
@@ -30,10 +29,14 @@ class PeopleConfig:
 
     kept: int = setting(2000, "people whose posteriors stay in memory; somebody else's is built again from the store")
     prior_seconds: float = setting(3600.0, "age at which the prior is learned from everybody's choices again")
+    look_seconds: float = setting(2.0, "how often it is looked whether somebody else has learned a newer one")
 
     def __post_init__(self) -> None:
-        if self.kept < 1 or self.prior_seconds <= 0:
-            raise ConfigError(f"people.kept must be at least 1 and prior_seconds above 0, got {self.kept}, {self.prior_seconds}")
+        if self.kept < 1 or min(self.prior_seconds, self.look_seconds) <= 0:
+            raise ConfigError(
+                f"people.kept must be at least 1, prior_seconds and look_seconds above 0, "
+                f"got {self.kept}, {self.prior_seconds} and {self.look_seconds}"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,22 +68,25 @@ class People:
         begin: Callable[[], Options],
         ranker: BayesConfig | None = None,
         opinion: Opinion | None = None,
+        shelf: Shelf | None = None,
         config: PeopleConfig | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """understand: choices -> events, without those that can't be understood. begin: the candidates of some face, always the
-        same one, which tell how large features are."""
+        same one, which tell how large features are. shelf: where the prior is shared with others who serve."""
         self.store, self._understand, self._begin, self._clock = store, understand, begin, clock
-        self._ranker, self._opinion = ranker or BayesConfig(), opinion
+        self._ranker, self._opinion, self._shelf = ranker or BayesConfig(), opinion, shelf
         self.config = config or PeopleConfig()
         self._lock, self._learning = threading.Lock(), threading.Lock()
         self._known: OrderedDict[str, Known] = OrderedDict()
-        self._prior: Bayes | None = None
-        self._model, self._learned_at = "", 0.0
+        self._prior: Prior | None = None
+        self._looked_at = 0.0
+        self._thread: threading.Thread | None = None
 
     def know(self, user_id: str) -> Known:
         """A person as the store knows them now; somebody who never chose anything is as everybody is."""
-        prior, model = self.prior()
+        prior = self.prior()
+        model = prior.version
         mark = self.store.mark(user_id)  # before the choices: what comes in between is seen as a change next time
         with self._lock:
             found = self._known.get(user_id)
@@ -90,7 +96,8 @@ class People:
         choices = tuple(self.store.choices(user_id)) if mark else ()
         start, fresh = self._from_before(found, choices, model)
         beliefs = {} if start is None else {user_id: start}
-        ranker = Bayes(prior.about, prior.shape, prior.prior, beliefs, prior.config, prior.opinion)
+        base = prior.ranker
+        ranker = Bayes(base.about, base.shape, base.prior, beliefs, base.config, base.opinion)
         for event in self._understand(fresh) if fresh else ():
             ranker.tell(event)
         known = Known(user_id, mark, choices, ranker, model)
@@ -98,28 +105,67 @@ class People:
             self._keep(known)
         return known
 
-    def prior(self) -> tuple[Bayes, str]:
-        """The ranker that knows nobody but everybody, and its version: a short text that changes with what it believes."""
+    def prior(self) -> Prior:
+        """What everybody's choices say. Only the very first is waited for: later ones are learned beside the requests."""
         with self._learning:
-            if self._prior is None or self._clock() - self._learned_at > self.config.prior_seconds:
-                self._learn()
-            assert self._prior is not None
-            return self._prior, self._model
+            if self._prior is None:
+                self._prior, self._looked_at = self._newest() or self._learn(), self._clock()
+            elif self._clock() - self._looked_at > self.config.look_seconds:
+                self._looked_at = self._clock()
+                newer = self._newest()
+                if newer is not None:
+                    self._adopt(newer)
+                elif self._old(self._prior) and not self._busy():
+                    self._thread = threading.Thread(target=self._learn_again, name="prior", daemon=True)
+                    self._thread.start()
+            return self._prior
+
+    def settle(self) -> None:
+        """Wait for a prior that is being learned."""
+        if self._thread is not None:
+            self._thread.join()
 
     def forget(self, user_id: str) -> None:
         """Drop a person from memory."""
         with self._lock:
             self._known.pop(user_id, None)
 
-    def _learn(self) -> None:
+    def _newest(self) -> Prior | None:
+        """What lies on the shelf, where it is fresh and newer than ours."""
+        found = None if self._shelf is None else self._shelf.read()
+        if found is None or self._old(found) or (self._prior is not None and found.learned_at <= self._prior.learned_at):
+            return None
+        return found
+
+    def _learn(self) -> Prior:
         events = self._understand(self.store.choices())
-        found = beginning.learn(events, self._begin(), self._ranker, opinion=self._opinion)
-        self._prior = Bayes(found.about, found.shape, found.prior, {}, found.config, found.opinion)
-        parts = (found.shape.axes, found.shape.sizes, found.prior.mean, found.prior.covariance)
-        told = b"".join(np.ascontiguousarray(part, "<f4").tobytes() for part in parts)
-        self._model, self._learned_at = f"bayes-{hashlib.sha256(told).hexdigest()[:8]}", self._clock()
-        with self._lock:
-            self._known.clear()
+        learned = beginning.learn(events, self._begin(), self._ranker, opinion=self._opinion)
+        prior = Prior.of(learned, self._clock())
+        if self._shelf is not None:
+            self._shelf.write(prior)
+        return prior
+
+    def _learn_again(self) -> None:
+        try:
+            newer = self._learn()
+        except BeholderError as error:  # the store or the editor is away: the old prior is good enough until they are back
+            log.warning("the prior could not be learned again: %s", error)
+            return
+        with self._learning:
+            self._adopt(newer)
+
+    def _adopt(self, prior: Prior) -> None:
+        same = self._prior is not None and self._prior.version == prior.version
+        self._prior = prior
+        if not same:
+            with self._lock:
+                self._known.clear()
+
+    def _old(self, prior: Prior) -> bool:
+        return self._clock() - prior.learned_at > self.config.prior_seconds
+
+    def _busy(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
 
     @staticmethod
     def _from_before(found: Known | None, choices: tuple[Choice, ...], model: str) -> tuple[Gaussian | None, tuple[Choice, ...]]:

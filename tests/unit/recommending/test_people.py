@@ -11,7 +11,9 @@ from beholder.recommending.choices.question import Answer, Question
 from beholder.recommending.choices.store import Store
 from beholder.recommending.options import Event, Options
 from beholder.recommending.people import People, PeopleConfig
+from beholder.recommending.priors import Shelf
 from beholder.recommending.rankers.bayes import BayesConfig
+from beholder.storage import Place
 
 NAMES = ("smile", "older")
 DICE = np.random.default_rng(0)
@@ -155,23 +157,62 @@ def test_memory_has_an_end(store):
     assert understand.count == 4
 
 
+def everybody_smiles(store):
+    dice = np.random.default_rng(1)
+    for user in range(12):
+        for number in range(6):
+            left = {"smile": float(dice.integers(1, 3)), "older": float(dice.integers(-2, 3))}
+            chosen(store, number, user=f"person-{user}", left=left, right={"smile": -1.0})
+
+
 def test_the_prior_is_learned_again_when_it_is_old(store):
     clock = Hours()
     ours, _ = people(store, config=PeopleConfig(prior_seconds=100), clock=clock)
     first = ours.know("zoe")
-    dice = np.random.default_rng(1)
-    for user in range(12):
-        for number in range(6):
-            left, right = ({"smile": float(dice.integers(1, 3)), "older": float(dice.integers(-2, 3))}, {"smile": -1.0})
-            chosen(store, number, user=f"person-{user}", left=left, right=right)
+    everybody_smiles(store)
     assert ours.know("zoe").model == first.model
     clock.now = 101.0
+    ours.know("zoe")  # asks for it, and does not wait
+    ours.settle()
     later = ours.know("zoe")
     assert later.model != first.model
     assert later.model.startswith("bayes-")
     assert later.ranker.utilities("zoe", side({"smile": 2.0}))[0] > 0.5  # everybody likes to smile
     again, _ = people(store)
     assert again.know("zoe").model == later.model  # the same choices, the same version
+
+
+def test_all_who_serve_share_a_prior(store, tmp_path):
+    clock = Hours()
+    shelf = Shelf(Place.at(tmp_path), {"generator": "a"})
+    config = PeopleConfig(prior_seconds=100)
+    one, other = (people(store, config=config, clock=clock, shelf=shelf)[0] for _ in range(2))
+    before = one.know("zoe").model
+    everybody_smiles(store)
+    assert other.know("zoe").model == before  # begun later, from more choices: it takes what is there all the same
+    clock.now = 101.0
+    one.know("zoe")
+    one.settle()
+    assert one.know("zoe").model != before
+    clock.now = 104.0
+    assert other.know("zoe").model == one.know("zoe").model
+    ana, again = (each.know("person-1").ranker.utilities("person-1", GRID) for each in (one, other))
+    assert np.array_equal(ana, again)
+    late, understand = people(store, config=config, clock=clock, shelf=shelf)
+    assert late.know("zoe").model == one.know("zoe").model
+    assert understand.count == 0  # who starts anew has nothing to learn
+    third, _ = people(store, config=config, clock=clock, shelf=Shelf(Place.at(tmp_path), {"generator": "b"}))
+    assert third.know("zoe").rounds == 0
+    assert len(list(tmp_path.glob("prior-*.safetensors"))) == 2
+
+
+def test_a_shelf_that_holds_rubbish_is_an_empty_one(store, tmp_path):
+    shelf = Shelf(Place.at(tmp_path), {})
+    for rubbish in (b"", b"x" * 100, b"\xff" * 8, (2).to_bytes(8, "little") + b"{}"):
+        shelf.place.write_bytes(rubbish)
+        assert shelf.read() is None
+    ours, _ = people(store, shelf=shelf)
+    assert ours.know("ana").model == shelf.read().version
 
 
 def test_settings_that_make_no_sense():
