@@ -107,6 +107,19 @@ def create(
     async def soon(work: Awaitable[T]) -> T:
         return await within(limits.seconds, work)
 
+    heavy = 0  # requests that draw many pictures
+
+    async def bounded(work: Callable[[], Awaitable[T]]) -> T:
+        nonlocal heavy
+        if heavy >= limits.at_once:
+            count("rejected", "heavy")
+            raise Busy("heavy")
+        heavy += 1
+        try:
+            return await soon(work())
+        finally:
+            heavy -= 1
+
     ask, recommend, admin = needs("ask"), needs("recommend"), needs("admin")
 
     @app.post(
@@ -186,7 +199,8 @@ def create(
     @app.post("/v1/recommendations", dependencies=[recommend], responses=told(404), tags=["recommendations"])
     async def recommendations(want: wire.Want) -> wire.Recommendations:
         """The edits of a face that a person will like most, best first."""
-        found = await soon(graph.recommend(want.user_id, want.image_id, min(want.count, limits.recommendations)))
+        most = min(want.count, limits.recommendations)
+        found = await bounded(lambda: graph.recommend(want.user_id, want.image_id, most))
         count("model", found.model)
         return wire.Recommendations.of(found)
 
@@ -206,7 +220,8 @@ def create(
         given: list[str | bytes] = [*(sent.image_ids or []), *map(_decoded, sent.images or [])]
         if len(given) > limits.images:
             raise Problem(422, f"expected at most {limits.images} images, got {len(given)}")
-        found = await soon(graph.predict(sent.user_id, given, attribute=sent.attribute or "", question=sent.question or ""))
+        asked = {"attribute": sent.attribute or "", "question": sent.question or ""}
+        found = await bounded(lambda: graph.predict(sent.user_id, given, **asked))
         return wire.Predictions.of(found, sent.image_ids)
 
     @app.get("/healthz", tags=["service"], responses={200: {"description": "the process lives"}})

@@ -44,7 +44,8 @@ def __getattr__(name: str) -> Application:
 
 
 def bind(settings: Settings) -> Application:
-    """All parts, bound. Raises ConfigError for a store that several nodes can't share."""
+    """All parts, bound. Raises ConfigError for a store that several nodes can't share, and an entrance that is open to all."""
+    entrance.check(settings)
     fleet, service = settings.serve, settings.service
     assembly.check_nodes(settings.choices, fleet.nodes)
     editor = _deployed(Editor, fleet.editor, fleet).bind(service, fleet.editor)

@@ -1,10 +1,12 @@
 """`beholder serve`: the whole service, until Ctrl-C."""
 
 from beholder.runs import Run
+from beholder.serve import entrance
 from beholder.serve.settings import Settings as Settings
 
 
 def main(settings: Settings, run: Run) -> None:
+    entrance.check(settings)
     if settings.local:
         alone(settings)
     else:
@@ -19,7 +21,6 @@ def alone(settings: Settings) -> None:
     """Everything in this process."""
     import uvicorn
 
-    from beholder.serve import entrance
     from beholder.serve.local import LocalGraph
 
     graph = LocalGraph.load(settings.service, threads=settings.threads, queue=settings.queue)

@@ -4,14 +4,24 @@ from dataclasses import replace
 
 from fastapi import FastAPI
 
+from beholder.errors import ConfigError
 from beholder.serve import api
 from beholder.serve.doors import House
 from beholder.serve.graph import Graph
 from beholder.serve.settings import LOOPBACK, Settings
 
 
+def check(settings: Settings) -> None:
+    """Raise ConfigError where a service without keys would be reached from elsewhere."""
+    if settings.host not in LOOPBACK:
+        raise ConfigError(
+            f"host={settings.host} can be reached from elsewhere, where keys are needed; without any: host=127.0.0.1"
+        )
+
+
 def api_of(graph: Graph, settings: Settings, *, house: House | None = None) -> FastAPI:
     """The API of a graph. On loopback it goes by no other name, so that no page of another site can reach it by one of its own."""
+    check(settings)
     limits = settings.limits
     if settings.host in LOOPBACK and not limits.hosts:
         limits = replace(limits, hosts=list(LOOPBACK))

@@ -16,12 +16,13 @@ class Limits:
     recommendations: int = setting(16, "edits that one request may be recommended")
     seconds: float = setting(15.0, "after which a request is given up (504)")
     photo_seconds: float = setting(40.0, "the same for a photo, which has to be inverted")
-    inside: int = setting(256, "requests to one replica of the API at a time; more are told to come again (503)")
+    at_once: int = setting(8, "recommendations and predictions at a time, of one replica of the API; more are told to come again")
+    inside: int = setting(128, "requests to one replica of the API at a time; more are told to come again (503)")
     retry_seconds: int = setting(1, "what a request that is refused because too many wait (503) is told to wait")
     origins: list[str] = setting([], "other sites whose pages may call this one (CORS); none by default")
     hosts: list[str] = setting([], "names that this service is called by; empty: any")
 
     def __post_init__(self) -> None:
-        for name in ("body_kb", "images_mb", "images", "recommendations", "seconds", "photo_seconds", "inside", "retry_seconds"):
-            if getattr(self, name) <= 0:
-                raise ConfigError(f"limits.{name} must be above 0, got {getattr(self, name)}")
+        for name, value in vars(self).items():
+            if isinstance(value, int | float) and value <= 0:
+                raise ConfigError(f"limits.{name} must be above 0, got {value}")

@@ -74,6 +74,11 @@ def test_fleets_that_make_no_sense():
             Fleet(**wrong)
 
 
+def test_nobody_is_let_in_from_elsewhere_without_keys():
+    with pytest.raises(ConfigError, match=r"host=0\.0\.0\.0 can be reached from elsewhere, where keys are needed"):
+        app.bind(settings("host=0.0.0.0"))
+
+
 def test_loopback_goes_by_its_own_names(graph):
     from fastapi.testclient import TestClient
 

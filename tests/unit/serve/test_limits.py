@@ -7,6 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from beholder.errors import BeholderError, StoreError, WeightsError
+from beholder.recommending.advisor import Recommendation
 from beholder.serve import api
 from beholder.serve.graph import Busy, Late, Palette
 from beholder.serve.limits import Limits
@@ -14,7 +15,7 @@ from beholder.serve.problems import Problem
 
 
 class Moody:
-    """A graph whose `directions` waits for `seconds` and then raises `error`; all its other answers are missing."""
+    """A graph whose `directions` and `recommend` wait for `seconds` and then raise `error`; all its other answers are missing."""
 
     def __init__(self, error: Exception | None = None, seconds: float = 0.0):
         self.error, self.seconds, self.cancelled = error, seconds, False
@@ -30,6 +31,10 @@ class Moody:
         if self.error is not None:
             raise self.error
         return Palette("none", ())
+
+    async def recommend(self, user_id: str, image_id: str, count: int) -> Recommendation:
+        await self.directions()
+        return Recommendation(user_id, image_id, 0, "bayes-0", (), ())
 
     async def ready(self) -> dict[str, bool]:
         return {"editor": True, "ranker": False}
@@ -89,6 +94,20 @@ def test_only_so_many_are_inside():
         first.join()
         assert client.get("/v1/directions").status_code == 200
     assert ("rejected", "full") in tally.counts
+
+
+def test_only_so_many_draw_at_a_time():
+    graph, tally = Moody(seconds=1.0), Tally()
+    want = {"user_id": "ana", "image_id": "seed-1"}
+    with TestClient(api.create(graph, limits=Limits(at_once=1), metrics=tally)) as client:
+        first = threading.Thread(target=client.post, args=("/v1/recommendations",), kwargs={"json": want})
+        first.start()
+        assert graph.asked.wait(5)
+        assert client.post("/v1/recommendations", json=want).status_code == 503
+        assert client.get("/v1/directions").status_code == 200  # whoever wants less is not refused
+        first.join()
+        assert client.post("/v1/recommendations", json=want).status_code == 200
+    assert tally.counts == [("rejected", "heavy"), ("model", "bayes-0"), ("model", "bayes-0")]
 
 
 @pytest.mark.parametrize(
