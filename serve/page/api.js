@@ -2,6 +2,7 @@
 
 const KEY = "beholder.key";
 const PATIENCE = 20000; // milliseconds
+const PATIENCE_FOR_PHOTOS = 90000; // they are redrawn in many steps
 
 // kind: "away" (nobody answers), "busy" (asks to wait), "key" (a key is missing or lacks the right), "refused" (no use to try again)
 export class ApiError extends Error {
@@ -22,7 +23,7 @@ export function onKeyNeeded(ask) {
   askForKey = ask;
 }
 
-export async function request(method, path, { json, form, accept = "application/json" } = {}) {
+export async function request(method, path, { json, form, accept = "application/json", patience = PATIENCE } = {}) {
   for (;;) {
     const key = sessionStorage.getItem(KEY);
     const headers = { Accept: accept };
@@ -31,7 +32,7 @@ export async function request(method, path, { json, form, accept = "application/
     const body = form ?? (json === undefined ? undefined : JSON.stringify(json));
     let response;
     try {
-      response = await fetch(path, { method, headers, body, signal: AbortSignal.timeout(PATIENCE) });
+      response = await fetch(path, { method, headers, body, signal: AbortSignal.timeout(patience) });
       if (response.ok) return accept === "application/json" ? await response.json() : await response.blob();
     } catch {
       throw new ApiError("away", 0, "The server does not answer.");
@@ -61,7 +62,7 @@ export function addPhoto(user, file) {
   const form = new FormData();
   form.append("user_id", user);
   form.append("file", file, file.name || "picture");
-  return request("POST", "/v1/images", { form });
+  return request("POST", "/v1/images", { form, patience: PATIENCE_FOR_PHOTOS });
 }
 
 export const question = (user, image) => request("GET", `/v1/questions?user_id=${enc(user)}&image_id=${enc(image)}`);

@@ -8,11 +8,20 @@ import * as result from "./result.js";
 import { by, tell } from "./rooms.js";
 
 function go() {
-  const [room, image] = location.hash.slice(1).split("/");
+  const [room, rest] = location.hash.slice(1).split("/");
+  const image = decoded(rest ?? "");
   if (room !== "result") result.close();
-  if (room === "ask" && image) ask.enter(decodeURIComponent(image));
-  else if (room === "result" && image) result.enter(decodeURIComponent(image));
+  if (room === "ask" && image) ask.enter(image);
+  else if (room === "result" && image) result.enter(image);
   else choose.enter();
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return "";
+  }
 }
 
 addEventListener("hashchange", go);

@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { patient } from "./link.js";
 import { name } from "./person.js";
 import { thumbnail } from "./pictures.js";
-import { by, open, say, tell } from "./rooms.js";
+import { by, isOpen, open, say, tell } from "./rooms.js";
 import { count } from "./words.js";
 
 const SHOWN = 12;
@@ -55,11 +55,9 @@ async function take(control, add) {
   tell("");
   try {
     const image = await patient(add);
-    location.hash = `#ask/${encodeURIComponent(image.image_id)}`;
-    return image;
+    if (isOpen("choose")) location.hash = `#ask/${encodeURIComponent(image.image_id)}`;
   } catch (error) {
     tell(error.message);
-    return null;
   } finally {
     control.removeAttribute("aria-busy");
   }

@@ -158,3 +158,9 @@ def test_page_that_comes_before_the_pictures(come, double):
     double.refuse = lambda method, path: None
     visitor.page.get_by_role("button", name="Try now").click()
     visitor.choose_portrait()
+
+
+@pytest.mark.parametrize("rest", ["ask/%E0%A4%A", "ask/", "nowhere/seed-1", "result"])
+def test_address_of_nothing_leads_to_the_portraits(come, double, rest):
+    visitor = come(f"{double.url}#{rest}")
+    expect(visitor.page.get_by_role("heading", name="Choose a portrait")).to_be_visible()
