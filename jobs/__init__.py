@@ -44,6 +44,14 @@ COMMANDS = {
         "beholder.jobs.build_portraits",
         "the networks that ship with the project, trained again from drawings",
     ),
+    "build perception": (
+        "beholder.jobs.build_perception",
+        "a generator and an encoder -> what edits of its pictures look like to the encoder, told without drawing them",
+    ),
+    "evaluate perception": (
+        "beholder.jobs.evaluate_perception",
+        "edits told without drawing them beside the same edits drawn: ranks, the final pick, the time",
+    ),
     "evaluate": (
         "beholder.jobs.evaluate",
         "tastes beside the population's, on judgements they never saw, with intervals",

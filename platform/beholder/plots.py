@@ -94,6 +94,40 @@ def courses(rows: Sequence[Sequence[tuple[str, Mapping[str, pd.DataFrame]]]], *,
     return figure
 
 
+def perceived(
+    scores: Mapping[str, tuple[np.ndarray, np.ndarray]], missed: Mapping[str, Mapping[str, float]], *, final: int
+) -> "Figure":
+    """What edits are told to be worth beside what they are worth drawn, and how much of each direction's change is missed.
+
+    scores: title -> told and exact [C]; marked are the `final` highest told and the best. missed: line -> direction -> share.
+    """
+    figure = new(4.4 * len(scores) + 4.6, 4.8)
+    *panels, last = figure.subplots(1, len(scores) + 1)
+    for axes, (name, (told, exact)) in zip(panels, scores.items(), strict=True):
+        picked, best = np.argsort(-told, kind="stable")[:final], int(np.argmax(exact))
+        axes.axline((float(exact.mean()), float(exact.mean())), slope=1, color=QUIET, lw=1)
+        axes.scatter(exact, told, s=8, color=QUIET, alpha=0.6, lw=0)
+        axes.scatter(exact[picked], told[picked], s=22, color=ACCENT, lw=0, label=f"the {final} that are drawn")
+        axes.scatter(exact[best], told[best], s=90, facecolors="none", edgecolors=BAD, lw=1.5, label="the best of all")
+        axes.set_xlabel("score, drawn and encoded")
+        axes.set_ylabel("score, told without drawing")
+        axes.legend(frameon=False, loc="upper left", fontsize=8)
+        plain(axes, name)
+    names = list(next(iter(missed.values())))
+    height = 0.8 / len(missed)
+    for turn, ((name, shares), colour) in enumerate(zip(missed.items(), CYCLE, strict=False)):
+        at = np.arange(len(names)) + turn * height
+        last.barh(at, [shares[each] for each in names], height=height, color=colour, label=name)
+    last.set_yticks(np.arange(len(names)) + 0.4 - height / 2, names, fontsize=8)
+    last.invert_yaxis()
+    last.set_xlabel("squared error, as a share of the squared change")
+    last.legend(frameon=False, fontsize=8)
+    plain(last, "What is missed of each direction")
+    last.grid(axis="x", color="#e6e8ee", lw=0.8)
+    last.grid(axis="y", visible=False)
+    return figure
+
+
 def plain(axes: object, title: str) -> None:
     """A quiet frame and a title on the left."""
     for side in ("top", "right"):
@@ -255,20 +289,26 @@ def strips(rows: Sequence[tuple[str, str, np.ndarray]], alphas: Sequence[float],
 
 
 def row(pictures: Sequence[np.ndarray], captions: Sequence[tuple[str, str]], *, title: str) -> "Figure":
-    """Pictures side by side, uint8 [H, W, 3] each, with two lines under each: what it is, and what is said of it."""
-    side, top, foot = 2.0, 0.5, 0.62  # inches
+    """Pictures side by side, uint8 [H, W, 3] each, with two captions under each: what it is, and what is said of it.
+
+    What it is goes on in a new line after a comma.
+    """
+    names = [first.replace(", ", ",\n") for first, _ in captions]
+    most = max(name.count("\n") for name in names)
+    side, top, foot = 2.0, 0.5, 0.62 + 0.14 * most  # inches
     width, height = side * len(pictures) + 0.2, top + side + foot
     figure = new(width, height)
     figure.set_layout_engine("none")
     figure.text(0.14 / width, 1 - 0.26 / height, title, color=INK, fontsize=11, va="center")
-    for column, (picture, (first, second)) in enumerate(zip(pictures, captions, strict=True)):
+    for column, (picture, name, (_, second)) in enumerate(zip(pictures, names, captions, strict=True)):
         left = 0.1 + side * column
         axes = figure.add_axes(((left + 0.04) / width, foot / height, (side - 0.08) / width, side / height))
         axes.imshow(picture, interpolation="antialiased")
         axes.axis("off")
         middle = (left + side / 2) / width
-        figure.text(middle, (foot - 0.18) / height, first, color=INK, fontsize=8.5, ha="center", va="center", weight="bold")
-        figure.text(middle, (foot - 0.4) / height, second, color=INK, fontsize=8.5, ha="center", va="center")
+        figure.text(middle, (foot - 0.1) / height, name, color=INK, fontsize=8.5, ha="center", va="top", weight="bold")
+        below = (foot - 0.1 - 0.18 - 0.14 * name.count("\n")) / height
+        figure.text(middle, below, second, color=INK, fontsize=8.5, ha="center", va="top")
     return figure
 
 

@@ -3,14 +3,24 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from beholder.editing.stylegan import StyleGAN
-from beholder.recommending import exact
+from beholder.evaluation import Interval
+from beholder.recommending import exact, simulated
+from beholder.recommending.candidates import Candidates
 from beholder.recommending.exact import Embedder
 from beholder.recommending.gallery import Gallery
+from beholder.recommending.options import Options
 from beholder.recommending.perception import Perception
+from beholder.recommending.rankers import bayes, beginning
+from beholder.recommending.rankers.bayes import BayesConfig
+from beholder.recommending.rankers.contract import Ranker
+from beholder.recommending.recommender import RecommendConfig, recommend
+from beholder.recommending.simulated import PeopleConfig
+from beholder.recommending.studio import Studio
 
 GOALS: dict[str, tuple[str, float]] = {
     "rank_correlation": (">=", 0.9),
@@ -19,6 +29,17 @@ GOALS: dict[str, tuple[str, float]] = {
     "share_of_exact": ("<=", 1 / 20),
 }
 FINAL = 8  # candidates that are drawn, encoded and scored exactly
+_DRAWS = 2000
+
+
+class Judges(Protocol):
+    """U people who score edits. kind: what they are called."""
+
+    @property
+    def kind(self) -> str: ...
+
+    def utilities(self, seen: Options) -> np.ndarray:
+        """Of C edits, float64 [U, C]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,48 +49,87 @@ class Tastes:
     kind: str
     weights: np.ndarray
 
-    def utilities(self, embeddings: np.ndarray) -> np.ndarray:
-        """[C, E] -> [U, C]."""
-        return self.weights @ embeddings.T.astype(np.float64)
+    def utilities(self, seen: Options) -> np.ndarray:
+        found: np.ndarray = self.weights @ seen.embeddings.T.astype(np.float64)
+        return found
 
 
-def linear_tastes(gallery: Gallery, count: int, *, seed: int) -> Tastes:
-    """Tastes with any weights: random ones, with no direction of the embeddings before another."""
-    return Tastes("linear", np.random.default_rng(seed).normal(size=(count, gallery.embeddings.shape[-1])))
+@dataclass(frozen=True, eq=False)
+class Ranked:
+    """People as a ranker knows them."""
+
+    kind: str
+    ranker: Ranker
+    user_ids: tuple[str, ...]
+
+    def utilities(self, seen: Options) -> np.ndarray:
+        return np.stack([self.ranker.joint(user_id, seen).mean for user_id in self.user_ids])
 
 
-def people_tastes(gallery: Gallery, weights: np.ndarray) -> Tastes:
-    """Tastes over traits, weights [U, T], as a linear reading of embeddings sees them: ridge regression on the gallery."""
-    vectors = gallery.embeddings.reshape(-1, gallery.embeddings.shape[-1]).astype(np.float64)
-    traits = gallery.traits.reshape(len(vectors), -1).astype(np.float64)
+def any_tastes(width: int, count: int, *, seed: int) -> Tastes:
+    """Tastes with random weights on embeddings [width]: no way for embeddings to differ counts before another."""
+    return Tastes("any", np.random.default_rng(seed).normal(size=(count, width)))
+
+
+def people_tastes(gallery: Gallery, count: int, *, seed: int) -> Tastes:
+    """What simulated people like, as a linear reading of embeddings sees it: ridge regression on the gallery."""
+    crowds = [simulated.people(_crowd(count), gallery, [image], seed=seed) for image in range(len(gallery))]
+    liked = np.concatenate([np.stack([person.first[1:] for person in crowd], axis=1) for crowd in crowds])
+    vectors = gallery.embeddings.reshape(len(liked), -1).astype(np.float64)
     centred = vectors - vectors.mean(axis=0)
     gram = centred.T @ centred
     ridge = 1e-4 * np.trace(gram) / len(gram) * np.eye(len(gram))
-    reading = np.linalg.solve(gram + ridge, centred.T @ (traits - traits.mean(axis=0)))
-    return Tastes("people", weights @ reading.T)
+    return Tastes("people", np.linalg.solve(gram + ridge, centred.T @ (liked - liked.mean(axis=0))).T)
 
 
-def told(perception: Perception, gallery: Gallery) -> np.ndarray:
-    """What a perception tells of every image under every candidate, [I, C, E]; it is given the true embedding of the original."""
-    alphas, names = gallery.candidates.alphas, gallery.candidates.directions
-    rows = [
-        perception.embeddings(gallery.latents[row], alphas, directions=names, original=gallery.base_embeddings[row])
-        for row in range(len(gallery))
+def people_ranked(gallery: Gallery, count: int, *, choices: int, seed: int, config: BayesConfig | None = None) -> Ranked:
+    """Rankers fitted to what simulated people chose among drawn edits, so many times each."""
+    crowd = simulated.people(_crowd(count), gallery, range(len(gallery)), seed=seed)
+    events = simulated.everybody(gallery, crowd, each=choices, seed=seed)
+    ranker = bayes.fit(events, config or BayesConfig())
+    return Ranked("bayes", ranker, tuple(person.user_id for person in crowd))
+
+
+def perceive(perception: Perception, gallery: Gallery) -> list[Options]:
+    """Every image under every candidate as a perception tells it; it is given the true embedding of the original."""
+    names, alphas, originals = gallery.candidates.directions, gallery.candidates.alphas, gallery.base_embeddings
+    return [
+        Options(alphas, perception.embeddings(gallery.latents[row], alphas, directions=names, original=known), names, known)
+        for row, known in enumerate(originals)
     ]
-    return np.stack(rows)
 
 
-def compare(guesses: np.ndarray, gallery: Gallery, tastes: Sequence[Tastes], *, final: int = FINAL) -> dict[str, np.ndarray]:
-    """<kind>/rank_correlation and <kind>/regret of each kind of tastes, [I * U] each.
+@dataclass(frozen=True, eq=False)
+class Found:
+    """How well guesses do, float64 [I, U] each.
 
-    guesses: `told`. rank_correlation: Spearman's, of the candidates' utilities. regret: how much worse the best of the `final`
-    candidates with the highest guesses is than the best of all, as a share of the range of utilities of that image.
+    rank_correlation: Spearman's, of the candidates' utilities. regret: how much worse the best of the few candidates with the
+    highest guesses is than the best of all, as a share of the range of utilities of that image.
     """
+
+    rank_correlation: np.ndarray
+    regret: np.ndarray
+
+
+def compare(perceived: Sequence[Options], gallery: Gallery, judges: Judges, *, final: int = FINAL) -> Found:
+    """What judges say of `perceive` beside what they say of the drawn images."""
+    pairs = [(judges.utilities(seen), judges.utilities(simulated.options(gallery, image))) for image, seen in enumerate(perceived)]
+    return Found(
+        np.stack([rank_correlations(guess, true) for guess, true in pairs]),
+        np.stack([regrets(guess, true, final=final) for guess, true in pairs]),
+    )
+
+
+def missed(perceived: Sequence[Options], gallery: Gallery) -> dict[str, float]:
+    """Of each direction by itself: the squared error of the embedding, as a share of how much it changes."""
+    guesses, original = np.stack([seen.embeddings for seen in perceived]), gallery.base_embeddings[:, None]
+    moves = gallery.candidates.alphas != 0
     found = {}
-    for each in tastes:
-        pairs = [(each.utilities(g), each.utilities(e)) for g, e in zip(guesses, gallery.embeddings, strict=True)]
-        found[f"{each.kind}/rank_correlation"] = np.concatenate([rank_correlations(guess, true) for guess, true in pairs])
-        found[f"{each.kind}/regret"] = np.concatenate([regrets(guess, true, final=final) for guess, true in pairs])
+    for column, name in enumerate(gallery.candidates.directions):
+        rows = moves[:, column] & (moves.sum(axis=1) == 1)
+        error, change = guesses[:, rows] - gallery.embeddings[:, rows], gallery.embeddings[:, rows] - original
+        if rows.any():
+            found[name] = float((error**2).sum() / max((change**2).sum(), 1e-12))
     return found
 
 
@@ -88,37 +148,61 @@ def regrets(guesses: np.ndarray, truths: np.ndarray, *, final: int) -> np.ndarra
     return (best - picked) / np.maximum(best - worst, 1e-12)
 
 
+def interval(values: np.ndarray, *, seed: int = 0) -> Interval:
+    """The mean of values [I, U], and 95 % of where it would lie for other images and other people: both are drawn anew."""
+    dice = np.random.default_rng(seed)
+    images, people = (dice.integers(0, size, (_DRAWS, size)) for size in values.shape)
+    means = [values[rows][:, columns].mean() for rows, columns in zip(images, people, strict=True)]
+    low, high = np.quantile(means, [0.025, 0.975])
+    return Interval(float(values.mean()), float(low), float(high))
+
+
 def seconds(
-    editor: StyleGAN, encoder: Embedder, perception: Perception, gallery: Gallery, *, drawn: int, repeats: int = 3
+    editor: StyleGAN,
+    encoder: Embedder,
+    perception: Perception,
+    candidates: Candidates,
+    *,
+    drawn: int,
+    final: int = FINAL,
+    repeats: int = 5,
+    seed: int = 0,
 ) -> Mapping[str, float]:
-    """How long a recommendation takes, warm: `seconds` with the perception, `seconds_exact` with every candidate drawn.
+    """How long a recommendation takes, warm, the median of `repeats`: `seconds` and `seconds_exact`, and their ratio.
 
-    With the perception: the original drawn and encoded, all candidates told and scored, the best few drawn and encoded. The exact
-    way is timed on `drawn` candidates and counted up to all.
+    With the perception: the image drawn and encoded, all candidates perceived and ranked, the best few drawn, encoded and ranked
+    again. The exact way is timed on `drawn` of the candidates, drawn, encoded and ranked, and counted up to all.
     """
-    taste = linear_tastes(gallery, 1, seed=0)
-    candidates, latent = gallery.candidates, gallery.latents[0]
+    studio, latent = Studio(editor, encoder, perception, candidates), editor.generate([seed])
+    view = studio.look("warm", latent)
+    ranker = beginning.begin(view.options, BayesConfig())
 
-    def recommend() -> None:
-        original = exact.draw(editor, encoder, latent, [{}]).embeddings[0]
-        guesses = perception.embeddings(latent, candidates.alphas, directions=candidates.directions, original=original)
-        best = np.argsort(-taste.utilities(guesses)[0])[:FINAL]
-        taste.utilities(exact.draw(editor, encoder, latent, candidates[best].edits()).embeddings)
+    def fast() -> None:
+        recommend(studio, ranker, "ana", studio.look("again", latent), RecommendConfig(exact=final))
 
-    recommend()
-    fast = min(_timed(recommend) for _ in range(repeats))
-    some = candidates[np.linspace(0, len(candidates) - 1, min(drawn, len(candidates))).astype(int)].edits()
-    slow = _timed(lambda: exact.draw(editor, encoder, latent, some)) * len(candidates) / len(some)
-    return {"seconds": fast, "seconds_exact": slow, "share_of_exact": fast / slow}
+    some = candidates[np.linspace(0, len(candidates) - 1, min(drawn, len(candidates))).astype(int)]
+
+    def slow() -> None:
+        seen = exact.draw(editor, encoder, latent, some.edits())
+        ranker.joint("ana", Options(some.alphas, seen.embeddings, some.directions, view.options.original))
+
+    fast()
+    told = float(np.median([_timed(fast) for _ in range(repeats)]))
+    whole = _timed(slow) * len(candidates) / len(some)
+    return {"seconds": told, "seconds_exact": whole, "share_of_exact": told / whole}
 
 
 def reached(name: str, value: float) -> bool | None:
-    """Whether a figure reaches its goal; None where it has none."""
+    """Whether a figure reaches its goal; None where it has none. name: ends in the figure's own, after the last slash."""
     goal = GOALS.get(name.rpartition("/")[2])
     if goal is None:
         return None
     sign, limit = goal
     return value >= limit if sign == ">=" else value <= limit
+
+
+def _crowd(count: int) -> PeopleConfig:
+    return PeopleConfig(steady=count, noisy=0, drifting=0)
 
 
 def _timed(work: Callable[[], object]) -> float:

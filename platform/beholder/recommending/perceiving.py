@@ -1,8 +1,10 @@
 """Perceiving, learned: a perception's network fitted to lessons, and how far it is off on those it never saw."""
 
+import hashlib
+import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor
@@ -10,9 +12,12 @@ from torch import Tensor
 from beholder.config import setting
 from beholder.editing.directions import Direction
 from beholder.editing.stylegan import StyleGAN
-from beholder.errors import ConfigError
+from beholder.errors import ConfigError, WeightsError
 from beholder.recommending.lessons import Lessons
 from beholder.recommending.perception import Network, Perception, PerceptionAbout, Sizes
+from beholder.storage import Place
+
+_EVERY = 5  # epochs after which a training is kept
 
 
 @dataclass(frozen=True)
@@ -46,38 +51,94 @@ def learn(
     lessons: Lessons,
     config: PerceivingConfig,
     *,
+    keep: Place | None = None,
     progress: Callable[[int, int], None] = lambda epoch, epochs: None,
 ) -> tuple[Perception, dict[str, float]]:
     """A perception fitted to lessons, and its figures on the held-out ones: `error` and `cosine`.
 
     error: the squared error of embeddings as a share of their variance, 0 for a perfect perception and 1 for one that always
-    tells the mean. cosine: between told and true, on average.
+    tells the mean. cosine: between told and true, on average. keep: a folder where the training is kept every few epochs; a
+    stopped one goes on from there to the very same end, and once it is there nothing stays.
     """
-    torch.manual_seed(config.seed)
     held_out = max(1, round(config.held_out * len(lessons)))
     ws, alphas, wanted = (torch.from_numpy(part) for part in (lessons.ws, lessons.alphas, lessons.embeddings))
-    train = slice(0, len(lessons) - held_out)
-    network = _blank(editor, lessons, wanted.shape[1], config, ws[train], alphas[train])
+    train, test = slice(0, len(lessons) - held_out), slice(len(lessons) - held_out, None)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        network = _blank(editor, lessons, wanted.shape[1], config, ws[train], alphas[train])
     seen = network.seen(ws)
-    weigh = _whitening(wanted[train], config.whitening)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-    count = len(seen[train])
-    steps = config.epochs * math.ceil(count / config.batch)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, steps))
+    course = Course(network, config, _whitening(wanted[train], config.whitening), len(seen[train]))
+    place = None if keep is None else keep / f"{_key(about, lessons, config)}.safetensors"
+    if place is not None and place.is_file():
+        course.resume(place)
     network.train()
-    for epoch in range(config.epochs):
-        for rows in torch.randperm(count).split(config.batch):
-            loss = ((network(seen[rows], alphas[rows]) - wanted[rows]) @ weigh).square().sum(dim=1).mean()
-            optimiser.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimiser.step()
-            schedule.step()
+    for epoch in range(course.epoch, config.epochs):
+        course.run(seen[train], alphas[train], wanted[train])
+        if place is not None and course.epoch % _EVERY == 0:
+            course.keep(place)
         progress(epoch + 1, config.epochs)
-    found = Perception(about, network)
-    test = slice(train.stop, None)
+    if place is not None and place.is_file():
+        place.delete()
     with torch.no_grad():
-        return found, _figures(network(seen[test], alphas[test]), wanted[test], wanted[train].mean(dim=0))
+        figures = _figures(network(seen[test], alphas[test]), wanted[test], wanted[train].mean(dim=0))
+    return Perception(about, network), figures
+
+
+class Course:
+    """A training on its way: a network, its optimiser, and how many epochs are done."""
+
+    def __init__(self, network: Network, config: PerceivingConfig, weigh: Tensor, count: int) -> None:
+        self.network, self.config, self.weigh, self.count = network, config, weigh, count
+        self.steps = config.epochs * math.ceil(count / config.batch)
+        self.weights = list(network.parameters())
+        self.optimiser = torch.optim.AdamW(self.weights, lr=config.learning_rate, weight_decay=config.weight_decay)
+        self.epoch = self.step = 0
+
+    def run(self, seen: Tensor, alphas: Tensor, wanted: Tensor) -> None:
+        """One epoch: every lesson once, in an order of the seed and the epoch."""
+        order = torch.randperm(self.count, generator=torch.Generator().manual_seed(1_000_003 * self.config.seed + self.epoch))
+        for rows in order.split(self.config.batch):
+            for group in self.optimiser.param_groups:
+                group["lr"] = self.config.learning_rate * _rate(self.step, self.steps)
+            loss = ((self.network(seen[rows], alphas[rows]) - wanted[rows]) @ self.weigh).square().sum(dim=1).mean()
+            self.optimiser.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(self.weights, 1.0)
+            self.optimiser.step()
+            self.step += 1
+        self.epoch += 1
+
+    def keep(self, place: Place) -> None:
+        """Write where the training stands."""
+        from safetensors.torch import save
+
+        tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        for number, weight in enumerate(self.weights):
+            state = self.optimiser.state[weight]
+            tensors |= {f"{name}.{number}": state[name] for name in ("exp_avg", "exp_avg_sq", "step")}
+        told = torch.tensor([self.epoch, self.step])
+        place.write_bytes(save({name: value.clone().contiguous() for name, value in (tensors | {"told": told}).items()}))
+
+    def resume(self, place: Place) -> None:
+        """Stand where `keep` wrote. Raises WeightsError for a file that is broken."""
+        from safetensors import SafetensorError
+        from safetensors.torch import load
+
+        try:
+            tensors = load(place.read_bytes())
+            self.epoch, self.step = (int(value) for value in tensors["told"])
+            self.network.load_state_dict({name: tensors[f"network.{name}"] for name in self.network.state_dict()})
+            for number, weight in enumerate(self.weights):
+                self.optimiser.state[weight] = {name: tensors[f"{name}.{number}"] for name in ("exp_avg", "exp_avg_sq", "step")}
+        except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
+            reason = (str(error).splitlines() or [""])[0]
+            raise WeightsError(f"{place.uri} is no training to go on from ({reason}): delete it to begin anew") from None
+
+
+def _key(about: PerceptionAbout, lessons: Lessons, config: PerceivingConfig) -> str:
+    """A name that changes with what is trained on and how."""
+    told = [about.made_for, dict(about.directions), len(lessons), float(lessons.ws.sum()), asdict(config)]
+    return f"perceiving-{hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]}"
 
 
 def _rate(step: int, steps: int) -> float:

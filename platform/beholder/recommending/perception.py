@@ -218,6 +218,13 @@ def place_of(about: PerceptionAbout, workspace: "Workspace") -> Place:
     return workspace.models / "perception" / f"{about.generator}-{about.encoder_id}.safetensors"
 
 
+def add_figures(place: Place, figures: Mapping[str, float]) -> None:
+    """Put what was measured on the card beside a perception's file; what is on it already stays."""
+    card = json.loads(_card(place).read_bytes())
+    whole = card | {"figures": card.get("figures", {}) | dict(figures)}
+    _card(place).write_bytes((json.dumps(whole, indent=2) + "\n").encode())
+
+
 def mark(direction: Direction) -> str:
     """A short text that changes with what a direction does."""
     told = f"{direction.space} {direction.layers} {list(direction.vector.shape)}".encode()
