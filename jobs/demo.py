@@ -2,43 +2,161 @@
 
 import importlib.resources
 import shlex
+import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from beholder import cli
+import pandas as pd
+
+from beholder import cli, plots
 from beholder.config import setting
+from beholder.editing.directions.edit import write
 from beholder.encoder import EncoderConfig
-from beholder.errors import BeholderError
+from beholder.errors import BeholderError, ConfigError
+from beholder.jobs import _visit, recommend
+from beholder.portraits.visitors import Visitor
 from beholder.runs import Run, log
+
+_FACE = "seed-7"
 
 
 @dataclass(frozen=True)
 class Settings:
-    workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
+    once: bool = setting(False, "end after the recommendation, instead of serving on until Ctrl-C")
+    port: int = setting(8000, "where the page is served")
+    rounds: int = setting(8, "questions that the simulated person answers")
+    attribute: str = setting("attractive", "what that person chooses by: attractive, smart or trustworthy")
+    workspace: str = setting("workspace", "folder that holds tables, models, runs and choices")
     encoder: EncoderConfig = setting(EncoderConfig(), "which CLIP")
+
+    def __post_init__(self) -> None:
+        if not 0 < self.port < 65536:
+            raise ConfigError(f"port must be between 1 and 65535, got {self.port}")
+        if self.rounds < 1:
+            raise ConfigError(f"rounds must be at least 1, got {self.rounds}")
+
+
+class Steps:
+    """What was done, and how long each step took."""
+
+    def __init__(self, count: int) -> None:
+        self.count, self.lines, self._began = (
+            count,
+            ["# Demo", "", "| step | command | seconds |", "|---|---|---:|"],
+            time.monotonic(),
+        )
+        self.done = 0
+
+    def begin(self, what: str, command: str) -> None:
+        """Say what comes now."""
+        self.done += 1
+        self._step, self._what, self._command = time.monotonic(), what, command
+        print(f"\n{self.done}/{self.count} {what}\n$ {command}", flush=True)
+        log.info("%s", command)
+
+    def end(self) -> None:
+        """Say how long it took."""
+        seconds = time.monotonic() - self._step
+        self.lines.append(f"| {self._what} | `{self._command}` | {seconds:.0f} |")
+        print(f"({seconds:.0f} s)", flush=True)
+
+    @property
+    def seconds(self) -> float:
+        """Since the beginning."""
+        return time.monotonic() - self._began
 
 
 def main(settings: Settings, run: Run) -> None:
     sample = Path(str(importlib.resources.files("beholder.data"))) / "sample"
     encoder = [f"encoder={settings.encoder.name}", *_weights(settings.encoder)]
-    steps = [
+    network = ["train", "taste=mlp", "train.workers=2", "taste.mlp.ensemble=1", "taste.mlp.fit.epochs=10", *encoder]
+    batch = [
         ("Read what 24 simulated people said of 600 portraits", ["import", f"source={sample}", f"images={sample}"]),
-        ("Embed the portraits", ["embed", *encoder]),
+        ("Embed the portraits (Ray Data)", ["embed", *encoder]),
+        ("Try two settings of a network on each person (Ray Tune)", ["tune", "taste=mlp", "tune.trials=2", *encoder]),
+        ("Fit a network by two processes (Ray Train)", network),
         ("See whether each person's own taste beats everybody's, on portraits it never saw", ["evaluate", "taste=bayes", *encoder]),
         ("Fit every person's taste and keep it", ["train", "taste=bayes", *encoder]),
     ]
-    lines = ["# Demo", ""]
-    for number, (what, words) in enumerate(steps, start=1):
+    steps = Steps(len(batch) + 2)
+    for what, words in batch:
         words = [*words, f"workspace={settings.workspace}"]
         command = f"beholder {shlex.join(words)}"
-        print(f"\n{number}/{len(steps)} {what}\n$ {command}", flush=True)
-        log.info("%s", command)
+        steps.begin(what, command)
         if cli.main(words):
             raise BeholderError(f"the demo stops here: {command} failed")
-        lines.append(f"{number}. {what}: `{command}`")
-    run.metrics({"steps": len(steps)})
+        steps.end()
+    words = [*encoder, "parts.taste=bayes", f"parts.attribute={settings.attribute}", f"port={settings.port}"]
+    words.append(f"workspace={settings.workspace}")
+    address = f"http://127.0.0.1:{settings.port}/"
+    steps.begin("Serve editor, encoder and ranker (Ray Serve)", f"beholder serve {shlex.join(words)}")
+    with _visit.served(words, address, Path(run.place.path) / "serve.log") as server:
+        steps.end()
+        visit(settings, run, steps, address, sample)
+        print(f"\nDone in {steps.seconds:.0f} s. What each step did is in its run folder; the whole of it in {run.place.uri}")
+        if settings.once:
+            return
+        print(f"The page is {address}  Ctrl-C ends it.", flush=True)
+        _stay(server)
+
+
+def visit(settings: Settings, run: Run, steps: Steps, address: str, sample: Path) -> None:
+    """A simulated person answers questions, and is recommended an edit, which is judged by what is true of them."""
+    person = _steady(sample)
+    visitor = Visitor.of_sample(sample, person, attribute=settings.attribute)
+    client = _visit.Client(address, person)
+    steps.begin(
+        f"A simulated person of the study, {person[:8]}, answers {settings.rounds} questions about {_FACE}",
+        f"curl '{address}v1/questions?user_id={person}&image_id={_FACE}'",
+    )
+    rounds = []
+    for number in range(1, settings.rounds + 1):
+        rounds.append(client.answer(_FACE, visitor))
+        one, other = recommend.name(rounds[-1].left), recommend.name(rounds[-1].right)
+        print(f"  {number}. {one} | {other}: {rounds[-1].choice} ({rounds[-1].seconds:.1f} s)", flush=True)
+    found = client.recommend(_FACE)
+    best = found["recommendations"][0]
+    original, picture = client.picture(f"/v1/images/{_FACE}"), client.picture(best["picture"])
+    true = visitor.utilities([original, picture])
+    steps.end()
+    name = recommend.name(best["edit"])
+    print(f"Recommended: {name}; preferred to the portrait as it is with probability {best['probability']:.2f}, it is thought.")
+    for reason in found["reasons"]:
+        print(f"  {reason}")
+    print(
+        f"In truth this simulated person likes it {true[1] - true[0]:+.2f} standard deviations better than the portrait as it is."
+    )
+    run.results(pd.DataFrame([{**vars(each), "left": write(each.left), "right": write(each.right)} for each in rounds]))
+    run.metrics(
+        {
+            "seconds": round(steps.seconds, 1),
+            "rounds": len(rounds),
+            "edit": name,
+            "probability": best["probability"],
+            "liked.better": float(true[1] - true[0]),
+        }
+    )
+    captions = [("as it is", ""), (name, f"{best['probability']:.0%} over it as it is")]
+    plots.save(run.place, "recommended", plots.row([original, picture], captions, title=f"For {person[:8]}"))
+    lines = [*steps.lines, "", f"Recommended: {name}", "", "![recommended](figures/recommended.png)", "", f"The page: {address}"]
     run.summary("\n".join(lines) + "\n")
-    print("\nDone. Tables and tastes are in the workspace, what each step did is in its run folder.")
+
+
+def _steady(sample: Path) -> str:
+    """Who of the sample's people has a taste and said most."""
+    known = pd.read_csv(sample / "truth.csv").query("kind == 'steady'")
+    return str(known.loc[known["comparisons"].idxmax(), "user_id"])
+
+
+def _stay(server: subprocess.Popen) -> None:
+    """Until Ctrl-C, which the server hears as well."""
+    try:
+        code = server.wait()
+    except KeyboardInterrupt:
+        print("\nStopping.", flush=True)
+        return
+    raise BeholderError(f"the server stopped by itself (exit code {code})")
 
 
 def _weights(encoder: EncoderConfig) -> list[str]:

@@ -1,5 +1,6 @@
 """`beholder recommend`: the edit of an image that a person will like most, how sure that is, and what speaks for it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -50,7 +51,7 @@ def show(desk: Desk, image_id: str, user_id: str, run: Run, *, out: str | None) 
     place = out or f"{run.place.uri}/recommended.png"
     _photo.save(place, best.picture)
     shown = [best, *others[:4]]
-    captions = [("as it is", "")] + [(name(each), f"{each.probability:.0%} over it as it is") for each in shown]
+    captions = [("as it is", "")] + [(name(each.edit), f"{each.probability:.0%} over it as it is") for each in shown]
     figure = plots.row(
         [view.picture, *(each.picture for each in shown)], captions, title=f"For {user_id}, after {len(mine)} choices"
     )
@@ -61,11 +62,11 @@ def show(desk: Desk, image_id: str, user_id: str, run: Run, *, out: str | None) 
         | {key: value for key, value in _line(best).items() if key != "edit"}
     )
     lines = [
-        f"For {user_id}, after {len(mine)} choices: {name(best)}",
+        f"For {user_id}, after {len(mine)} choices: {name(best.edit)}",
         f"  liked better than the image as it is with probability {best.probability:.2f} "
         f"(utility {best.utility:+.2f} +- {best.doubt:.2f})",
         *(f"  {reason}" for reason in said),
-        *(["  next best: " + "; ".join(f"{name(each)} ({each.probability:.2f})" for each in others[:3])] * bool(others)),
+        *(["  next best: " + "; ".join(f"{name(each.edit)} ({each.probability:.2f})" for each in others[:3])] * bool(others)),
         f"  {place}; beside the image as it is and the runners-up: {run.place.uri}/figures/strip.png",
     ]
     run.summary("# Recommendation\n\n```\n" + "\n".join(lines) + "\n```\n\n![strip](figures/strip.png)\n")
@@ -73,9 +74,9 @@ def show(desk: Desk, image_id: str, user_id: str, run: Run, *, out: str | None) 
     return best
 
 
-def name(found: Recommended) -> str:
+def name(edit: Mapping[str, float]) -> str:
     """An edit as people read it."""
-    return ", ".join(f"{direction} {alpha:+g}" for direction, alpha in found.edit.items()) or "as it is"
+    return ", ".join(f"{direction.replace('_', ' ')} {alpha:+g}" for direction, alpha in edit.items()) or "as it is"
 
 
 def _line(found: Recommended) -> dict[str, float | str]:

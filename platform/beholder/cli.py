@@ -55,8 +55,13 @@ def _dispatch(words: list[str]) -> int:
     if any(word in ("-h", "--help") for word in rest):
         _print_settings(name, about, module.Settings)
         return 0
-    _run(name, module, rest)
+    _run(name, module, [_switched_on(word) for word in rest])
     return 0
+
+
+def _switched_on(word: str) -> str:
+    """--once is once=true, for who is used to it."""
+    return f"{word[2:].replace('-', '_')}=true" if word.startswith("--") and "=" not in word else word
 
 
 def _match(words: list[str], known: Commands) -> tuple[str, list[str]]:

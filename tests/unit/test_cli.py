@@ -158,3 +158,8 @@ def test_a_reader_that_goes_away(a_command, tmp_path):
     assert process.wait(timeout=30) != 0
     assert "Traceback" not in process.stderr.read()
     process.stderr.close()
+
+
+def test_a_switch_with_two_dashes_is_true(beholder) -> None:
+    said = beholder("demo", "--onc")
+    assert said.err == ["beholder: onc is not a setting of demo; did you mean once?"]

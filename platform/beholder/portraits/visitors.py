@@ -1,5 +1,6 @@
 """Visitors: the sample's simulated people looking at pictures that others made, and choosing by the taste that is known of them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -32,14 +33,14 @@ class Visitor:
         return cls(user_id, weights, traits.mean(axis=0), np.maximum(traits.std(axis=0), 1e-9), shipped.reader())
 
     @torch.no_grad()
-    def utilities(self, pixels: np.ndarray) -> np.ndarray:
+    def utilities(self, pixels: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
         """How much they like pictures, uint8 RGB [N, R, R, 3]: float64 [N], of spread about 1 over portraits."""
-        rgb = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float() / 127.5 - 1
+        rgb = torch.from_numpy(np.stack(list(pixels))).permute(0, 3, 1, 2).float() / 127.5 - 1
         read = self.reader(rgb).double().numpy()
         found: np.ndarray = ((read - self.mean) / self.deviation) @ self.weights
         return found
 
     def choose(self, left: np.ndarray, right: np.ndarray) -> str:
         """left or right, of two pictures uint8 RGB [R, R, 3]: the one they like better, without noise."""
-        both = self.utilities(np.stack([left, right]))
+        both = self.utilities([left, right])
         return "left" if both[0] >= both[1] else "right"
