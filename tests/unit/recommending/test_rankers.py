@@ -1,64 +1,164 @@
-"""Rankers find a taste that is known: everybody likes one direction, and one person the other way round."""
+"""Every kind of ranker signs the contract; what `bayes` does besides; rankers that know nobody; the registry's refusals."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from ranker_suite import DIRECTIONS, TASTE, RankerContract, agreement, choices, everybody, options
 
+from beholder.errors import ChoiceError, ConfigError
 from beholder.recommending.options import Event, Options
-from beholder.recommending.rankers import beginning, kinds
+from beholder.recommending.rankers import bayes, beginning, kinds, registry
 from beholder.recommending.rankers.bayes import BayesConfig
+from beholder.recommending.rankers.contract import About
 from beholder.recommending.rankers.kinds import RankerConfig
-
-DIRECTIONS = ("smile", "hat", "age")
-SHOW = np.random.default_rng(1).normal(size=(3, 6))
-
-
-def options(count: int, seed: int) -> Options:
-    alphas = np.random.default_rng(seed).normal(size=(count, 3)).astype(np.float32)
-    return Options(alphas, (alphas @ SHOW).astype(np.float32), DIRECTIONS, np.zeros(6, np.float32))
+from beholder.recommending.rankers.ranknet import RankNetConfig
+from beholder.recommending.rankers.trees import TreesConfig
+from beholder.storage import Place
 
 
-def events(people: int = 12, each: int = 40) -> list[Event]:
-    dice, found = np.random.default_rng(2), []
-    for person in range(people):
-        taste = np.array([2.0, 0.0, 0.0]) * (-1 if person == 0 else 1)
-        for number in range(each):
-            both = options(2, 1000 * person + number)
-            gap = (both.alphas[0] - both.alphas[1]) @ taste
-            found.append(Event(f"person {person}", "face", both[0], both[1], float(dice.random() < 1 / (1 + np.exp(-gap)))))
-    return found
+class TestLogistic(RankerContract):
+    config = RankerConfig(kind="logistic")
 
 
-@pytest.fixture(scope="module", params=list(kinds.KINDS))
-def ranker(request):
-    return kinds.fit(events(), RankerConfig(kind=request.param))
+class TestLightGBM(RankerContract):
+    config = RankerConfig(kind="lightgbm", lightgbm=TreesConfig(trees=60))
 
 
-def test_what_everybody_likes_is_found(ranker):
-    shown = options(60, 7)
-    for user_id in ("person 3", "a stranger"):
-        assert np.corrcoef(ranker.utilities(user_id, shown), shown.alphas[:, 0])[0, 1] > 0.7
+class TestRankNet(RankerContract):
+    config = RankerConfig(kind="ranknet", ranknet=RankNetConfig(steps=150))
 
 
-def test_what_is_preferred_is_a_probability_that_follows_the_utility(ranker):
-    shown = options(20, 8)
-    chances = ranker.preferred("person 3", shown, shown.base)
-    assert ((chances >= 0) & (chances <= 1)).all()
-    assert np.corrcoef(chances, ranker.utilities("person 3", shown))[0, 1] > 0.6
+class TestBayes(RankerContract):
+    config = RankerConfig(kind="bayes")
+    doubts = True
+
+    def test_it_understands_who_is_otherwise(self, fitted):
+        assert agreement(fitted, "person 0", -TASTE) > 0.5
+
+    def test_doubt_shrinks_with_choices(self, ranker):
+        shown = options(30, 8)
+        before = (ranker.joint("ana", shown).roots ** 2).sum()
+        for event in choices("ana", 20):
+            ranker.tell(event)
+        assert (ranker.joint("ana", shown).roots ** 2).sum() < 0.7 * before
 
 
-def test_the_bayesian_one_understands_who_is_otherwise_and_learns_on():
-    found = kinds.fit(events(), RankerConfig(kind="bayes"))
-    shown = options(60, 7)
-    assert np.corrcoef(found.utilities("person 0", shown), shown.alphas[:, 0])[0, 1] < -0.3
-    both = options(2, 5)
-    before = np.subtract(*found.utilities("new", both))
-    found.tell(Event("new", "face", both[0], both[1], 1.0))
-    assert np.subtract(*found.utilities("new", both)) > before
+def test_a_taste_that_changes_is_followed_faster_where_choices_fade():
+    found = {}
+    for half_life in (None, 200.0, 20.0):
+        ranker = beginning.begin(options(50, 9), BayesConfig(components=3, half_life=half_life))
+        for user_id, seed in (("ana", 51), ("ben", 52), ("eve", 53)):
+            for event in choices(user_id, 80, taste=TASTE, seed=seed) + choices(user_id, 25, taste=-TASTE, seed=seed + 10):
+                ranker.tell(event)
+        found[half_life] = np.mean([agreement(ranker, user_id, -TASTE) for user_id in ("ana", "ben", "eve")])
+    assert found[None] < 0.5 < found[200.0] < found[20.0]
+
+
+def test_choices_fade_by_half_in_a_half_life():
+    ranker = beginning.begin(options(50, 9), BayesConfig(components=3, half_life=10))
+    for event in choices("ana", 30):
+        ranker.tell(event)
+    start = ranker.belief("ana").mean - ranker.prior.mean
+    both = options(1, 1)
+    for _ in range(11):  # nothing is learned from one edit beside itself; it fades before each
+        ranker.tell(Event("ana", "face", both, both, 1.0))
+    np.testing.assert_allclose(ranker.belief("ana").mean - ranker.prior.mean, start * 0.5**1.1, atol=1e-9)
+
+
+def test_half_lives_that_are_none_are_refused():
+    for wrong in (0.0, -1.0, float("nan")):
+        with pytest.raises(ConfigError, match="half_life"):
+            BayesConfig(half_life=wrong)
 
 
 def test_a_ranker_that_knows_nobody_begins_even_and_learns():
     shown = options(200, 9)
-    fresh = beginning.begin(shown, BayesConfig(components=3))
-    assert not fresh.utilities("ana", shown).any()
-    learned = beginning.learn(events(people=2)[40:], shown, BayesConfig(components=3))
-    assert np.corrcoef(learned.utilities("person 1", shown), shown.alphas[:, 0])[0, 1] > 0.7
+    config = BayesConfig(components=3)
+    assert not beginning.begin(shown, config).utilities("ana", shown).any()
+    learned = beginning.learn(everybody()[30:90], shown, config)
+    assert agreement(learned, "person 1") > 0.7
+    assert "person 5" not in learned.beliefs
+
+
+def test_with_enough_people_their_choices_become_the_prior():
+    shown = options(200, 9)
+    assert agreement(beginning.learn(everybody(), shown, BayesConfig(components=3)), "a stranger") > 0.7
+
+
+def test_squares_are_thought_rarer_than_slopes():
+    shown = options(50, 9)
+    variances = np.diag(beginning.begin(shown, BayesConfig(components=3)).prior.covariance)
+    assert (variances[3:6] < variances[:3]).all()
+
+
+def test_an_unknown_kind_is_refused():
+    with pytest.raises(ConfigError, match="did you mean bayes"):
+        RankerConfig(kind="baies")
+    with pytest.raises(ChoiceError, match="no kind of ranker"):
+        kinds.load(About("mlp", DIRECTIONS, 6), {}, {})
+
+
+@pytest.mark.parametrize("field", ["alphas", "embeddings", "original"])
+def test_numbers_that_are_none_are_no_options(field):
+    good = options(3, 1)
+    bad = {field: np.full_like(getattr(good, field), np.nan)}
+    with pytest.raises(ChoiceError, match="finite"):
+        replace(good, **bad)
+
+
+def test_options_of_wrong_shapes_are_refused():
+    good = options(3, 1)
+    with pytest.raises(ChoiceError, match="a column for each direction"):
+        replace(good, directions=("smile",))
+    with pytest.raises(ChoiceError, match="an embedding for each of 3"):
+        replace(good, embeddings=good.embeddings[:2])
+    with pytest.raises(ChoiceError, match=r"original's embedding \[6\]"):
+        replace(good, original=good.original[:5])
+    with pytest.raises(ChoiceError, match="won must be"):
+        Event("ana", "face", good[0], good[1], 0.7)
+    with pytest.raises(ChoiceError, match="one edit on each side"):
+        Event("ana", "face", good, good[1], 1.0)
+
+
+def test_the_base_is_the_image_as_it_is():
+    base = options(3, 1).base
+    assert isinstance(base, Options)
+    assert not base.alphas.any()
+    np.testing.assert_array_equal(base.embeddings[0], base.original)
+
+
+def small() -> bayes.Bayes:
+    return bayes.fit(choices("ana", 6), BayesConfig(components=2, iterations=2))
+
+
+def test_a_ranker_stays_whole_until_another_takes_its_place(tmp_path):
+    place = Place.at(tmp_path)
+    registry.write(place, "ours", small(), made_for="portraits")
+
+    class Torn(bayes.Bayes):
+        def settings(self):
+            return {"config": {1.0}}
+
+    other = small()
+    other.tell(choices("ben", 1)[0])
+    torn = Torn(other.about, other.shape, other.prior, other.beliefs, other.config)
+    with pytest.raises(TypeError, match="not JSON"):
+        registry.write(place, "ours", torn, made_for="portraits")
+    assert list(registry.read(place, "ours").ranker.beliefs) == ["ana"]
+    registry.write(place, "ours", other, made_for="portraits")
+    assert list(registry.read(place, "ours").ranker.beliefs) == ["ana", "ben"]
+    assert len(list((tmp_path / "ours").glob("*.safetensors"))) == 1
+    assert registry.names(place) == ["ours"]
+
+
+def test_what_the_registry_refuses(tmp_path):
+    place = Place.at(tmp_path)
+    registry.write(place, "ours", small(), made_for="portraits")
+    with pytest.raises(ChoiceError, match="did you mean ours"):
+        registry.read(place, "our")
+    with pytest.raises(ChoiceError, match="edits of portraits, not of faces"):
+        registry.read(place, "ours", made_for="faces")
+    (tmp_path / "ours" / "card.json").write_text("{}")
+    with pytest.raises(ChoiceError, match="no readable ranker"):
+        registry.read(place, "ours")

@@ -62,6 +62,9 @@ class Bayes(Ranker):
         self.about.check(event.right)
         self.beliefs[event.user_id] = self._faded(event.user_id).choose(_gaps(self.shape, event, self.opinion), event.won)
 
+    def forget(self, user_id: str) -> bool:
+        return self.beliefs.pop(user_id, None) is not None
+
     def joint(self, user_id: str, options: Options) -> Joint:
         self.about.check(options)
         rows = self.shape.of(options, self.opinion.of(user_id, options) if self.opinion else None)

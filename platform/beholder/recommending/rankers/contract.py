@@ -22,6 +22,15 @@ class About:
     directions: tuple[str, ...]
     width: int
 
+    def said(self) -> dict[str, Any]:
+        """As JSON."""
+        return {"kind": self.kind, "directions": list(self.directions), "width": self.width}
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> "About":
+        """From what `said` gave. Raises KeyError or TypeError for anything else."""
+        return cls(said["kind"], tuple(said["directions"]), said["width"])
+
     def check(self, options: Options) -> None:
         """Raise ChoiceError for options of other directions or embeddings."""
         if options.directions != self.directions:
@@ -60,6 +69,9 @@ class Ranker(Protocol):
 
     def tell(self, event: Event) -> None:
         """Learn from one more choice; nobody else's utilities change. Raises ChoiceError for options that don't fit."""
+
+    def forget(self, user_id: str) -> bool:
+        """Take a person out; whether they were known. What all people share was learned from them too, and stays."""
 
     def joint(self, user_id: str, options: Options) -> Joint:
         """The utilities of C edits in units where a difference of 1 is odds of e to 1, float64.

@@ -45,6 +45,10 @@ class Logistic(Ranker):
         self.about.check(event.right)
         self.memory.add(event, self.shape)
 
+    def forget(self, user_id: str) -> bool:
+        self._own.pop(user_id, None)
+        return self.memory.rows.pop(user_id, None) is not None
+
     def joint(self, user_id: str, options: Options) -> Joint:
         self.about.check(options)
         mean = self.shape.of(options) @ (self.shared + self._weights(user_id))

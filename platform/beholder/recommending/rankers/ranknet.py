@@ -53,6 +53,10 @@ class RankNet(Ranker):
         self.about.check(event.right)
         self.memory.add(event, self.shape)
 
+    def forget(self, user_id: str) -> bool:
+        self._own.pop(user_id, None)
+        return self.memory.rows.pop(user_id, None) is not None
+
     def joint(self, user_id: str, options: Options) -> Joint:
         import torch
 
