@@ -3,8 +3,6 @@
 import contextlib
 import logging
 import os
-import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,6 +10,7 @@ import ray
 import ray.data
 from ray.exceptions import RayError
 
+from beholder import terminal
 from beholder.config import setting
 from beholder.errors import BeholderError, ConfigError
 
@@ -39,7 +38,7 @@ def connect(config: RayConfig) -> Iterator[None]:
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # Ray Data's own actors make its core print an error each
     known = None if config.address == "local" else config.address or os.environ.get("RAY_ADDRESS")
     try:
-        with _without("Set ray log level"):
+        with terminal.without("Set ray log level"):
             _init(config.address, {} if known else _local(config))
     except (ConnectionError, ValueError, RayError) as error:
         raise ConfigError(f"Ray can't be reached at {known or 'this machine'}: {str(error).splitlines()[0]}") from None
@@ -66,23 +65,6 @@ def quiet_data() -> None:
     for handler in logging.getLogger("ray.data").handlers:
         if not hasattr(handler, "baseFilename"):
             handler.setLevel(logging.ERROR)
-
-
-@contextlib.contextmanager
-def _without(note: str) -> Iterator[None]:
-    """Keep back what Ray's core itself writes to stderr, and pass it on afterwards but for lines with `note`."""
-    with tempfile.TemporaryFile() as kept:
-        stderr = os.dup(2)
-        os.dup2(kept.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-            kept.seek(0)
-            for line in kept.read().decode(errors="replace").splitlines():
-                if note not in line:
-                    print(line, file=sys.stderr)
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 from ray.serve.schema import LoggingConfig
 
+from beholder import terminal
 from beholder.errors import ConfigError
 from beholder.runs import log
 from beholder.serve import app
@@ -27,8 +28,9 @@ def running(settings: Settings) -> Iterator[None]:
     application = app.bind(settings)
     with connect(settings.ray):
         logs = LoggingConfig(log_level="WARNING", enable_access_log=False)
+        _hush()
         serve.start(http_options={"host": settings.host, "port": settings.port}, logging_config=logs)
-        logging.getLogger("ray.serve").setLevel(logging.WARNING)
+        _hush()  # again: starting has set it up anew
         handle = None
         try:
             handle = serve.run(application, name=NAME, route_prefix="/", logging_config=logs)
@@ -51,6 +53,11 @@ def _empty(handle: DeploymentHandle, seconds: float) -> None:
         log.warning("%d requests were not done after %g s, and are cut off", left, seconds)
 
 
+def _hush() -> None:
+    """Keep Serve's notes on what it does off the terminal; they stay in its log files."""
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
+
+
 def wait() -> None:
     """Until somebody stops it."""
     threading.Event().wait()
@@ -67,10 +74,11 @@ def connect(config: RayConfig) -> Iterator[None]:
     known = None if config.address == "local" else config.address or os.environ.get("RAY_ADDRESS")
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
-        if known:
-            ray.init(known, **quiet)
-        else:
-            ray.init(config.address, **quiet, num_cpus=config.cpus or None, include_dashboard=False)
+        with terminal.without("Set ray log level"):
+            if known:
+                ray.init(known, **quiet)
+            else:
+                ray.init(config.address, **quiet, num_cpus=config.cpus or None, include_dashboard=False)
     except (ConnectionError, ValueError, RayError) as error:
         raise ConfigError(f"Ray can't be reached at {known or 'this machine'}: {str(error).splitlines()[0]}") from None
     try:

@@ -1,7 +1,11 @@
-"""Pictures in a terminal, where it can: by kitty's or iTerm2's protocol, or as half blocks in 24-bit colour."""
+"""The terminal: pictures where it can show them (kitty's or iTerm2's protocol, half blocks in 24-bit colour), and less noise."""
 
 import base64
-from collections.abc import Mapping
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -56,3 +60,20 @@ def _kitty(data: bytes, columns: int) -> str:
         head = f"a=T,f=100,c={columns},m={more}" if number == 0 else f"m={more}"
         out.append(f"\x1b_G{head};{part}\x1b\\")
     return "".join(out) + "\n"
+
+
+@contextlib.contextmanager
+def without(note: str) -> Iterator[None]:
+    """Keep back what this process, its C libraries too, writes to stderr, and pass it on afterwards but for lines with `note`."""
+    with tempfile.TemporaryFile() as kept:
+        stderr = os.dup(2)
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            kept.seek(0)
+            for line in kept.read().decode(errors="replace").splitlines():
+                if note not in line:
+                    print(line, file=sys.stderr)

@@ -1,6 +1,7 @@
 """Pictures in a terminal: what each kind is sent, and what it says."""
 
 import base64
+import os
 import re
 
 import numpy as np
@@ -49,3 +50,9 @@ def test_iterm_gets_the_picture_whole():
 def test_colours_alone_give_blocks_and_nothing_gives_nothing():
     assert "▀" in terminal.inline(RED_OVER_BLUE, {"COLORTERM": "truecolor"})
     assert terminal.inline(RED_OVER_BLUE, {"TERM": "xterm"}) is None
+
+
+def test_a_note_is_kept_back_and_the_rest_passed_on(capfd):
+    with terminal.without("Set ray log level"):
+        os.write(2, b"I 1 Set ray log level from environment\nsomething else\n")
+    assert capfd.readouterr().err == "something else\n"
