@@ -14,9 +14,7 @@ from beholder.serve.settings import LOOPBACK, Settings
 def check(settings: Settings) -> None:
     """Raise ConfigError where a service without keys would be reached from elsewhere."""
     if settings.host not in LOOPBACK:
-        raise ConfigError(
-            f"host={settings.host} can be reached from elsewhere, where keys are needed; without any: host=127.0.0.1"
-        )
+        raise ConfigError(f"host={settings.host} can be reached from elsewhere, where keys are needed; without any: host=127.0.0.1")
 
 
 def api_of(graph: Graph, settings: Settings, *, house: House | None = None) -> FastAPI:
