@@ -103,7 +103,7 @@ def information(mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
         less = tail / (1 + tail)
         expected += weight * np.where(x >= 0, 1 - less, less)
         within += weight * (np.log1p(tail) + np.abs(x) * less)
-    return np.asarray(np.maximum(_entropy(expected) - within, 0) / np.log(2))
+    return np.asarray(np.clip((_entropy(expected) - within) / np.log(2), 0, 1))
 
 
 class _Out:
