@@ -12,6 +12,7 @@ COMMANDS = {
     "ask": ("beholder.jobs.ask", "two edits of an image, which is better? A few rounds, then the one you will like most"),
     "recommend": ("beholder.jobs.recommend", "the edit of an image that a person will like most, and why"),
     "choices": ("beholder.jobs.choices", "what people chose: counted, written, read, or a person forgotten"),
+    "keys": ("beholder.jobs.keys", "who may ask the service what: keys listed, made, revoked"),
     "simulate": (
         "beholder.jobs.simulate",
         "simulated people answer questions: how good recommendations become, by ranker and way of asking",

@@ -15,7 +15,8 @@ BeholderError
 ├── ChoiceError        a question or an answer that makes no sense
 │   ├── Contradiction  an answer against one that stands
 │   └── NoQuestion     a question that was never asked
-└── StoreError         a database of choices that can't be reached, or is none
+├── StoreError         a database of choices that can't be reached, or is none
+└── AccessError        a key that makes no sense, or was never made
 """
 
 
@@ -80,6 +81,10 @@ class NoQuestion(ChoiceError):
 
 
 class StoreError(BeholderError):
+    pass
+
+
+class AccessError(BeholderError):
     pass
 
 

@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from beholder.errors import ChoiceError, Contradiction, StoreError
+from beholder import keys
+from beholder.errors import AccessError, ChoiceError, Contradiction, StoreError
+from beholder.recommending.choices.keyring import Keyring
 from beholder.recommending.choices.question import Answer, Question
 from beholder.recommending.choices.store import Store
 
@@ -207,3 +209,22 @@ class StoreContract:
             connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
         with pytest.raises(StoreError, match="schema 9999, newer than this Beholder's"):
             Store(url)
+
+    def test_keys_lie_beside_the_choices(self, store, url):
+        ring = Keyring(store)
+        made = [
+            keys.make("shop", ["ask", "recommend"], now=NOON)[0],
+            keys.make("Ana's phone", ["admin"], now=NOON + timedelta(1), expires_at=NOON + timedelta(2))[0],
+        ]
+        for key in made:
+            ring.add(key)
+        other = Keyring(Store(url))
+        assert other.all() == made
+        assert other.find(made[0].key_id) == made[0]
+        assert other.find("0" * 12) is None
+        assert [other.revoke(made[0].key_id, at=NOON) for _ in range(2)] == [True, False]
+        assert [key.state(NOON) for key in ring.all()] == ["revoked", "valid"]
+        assert not ring.revoke(made[1].key_id, at=NOON + timedelta(3))  # it had expired
+        with pytest.raises(AccessError, match="is no key's id"):
+            ring.revoke("0" * 12, at=NOON)
+        other.store.close()

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from store_suite import NOON, StoreContract, answer, question
 
 from beholder.errors import ChoiceError, StoreError
+from beholder.recommending.choices.keyring import Keyring
 from beholder.recommending.choices.question import Answer, edit_of, edit_text
 from beholder.recommending.choices.store import Store
 from beholder.recommending.choices.tables import METADATA
@@ -114,3 +115,19 @@ def test_a_reader_does_not_wait_for_a_writer(tmp_path: Path):
     assert len(store.choices()) == 1
     other.close()
     store.close()
+
+
+def test_a_store_of_the_first_version_gets_a_place_for_keys(tmp_path):
+    place = tmp_path / "choices.db"
+    store = Store.at(place)
+    store.ask(question())
+    store.answer(answer())
+    store.close()
+    with sqlite3.connect(place) as connection:
+        connection.execute("DROP TABLE keys")
+        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+    connection.close()
+    again = Store.at(place)
+    assert Keyring(again).all() == []
+    assert len(again.choices("ana")) == 1
+    again.close()

@@ -41,7 +41,7 @@ class Store:
         Makes the tables where there are none, and brings older ones up to date. Raises StoreError where it can't be reached.
         """
         self.engine = _engine(url)
-        with self._writing() as connection:
+        with self.writing() as connection:
             schema.upgrade(connection)
 
     @classmethod
@@ -60,7 +60,7 @@ class Store:
 
     def ask(self, question: Question) -> None:
         """Keep a question. The same one again changes nothing; another one of its id raises Contradiction."""
-        with self._writing() as connection:
+        with self.writing() as connection:
             _ask(connection, question)
 
     def answer(self, answer: Answer) -> bool:
@@ -69,12 +69,12 @@ class Store:
         The same answer again, by the same event or another, changes nothing. Raises NoQuestion for a question that was never
         asked, Contradiction where the question is answered otherwise or the event belongs to another question.
         """
-        with self._writing() as connection:
+        with self.writing() as connection:
             return _answer(connection, answer)
 
     def undo(self, question_id: str) -> bool:
         """Take the answer to a question back; whether there was one. Raises NoQuestion for a question that was never asked."""
-        with self._writing() as connection:
+        with self.writing() as connection:
             user_id = _asked_whom(connection, question_id)
             gone = connection.execute(delete(ANSWERS).where(ANSWERS.c.question_id == question_id)).rowcount
             if gone:
@@ -83,7 +83,7 @@ class Store:
 
     def add(self, questions: list[tuple[Question, Answer | None]]) -> int:
         """Keep many questions and their answers, all or none; how many answers were new. Raises as `ask` and `answer` do."""
-        with self._writing() as connection:
+        with self.writing() as connection:
             new = 0
             for question, answer in questions:
                 _ask(connection, question)
@@ -93,7 +93,7 @@ class Store:
 
     def question(self, question_id: str) -> Question:
         """A question by its id. Raises NoQuestion for one that was never asked."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             row = connection.execute(select(QUESTIONS).where(QUESTIONS.c.question_id == question_id)).first()
         if row is None:
             raise NoQuestion(f"no question {question_id!r} was asked")
@@ -104,7 +104,7 @@ class Store:
         rows = select(QUESTIONS, ANSWERS).join(ANSWERS, ANSWERS.c.question_id == QUESTIONS.c.question_id)
         if user_id is not None:
             rows = rows.where(QUESTIONS.c.user_id == user_id)
-        with self._reading() as connection:
+        with self.reading() as connection:
             found = connection.execute(rows.order_by(QUESTIONS.c.user_id, ANSWERS.c.number, ANSWERS.c.question_id)).all()
         return [Choice(_question(row), _answered(row), row.number) for row in found]
 
@@ -112,13 +112,13 @@ class Store:
         """The questions a person was asked and has not answered, oldest first."""
         rows = select(QUESTIONS).outerjoin(ANSWERS, ANSWERS.c.question_id == QUESTIONS.c.question_id)
         rows = rows.where(QUESTIONS.c.user_id == user_id, ANSWERS.c.question_id.is_(None))
-        with self._reading() as connection:
+        with self.reading() as connection:
             found = connection.execute(rows.order_by(QUESTIONS.c.asked_at, QUESTIONS.c.question_id)).all()
         return [_question(row) for row in found]
 
     def changes(self, user_id: str) -> int:
         """How often a person's choices have changed: while it stays the same, a copy of them is fresh. 0 for somebody unknown."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             return int(connection.execute(select(PEOPLE.c.changes).where(PEOPLE.c.user_id == user_id)).scalar() or 0)
 
     def mark(self, user_id: str) -> str:
@@ -131,18 +131,18 @@ class Store:
             .limit(1)
             .scalar_subquery()
         )
-        with self._reading() as connection:
+        with self.reading() as connection:
             row = connection.execute(select(PEOPLE.c.changes, last).where(PEOPLE.c.user_id == user_id)).first()
         return "" if row is None else f"{row[0]} {row[1] or ''}".strip()
 
     def people(self) -> list[str]:
         """Everybody who was ever asked."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             return [row.user_id for row in connection.execute(select(PEOPLE.c.user_id).order_by(PEOPLE.c.user_id))]
 
     def uploaded(self, user_id: str, image_id: str, uri: str, *, at: datetime) -> None:
         """Keep that a person brought an image, and where what is kept of it lies, so that it can go when they do."""
-        with self._writing() as connection:
+        with self.writing() as connection:
             _know(connection, user_id)
             row = {"image_id": image_id, "user_id": user_id, "uri": uri, "uploaded_at": _text(at)}
             mine = (UPLOADS.c.image_id == image_id) & (UPLOADS.c.user_id == user_id)
@@ -153,7 +153,7 @@ class Store:
         """Where the images lie that this person brought and nobody else did."""
         others = select(UPLOADS.c.image_id).where(UPLOADS.c.user_id != user_id)
         own = select(UPLOADS.c.uri).where(UPLOADS.c.user_id == user_id, UPLOADS.c.image_id.not_in(others))
-        with self._reading() as connection:
+        with self.reading() as connection:
             return tuple(connection.execute(own.order_by(UPLOADS.c.uri)).scalars())
 
     def forget(self, user_id: str) -> Forgotten:
@@ -161,7 +161,7 @@ class Store:
 
         What lies at `uploads` has to be removed before: afterwards nobody knows whose it was.
         """
-        with self._writing() as connection:
+        with self.writing() as connection:
             mine = select(QUESTIONS.c.question_id).where(QUESTIONS.c.user_id == user_id)
             connection.execute(delete(UPLOADS).where(UPLOADS.c.user_id == user_id))
             answers = connection.execute(delete(ANSWERS).where(ANSWERS.c.question_id.in_(mine))).rowcount
@@ -170,13 +170,13 @@ class Store:
         return Forgotten(user_id, questions, answers)
 
     @contextmanager
-    def _writing(self) -> Iterator[Connection]:
+    def writing(self) -> Iterator[Connection]:
         """A transaction that has the right to write from its beginning, so that what it reads first stays true."""
         with _explained(self.engine), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
-    def _reading(self) -> Iterator[Connection]:
+    def reading(self) -> Iterator[Connection]:
         """What was committed so far."""
         with _explained(self.engine), self.engine.connect() as connection:
             yield connection.execution_options(**{_READS: True})

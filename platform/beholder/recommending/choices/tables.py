@@ -49,3 +49,16 @@ UPLOADS = Table(
     Column("uploaded_at", Text, nullable=False),
     Index("uploads_of_people", "user_id"),
 )
+
+# Keys of the service: of a secret only its SHA-256. scopes: with spaces between.
+KEYS = Table(
+    "keys",
+    METADATA,
+    Column("key_id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("made_at", Text, nullable=False),
+    Column("expires_at", Text),
+    Column("revoked_at", Text),
+)
