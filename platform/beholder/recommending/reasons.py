@@ -20,8 +20,9 @@ class Reason:
     def __str__(self) -> str:
         what = f"{self.direction} {self.alpha:+.3g}" + (f" ({self.means})" if self.means else "")
         if not self.asked:
-            return f"{what}: you were not asked about it yet; it is what your taste in pictures suggests"
-        return f"{what}: of {_questions(self.asked)} that differed in it, you chose this way in {self.won}"
+            return f"{what}: you were not asked about it yet; it is what your other choices and other people's suggest"
+        told = f"{what}: of {_questions(self.asked)} that differed in it, you chose this way in {self.won or 'none'}"
+        return told + ("; all choices taken together still speak for it" if 2 * self.won < self.asked else "")
 
 
 def reasons(edit: Mapping[str, float], choices: Sequence[Choice], says: Mapping[str, tuple[str, str]]) -> list[Reason]:

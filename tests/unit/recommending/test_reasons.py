@@ -34,7 +34,16 @@ def test_the_other_way_counts_the_other_side():
 def test_what_it_says():
     told, untold = Reason("smile", 1.4, 5, 4, "smiling"), Reason("hat", -2.0, 0, 0)
     assert str(told) == "smile +1.4 (smiling): of 5 questions that differed in it, you chose this way in 4"
-    assert str(untold) == "hat -2: you were not asked about it yet; it is what your taste in pictures suggests"
+    assert str(untold) == "hat -2: you were not asked about it yet; it is what your other choices and other people's suggest"
+
+
+def test_choices_that_speak_against_it_are_not_hidden():
+    said = str(Reason("smile", 1.4, 3, 1))
+    assert said == (
+        "smile +1.4: of 3 questions that differed in it, you chose this way in 1; all choices taken together still speak for it"
+    )
+    assert "of one question that differed in it, you chose this way in none;" in str(Reason("hat", 1.0, 1, 0))
+    assert "still" not in str(Reason("hat", 1.0, 2, 1))
 
 
 def test_an_edit_of_nothing_needs_no_reason():

@@ -1,0 +1,180 @@
+"""Simulated people choose by their taste, and what becomes of them is told right: courses, goals, and who knew what before."""
+
+import numpy as np
+import pytest
+
+from beholder.errors import ConfigError
+from beholder.portraits import traits
+from beholder.recommending import outcomes, simulated, simulation
+from beholder.recommending.candidates import CandidatesConfig, candidates
+from beholder.recommending.gallery import Gallery
+from beholder.recommending.rankers import bayes, beginning
+from beholder.recommending.rankers.bayes import BayesConfig
+from beholder.recommending.rankers.contract import About, Joint, Ranker
+from beholder.recommending.simulated import PeopleConfig, Simulated
+from beholder.recommending.simulation import Course
+
+NAMES = ("smile", "older", "bigger_eyes")
+RAISED = [traits.column(name) for name in ("smile", "age", "eye_size")]
+PEOPLE = PeopleConfig(steady=9, noisy=2, drifting=1)
+
+
+@pytest.fixture(scope="module")
+def gallery() -> Gallery:
+    """Four portraits whose edits do exactly what their names say; embeddings show the traits, turned."""
+    edits = candidates(dict.fromkeys(NAMES, (-3.0, 3.0)), CandidatesConfig(count=60))
+    base = traits.sample(4, seed=1).numpy()
+    shown = np.repeat(base[:, None], len(edits), axis=1)
+    shown[:, :, RAISED] += 0.2 * edits.alphas
+    turn = np.linalg.qr(np.random.default_rng(0).normal(size=(19, 19)))[0].astype(np.float32)
+    return Gallery(edits, (10, 11, 12, 13), None, base @ turn, base, shown @ turn, shown)
+
+
+@pytest.fixture(scope="module")
+def people(gallery) -> list[Simulated]:
+    return simulated.people(PEOPLE, gallery, [2, 3], seed=5)
+
+
+class Oracle(Ranker):
+    """Knows everybody's utilities, without doubt; nothing is learned."""
+
+    def __init__(self, gallery: Gallery, truths: dict[str, np.ndarray], sign: float = 1.0) -> None:
+        self.about = About("logistic", gallery.candidates.directions, 19)
+        self.truths, self.sign, self.told = truths, sign, []
+
+    def tell(self, event):
+        self.told.append(event)
+
+    def joint(self, user_id, options):
+        felt = self.truths[user_id.split()[0]]
+        mean = self.sign * (felt[:1] if len(options) == 1 else felt[1:])
+        return Joint(mean, np.zeros((len(mean), 0)))
+
+
+def test_people_differ_by_seed_and_are_shared_out_over_images(gallery, people):
+    assert [person.image for person in people] == [2, 3] * 6
+    assert sorted(person.kind for person in people) == ["drifting"] + ["noisy"] * 2 + ["steady"] * 9
+    again = simulated.people(PEOPLE, gallery, [2, 3], seed=5)
+    np.testing.assert_array_equal(again[3].first, people[3].first)
+    others = simulated.people(PEOPLE, gallery, [2, 3], seed=6)
+    assert not {person.user_id for person in people} & {person.user_id for person in others}
+    assert not np.allclose(others[3].first, people[3].first)
+
+
+def test_what_somebody_likes_is_linear_in_what_is_seen(people, gallery):
+    """And so an edit that moves two directions is worth what both are worth alone."""
+    person = people[0]
+    worth = {tuple(row): felt for row, felt in zip(gallery.candidates.alphas.tolist(), person.first[1:], strict=True)}
+    both = next(row for row in worth if np.count_nonzero(row) == 2)
+    alone = [worth[tuple(alpha if k == own else 0.0 for k, alpha in enumerate(both))] for own in np.flatnonzero(both)]
+    assert worth[both] - person.first[0] == pytest.approx(sum(alone) - 2 * person.first[0], abs=1e-5)
+
+
+def test_only_who_drifts_changes(people):
+    for person in people:
+        moved = not np.allclose(person.first, person.last)
+        assert moved == (person.kind == "drifting")
+        np.testing.assert_allclose(person.utilities(0.5), (person.first + person.last) / 2)
+
+
+def test_choices_are_logistic_in_what_is_truly_liked():
+    person = Simulated("ana", "steady", 0, np.array([0.0, 1.0, 0.0]), np.array([0.0, 0.0, 1.0]))
+    for moment, chance in ((0.0, 1 / (1 + np.exp(-1))), (1.0, 1 / (1 + np.exp(1)))):
+        dice = np.random.default_rng(0)
+        won = np.mean([person.choose(0, 1, moment=moment, dice=dice) for _ in range(4000)])
+        assert won == pytest.approx(chance, abs=0.03)
+
+
+def test_everybody_chooses_about_their_own_image(gallery, people):
+    told = simulated.everybody(gallery, people, each=7, seed=0)
+    assert [event.user_id for event in told[:8]] == [people[0].user_id] * 7 + [people[1].user_id]
+    assert {event.image_id for event in told} == {"seed-12", "seed-13"}
+
+
+def test_who_knows_everything_has_no_regret_and_who_knows_it_the_wrong_way_has_all(gallery, people):
+    truths = {person.user_id: person.first for person in people}
+    person = next(person for person in people if person.kind == "steady")
+    right = simulation.play(Oracle(gallery, truths), "random", person, gallery, rounds=3, seed=0)
+    assert not right.regret.any()
+    np.testing.assert_array_equal(right.accuracy, 1)
+    best = person.first.max() - person.first[0]
+    np.testing.assert_allclose(right.preferred, 1 / (1 + np.exp(-best)))
+    wrong = simulation.play(Oracle(gallery, truths, -1.0), "random", person, gallery, rounds=3, seed=0)
+    np.testing.assert_allclose(wrong.regret, 1)
+    np.testing.assert_array_equal(wrong.accuracy, 0)
+    np.testing.assert_allclose(wrong.regret_logits, np.ptp(person.first))
+
+
+def test_held_out_pairs_are_never_asked(gallery, people):
+    ranker = Oracle(gallery, {person.user_id: person.first for person in people})
+    simulation.play(ranker, "random", people[0], gallery, rounds=200, seed=3)
+    rows = {tuple(alphas): row for row, alphas in enumerate(gallery.candidates.alphas.tolist())}
+    asked = {frozenset(rows[tuple(side.alphas[0].tolist())] for side in (event.left, event.right)) for event in ranker.told}
+    held_out = {frozenset(pair) for pair in simulation.held_out(60, seed=3).tolist()}
+    assert len(held_out) == 300
+    assert not asked & held_out
+
+
+def test_a_ranker_learns_in_its_rounds_and_starts_anew_with_each_strategy(gallery, people):
+    ranker = beginning.begin(simulated.options(gallery, 2), BayesConfig(components=4))
+    courses = [simulation.play(ranker, "eubo", person, gallery, rounds=12, seed=k) for k, person in enumerate(people)]
+    regret = simulation.curves(courses, "regret").mean(axis=0)
+    assert regret[12] < 0.6 * regret[0]
+    other = simulation.play(ranker, "random", people[0], gallery, rounds=1, seed=0)
+    assert other.accuracy[0] == courses[0].accuracy[0] == 0.5
+
+
+def test_others_choices_help_from_the_start(gallery, people):
+    others = simulated.people(PeopleConfig(steady=30, noisy=0, drifting=0), gallery, [0, 1], seed=8)
+    ranker = bayes.fit(simulated.everybody(gallery, others, each=30, seed=0), BayesConfig(components=4, iterations=5))
+    start = np.mean([simulation.play(ranker, "random", each, gallery, rounds=1, seed=0).accuracy[0] for each in people])
+    assert start > 0.6
+
+
+def course(*regret: float, preferred: float = 0.85) -> Course:
+    values = np.array(regret)
+    return Course(values, values, np.full(len(values), preferred), np.full(len(values), 0.5))
+
+
+def test_goals_are_held_to_what_was_found():
+    falling = np.linspace(0.5, 0.1, 21)
+    found = {
+        ("bayes", "random"): [course(*falling), course(*falling + 0.02)],
+        ("bayes", "eubo"): [course(*falling[::2], *[0.05] * 10), course(*falling[::2], *[0.05] * 10)],
+        ("logistic", "random"): [course(*falling + 0.1), course(*falling + 0.2)],
+        ("logistic", "champion"): [course(*falling[::2], *[0.05] * 10), course(*falling[::2] - 0.1, *[0.2] * 10)],
+    }
+    told = outcomes.goals(found)
+    assert [goal.reached for goal in told] == [True, False, True, True, False]
+    assert told[2].found == "eubo 10"
+    assert "nearest after 0: -0.1400 [-0.1800, -0.1000]" in told[3].found
+
+
+def test_a_level_is_reached_where_regret_stays_below_it():
+    assert outcomes.rounds_to_reach([course(0.4, 0.1, 0.3, 0.2, 0.2, 0.1)], 0.2) == 3
+    assert outcomes.rounds_to_reach([course(0.4, 0.3)], 0.2) is None
+
+
+def test_means_and_leads_have_intervals_over_people():
+    dice = np.random.default_rng(0)
+    some = [course(value, 0.0) for value in dice.normal(0.5, 0.1, 400)]
+    first, last = outcomes.means(some, "regret")
+    assert (last.mean, last.low, last.high) == (0, 0, 0)
+    assert first.high - first.low == pytest.approx(2 * 1.96 * 0.1 / 20, rel=0.15)
+    more = [Course(each.regret + 0.1, each.regret, each.preferred, each.accuracy) for each in some]
+    lead = outcomes.lead(more, some, "regret")[0]
+    assert lead.low == pytest.approx(0.1)
+    assert lead.high == pytest.approx(0.1)
+
+
+def test_the_table_has_a_row_for_everybody_and_every_round(people):
+    table = outcomes.table({("bayes", "eubo"): [course(0.4, 0.2)] * len(people)}, people)
+    assert len(table) == 2 * len(people)
+    assert list(table.columns[:5]) == ["ranker", "strategy", "user_id", "kind", "rounds"]
+
+
+def test_people_that_are_none_are_refused():
+    with pytest.raises(ConfigError, match="at least 1"):
+        PeopleConfig(steady=0, noisy=0, drifting=0)
+    with pytest.raises(ConfigError, match="attractive, smart, trustworthy"):
+        PeopleConfig(attribute="kind")
