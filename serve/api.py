@@ -133,9 +133,8 @@ def create(
     )
     async def bring(request: Request) -> wire.Image:
         wanted, data = await _brought(request)
-        if wanted.seed is not None:
+        if "seed" in wanted.model_fields_set:
             return wire.Image.of(await soon(graph.face(f"seed-{wanted.seed}")))
-        assert wanted.user_id is not None
         face = await within(limits.photo_seconds, graph.bring(data, wanted.user_id, aligned=wanted.aligned))
         return wire.Image.of(face)
 
@@ -217,10 +216,10 @@ def create(
     @app.post("/v1/predictions", dependencies=[recommend], responses=told(404), tags=["recommendations"])
     async def predictions(sent: wire.Predict) -> wire.Predictions:
         """How images stand with a person on an attribute or a question in words, beside typical faces."""
-        given: list[str | bytes] = [*(sent.image_ids or []), *map(_decoded, sent.images or [])]
+        given: list[str | bytes] = [*sent.image_ids, *map(_decoded, sent.images)]
         if len(given) > limits.images:
             raise Problem(422, f"expected at most {limits.images} images, got {len(given)}")
-        asked = {"attribute": sent.attribute or "", "question": sent.question or ""}
+        asked = {"attribute": sent.attribute, "question": sent.question}
         found = await bounded(lambda: graph.predict(sent.user_id, given, **asked))
         return wire.Predictions.of(found, sent.image_ids)
 
@@ -266,14 +265,14 @@ async def _brought(request: Request) -> tuple[wire.Bring, bytes]:
     try:
         if kind == "application/json":
             wanted = wire.Bring.model_validate_json(await request.body())
-            return wanted, _decoded(wanted.image) if wanted.image is not None else b""
+            return wanted, _decoded(wanted.image)
         if kind == "multipart/form-data":
             async with request.form(max_files=1, max_fields=4, max_part_size=4096) as form:
                 file = form.get("file")
                 if not isinstance(file, UploadFile):
                     raise Problem(422, "expected the photo as the part `file`")
                 fields = {name: value for name, value in form.items() if name != "file" and isinstance(value, str)}
-                return wire.Bring.model_validate({**fields, "image": ""}), await file.read()
+                return wire.Bring.model_validate_strings({**fields, "image": ""}), await file.read()
     except ValidationError as error:
         said = "; ".join(f"{'.'.join(map(str, each['loc'])) or 'body'}: {each['msg']}" for each in error.errors()[:5])
         raise Problem(422, said[:1000]) from None

@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from beholder.errors import (
     BeholderError,
@@ -94,7 +95,10 @@ def install(app: FastAPI, *, retry_seconds: int) -> None:
 
     async def refused(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
-        return answer(Problem(error.status_code, str(error.detail)[:500], error.headers))
+        headers = {name.title(): value for name, value in (error.headers or {}).items()}
+        if error.status_code == 405:
+            headers["Allow"] = _allowed(app, request) or "GET, HEAD"
+        return answer(Problem(error.status_code, str(error.detail)[:500], headers))
 
     for kind in (Problem, Busy, Late, TimeoutError, BeholderError, Exception):
         app.add_exception_handler(kind, broken)
@@ -106,3 +110,9 @@ def told(*statuses: int) -> dict[int | str, dict[str, object]]:
     """These statuses for the OpenAPI document."""
     content = {MEDIA: {"schema": {"$ref": "#/components/schemas/ProblemBody"}}}
     return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
+
+
+def _allowed(app: FastAPI, request: Request) -> str:
+    """The methods that the routes of this path take, all of them."""
+    matching = (route for route in app.routes if route.matches(request.scope)[0] is not Match.NONE)
+    return ", ".join(sorted({method for route in matching for method in getattr(route, "methods", None) or ()}))

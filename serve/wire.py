@@ -20,24 +20,27 @@ Edit = dict[str, float]
 
 
 class Sent(BaseModel):
-    """What comes in: nothing unknown, no number that is none."""
+    """What comes in: nothing unknown, no number that is none, nothing taken for what it is not."""
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, strict=True)
 
 
 class Bring(Sent):
     """A photo, or a seed of the generator."""
 
-    user_id: UserId | None = Field(None, description="who brings the photo; not needed for a seed")
-    image: str | None = Field(None, description="the photo's file in base64")
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["seed"]}, {"required": ["image", "user_id"]}]})
+
+    user_id: UserId = Field("", description="who brings the photo; not needed for a seed")
+    image: str = Field("", description="the photo's file in base64", json_schema_extra={"contentEncoding": "base64"})
     aligned: bool = Field(False, description="the photo is cut out around a face already")
-    seed: int | None = Field(None, ge=0, lt=2**32, strict=True)
+    seed: int = Field(0, ge=0, lt=2**32)
 
     @model_validator(mode="after")
     def one_of_both(self) -> "Bring":
-        if (self.image is None) == (self.seed is None):
+        given = self.model_fields_set
+        if ("image" in given) == ("seed" in given):
             raise ValueError("give either image, a photo in base64, or seed, a number")
-        if self.image is not None and self.user_id is None:
+        if "image" in given and not self.user_id:
             raise ValueError("a photo needs the user_id of who brings it")
         return self
 
@@ -56,23 +59,33 @@ class Want(Sent):
 
     user_id: UserId
     image_id: ImageId
-    count: int = Field(4, ge=1, le=1000, strict=True)
+    count: int = Field(4, ge=1, le=1000)
 
 
 class Predict(Sent):
     """Images to be scored for a person, on an attribute or a question in words."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "allOf": [
+                {"oneOf": [{"required": ["image_ids"]}, {"required": ["images"]}]},
+                {"oneOf": [{"required": ["attribute"]}, {"required": ["question"]}]},
+            ]
+        }
+    )
+
     user_id: UserId
-    image_ids: list[ImageId] | None = Field(None, min_length=1)
-    images: list[str] | None = Field(None, min_length=1, description="files in base64")
-    attribute: str | None = Field(None, min_length=1, max_length=200)
-    question: str | None = Field(None, min_length=1, max_length=200)
+    image_ids: list[ImageId] = Field([], min_length=1)
+    images: list[str] = Field([], min_length=1, description="files in base64")
+    attribute: str = Field("", min_length=1, max_length=200)
+    question: str = Field("", min_length=1, max_length=200)
 
     @model_validator(mode="after")
     def one_of_each(self) -> "Predict":
-        if (self.image_ids is None) == (self.images is None):
+        given = self.model_fields_set
+        if ("image_ids" in given) == ("images" in given):
             raise ValueError("give either image_ids or images, files in base64")
-        if (self.attribute is None) == (self.question is None):
+        if ("attribute" in given) == ("question" in given):
             raise ValueError('give either attribute, or question, in words such as "a friendly face"')
         return self
 
@@ -258,11 +271,11 @@ class Predictions(BaseModel):
     taste: str
 
     @classmethod
-    def of(cls, found: Verdicts, image_ids: list[str] | None) -> "Predictions":
+    def of(cls, found: Verdicts, image_ids: list[str]) -> "Predictions":
         rows = [
             Prediction(
-                image_id=None if image_ids is None else image_ids[row],
-                index=row if image_ids is None else None,
+                image_id=image_ids[row] if image_ids else None,
+                index=None if image_ids else row,
                 score=each.utility,
                 uncertainty=each.doubt,
                 probability=each.probability,

@@ -183,7 +183,15 @@ def test_forged_questions_and_strategies(client):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("choice", "both"), ("choice", None), ("response_seconds", -1), ("response_seconds", "NaN"), ("event_id", ""), ("alpha", 1)],
+    [
+        ("choice", "both"),
+        ("choice", None),
+        ("response_seconds", -1),
+        ("response_seconds", "NaN"),
+        ("response_seconds", False),
+        ("event_id", ""),
+        ("alpha", 1),
+    ],
 )
 def test_answers_that_make_no_sense(client, name, value):
     question = client.get("/v1/questions?user_id=mal&image_id=seed-7").json()
@@ -234,3 +242,4 @@ def test_paths_and_methods_that_are_not_there(client):
     answer = client.put("/v1/choices", json={})
     refused(answer, 405)
     assert answer.headers["allow"] == "POST"
+    assert client.put("/v1/users/ana", json={}).headers["allow"] == "DELETE, GET"
