@@ -71,15 +71,16 @@ def open_lessons(
     own, parts = folder / _key(directions, config, made_for), []
     away = None
     for start in range(0, samples, _PART):
-        place = own / f"{start:07d}.npz"
+        count = min(_PART, samples - start)
+        place = own / (f"{start:07d}.npz" if count == _PART else f"{start:07d}-{count}.npz")
         if place.is_file():
             parts.append(_parse(place.read_bytes()))
         else:
             away = _away(editor, config) if away is None else away
-            parts.append(_draw(editor, encoder, config, start, away))
+            parts.append(_draw(editor, encoder, config, start, count, away))
             place.write_bytes(_dump(parts[-1]))
-        progress(min(_PART, samples - start))
-    whole = {name: np.concatenate([part[name] for part in parts])[:samples] for name in parts[0]}
+        progress(count)
+    whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return Lessons(directions, **{name: value.astype(np.float32) for name, value in whole.items()})
 
 
@@ -95,20 +96,22 @@ def random_alphas(ranges: list[tuple[float, float]], count: int, *, originals: f
     return alphas
 
 
-def _draw(editor: StyleGAN, encoder: Embedder, config: LessonsConfig, start: int, away: np.ndarray | None) -> dict[str, np.ndarray]:
+def _draw(
+    editor: StyleGAN, encoder: Embedder, config: LessonsConfig, start: int, count: int, away: np.ndarray | None
+) -> dict[str, np.ndarray]:
     dice = np.random.default_rng([config.seed, start])
-    latent = editor.generate([int(seed) for seed in dice.integers(0, 2**32, _PART)])
+    latent = editor.generate([int(seed) for seed in dice.integers(0, 2**32, count)])
     if away is not None:
-        mixed = dice.normal(size=(_PART, len(away))) / np.sqrt(len(away)) * (dice.random(_PART) < config.inverted)[:, None]
+        mixed = dice.normal(size=(count, len(away))) / np.sqrt(len(away)) * (dice.random(count) < config.inverted)[:, None]
         shift = torch.from_numpy(np.einsum("na,arw->nrw", mixed, away).astype(np.float32)).to(latent.ws)
         latent = Latent(latent.ws + shift, latent.z)
     ranges = [slider.range for slider in editor.directions.values()]
-    alphas = random_alphas(ranges, _PART, originals=config.originals, dice=dice)
+    alphas = random_alphas(ranges, count, originals=config.originals, dice=dice)
     names = list(editor.directions)
     edits = [{names[k]: float(row[k]) for k in np.flatnonzero(row)} for row in alphas]
     embeddings = [
         _look(editor, encoder, latent[at : at + config.batch], edits[at : at + config.batch], config)
-        for at in range(0, _PART, config.batch)
+        for at in range(0, count, config.batch)
     ]
     kept = {"ws": latent.ws.cpu().numpy(), "alphas": alphas, "embeddings": np.concatenate(embeddings)}
     return {name: value.astype(np.float16 if name != "alphas" else np.float32) for name, value in kept.items()}

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SHIPPED = "portraits-perception"
 LIMIT = 200_000_000  # bytes of a file
+_MOST_SIZE, _MOST_BLOCKS = 65_536, 64
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,12 @@ class Sizes:
     parts: int = 64
     width: int = 512
     blocks: int = 2
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            most = _MOST_BLOCKS if name == "blocks" else _MOST_SIZE
+            if not isinstance(value, int) or not 1 <= value <= most:
+                raise ValueError(f"a network's {name} must be a whole number 1..{most}, got {value!r}")
 
 
 class Network(nn.Module):
@@ -170,11 +177,13 @@ class Perception:
     @classmethod
     def load(cls, place: Place) -> "Perception":
         """Read what `save` wrote. Raises WeightsError for anything else."""
+        from safetensors import SafetensorError
+
         data = place.read_bytes(LIMIT)
         try:
             told = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
             return cls(PerceptionAbout(**json.loads(told["about"])), _network(Sizes(**json.loads(told["sizes"])), data))
-        except (ValueError, KeyError, TypeError, RuntimeError, OverflowError) as error:
+        except (ValueError, KeyError, TypeError, RuntimeError, OverflowError, SafetensorError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise WeightsError(f"{place.uri} is not a perception: {reason}") from None
 
@@ -234,8 +243,12 @@ def mark(direction: Direction) -> str:
 def _network(sizes: Sizes, data: bytes) -> Network:
     from safetensors.torch import load
 
-    network = Network(sizes)
-    network.load_state_dict({name: value.float() for name, value in load(data).items()})
+    tensors = {name: value.float() for name, value in load(data).items()}
+    if bad := [name for name, value in tensors.items() if not value.isfinite().all()]:
+        raise ValueError(f"{bad[0]} has values that are no finite numbers")
+    with torch.device("meta"):  # a file's word on sizes takes no memory before its tensors are there
+        network = Network(sizes)
+    network.load_state_dict(tensors, assign=True)
     return network
 
 
