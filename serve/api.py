@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Protocol, TypeVar
 
-from fastapi import Depends, FastAPI, Query, Request, Response
+from fastapi import FastAPI, Query, Request, Response
 from fastapi import Path as InPath
 from fastapi.staticfiles import StaticFiles
 from pydantic import ValidationError
@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match, Mount
 from starlette.types import Scope
 
-from beholder.serve import pictures, problems, wire
+from beholder.serve import guard, pictures, problems, wire
 from beholder.serve.doors import Doors, House
 from beholder.serve.graph import Busy, Graph, Late
 from beholder.serve.limits import Limits
@@ -81,13 +81,7 @@ def create(
     problems.install(app, retry_seconds=limits.retry_seconds)
     app.add_middleware(Doors, limits=limits, metrics=metrics, house=house)
     _describe_problems(app)
-
-    def needs(scope: str) -> Any:
-        async def check(request: Request) -> None:
-            if gate is not None:
-                await gate(request, scope)
-
-        return Depends(check)
+    app.router.route_class = guard.routes(gate)
 
     def count(what: str, kind: str) -> None:
         if metrics is not None:
@@ -120,7 +114,7 @@ def create(
         finally:
             heavy -= 1
 
-    ask, recommend, admin = needs("ask"), needs("recommend"), needs("admin")
+    ask, recommend, admin = (guard.needs(scope, gate) for scope in ("ask", "recommend", "admin"))
 
     @app.post(
         "/v1/images",
@@ -239,7 +233,7 @@ def create(
 
     if metrics is not None:
 
-        @app.get("/metrics", tags=["service"], response_class=Response, include_in_schema=False)
+        @app.get("/metrics", dependencies=[admin], tags=["service"], response_class=Response, include_in_schema=False)
         async def exposition() -> Response:
             data, kind = metrics.exposition()
             return Response(data, media_type=kind)

@@ -32,8 +32,12 @@ class Api:
 
 
 def build(args: dict[str, Any]) -> Application:
-    """The app of a Serve config file, whose `args` are the settings of `beholder serve`, such as `workspace: s3://...`."""
-    return bind(config.load(Settings, command="serve", overrides=[f"{key}={_written(value)}" for key, value in args.items()]))
+    """The app of a Serve config file, whose `args` are the settings of `beholder serve`, such as `workspace: s3://...`.
+
+    Keys are needed unless `keys.required: false` says otherwise: where the file's proxies listen is not known here.
+    """
+    given = {"keys.required": True, **args}
+    return bind(config.load(Settings, command="serve", overrides=[f"{key}={_written(value)}" for key, value in given.items()]))
 
 
 def __getattr__(name: str) -> Application:

@@ -31,4 +31,5 @@ def alone(settings: Settings) -> None:
 def welcome(settings: Settings) -> str:
     """Where it is."""
     address = f"http://{settings.host}:{settings.port}/"
-    return f"{address} is the page, {address}docs tells of the API; Ctrl-C ends it."
+    asked = " Keys are needed; `beholder keys make=NAME` makes one." if entrance.needs_keys(settings) else ""
+    return f"{address} is the page, {address}docs tells of the API; Ctrl-C ends it.{asked}"

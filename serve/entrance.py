@@ -5,15 +5,25 @@ from dataclasses import replace
 from fastapi import FastAPI
 
 from beholder.errors import ConfigError
+from beholder.recommending.choices.keyring import Keyring
+from beholder.recommending.parts import open_store
 from beholder.serve import api
 from beholder.serve.doors import House
 from beholder.serve.graph import Graph
+from beholder.serve.keys import Keys
 from beholder.serve.settings import LOOPBACK, Settings
+from beholder.workspace import Workspace
+
+
+def needs_keys(settings: Settings) -> bool:
+    """Whether who comes in has to show a key: unless nobody can come from elsewhere."""
+    required = settings.keys.required
+    return settings.host not in LOOPBACK if required is None else required
 
 
 def check(settings: Settings) -> None:
     """Raise ConfigError where a service without keys would be reached from elsewhere."""
-    if settings.host not in LOOPBACK:
+    if settings.host not in LOOPBACK and not needs_keys(settings):
         raise ConfigError(f"host={settings.host} can be reached from elsewhere, where keys are needed; without any: host=127.0.0.1")
 
 
@@ -23,4 +33,10 @@ def api_of(graph: Graph, settings: Settings, *, house: House | None = None) -> F
     limits = settings.limits
     if settings.host in LOOPBACK and not limits.hosts:
         limits = replace(limits, hosts=list(LOOPBACK))
-    return api.create(graph, limits=limits, house=house)
+    return api.create(graph, gate=_gate(settings), limits=limits, house=house)
+
+
+def _gate(settings: Settings) -> Keys | None:
+    if not needs_keys(settings):
+        return None
+    return Keys(Keyring(open_store(settings.choices, Workspace(settings.workspace))), settings.keys)

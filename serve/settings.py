@@ -10,6 +10,7 @@ from beholder.recommending.darkroom import DarkroomConfig
 from beholder.recommending.parts import Parts
 from beholder.serve.assembly import ServiceConfig
 from beholder.serve.fleet import Fleet
+from beholder.serve.keys import KeysConfig
 from beholder.serve.limits import Limits
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -37,6 +38,7 @@ class Settings:
     serve: Fleet = setting(Fleet(), "how many replicas of each part, and what each may use")
     ray: RayConfig = setting(RayConfig(), "which Ray")
     limits: Limits = setting(Limits(), "what a request may cost")
+    keys: KeysConfig = setting(KeysConfig(), "who may come in")
     parts: Parts = setting(Parts(), "what a recommendation is made of")
     encoder: EncoderConfig = setting(EncoderConfig(), "the CLIP that looks at edited images")
     advisor: AdvisorConfig = setting(AdvisorConfig(), "how people are asked")

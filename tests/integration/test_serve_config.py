@@ -30,7 +30,7 @@ def test_a_config_file_is_served(tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    args = {"workspace": str(tmp_path / "workspace"), "parts.candidates.count": 60}
+    args = {"workspace": str(tmp_path / "workspace"), "parts.candidates.count": 60, "keys.required": False}
     app = {"name": "beholder", "route_prefix": "/", "import_path": "beholder.serve.app:build", "args": args}
     app["deployments"] = [{"name": "Ranker", "num_replicas": 1, "max_queued_requests": 7}]
     http = {"host": "127.0.0.1", "port": port}

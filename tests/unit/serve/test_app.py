@@ -76,7 +76,11 @@ def test_fleets_that_make_no_sense():
 
 def test_nobody_is_let_in_from_elsewhere_without_keys():
     with pytest.raises(ConfigError, match=r"host=0\.0\.0\.0 can be reached from elsewhere, where keys are needed"):
-        app.bind(settings("host=0.0.0.0"))
+        app.bind(settings("host=0.0.0.0", "keys.required=false"))
+    assert app.bind(settings("host=0.0.0.0"))
+    assert entrance.needs_keys(settings("host=0.0.0.0"))
+    assert entrance.needs_keys(settings("keys.required=true"))
+    assert not entrance.needs_keys(settings())
 
 
 def test_loopback_goes_by_its_own_names(graph):

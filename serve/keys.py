@@ -1,0 +1,115 @@
+"""Keys: who may come in: a bearer token for every request that names a scope, and how many requests a minute each key has.
+
+Every replica of the API counts for itself: with three of them a key has up to three times `per_minute`.
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from fastapi import Request
+
+from beholder import keys
+from beholder.config import setting
+from beholder.errors import ConfigError
+from beholder.keys import Key
+from beholder.recommending.choices.keyring import Keyring
+from beholder.serve.problems import Problem
+
+if TYPE_CHECKING:
+    from beholder.serve.api import Metrics
+
+_MOST = 10_000  # keys in memory
+
+
+@dataclass(frozen=True)
+class KeysConfig:
+    """Who may come in."""
+
+    required: bool | None = setting(None, "whether keys are asked for; null: unless bound to loopback")
+    per_minute: int = setting(3000, "requests of one key a minute, at each replica of the API; more are told to wait (429)")
+    burst: int = setting(300, "of these, how many at once")
+    fresh_seconds: float = setting(5.0, "how long a key is believed before it is looked up again, so how long a revoked one lives")
+
+    def __post_init__(self) -> None:
+        if min(self.per_minute, self.burst) < 1 or self.fresh_seconds < 0:
+            raise ConfigError("keys.per_minute and keys.burst must be at least 1, keys.fresh_seconds at least 0")
+
+
+class Buckets:
+    """A bucket of tokens for each key: it holds `burst`, and `per_minute` drip into it."""
+
+    def __init__(self, per_minute: float, burst: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.rate, self.burst, self._clock = per_minute / 60, float(burst), clock
+        self._left: dict[str, tuple[float, float]] = {}  # tokens, and when there were so many
+
+    def take(self, name: str) -> float:
+        """Take a token; 0, or the seconds until there is one."""
+        now = self._clock()
+        left, then = self._left.get(name, (self.burst, now))
+        left = min(self.burst, left + (now - then) * self.rate)
+        if left < 1:
+            return (1 - left) / self.rate
+        if name not in self._left and len(self._left) >= _MOST:
+            self._left = {each: (n, at) for each, (n, at) in self._left.items() if n + (now - at) * self.rate < self.burst}
+        self._left[name] = (left - 1, now)
+        return 0.0
+
+
+class Keys:
+    """Signs Gate: lets in who brings a key for the scope (else 401, 403), as often as it may (else 429)."""
+
+    def __init__(
+        self,
+        ring: Keyring,
+        config: KeysConfig | None = None,
+        *,
+        metrics: "Metrics | None" = None,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.ring, self.config, self.metrics, self._clock, self._now = ring, config or KeysConfig(), metrics, clock, now
+        self._buckets = Buckets(self.config.per_minute, self.config.burst, clock=clock)
+        self._known: dict[str, tuple[Key, float]] = {}  # only keys that there are: forged ids leave nothing here
+
+    async def __call__(self, request: Request, scope: str) -> None:
+        given = request.headers.getlist("authorization")
+        if not given:
+            raise _refused(401, "a key is needed: Authorization: Bearer KEY")
+        kind, _, text = given[0].partition(" ")
+        parts = keys.split(text.strip()) if len(given) == 1 and kind.lower() == "bearer" else None
+        if parts is None:
+            raise _refused(401, "expected one key as Authorization: Bearer KEY", 'error="invalid_request"')
+        key = await self._find(parts[0])
+        if key is None or not key.opens(parts[1], self._now()):
+            raise _refused(401, "this key is unknown, has expired or was revoked", 'error="invalid_token"')
+        wait = self._buckets.take(key.key_id)
+        if wait > 0:
+            if self.metrics is not None:
+                self.metrics.counted("rejected", "rate")
+            most = f"{self.config.per_minute} requests a minute"
+            raise Problem(429, f"this key may make {most} and has made them", {"Retry-After": str(math.ceil(wait))})
+        if not key.may(scope):
+            raise _refused(403, f"this key is not for {scope}", f'error="insufficient_scope", scope="{scope}"')
+
+    async def _find(self, key_id: str) -> Key | None:
+        """A key as it was at most `fresh_seconds` ago."""
+        now = self._clock()
+        kept = self._known.get(key_id)
+        if kept is not None and now < kept[1]:
+            return kept[0]
+        found = await asyncio.to_thread(self.ring.find, key_id)
+        if found is not None:
+            if len(self._known) >= _MOST:
+                self._known.clear()
+            self._known[key_id] = (found, now + self.config.fresh_seconds)
+        return found
+
+
+def _refused(status: int, detail: str, more: str = "") -> Problem:
+    """As RFC 6750 tells it."""
+    return Problem(status, detail, {"WWW-Authenticate": ", ".join(filter(None, ['Bearer realm="beholder"', more]))})
