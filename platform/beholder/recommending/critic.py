@@ -45,7 +45,7 @@ class Critic:
         return cls(encoder, {name: registry.read(models, name, encoder_id=encoder_id).taste for name in names}, typical)
 
     def judge(self, pictures: Sequence[np.ndarray], user_id: str, *, attribute: str = "", question: str = "") -> list[Verdict]:
-        """Verdicts on pictures, uint8 RGB [H, W, 3] of any sizes, and what gave them.
+        """Verdicts on pictures, uint8 RGB [H, W, 3] of any sizes.
 
         Raises TasteError for an attribute that no taste was fitted to, and a question that asks nothing.
         """
@@ -77,7 +77,7 @@ class Critic:
         raise TasteError(f"no taste was fitted to the attribute {attribute!r}{nearest(attribute, known)}")
 
     def decode(self, files: Sequence[bytes], limits: ImageLimits) -> list[np.ndarray]:
-        """Image files as the encoder takes them. Raises ImageError naming the first that is no picture, counted from 0."""
+        """Image files as the encoder takes them. Raises ImageError for what is no picture."""
         fit: Fit = self.encoder.config.resolved().fit
         return [images.decode_fit(data, fit, limits=limits) for data in files]
 
