@@ -1,0 +1,36 @@
+"""`beholder simulate`, small: what it leaves, that pictures are drawn once, and that the same seed says the same."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+FEW = ["images=2", "candidates.count=30", "rounds=3", "people.steady=3", "people.noisy=1", "people.drifting=0", "ray.cpus=1"]
+OTHERS = ["others.steady=4", "others.noisy=0", "others.drifting=0", "each=10", "strategies=[random,eubo]"]
+
+
+def test_simulated_people_are_asked(beholder, tmp_path: Path) -> None:
+    said = beholder("simulate", "rankers=[logistic,bayes,bayes alone]", *FEW, *OTHERS, f"workspace={tmp_path}")
+    assert said.returncode == 0, said.stderr
+    run = Path(said.stdout.splitlines()[-1])
+    assert "| logistic | champion |" in said.stdout
+    assert "regret of bayes eubo less that of logistic champion" in said.stdout
+    table = pd.read_csv(run / "results.csv")
+    assert len(table) == 6 * 4 * 4  # rankers with strategies, people, before the first question and after each
+    assert table["regret"].between(0, 1).all()
+    assert (run / "figures" / "courses.png").is_file()
+    assert "bayes alone/random/0/accuracy" in json.loads((run / "metrics.json").read_text())
+    drawn = {path: path.stat().st_mtime_ns for path in (tmp_path / "galleries").rglob("*.npz")}
+    assert len(drawn) == 2
+
+    again = beholder("simulate", "rankers=[logistic]", *FEW, *OTHERS, f"workspace={tmp_path}")
+    assert again.returncode == 0, again.stderr
+    same = pd.read_csv(Path(again.stdout.splitlines()[-1]) / "results.csv")
+    pd.testing.assert_frame_equal(same, table[table["ranker"] == "logistic"].reset_index(drop=True))
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "galleries").rglob("*.npz")} == drawn
+
+
+def test_a_strategy_that_is_none_is_refused(beholder, tmp_path: Path) -> None:
+    said = beholder("simulate", "strategies=[eubbo]", f"workspace={tmp_path}")
+    assert said.returncode == 2
+    assert "eubbo is none of random, thompson, eubo, information; did you mean eubo" in said.stderr
