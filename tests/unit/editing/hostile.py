@@ -1,9 +1,10 @@
-"""Files that mean harm, and what each gets: `python tests/unit/editing/hostile.py` prints the table.
+"""Files of generators and directions that mean harm, and what each gets: `python tests/unit/editing/hostile.py` prints the table.
 
 Each is read in a process of its own that may take 512 MiB more than it has and 20 seconds, and in which every command, import,
 compilation or opened file is noted.
 """
 
+import contextlib
 import io
 import json
 import math
@@ -177,10 +178,95 @@ def generators(witness: Path) -> dict[str, bytes]:
         "a class-conditional generator": published.nvidia({**native, "mapping.embed.weight": row(8, 10)}, Generator__c_dim=10),
         "architecture resnet": published.nvidia(native, SynthesisBlock__architecture="resnet"),
         "a generator of 2**40 px": save({f"synthesis.b{2**k}.torgb.weight": row(3, 1, 1, 1) for k in range(2, 41)}),
+        "a thousand sizes": save({f"synthesis.b{i}.torgb.weight": row(3, 1, 1, 1) for i in range(1, 1000)}),
+        "a safetensors file of complex numbers": safetensors("C64", 8),
+        "a safetensors file of numbers of 4 bits": safetensors("F4", 1),
+        **again(),
         "a zip of another kind (a spreadsheet)": many.getvalue(),
         "a web page with another name": b"<!DOCTYPE html><html><script>alert(1)</script></html>",
         "an empty file": b"",
     }
+
+
+def safetensors(kind: str, size: int) -> bytes:
+    """A safetensors file with one tensor of two (or one) numbers of a kind."""
+    shape = [2] if kind == "F4" else [1]
+    name = "synthesis.b4.torgb.weight"
+    header = json.dumps({name: {"dtype": kind, "shape": shape, "data_offsets": [0, size]}}).encode()
+    return struct.pack("<Q", len(header)) + header + bytes(size)
+
+
+def again() -> dict[str, bytes]:
+    """Small files that come to much by saying the same thing in many places."""
+    import published
+    import reference
+    import torch
+    from safetensors.torch import save
+
+    from beholder.editing.checkpoints import assembly
+    from beholder.editing.generator import GeneratorConfig
+
+    shapes = assembly.shapes(GeneratorConfig(8, 2**20, 1, 1, 64, 8))
+    long = {name: torch.randn(shape) for name, shape in shapes.items() if name != "mapping.w_avg"}
+
+    sides = b"".join(b"\x8a\x08" + (2**59).to_bytes(8, "little") for _ in range(30_000))
+    array = b"\x80\x03cnumpy.core.multiarray\n_reconstruct\n(NNNtR(K\x01(" + sides + b"tcnumpy\ndtype\n" + text("<f4")
+    array += b"\x85R\x89C\x04abcdtb."
+    doubled = b"\x80\x02]" + b"".join(b"q" + bytes([i]) + b"]h" + bytes([i]) + b"ah" + bytes([i]) + b"a" for i in range(200))
+    spelt = b"\x80\x02" + text("x" * 1_000_000) + b"q\x000" + text("latin1") + b"q\x010c_codecs\nencode\nq\x020("
+    spelt += b"h\x02h\x00h\x01\x86R" * 2_000 + b"l."
+
+    storage = b"(" + text("storage") + b"ctorch\nFloatStorage\n" + text("0") + text("cpu") + b"K\x00tQ."
+    within = legacy(b"\x80\x02" + b"N0" * 100_000 + storage, pickle.dumps(["0"], 2), bytes(8))
+    nested = b"\x80\x03B" + struct.pack("<I", len(within)) + within + b"q\x000ctorch.storage\n_load_from_bytes\nq\x010"
+    nested += b"h\x01h\x00\x85R0" * 2_000 + b"N."
+
+    state = reference.random_state(8, 32, 8, dim=1500, layers=1)
+    tied = state | {f"style.{i}.{part}": state[f"style.1.{part}"] for i in range(2, 100) for part in ("weight", "bias")}
+    with published.modules(published.PERSISTENT, published.NETWORK, published.EASY):
+        make = getattr(sys.modules["torch_utils.persistence"], "_reconstruct_persistent_obj")  # noqa: B009
+
+        def layer(tensors: dict, layers: dict) -> object:
+            attributes = {"_parameters": tensors, "_buffers": {}, "_modules": layers}
+            return published.Says(make, ({"type": "class", "class_name": "Layer", "state": attributes},))
+
+        one = torch.zeros(1)
+        many = layer({f"p{i}": one for i in range(10_000)}, {})
+        bare = layer({}, {f"m{i}": layer({}, {}) for i in range(1_900)})
+        wide = pickle.dumps({"G_ema": layer({}, {f"m{i}": many for i in range(1_900)})}, 4)
+        deep = pickle.dumps({"G_ema": layer({}, {f"m{i}": bare for i in range(1_900)})}, 4)
+
+        def network(variables: list, components: dict) -> object:
+            made = sys.modules["dnnlib.tflib.network"].Network()
+            made.__dict__ |= {"version": 4, "variables": variables, "components": components}
+            return made
+
+        inner = network([(f"v{i}", 1.0) for i in range(10_000)], {})
+        tensorflow = pickle.dumps((inner, inner, network([], {f"c{i}": inner for i in range(1_000)})), 4)
+    return {
+        "a mean w to be measured over 2**20 numbers of z": save(long),
+        "an array of 30,000 sides, each of 2**59": array,
+        "keys of storages that double 200 times": legacy(b"\x80\x02N.", doubled + b"."),
+        "a text spelt as bytes 2,000 times": spelt,
+        "a torch file within, read 2,000 times": nested,
+        "one weight in 99 layers": published.rosinality(tied, torch.zeros(1500)),
+        "10,000 weights in each of 1,900 layers": wide,
+        "1,900 layers in each of 1,900 layers": deep,
+        "10,000 variables in each of 1,000 networks": tensorflow,
+        "parts of a zip that lie in each other": _overlapping(),
+    }
+
+
+def _overlapping() -> bytes:
+    """A torch file whose directory says that every part goes on to the end of all."""
+    data = bytearray(zipped(b"\x80\x02N.", **{f"_{i}": b"" for i in range(1_000)}))
+    end = at = data.index(b"PK\x01\x02")
+    while data[at : at + 4] == b"PK\x01\x02":
+        begin = struct.unpack("<I", data[at + 42 : at + 46])[0] + 64
+        if begin < end:
+            data[at + 20 : at + 28] = struct.pack("<II", end - begin, end - begin)
+        at += 46 + sum(struct.unpack("<HHH", data[at + 28 : at + 34]))
+    return bytes(data)
 
 
 def _script() -> bytes:
@@ -209,7 +295,8 @@ def read(path: Path, reader: Callable[[Path], object]) -> Got:
         own = {str(path)}
 
         def watch(event: str, arguments: tuple) -> None:
-            if event in _DEEDS or (event == "open" and str(arguments[0]) not in own):
+            parsed = event == "compile" and arguments[1] == "<unknown>"  # by ast.parse; running it would be an exec
+            if (event in _DEEDS and not parsed) or (event == "open" and str(arguments[0]) not in own):
                 deeds.append(f"{event} {arguments[:1]}")
 
         now = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
@@ -251,15 +338,35 @@ def read_generator(path: Path) -> object:
     return checkpoint.read(Place.at(path))
 
 
+def reads_directions() -> Callable[[Path], object]:
+    """What `beholder directions import` does with a file, for a tiny generator."""
+    from beholder.editing.directions import bringing
+    from beholder.editing.directions.formats import reading
+    from beholder.editing.directions.formats.step import Hints
+    from beholder.editing.generator import Generator, GeneratorConfig
+    from beholder.storage import Place
+
+    config = GeneratorConfig(resolution=32, z_dim=8, w_dim=12, mapping_layers=2, channel_base=256, channel_max=16)
+    generator = Generator(config).eval().requires_grad_(False)
+
+    def read_direction(path: Path) -> object:
+        step = reading.read(Place.at(path), None, config, Hints())
+        return bringing.bring(generator, step, name="a", fingerprint="", model="")
+
+    return read_direction
+
+
 def measure(folder: Path) -> dict[str, Got]:
     """Every hostile file and what it got; good files are read first, so that nothing is left to import."""
     import encodings.cp437  # noqa: F401  # how old zips spell names
 
+    import hostile_directions
     import published
     import reference
     import torch
 
     from beholder.editing.checkpoints import native, rosinality
+    from beholder.errors import BeholderError
 
     torch.set_num_threads(1)
     path, witness = folder / "file", folder / "witness"
@@ -274,11 +381,20 @@ def measure(folder: Path) -> dict[str, Got]:
     ):
         path.write_bytes(data)
         read_generator(path)
+    moves, read_direction = hostile_directions.files(witness), reads_directions()
+    (folder / "good.npy").write_bytes(hostile_directions.good())
+    read_direction(folder / "good.npy")
+    for name in hostile_directions.LATE:
+        (folder / name).write_bytes(moves[name])
+        with contextlib.suppress(BeholderError):
+            read_direction(folder / name)
     readers = {"read as most do (pickle.load)": run_pickle} | dict.fromkeys(files := generators(witness), read_generator)
     files["read as most do (pickle.load)"] = pickle.dumps(Calls(os.system, f"touch {witness}"))
     found = {}
-    for name, reader in readers.items():
-        path.write_bytes(files[name])
+    for name, reader in {**readers, **dict.fromkeys(moves, read_direction)}.items():
+        if name in moves:
+            path = folder / name
+        path.write_bytes((files | moves)[name])
         found[name] = read(path, reader)
         if witness.exists():
             found[name] = replace(found[name], deeds=(*found[name].deeds, "RAN"))

@@ -53,6 +53,8 @@ def _read_zip(data: bytes) -> Any:
     for entry in entries.values():
         if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > len(data) or entry.flag_bits & 1:
             raise RefusedError(f"its part {shown(entry.filename)} is compressed or larger than the file, as torch writes none")
+    if sum(entry.file_size for entry in entries.values()) > len(data):
+        raise RefusedError("its parts together are larger than the file, so some lie in the same place")
 
     checked: dict[str, memoryview] = {}
 
@@ -96,7 +98,7 @@ def _read_legacy(data: bytes) -> Any:
 
     found = unpickle(file, doubles=doubles.ARCHIVE, persistent=persistent)
     keys = unpickle(file, doubles={})
-    if not isinstance(keys, list) or set(map(str, keys)) != set(claimed):
+    if not isinstance(keys, list) or not all(isinstance(key, str | int) for key in keys) or set(map(str, keys)) != set(claimed):
         raise RefusedError("it does not hold the storages that it names")
     whole, at = memoryview(data), file.tell()
     for key in keys:

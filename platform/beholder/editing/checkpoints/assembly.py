@@ -4,8 +4,9 @@ The tensors carry this project's names, which are those of NVIDIA's networks. Th
 file says of itself is not believed.
 """
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping as Lookup
 from dataclasses import dataclass
 
 import torch
@@ -13,10 +14,11 @@ from torch import Tensor
 
 from beholder.editing.checkpoints.stored import Stored
 from beholder.editing.checkpoints.unpickling import RefusedError, shown
-from beholder.editing.generator import Generator, GeneratorConfig
+from beholder.editing.generator import Generator, GeneratorConfig, Mapping
 
 _LARGEST = 4096  # px
-_DRAWS = 10_000
+_WIDEST = 8192  # numbers of z or w
+_DRAWS, _AT_ONCE = 10_000, 500
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,8 @@ class Assembled:
     notes: tuple[str, ...] = ()
 
 
-def assemble(tensors: Mapping[str, Stored], *, conv_clamp: float | None = None) -> Assembled:
-    """Make a generator of its tensors.
+def assemble(tensors: Lookup[str, Stored], *, size: int, conv_clamp: float | None = None) -> Assembled:
+    """Make a generator of its tensors, which lie in a file of `size` bytes.
 
     Noise pictures that are missing are drawn anew, always the same; a missing mean w is measured over 10,000 latents.
     Raises RefusedError for anything else that is missing or too much, for a wrong shape and for numbers that are not finite.
@@ -46,6 +48,8 @@ def assemble(tensors: Mapping[str, Stored], *, conv_clamp: float | None = None) 
                 raise RefusedError(f"{name} has shape {list(tensors[name].shape)}, expected {list(shape)} beside the others")
         elif not name.endswith(".noise_const") and name != "mapping.w_avg":
             raise RefusedError(f"{name} {list(shape)} is missing")
+    if (numbers := sum(math.prod(stored.shape) for stored in tensors.values())) > size:
+        raise RefusedError(f"its tensors have {numbers:,} numbers in {size:,} bytes, so some lie in the same place")
     dice = torch.Generator().manual_seed(0)
     for name, shape in expected.items():
         if name in tensors:
@@ -62,12 +66,20 @@ def assemble(tensors: Mapping[str, Stored], *, conv_clamp: float | None = None) 
     generator.eval().requires_grad_(False)
     if "mapping.w_avg" not in tensors:
         notes.append(f"the file has no mean w: it was measured over {_DRAWS:,} latents")
-        z = torch.randn(_DRAWS, config.z_dim, generator=dice)
-        generator.mapping.w_avg.copy_(generator.mapping.w(z * (z.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()).mean(dim=0))
+        generator.mapping.w_avg.copy_(_mean_w(generator.mapping, config.z_dim, dice))
     return Assembled(generator, tuple(notes))
 
 
-def sizes(tensors: Mapping[str, Stored], *, conv_clamp: float | None) -> GeneratorConfig:
+def _mean_w(mapping: Mapping, z_dim: int, dice: torch.Generator) -> Tensor:
+    """The mean w [w_dim] of random latents."""
+    total = torch.zeros_like(mapping.w_avg)
+    for _ in range(_DRAWS // _AT_ONCE):
+        z = torch.randn(_AT_ONCE, z_dim, generator=dice)
+        total += mapping.w(z * (z.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()).sum(dim=0)
+    return total / _DRAWS
+
+
+def sizes(tensors: Lookup[str, Stored], *, conv_clamp: float | None) -> GeneratorConfig:
     """The sizes that the tensors' shapes tell. Raises RefusedError where they tell of no StyleGAN2 generator."""
     if any(name.startswith(("synthesis.input.", "synthesis.L0_")) for name in tensors):
         raise RefusedError("it is a StyleGAN3 network; this project draws with StyleGAN2")
@@ -78,7 +90,8 @@ def sizes(tensors: Mapping[str, Stored], *, conv_clamp: float | None) -> Generat
         raise RefusedError("it holds no StyleGAN2 generator with skip connections (no layer to RGB at 4, 8, ... px)")
     largest = found[-1]
     if found != [2**k for k in range(2, largest.bit_length())] or not 8 <= largest <= _LARGEST:
-        raise RefusedError(f"its layers to RGB are at {found} px, expected every power of two from 4 to at most {_LARGEST}")
+        at = shown(", ".join(map(str, found[:20])))
+        raise RefusedError(f"its layers to RGB are at {at} px, expected every power of two from 4 to at most {_LARGEST}")
     needed = {"mapping.fc0.weight": 2, "synthesis.b4.conv1.affine.weight": 2}
     for name, sides in (needed | {f"synthesis.b{size}.torgb.weight": 4 for size in found}).items():
         if name not in tensors:
@@ -87,6 +100,8 @@ def sizes(tensors: Mapping[str, Stored], *, conv_clamp: float | None) -> Generat
             raise RefusedError(f"{name} has shape {list(tensors[name].shape)}, expected {sides} sides")
     if (colours := tensors["synthesis.b4.torgb.weight"].shape[0]) != 3:
         raise RefusedError(f"its images have {colours} channels; only RGB is known")
+    if max(wide := [*tensors["mapping.fc0.weight"].shape, tensors["synthesis.b4.conv1.affine.weight"].shape[1]]) > _WIDEST:
+        raise RefusedError(f"its z or w has {max(wide):,} numbers, more than {_WIDEST:,}")
     config = GeneratorConfig.of(tensors, conv_clamp=conv_clamp)  # type: ignore[arg-type]  # only shapes are looked at
     for size in found:
         if (has := tensors[f"synthesis.b{size}.torgb.weight"].shape[1]) != config.channels(size):

@@ -61,7 +61,7 @@ def _read(data: bytes) -> tuple[str, Assembled]:
 def _read_pickle(data: bytes) -> tuple[str, Assembled]:
     whole = unpickle(io.BytesIO(data), doubles=doubles.NETWORKS)
     if isinstance(whole, dict):
-        return nvidia.FORMAT, nvidia.build(whole)
+        return nvidia.FORMAT, nvidia.build(whole, size=len(data))
     if isinstance(whole, tuple) and len(whole) == 3 and all(isinstance(each, Filled) for each in whole):
-        return tensorflow.FORMAT, tensorflow.build(whole)
+        return tensorflow.FORMAT, tensorflow.build(whole, size=len(data))
     raise RefusedError(f"its pickle holds a {shown(type(whole).__name__)}, expected a dict with G_ema or three networks")

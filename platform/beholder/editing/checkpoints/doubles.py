@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from beholder.editing.checkpoints.stored import Storage, Stored
+from beholder.editing.checkpoints.stored import MOST_SIDES, Storage, Stored
 from beholder.editing.checkpoints.unpickling import Doubles, Filled, RefusedError, Unread, shown
 
 _KINDS = {
@@ -71,7 +71,9 @@ class Array:
     def build(self, state: Any) -> None:
         """What a pickled array's state says: its shape, kind of number, order and bytes."""
         match state:
-            case (_, tuple(shape), Kind(dtype=dtype), fortran, bytes(raw)) if all(type(side) is int for side in shape):
+            case (_, tuple(shape), Kind(dtype=dtype), fortran, bytes(raw)) if len(shape) <= MOST_SIDES and all(
+                type(side) is int for side in shape
+            ):
                 pass
             case _:
                 raise RefusedError("an array in it is not of plain numbers")

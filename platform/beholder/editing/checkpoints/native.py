@@ -4,12 +4,15 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+import torch
+
 from beholder.editing.checkpoints.assembly import Assembled, assemble
 from beholder.editing.checkpoints.stored import Stored
 from beholder.editing.checkpoints.unpickling import RefusedError, shown
 from beholder.editing.generator import Generator
 
 FORMAT = "safetensors"
+_KINDS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 
 
 def read(data: bytes) -> Assembled:
@@ -27,7 +30,10 @@ def read(data: bytes) -> Assembled:
     clamp = sizes.get("conv_clamp") if isinstance(sizes, dict) else None
     if clamp is not None and (isinstance(clamp, bool) or not isinstance(clamp, int | float) or not 0 < clamp < 1e6):
         raise RefusedError(f"its conv_clamp is {shown(clamp)}, expected a positive number")
-    return assemble({name: Stored.of(value) for name, value in tensors.items()}, conv_clamp=clamp)
+    for name, value in tensors.items():
+        if value.dtype not in _KINDS:
+            raise RefusedError(f"{shown(name)} holds {value.dtype}, expected plain numbers")
+    return assemble({name: Stored.of(value) for name, value in tensors.items()}, size=len(data), conv_clamp=clamp)
 
 
 def write(generator: Generator) -> bytes:

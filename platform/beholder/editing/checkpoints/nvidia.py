@@ -13,11 +13,11 @@ from beholder.editing.checkpoints.stored import Stored
 from beholder.editing.checkpoints.unpickling import RefusedError, shown
 
 FORMAT = "NVIDIA (pickle of networks)"
-_MOST_LAYERS, _DEEPEST = 2_000, 8
+_MOST_LAYERS, _MOST_TENSORS, _DEEPEST = 2_000, 20_000, 8
 
 
-def build(whole: dict[Any, Any]) -> Assembled:
-    """The generator under G_ema. Raises RefusedError."""
+def build(whole: dict[Any, Any], *, size: int) -> Assembled:
+    """The generator under G_ema in a file of `size` bytes. Raises RefusedError."""
     top = whole.get("G_ema")
     if not isinstance(top, Module):
         keys = ", ".join(shown(key) for key in list(whole)[:6])
@@ -28,7 +28,11 @@ def build(whole: dict[Any, Any]) -> Assembled:
     if len(given) > 1:
         raise RefusedError("its layers are clamped differently")
     tensors: dict[str, Stored] = {}
+    left = _MOST_TENSORS
     for name, layer in layers.items():
+        left -= len(layer.part("_parameters")) + len(layer.part("_buffers"))
+        if left < 0:
+            raise RefusedError(f"its layers have more than {_MOST_TENSORS:,} tensors")
         for key, value in (layer.part("_parameters") | layer.part("_buffers")).items():
             full = f"{name}.{key}" if name else str(key)
             if isinstance(value, Stored):
@@ -40,7 +44,7 @@ def build(whole: dict[Any, Any]) -> Assembled:
                 raise RefusedError(f"{shown(full)} is no tensor")
         if layer.attributes.get("use_noise") is False:
             tensors |= _silence(name, tensors)
-    return assemble(tensors, conv_clamp=given.pop() if given else None)
+    return assemble(tensors, size=size, conv_clamp=given.pop() if given else None)
 
 
 def _layers(top: Module) -> dict[str, Module]:
@@ -50,7 +54,7 @@ def _layers(top: Module) -> dict[str, Module]:
     while waiting:
         name, layer, depth = waiting.pop()
         found[name] = layer
-        if len(found) > _MOST_LAYERS or depth > _DEEPEST:
+        if len(found) + len(waiting) + len(layer.part("_modules")) > _MOST_LAYERS or depth > _DEEPEST:
             raise RefusedError(f"its network has more than {_MOST_LAYERS:,} layers, or {_DEEPEST} within each other")
         for key, inner in layer.part("_modules").items():
             if not isinstance(key, str) or not isinstance(inner, Module):

@@ -34,7 +34,7 @@ def read(data: bytes) -> tuple[str, Assembled]:
     else:
         keys = ", ".join(shown(key) for key in list(whole)[:6])
         raise RefusedError(f"it is a torch file without a generator (expected g_ema, or state_dict with decoder.*; it has {keys})")
-    assembled = assemble(_native(state, whole.get("latent_avg")))
+    assembled = assemble(_native(state, whole.get("latent_avg")), size=len(data))
     return kind, assembled
 
 

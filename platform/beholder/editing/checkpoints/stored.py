@@ -9,6 +9,8 @@ from torch import Tensor
 
 from beholder.editing.checkpoints.unpickling import RefusedError
 
+MOST_SIDES = 8  # of a tensor
+
 
 @dataclass(frozen=True)
 class Stored:
@@ -41,7 +43,7 @@ class Storage:
 
     def tensor(self, offset: int, shape: tuple[int, ...], stride: tuple[int, ...]) -> Stored:
         """A view of the row. Raises RefusedError where it reaches past the row's end, repeats numbers or skips many."""
-        if len(shape) != len(stride) or len(shape) > 8 or min((offset, *shape, *stride), default=0) < 0:
+        if len(shape) != len(stride) or len(shape) > MOST_SIDES or min((offset, *shape, *stride), default=0) < 0:
             raise RefusedError(f"a tensor claims shape {list(shape)[:8]}, stride {list(stride)[:8]} and offset {offset}")
         count = math.prod(shape)
         span = 1 + sum((side - 1) * step for side, step in zip(shape, stride, strict=True)) if count else 0

@@ -17,8 +17,8 @@ from beholder.editing.checkpoints.unpickling import Filled, RefusedError, shown
 FORMAT = "TensorFlow (pickle of networks)"
 
 
-def build(whole: tuple[Any, ...]) -> Assembled:
-    """The averaged generator, the third of the three networks. Raises RefusedError."""
+def build(whole: tuple[Any, ...], *, size: int) -> Assembled:
+    """The averaged generator, the third of the three networks in a file of `size` bytes. Raises RefusedError."""
     variables = _variables("", whole[2], 0)
     tensors: dict[str, Stored] = {}
     for name, stored in variables.items():
@@ -32,7 +32,7 @@ def build(whole: tuple[Any, ...]) -> Assembled:
         if key is None:
             raise RefusedError(f"it holds {shown(name)}, which no StyleGAN2 generator has")
         tensors[key] = _turn(name, stored)
-    return assemble(tensors)
+    return assemble(tensors, size=size)
 
 
 def _variables(prefix: str, network: Any, depth: int) -> dict[str, Stored]:
@@ -54,6 +54,8 @@ def _variables(prefix: str, network: Any, depth: int) -> dict[str, Stored]:
                 raise RefusedError("a variable in it is no named array")
     components = state.get("components")
     for name, inner in components.items() if isinstance(components, dict) else ():
+        if name not in ("mapping", "synthesis"):
+            raise RefusedError(f"it holds the network {shown(name)}, which no StyleGAN2 generator has")
         found |= _variables(f"{prefix}{name}/", inner, depth + 1)
     return found
 

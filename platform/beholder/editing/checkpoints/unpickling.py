@@ -2,7 +2,8 @@
 
 A pickle is a program for a small machine. This machine has plain values, lists, tuples and dicts; a name in the pickle is
 looked up in a table of doubles and never imported, and what is not in the table is refused by its name. No instruction
-makes more than its own bytes account for, so time and memory are bounded by the file's size.
+makes more than its own bytes account for, and calls together take no more bytes than the file has, however often it recalls
+the same ones; so time and memory are bounded by the file's size.
 """
 
 import io
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 MOST_INSTRUCTIONS = 1_000_000  # a published file of generator, critic and averaged generator has some 50,000
+_SLACK = 4096  # bytes that calls may take beyond twice the file's
 _LARGEST = 2**60  # larger whole numbers can be made to collide in a dict
 
 Doubles = Mapping[str, Callable[..., Any]]
@@ -55,7 +57,7 @@ def unpickle(file: io.BytesIO, *, doubles: Doubles, persistent: Callable[[Any], 
     doubles: "module.name" -> what answers to it. persistent: makes something of a persistent id; None refuses them.
     Raises RefusedError for whatever is not allowed or broken.
     """
-    machine = _Machine(doubles, persistent)
+    machine = _Machine(doubles, persistent, 2 * file.getbuffer().nbytes + _SLACK)
     try:
         for count, (opcode, argument, _) in enumerate(pickletools.genops(file)):
             if count >= MOST_INSTRUCTIONS:
@@ -73,8 +75,9 @@ def unpickle(file: io.BytesIO, *, doubles: Doubles, persistent: Callable[[Any], 
 class _Machine:
     """A stack, the stacks below its marks, and a memo."""
 
-    def __init__(self, doubles: Doubles, persistent: Callable[[Any], Any] | None) -> None:
+    def __init__(self, doubles: Doubles, persistent: Callable[[Any], Any] | None, most: int) -> None:
         self.doubles, self.persistent = doubles, persistent
+        self.left = most  # bytes that calls may still take
         self.stack: list[Any] = []
         self.marked: list[list[Any]] = []
         self.memo: dict[int, Any] = {}
@@ -139,6 +142,9 @@ class _Machine:
         arguments, callee = self.pop(), self.pop()
         if not isinstance(callee, Named) or not isinstance(arguments, tuple):
             raise RefusedError(f"its pickle calls a {type(callee).__name__}, which is not allowed")
+        self.left -= sum(len(each) for each in arguments if isinstance(each, str | bytes))
+        if self.left < 0:
+            raise RefusedError("its pickle reads the same bytes again and again")
         try:
             self.push(callee.make(*arguments))
         except TypeError:

@@ -8,6 +8,7 @@ import io
 import json
 import math
 import zipfile
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ MOST_BYTES = 256 * 2**20  # of a file, and of what a packed one unpacks to
 _MOST_TEXT = 16 * 2**20
 _NPY, _ZIP = b"\x93NUMPY", b"PK"
 _MOST_NUMBERS = 4_000_000  # in lists
+_MOST_ITEMS = 1000  # of a list in a torch file
 _HEADER = 10_000  # characters; numpy's own limit
 
 
@@ -137,15 +139,32 @@ def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
 
 
 def _numbers(value: Any) -> Any:
-    """The tensors of a torch file as arrays."""
+    """The tensors of a torch file as arrays; one that is in several places counts each time."""
+    left = MOST_BYTES
+    for each in _tensors(value):
+        left -= math.prod(each.shape) * 4
+        if left < 0:
+            raise RefusedError(f"it holds tensors, the last of shape {list(each.shape)}, of more than {MOST_BYTES:,} bytes")
+    return _arrays(value)
+
+
+def _tensors(value: Any) -> Iterator[Stored]:
+    """The tensors that `_arrays` reads."""
     if isinstance(value, Stored):
-        if math.prod(value.shape) * 4 > MOST_BYTES:
-            raise RefusedError(f"it holds a tensor of shape {list(value.shape)}, more than {MOST_BYTES:,} bytes")
+        yield value
+    elif isinstance(value, dict | list | tuple):
+        for item in value.values() if isinstance(value, dict) else value[:_MOST_ITEMS]:
+            if isinstance(item, Stored) or (isinstance(item, list) and isinstance(value, dict)):
+                yield from _tensors(item)
+
+
+def _arrays(value: Any) -> Any:
+    if isinstance(value, Stored):
         return value.read().numpy()
     if isinstance(value, dict):
-        return {str(key): _numbers(item) for key, item in value.items() if isinstance(item, Stored | int | float | str | list)}
+        return {str(key): _arrays(item) for key, item in value.items() if isinstance(item, Stored | int | float | str | list)}
     if isinstance(value, list | tuple):
-        return [_numbers(item) for item in value[:1000] if isinstance(item, Stored | int | float | str)]
+        return [_arrays(item) for item in value[:_MOST_ITEMS] if isinstance(item, Stored | int | float | str)]
     if isinstance(value, int | float | str):
         return value
     raise RefusedError(f"it holds a {type(value).__name__}, expected tensors")
