@@ -86,7 +86,7 @@ def invented(count: int) -> Lessons:
 
 
 def test_the_network_learns_what_can_be_learned():
-    config = PerceivingConfig(parts=48, width=48, blocks=1, epochs=30, batch=64, weight_decay=0.01)
+    config = PerceivingConfig(parts=48, width=32, blocks=1, epochs=10, batch=32, weight_decay=0.01)
     found, figures = learn(double.editor(), double.about(), invented(1200), config)
     assert figures["error"] < 0.1
     assert figures["cosine"] > 0.95

@@ -1,0 +1,79 @@
+"""The shipped perception is held to its goals on pictures it never saw; a tiny one is built, found, measured and built again."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from beholder import cli
+from beholder.config import load
+from beholder.editing.stylegan import StyleGAN
+from beholder.encoder import Encoder
+from beholder.jobs import evaluate_perception
+from beholder.portraits.reading import reading
+from beholder.recommending import evaluation, perception
+from beholder.recommending.candidates import CandidatesConfig, candidates
+from beholder.recommending.gallery import open_gallery
+from beholder.recommending.perception import PerceptionAbout
+from beholder.storage import Place
+from beholder.workspace import Workspace
+
+
+def test_the_shipped_perception_tells_edits_apart(tmp_path: Path) -> None:
+    encoder = load(evaluate_perception.Settings, command="evaluate perception").encoder
+    editor = StyleGAN.load()
+    about = PerceptionAbout.of(editor, generator="portraits", encoder_id=encoder.encoder_id())
+    known = perception.find(about)
+    gallery = open_gallery(
+        Place.at(tmp_path), editor, Encoder.load(encoder), reading(),
+        candidates=candidates(editor.directions, CandidatesConfig(count=200)), seeds=(901, 902), made_for=about.made_for,
+    )  # fmt: skip
+    told = evaluation.perceive(known, gallery)
+    for judges in (evaluation.any_tastes(128, 30, seed=9), evaluation.people_ranked(gallery, 12, choices=10, seed=9)):
+        found = evaluation.compare(told, gallery, judges)
+        assert found.rank_correlation.mean() >= 0.9
+        assert found.regret.mean() <= 0.02
+    assert max(evaluation.missed(told, gallery).values()) < 0.6  # no direction is not seen at all
+
+
+def test_a_tiny_one_is_built_found_and_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    here = f"workspace={tmp_path}"
+    words = ["build", "perception", "samples=40", "lessons.inverted=0", "perceiving.epochs=2", "perceiving.width=32", here]
+    assert cli.main(words) == 0
+    place = next((tmp_path / "models" / "perception").glob("portraits-*.safetensors"))
+    first, drawn = place.read_bytes(), list((tmp_path / "lessons").rglob("*.npz"))
+    card = json.loads(place.with_suffix(".json").read_text())
+    assert card["settings"]["samples"] == 40
+    assert card["figures"]["error"] > 0
+    assert cli.main(words) == 0
+    assert place.read_bytes() == first
+    assert list((tmp_path / "lessons").rglob("*.npz")) == drawn
+    about = PerceptionAbout(**{name: card[name] for name in ("fingerprint", "generator", "encoder_id", "directions")})
+    assert perception.find(about, Workspace(str(tmp_path))).network.sizes.width == 32
+
+    few = ["images=1", "inverted=1", "refinement.steps=0", "candidates.count=20", "people=4", "choices=4", "timed=4"]
+    capsys.readouterr()
+    assert cli.main(["evaluate", "perception", *few, f"perception={place}", "card=true", here]) == 0
+    said = capsys.readouterr().out
+    for name in ("rank correlation, rankers fitted to people's choices, inverted pictures", "regret, ", "time, told / all drawn"):
+        assert name in said
+    figures = json.loads(place.with_suffix(".json").read_text())["figures"]
+    assert figures["error"] == card["figures"]["error"]
+    assert figures["seeds/any/regret"] >= 0
+    assert list((tmp_path / "runs").rglob("figures/perception.png"))
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["build", "perception", "samples=3"], "samples must be at least 20"),
+        (["build", "perception", "out=it.pt"], "out must be a .safetensors file"),
+        (["build", "perception", "generator=nobody"], "nobody"),
+        (["evaluate", "perception", "card=true"], "card=true needs perception=FILE"),
+        (["evaluate", "perception", "images=0"], "images must be at least 1"),
+        (["evaluate", "perception", "perception=none.safetensors"], "none.safetensors"),
+    ],
+)
+def test_what_can_t_be_done_is_refused(words: list[str], reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([*words, f"workspace={tmp_path}"]) != 0
+    assert reason in capsys.readouterr().err
