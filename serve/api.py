@@ -47,7 +47,7 @@ class Metrics(Protocol):
     def counted(self, what: str, kind: str) -> None:
         """Something happened: ("choice", "left"), ("model", "bayes-1a2b3c4d"), ..."""
 
-    def exposition(self) -> tuple[bytes, str]:
+    async def exposition(self) -> tuple[bytes, str]:
         """Everything, for Prometheus: the text and its media type."""
 
 
@@ -235,7 +235,7 @@ def create(
 
         @app.get("/metrics", dependencies=[admin], tags=["service"], response_class=Response, include_in_schema=False)
         async def exposition() -> Response:
-            data, kind = metrics.exposition()
+            data, kind = await metrics.exposition()
             return Response(data, media_type=kind)
 
     page = Path(str(files("beholder.serve") / "page"))
@@ -291,6 +291,7 @@ _BRING: dict[str, Any] = {
             "schema": {
                 "type": "object",
                 "required": ["file", "user_id"],
+                "additionalProperties": False,
                 "properties": {
                     "file": {"type": "string", "format": "binary"},
                     "user_id": {"type": "string", "minLength": 1, "maxLength": 200},

@@ -73,7 +73,7 @@ def test_where_a_replica_died_another_is_asked_once():
 
 @pytest.mark.parametrize("error", told(RuntimeError("broken")))
 def test_what_nobody_expected_is_no_mistake_of_the_request(error):
-    with pytest.raises(Exception, match="broken|Traceback") as found:
+    with pytest.raises(Exception, match=r"broken|Traceback") as found:
         answer(error, 7)
     assert not isinstance(found.value, BeholderError | Busy)
 
