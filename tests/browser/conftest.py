@@ -5,12 +5,15 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from double import Double
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from visitor import Visitor
 
 from beholder.editing.stylegan import StyleGAN
 
 WIDE = {"viewport": {"width": 1280, "height": 800}}
+
+PATIENCE = 40_000  # milliseconds: for a machine with much else to do
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="package")  # not longer: while Playwright runs, nothing else in this thread can run an event loop
@@ -54,7 +57,7 @@ def come(chromium: Browser) -> Iterator[Callable[..., Visitor]]:
         origin = {"origin": url.split("/#")[0].rstrip("/"), "localStorage": kept}
         options = {"storage_state": {"cookies": [], "origins": [origin]}, **options}
         context = chromium.new_context(**{**WIDE, **options})
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE)
         visitors.append(Visitor(context.new_page(), url))
         return visitors[-1]
 

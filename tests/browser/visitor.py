@@ -59,7 +59,7 @@ class Visitor:
 
     def until(self, condition: str) -> None:
         """Wait for a condition in JavaScript; Playwright's own wait needs a policy that allows eval."""
-        for _ in range(300):
+        for _ in range(800):
             if self.page.evaluate(condition):
                 return
             self.page.wait_for_timeout(50)
