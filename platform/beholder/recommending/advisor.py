@@ -35,6 +35,7 @@ from beholder.workspace import Workspace
 
 T = TypeVar("T")
 _REFERENCE = "seed-0"  # the face by whose candidates features are measured
+_REMEMBERED = 100  # questions about a face, the latest, that are not asked again
 _SEEN = 3  # faces, the latest that a person was asked about, on which likings are judged
 
 
@@ -166,8 +167,8 @@ class Advisor:
     def question(self, user_id: str, image_id: str, strategy: str | None = None) -> Asked:
         """What to ask a person about a face now, kept in the store.
 
-        A pair that is open is not given again, so that the next one can be fetched before it is answered; where there are
-        `most_open` of them, the oldest is. Raises EditError for an unknown face, ChoiceError for an unknown strategy.
+        A pair that is open or answered is not given again, so that the next one can be fetched before this one is answered;
+        where `most_open` are open, the oldest of them is. Raises EditError for an unknown face, ChoiceError for an unknown strategy.
         """
         strategy = strategy or self.config.strategy
         options = self.options(image_id)
@@ -176,17 +177,19 @@ class Advisor:
         opened = [each for each in self.store.open_questions(user_id) if each.image_id == image_id and each.asked_at > since]
         if len(opened) >= self.config.most_open:
             return Asked(opened[0], known.rounds, self.config.recommended_after)
-        rows = self._free(opened)
+        answered = [choice.question for choice in known.choices if choice.question.image_id == image_id]
         seed = uuid.uuid4().int % 2**31
-        pair = questions.ask(strategy, known.ranker, user_id, options[rows], options.base, seed=seed)
-        left, right = (self.sight.candidates.edit(int(rows[row])) for row in (pair.left, pair.right))
+        pair = questions.ask(
+            strategy, known.ranker, user_id, options, options.base, seed=seed, without=self._pairs([*opened, *answered])
+        )
+        left, right = (self.sight.candidates.edit(row) for row in (pair.left, pair.right))
         question = Question(
             question_id=uuid.uuid4().hex,
             user_id=user_id,
             image_id=image_id,
             left=left,
             right=right,
-            strategy=strategy,
+            strategy=pair.strategy,
             asked_at=self._now(),
             probability=pair.probability,
             model=known.model,
@@ -258,11 +261,16 @@ class Advisor:
     def _understand(self, choices: Sequence[Choice]) -> list[Event]:
         return self.sight.events(choices, self.look)[0]
 
-    def _free(self, opened: Sequence[Question]) -> np.ndarray:
-        """The candidates that are in no open question."""
-        taken = {self.sight.candidates.row_of(edit) for each in opened for edit in (each.left, each.right)}
-        rows = np.array([row for row in range(len(self.sight.candidates)) if row not in taken], np.int64)
-        return rows if len(rows) >= 2 else np.arange(len(self.sight.candidates))
+    def _pairs(self, asked: Sequence[Question]) -> list[tuple[int, int]]:
+        """The rows of questions, of those whose sides are both among the candidates."""
+        rows = [tuple(self._row(edit) for edit in (each.left, each.right)) for each in asked[-_REMEMBERED:]]
+        return [(left, right) for left, right in rows if left is not None and right is not None]
+
+    def _row(self, edit: Edit) -> int | None:
+        try:
+            return self.sight.candidates.row_of(edit)
+        except EditError:  # along a direction that is no more
+            return None
 
     def _likings(self, known: Known) -> list[Liking]:
         latest = list(dict.fromkeys(choice.question.image_id for choice in reversed(known.choices)))
