@@ -168,7 +168,7 @@ class Advisor:
         """What to ask a person about a face now, kept in the store.
 
         A pair that is open or answered is not given again, so that the next one can be fetched before this one is answered;
-        where `most_open` are open, the oldest of them is. Raises EditError for an unknown face, ChoiceError for an unknown strategy.
+        where `most_open` are open, the oldest of them is. Raises EditError for an unknown face, ChoiceError for a strategy.
         """
         strategy = strategy or self.config.strategy
         options = self.options(image_id)
