@@ -51,6 +51,7 @@ class Settings:
 
 def main(settings: Settings, run: Run) -> None:
     torch.set_num_threads(settings.threads or len(os.sched_getaffinity(0)))
+    busy = os.getloadavg()[0]
     networks = {"portraits": generators.read(generators.SHIPPED)} | {f"{size} px": _network(size) for size in settings.sizes}
     rows: list[dict[str, Any]] = []
     sliders: list[dict[str, Any]] = []
@@ -68,7 +69,7 @@ def main(settings: Settings, run: Run) -> None:
     table = pd.DataFrame(rows)
     run.results(table)
     run.metrics(
-        {"threads": torch.get_num_threads()}
+        {"threads": torch.get_num_threads(), "load.before": busy, "load.after": os.getloadavg()[0]}
         | {
             f"{row['generator']}/{row['batch']}/{key}": row[key]
             for row in rows
@@ -78,6 +79,7 @@ def main(settings: Settings, run: Run) -> None:
         | {f"slider/{row['generator']}/{row['what moves']}/ms": row["ms"] for row in sliders}
     )
     head = f"{torch.get_num_threads()} threads; limit: GFLOP/s of a product of 2048 x 2048 matrices; MiB: what drawing adds"
+    head += f"; load average {busy:.1f} before, {os.getloadavg()[0]:.1f} after"
     said = [_lines(table)]
     if sliders:
         said.append(_lines(pd.DataFrame(sliders)))
