@@ -1,6 +1,7 @@
 """A visit: `beholder serve` started as a process of its own, and a simulated person who answers its questions over HTTP."""
 
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ from urllib.request import Request, urlopen
 import numpy as np
 
 from beholder import images
-from beholder.errors import BeholderError
+from beholder.errors import BeholderError, ConfigError
 from beholder.portraits.visitors import Visitor
 
 _PATIENCE = 180.0  # seconds until a server has to be ready
@@ -39,8 +40,6 @@ def served(words: list[str], address: str, log: Path) -> Iterator[subprocess.Pop
 
     Raises BeholderError where it stops by itself or is not ready in time.
     """
-    if _answers(f"{address}healthz"):
-        raise BeholderError(f"something serves at {address} already; stop it, or take another port=")
     with log.open("wb") as file:
         process = subprocess.Popen([sys.executable, "-m", "beholder", "serve", *words], stdout=file, stderr=subprocess.STDOUT)
     try:
@@ -60,6 +59,16 @@ def served(words: list[str], address: str, log: Path) -> Iterator[subprocess.Pop
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def check_port(port: int) -> None:
+    """Raise ConfigError where something listens at a port of this machine already."""
+    with socket.socket() as door:
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            door.bind(("127.0.0.1", port))
+        except OSError:
+            raise ConfigError(f"port {port} is taken: stop what listens there, or give another port=") from None
 
 
 class Client:

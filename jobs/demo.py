@@ -68,6 +68,7 @@ class Steps:
 
 
 def main(settings: Settings, run: Run) -> None:
+    _visit.check_port(settings.port)
     sample = Path(str(importlib.resources.files("beholder.data"))) / "sample"
     encoder = [f"encoder={settings.encoder.name}", *_weights(settings.encoder)]
     network = ["train", "taste=mlp", "train.workers=2", "taste.mlp.ensemble=1", "taste.mlp.fit.epochs=10", *encoder]

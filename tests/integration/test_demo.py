@@ -1,22 +1,34 @@
 """The demo goes the whole way, and what it finds of simulated people is what is known of them."""
 
 import json
+import socket
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from beholder import cli, weights
 from beholder.evaluation import bootstrap
 
 
-def test_steady_people_are_understood_and_random_clickers_are_not(small_ray: object, tmp_path: Path) -> None:
-    assert cli.main(["demo", f"workspace={tmp_path}"]) == 0
+@pytest.fixture
+def port() -> int:
+    """One that nobody listens at."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def test_from_a_study_to_a_recommendation(small_ray: object, tmp_path: Path, port: int, capsys: pytest.CaptureFixture) -> None:
+    assert cli.main(["demo", "--once", f"port={port}", f"workspace={tmp_path}"]) == 0
+    said = capsys.readouterr().out
+    assert [f"\n{step}/8 " in said for step in range(1, 9)] == [True] * 8
+
     (run,) = (tmp_path / "runs").glob("evaluate-*")
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["people"] >= 22
     assert metrics["gain.low"] > 0.05
     assert metrics["logloss.personal"] < metrics["logloss.population"]
-
     truth = pd.read_csv(weights.folder().parent / "sample" / "truth.csv").drop_duplicates("user_id").set_index("user_id")["kind"]
     rows = pd.read_csv(run / "results.csv").query("taste == 'bayes'")
     by_person = rows.groupby("user_id")["gain"].mean()
@@ -25,4 +37,27 @@ def test_steady_people_are_understood_and_random_clickers_are_not(small_ray: obj
     right = float((random["accuracy.personal"] * random["pairs"]).sum() / random["pairs"].sum())
     noise = 0.5 / float(random["pairs"].sum()) ** 0.5
     assert abs(right - 0.5) < 4 * noise
-    assert (tmp_path / "models" / "bayes" / "card.json").is_file()
+    for taste in ("bayes", "mlp"):
+        assert (tmp_path / "models" / taste / "card.json").is_file()
+
+    (run,) = (tmp_path / "runs").glob("demo-*")
+    metrics = json.loads((run / "metrics.json").read_text())
+    answers = pd.read_csv(run / "results.csv")
+    assert metrics["rounds"] == len(answers) == 8
+    assert set(answers["choice"]) <= {"left", "right"}
+    assert metrics["probability"] > 0.5
+    assert metrics["liked.better"] > 0.5  # standard deviations; a random edit is as often worse as better
+    assert (run / "figures" / "recommended.png").is_file()
+    assert str(port) in (run / "summary.md").read_text()
+    with socket.socket() as again:
+        again.bind(("127.0.0.1", port))  # the server is gone
+
+
+def test_a_port_that_is_taken_is_said_before_anything_is_done(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        code = cli.main(["demo", "--once", f"port={taken.getsockname()[1]}", f"workspace={tmp_path}"])
+    assert code == 2
+    assert "is taken" in capsys.readouterr().err
+    assert not list((tmp_path / "runs").glob("import-*"))
