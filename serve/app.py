@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import ray
 from fastapi import FastAPI
 from ray import serve
 from ray.serve import Application
@@ -51,12 +52,17 @@ def bind(settings: Settings) -> Application:
     """All parts, bound. Raises ConfigError for a store that several nodes can't share, and an entrance that is open to all."""
     entrance.check(settings)
     fleet, service = settings.serve, settings.service
-    assembly.check_nodes(settings.choices, fleet.nodes)
+    assembly.check_nodes(settings.choices, max(fleet.nodes, _nodes()))
     editor = _deployed(Editor, fleet.editor, fleet).bind(service, fleet.editor)
     encoder = _deployed(Encoder, fleet.encoder, fleet).bind(service, fleet.encoder, editor)
     ranker = _deployed(Ranker, fleet.ranker, fleet).bind(service, fleet.ranker, editor, encoder)
     ingress = serve.ingress()(Api)
     return _deployed(ingress, fleet.api, fleet, name="Api").bind(settings, editor, encoder, ranker)
+
+
+def _nodes() -> int:
+    """Machines of the Ray that is connected to, on any of which a replica may be started."""
+    return sum(node["Alive"] for node in ray.nodes()) if ray.is_initialized() else 1
 
 
 def _deployed(part: type, crew: Crew, fleet: Fleet, *, name: str | None = None) -> Any:

@@ -25,9 +25,10 @@ NAME = "beholder"
 @contextlib.contextmanager
 def running(settings: Settings) -> Iterator[None]:
     """Inside, the service answers at its port. At the end it takes no more requests, and those that are being worked on finish."""
-    application = app.bind(settings)
+    app.bind(settings)  # says what is wrong before anything is started
     with connect(settings.ray):
         logs = LoggingConfig(log_level="WARNING", enable_access_log=False)
+        application = app.bind(settings)  # again: now it knows how many nodes there are
         _hush()
         serve.start(http_options={"host": settings.host, "port": settings.port}, logging_config=logs)
         _hush()  # again: starting has set it up anew
