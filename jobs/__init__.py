@@ -41,6 +41,10 @@ COMMANDS = {
         "beholder.jobs.bench_editor",
         "pictures a second and memory of generators, beside the machine's limit, and what a slider costs",
     ),
+    "bench serve": (
+        "beholder.jobs.bench_serve",
+        "how much the service answers and how soon, beside one process with the library, and while replicas are killed",
+    ),
     "build portraits": (
         "beholder.jobs.build_portraits",
         "the networks that ship with the project, trained again from drawings",

@@ -18,6 +18,7 @@ DOORS = {
     "fastapi": (SERVE,),
     "starlette": (SERVE,),
     "uvicorn": (SERVE,),
+    "prometheus_client": ("serve/metrics.py",),
     "open_clip": ("platform/beholder/encoder.py",),
     "PIL": ("platform/beholder/images.py",),
     "torchvision": (),
@@ -40,6 +41,7 @@ DOORS = {
     "matplotlib": ("platform/beholder/plots.py",),
     "optuna": (JOBS,),
     "psutil": (JOBS,),
+    "aiohttp": ("jobs/_load.py",),
 }
 # Who -> what they must not import of our own.
 WALLS = {

@@ -1,0 +1,63 @@
+"""Bare: the work of the service as one process does it that calls the library directly: what serving is measured against."""
+
+import time
+import uuid
+from collections.abc import Sequence
+
+import numpy as np
+
+from beholder.encoder import Encoder, EncoderConfig
+from beholder.recommending.advisor import Advisor
+from beholder.recommending.darkroom import Darkroom
+from beholder.recommending.faces import Faces
+from beholder.recommending.parts import Parts, open_store
+from beholder.recommending.sight import Look, Sight
+from beholder.workspace import Workspace
+
+Wish = tuple[str, str]  # who, and the face
+
+
+class Bare:
+    """A darkroom, an encoder and an advisor in this process."""
+
+    def __init__(self, parts: Parts, encoder: EncoderConfig, workspace: str) -> None:
+        place = Workspace(workspace)
+        editor, store = parts.editor(place), open_store(None, place)
+        perception = parts.perception(editor, place, encoder_id=encoder.encoder_id())
+        self.encoder = Encoder.load(encoder)
+        self.room = Darkroom(editor, Faces(editor, place.place, parts.generator), store)
+        sight = Sight(perception, parts.choose_among(editor))
+        self.advisor = Advisor(sight, store, place, self._look, editor.directions, parts=parts)
+
+    def answer(self, wish: Wish, rounds: int) -> None:
+        """Have somebody answer questions, the one on the left always."""
+        for _ in range(rounds):
+            asked = self.advisor.question(*wish).question
+            self.advisor.choose(uuid.uuid4().hex, asked.question_id, "left")
+
+    def recommend(self, wishes: Sequence[Wish]) -> None:
+        """Recommend to some people at once: all that has to be drawn and encoded is, together."""
+        edits = [self.advisor.shortlist(*wish) for wish in wishes]
+        pictures = self.room.draw([(image_id, some) for (_, image_id), some in zip(wishes, edits, strict=True)])
+        found = self.encoder.images(np.concatenate(pictures))
+        for wish, some, embeddings in zip(wishes, edits, np.split(found, np.cumsum([len(e) for e in edits])[:-1]), strict=True):
+            self.advisor.recommend(*wish, some, embeddings, count=4)
+
+    def measure(self, wishes: Sequence[Wish], batch: int, seconds: float) -> tuple[float, float]:
+        """Recommendations a second in batches, and the median seconds that one batch takes."""
+        took: list[float] = []
+        began, at = time.perf_counter(), 0
+        while time.perf_counter() - began < seconds or not took:
+            some = [wishes[(at + each) % len(wishes)] for each in range(batch)]
+            at, start = at + batch, time.perf_counter()
+            self.recommend(some)
+            took.append(time.perf_counter() - start)
+        return batch * len(took) / sum(took), float(np.median(took))
+
+    def close(self) -> None:
+        """Let go of the stores."""
+        self.advisor.store.close()
+
+    def _look(self, image_id: str) -> Look:
+        pictures = self.room.draw([(image_id, [{}])])[0]
+        return Look(image_id, self.room.latent(image_id), self.encoder.images(pictures)[0])

@@ -1,0 +1,124 @@
+"""Load: simulated people who use the API at the same time, from outside the server's processes, and how long they wait."""
+
+import asyncio
+import time
+import uuid
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import aiohttp
+
+LOST = 0  # the status of a request that got no answer: the connection was refused or broken
+_SECONDS = 60.0  # that a person waits for an answer
+
+
+@dataclass
+class Tally:
+    """What became of requests. waits: seconds of each that was answered well; statuses: how often each came."""
+
+    seconds: float = 0.0
+    waits: list[float] = field(default_factory=list)
+    statuses: Counter[int] = field(default_factory=Counter)
+
+    @property
+    def rate(self) -> float:
+        """Requests a second that were answered well."""
+        return len(self.waits) / self.seconds if self.seconds else 0.0
+
+    @property
+    def refused(self) -> int:
+        """How many were told to come again."""
+        return self.statuses[503] + self.statuses[429]
+
+    @property
+    def broken(self) -> int:
+        """How many got an answer that nobody should get: 5xx but 503."""
+        return sum(count for status, count in self.statuses.items() if status >= 500 and status != 503)
+
+    @property
+    def available(self) -> float:
+        """The share that was answered well."""
+        return len(self.waits) / max(self.statuses.total(), 1)
+
+    def quantile(self, q: float) -> float:
+        """Seconds within which this share of the answers came; infinite where none did."""
+        return float(np.quantile(self.waits, q)) if self.waits else float("inf")
+
+
+class Caller:
+    """The API, as many use it at a time; what they see goes into `tally`."""
+
+    def __init__(self, session: "aiohttp.ClientSession", tally: Tally) -> None:
+        self.session, self.tally = session, tally
+
+    async def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
+        """One request: its status, and the JSON of an answer, or its bytes. It is never sent again here."""
+        import aiohttp
+
+        began = time.perf_counter()
+        try:
+            async with self.session.request(method, path, json=body) as response:
+                data = await (response.json() if response.content_type.endswith("json") else response.read())
+                status = response.status
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            status, data = LOST, None
+        self.tally.statuses[status] += 1
+        if 200 <= status < 300:
+            self.tally.waits.append(time.perf_counter() - began)
+        return status, data
+
+    async def recommend(self, user_id: str, image_id: str) -> int:
+        """A recommendation; the status. Who is told to come again does, after a second."""
+        status, _ = await self.call("POST", "/v1/recommendations", {"user_id": user_id, "image_id": image_id, "count": 4})
+        await _patience(status)
+        return status
+
+    async def question(self, user_id: str, image_id: str) -> dict[str, Any] | None:
+        """A question; None where there was none."""
+        status, asked = await self.call("GET", f"/v1/questions?user_id={user_id}&image_id={image_id}")
+        await _patience(status)
+        return asked if status == 200 else None
+
+    async def choose(self, question: dict[str, Any], choice: str, *, event_id: str | None = None) -> int:
+        """An answer; the status."""
+        sent = {"event_id": event_id or uuid.uuid4().hex, "question_id": question["question_id"], "choice": choice}
+        status, _ = await self.call("POST", "/v1/choices", sent)
+        await _patience(status)
+        return status
+
+
+async def _patience(status: int) -> None:
+    if status in (LOST, 429, 503):
+        await asyncio.sleep(1.0)
+
+
+def people(
+    address: str, count: int, seconds: float, live: Callable[[Caller, int], Awaitable[bool]], *, tally: Tally | None = None
+) -> Tally:
+    """So many people at a time, each doing one thing after the other until the time is over or it says False.
+
+    live: (the API, the number of the person) -> whether there is more to do. What has begun is finished and counted.
+    """
+    return asyncio.run(_people(address, count, seconds, live, tally if tally is not None else Tally()))
+
+
+async def _people(address: str, count: int, seconds: float, live: Callable[[Caller, int], Awaitable[bool]], tally: Tally) -> Tally:
+    import aiohttp
+
+    limit = aiohttp.TCPConnector(limit=0)
+    patience = aiohttp.ClientTimeout(total=_SECONDS)
+    async with aiohttp.ClientSession(address.rstrip("/"), connector=limit, timeout=patience) as session:
+        caller, began = Caller(session, tally), time.perf_counter()
+
+        async def one(number: int) -> None:
+            while time.perf_counter() - began < seconds and await live(caller, number):
+                pass
+
+        await asyncio.gather(*map(one, range(count)))
+        tally.seconds = time.perf_counter() - began
+    return tally

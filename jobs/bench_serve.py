@@ -1,0 +1,310 @@
+"""`beholder bench serve`: what the service does under load, beside one process that calls the library directly.
+
+The load comes from this process; the service is `beholder serve`, started as it is by people, in processes of its own. All are
+measured in one run on the same cores, so that the ratios hold where the figures do not.
+"""
+
+import contextlib
+import os
+import signal
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from beholder.config import setting
+from beholder.encoder import EncoderConfig
+from beholder.errors import ConfigError
+from beholder.jobs import _visit
+from beholder.jobs._bare import Bare
+from beholder.jobs._load import LOST, Caller, Tally, people
+from beholder.recommending.parts import Parts, open_store
+from beholder.runs import Run, log
+from beholder.workspace import Workspace
+
+PARTS = ("limit", "one", "users", "crowd", "asking", "chaos")
+# Ray Serve's fast path: what has to be in the environment before it starts.
+PATHS = {
+    "plain": {},
+    "throughput": {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"},
+    "haproxy": {"RAY_SERVE_ENABLE_HA_PROXY": "1"},
+    "both": {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1", "RAY_SERVE_ENABLE_HA_PROXY": "1"},
+}
+_ROUNDS = 5  # that somebody answered before being recommended anything
+_REPLICA = "ServeReplica:beholder:"
+_GOALS = {
+    "of the limit": "recommendations/s at 8 users, of what one process does: at least 0.7",
+    "over the limit": "median ms of one user above those of one process: at most 20",
+    "p99 of accepted": "at 64 users, of the unloaded median: at most 4",
+    "memory grown": "MiB at 64 users, from the first half to the second",
+    "lost": "acknowledged choices that the store does not have: none",
+    "broken": "answers 5xx but 503: none",
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    parts: list[str] = setting(list(PARTS), f"what to measure: {', '.join(PARTS)}")
+    paths: list[str] = setting(["plain"], f"ways into Ray Serve, one after the other: {', '.join(PATHS)}, and local: without Ray")
+    users: int = setting(8, "people at the same time")
+    crowd: int = setting(64, "people at the same time who are too many")
+    seconds: float = setting(10.0, "of each measurement")
+    chaos: float = setting(60.0, "seconds of mixed load with replicas killed")
+    every: float = setting(10.0, "seconds between two kills")
+    serve: list[str] = setting([], "further settings of `beholder serve`, such as serve.ranker.replicas=2")
+    port: int = setting(8200, "port of this machine for the service")
+    encoder: EncoderConfig = setting(EncoderConfig(), "the CLIP that looks at edited images")
+    workspace: str = setting("workspace", "folder or URI that holds tables, models and runs; people's choices are kept elsewhere")
+
+    def __post_init__(self) -> None:
+        for name, given, known in (("parts", self.parts, PARTS), ("paths", self.paths, (*PATHS, "local"))):
+            if unknown := sorted(set(given) - set(known)):
+                raise ConfigError(f"{name}: expected some of {', '.join(known)}, got {', '.join(unknown)}")
+        if min(self.users, self.crowd) < 1 or min(self.seconds, self.chaos, self.every) <= 0:
+            raise ConfigError("users and crowd must be at least 1; seconds, chaos and every above 0")
+
+
+@dataclass
+class Found:
+    """What was measured. rows: one for each measurement; goals: name -> figure."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    goals: dict[str, float] = field(default_factory=dict)
+
+    def add(self, path: str, what: str, tally: Tally, **more: Any) -> None:
+        """What became of some requests."""
+        self.rows.append(
+            {"path": path, "what": what, "a second": tally.rate, "median ms": 1e3 * tally.quantile(0.5)}
+            | {"p99 ms": 1e3 * tally.quantile(0.99), "answered": len(tally.waits), "refused": tally.refused}
+            | {"lost": tally.statuses[LOST], "broken": tally.broken, **more}
+        )
+        log.info("%s, %s: %.1f a second, median %.0f ms", path, what, tally.rate, 1e3 * tally.quantile(0.5))
+
+    def goal(self, path: str, name: str, value: float) -> None:
+        self.goals[f"{path}/{name}"] = value
+
+
+def main(settings: Settings, run: Run) -> None:
+    _visit.check_port(settings.port)
+    found = Found()
+    limit = None
+    if "limit" in settings.parts:
+        with tempfile.TemporaryDirectory(prefix="beholder-bench-") as scratch:
+            limit = _limit(settings, found, scratch)
+    if set(settings.parts) - {"limit"}:
+        for path in settings.paths:
+            with tempfile.TemporaryDirectory(prefix="beholder-bench-") as scratch:
+                _path(settings, found, path, Path(scratch), Path(run.place.path) / f"{path}.log", limit)
+    table = pd.DataFrame(found.rows)
+    run.results(table)
+    run.metrics({"cores": len(os.sched_getaffinity(0)), "load.before": os.getloadavg()[2], **found.goals})
+    said = (
+        _table(table)
+        + "\n\n"
+        + "\n".join(
+            f"- {name}: {value:.2f} ({_GOALS.get(name.partition('/')[2], 'no goal')})" for name, value in found.goals.items()
+        )
+    )
+    print(said)
+    run.summary(said + "\n")
+
+
+def _limit(settings: Settings, found: Found, scratch: str) -> tuple[float, float]:
+    """Recommendations a second in batches, and the median seconds of one alone."""
+    bare = Bare(Parts(), settings.encoder, scratch)
+    wishes = [(f"person-{number}", f"seed-{number}") for number in range(settings.users)]
+    for wish in wishes:
+        bare.answer(wish, _ROUNDS)
+    bare.recommend(wishes)
+    _, alone = bare.measure(wishes, 1, settings.seconds)
+    rate, together = bare.measure(wishes, settings.users, settings.seconds)
+    bare.close()
+    for what, speed, took in (("1 at a time", 1 / alone, alone), (f"{settings.users} at a time", rate, together)):
+        found.rows.append({"path": "library", "what": what, "a second": speed, "median ms": 1e3 * took})
+    return rate, alone
+
+
+def _path(settings: Settings, found: Found, path: str, scratch: Path, said: Path, limit: tuple[float, float] | None) -> None:
+    """Everything about one way in."""
+    address = f"http://127.0.0.1:{settings.port}/"
+    words = [f"workspace={scratch}", f"port={settings.port}", *_encoder(settings.encoder), *settings.serve]
+    words += ["local=true"] if path == "local" else ["ray.address=local"]
+    with _environment(PATHS.get(path, {})), _visit.served(words, address, said) as server:
+        if path in ("haproxy", "both"):
+            log.warning("HAProxy listens at all addresses of this machine while this is measured")
+        _measure(settings, found, path, address, server.pid, limit)
+        if "chaos" in settings.parts:
+            _chaos(settings, found, path, address, scratch, server.pid)
+
+
+def _measure(settings: Settings, found: Found, path: str, address: str, pid: int, limit: tuple[float, float] | None) -> None:
+    async def recommend(caller: Caller, number: int) -> bool:
+        await caller.recommend(f"person-{number}", f"seed-{number % settings.users}")
+        return True
+
+    people(address, settings.users, 60.0, _answers())  # everybody has answered some questions
+    people(address, settings.users, 2.0, recommend)
+    unloaded = people(address, 1, settings.seconds, recommend)
+    if "one" in settings.parts:
+        found.add(path, "recommendations, 1 user", unloaded)
+        if limit is not None:
+            found.goal(path, "over the limit", 1e3 * (unloaded.quantile(0.5) - limit[1]))
+    if "users" in settings.parts:
+        many = people(address, settings.users, settings.seconds, recommend)
+        found.add(path, f"recommendations, {settings.users} users", many)
+        if limit is not None:
+            found.goal(path, "of the limit", many.rate / limit[0])
+    if "asking" in settings.parts:
+        asked = Tally()
+        chosen = people(address, settings.users, settings.seconds, _asking(asked))
+        asked.seconds = chosen.seconds
+        found.add(path, f"questions, {settings.users} users who answer them", asked)
+        found.add(path, f"choices, {settings.users} users", chosen)
+    if "crowd" in settings.parts:
+        first = people(address, settings.crowd, settings.seconds, recommend)
+        before = _memory(pid)
+        crowd = people(address, settings.crowd, settings.seconds, recommend)
+        grown = _memory(pid) - before
+        crowd.waits += first.waits
+        crowd.statuses += first.statuses
+        crowd.seconds += first.seconds
+        found.add(path, f"recommendations, {settings.crowd} users", crowd)
+        found.goal(path, "p99 of accepted", crowd.quantile(0.99) / unloaded.quantile(0.5))
+        found.goal(path, "memory grown", grown)
+
+
+def _answers() -> Any:
+    """Somebody who answers a few questions and goes."""
+    left: dict[int, int] = {}
+
+    async def live(caller: Caller, number: int) -> bool:
+        question = await caller.question(f"person-{number}", f"seed-{number}")
+        if question is not None and await caller.choose(question, "left") == 200:
+            left[number] = left.get(number, _ROUNDS) - 1
+        return left.get(number, _ROUNDS) > 0
+
+    return live
+
+
+def _asking(asked: Tally) -> Any:
+    """Somebody who asks to be asked, and answers. asked: takes what becomes of the questions."""
+
+    async def live(caller: Caller, number: int) -> bool:
+        # A new person now and then, as nobody answers hundreds of questions.
+        who = f"asked-{number}-{len(asked.waits) // 200}"
+        question = await Caller(caller.session, asked).question(who, f"seed-{number}")
+        if question is not None:
+            await caller.choose(question, "left")
+        return True
+
+    return live
+
+
+def _chaos(settings: Settings, found: Found, path: str, address: str, workspace: Path, pid: int) -> None:
+    """Mixed load while replicas die; what was acknowledged has to be in the store afterwards."""
+    import asyncio
+
+    acknowledged: dict[str, str] = {}
+    killed: list[str] = []
+    began = time.monotonic()
+
+    async def live(caller: Caller, number: int) -> bool:
+        if number == settings.users:
+            await asyncio.sleep(settings.every)
+            if time.monotonic() - began < settings.chaos and (name := _kill(pid, len(killed))):
+                killed.append(name)
+            return True
+        who, face = f"chaos-{number}", f"seed-{number}"
+        question = await caller.question(who, face)
+        if question is not None:
+            choice, event = ("left", "right")[number % 2], uuid.uuid4().hex
+            for _ in range(5):  # as the page does: the same event again, until it is known to be kept
+                if await caller.choose(question, choice, event_id=event) == 200:
+                    acknowledged[event] = choice
+                    break
+        await caller.recommend(who, face)
+        return True
+
+    tally = people(address, settings.users + 1, settings.chaos, live)
+    store = open_store(None, Workspace(str(workspace)))
+    kept = {each.answer.event_id: each.answer.choice for each in store.choices()}
+    store.close()
+    lost = sum(kept.get(event) != choice for event, choice in acknowledged.items())
+    found.add(path, f"mixed, {settings.users} users, {len(killed)} replicas killed", tally)
+    found.goal(path, "lost", lost)
+    found.goal(path, "broken", tally.broken)
+    found.goal(path, "acknowledged", len(acknowledged))
+    found.goal(path, "availability", tally.available)
+    log.info("killed: %s", ", ".join(killed))
+
+
+def _kill(pid: int, number: int) -> str | None:
+    """Kill a replica below a server, another part each time; its name, or None where there is none."""
+    replicas = sorted(_replicas(pid).items(), key=lambda item: item[1])
+    if not replicas:
+        return None
+    victim, name = replicas[number % len(replicas)]
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(victim, signal.SIGKILL)
+    return name.removeprefix(_REPLICA)
+
+
+def _replicas(pid: int) -> dict[int, str]:
+    """The replicas of the service among the processes below one: process -> name."""
+    import psutil
+
+    found = {}
+    for child in psutil.Process(pid).children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            line = " ".join(child.cmdline())
+            if _REPLICA in line:
+                found[child.pid] = line[line.index(_REPLICA) :].split("#")[0].split()[0]
+    return found
+
+
+def _memory(pid: int) -> float:
+    """MiB that a process and all below it hold for themselves."""
+    import psutil
+
+    total = 0.0
+    for each in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
+        with contextlib.suppress(psutil.Error):
+            total += each.memory_full_info().uss / 2**20
+    return total
+
+
+@contextlib.contextmanager
+def _environment(more: Mapping[str, str]) -> Iterator[None]:
+    """Inside, processes that are started have these variables."""
+    before = {name: os.environ.get(name) for name in more}
+    os.environ.update(more)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
+
+
+def _encoder(encoder: EncoderConfig) -> list[str]:
+    """The words that name an encoder."""
+    weights = encoder.weights
+    return [f"encoder={encoder.name}", *([] if weights is None or weights.startswith("data:") else [f"encoder.weights={weights}"])]
+
+
+def _table(table: pd.DataFrame) -> str:
+    """As Markdown, its numbers short."""
+
+    def cell(value: object) -> str:
+        if value is None or value != value:
+            return "-"
+        return value if isinstance(value, str) else f"{value:,.1f}" if float(value) % 1 else f"{value:,.0f}"  # type: ignore[arg-type, str-format]
+
+    lines = ["| " + " | ".join(table.columns) + " |"]
+    lines.append("|" + "|".join("---:" if table[name].dtype.kind in "if" else "---" for name in table.columns) + "|")
+    lines += ["| " + " | ".join(map(cell, row)) + " |" for row in table.itertuples(index=False)]
+    return "\n".join(lines)
