@@ -237,3 +237,16 @@ def test_sqlite_on_several_nodes_is_refused(beholder, tmp_path: Path):
     assert ran.returncode == 2
     assert "4 nodes can't share a SQLite file" in ran.stderr
     assert "postgresql://" in ran.stderr
+
+
+def test_sqlite_is_refused_where_ray_has_two_nodes(beholder, tmp_path: Path):
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    try:
+        cluster.add_node(num_cpus=1)
+        ran = beholder("serve", f"ray.address={cluster.address}", f"workspace={tmp_path}")
+    finally:
+        cluster.shutdown()
+    assert ran.returncode == 2
+    assert "2 nodes can't share a SQLite file" in ran.stderr
