@@ -1,5 +1,6 @@
 """The app: all parts bound together, for `beholder serve` and for Ray's own `serve build` and `serve deploy`."""
 
+import asyncio
 from typing import Any
 
 import ray
@@ -11,9 +12,10 @@ from ray.serve.handle import DeploymentHandle
 
 from beholder import config
 from beholder.serve import assembly, entrance
-from beholder.serve.deployments import Editor, Encoder, Ranker
+from beholder.serve.deployments import Editor, Encoder, Ranker, meter
 from beholder.serve.doors import House
 from beholder.serve.fleet import Crew, Fleet
+from beholder.serve.metrics import Counts, Metrics
 from beholder.serve.settings import Settings
 from beholder.serve.spread import ServeGraph
 
@@ -23,9 +25,24 @@ class Api:
 
     def __init__(self, settings: Settings, editor: DeploymentHandle, encoder: DeploymentHandle, ranker: DeploymentHandle) -> None:
         self.settings, self.graph, self.house = settings, ServeGraph(editor, encoder, ranker), House()
+        self.meter = meter()
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        return entrance.api_of(self.graph, self.settings, house=self.house)
+        return entrance.api_of(self.graph, self.settings, house=self.house, metrics=Metrics(self.meter, self._gather))
+
+    async def counts(self) -> Counts:
+        """What this replica has counted."""
+        return self.meter.counts()
+
+    async def _gather(self) -> list[Counts]:
+        """The counts of all parts, and of the API's other replicas."""
+        here = serve.get_replica_context()
+        others = serve.get_deployment_handle(here.deployment, here.app_name).broadcast("counts")
+        told, parts = await asyncio.gather(
+            others.results_async(timeout_s=3, return_exceptions=True), self.graph.counts(), return_exceptions=True
+        )
+        found = [*(told if isinstance(told, list) else ()), *(parts if isinstance(parts, list) else ())]
+        return [each for each in found if isinstance(each, Counts)]
 
     async def close(self, seconds: float) -> int:
         """Take no more requests, and let those inside finish; how many did not."""

@@ -101,6 +101,11 @@ def advisor(config: ServiceConfig, about: PerceptionAbout, sliders: Mapping[str,
     )
 
 
+def versions(about: PerceptionAbout) -> dict[str, str]:
+    """The models that answer, name -> version."""
+    return {"generator": f"{about.generator} {about.fingerprint}", "encoder": about.encoder_id}
+
+
 def palette(room: Darkroom) -> Palette:
     """The editor's directions as people see them."""
     ways = (Way(name, *each.range, *each.says) for name, each in room.editor.directions.items())

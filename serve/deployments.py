@@ -23,10 +23,17 @@ from beholder.serve import assembly
 from beholder.serve.assembly import ServiceConfig
 from beholder.serve.fleet import Crew
 from beholder.serve.graph import Busy, Palette, Verdicts
+from beholder.serve.metrics import Meter, metered
 
 T = TypeVar("T")
 _PATIENT = 4  # photos that may wait to be inverted
 _PATIENCE = 60.0  # seconds that a part waits for what it needs from another
+
+
+def meter() -> Meter:
+    """For what the replica counts that asks for it."""
+    here = serve.get_replica_context()
+    return Meter(f"{here.deployment}-{here.replica_tag}".lower())
 
 
 class Hands:
@@ -58,12 +65,15 @@ class Hands:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(_PATIENCE)
 
 
+@metered("editor")
 class Editor:
     """A darkroom."""
 
     async def __init__(self, config: ServiceConfig, crew: Crew) -> None:  # type: ignore[misc]
-        self.config, self.hands = config, Hands(crew)
+        self.config, self.hands, self.meter = config, Hands(crew), meter()
         self.room = await self.hands.do(assembly.darkroom, config)
+        for name, version in assembly.versions(assembly.about(config, self.room)).items():
+            self.meter.model(name, version)
         self._draw.set_max_batch_size(crew.batch)  # type: ignore[attr-defined]
         self._draw.set_batch_wait_timeout_s(crew.wait_ms / 1000)  # type: ignore[attr-defined]
 
@@ -106,16 +116,18 @@ class Editor:
 
     @serve.batch
     async def _draw(self, wanted: list[tuple[str, Sequence[Edit]]]) -> list[np.ndarray]:
+        self.meter.batched("editor", len(wanted))
         return await self.hands.do(self.room.draw, wanted)
 
 
+@metered("encoder")
 class Encoder:
     """An encoder, and a critic beside it."""
 
     async def __init__(self, config: ServiceConfig, crew: Crew, editor: DeploymentHandle) -> None:  # type: ignore[misc]
         from beholder import encoder
 
-        self.hands, self.limits = Hands(crew), config.darkroom.limits
+        self.hands, self.limits, self.meter = Hands(crew), config.darkroom.limits, meter()
 
         async def typical() -> np.ndarray:
             found: np.ndarray = await editor.faces.remote(list(assembly.TYPICAL))
@@ -148,17 +160,19 @@ class Encoder:
 
     @serve.batch
     async def _images(self, wanted: list[np.ndarray]) -> list[np.ndarray]:
+        self.meter.batched("encoder", len(wanted))
         found = await self.hands.do(self.encoder.images, np.concatenate(wanted))
         return np.split(found, np.cumsum([len(each) for each in wanted])[:-1])
 
 
+@metered("ranker")
 class Ranker:
     """An advisor, who has faces drawn and encoded elsewhere."""
 
     async def __init__(  # type: ignore[misc]
         self, config: ServiceConfig, crew: Crew, editor: DeploymentHandle, encoder: DeploymentHandle
     ) -> None:
-        self.hands = Hands(crew)
+        self.hands, self.meter = Hands(crew), meter()
 
         async def look(image_id: str) -> Look:
             latent = editor.latent.remote(image_id)

@@ -11,6 +11,7 @@ from beholder.serve import api
 from beholder.serve.doors import House
 from beholder.serve.graph import Graph
 from beholder.serve.keys import Keys
+from beholder.serve.metrics import Meter, Metrics
 from beholder.serve.settings import LOOPBACK, Settings
 from beholder.workspace import Workspace
 
@@ -27,16 +28,21 @@ def check(settings: Settings) -> None:
         raise ConfigError(f"host={settings.host} can be reached from elsewhere, where keys are needed; without any: host=127.0.0.1")
 
 
-def api_of(graph: Graph, settings: Settings, *, house: House | None = None) -> FastAPI:
-    """The API of a graph. On loopback it goes by no other name, so that no page of another site can reach it by one of its own."""
+def api_of(graph: Graph, settings: Settings, *, house: House | None = None, metrics: Metrics | None = None) -> FastAPI:
+    """The API of a graph. On loopback it goes by no other name, so that no page of another site can reach it by one of its own.
+
+    metrics: where the API is not the only process of its kind.
+    """
     check(settings)
     limits = settings.limits
     if settings.host in LOOPBACK and not limits.hosts:
         limits = replace(limits, hosts=list(LOOPBACK))
-    return api.create(graph, gate=_gate(settings), limits=limits, house=house)
+    house, metrics = house or House(), metrics or Metrics(Meter(), graph.counts)
+    metrics.meter.count_inside(lambda: house.inside)
+    return api.create(graph, gate=_gate(settings, metrics), metrics=metrics, limits=limits, house=house)
 
 
-def _gate(settings: Settings) -> Keys | None:
+def _gate(settings: Settings, metrics: Metrics) -> Keys | None:
     if not needs_keys(settings):
         return None
-    return Keys(Keyring(open_store(settings.choices, Workspace(settings.workspace))), settings.keys)
+    return Keys(Keyring(open_store(settings.choices, Workspace(settings.workspace))), settings.keys, metrics=metrics)

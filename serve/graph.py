@@ -11,6 +11,7 @@ from beholder.recommending.advisor import Asked, Noted, Person, Recommendation, 
 from beholder.recommending.critic import Verdict
 from beholder.recommending.darkroom import Face
 from beholder.recommending.forgetting import Receipt
+from beholder.serve.metrics import Counts
 
 
 class Busy(Exception):
@@ -99,6 +100,9 @@ class Graph(Protocol):
 
     async def ready(self) -> dict[str, bool]:
         """Each part, and whether it answers."""
+
+    async def counts(self) -> list[Counts]:
+        """What its parts have counted, wherever they are."""
 
     async def close(self) -> None:
         """Let go of what it holds."""

@@ -18,6 +18,7 @@ from beholder.recommending.sight import Look
 from beholder.serve import assembly
 from beholder.serve.assembly import ServiceConfig
 from beholder.serve.graph import Busy, Palette, Verdicts
+from beholder.serve.metrics import Counts, Meter
 
 T = TypeVar("T")
 
@@ -29,7 +30,9 @@ class LocalGraph:
         self, darkroom: Darkroom, encoder: Encoder, advisor: Advisor, critic: Critic, *, threads: int = 2, queue: int = 64
     ):
         """threads: how many requests are worked on at a time; queue: how many more may wait."""
-        self.darkroom, self.encoder, self.advisor, self.critic = darkroom, encoder, advisor, critic
+        self.meter = meter = Meter()
+        self.darkroom, self.encoder = meter.watch("editor", darkroom), meter.watch("encoder", encoder)
+        self.advisor, self.critic = meter.watch("ranker", advisor), meter.watch("encoder", critic)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="graph")
         self._slow = ThreadPoolExecutor(1, thread_name_prefix="photos")  # seconds each; nobody else waits for them
         self._room, self._inside = threads + queue, 0
@@ -43,10 +46,14 @@ class LocalGraph:
             pictures = room.draw([(image_id, [{}])])[0]
             return Look(image_id, room.latent(image_id), encoder.images(pictures)[0])
 
-        advisor = assembly.advisor(config, assembly.about(config, room), room.editor.directions, look)
+        about = assembly.about(config, room)
+        advisor = assembly.advisor(config, about, room.editor.directions, look)
         critic = assembly.critic(config, encoder, lambda: np.concatenate(room.draw([(each, [{}]) for each in assembly.TYPICAL])))
         advisor.warm()
-        return cls(room, encoder, advisor, critic, threads=threads, queue=queue)
+        graph = cls(room, encoder, advisor, critic, threads=threads, queue=queue)
+        for name, version in assembly.versions(about).items():
+            graph.meter.model(name, version)
+        return graph
 
     async def directions(self) -> Palette:
         return assembly.palette(self.darkroom)
@@ -107,6 +114,9 @@ class LocalGraph:
             "ranker": lambda: self.advisor.store.changes(""),
         }
         return {name: await self._run(works, part) for name, part in checks.items()}
+
+    async def counts(self) -> list[Counts]:
+        return [self.meter.counts()]
 
     async def close(self) -> None:
         for pool in (self._pool, self._slow):

@@ -13,6 +13,7 @@ from beholder.recommending.advisor import Asked, Noted, Person, Recommendation, 
 from beholder.recommending.darkroom import Face
 from beholder.recommending.forgetting import Receipt
 from beholder.serve.graph import Busy, Palette, Verdicts
+from beholder.serve.metrics import Counts
 
 _GONE = (RayActorError, DeploymentUnavailableError, ReplicaUnavailableError)
 
@@ -84,6 +85,12 @@ class ServeGraph:
 
         parts = {"editor": self.editor, "encoder": self.encoder, "ranker": self.ranker}
         return dict(zip(parts, await asyncio.gather(*map(works, parts.values())), strict=True))
+
+    async def counts(self) -> list[Counts]:
+        parts = (self.editor, self.encoder, self.ranker)
+        asked = (part.broadcast("counts").results_async(timeout_s=3, return_exceptions=True) for part in parts)
+        found = await asyncio.gather(*asked, return_exceptions=True)
+        return [each for told in found if isinstance(told, list) for each in told if isinstance(each, Counts)]
 
     async def close(self) -> None:
         """The deployments are stopped by who started them."""

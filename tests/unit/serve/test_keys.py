@@ -53,7 +53,7 @@ class Tally:
     def counted(self, what, kind):
         self.counts.append((what, kind))
 
-    def exposition(self):
+    async def exposition(self):
         return b"", "text/plain"
 
 

@@ -55,7 +55,7 @@ class Tally:
     def counted(self, what, kind):
         self.counts.append((what, kind))
 
-    def exposition(self):
+    async def exposition(self):
         return b"up 1\n", "text/plain"
 
 
