@@ -12,7 +12,7 @@ from beholder.jobs._load import Caller, Tally
 from beholder.recommending.choices.store import Store
 
 PARTS = ("Ranker", "Editor", "Encoder", "Api")
-_TITLE = "ray::ServeReplica:"
+_TITLE = "ServeReplica:beholder:"  # in the name that Ray gives the process of a replica; the part follows
 
 
 @dataclass
@@ -79,10 +79,10 @@ def strike(pid: int, part: str) -> bool:
     for child in psutil.Process(pid).children(recursive=True):
         try:
             title = " ".join(child.cmdline())
-            if title.startswith(_TITLE) and title.split(":")[-1].split(".")[0].split()[0].startswith(part):
+            if title.startswith("ray::") and f"{_TITLE}{part}" in title:
                 child.kill()
                 return True
-        except (psutil.NoSuchProcess, psutil.ZombieProcess, IndexError):
+        except (psutil.NoSuchProcess, psutil.ZombieProcess):
             continue
     return False
 

@@ -6,10 +6,7 @@ measured in one run on the same cores, so that the ratios hold where the figures
 
 import contextlib
 import os
-import signal
 import tempfile
-import time
-import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,12 +17,11 @@ import pandas as pd
 from beholder.config import setting
 from beholder.encoder import EncoderConfig
 from beholder.errors import ConfigError
-from beholder.jobs import _visit
+from beholder.jobs import _chaos, _visit
 from beholder.jobs._bare import Bare
 from beholder.jobs._load import LOST, Caller, Tally, people
-from beholder.recommending.parts import Parts, open_store
+from beholder.recommending.parts import Parts
 from beholder.runs import Run, log
-from beholder.workspace import Workspace
 
 PARTS = ("limit", "one", "users", "crowd", "asking", "chaos")
 # Ray Serve's fast path: what has to be in the environment before it starts.
@@ -36,7 +32,6 @@ PATHS = {
     "both": {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1", "RAY_SERVE_ENABLE_HA_PROXY": "1"},
 }
 _ROUNDS = 5  # that somebody answered before being recommended anything
-_REPLICA = "ServeReplica:beholder:"
 _GOALS = {
     "of the limit": "recommendations/s at 8 users, of what one process does: at least 0.7",
     "over the limit": "median ms of one user above those of one process: at most 20",
@@ -102,7 +97,7 @@ def main(settings: Settings, run: Run) -> None:
                 _path(settings, found, path, Path(scratch), Path(run.place.path) / f"{path}.log", limit)
     table = pd.DataFrame(found.rows)
     run.results(table)
-    run.metrics({"cores": len(os.sched_getaffinity(0)), "load.before": os.getloadavg()[2], **found.goals})
+    run.metrics({"cores": len(os.sched_getaffinity(0)), "load": os.getloadavg()[1], **found.goals})
     said = (
         _table(table)
         + "\n\n"
@@ -139,7 +134,7 @@ def _path(settings: Settings, found: Found, path: str, scratch: Path, said: Path
             log.warning("HAProxy listens at all addresses of this machine while this is measured")
         _measure(settings, found, path, address, server.pid, limit)
         if "chaos" in settings.parts:
-            _chaos(settings, found, path, address, scratch, server.pid)
+            _strike(settings, found, path, address, scratch, server.pid)
 
 
 def _measure(settings: Settings, found: Found, path: str, address: str, pid: int, limit: tuple[float, float] | None) -> None:
@@ -205,66 +200,16 @@ def _asking(asked: Tally) -> Any:
     return live
 
 
-def _chaos(settings: Settings, found: Found, path: str, address: str, workspace: Path, pid: int) -> None:
-    """Mixed load while replicas die; what was acknowledged has to be in the store afterwards."""
-    import asyncio
-
-    acknowledged: dict[str, str] = {}
-    killed: list[str] = []
-    began = time.monotonic()
-
-    async def live(caller: Caller, number: int) -> bool:
-        if number == settings.users:
-            await asyncio.sleep(settings.every)
-            if time.monotonic() - began < settings.chaos and (name := _kill(pid, len(killed))):
-                killed.append(name)
-            return True
-        who, face = f"chaos-{number}", f"seed-{number}"
-        question = await caller.question(who, face)
-        if question is not None:
-            choice, event = ("left", "right")[number % 2], uuid.uuid4().hex
-            for _ in range(5):  # as the page does: the same event again, until it is known to be kept
-                if await caller.choose(question, choice, event_id=event) == 200:
-                    acknowledged[event] = choice
-                    break
-        await caller.recommend(who, face)
-        return True
-
-    tally = people(address, settings.users + 1, settings.chaos, live)
-    store = open_store(None, Workspace(str(workspace)))
-    kept = {each.answer.event_id: each.answer.choice for each in store.choices()}
-    store.close()
-    lost = sum(kept.get(event) != choice for event, choice in acknowledged.items())
-    found.add(path, f"mixed, {settings.users} users, {len(killed)} replicas killed", tally)
-    found.goal(path, "lost", lost)
-    found.goal(path, "broken", tally.broken)
-    found.goal(path, "acknowledged", len(acknowledged))
-    found.goal(path, "availability", tally.available)
-    log.info("killed: %s", ", ".join(killed))
-
-
-def _kill(pid: int, number: int) -> str | None:
-    """Kill a replica below a server, another part each time; its name, or None where there is none."""
-    replicas = sorted(_replicas(pid).items(), key=lambda item: item[1])
-    if not replicas:
-        return None
-    victim, name = replicas[number % len(replicas)]
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(victim, signal.SIGKILL)
-    return name.removeprefix(_REPLICA)
-
-
-def _replicas(pid: int) -> dict[int, str]:
-    """The replicas of the service among the processes below one: process -> name."""
-    import psutil
-
-    found = {}
-    for child in psutil.Process(pid).children(recursive=True):
-        with contextlib.suppress(psutil.Error):
-            line = " ".join(child.cmdline())
-            if _REPLICA in line:
-                found[child.pid] = line[line.index(_REPLICA) :].split("#")[0].split()[0]
-    return found
+def _strike(settings: Settings, found: Found, path: str, address: str, workspace: Path, pid: int) -> None:
+    """Mixed load while replicas die; what was confirmed has to be in the store afterwards."""
+    store = workspace / "choices.db"
+    chaos = _chaos.run(address, pid, store, people=settings.users, seconds=settings.chaos, every=settings.every)
+    found.add(path, f"mixed, {settings.users} users, {len(chaos.killed)} replicas killed", chaos.tally)
+    found.goal(path, "lost", len(chaos.lost))
+    found.goal(path, "broken", chaos.tally.broken)
+    found.goal(path, "acknowledged", len(chaos.confirmed))
+    found.goal(path, "availability", chaos.tally.available)
+    log.info("killed: %s", ", ".join(chaos.killed))
 
 
 def _memory(pid: int) -> float:
@@ -299,10 +244,10 @@ def _encoder(encoder: EncoderConfig) -> list[str]:
 def _table(table: pd.DataFrame) -> str:
     """As Markdown, its numbers short."""
 
-    def cell(value: object) -> str:
+    def cell(value: Any) -> str:
         if value is None or value != value:
             return "-"
-        return value if isinstance(value, str) else f"{value:,.1f}" if float(value) % 1 else f"{value:,.0f}"  # type: ignore[arg-type, str-format]
+        return value if isinstance(value, str) else f"{value:,.1f}" if float(value) % 1 else f"{value:,.0f}"
 
     lines = ["| " + " | ".join(table.columns) + " |"]
     lines.append("|" + "|".join("---:" if table[name].dtype.kind in "if" else "---" for name in table.columns) + "|")
