@@ -47,7 +47,6 @@ class Meter:
         self._seconds = Histogram(
             "beholder_request_seconds", "From a request to its answer", ["route", "method"], registry=registry, buckets=_SECONDS
         )
-        self._inside = Gauge("beholder_requests_inside", "Requests being worked on", registry=registry)
         self._work = Histogram(
             "beholder_part_seconds", "Work of a part, with its waiting", ["part", "work"], registry=registry, buckets=_SECONDS
         )
@@ -96,7 +95,7 @@ class Meter:
 
     def count_inside(self, inside: Callable[[], int]) -> None:
         """What tells how many requests are inside."""
-        self._inside.set_function(inside)
+        Gauge("beholder_requests_inside", "Requests being worked on", registry=self.registry).set_function(inside)
 
     @contextmanager
     def work(self, part: str, name: str) -> Iterator[None]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from beholder.recommending.choices.question import Answer, Question
 from beholder.recommending.choices.store import Store
@@ -171,6 +172,18 @@ def test_two_rankers_answer_from_the_same_choices(server):
         assert set(pool.map(rounds, range(12))) == {0}
         assert server.choose(server.question("bo"), "left").status == 200
         assert set(pool.map(rounds, range(12))) == {1}  # and not what somebody of that name chose before
+
+
+def test_whoever_is_asked_tells_what_all_replicas_counted(server):
+    assert server.ask("GET", "/v1/users/di").status == 200
+    text = server.ask("GET", "/metrics").body.decode()
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    replicas = {sample.labels["replica"] for sample in samples}
+    counts = {part: sum(name.startswith(f"{part}-") for name in replicas) for part in ("api", "editor", "encoder", "ranker")}
+    assert counts == {"api": 1, "editor": 1, "encoder": 1, "ranker": 2}
+    work = {sample.labels["part"]: sample.value for sample in samples if sample.name == "beholder_part_seconds_count"}
+    assert set(work) == {"editor", "encoder", "ranker"}
+    assert {sample.labels["part"] for sample in samples if sample.name == "beholder_batch_size_count"} == {"editor", "encoder"}
 
 
 def test_a_full_queue_says_so_at_once(server):

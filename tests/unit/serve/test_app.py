@@ -83,6 +83,18 @@ def test_nobody_is_let_in_from_elsewhere_without_keys():
     assert not entrance.needs_keys(settings())
 
 
+def test_a_config_file_needs_keys_unless_it_says_otherwise():
+    """Where its proxies listen is not known when the app is built."""
+
+    def built(**args) -> Settings:
+        (found, *_) = app.build(args)._bound_deployment.init_args
+        return found
+
+    assert entrance.needs_keys(built())
+    assert entrance.needs_keys(built(host="127.0.0.1"))
+    assert not entrance.needs_keys(built(**{"keys.required": False}))
+
+
 def test_loopback_goes_by_its_own_names(graph):
     from fastapi.testclient import TestClient
 

@@ -63,6 +63,7 @@ def full(replica: str = "local") -> Meter:
     meter.batched("editor", 3)
     with meter.work("editor", "draw"):
         pass
+    meter.count_inside(lambda: 2)
     return meter
 
 
