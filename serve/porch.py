@@ -1,0 +1,70 @@
+"""Porch: what stands in Ray Serve's proxy before the API's replicas: where one of them dies under a request, another is asked.
+
+Every request may be made twice without harm. Without this the proxy would answer 500, and say that a process died.
+"""
+
+import json
+from http import HTTPStatus
+
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from beholder.serve.problems import MEDIA
+
+PLACE = "beholder.serve.porch:porch"  # where Ray is told to find it
+_MOST = 64 << 10  # bytes of a body that are kept to be sent again
+_RETRY_SECONDS = 1
+
+
+def porch() -> list[Middleware]:
+    """What Ray Serve's proxies wrap around their application."""
+    return [Middleware(Porch)]
+
+
+class Porch:
+    """Asks again, once, where a request ended without an answer; then tells to come again (503)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        heard: list[Message] = []
+        kept, started, gone = 0, False, False
+
+        async def listen() -> Message:
+            nonlocal kept, gone
+            message = await receive()
+            gone = gone or message["type"] == "http.disconnect"
+            kept += len(message.get("body", b""))
+            if kept <= _MOST:
+                heard.append(message)
+            return message
+
+        async def out(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        await self.app(scope, listen, out)
+        if not started and not gone and kept <= _MOST:
+            before = iter(heard)
+
+            async def listen_again() -> Message:
+                return next(before, None) or await receive()
+
+            await self.app(scope, listen_again, out)
+        if not started and not gone:
+            await _later(send)
+
+
+async def _later(send: Send) -> None:
+    """503, as the API says it."""
+    detail = "a part of the service is not there at the moment; try again soon"
+    body = json.dumps({"type": "about:blank", "title": HTTPStatus(503).phrase, "status": 503, "detail": detail}).encode()
+    headers = [(b"content-type", MEDIA.encode()), (b"content-length", str(len(body)).encode())]
+    headers.append((b"retry-after", str(_RETRY_SECONDS).encode()))
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
