@@ -1,5 +1,6 @@
 """Entrance: the API as it is opened to whoever the settings let in."""
 
+import os
 from dataclasses import replace
 
 from fastapi import FastAPI
@@ -19,11 +20,20 @@ from beholder.workspace import Workspace
 def needs_keys(settings: Settings) -> bool:
     """Whether who comes in has to show a key: unless nobody can come from elsewhere."""
     required = settings.keys.required
-    return settings.host not in LOOPBACK if required is None else required
+    return settings.host not in LOOPBACK or _through_haproxy(settings) if required is None else required
+
+
+def _through_haproxy(settings: Settings) -> bool:
+    """Whether Ray Serve's HAProxy stands before the service, which listens at all addresses whatever the host."""
+    return not settings.local and os.environ.get("RAY_SERVE_ENABLE_HA_PROXY") == "1"
 
 
 def check(settings: Settings) -> None:
     """Raise ConfigError where a service without keys would be reached from elsewhere."""
+    if _through_haproxy(settings) and not needs_keys(settings):
+        raise ConfigError(
+            "RAY_SERVE_ENABLE_HA_PROXY=1 opens the service at all addresses, where keys are needed; leave it, or keys.required"
+        )
     if settings.host not in LOOPBACK and not needs_keys(settings):
         raise ConfigError(f"host={settings.host} can be reached from elsewhere, where keys are needed; without any: host=127.0.0.1")
 
