@@ -28,8 +28,6 @@ PARTS = ("limit", "one", "users", "crowd", "asking", "chaos")
 PATHS = {
     "plain": {},
     "throughput": {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"},
-    "haproxy": {"RAY_SERVE_ENABLE_HA_PROXY": "1"},
-    "both": {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1", "RAY_SERVE_ENABLE_HA_PROXY": "1"},
 }
 _ROUNDS = 5  # that somebody answered before being recommended anything
 _GOALS = {
@@ -71,12 +69,13 @@ class Found:
     rows: list[dict[str, Any]] = field(default_factory=list)
     goals: dict[str, float] = field(default_factory=dict)
 
-    def add(self, path: str, what: str, tally: Tally, **more: Any) -> None:
+    def add(self, path: str, what: str, tally: Tally) -> None:
         """What became of some requests."""
         self.rows.append(
             {"path": path, "what": what, "a second": tally.rate, "median ms": 1e3 * tally.quantile(0.5)}
             | {"p99 ms": 1e3 * tally.quantile(0.99), "answered": len(tally.waits), "refused": tally.refused}
-            | {"lost": tally.statuses[LOST], "broken": tally.broken, **more}
+            | {"lost": tally.statuses[LOST], "broken": tally.broken}
+            | {"statuses": " ".join(f"{status}:{count}" for status, count in sorted(tally.statuses.items()))}
         )
         log.info("%s, %s: %.1f a second, median %.0f ms", path, what, tally.rate, 1e3 * tally.quantile(0.5))
 
@@ -111,6 +110,9 @@ def main(settings: Settings, run: Run) -> None:
 
 def _limit(settings: Settings, found: Found, scratch: str) -> tuple[float, float]:
     """Recommendations a second in batches, and the median seconds of one alone."""
+    import torch
+
+    torch.set_num_threads(len(os.sched_getaffinity(0)))  # all that the service may use as well, whatever the environment says
     bare = Bare(Parts(), settings.encoder, scratch)
     wishes = [(f"person-{number}", f"seed-{number}") for number in range(settings.users)]
     for wish in wishes:
@@ -130,8 +132,6 @@ def _path(settings: Settings, found: Found, path: str, scratch: Path, said: Path
     words = [f"workspace={scratch}", f"port={settings.port}", *_encoder(settings.encoder), *settings.serve]
     words += ["local=true"] if path == "local" else ["ray.address=local"]
     with _environment(PATHS.get(path, {})), _visit.served(words, address, said) as server:
-        if path in ("haproxy", "both"):
-            log.warning("HAProxy listens at all addresses of this machine while this is measured")
         _measure(settings, found, path, address, server.pid, limit)
         if "chaos" in settings.parts:
             _strike(settings, found, path, address, scratch, server.pid)
