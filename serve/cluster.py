@@ -72,6 +72,7 @@ def connect(config: RayConfig) -> Iterator[None]:
         return
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # leave CUDA_VISIBLE_DEVICES as it is without GPUs
     os.environ.setdefault("RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH", porch.PLACE)
+    os.environ.setdefault("RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S", "30")  # a busy machine needs more than the 5 it comes with
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # its core would print where it was when it was asked to stop
     known = None if config.address == "local" else config.address or os.environ.get("RAY_ADDRESS")
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}

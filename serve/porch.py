@@ -9,8 +9,7 @@ from http import HTTPStatus
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from beholder.serve.problems import MEDIA
-
+# Nothing else of ours is imported here: a proxy has seconds to start.
 PLACE = "beholder.serve.porch:porch"  # where Ray is told to find it
 _MOST = 64 << 10  # bytes of a body that are kept to be sent again
 _RETRY_SECONDS = 1
@@ -64,7 +63,7 @@ async def _later(send: Send) -> None:
     """503, as the API says it."""
     detail = "a part of the service is not there at the moment; try again soon"
     body = json.dumps({"type": "about:blank", "title": HTTPStatus(503).phrase, "status": 503, "detail": detail}).encode()
-    headers = [(b"content-type", MEDIA.encode()), (b"content-length", str(len(body)).encode())]
+    headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
     headers.append((b"retry-after", str(_RETRY_SECONDS).encode()))
     await send({"type": "http.response.start", "status": 503, "headers": headers})
     await send({"type": "http.response.body", "body": body})
