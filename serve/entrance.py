@@ -1,6 +1,7 @@
 """Entrance: the API as it is opened to whoever the settings let in."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 
 from fastapi import FastAPI
@@ -17,24 +18,24 @@ from beholder.serve.settings import LOOPBACK, Settings
 from beholder.workspace import Workspace
 
 
-def needs_keys(settings: Settings) -> bool:
+def needs_keys(settings: Settings, env: Mapping[str, str] = os.environ) -> bool:
     """Whether who comes in has to show a key: unless nobody can come from elsewhere."""
     required = settings.keys.required
-    return settings.host not in LOOPBACK or _through_haproxy(settings) if required is None else required
+    return settings.host not in LOOPBACK or _through_haproxy(settings, env) if required is None else required
 
 
-def _through_haproxy(settings: Settings) -> bool:
+def _through_haproxy(settings: Settings, env: Mapping[str, str]) -> bool:
     """Whether Ray Serve's HAProxy stands before the service, which listens at all addresses whatever the host."""
-    return not settings.local and os.environ.get("RAY_SERVE_ENABLE_HA_PROXY") == "1"
+    return not settings.local and env.get("RAY_SERVE_ENABLE_HA_PROXY") == "1"
 
 
-def check(settings: Settings) -> None:
+def check(settings: Settings, env: Mapping[str, str] = os.environ) -> None:
     """Raise ConfigError where a service without keys would be reached from elsewhere."""
-    if _through_haproxy(settings) and not needs_keys(settings):
+    if _through_haproxy(settings, env) and not needs_keys(settings, env):
         raise ConfigError(
             "RAY_SERVE_ENABLE_HA_PROXY=1 opens the service at all addresses, where keys are needed; leave it, or keys.required"
         )
-    if settings.host not in LOOPBACK and not needs_keys(settings):
+    if settings.host not in LOOPBACK and not needs_keys(settings, env):
         raise ConfigError(f"host={settings.host} can be reached from elsewhere, where keys are needed; without any: host=127.0.0.1")
 
 
