@@ -128,8 +128,14 @@ def report(found: Mapping[Cell, Sequence[Course]], people: Sequence[Simulated], 
             row = " | ".join(f"{value.mean:.3f} [{value.low:.3f}, {value.high:.3f}]" for value in values)
             lines.append(f"| {cell[0]} | {cell[1]} | {row} |")
         lines.append("")
-    reached = [f"- {'reached' if goal.reached else 'MISSED'}: {goal.says}: {goal.found}" for goal in outcomes.goals(found)]
-    lines += reached
+    if outcomes.BEST in found:
+        lines += [f"{' '.join(outcomes.BEST)}, {_SAID['preferred']}, by kind of people", ""]
+        lines += ["| people | how many |" + "".join(f" {count} |" for count in shown), "|---|---:|" + "---:|" * len(shown)]
+        for kind, (many, values) in outcomes.by_kind(found[outcomes.BEST], people, "preferred").items():
+            lines.append(f"| {kind} | {many} | " + " | ".join(f"{values[count]:.3f}" for count in shown) + " |")
+        lines.append("")
+    words = {True: "reached", False: "MISSED", None: "CAN'T BE TOLD"}
+    lines += [f"- {words[goal.reached]}: {goal.says}: {goal.found}" for goal in outcomes.goals(found)]
     plots.save(run.place, "courses", picture(found, len(people)))
     run.summary("\n".join([f"# {len(people)} simulated people", "", *lines, "", "![courses](figures/courses.png)", ""]))
     print("\n".join(lines))

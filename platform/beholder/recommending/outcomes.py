@@ -46,11 +46,11 @@ def rounds_to_reach(courses: Sequence[Course], level: float) -> int | None:
 
 @dataclass(frozen=True)
 class Goal:
-    """Something that should be so. found: what was measured, in words."""
+    """Something that should be so. found: what was measured, in words; reached: None where that can't tell."""
 
     says: str
     found: str
-    reached: bool
+    reached: bool | None
 
 
 def goals(found: Mapping[Cell, Sequence[Course]]) -> list[Goal]:
@@ -65,13 +65,7 @@ def goals(found: Mapping[Cell, Sequence[Course]]) -> list[Goal]:
                 said = f"{chance.mean:.3f} [{chance.low:.3f}, {chance.high:.3f}]"
                 what = f"after {count} choices the recommended edit is preferred to the image as it is with P >= {least}"
                 told.append(Goal(what, said, chance.mean >= least))
-    wise = [cell for cell in found if cell[0] == "bayes" and cell != RANDOM]
-    if RANDOM in found and wise and rounds >= 20:
-        level = float(curves(found[RANDOM], "regret")[:, 20].mean())
-        reached = {cell[1]: rounds_to_reach(found[cell], level) for cell in wise}
-        said = ", ".join(f"{name} {'never' if count is None else count}" for name, count in reached.items())
-        what = f"the best strategy comes to the regret of 20 random questions ({level:.3f}) in <= 12"
-        told.append(Goal(what, said, min((count for count in reached.values() if count is not None), default=99) <= 12))
+    told += [_sooner(found, ranker) for ranker in ("bayes", "bayes alone") if (ranker, "random") in found and rounds >= 20]
     for own, other in _rivals(found):
         last = min(20, rounds)
         ahead = lead(found[own], found[other], "regret")[: last + 1]
@@ -80,6 +74,26 @@ def goals(found: Mapping[Cell, Sequence[Course]]) -> list[Goal]:
         what = f"regret of {' '.join(own)} less that of {' '.join(other)} is below 0 after 0..{last} rounds"
         told.append(Goal(what, said, ahead[nearest].high < 0))
     return told
+
+
+def _sooner(found: Mapping[Cell, Sequence[Course]], ranker: str) -> Goal:
+    """How soon questions that were chosen come to what 20 random ones reach. Where those reach no more than was known before the
+    first, it can't be told: there is nothing to come to."""
+    chance = curves(found[ranker, "random"], "regret").mean(axis=0)
+    wise = {strategy: courses for (name, strategy), courses in found.items() if name == ranker and strategy != "random"}
+    needed = {name: rounds_to_reach(courses, float(chance[20])) for name, courses in wise.items()}
+    said = ", ".join(f"{name} {'never' if count is None else count}" for name, count in needed.items())
+    says = f"{ranker}: the best strategy comes to the regret of 20 random questions in <= 12"
+    what = f"{said} (random: {chance[0]:.3f} before the first, {chance[20]:.3f} after 20)"
+    if chance[20] >= chance[0]:
+        return Goal(says, what, None)
+    return Goal(says, what, min((count for count in needed.values() if count is not None), default=99) <= 12)
+
+
+def by_kind(courses: Sequence[Course], people: Sequence[Simulated], figure: str) -> dict[str, tuple[int, np.ndarray]]:
+    """Kind of people -> how many, and the mean of a figure after each number of rounds."""
+    values, kinds = curves(courses, figure), np.array([person.kind for person in people])
+    return {str(kind): (int((kinds == kind).sum()), values[kinds == kind].mean(axis=0)) for kind in dict.fromkeys(kinds)}
 
 
 def _rivals(found: Mapping[Cell, Sequence[Course]]) -> list[tuple[Cell, Cell]]:

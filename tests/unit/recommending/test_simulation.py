@@ -146,8 +146,23 @@ def test_goals_are_held_to_what_was_found():
     }
     told = outcomes.goals(found)
     assert [goal.reached for goal in told] == [True, False, True, True, False]
-    assert told[2].found == "eubo 10"
+    assert told[2].found == "eubo 10 (random: 0.510 before the first, 0.110 after 20)"
     assert "nearest after 0: -0.1400 [-0.1800, -0.1000]" in told[3].found
+
+
+def test_where_random_questions_teach_nothing_there_is_nothing_to_come_to_sooner():
+    flat = {("bayes", "random"): [course(*[0.3] * 21)], ("bayes", "eubo"): [course(*[0.2] * 21)]}
+    (told,) = (goal for goal in outcomes.goals(flat) if "20 random" in goal.says)
+    assert told.reached is None
+    assert told.found == "eubo 0 (random: 0.300 before the first, 0.300 after 20)"
+
+
+def test_kinds_of_people_are_told_apart(people):
+    courses = [course(0.1 if person.kind == "noisy" else 0.3) for person in people]
+    told = outcomes.by_kind(courses, people, "regret")
+    assert {kind: (many, values.round(6).tolist()) for kind, (many, values) in told.items()} == {
+        "steady": (9, [0.3]), "noisy": (2, [0.1]), "drifting": (1, [0.3]),
+    }  # fmt: skip
 
 
 def test_a_level_is_reached_where_regret_stays_below_it():
