@@ -2,6 +2,8 @@
 
 import json
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -19,10 +21,11 @@ def port() -> int:
         return free.getsockname()[1]
 
 
-def test_from_a_study_to_a_recommendation(small_ray: object, tmp_path: Path, port: int, capsys: pytest.CaptureFixture) -> None:
-    assert cli.main(["demo", "--once", f"port={port}", f"workspace={tmp_path}"]) == 0
-    said = capsys.readouterr().out
-    assert [f"\n{step}/8 " in said for step in range(1, 9)] == [True] * 8
+def test_from_a_study_to_a_recommendation(tmp_path: Path, port: int) -> None:
+    command = [sys.executable, "-m", "beholder", "demo", "--once", f"port={port}", f"workspace={tmp_path}"]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=580)
+    assert said.returncode == 0, said.stderr
+    assert [f"\n{step}/8 " in said.stdout for step in range(1, 9)] == [True] * 8
 
     (run,) = (tmp_path / "runs").glob("evaluate-*")
     metrics = json.loads((run / "metrics.json").read_text())
