@@ -100,14 +100,16 @@ def test_two_texts_make_a_direction(networks: Networks) -> None:
 
 
 def test_all_weights_are_small_and_have_cards() -> None:
-    files = sorted(weights.folder().glob("portraits-*.safetensors"))
-    assert len(files) == 5
-    assert sum(path.stat().st_size for path in files) <= 25e6
-    for path in files:
-        card = weights.card(path)
+    cards = {path: weights.card(path) for path in sorted(weights.folder().glob("portraits-*.safetensors"))}
+    for path, card in cards.items():
         assert card["name"] == path.stem
         assert card["figures"]
-        assert card["command"] == "beholder build portraits"
+    made_by = {path.stem.removeprefix("portraits-"): card["command"] for path, card in cards.items()}
+    world = ("clip", "directions", "generator", "inverter", "reader")
+    assert made_by == dict.fromkeys(world, "beholder build portraits") | {"perception": "beholder build perception"}
+    sizes = {path.stem.removeprefix("portraits-"): path.stat().st_size for path in cards}
+    assert sizes.pop("perception") <= 5e6
+    assert sum(sizes.values()) <= 25e6
 
 
 def test_sample_is_what_its_traits_say() -> None:
