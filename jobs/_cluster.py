@@ -10,7 +10,7 @@ import ray
 import ray.data
 from ray.exceptions import RayError
 
-from beholder import terminal
+from beholder import signals, terminal
 from beholder.config import setting
 from beholder.errors import BeholderError, ConfigError
 
@@ -38,7 +38,7 @@ def connect(config: RayConfig) -> Iterator[None]:
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # Ray Data's own actors make its core print an error each
     known = None if config.address == "local" else config.address or os.environ.get("RAY_ADDRESS")
     try:
-        with terminal.without("Set ray log level"):
+        with signals.kept(), terminal.without("Set ray log level"):
             _init(config.address, {} if known else _local(config))
     except (ConnectionError, ValueError, RayError) as error:
         raise ConfigError(f"Ray can't be reached at {known or 'this machine'}: {str(error).splitlines()[0]}") from None

@@ -1,7 +1,6 @@
 """A visit: `beholder serve` started as a process of its own, and a simulated person who answers its questions over HTTP."""
 
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -17,7 +16,7 @@ from urllib.request import Request, urlopen
 import numpy as np
 
 from beholder import images
-from beholder.errors import BeholderError, ConfigError
+from beholder.errors import BeholderError
 from beholder.portraits.visitors import Visitor
 
 _PATIENCE = 180.0  # seconds until a server has to be ready
@@ -59,16 +58,6 @@ def served(words: list[str], address: str, log: Path) -> Iterator[subprocess.Pop
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def check_port(port: int) -> None:
-    """Raise ConfigError where something listens at a port of this machine already."""
-    with socket.socket() as door:
-        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            door.bind(("127.0.0.1", port))
-        except OSError:
-            raise ConfigError(f"port {port} is taken: stop what listens there, or give another port=") from None
 
 
 class Client:

@@ -22,6 +22,7 @@ from beholder.jobs._bare import Bare
 from beholder.jobs._load import LOST, Caller, Tally, people
 from beholder.recommending.parts import Parts
 from beholder.runs import Run, log
+from beholder.serve import entrance
 
 PARTS = ("limit", "one", "users", "crowd", "asking", "chaos")
 # Ray Serve's fast path: what has to be in the environment before it starts.
@@ -84,7 +85,7 @@ class Found:
 
 
 def main(settings: Settings, run: Run) -> None:
-    _visit.check_port(settings.port)
+    entrance.check_port("127.0.0.1", settings.port)
     found = Found()
     limit = None
     if "limit" in settings.parts:

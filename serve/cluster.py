@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -13,20 +14,21 @@ from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 from ray.serve.schema import LoggingConfig
 
-from beholder import terminal
+from beholder import signals, terminal
 from beholder.errors import ConfigError
 from beholder.runs import log
 from beholder.serve import app, porch
 from beholder.serve.settings import RayConfig, Settings
 
 NAME = "beholder"
+_NOISE = "infinite retries remaining"  # what Ray says of the questions its controller still has open when it ends
 
 
 @contextlib.contextmanager
 def running(settings: Settings) -> Iterator[None]:
     """Inside, the service answers at its port. At the end it takes no more requests, and those that are being worked on finish."""
     app.bind(settings)  # says what is wrong before anything is started
-    with connect(settings.ray):
+    with contextlib.ExitStack() as quiet, connect(settings.ray):
         logs = LoggingConfig(log_level="WARNING", enable_access_log=False)
         application = app.bind(settings)  # again: now it knows how many nodes there are
         _hush()
@@ -35,10 +37,12 @@ def running(settings: Settings) -> Iterator[None]:
         handle = None
         try:
             handle = serve.run(application, name=NAME, route_prefix="/", logging_config=logs)
+            handle._init(_run_router_in_separate_loop=True)  # Serve's throughput path would want a loop here, where none runs
             yield
         finally:
             if handle is not None:
                 _empty(handle, settings.serve.stop_seconds)
+            quiet.enter_context(terminal.without(_NOISE, stream=sys.stdout))
             serve.delete(NAME)
             serve.shutdown()
 
@@ -77,7 +81,7 @@ def connect(config: RayConfig) -> Iterator[None]:
     known = None if config.address == "local" else config.address or os.environ.get("RAY_ADDRESS")
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
-        with terminal.without("Set ray log level"):
+        with signals.kept(), terminal.without("Set ray log level"):
             if known:
                 ray.init(known, **quiet)
             else:

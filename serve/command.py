@@ -1,5 +1,7 @@
 """`beholder serve`: the whole service, until Ctrl-C."""
 
+import os
+
 from beholder.runs import Run
 from beholder.serve import entrance
 from beholder.serve.settings import Settings as Settings
@@ -7,6 +9,8 @@ from beholder.serve.settings import Settings as Settings
 
 def main(settings: Settings, run: Run) -> None:
     entrance.check(settings)
+    if settings.local or (settings.ray.address in (None, "local") and "RAY_ADDRESS" not in os.environ):
+        entrance.check_port(settings.host, settings.port)
     if settings.local:
         alone(settings)
     else:

@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from typing import TextIO
 
 import numpy as np
 
@@ -63,17 +64,24 @@ def _kitty(data: bytes, columns: int) -> str:
 
 
 @contextlib.contextmanager
-def without(note: str) -> Iterator[None]:
-    """Keep back what this process, its C libraries too, writes to stderr, and pass it on afterwards but for lines with `note`."""
+def without(note: str, *, stream: TextIO | None = None) -> Iterator[None]:
+    """Keep back what this process, its C libraries too, writes to stderr, and pass it on afterwards but for lines with `note`.
+
+    stream: sys.stdout, where that is to be kept back.
+    """
+    stream = stream or sys.stderr
+    number = 1 if stream is sys.stdout else 2
     with tempfile.TemporaryFile() as kept:
-        stderr = os.dup(2)
-        os.dup2(kept.fileno(), 2)
+        stream.flush()
+        open_ = os.dup(number)
+        os.dup2(kept.fileno(), number)
         try:
             yield
         finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
+            stream.flush()
+            os.dup2(open_, number)
+            os.close(open_)
             kept.seek(0)
             for line in kept.read().decode(errors="replace").splitlines():
                 if note not in line:
-                    print(line, file=sys.stderr)
+                    print(line, file=stream)

@@ -42,6 +42,7 @@ class Server:
     process: subprocess.Popen
     address: str
     store: Store
+    said: Path  # what it printed
 
     def ask(self, method: str, path: str, body: dict | None = None, *, headers: dict[str, str] | None = None) -> Said:
         data = None if body is None else json.dumps(body).encode()
@@ -67,10 +68,10 @@ class Server:
 
 @pytest.fixture(scope="module")
 def begin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
-    """begin(words): a server with these settings, when it is ready."""
+    """begin(words, env=variables): a server with these settings, when it is ready."""
     begun: list[Server] = []
 
-    def run(*words: str) -> Server:
+    def run(*words: str, env: dict[str, str] | None = None) -> Server:
         workspace = tmp_path_factory.mktemp("served")
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -78,8 +79,10 @@ def begin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Se
         command = [sys.executable, "-m", "beholder", "serve", f"workspace={workspace}", f"port={port}", *FAST, *words]
         said = workspace / "said.txt"
         with said.open("w") as out:
-            process = subprocess.Popen(command, stdout=out, stderr=out, cwd=workspace, start_new_session=True)
-        server = Server(process, f"http://127.0.0.1:{port}", Store.at(workspace / "choices.db"))
+            process = subprocess.Popen(
+                command, stdout=out, stderr=out, cwd=workspace, env={**os.environ, **(env or {})}, start_new_session=True
+            )
+        server = Server(process, f"http://127.0.0.1:{port}", Store.at(workspace / "choices.db"), said)
         begun.append(server)
         until = time.monotonic() + 240
         while "is the page" not in said.read_text():
@@ -220,6 +223,14 @@ def test_what_takes_too_long_is_given_up(server):
     assert server.ask("GET", "/v1/images/seed-50").status == 200
 
 
+def test_a_second_service_at_the_same_port_is_refused(server, beholder, tmp_path: Path):
+    """Serve's proxies would share it, and each would get some of the requests."""
+    port = server.address.rpartition(":")[2]
+    ran = beholder("serve", f"port={port}", "ray.address=local", f"workspace={tmp_path}")
+    assert ran.returncode == 2
+    assert f"port {port} is taken" in ran.stderr
+
+
 def test_it_stops_in_peace(server):
     """Whoever is inside when it is told to stop gets an answer, and every choice that was acknowledged is there."""
     asked = [server.question("cy") for _ in range(4)]
@@ -243,6 +254,18 @@ def test_it_stops_in_peace(server):
     assert {choice.question.question_id for choice in server.store.choices("cy")} >= set(kept)
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(server.address + "/healthz", timeout=5)
+
+
+@pytest.mark.parametrize("optimized", ["0", "1"])
+def test_a_terminated_service_stops_in_peace_too(begin, optimized: str):
+    """As whoever runs services ends them; Ray's own handler of the signal would kill what is being worked on."""
+    server = begin("ray.address=local", "ray.cpus=2", env={"RAY_SERVE_THROUGHPUT_OPTIMIZED": optimized})
+    with ThreadPoolExecutor(1) as pool:
+        inside = pool.submit(server.ask, "POST", "/v1/recommendations", {"user_id": "dee", "image_id": "seed-7"})
+        time.sleep(0.1)
+        assert server.stop(signal.SIGTERM) == 143
+        assert inside.result().status == 200
+    assert [line for line in server.said.read_text().splitlines() if "is the page" not in line] == []
 
 
 def test_sqlite_on_several_nodes_is_refused(beholder, tmp_path: Path):

@@ -3,6 +3,8 @@
 import base64
 import os
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -56,3 +58,20 @@ def test_a_note_is_kept_back_and_the_rest_passed_on(capfd):
     with terminal.without("Set ray log level"):
         os.write(2, b"I 1 Set ray log level from environment\nsomething else\n")
     assert capfd.readouterr().err == "something else\n"
+
+
+def test_a_note_is_kept_off_stdout_too():
+    script = """
+import os, sys
+from beholder import terminal
+print("before")
+with terminal.without("to be tried again", stream=sys.stdout):
+    print("a task failed, to be tried again")
+    sys.stdout.flush()
+    os.write(1, b"an answer\\n")
+    print("a mistake", file=sys.stderr)
+print("after")
+"""
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stdout == "before\nan answer\nafter\n"
+    assert ran.stderr == "a mistake\n"

@@ -24,6 +24,7 @@ def test_every_queue_has_an_end(fleet):
         assert deployment.max_queued_requests == crew.queued
         assert deployment.max_ongoing_requests == crew.ongoing
         assert deployment.ray_actor_options["num_gpus"] == crew.gpus
+        assert "MALLOC_TRIM_THRESHOLD_" in deployment.ray_actor_options["runtime_env"]["env_vars"]
         if crew.most > crew.replicas:
             scaling = deployment._deployment_config.autoscaling_config
             assert (scaling.min_replicas, scaling.max_replicas) == (crew.replicas, crew.most)
