@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from beholder.jobs import _load
-from beholder.jobs._load import Caller, Tally
+from beholder.jobs._load import Caller, Door, Tally
 from beholder.recommending.choices.store import Store
 
 PARTS = ("Ranker", "Editor", "Encoder", "Api")
@@ -25,7 +25,7 @@ class Chaos:
     lost: list[str] = field(default_factory=list)
 
 
-def run(address: str, pid: int, store: Path, *, people: int, seconds: float, every: float) -> Chaos:
+def run(door: Door, pid: int, store: Path, *, people: int, seconds: float, every: float) -> Chaos:
     """Mixed load on the server of this process id, one of its replicas killed every so many seconds.
 
     store: the SQLite file where it keeps choices.
@@ -54,7 +54,7 @@ def run(address: str, pid: int, store: Path, *, people: int, seconds: float, eve
     striking = threading.Thread(target=kill)
     striking.start()
     try:
-        _load.people(address, people, seconds, live, tally=found.tally)
+        _load.people(door, people, seconds, live, tally=found.tally)
     finally:
         over.set()
         striking.join()

@@ -1,6 +1,7 @@
 """Load: simulated people who use the API at the same time, from outside the server's processes, and how long they wait."""
 
 import asyncio
+import math
 import time
 import uuid
 from collections import Counter
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 LOST = 0  # the status of a request that got no answer: the connection was refused or broken
 _SECONDS = 60.0  # that a person waits for an answer
+_AGAIN = 1.0  # seconds until somebody tries again who was not told when
 
 
 @dataclass
@@ -51,10 +53,11 @@ class Tally:
 
 
 class Caller:
-    """The API, as many use it at a time; what they see goes into `tally`."""
+    """The API as one of many uses it; what becomes of the requests goes into `tally`."""
 
-    def __init__(self, session: "aiohttp.ClientSession", tally: Tally) -> None:
-        self.session, self.tally = session, tally
+    def __init__(self, session: "aiohttp.ClientSession", tally: Tally, until: float = math.inf) -> None:
+        self.session, self.tally, self.until = session, tally, until  # by time.perf_counter
+        self._again = _AGAIN  # seconds after which to come again, of who was told to
 
     async def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
         """One request: its status, and the JSON of an answer, or its bytes. It is never sent again here."""
@@ -65,57 +68,72 @@ class Caller:
             async with self.session.request(method, path, json=body) as response:
                 data = await (response.json() if response.content_type.endswith("json") else response.read())
                 status = response.status
+                self._again = float(response.headers.get("Retry-After", _AGAIN))
         except (aiohttp.ClientError, TimeoutError, OSError):
-            status, data = LOST, None
+            status, data, self._again = LOST, None, _AGAIN
         self.tally.statuses[status] += 1
         if 200 <= status < 300:
             self.tally.waits.append(time.perf_counter() - began)
         return status, data
 
     async def recommend(self, user_id: str, image_id: str) -> int:
-        """A recommendation; the status. Who is told to come again does, after a second."""
+        """A recommendation; the status. Who is told to come again does, when told."""
         status, _ = await self.call("POST", "/v1/recommendations", {"user_id": user_id, "image_id": image_id, "count": 4})
-        await _patience(status)
+        await self._patience(status)
         return status
 
     async def question(self, user_id: str, image_id: str) -> dict[str, Any] | None:
         """A question; None where there was none."""
         status, asked = await self.call("GET", f"/v1/questions?user_id={user_id}&image_id={image_id}")
-        await _patience(status)
+        await self._patience(status)
         return asked if status == 200 else None
 
     async def choose(self, question: dict[str, Any], choice: str, *, event_id: str | None = None) -> int:
         """An answer; the status."""
         sent = {"event_id": event_id or uuid.uuid4().hex, "question_id": question["question_id"], "choice": choice}
         status, _ = await self.call("POST", "/v1/choices", sent)
-        await _patience(status)
+        await self._patience(status)
         return status
 
+    async def _patience(self, status: int) -> None:
+        if status in (LOST, 429, 503):
+            await asyncio.sleep(max(0.0, min(self._again, self.until - time.perf_counter())))
 
-async def _patience(status: int) -> None:
-    if status in (LOST, 429, 503):
-        await asyncio.sleep(1.0)
+
+@dataclass(frozen=True)
+class Door:
+    """Where people come in. key: what opens it, where a key is needed."""
+
+    address: str
+    key: str | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What every request brings."""
+        return {} if self.key is None else {"Authorization": f"Bearer {self.key}"}
 
 
-def people(
-    address: str, count: int, seconds: float, live: Callable[[Caller, int], Awaitable[bool]], *, tally: Tally | None = None
-) -> Tally:
+Life = Callable[[Caller, int], Awaitable[bool]]
+
+
+def people(door: Door, count: int, seconds: float, live: Life, *, tally: Tally | None = None) -> Tally:
     """So many people at a time, each doing one thing after the other until the time is over or it says False.
 
     live: (the API, the number of the person) -> whether there is more to do. What has begun is finished and counted.
     """
-    return asyncio.run(_people(address, count, seconds, live, tally if tally is not None else Tally()))
+    return asyncio.run(_people(door, count, seconds, live, tally if tally is not None else Tally()))
 
 
-async def _people(address: str, count: int, seconds: float, live: Callable[[Caller, int], Awaitable[bool]], tally: Tally) -> Tally:
+async def _people(door: Door, count: int, seconds: float, live: Life, tally: Tally) -> Tally:
     import aiohttp
 
     limit = aiohttp.TCPConnector(limit=0)
     patience = aiohttp.ClientTimeout(total=_SECONDS)
-    async with aiohttp.ClientSession(address.rstrip("/"), connector=limit, timeout=patience) as session:
-        caller, began = Caller(session, tally), time.perf_counter()
+    async with aiohttp.ClientSession(door.address.rstrip("/"), connector=limit, timeout=patience, headers=door.headers) as session:
+        began = time.perf_counter()
 
         async def one(number: int) -> None:
+            caller = Caller(session, tally, began + seconds)
             while time.perf_counter() - began < seconds and await live(caller, number):
                 pass
 

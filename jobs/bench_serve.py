@@ -8,27 +8,35 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from beholder import keys
 from beholder.config import setting
 from beholder.encoder import EncoderConfig
 from beholder.errors import ConfigError
 from beholder.jobs import _chaos, _visit
 from beholder.jobs._bare import Bare
-from beholder.jobs._load import LOST, Caller, Tally, people
-from beholder.recommending.parts import Parts
+from beholder.jobs._load import LOST, Caller, Door, Tally, people
+from beholder.recommending.choices.keyring import Keyring
+from beholder.recommending.parts import Parts, open_store
 from beholder.runs import Run, log
 from beholder.serve import entrance
+from beholder.serve.fleet import REPLICA_ENV
+from beholder.workspace import Workspace
 
 PARTS = ("limit", "one", "users", "crowd", "asking", "chaos")
-# Ray Serve's fast path: what has to be in the environment before it starts.
+# Ray Serve's fast path, in two steps: what has to be in the environment before it starts.
 PATHS = {
-    "plain": {},
-    "throughput": {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"},
+    "plain": {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "0"},
+    "throughput": {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1", "RAY_SERVE_ENABLE_DIRECT_INGRESS": "0"},
+    "haproxy": {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1", "RAY_SERVE_ENABLE_HA_PROXY": "1"},
 }
 _ROUNDS = 5  # that somebody answered before being recommended anything
 _GOALS = {
@@ -44,13 +52,15 @@ _GOALS = {
 @dataclass(frozen=True)
 class Settings:
     parts: list[str] = setting(list(PARTS), f"what to measure: {', '.join(PARTS)}")
-    paths: list[str] = setting(["plain"], f"ways into Ray Serve, one after the other: {', '.join(PATHS)}, and local: without Ray")
+    paths: list[str] = setting(
+        ["throughput"], f"ways into Ray Serve, one after the other: {', '.join(PATHS)}, and local: without Ray"
+    )
     users: int = setting(8, "people at the same time")
     crowd: int = setting(64, "people at the same time who are too many")
     seconds: float = setting(10.0, "of each measurement")
     chaos: float = setting(60.0, "seconds of mixed load with replicas killed")
     every: float = setting(10.0, "seconds between two kills")
-    serve: list[str] = setting([], "further settings of `beholder serve`, such as serve.ranker.replicas=2")
+    serve_with: list[str] = setting([], 'further settings of `beholder serve`, each in quotes: ["serve.ranker.replicas=2"]')
     port: int = setting(8200, "port of this machine for the service")
     encoder: EncoderConfig = setting(EncoderConfig(), "the CLIP that looks at edited images")
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs; people's choices are kept elsewhere")
@@ -90,7 +100,10 @@ def main(settings: Settings, run: Run) -> None:
     limit = None
     if "limit" in settings.parts:
         with tempfile.TemporaryDirectory(prefix="beholder-bench-") as scratch:
-            limit = _limit(settings, found, scratch)
+            # In a process of its own, with the environment of a replica: else the limit would be lower than it need be.
+            with _environment(REPLICA_ENV), ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
+                limit = alone.submit(_limit, settings, scratch).result()
+            found.rows += limit.rows
     if set(settings.parts) - {"limit"}:
         for path in settings.paths:
             with tempfile.TemporaryDirectory(prefix="beholder-bench-") as scratch:
@@ -109,15 +122,24 @@ def main(settings: Settings, run: Run) -> None:
     run.summary(said + "\n")
 
 
-def _limit(settings: Settings, found: Found, scratch: str) -> tuple[float, float]:
-    """Recommendations a second, and the median seconds of one alone: of all ways that one process can go, the fastest."""
+@dataclass(frozen=True)
+class Limit:
+    """What one process does. rate: recommendations a second; alone: median seconds of one alone; rows: what was measured."""
+
+    rate: float
+    alone: float
+    rows: list[dict[str, Any]]
+
+
+def _limit(settings: Settings, scratch: str) -> Limit:
+    """Of all ways that one process can go, the fastest."""
     import torch
 
     bare = Bare(Parts(), settings.encoder, scratch)
     wishes = [(f"person-{number}", f"seed-{number}") for number in range(settings.users)]
     for wish in wishes:
         bare.answer(wish, _ROUNDS)
-    rates, alones = [], []
+    rates, alones, rows = [], [], []
     # More threads are slower where others use the cores too: the limit is the better of both, never a slow way to do it.
     for threads in sorted({1, len(os.sched_getaffinity(0))}):
         torch.set_num_threads(threads)
@@ -126,52 +148,62 @@ def _limit(settings: Settings, found: Found, scratch: str) -> tuple[float, float
         rate, together = bare.measure(wishes, settings.users, settings.seconds)
         for what, speed, took in (("1 at a time", 1 / alone, alone), (f"{settings.users} at a time", rate, together)):
             name = f"{what}, threads: {threads}"
-            found.rows.append({"path": "library", "what": name, "a second": speed, "median ms": 1e3 * took})
+            rows.append({"path": "library", "what": name, "a second": speed, "median ms": 1e3 * took})
         rates += [rate, 1 / alone]  # one at a time is a way to do many, too
         alones.append(alone)
     bare.close()
-    rate, alone = max(rates), min(alones)
-    return rate, alone
+    return Limit(max(rates), min(alones), rows)
 
 
-def _path(settings: Settings, found: Found, path: str, scratch: Path, said: Path, limit: tuple[float, float] | None) -> None:
+def _path(settings: Settings, found: Found, path: str, scratch: Path, said: Path, limit: Limit | None) -> None:
     """Everything about one way in."""
     address = f"http://127.0.0.1:{settings.port}/"
-    words = [f"workspace={scratch}", f"port={settings.port}", *_encoder(settings.encoder), *settings.serve]
+    words = [f"workspace={scratch}", f"port={settings.port}", *_encoder(settings.encoder), *settings.serve_with]
     words += ["local=true"] if path == "local" else ["ray.address=local"]
+    words += ["keys.per_minute=1000000", "keys.burst=10000"]  # the load is one client's, who would be told to wait
+    door = Door(address, _key(scratch) if path == "haproxy" else None)  # HAProxy listens at all addresses, where a key is needed
     with _environment(PATHS.get(path, {})), _visit.served(words, address, said) as server:
-        _measure(settings, found, path, address, server.pid, limit)
+        _measure(settings, found, path, door, server.pid, limit)
         if "chaos" in settings.parts:
-            _strike(settings, found, path, address, scratch, server.pid)
+            _strike(settings, found, path, door, scratch, server.pid)
 
 
-def _measure(settings: Settings, found: Found, path: str, address: str, pid: int, limit: tuple[float, float] | None) -> None:
+def _key(workspace: Path) -> str:
+    """A key for the load."""
+    key, text = keys.make("bench", ["ask", "recommend"], now=datetime.now(UTC))
+    store = open_store(None, Workspace(str(workspace)))
+    Keyring(store).add(key)
+    store.close()
+    return text
+
+
+def _measure(settings: Settings, found: Found, path: str, door: Door, pid: int, limit: Limit | None) -> None:
     async def recommend(caller: Caller, number: int) -> bool:
         await caller.recommend(f"person-{number}", f"seed-{number % settings.users}")
         return True
 
-    people(address, settings.users, 60.0, _answers())  # everybody has answered some questions
-    people(address, settings.users, 2.0, recommend)
-    unloaded = people(address, 1, settings.seconds, recommend)
+    people(door, settings.users, 60.0, _answers())  # everybody has answered some questions
+    people(door, settings.users, 2.0, recommend)
+    unloaded = people(door, 1, settings.seconds, recommend)
     if "one" in settings.parts:
         found.add(path, "recommendations, 1 user", unloaded)
         if limit is not None:
-            found.goal(path, "over the limit", 1e3 * (unloaded.quantile(0.5) - limit[1]))
+            found.goal(path, "over the limit", 1e3 * (unloaded.quantile(0.5) - limit.alone))
     if "users" in settings.parts:
-        many = people(address, settings.users, settings.seconds, recommend)
+        many = people(door, settings.users, settings.seconds, recommend)
         found.add(path, f"recommendations, {settings.users} users", many)
         if limit is not None:
-            found.goal(path, "of the limit", many.rate / limit[0])
+            found.goal(path, "of the limit", many.rate / limit.rate)
     if "asking" in settings.parts:
         asked = Tally()
-        chosen = people(address, settings.users, settings.seconds, _asking(asked))
+        chosen = people(door, settings.users, settings.seconds, _asking(asked))
         asked.seconds = chosen.seconds
         found.add(path, f"questions, {settings.users} users who answer them", asked)
         found.add(path, f"choices, {settings.users} users", chosen)
     if "crowd" in settings.parts:
-        first = people(address, settings.crowd, settings.seconds, recommend)
+        first = people(door, settings.crowd, settings.seconds, recommend)
         before = _memory(pid)
-        crowd = people(address, settings.crowd, settings.seconds, recommend)
+        crowd = people(door, settings.crowd, settings.seconds, recommend)
         grown = _memory(pid) - before
         crowd.waits += first.waits
         crowd.statuses += first.statuses
@@ -200,7 +232,7 @@ def _asking(asked: Tally) -> Any:
     async def live(caller: Caller, number: int) -> bool:
         # A new person now and then, as nobody answers hundreds of questions.
         who = f"asked-{number}-{len(asked.waits) // 200}"
-        question = await Caller(caller.session, asked).question(who, f"seed-{number}")
+        question = await Caller(caller.session, asked, caller.until).question(who, f"seed-{number}")
         if question is not None:
             await caller.choose(question, "left")
         return True
@@ -208,10 +240,10 @@ def _asking(asked: Tally) -> Any:
     return live
 
 
-def _strike(settings: Settings, found: Found, path: str, address: str, workspace: Path, pid: int) -> None:
+def _strike(settings: Settings, found: Found, path: str, door: Door, workspace: Path, pid: int) -> None:
     """Mixed load while replicas die; what was confirmed has to be in the store afterwards."""
     store = workspace / "choices.db"
-    chaos = _chaos.run(address, pid, store, people=settings.users, seconds=settings.chaos, every=settings.every)
+    chaos = _chaos.run(door, pid, store, people=settings.users, seconds=settings.chaos, every=settings.every)
     found.add(path, f"mixed, {settings.users} users, {len(chaos.killed)} replicas killed", chaos.tally)
     found.goal(path, "lost", len(chaos.lost))
     found.goal(path, "broken", chaos.tally.broken)

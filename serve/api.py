@@ -25,6 +25,7 @@ from beholder.serve.doors import Doors, House
 from beholder.serve.graph import Busy, Graph, Late
 from beholder.serve.limits import Limits
 from beholder.serve.problems import Problem, told
+from beholder.serve.turns import Turns
 
 log = logging.getLogger("beholder.serve")
 T = TypeVar("T")
@@ -101,18 +102,14 @@ def create(
     async def soon(work: Awaitable[T]) -> T:
         return await within(limits.seconds, work)
 
-    heavy = 0  # requests that draw many pictures
+    turns = Turns(limits.at_once)  # of requests that draw many pictures
 
     async def bounded(work: Callable[[], Awaitable[T]]) -> T:
-        nonlocal heavy
-        if heavy >= limits.at_once:
-            count("rejected", "heavy")
-            raise Busy("heavy")
-        heavy += 1
-        try:
-            return await soon(work())
-        finally:
-            heavy -= 1
+        async def in_turn() -> T:
+            with turns.turn("heavy"):
+                return await work()
+
+        return await soon(in_turn())
 
     ask, recommend, admin = (guard.needs(scope, gate) for scope in ("ask", "recommend", "admin"))
 

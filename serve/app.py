@@ -14,18 +14,10 @@ from beholder import config
 from beholder.serve import assembly, entrance
 from beholder.serve.deployments import Editor, Encoder, Ranker, meter
 from beholder.serve.doors import House
-from beholder.serve.fleet import Crew, Fleet
+from beholder.serve.fleet import REPLICA_ENV, Crew, Fleet
 from beholder.serve.metrics import Counts, Metrics
 from beholder.serve.settings import Settings
 from beholder.serve.spread import ServeGraph
-
-# A network asks for the same large blocks again and again. Left to itself glibc gives them back to the kernel after each use,
-# and a fifth of the time of drawing goes into getting them anew.
-_KEEPING = {
-    "MALLOC_ARENA_MAX": "1",
-    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),  # the most that glibc takes
-    "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
-}
 
 
 class Api:
@@ -108,7 +100,7 @@ def _deployed(part: type, crew: Crew, fleet: Fleet, *, name: str | None = None) 
         max_ongoing_requests=crew.ongoing,
         max_queued_requests=crew.queued,
         backpressure_config=BackpressureConfig(retry_after_s=1),
-        ray_actor_options={"num_cpus": crew.cpus, "num_gpus": crew.gpus, "runtime_env": {"env_vars": _KEEPING}},
+        ray_actor_options={"num_cpus": crew.cpus, "num_gpus": crew.gpus, "runtime_env": {"env_vars": REPLICA_ENV}},
         graceful_shutdown_timeout_s=fleet.stop_seconds,
         graceful_shutdown_wait_loop_s=0.5,
         health_check_period_s=5,

@@ -17,7 +17,7 @@ from ray.serve.schema import LoggingConfig
 from beholder import signals, terminal
 from beholder.errors import ConfigError
 from beholder.runs import log
-from beholder.serve import app, porch
+from beholder.serve import app, entrance, porch
 from beholder.serve.settings import RayConfig, Settings
 
 NAME = "beholder"
@@ -77,6 +77,10 @@ def connect(config: RayConfig) -> Iterator[None]:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # leave CUDA_VISIBLE_DEVICES as it is without GPUs
     os.environ.setdefault("RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH", porch.PLACE)
     os.environ.setdefault("RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S", "30")  # a busy machine needs more than the 5 it comes with
+    # Serve's throughput path answers sooner and more: `beholder bench serve "paths=[plain,throughput,haproxy]"`. But each replica
+    # of the API would also listen at a port of its own, at all addresses, where no rule of the entrance holds.
+    os.environ.setdefault("RAY_SERVE_THROUGHPUT_OPTIMIZED", "1")
+    os.environ.setdefault("RAY_SERVE_ENABLE_DIRECT_INGRESS", "1" if entrance.through_haproxy(os.environ) else "0")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # its core would print where it was when it was asked to stop
     known = None if config.address == "local" else config.address or os.environ.get("RAY_ADDRESS")
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}

@@ -23,17 +23,21 @@ from beholder.workspace import Workspace
 def needs_keys(settings: Settings, env: Mapping[str, str] = os.environ) -> bool:
     """Whether who comes in has to show a key: unless nobody can come from elsewhere."""
     required = settings.keys.required
-    return settings.host not in LOOPBACK or _through_haproxy(settings, env) if required is None else required
+    return settings.host not in LOOPBACK or _open_to_all(settings, env) if required is None else required
 
 
-def _through_haproxy(settings: Settings, env: Mapping[str, str]) -> bool:
+def through_haproxy(env: Mapping[str, str]) -> bool:
     """Whether Ray Serve's HAProxy stands before the service, which listens at all addresses whatever the host."""
-    return not settings.local and env.get("RAY_SERVE_ENABLE_HA_PROXY") == "1"
+    return env.get("RAY_SERVE_ENABLE_HA_PROXY") == "1"
+
+
+def _open_to_all(settings: Settings, env: Mapping[str, str]) -> bool:
+    return not settings.local and through_haproxy(env)
 
 
 def check(settings: Settings, env: Mapping[str, str] = os.environ) -> None:
     """Raise ConfigError where a service without keys would be reached from elsewhere."""
-    if _through_haproxy(settings, env) and not needs_keys(settings, env):
+    if _open_to_all(settings, env) and not needs_keys(settings, env):
         raise ConfigError(
             "RAY_SERVE_ENABLE_HA_PROXY=1 opens the service at all addresses, where keys are needed; leave it, or keys.required"
         )

@@ -15,7 +15,14 @@ from beholder.serve.metrics import Counts
 
 
 class Busy(Exception):
-    """Too many requests wait already; this one was not begun. Its text names the part that is full."""
+    """Too many requests wait already; this one was not begun. Its text names the part that is full.
+
+    seconds: when there should be room; None: soon.
+    """
+
+    def __init__(self, what: str = "", *, seconds: int | None = None) -> None:
+        super().__init__(what)
+        self.seconds = seconds
 
 
 class Late(Exception):

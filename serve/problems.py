@@ -69,6 +69,7 @@ def of(error: Exception, *, retry_seconds: int) -> Problem:
     if isinstance(error, Problem):
         return error
     if isinstance(error, Busy):
+        wait = wait if error.seconds is None else {"Retry-After": str(error.seconds)}
         return Problem(503, "too many requests wait already; try again in a moment", wait)
     if isinstance(error, Late | TimeoutError):
         return Problem(504, "this took too long and was given up; nothing is wrong with the request itself")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from beholder.jobs import _chaos
-from beholder.jobs._load import LOST, Tally, people
+from beholder.jobs._load import LOST, Door, Tally, people
 from beholder.recommending.choices.question import Answer, Question
 from beholder.recommending.choices.store import Store
 
@@ -20,9 +20,11 @@ class Moody(BaseHTTPRequestHandler):
     """Answers every third request well, refuses one, and breaks one."""
 
     count = 0
+    key: str | None = None  # what the last one brought
 
     def do_GET(self) -> None:
         Moody.count += 1
+        Moody.key = self.headers["Authorization"]
         status = (200, 503, 500)[Moody.count % 3]
         body = json.dumps({"question_id": "q"}).encode()
         self.send_response(status)
@@ -54,7 +56,7 @@ def test_what_became_of_requests_is_counted(moody: str) -> None:
         await caller.call("GET", "/v1/directions")
         return left[0] > 0
 
-    tally = people(moody, 1, 30.0, live)
+    tally = people(Door(moody), 1, 30.0, live)
     assert dict(tally.statuses) == {200: 3, 503: 3, 500: 3}
     assert (len(tally.waits), tally.refused, tally.broken) == (3, 3, 3)
     assert tally.available == pytest.approx(1 / 3)
@@ -66,10 +68,20 @@ def test_nobody_there_is_lost_and_no_error() -> None:
         await caller.call("GET", "/")
         return False
 
-    tally = people("http://127.0.0.1:1/", 2, 1.0, live)
+    tally = people(Door("http://127.0.0.1:1/"), 2, 1.0, live)
     assert dict(tally.statuses) == {LOST: 2}
     assert tally.quantile(0.5) == float("inf")
     assert tally.broken == 0
+
+
+@pytest.mark.parametrize(("key", "header"), [(None, None), ("beholder_1", "Bearer beholder_1")])
+def test_who_has_a_key_brings_it(moody: str, key: str | None, header: str | None) -> None:
+    async def live(caller, number: int) -> bool:
+        await caller.call("GET", "/v1/directions")
+        return False
+
+    people(Door(moody, key), 1, 1.0, live)
+    assert Moody.key == header
 
 
 def test_people_come_at_the_same_time(moody: str) -> None:
@@ -79,7 +91,7 @@ def test_people_come_at_the_same_time(moody: str) -> None:
         await asyncio.wait_for(together.wait(), 10)
         return False
 
-    assert people(moody, 5, 1.0, live).seconds < 10
+    assert people(Door(moody), 5, 1.0, live).seconds < 10
 
 
 def test_quantiles_are_those_of_what_was_answered() -> None:
