@@ -28,7 +28,7 @@ from beholder.recommending.choices.keyring import Keyring
 from beholder.recommending.parts import Parts, open_store
 from beholder.runs import Run, log
 from beholder.serve import entrance
-from beholder.serve.fleet import REPLICA_ENV
+from beholder.serve.fleet import KEEPING
 from beholder.workspace import Workspace
 
 PARTS = ("limit", "one", "users", "crowd", "asking", "chaos")
@@ -97,15 +97,10 @@ class Found:
 def main(settings: Settings, run: Run) -> None:
     entrance.check_port("127.0.0.1", settings.port)
     found = Found()
-    limit = None
-    if "limit" in settings.parts:
-        with tempfile.TemporaryDirectory(prefix="beholder-bench-") as scratch:
-            # In a process of its own, with the environment of a replica: else the limit would be lower than it need be.
-            with _environment(REPLICA_ENV), ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
-                limit = alone.submit(_limit, settings, scratch).result()
-            found.rows += limit.rows
-    if set(settings.parts) - {"limit"}:
-        for path in settings.paths:
+    for path in settings.paths:
+        # Before each path: the machine is not as fast at all times.
+        limit = _limit(settings, found) if "limit" in settings.parts else None
+        if set(settings.parts) - {"limit"}:
             with tempfile.TemporaryDirectory(prefix="beholder-bench-") as scratch:
                 _path(settings, found, path, Path(scratch), Path(run.place.path) / f"{path}.log", limit)
     table = pd.DataFrame(found.rows)
@@ -131,7 +126,19 @@ class Limit:
     rows: list[dict[str, Any]]
 
 
-def _limit(settings: Settings, scratch: str) -> Limit:
+def _limit(settings: Settings, found: Found) -> Limit:
+    """In a process of its own, which keeps memory as a replica does: else the limit would be lower than it need be."""
+    with (
+        tempfile.TemporaryDirectory(prefix="beholder-bench-") as scratch,
+        _environment(KEEPING),
+        ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone,
+    ):
+        limit = alone.submit(_measure_alone, settings, scratch).result()
+    found.rows += limit.rows
+    return limit
+
+
+def _measure_alone(settings: Settings, scratch: str) -> Limit:
     """Of all ways that one process can go, the fastest."""
     import torch
 

@@ -29,6 +29,7 @@ from beholder.serve.turns import Turns
 
 log = logging.getLogger("beholder.serve")
 T = TypeVar("T")
+_MENDING = 5  # seconds after which to come again where a part of the service is being replaced
 _USUAL = (400, 401, 403, 413, 422, 429, 500, 503, 504)
 _PICTURE: dict[str, Any] = {"content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in pictures.KINDS}}
 
@@ -93,6 +94,9 @@ def create(
             async with asyncio.timeout(seconds):
                 return await work
         except (TimeoutError, Late):
+            if graph.mending():
+                count("rejected", "mending")
+                raise Busy("mending", seconds=_MENDING) from None
             count("rejected", "late")
             raise Late from None
         except Busy as busy:

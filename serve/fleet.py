@@ -7,12 +7,13 @@ from beholder.errors import ConfigError
 
 # A network asks for the same large blocks again and again. Left to itself glibc gives them back to the kernel after each use, and a
 # fifth of the time of drawing goes into getting them anew.
-REPLICA_ENV = {
+KEEPING = {
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),  # the most that glibc takes
     "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
-    "OMP_WAIT_POLICY": "PASSIVE",  # threads that have nothing to do leave the core to the other parts
 }
+# And threads that have nothing to do leave the core to the other parts.
+REPLICA_ENV = {**KEEPING, "OMP_WAIT_POLICY": "PASSIVE"}
 
 
 @dataclass(frozen=True)

@@ -108,6 +108,9 @@ class Graph(Protocol):
     async def ready(self) -> dict[str, bool]:
         """Each part, and whether it answers."""
 
+    def mending(self) -> bool:
+        """Whether a part was lost a moment ago, so that what takes long may only be waiting for it."""
+
     async def counts(self) -> list[Counts]:
         """What its parts have counted, wherever they are."""
 

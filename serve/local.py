@@ -100,6 +100,9 @@ class LocalGraph:
 
         return await self._run(work)
 
+    def mending(self) -> bool:
+        return False
+
     async def ready(self) -> dict[str, bool]:
         def works(part: Callable[[], Any]) -> bool:
             try:

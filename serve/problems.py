@@ -38,6 +38,7 @@ _TOLD: dict[type[BeholderError], int] = {
     EmbeddingError: 422,
     TasteError: 422,
 }
+_BUSY = {"mending": "a part of the service was lost and is being replaced; try again in a few seconds"}
 
 
 class Problem(Exception):
@@ -70,7 +71,7 @@ def of(error: Exception, *, retry_seconds: int) -> Problem:
         return error
     if isinstance(error, Busy):
         wait = wait if error.seconds is None else {"Retry-After": str(error.seconds)}
-        return Problem(503, "too many requests wait already; try again in a moment", wait)
+        return Problem(503, _BUSY.get(str(error), "too many requests wait already; try again in a moment"), wait)
     if isinstance(error, Late | TimeoutError):
         return Problem(504, "this took too long and was given up; nothing is wrong with the request itself")
     if isinstance(error, StoreError):

@@ -1,6 +1,8 @@
 """ServeGraph: the graph spread over Ray Serve's deployments: what one part makes is handed to the next without waiting for it."""
 
 import asyncio
+import math
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +17,7 @@ from beholder.recommending.forgetting import Receipt
 from beholder.serve.graph import Busy, Palette, Verdicts
 from beholder.serve.metrics import Counts
 
+_MENDED = 60.0  # seconds until a replica that was lost has certainly been replaced
 _GONE = (RayActorError, DeploymentUnavailableError, ReplicaUnavailableError)
 
 
@@ -24,30 +27,31 @@ class ServeGraph:
     def __init__(self, editor: DeploymentHandle, encoder: DeploymentHandle, ranker: DeploymentHandle) -> None:
         self.editor, self.encoder, self.ranker = editor, encoder, ranker
         self._palette: Palette | None = None
+        self._lost = -math.inf  # when a replica was last found to be gone
 
     async def directions(self) -> Palette:
         if self._palette is None:
-            _, self._palette = await _answer(self.editor.about.remote)
+            _, self._palette = await self._answer(self.editor.about.remote)
         assert self._palette is not None
         return self._palette
 
     async def face(self, image_id: str) -> Face:
-        return await _answer(lambda: self.editor.face.remote(image_id))
+        return await self._answer(lambda: self.editor.face.remote(image_id))
 
     async def bring(self, data: bytes, user_id: str, *, aligned: bool) -> Face:
-        return await _answer(lambda: self.editor.bring.remote(data, user_id, aligned))
+        return await self._answer(lambda: self.editor.bring.remote(data, user_id, aligned))
 
     async def picture(self, image_id: str, edit: str, kind: str) -> bytes:
-        return await _answer(lambda: self.editor.picture.remote(image_id, edit, kind))
+        return await self._answer(lambda: self.editor.picture.remote(image_id, edit, kind))
 
     async def question(self, user_id: str, image_id: str, strategy: str | None) -> Asked:
-        return await _answer(lambda: self.ranker.question.remote(user_id, image_id, strategy))
+        return await self._answer(lambda: self.ranker.question.remote(user_id, image_id, strategy))
 
     async def choose(self, event_id: str, question_id: str, choice: str, response_seconds: float | None) -> Noted:
-        return await _answer(lambda: self.ranker.choose.remote(event_id, question_id, choice, response_seconds))
+        return await self._answer(lambda: self.ranker.choose.remote(event_id, question_id, choice, response_seconds))
 
     async def undo(self, question_id: str) -> Undone:
-        return await _answer(lambda: self.ranker.undo.remote(question_id))
+        return await self._answer(lambda: self.ranker.undo.remote(question_id))
 
     async def recommend(self, user_id: str, image_id: str, count: int) -> Recommendation:
         def flow() -> DeploymentResponse:
@@ -55,13 +59,13 @@ class ServeGraph:
             embeddings = self.encoder.images.remote(self.editor.draw.remote(image_id, edits))
             return self.ranker.recommend.remote(user_id, image_id, edits, embeddings, count)
 
-        return await _answer(flow)
+        return await self._answer(flow)
 
     async def person(self, user_id: str) -> Person:
-        return await _answer(lambda: self.ranker.person.remote(user_id))
+        return await self._answer(lambda: self.ranker.person.remote(user_id))
 
     async def forget(self, user_id: str) -> Receipt:
-        receipt = await _answer(lambda: self.ranker.forget.remote(user_id))
+        receipt = await self._answer(lambda: self.ranker.forget.remote(user_id))
         await self.ranker.broadcast("drop", user_id).results_async(
             timeout_s=5, return_exceptions=True
         )  # from every replica's memory too
@@ -74,12 +78,12 @@ class ServeGraph:
                 given = self.editor.faces.remote(list(images))
             return self.encoder.judge.remote(given, user_id, attribute, question)
 
-        return await _answer(flow)
+        return await self._answer(flow)
 
     async def ready(self) -> dict[str, bool]:
         async def works(part: DeploymentHandle) -> bool:
             try:
-                return bool(await _answer(part.ready.remote, again=False))
+                return bool(await self._answer(part.ready.remote, again=False))
             except (Exception, asyncio.CancelledError):
                 return False
 
@@ -92,12 +96,21 @@ class ServeGraph:
         found = await asyncio.gather(*asked, return_exceptions=True)
         return [each for told in found if isinstance(told, list) for each in told if isinstance(each, Counts)]
 
+    def mending(self) -> bool:
+        return time.monotonic() - self._lost < _MENDED
+
     async def close(self) -> None:
         """The deployments are stopped by who started them."""
 
+    async def _answer(self, ask: Callable[[], DeploymentResponse], *, again: bool = True) -> Any:
+        return await _answer(ask, again=again, lost=self._note)
 
-async def _answer(ask: Callable[[], DeploymentResponse], *, again: bool = True) -> Any:
-    """A response as its value or its error; asked once more where a replica died."""
+    def _note(self) -> None:
+        self._lost = time.monotonic()
+
+
+async def _answer(ask: Callable[[], DeploymentResponse], *, again: bool = True, lost: Callable[[], None] = lambda: None) -> Any:
+    """A response as its value or its error; asked once more where a replica died. lost: is called where one did."""
     response = ask()
     try:
         return await response
@@ -106,8 +119,10 @@ async def _answer(ask: Callable[[], DeploymentResponse], *, again: bool = True) 
         raise
     except Exception as error:
         cause = _cause(error)
-        if isinstance(cause, _GONE) and again:
-            return await _answer(ask, again=False)
+        if isinstance(cause, _GONE):
+            lost()
+            if again:
+                return await _answer(ask, again=False, lost=lost)
         if isinstance(cause, (Busy, BackPressureError, TaskCancelledError, *_GONE)):
             raise Busy(type(cause).__name__) from None
         raise cause from None

@@ -17,8 +17,8 @@ from beholder.serve.problems import Problem
 class Moody:
     """A graph whose `directions` and `recommend` wait for `seconds` and then raise `error`; all its other answers are missing."""
 
-    def __init__(self, error: Exception | None = None, seconds: float = 0.0):
-        self.error, self.seconds, self.cancelled = error, seconds, False
+    def __init__(self, error: Exception | None = None, seconds: float = 0.0, *, lost: bool = False):
+        self.error, self.seconds, self.lost, self.cancelled = error, seconds, lost, False
         self.asked = threading.Event()
 
     async def directions(self) -> Palette:
@@ -38,6 +38,9 @@ class Moody:
 
     async def ready(self) -> dict[str, bool]:
         return {"editor": True, "ranker": False}
+
+    def mending(self) -> bool:
+        return self.lost
 
     async def close(self) -> None: ...
 
@@ -79,6 +82,15 @@ def test_what_takes_too_long_is_given_up():
     assert graph.cancelled
     assert tally.counts == [("rejected", "late")]
     assert client_of(Moody(Late())).get("/v1/directions").status_code == 504
+
+
+def test_what_waits_for_a_lost_part_is_told_to_come_again():
+    tally = Tally()
+    with TestClient(api.create(Moody(seconds=30, lost=True), limits=Limits(seconds=0.2), metrics=tally)) as client:
+        answer = client.get("/v1/directions")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert "being replaced" in answer.json()["detail"]
+    assert tally.counts == [("rejected", "mending")]
 
 
 def test_only_so_many_are_inside():

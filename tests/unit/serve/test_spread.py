@@ -1,6 +1,7 @@
 """What becomes of an answer from elsewhere: its error as it was raised there, a second try where a replica died."""
 
 import asyncio
+import contextlib
 
 import pytest
 from ray.exceptions import ActorDiedError, RayTaskError, TaskCancelledError
@@ -69,6 +70,17 @@ def test_where_a_replica_died_another_is_asked_once():
         answer(ActorDiedError(), ActorDiedError(), 7)
     with pytest.raises(Busy):
         answer(TaskCancelledError())
+
+
+@pytest.mark.parametrize(
+    ("found", "times"), [((7,), 0), ((ActorDiedError(), 7), 1), ((ActorDiedError(), ActorDiedError()), 2), ((Busy("photos"),), 0)]
+)
+def test_a_replica_that_died_is_noted(found, times):
+    lost: list[None] = []
+    given = iter([Response(each) for each in found])
+    with contextlib.suppress(Busy):
+        asyncio.run(spread._answer(lambda: next(given), lost=lambda: lost.append(None)))
+    assert len(lost) == times
 
 
 @pytest.mark.parametrize("error", told(RuntimeError("broken")))
