@@ -43,8 +43,8 @@ class Bare:
         for wish, some, embeddings in zip(wishes, edits, np.split(found, np.cumsum([len(e) for e in edits])[:-1]), strict=True):
             self.advisor.recommend(*wish, some, embeddings, count=4)
 
-    def measure(self, wishes: Sequence[Wish], batch: int, seconds: float) -> tuple[float, float]:
-        """Recommendations a second in batches, and the median seconds that one batch takes."""
+    def measure(self, wishes: Sequence[Wish], batch: int, seconds: float) -> list[float]:
+        """The seconds that each batch of recommendations takes, one after the other until the time is over."""
         took: list[float] = []
         began, at = time.perf_counter(), 0
         while time.perf_counter() - began < seconds or not took:
@@ -52,7 +52,7 @@ class Bare:
             at, start = at + batch, time.perf_counter()
             self.recommend(some)
             took.append(time.perf_counter() - start)
-        return batch * len(took) / sum(took), float(np.median(took))
+        return took
 
     def close(self) -> None:
         """Let go of the stores."""

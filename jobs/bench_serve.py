@@ -7,11 +7,9 @@ measured in one run on the same cores, so that the ratios hold where the figures
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +20,12 @@ from beholder.config import setting
 from beholder.encoder import EncoderConfig
 from beholder.errors import ConfigError
 from beholder.jobs import _chaos, _visit
-from beholder.jobs._bare import Bare
+from beholder.jobs._limit import Limit, Way, environment, limit
 from beholder.jobs._load import LOST, Caller, Door, Tally, people
 from beholder.recommending.choices.keyring import Keyring
-from beholder.recommending.parts import Parts, open_store
+from beholder.recommending.parts import open_store
 from beholder.runs import Run, log
 from beholder.serve import entrance
-from beholder.serve.fleet import KEEPING
 from beholder.workspace import Workspace
 
 PARTS = ("limit", "one", "users", "crowd", "asking", "chaos")
@@ -90,19 +87,56 @@ class Found:
         )
         log.info("%s, %s: %.1f a second, median %.0f ms", path, what, tally.rate, 1e3 * tally.quantile(0.5))
 
+    def library(self, way: Way, when: str) -> None:
+        """What one process did."""
+        what = f"{way.batch} at a time, threads: {way.threads}{when}"
+        self.rows.append({"path": "library", "what": what, "a second": way.rate, "median ms": 1e3 * way.median})
+
     def goal(self, path: str, name: str, value: float) -> None:
         self.goals[f"{path}/{name}"] = value
+
+
+class Peer:
+    """What the service is measured beside: the limit, in the fastest of its ways."""
+
+    def __init__(self, limit: Limit) -> None:
+        self.limit, self.alone, self.many = limit, Way(1, 1), Way(1, 1)
+
+    def choose(self, settings: Settings, found: Found) -> None:
+        """Measure all ways, and take the fastest from now on."""
+        ways = self.limit.ways(settings.seconds)
+        for way in ways:
+            found.library(way, "")
+        self.alone = min((way for way in ways if way.batch == 1), key=lambda way: way.median)
+        self.many = max(ways, key=lambda way: way.rate)  # one at a time is a way to do many, too
+
+
+def _in_turns(turns: int, seconds: float, ours: Callable[[float], Tally], peer: Limit | None, way: Way) -> tuple[Tally, Way]:
+    """The service and the limit, one after the other a few times, each for `seconds` in all."""
+    tally, took = Tally(), way
+    for number in range(turns):
+        some = ours(seconds / turns)
+        tally.seconds += some.seconds
+        tally.waits += some.waits
+        tally.statuses += some.statuses
+        if peer is not None:
+            measured = peer.measure(way, seconds / turns)
+            took = measured if number == 0 else replace(took, took=took.took + measured.took)
+    return tally, took
 
 
 def main(settings: Settings, run: Run) -> None:
     entrance.check_port("127.0.0.1", settings.port)
     found = Found()
-    for path in settings.paths:
-        # Before each path: the machine is not as fast at all times.
-        limit = _limit(settings, found) if "limit" in settings.parts else None
+    with contextlib.ExitStack() as stack:
+        peer = None
+        if "limit" in settings.parts:
+            peer = Peer(stack.enter_context(limit(settings.encoder, users=settings.users, rounds=_ROUNDS)))
+            peer.choose(settings, found)
         if set(settings.parts) - {"limit"}:
-            with tempfile.TemporaryDirectory(prefix="beholder-bench-") as scratch:
-                _path(settings, found, path, Path(scratch), Path(run.place.path) / f"{path}.log", limit)
+            for path in settings.paths:
+                with tempfile.TemporaryDirectory(prefix="beholder-bench-") as scratch:
+                    _path(settings, found, path, Path(scratch), Path(run.place.path) / f"{path}.log", peer)
     table = pd.DataFrame(found.rows)
     run.results(table)
     run.metrics({"cores": len(os.sched_getaffinity(0)), "load": os.getloadavg()[1], **found.goals})
@@ -117,60 +151,15 @@ def main(settings: Settings, run: Run) -> None:
     run.summary(said + "\n")
 
 
-@dataclass(frozen=True)
-class Limit:
-    """What one process does. rate: recommendations a second; alone: median seconds of one alone; rows: what was measured."""
-
-    rate: float
-    alone: float
-    rows: list[dict[str, Any]]
-
-
-def _limit(settings: Settings, found: Found) -> Limit:
-    """In a process of its own, which keeps memory as a replica does: else the limit would be lower than it need be."""
-    with (
-        tempfile.TemporaryDirectory(prefix="beholder-bench-") as scratch,
-        _environment(KEEPING),
-        ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone,
-    ):
-        limit = alone.submit(_measure_alone, settings, scratch).result()
-    found.rows += limit.rows
-    return limit
-
-
-def _measure_alone(settings: Settings, scratch: str) -> Limit:
-    """Of all ways that one process can go, the fastest."""
-    import torch
-
-    bare = Bare(Parts(), settings.encoder, scratch)
-    wishes = [(f"person-{number}", f"seed-{number}") for number in range(settings.users)]
-    for wish in wishes:
-        bare.answer(wish, _ROUNDS)
-    rates, alones, rows = [], [], []
-    # More threads are slower where others use the cores too: the limit is the better of both, never a slow way to do it.
-    for threads in sorted({1, len(os.sched_getaffinity(0))}):
-        torch.set_num_threads(threads)
-        bare.recommend(wishes)
-        _, alone = bare.measure(wishes, 1, settings.seconds)
-        rate, together = bare.measure(wishes, settings.users, settings.seconds)
-        for what, speed, took in (("1 at a time", 1 / alone, alone), (f"{settings.users} at a time", rate, together)):
-            name = f"{what}, threads: {threads}"
-            rows.append({"path": "library", "what": name, "a second": speed, "median ms": 1e3 * took})
-        rates += [rate, 1 / alone]  # one at a time is a way to do many, too
-        alones.append(alone)
-    bare.close()
-    return Limit(max(rates), min(alones), rows)
-
-
-def _path(settings: Settings, found: Found, path: str, scratch: Path, said: Path, limit: Limit | None) -> None:
+def _path(settings: Settings, found: Found, path: str, scratch: Path, said: Path, peer: Peer | None) -> None:
     """Everything about one way in."""
     address = f"http://127.0.0.1:{settings.port}/"
     words = [f"workspace={scratch}", f"port={settings.port}", *_encoder(settings.encoder), *settings.serve_with]
     words += ["local=true"] if path == "local" else ["ray.address=local"]
     words += ["keys.per_minute=1000000", "keys.burst=10000"]  # the load is one client's, who would be told to wait
     door = Door(address, _key(scratch) if path == "haproxy" else None)  # HAProxy listens at all addresses, where a key is needed
-    with _environment(PATHS.get(path, {})), _visit.served(words, address, said) as server:
-        _measure(settings, found, path, door, server.pid, limit)
+    with environment(PATHS.get(path, {})), _visit.served(words, address, said) as server:
+        _measure(settings, found, path, door, server.pid, peer)
         if "chaos" in settings.parts:
             _strike(settings, found, path, door, scratch, server.pid)
 
@@ -184,23 +173,27 @@ def _key(workspace: Path) -> str:
     return text
 
 
-def _measure(settings: Settings, found: Found, path: str, door: Door, pid: int, limit: Limit | None) -> None:
+def _measure(settings: Settings, found: Found, path: str, door: Door, pid: int, peer: Peer | None) -> None:
     async def recommend(caller: Caller, number: int) -> bool:
         await caller.recommend(f"person-{number}", f"seed-{number % settings.users}")
         return True
 
     people(door, settings.users, 60.0, _answers())  # everybody has answered some questions
     people(door, settings.users, 2.0, recommend)
-    unloaded = people(door, 1, settings.seconds, recommend)
+    beside = peer.limit if peer and {"one", "users"} & set(settings.parts) else None
+    alone, many = (peer.alone, peer.many) if peer else (Way(1, 1), Way(1, 1))
+    unloaded, alone = _in_turns(5, settings.seconds, lambda each: people(door, 1, each, recommend), beside, alone)
     if "one" in settings.parts:
         found.add(path, "recommendations, 1 user", unloaded)
-        if limit is not None:
-            found.goal(path, "over the limit", 1e3 * (unloaded.quantile(0.5) - limit.alone))
+        if beside is not None:
+            found.library(alone, f", in turns with {path}")
+            found.goal(path, "over the limit", 1e3 * (unloaded.quantile(0.5) - alone.median))
     if "users" in settings.parts:
-        many = people(door, settings.users, settings.seconds, recommend)
-        found.add(path, f"recommendations, {settings.users} users", many)
-        if limit is not None:
-            found.goal(path, "of the limit", many.rate / limit.rate)
+        together, many = _in_turns(2, settings.seconds, lambda each: people(door, settings.users, each, recommend), beside, many)
+        found.add(path, f"recommendations, {settings.users} users", together)
+        if beside is not None:
+            found.library(many, f", in turns with {path}")
+            found.goal(path, "of the limit", together.rate / many.rate)
     if "asking" in settings.parts:
         asked = Tally()
         chosen = people(door, settings.users, settings.seconds, _asking(asked))
@@ -268,18 +261,6 @@ def _memory(pid: int) -> float:
         with contextlib.suppress(psutil.Error):
             total += each.memory_full_info().uss / 2**20
     return total
-
-
-@contextlib.contextmanager
-def _environment(more: Mapping[str, str]) -> Iterator[None]:
-    """Inside, processes that are started have these variables."""
-    before = {name: os.environ.get(name) for name in more}
-    os.environ.update(more)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
 
 
 def _encoder(encoder: EncoderConfig) -> list[str]:

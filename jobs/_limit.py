@@ -1,0 +1,97 @@
+"""The limit: what one process does that calls the library directly, measured in turns with the service, as machines drift.
+
+The process keeps memory as a replica does: else the limit would be lower than it need be.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+
+import numpy as np
+
+from beholder.encoder import EncoderConfig
+from beholder.jobs._bare import Bare, Wish
+from beholder.recommending.parts import Parts
+from beholder.serve.fleet import KEEPING
+
+_bare: Bare | None = None  # of the process that works
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to do it: so many recommendations at a time, by so many threads. took: seconds of each batch."""
+
+    batch: int
+    threads: int
+    took: tuple[float, ...] = ()
+
+    @property
+    def rate(self) -> float:
+        """Recommendations a second."""
+        return self.batch * len(self.took) / sum(self.took)
+
+    @property
+    def median(self) -> float:
+        """Seconds of a batch."""
+        return float(np.median(self.took))
+
+
+class Limit:
+    """One process that recommends to `wishes`, who have answered some questions."""
+
+    def __init__(self, process: ProcessPoolExecutor, wishes: list[Wish]) -> None:
+        self._process, self._wishes = process, wishes
+
+    def measure(self, way: Way, seconds: float) -> Way:
+        """So long, that way."""
+        took = self._process.submit(_work, self._wishes, way, seconds).result()
+        return Way(way.batch, way.threads, tuple(took))
+
+    def ways(self, seconds: float) -> list[Way]:
+        """All ways, each so long: one or all at a time, by one thread or by all; more are slower where others use the cores too."""
+        threads = sorted({1, len(os.sched_getaffinity(0))})
+        return [self.measure(Way(batch, each), seconds) for each in threads for batch in (1, len(self._wishes))]
+
+
+@contextmanager
+def limit(encoder: EncoderConfig, *, users: int, rounds: int) -> Iterator[Limit]:
+    """Inside, there is such a process."""
+    wishes = [(f"person-{number}", f"seed-{number}") for number in range(users)]
+    with tempfile.TemporaryDirectory(prefix="beholder-bench-") as scratch:
+        with environment(KEEPING):
+            process = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+            process.submit(_begin, encoder, scratch, wishes, rounds).result()
+        with process:
+            yield Limit(process, wishes)
+
+
+@contextmanager
+def environment(more: Mapping[str, str]) -> Iterator[None]:
+    """Inside, processes that are started have these variables."""
+    before = {name: os.environ.get(name) for name in more}
+    os.environ.update(more)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
+
+
+def _begin(encoder: EncoderConfig, scratch: str, wishes: list[Wish], rounds: int) -> None:
+    global _bare
+    _bare = Bare(Parts(), encoder, scratch)
+    for wish in wishes:
+        _bare.answer(wish, rounds)
+    _bare.recommend(wishes)
+
+
+def _work(wishes: list[Wish], way: Way, seconds: float) -> list[float]:
+    import torch
+
+    assert _bare is not None
+    torch.set_num_threads(way.threads)
+    return _bare.measure(wishes, way.batch, seconds)
