@@ -13,10 +13,10 @@ from multiprocessing import get_context
 
 import numpy as np
 
+from beholder import memory
 from beholder.encoder import EncoderConfig
 from beholder.jobs._bare import Bare, Wish
 from beholder.recommending.parts import Parts
-from beholder.serve.fleet import KEEPING
 
 _bare: Bare | None = None  # of the process that works
 
@@ -62,7 +62,7 @@ def limit(encoder: EncoderConfig, *, users: int, rounds: int) -> Iterator[Limit]
     """Inside, there is such a process."""
     wishes = [(f"person-{number}", f"seed-{number}") for number in range(users)]
     with tempfile.TemporaryDirectory(prefix="beholder-bench-") as scratch:
-        with environment(KEEPING):
+        with environment(memory.KEPT):
             process = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
             process.submit(_begin, encoder, scratch, wishes, rounds).result()
         with process:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from beholder import keys
+from beholder import keys, ports
 from beholder.config import setting
 from beholder.encoder import EncoderConfig
 from beholder.errors import ConfigError
@@ -25,7 +25,6 @@ from beholder.jobs._load import LOST, Caller, Door, Tally, people
 from beholder.recommending.choices.keyring import Keyring
 from beholder.recommending.parts import open_store
 from beholder.runs import Run, log
-from beholder.serve import entrance
 from beholder.workspace import Workspace
 
 PARTS = ("limit", "one", "users", "crowd", "asking", "chaos")
@@ -126,7 +125,7 @@ def _in_turns(turns: int, seconds: float, ours: Callable[[float], Tally], peer: 
 
 
 def main(settings: Settings, run: Run) -> None:
-    entrance.check_port("127.0.0.1", settings.port)
+    ports.check("127.0.0.1", settings.port)
     found = Found()
     with contextlib.ExitStack() as stack:
         peer = None

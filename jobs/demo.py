@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from beholder import cli, plots
+from beholder import cli, plots, ports
 from beholder.config import setting
 from beholder.editing.directions.edit import write
 from beholder.encoder import EncoderConfig
@@ -17,7 +17,6 @@ from beholder.errors import BeholderError, ConfigError
 from beholder.jobs import _visit, recommend
 from beholder.portraits.visitors import Visitor
 from beholder.runs import Run, log
-from beholder.serve import entrance
 
 _FACE = "seed-7"
 
@@ -69,7 +68,7 @@ class Steps:
 
 
 def main(settings: Settings, run: Run) -> None:
-    entrance.check_port("127.0.0.1", settings.port)
+    ports.check("127.0.0.1", settings.port)
     sample = Path(str(importlib.resources.files("beholder.data"))) / "sample"
     encoder = [f"encoder={settings.encoder.name}", *_weights(settings.encoder)]
     network = ["train", "taste=mlp", "train.workers=2", "taste.mlp.ensemble=1", "taste.mlp.fit.epochs=10", *encoder]

@@ -2,6 +2,7 @@
 
 import os
 
+from beholder import ports
 from beholder.runs import Run
 from beholder.serve import entrance
 from beholder.serve.settings import Settings as Settings
@@ -10,7 +11,7 @@ from beholder.serve.settings import Settings as Settings
 def main(settings: Settings, run: Run) -> None:
     entrance.check(settings)
     if settings.local or (settings.ray.address in (None, "local") and "RAY_ADDRESS" not in os.environ):
-        entrance.check_port(settings.host, settings.port)
+        ports.check(settings.host, settings.port)
     if settings.local:
         alone(settings)
     else:

@@ -1,8 +1,6 @@
 """Entrance: the API as it is opened to whoever the settings let in."""
 
-import errno
 import os
-import socket
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -43,23 +41,6 @@ def check(settings: Settings, env: Mapping[str, str] = os.environ) -> None:
         )
     if settings.host not in LOOPBACK and not needs_keys(settings, env):
         raise ConfigError(f"host={settings.host} can be reached from elsewhere, where keys are needed; without any: host=127.0.0.1")
-
-
-def check_port(host: str, port: int) -> None:
-    """Raise ConfigError where something listens at a port of this machine already.
-
-    Ray Serve's proxy would share the port with it, and each would get some of the requests.
-    """
-    try:
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as door:
-            door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            door.bind((host, port))
-    except PermissionError:
-        raise ConfigError(f"port {port} is not for this user: give a port= of 1024 or above") from None
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise ConfigError(f"port {port} is taken: stop what listens there, or give another port=") from None
-        raise ConfigError(f"host={host} is no address of this machine: {error.strerror or error}") from None
 
 
 def api_of(graph: Graph, settings: Settings, *, house: House | None = None, metrics: Metrics | None = None) -> FastAPI:

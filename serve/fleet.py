@@ -2,18 +2,12 @@
 
 from dataclasses import dataclass
 
+from beholder import memory
 from beholder.config import setting
 from beholder.errors import ConfigError
 
-# A network asks for the same large blocks again and again. Left to itself glibc gives them back to the kernel after each use, and a
-# fifth of the time of drawing goes into getting them anew.
-KEEPING = {
-    "MALLOC_ARENA_MAX": "1",
-    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),  # the most that glibc takes
-    "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
-}
-# And threads that have nothing to do leave the core to the other parts.
-REPLICA_ENV = {**KEEPING, "OMP_WAIT_POLICY": "PASSIVE"}
+# Threads that have nothing to do leave the core to the other parts.
+REPLICA_ENV = {**memory.KEPT, "OMP_WAIT_POLICY": "PASSIVE"}
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,7 @@ def test_keyboard_alone(visitor, page, double):
     expect(page.locator("#sliders input").first).to_be_visible()
     assert visitor.focused == "result-title"
     visitor.tab_to("#sliders input")
+    expect(page.locator("#edited")).to_have_attribute("src", re.compile("blob:"))
     before = page.locator("#edited").get_attribute("src")
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("ArrowLeft")

@@ -129,6 +129,13 @@ def test_every_file_opens_with_its_caption():
         assert ast.get_docstring(ast.parse(source)), f"{path} has no docstring"
 
 
+def test_the_floor_plan_has_every_room():
+    plan = ast.get_docstring(ast.parse((ROOT / "platform/beholder/__init__.py").read_text()))
+    rooms = {line.split()[0] for line in plan.splitlines()[2:]}
+    there = {path.name + "/" * path.is_dir() for path in (ROOT / "platform/beholder").iterdir()}
+    assert rooms == {name.removesuffix(".py") for name in there if not name.startswith("__")}
+
+
 def test_no_file_is_named_for_nothing():
     nothing = {"utils", "util", "helpers", "helper", "common", "core", "base", "manager", "misc"}
     assert not [path for path in sources() if Path(path).stem.strip("_") in nothing]
