@@ -93,17 +93,6 @@ def limit(seconds: float) -> float:
     return 2 * 2048**3 / _time(lambda: one @ other, seconds) / 1e9
 
 
-def macs(config: GeneratorConfig) -> float:
-    """Multiplications and additions for one picture: convolutions (transposed ones at their input's size), filters, mapping."""
-    total = config.z_dim * config.w_dim + (config.mapping_layers - 1) * config.w_dim**2
-    for size in config.resolutions:
-        out, inner = config.channels(size), config.channels(size // 2)
-        total += 9 * out * out * size**2 + 3 * out * size**2 + (2 * out + (inner if size > 4 else 0)) * config.w_dim
-        if size > 4:
-            total += 9 * inner * out * (size // 2) ** 2 + 16 * (out + 3) * size**2
-    return float(total)
-
-
 def _network(size: int) -> Generator:
     torch.manual_seed(0)
     config = GeneratorConfig(resolution=size, z_dim=512, w_dim=512, mapping_layers=8, channel_base=32768, channel_max=512)
@@ -112,7 +101,7 @@ def _network(size: int) -> Generator:
 
 def _measure(settings: Settings, name: str, generator: Generator, batch: int, rate: float) -> dict[str, Any]:
     """One line of the table; without figures where the drawing would take too long or too much memory."""
-    work = 2 * macs(generator.config) * batch
+    work = 2 * generator.config.macs * batch
     row: dict[str, Any] = {"generator": name, "batch": batch, "images/s": None, "GMAC": work / batch / 2e9, "GFLOP/s": None}
     row |= {"limit": None, "of the limit": None, "MiB": None, "note": ""}
     needs, free = _needs(generator.config, batch), _free()

@@ -1,6 +1,6 @@
 """Deployments: the parts of the service as Ray Serve runs them: shells around the library's plain classes.
 
-Editor -> Encoder -> Ranker. What one makes goes to the next by reference, without passing through who asked for it.
+Ranker -> Editor -> Encoder -> Ranker. Pictures go from one to the next by reference, without passing through who asked for them.
 """
 
 import asyncio
@@ -42,8 +42,11 @@ class Hands:
     def __init__(self, crew: Crew) -> None:
         import torch
 
-        torch.set_num_threads(crew.threads)
-        self._pool = ThreadPoolExecutor(crew.threads, thread_name_prefix="hands")
+        def hire() -> None:
+            torch.set_num_threads(crew.threads)
+
+        hire()
+        self._pool = ThreadPoolExecutor(crew.threads, thread_name_prefix="hands", initializer=hire)
         self._slow, self._waiting = ThreadPoolExecutor(1, thread_name_prefix="slow"), 0
         self._loop = asyncio.get_running_loop()
 
@@ -172,12 +175,12 @@ class Ranker:
     async def __init__(  # type: ignore[misc]
         self, config: ServiceConfig, crew: Crew, editor: DeploymentHandle, encoder: DeploymentHandle
     ) -> None:
-        self.hands, self.meter = Hands(crew), meter()
+        self.hands, self.meter, self.editor, self.encoder = Hands(crew), meter(), editor, encoder
 
         async def look(image_id: str) -> Look:
             latent = editor.latent.remote(image_id)
-            embeddings = encoder.images.remote(editor.draw.remote(image_id, [{}]))
-            return Look(image_id, await latent, (await embeddings)[0].copy())  # the original is read-only
+            embeddings = await self._embeddings(image_id, [{}])
+            return Look(image_id, await latent, embeddings[0].copy())  # the original is read-only
 
         about, palette = await editor.about.remote()
         fetch = self.hands.fetch
@@ -195,12 +198,9 @@ class Ranker:
     async def undo(self, question_id: str) -> Undone:
         return await self.hands.do(self.advisor.undo, question_id)
 
-    async def shortlist(self, user_id: str, image_id: str) -> list[dict[str, float]]:
-        return await self.hands.do(self.advisor.shortlist, user_id, image_id)
-
-    async def recommend(
-        self, user_id: str, image_id: str, edits: Sequence[Edit], embeddings: np.ndarray, count: int
-    ) -> Recommendation:
+    async def recommend(self, user_id: str, image_id: str, count: int) -> Recommendation:
+        edits = await self.hands.do(self.advisor.shortlist, user_id, image_id)
+        embeddings = await self._embeddings(image_id, edits)
         return await self.hands.do(lambda: self.advisor.recommend(user_id, image_id, edits, embeddings, count=count))
 
     async def person(self, user_id: str) -> Person:
@@ -215,3 +215,8 @@ class Ranker:
     async def ready(self) -> bool:
         await self.hands.do(self.advisor.store.changes, "")
         return True
+
+    async def _embeddings(self, image_id: str, edits: Sequence[Edit]) -> np.ndarray:
+        """float32 [edits, E]: drawn by the editor, who hands the pictures to the encoder."""
+        found: np.ndarray = await self.encoder.images.remote(self.editor.draw.remote(image_id, edits))
+        return found

@@ -16,7 +16,7 @@ class Limits:
     recommendations: int = setting(16, "edits that one request may be recommended")
     seconds: float = setting(15.0, "after which a request is given up (504)")
     photo_seconds: float = setting(40.0, "the same for a photo, which has to be inverted")
-    at_once: int = setting(3, "recommendations and predictions at a time, of one replica of the API; more are told when to come")
+    at_once: int = setting(2, "recommendations and predictions at a time, of one replica of the API; more are told when to come")
     inside: int = setting(128, "requests to one replica of the API at a time; more are told to come again (503)")
     retry_seconds: int = setting(1, "what a request that is refused because too many wait (503) is told to wait")
     origins: list[str] = setting([], "other sites whose pages may call this one (CORS); none by default")

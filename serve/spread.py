@@ -54,12 +54,7 @@ class ServeGraph:
         return await self._answer(lambda: self.ranker.undo.remote(question_id))
 
     async def recommend(self, user_id: str, image_id: str, count: int) -> Recommendation:
-        def flow() -> DeploymentResponse:
-            edits = self.ranker.shortlist.remote(user_id, image_id)
-            embeddings = self.encoder.images.remote(self.editor.draw.remote(image_id, edits))
-            return self.ranker.recommend.remote(user_id, image_id, edits, embeddings, count)
-
-        return await self._answer(flow)
+        return await self._answer(lambda: self.ranker.recommend.remote(user_id, image_id, count))
 
     async def person(self, user_id: str) -> Person:
         return await self._answer(lambda: self.ranker.person.remote(user_id))

@@ -29,5 +29,6 @@ weights       networks that ship with the project
 keys          who may ask the service what
 ports         whether one of this machine is free
 memory        how much of it a process keeps
+threads       work on many pictures divided among them
 signals       who handles them, whatever libraries do
 """

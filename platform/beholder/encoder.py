@@ -19,12 +19,14 @@ import numpy as np
 from beholder.config import setting
 from beholder.errors import ConfigError, EncoderError, ImageError, nearest
 from beholder.images import Fit, fit_pixels
+from beholder.threads import Threads
 
 if TYPE_CHECKING:
     import torch
 
 RANDOM = "random"
 PACKAGED = "data:"  # a file of the package beholder.data, wherever that is installed
+_EACH = 4  # images from which on a core of a CPU embeds some by itself: fewer don't make up for reading all weights
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,7 @@ class Encoder:
         self._mean = torch.tensor(config.mean, device=device).view(1, 3, 1, 1)
         self._std = torch.tensor(config.std, device=device).view(1, 3, 1, 1)
         self._autocast = _autocast_dtype(config.precision, device)
+        self._threads = Threads()
         self.batch_size = config.batch_size or (32 if device == "cpu" else 256)
 
     @classmethod
@@ -164,11 +167,8 @@ class Encoder:
         """
         if len(pixels) == 0:
             raise ImageError("expected at least one image, got an empty batch")
-        found = []
-        for start in range(0, len(pixels), self.batch_size):
-            x = self.prepared(pixels[start : start + self.batch_size])
-            found.append(self._unit(self.model.encode_image, x))
-        return np.concatenate(found)
+        batches = [pixels[start : start + self.batch_size] for start in range(0, len(pixels), self.batch_size)]
+        return np.concatenate([self._batch(batch) for batch in batches])
 
     def prepared(self, pixels: "np.ndarray | Sequence[np.ndarray]") -> "torch.Tensor":
         """Images as the image tower takes them, float32 [N, 3, size, size] on its device; pixels and errors as for `images`."""
@@ -199,6 +199,15 @@ class Encoder:
         import torch
 
         return torch.autocast(self.device.partition(":")[0], dtype=self._autocast, enabled=self._autocast is not None)
+
+    def _batch(self, pixels: "np.ndarray | Sequence[np.ndarray]") -> np.ndarray:
+        import torch
+
+        def embed(some: "np.ndarray | Sequence[np.ndarray]") -> np.ndarray:
+            return self._unit(self.model.encode_image, self.prepared(some))
+
+        divided = self.device == "cpu" and len(pixels) >= _EACH * torch.get_num_threads()
+        return self._threads.share(embed, pixels) if divided else embed(pixels)
 
     def _unit(self, tower: Any, x: "torch.Tensor") -> np.ndarray:
         import torch

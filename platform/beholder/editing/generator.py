@@ -56,6 +56,17 @@ class GeneratorConfig:
             widths += [self.channels(resolution // 2), self.channels(resolution), self.channels(resolution)]
         return tuple(widths)
 
+    @property
+    def macs(self) -> float:
+        """Multiplications and additions for one picture: convolutions (transposed ones at their input's size), filters, mapping."""
+        total = self.z_dim * self.w_dim + (self.mapping_layers - 1) * self.w_dim**2
+        for size in self.resolutions:
+            out, inner = self.channels(size), self.channels(size // 2)
+            total += 9 * out * out * size**2 + 3 * out * size**2 + (2 * out + (inner if size > 4 else 0)) * self.w_dim
+            if size > 4:
+                total += 9 * inner * out * (size // 2) ** 2 + 16 * (out + 3) * size**2
+        return float(total)
+
     @classmethod
     def of(cls, state: Lookup[str, Tensor], *, conv_clamp: float | None = None) -> "GeneratorConfig":
         """Read the sizes off a network's tensors."""

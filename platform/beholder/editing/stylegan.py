@@ -20,9 +20,13 @@ from beholder.editing.inversion import Inversion, Inverter, Refinement, Step, in
 from beholder.editing.latent import Latent
 from beholder.editing.pixels import to_pixels, to_rgb
 from beholder.errors import ConfigError
+from beholder.threads import Threads
 
 if TYPE_CHECKING:
     from beholder.workspace import Workspace
+
+Styles = Sequence[torch.Tensor]  # S, a tensor [1, width] for each layer
+_SMALL = 2e9  # multiplications of a picture that one core draws sooner than others could help it
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,9 @@ class StyleGANConfig:
     """How pictures are drawn."""
 
     device: str = setting("auto", "cpu, cuda or cuda:N; auto takes a GPU where there is one")
-    batch: int | None = setting(None, "pictures drawn at a time; null: 1 on a CPU, which is as fast there, and 16 on a GPU")
+    batch: int | None = setting(
+        None, "pictures in one pass of the network; null: 1 on a CPU, which is as fast there, and 16 on a GPU"
+    )
     noise: str = setting("const", "const: the same noise in every picture; none: without. Fresh noise would make pairs differ")
     truncation: float = setting(1.0, "below 1 pulls generated pictures towards the mean one")
 
@@ -45,6 +51,8 @@ class StyleGANConfig:
 
 class StyleGAN:
     """A generator, an inverter where there is one, and directions.
+
+    On a CPU pictures of a small generator are drawn by one core each, several at a time; one of a large generator by all together.
 
     With `batch` 1 a picture is the same bit for bit whatever is drawn beside it; in larger batches a value may be another by one
     of 255, because sums are taken in another order.
@@ -64,6 +72,7 @@ class StyleGAN:
         self.generator = generator.to(self.device).eval().requires_grad_(False)
         self.inverter = None if inverter is None else inverter.to(self.device).eval().requires_grad_(False)
         self.refinement = refinement or Refinement(steps=0)
+        self._threads = Threads() if self.device == "cpu" and generator.config.macs < _SMALL else None
         self._directions = dict(directions or {})
         for each in self._directions.values():
             each.check(generator.config)
@@ -136,22 +145,30 @@ class StyleGAN:
         """
         rows = pair(len(latent), edits)
         styles = [moved(self.generator, latent[row], edit, self._directions) for row, edit in zip(rows, edits, strict=True)]
-        drawn = [np.empty((0, self.resolution, self.resolution, 3), np.uint8)]
+        if not styles:
+            return np.empty((0, self.resolution, self.resolution, 3), np.uint8)
         size = self.config.batch or (1 if self.device == "cpu" else 16)
-        easel = Easel(self.generator.synthesis, noise=self._noise)
-        for start in range(0, len(styles), size):
-            part = styles[start : start + size]
-            if size == 1:
-                rgb = easel.draw(part[0])
-            else:
-                whole = [torch.cat(layer) for layer in zip(*part, strict=True)]
-                rgb = self.generator.synthesis.draw(whole, noise=self._noise)
-            drawn.append(to_pixels(rgb))
-        return np.concatenate(drawn)
+        if size == 1:
+            return self.painted(self._one_by_one, styles)
+        batches = (styles[start : start + size] for start in range(0, len(styles), size))
+        whole = ([torch.cat(layer) for layer in zip(*batch, strict=True)] for batch in batches)
+        return np.concatenate([to_pixels(self.generator.synthesis.draw(each, noise=self._noise)) for each in whole])
 
     def sliders(self, latent: Latent) -> "Sliders":
         """One latent set up to be drawn under sliders."""
         return Sliders(self, latent)
+
+    def painted(self, draw: Callable[[Sequence[Styles]], np.ndarray], styles: Sequence[Styles]) -> np.ndarray:
+        """What `draw` makes of the styles of pictures, a row for each, on the threads that draw this generator's pictures."""
+        return draw(styles) if self._threads is None else self._threads.share(draw, styles)
+
+    def easel(self) -> Easel:
+        """Where this generator's pictures are drawn one after the other."""
+        return Easel(self.generator.synthesis, noise=self._noise)
+
+    def _one_by_one(self, styles: Sequence[Styles]) -> np.ndarray:
+        easel = self.easel()
+        return np.concatenate([to_pixels(easel.draw(each)) for each in styles])
 
     @property
     def _noise(self) -> Still:
@@ -164,13 +181,13 @@ class Sliders:
     def __init__(self, editor: StyleGAN, latent: Latent) -> None:
         pair(len(latent), [{}])
         self._editor, self._latent = editor, latent
-        self.easel = Easel(editor.generator.synthesis, noise=editor._noise)
+        self.easel = editor.easel()
 
     @torch.no_grad()
     def draw(self, edit: Edit) -> np.ndarray:
         """uint8 RGB [R, R, 3]. Raises EditError as `StyleGAN.edit` does."""
-        editor = self._editor
-        return to_pixels(self.easel.draw(moved(editor.generator, self._latent, edit, editor.directions)))[0]
+        styles = moved(self._editor.generator, self._latent, edit, self._editor.directions)
+        return self._editor.painted(lambda some: to_pixels(self.easel.draw(some[0])), [styles])[0]
 
 
 def _device(wanted: str) -> str:
