@@ -1,6 +1,6 @@
 """The limit: what one process does that calls the library directly, measured in turns with the service, as machines drift.
 
-The process keeps memory as a replica does: else the limit would be lower than it need be.
+The process keeps memory and lets threads wait as a replica does: else the limit would be lower than it need be.
 """
 
 import os
@@ -13,7 +13,7 @@ from multiprocessing import get_context
 
 import numpy as np
 
-from beholder import memory
+from beholder import memory, threads
 from beholder.encoder import EncoderConfig
 from beholder.jobs._bare import Bare, Wish
 from beholder.recommending.parts import Parts
@@ -62,7 +62,7 @@ def limit(encoder: EncoderConfig, *, users: int, rounds: int) -> Iterator[Limit]
     """Inside, there is such a process."""
     wishes = [(f"person-{number}", f"seed-{number}") for number in range(users)]
     with tempfile.TemporaryDirectory(prefix="beholder-bench-") as scratch:
-        with environment(memory.KEPT):
+        with environment({**memory.KEPT, **threads.BRIEF}):
             process = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
             process.submit(_begin, encoder, scratch, wishes, rounds).result()
         with process:

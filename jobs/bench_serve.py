@@ -30,7 +30,7 @@ from beholder.workspace import Workspace
 PARTS = ("limit", "one", "users", "crowd", "asking", "chaos")
 # Ray Serve's fast path, in two steps: what has to be in the environment before it starts.
 PATHS = {
-    "plain": {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "0"},
+    "plain": {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "0", "RAY_SERVE_PROXY_USE_GRPC": "0"},
     "throughput": {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1", "RAY_SERVE_ENABLE_DIRECT_INGRESS": "0"},
     "haproxy": {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1", "RAY_SERVE_ENABLE_HA_PROXY": "1"},
 }

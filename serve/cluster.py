@@ -80,6 +80,7 @@ def connect(config: RayConfig) -> Iterator[None]:
     # Serve's throughput path answers sooner and more: `beholder bench serve "paths=[plain,throughput,haproxy]"`. But each replica
     # of the API would also listen at a port of its own, at all addresses, where no rule of the entrance holds.
     os.environ.setdefault("RAY_SERVE_THROUGHPUT_OPTIMIZED", "1")
+    os.environ.setdefault("RAY_SERVE_PROXY_USE_GRPC", "1")  # from the proxy to the API straight, too
     os.environ.setdefault("RAY_SERVE_ENABLE_DIRECT_INGRESS", "1" if entrance.through_haproxy(os.environ) else "0")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # its core would print where it was when it was asked to stop
     known = None if config.address == "local" else config.address or os.environ.get("RAY_ADDRESS")

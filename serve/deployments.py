@@ -20,6 +20,7 @@ from beholder.recommending.forgetting import Receipt
 from beholder.recommending.perception import PerceptionAbout
 from beholder.recommending.sight import Look
 from beholder.serve import assembly
+from beholder.serve.answers import answer, by_reference, straight
 from beholder.serve.assembly import ServiceConfig
 from beholder.serve.fleet import Crew
 from beholder.serve.graph import Busy, Palette, Verdicts
@@ -133,7 +134,7 @@ class Encoder:
         self.hands, self.limits, self.meter = Hands(crew), config.darkroom.limits, meter()
 
         async def typical() -> np.ndarray:
-            found: np.ndarray = await editor.faces.remote(list(assembly.TYPICAL))
+            found: np.ndarray = await answer(lambda: by_reference(editor).faces.remote(list(assembly.TYPICAL)))
             return found
 
         self.encoder = await self.hands.do(encoder.Encoder.load, config.encoder)
@@ -175,14 +176,16 @@ class Ranker:
     async def __init__(  # type: ignore[misc]
         self, config: ServiceConfig, crew: Crew, editor: DeploymentHandle, encoder: DeploymentHandle
     ) -> None:
-        self.hands, self.meter, self.editor, self.encoder = Hands(crew), meter(), editor, encoder
+        self.hands, self.meter = Hands(crew), meter()
+        self.editor, self.encoder = by_reference(editor), by_reference(encoder)
 
         async def look(image_id: str) -> Look:
-            latent = editor.latent.remote(image_id)
-            embeddings = await self._embeddings(image_id, [{}])
-            return Look(image_id, await latent, embeddings[0].copy())  # the original is read-only
+            embeddings = self._embeddings(image_id, [{}])
+            latent = answer(lambda: straight(editor).latent.remote(image_id))
+            found, seen = await asyncio.gather(latent, embeddings)
+            return Look(image_id, found, seen[0].copy())  # the original is read-only
 
-        about, palette = await editor.about.remote()
+        about, palette = await straight(editor).about.remote()
         fetch = self.hands.fetch
         self.advisor = await self.hands.do(
             lambda: assembly.advisor(config, about, palette.sliders, lambda image_id: fetch(look(image_id)))
@@ -218,5 +221,5 @@ class Ranker:
 
     async def _embeddings(self, image_id: str, edits: Sequence[Edit]) -> np.ndarray:
         """float32 [edits, E]: drawn by the editor, who hands the pictures to the encoder."""
-        found: np.ndarray = await self.encoder.images.remote(self.editor.draw.remote(image_id, edits))
+        found: np.ndarray = await answer(lambda: self.encoder.images.remote(self.editor.draw.remote(image_id, edits)))
         return found

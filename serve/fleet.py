@@ -2,13 +2,11 @@
 
 from dataclasses import dataclass
 
-from beholder import memory
+from beholder import memory, threads
 from beholder.config import setting
 from beholder.errors import ConfigError
 
-# Threads that have nothing to do leave the core to the other parts soon: after some tens of microseconds. Not at once, as layers of
-# a network follow each other faster than that, and waking up for each takes a quarter of the time of encoding a few pictures.
-REPLICA_ENV = {**memory.KEPT, "GOMP_SPINCOUNT": "20000"}
+REPLICA_ENV = {**memory.KEPT, **threads.BRIEF}
 
 
 @dataclass(frozen=True)

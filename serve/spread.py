@@ -6,26 +6,23 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ray.exceptions import RayActorError, RayTaskError, TaskCancelledError
-from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, ReplicaUnavailableError
 from ray.serve.handle import DeploymentHandle, DeploymentResponse
 
-from beholder.errors import BeholderError
 from beholder.recommending.advisor import Asked, Noted, Person, Recommendation, Undone
 from beholder.recommending.darkroom import Face
 from beholder.recommending.forgetting import Receipt
+from beholder.serve.answers import Lost, answer, by_reference, straight
 from beholder.serve.graph import Busy, Palette, Verdicts
 from beholder.serve.metrics import Counts
 
 _MENDED = 60.0  # seconds until a replica that was lost has certainly been replaced
-_GONE = (RayActorError, DeploymentUnavailableError, ReplicaUnavailableError)
 
 
 class ServeGraph:
     """Signs Graph. Every call may be made twice without harm, and is, where a replica died under it."""
 
     def __init__(self, editor: DeploymentHandle, encoder: DeploymentHandle, ranker: DeploymentHandle) -> None:
-        self.editor, self.encoder, self.ranker = editor, encoder, ranker
+        self.editor, self.encoder, self.ranker = straight(editor), straight(encoder), straight(ranker)
         self._palette: Palette | None = None
         self._lost = -math.inf  # when a replica was last found to be gone
 
@@ -70,7 +67,8 @@ class ServeGraph:
         def flow() -> DeploymentResponse:
             given: Any = images
             if images and isinstance(images[0], str):
-                given = self.editor.faces.remote(list(images))
+                given = by_reference(self.editor).faces.remote(list(images))
+                return by_reference(self.encoder).judge.remote(given, user_id, attribute, question)
             return self.encoder.judge.remote(given, user_id, attribute, question)
 
         return await self._answer(flow)
@@ -98,41 +96,11 @@ class ServeGraph:
         """The deployments are stopped by who started them."""
 
     async def _answer(self, ask: Callable[[], DeploymentResponse], *, again: bool = True) -> Any:
-        return await _answer(ask, again=again, lost=self._note)
-
-    def _note(self) -> None:
-        self._lost = time.monotonic()
-
-
-async def _answer(ask: Callable[[], DeploymentResponse], *, again: bool = True, lost: Callable[[], None] = lambda: None) -> Any:
-    """A response as its value or its error; asked once more where a replica died. lost: is called where one did."""
-    response = ask()
-    try:
-        return await response
-    except asyncio.CancelledError:
-        response.cancel()
-        raise
-    except Exception as error:
-        cause = _cause(error)
-        if isinstance(cause, _GONE):
-            lost()
+        """An answer, asked for once more where a replica died. Raises Busy where another one does."""
+        try:
+            return await answer(ask)
+        except Lost as lost:
+            self._lost = time.monotonic()
             if again:
-                return await _answer(ask, again=False, lost=lost)
-        if isinstance(cause, (Busy, BackPressureError, TaskCancelledError, *_GONE)):
-            raise Busy(type(cause).__name__) from None
-        raise cause from None
-
-
-def _cause(error: BaseException) -> BaseException:
-    """What was raised in the part itself, without the tale of how it got here."""
-    kinds = (BeholderError, Busy, BackPressureError, *_GONE)
-    seen: BaseException | None = error
-    while seen is not None:
-        cause = getattr(seen, "cause", None) or seen.__cause__
-        if isinstance(seen, kinds) and not isinstance(seen, RayTaskError):
-            return seen
-        if isinstance(seen, RayTaskError) and isinstance(cause, BaseException) and not isinstance(cause, RayTaskError):
-            seen = cause
-            continue
-        seen = cause if isinstance(cause, BaseException) else None
-    return error
+                return await self._answer(ask, again=False)
+            raise Busy(str(lost)) from None

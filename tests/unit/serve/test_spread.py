@@ -1,101 +1,63 @@
-"""What becomes of an answer from elsewhere: its error as it was raised there, a second try where a replica died."""
+"""The graph on deployments: where a replica dies another one is asked, once, and it is remembered for a while."""
 
 import asyncio
-import contextlib
+from collections.abc import Iterator
 
 import pytest
-from ray.exceptions import ActorDiedError, RayTaskError, TaskCancelledError
-from ray.serve.exceptions import BackPressureError
+from ray.exceptions import ActorDiedError
 
-from beholder.errors import BeholderError, NoFace
-from beholder.serve import spread
+from beholder.errors import NoFace
 from beholder.serve.graph import Busy
+from beholder.serve.spread import ServeGraph
 
 
-class Response:
-    """A response that is a value, an error, or never there."""
+class Part:
+    """A handle whose calls find these, one after the other."""
 
-    def __init__(self, found):
-        self.found, self.cancelled = found, False
+    def __init__(self, *found):
+        self.found, self.asked = iter(found), 0
 
-    def __await__(self):
-        async def get():
-            if self.found is None:
-                await asyncio.sleep(60)
-            if isinstance(self.found, Exception):
-                raise self.found
-            return self.found
+    def options(self, **_):
+        return self
 
-        return get().__await__()
+    def __getattr__(self, name):
+        return self
 
-    def cancel(self):
-        self.cancelled = True
+    def remote(self, *words):
+        self.asked += 1
+        return self._get()
 
-
-def told(error):
-    """An error as it arrives from one part, and from a part behind it."""
-    once = RayTaskError("draw", "Traceback: /secret/path", error).as_instanceof_cause()
-    return [once, RayTaskError("images", "Traceback: /secret/path", once).as_instanceof_cause()]
+    async def _get(self):
+        found = next(self.found)
+        if isinstance(found, Exception):
+            raise found
+        return found
 
 
-def answer(*found):
-    responses = [Response(each) for each in found]
-    given = iter(responses)
-    return asyncio.run(spread._answer(lambda: next(given)))
+@pytest.fixture
+def ask() -> Iterator:
+    def run(*found) -> tuple[object, Part, bool]:
+        part = Part(*found)
+        graph = ServeGraph(part, part, part)
+        try:
+            said = asyncio.run(graph.person("ana"))
+        except Exception as error:
+            said = error
+        return said, part, graph.mending()
+
+    return run
 
 
-def test_a_value_is_a_value():
-    assert answer(7) == 7
+def test_where_a_replica_died_another_is_asked_once(ask):
+    said, part, mending = ask(ActorDiedError(), 7)
+    assert (said, part.asked, mending) == (7, 2, True)
+    said, part, mending = ask(ActorDiedError(), ActorDiedError(), 7)
+    assert isinstance(said, Busy)
+    assert (part.asked, mending) == (2, True)
 
 
-@pytest.mark.parametrize("error", told(NoFace("'x' is no image")))
-def test_a_mistake_comes_as_it_was_made(error):
-    with pytest.raises(NoFace) as found:
-        answer(error)
-    assert str(found.value) == "'x' is no image"
-    assert not isinstance(found.value, RayTaskError)
-
-
-@pytest.mark.parametrize("error", [BackPressureError(3, 2), Busy("photos"), *told(BackPressureError(3, 2)), *told(Busy("photos"))])
-def test_a_full_queue_is_busy_and_is_not_asked_again(error):
-    with pytest.raises(Busy):
-        answer(error, 7)
-
-
-def test_where_a_replica_died_another_is_asked_once():
-    assert answer(ActorDiedError(), 7) == 7
-    for error in told(ActorDiedError()):
-        assert answer(error, 7) == 7
-    with pytest.raises(Busy):
-        answer(ActorDiedError(), ActorDiedError(), 7)
-    with pytest.raises(Busy):
-        answer(TaskCancelledError())
-
-
-@pytest.mark.parametrize(
-    ("found", "times"), [((7,), 0), ((ActorDiedError(), 7), 1), ((ActorDiedError(), ActorDiedError()), 2), ((Busy("photos"),), 0)]
-)
-def test_a_replica_that_died_is_noted(found, times):
-    lost: list[None] = []
-    given = iter([Response(each) for each in found])
-    with contextlib.suppress(Busy):
-        asyncio.run(spread._answer(lambda: next(given), lost=lambda: lost.append(None)))
-    assert len(lost) == times
-
-
-@pytest.mark.parametrize("error", told(RuntimeError("broken")))
-def test_what_nobody_expected_is_no_mistake_of_the_request(error):
-    with pytest.raises(Exception, match=r"broken|Traceback") as found:
-        answer(error, 7)
-    assert not isinstance(found.value, BeholderError | Busy)
-
-
-def test_who_gives_up_says_so():
-    async def give_up():
-        response = Response(None)
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.05):
-                await spread._answer(lambda: response)
-        return response
-
-    assert asyncio.run(give_up()).cancelled
+@pytest.mark.parametrize(("found", "kind"), [(7, int), (Busy("photos"), Busy), (NoFace("'x'"), NoFace)])
+def test_everything_else_is_asked_once_and_nothing_is_mended(ask, found, kind):
+    said, part, mending = ask(found, 8)
+    assert isinstance(said, kind)
+    assert (part.asked, mending) == (1, False)
