@@ -14,6 +14,8 @@ from ray.serve.handle import DeploymentHandle, DeploymentResponse
 from beholder.errors import BeholderError
 from beholder.serve.graph import Busy
 
+# Bytes of a message from which on the object store is faster: below it takes longer to be told of than to be sent the message.
+_SMALL = 1 << 19
 _GONE = (RayActorError, DeploymentUnavailableError, ReplicaUnavailableError)
 
 
@@ -29,6 +31,11 @@ def straight(part: DeploymentHandle) -> DeploymentHandle:
 def by_reference(part: DeploymentHandle) -> DeploymentHandle:
     """The part, asked through the object store: what it answers can be handed on without passing through who asked."""
     return part.options(_by_reference=True)
+
+
+def carrying(part: DeploymentHandle, size: int) -> DeploymentHandle:
+    """The part, asked the way that is faster for so many bytes."""
+    return straight(part) if size < _SMALL else by_reference(part)
 
 
 async def answer(ask: Callable[[], DeploymentResponse]) -> Any:

@@ -1,6 +1,7 @@
 """Deployments: the parts of the service as Ray Serve runs them: shells around the library's plain classes.
 
-Ranker -> Editor -> Encoder -> Ranker. Pictures go from one to the next by reference, without passing through who asked for them.
+Ranker -> Editor -> Encoder -> Ranker. What one makes is handed to the next without waiting for it, large pictures by reference, so
+that they don't pass through who asked for them.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from beholder.recommending.forgetting import Receipt
 from beholder.recommending.perception import PerceptionAbout
 from beholder.recommending.sight import Look
 from beholder.serve import assembly
-from beholder.serve.answers import answer, by_reference, straight
+from beholder.serve.answers import answer, by_reference, carrying, straight
 from beholder.serve.assembly import ServiceConfig
 from beholder.serve.fleet import Crew
 from beholder.serve.graph import Busy, Palette, Verdicts
@@ -81,9 +82,9 @@ class Editor:
         self._draw.set_max_batch_size(crew.batch)  # type: ignore[attr-defined]
         self._draw.set_batch_wait_timeout_s(crew.wait_ms / 1000)  # type: ignore[attr-defined]
 
-    async def about(self) -> tuple[PerceptionAbout, Palette]:
-        """What a ranker has to know of the generator."""
-        return assembly.about(self.config, self.room), assembly.palette(self.room)
+    async def about(self) -> tuple[PerceptionAbout, Palette, int]:
+        """What others have to know of the generator, and the pixels of a side of its pictures."""
+        return assembly.about(self.config, self.room), assembly.palette(self.room), self.room.editor.resolution
 
     async def face(self, image_id: str) -> Face:
         return await self.hands.do(self.room.face, image_id)
@@ -176,8 +177,8 @@ class Ranker:
     async def __init__(  # type: ignore[misc]
         self, config: ServiceConfig, crew: Crew, editor: DeploymentHandle, encoder: DeploymentHandle
     ) -> None:
-        self.hands, self.meter = Hands(crew), meter()
-        self.editor, self.encoder = by_reference(editor), by_reference(encoder)
+        self.hands, self.meter, self.editor, self.encoder = Hands(crew), meter(), editor, encoder
+        about, palette, self.resolution = await straight(editor).about.remote()
 
         async def look(image_id: str) -> Look:
             embeddings = self._embeddings(image_id, [{}])
@@ -185,7 +186,6 @@ class Ranker:
             found, seen = await asyncio.gather(latent, embeddings)
             return Look(image_id, found, seen[0].copy())  # the original is read-only
 
-        about, palette = await straight(editor).about.remote()
         fetch = self.hands.fetch
         self.advisor = await self.hands.do(
             lambda: assembly.advisor(config, about, palette.sliders, lambda image_id: fetch(look(image_id)))
@@ -221,5 +221,6 @@ class Ranker:
 
     async def _embeddings(self, image_id: str, edits: Sequence[Edit]) -> np.ndarray:
         """float32 [edits, E]: drawn by the editor, who hands the pictures to the encoder."""
-        found: np.ndarray = await answer(lambda: self.encoder.images.remote(self.editor.draw.remote(image_id, edits)))
+        editor, encoder = (carrying(part, 3 * self.resolution**2 * len(edits)) for part in (self.editor, self.encoder))
+        found: np.ndarray = await answer(lambda: encoder.images.remote(editor.draw.remote(image_id, edits)))
         return found

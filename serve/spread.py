@@ -28,7 +28,7 @@ class ServeGraph:
 
     async def directions(self) -> Palette:
         if self._palette is None:
-            _, self._palette = await self._answer(self.editor.about.remote)
+            _, self._palette, _ = await self._answer(self.editor.about.remote)
         assert self._palette is not None
         return self._palette
 
