@@ -16,6 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from beholder.serve.limits import Limits
+from beholder.serve.porch import inside
 from beholder.serve.problems import MEDIA
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Doors:
         began, status = time.perf_counter(), 500
         headers = Headers(scope=scope)
         most = (self.limits.images_mb << 20) if scope["path"] in _WITH_IMAGES else (self.limits.body_kb << 10)
-        origin, started, read = headers.get("origin"), False, 0
+        origin, started, read, hear = headers.get("origin"), False, 0, inside(scope, receive)
 
         async def out(message: Message) -> None:
             nonlocal status, started
@@ -88,7 +89,7 @@ class Doors:
 
         async def bounded() -> Message:
             nonlocal read
-            message = await receive()
+            message = await hear()
             read += len(message.get("body", b""))
             if read > most:
                 raise _TooLarge

@@ -1,6 +1,8 @@
 """Porch: what stands in Ray Serve's proxy before the API's replicas: where one of them dies under a request, another is asked.
 
 Every request may be made twice without harm. Without this the proxy would answer 500, and say that a process died.
+
+A small body goes along with its request: a replica would have to ask the proxy for it, which takes longer than most of its answers.
 """
 
 import json
@@ -11,13 +13,33 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # Nothing else of ours is imported here: a proxy has seconds to start.
 PLACE = "beholder.serve.porch:porch"  # where Ray is told to find it
-_MOST = 64 << 10  # bytes of a body that are kept to be sent again
+_MOST = 64 << 10  # bytes of a body that are kept to be sent again, or sent along
+_BODY = "beholder.body"  # in the scope of a request: its whole body
 _RETRY_SECONDS = 1
 
 
 def porch() -> list[Middleware]:
     """What Ray Serve's proxies wrap around their application."""
     return [Middleware(Porch)]
+
+
+def inside(scope: Scope, receive: Receive) -> Receive:
+    """What a replica hears of a request: its body at once where the porch sent it along, then what the proxy has to say."""
+    body = scope.get(_BODY)
+    if body is None:
+        return receive
+    begun = False
+
+    async def heard() -> Message:
+        nonlocal begun
+        if not begun:
+            begun = True
+            return {"type": "http.request", "body": body, "more_body": False}
+        while (message := await receive())["type"] == "http.request":
+            pass  # the same body again
+        return message
+
+    return heard
 
 
 class Porch:
@@ -42,21 +64,35 @@ class Porch:
                 heard.append(message)
             return message
 
+        def again() -> Receive:
+            before = iter(tuple(heard))
+
+            async def listen_again() -> Message:
+                return next(before, None) or await listen()
+
+            return listen_again
+
         async def out(message: Message) -> None:
             nonlocal started
             started = True
             await send(message)
 
-        await self.app(scope, listen, out)
+        if 0 < _length(scope) <= _MOST:
+            while (await listen()).get("more_body", False):
+                pass
+            if not gone:
+                scope = {**scope, _BODY: b"".join(message.get("body", b"") for message in heard)}
+        await self.app(scope, again(), out)
         if not started and not gone and kept <= _MOST:
-            before = iter(heard)
-
-            async def listen_again() -> Message:
-                return next(before, None) or await receive()
-
-            await self.app(scope, listen_again, out)
+            await self.app(scope, again(), out)
         if not started and not gone:
             await _later(send)
+
+
+def _length(scope: Scope) -> int:
+    """The bytes of a request's body as it says itself; 0 where it does not, or there is none."""
+    told = dict(scope["headers"]).get(b"content-length", b"")
+    return int(told) if told.isdigit() and len(told) < 10 else 0
 
 
 async def _later(send: Send) -> None:

@@ -6,7 +6,7 @@ import json
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from beholder.serve.porch import Porch, porch
+from beholder.serve.porch import Porch, inside, porch
 
 SCOPE = {"type": "http", "method": "POST", "path": "/v1/choices", "headers": []}
 
@@ -30,8 +30,8 @@ class Behind:
             await send({"type": "http.response.body", "body": body})
 
 
-def ask(behind: Behind, parts: list[bytes], *, leaves: bool = False) -> list[Message]:
-    """What somebody hears who sends a body in parts; leaves: before it is all sent."""
+def ask(behind, parts: list[bytes], *, leaves: bool = False, length: int | None = None) -> list[Message]:
+    """What somebody hears who sends a body in parts; leaves: before it is all sent; length: what they say it has."""
     last = len(parts) - 1
     messages: list[Message] = [
         {"type": "http.request", "body": part, "more_body": at < last or leaves} for at, part in enumerate(parts)
@@ -45,7 +45,8 @@ def ask(behind: Behind, parts: list[bytes], *, leaves: bool = False) -> list[Mes
     async def send(message: Message) -> None:
         heard.append(message)
 
-    asyncio.run(Porch(behind)(SCOPE, receive, send))
+    headers = [] if length is None else [(b"content-length", str(length).encode())]
+    asyncio.run(Porch(behind)({**SCOPE, "headers": headers}, receive, send))
     return heard
 
 
@@ -57,9 +58,51 @@ def test_an_answer_passes_as_it_is():
     assert behind.bodies == [b"onetwo"]
 
 
-def test_where_a_replica_dies_another_hears_the_same():
+class Quick:
+    """A replica's application: it answers what it hears first, and remembers everything."""
+
+    def __init__(self, deaths: int = 0) -> None:
+        self.deaths, self.heard, self.asked = deaths, [], 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def silent() -> Message:
+            raise AssertionError("the proxy was asked for what was sent along")
+
+        self.heard.append((await inside(scope, silent)())["body"])
+        if len(self.heard) > self.deaths:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+            hear = inside(scope, receive)
+            while (message := await hear())["type"] == "http.request":
+                self.asked += 1
+            assert message == {"type": "http.disconnect"}
+
+
+@pytest.mark.parametrize("deaths", [0, 1])
+def test_a_small_body_goes_along_and_is_heard_once(deaths):
+    quick = Quick(deaths)
+    heard = ask(quick, [b"one", b"two"], length=6)
+    assert heard[0]["status"] == 200
+    assert quick.heard == [b"onetwo"] * (deaths + 1)
+    assert quick.asked == 1
+
+
+@pytest.mark.parametrize("length", [None, 0, 100_000, "six", -6, "9" * 5000])
+def test_others_are_asked_for(length):
+    behind = Behind(deaths=0)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        assert inside(scope, receive) is receive
+        await behind(scope, receive, send)
+
+    assert ask(app, [b"one", b"two"], length=length)[0]["status"] == 200
+    assert behind.bodies == [b"onetwo"]
+
+
+@pytest.mark.parametrize("length", [None, 6])
+def test_where_a_replica_dies_another_hears_the_same(length):
     behind = Behind(deaths=1)
-    heard = ask(behind, [b"one", b"two"])
+    heard = ask(behind, [b"one", b"two"], length=length)
     assert heard[0]["status"] == 200
     assert behind.bodies == [b"onetwo", b"onetwo"]
 
@@ -74,8 +117,9 @@ def test_where_none_answers_one_is_told_to_come_again(parts, asked):
     assert len(behind.bodies) == asked  # what is large is not kept to be sent again
 
 
-def test_nobody_is_told_who_has_gone():
-    assert ask(Behind(deaths=9), [b"half"], leaves=True) == []
+@pytest.mark.parametrize("length", [None, 8])
+def test_nobody_is_told_who_has_gone(length):
+    assert ask(Behind(deaths=9), [b"half"], leaves=True, length=length) == []
 
 
 def test_ray_finds_it():
