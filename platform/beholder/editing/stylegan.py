@@ -1,6 +1,7 @@
 """StyleGAN: the editor that moves latents of a StyleGAN2 along directions."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ from beholder.threads import Threads
 if TYPE_CHECKING:
     from beholder.workspace import Workspace
 
-Styles = Sequence[torch.Tensor]  # S, a tensor [1, width] for each layer
+Wanted = tuple[Latent, Edit]  # a latent of one row, and how to move it
 _SMALL = 2e9  # multiplications of a picture that one core draws sooner than others could help it
 
 
@@ -54,8 +55,8 @@ class StyleGAN:
 
     On a CPU pictures of a small generator are drawn by one core each, several at a time; one of a large generator by all together.
 
-    With `batch` 1 a picture is the same bit for bit whatever is drawn beside it; in larger batches a value may be another by one
-    of 255, because sums are taken in another order.
+    With `batch` 1 a picture is the same bit for bit whatever is drawn beside it; in larger batches on a CPU a value may be another
+    by one of 255, because sums are taken in another order.
     """
 
     def __init__(
@@ -143,32 +144,42 @@ class StyleGAN:
         Drawn one at a time, edits of one latent share what they leave unchanged. Raises EditError as the contract says, and for
         a move in z of latents that come from a picture.
         """
-        rows = pair(len(latent), edits)
-        styles = [moved(self.generator, latent[row], edit, self._directions) for row, edit in zip(rows, edits, strict=True)]
-        if not styles:
+        wanted = [(latent[row], edit) for row, edit in zip(pair(len(latent), edits), edits, strict=True)]
+        if not wanted:
             return np.empty((0, self.resolution, self.resolution, 3), np.uint8)
         size = self.config.batch or (1 if self.device == "cpu" else 16)
-        if size == 1:
-            return self.painted(self._one_by_one, styles)
-        batches = (styles[start : start + size] for start in range(0, len(styles), size))
-        whole = ([torch.cat(layer) for layer in zip(*batch, strict=True)] for batch in batches)
-        return np.concatenate([to_pixels(self.generator.synthesis.draw(each, noise=self._noise)) for each in whole])
+        return self.painted(self._one_by_one, wanted) if size == 1 else self._together(wanted, size=size)
 
     def sliders(self, latent: Latent) -> "Sliders":
         """One latent set up to be drawn under sliders."""
         return Sliders(self, latent)
 
-    def painted(self, draw: Callable[[Sequence[Styles]], np.ndarray], styles: Sequence[Styles]) -> np.ndarray:
-        """What `draw` makes of the styles of pictures, a row for each, on the threads that draw this generator's pictures."""
-        return draw(styles) if self._threads is None else self._threads.share(draw, styles)
+    def painted(self, draw: Callable[[Sequence[Wanted]], np.ndarray], wanted: Sequence[Wanted]) -> np.ndarray:
+        """What `draw` makes of pictures, a row for each, on the threads that draw this generator's pictures."""
+        return draw(wanted) if self._threads is None else self._threads.share(draw, wanted)
 
     def easel(self) -> Easel:
         """Where this generator's pictures are drawn one after the other."""
         return Easel(self.generator.synthesis, noise=self._noise)
 
-    def _one_by_one(self, styles: Sequence[Styles]) -> np.ndarray:
-        easel = self.easel()
-        return np.concatenate([to_pixels(easel.draw(each)) for each in styles])
+    @torch.no_grad()
+    def styles(self, latent: Latent, edit: Edit) -> tuple[torch.Tensor, ...]:
+        """S of one latent after an edit, a tensor [1, width] for each layer. Raises EditError as `edit` does."""
+        return moved(self.generator, latent, edit, self._directions)
+
+    def _one_by_one(self, wanted: Sequence[Wanted]) -> np.ndarray:
+        styles, easel = [self.styles(*each) for each in wanted], self.easel()
+        with _exact(self.device):
+            return np.concatenate([to_pixels(easel.draw(each)) for each in styles])
+
+    @torch.no_grad()
+    def _together(self, wanted: Sequence[Wanted], *, size: int) -> np.ndarray:
+        styles, drawn = [self.styles(*each) for each in wanted], []
+        for start in range(0, len(styles), size):
+            whole = [torch.cat(layer) for layer in zip(*styles[start : start + size], strict=True)]
+            with _exact(self.device):
+                drawn.append(to_pixels(self.generator.synthesis.draw(whole, noise=self._noise)))
+        return np.concatenate(drawn)
 
     @property
     def _noise(self) -> Still:
@@ -186,8 +197,22 @@ class Sliders:
     @torch.no_grad()
     def draw(self, edit: Edit) -> np.ndarray:
         """uint8 RGB [R, R, 3]. Raises EditError as `StyleGAN.edit` does."""
-        styles = moved(self._editor.generator, self._latent, edit, self._editor.directions)
-        return self._editor.painted(lambda some: to_pixels(self.easel.draw(some[0])), [styles])[0]
+        return self._editor.painted(self._draw, [(self._latent, edit)])[0]
+
+    def _draw(self, wanted: Sequence[Wanted]) -> np.ndarray:
+        styles = self._editor.styles(*wanted[0])
+        with _exact(self._editor.device):
+            return to_pixels(self.easel.draw(styles))
+
+
+def _exact(device: str) -> AbstractContextManager[None]:
+    """Inside, a GPU draws the same picture each time, whatever is drawn beside it, and with all digits, as a CPU does."""
+    if not device.startswith("cuda"):
+        return nullcontext()
+    found: AbstractContextManager[None] = torch.backends.cudnn.flags(
+        enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+    )
+    return found
 
 
 def _device(wanted: str) -> str:

@@ -72,6 +72,17 @@ def test_batches_draw_the_same_to_one_level(editor: StyleGAN) -> None:
     assert np.abs(alone - together).max() <= 1
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="it takes a GPU to draw on one")
+def test_a_gpu_draws_the_same_each_time_and_what_a_cpu_draws(editor: StyleGAN) -> None:
+    latent, edits = editor.generate(range(5)), [{"plain": 0.5 * at, "late": 1.0} for at in range(5)]
+    fast = StyleGAN(small().generator, directions=editor.directions, config=StyleGANConfig(device="cuda"))
+    drawn = fast.edit(fast.generate(range(5)), edits)
+    alone = [fast.edit(fast.generate([seed]), [edit])[0] for seed, edit in enumerate(edits)]
+    np.testing.assert_array_equal(drawn, fast.edit(fast.generate(range(5)), edits))
+    np.testing.assert_array_equal(drawn, np.stack(alone))
+    assert np.abs(drawn.astype(int) - editor.edit(latent, edits).astype(int)).max() <= 1
+
+
 @pytest.mark.parametrize(("name", "drawn"), [("plain", 11), ("late", 5), ("channel", 3)])
 def test_a_slider_draws_what_changed_and_gets_the_same_bits(editor: StyleGAN, name: str, drawn: int) -> None:
     latent = editor.generate([3])

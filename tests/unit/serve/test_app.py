@@ -30,7 +30,7 @@ def test_every_queue_has_an_end(fleet):
             assert (scaling.min_replicas, scaling.max_replicas) == (crew.replicas, crew.most)
 
 
-@pytest.mark.parametrize(("words", "at_once"), [([], 2), (["serve=gpu"], 32), (["serve=gpu", "limits.at_once=5"], 5)])
+@pytest.mark.parametrize(("words", "at_once"), [([], 2), (["serve=gpu"], 4), (["serve=gpu", "limits.at_once=5"], 5)])
 def test_more_is_let_in_where_more_can_be_done(words: list[str], at_once: int):
     assert settings(*words).limits.at_once == at_once
 
