@@ -15,8 +15,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from beholder.recommending.choices.store import Store
-
 SERVE = str(Path(sys.executable).with_name("serve"))
 
 
@@ -100,38 +98,3 @@ def test_a_config_file_is_served(tmp_path, free):
         wait_for(lambda: ask(port, "/readyz"), alive)
         assert ask(port, "/readyz") == {"editor": True, "encoder": True, "ranker": True}
         assert ask(port, "/v1/questions?user_id=ana&image_id=seed-7")["rounds"] == 0
-
-
-def test_a_config_file_is_deployed_to_a_cluster_that_keeps_choices_in_postgresql(tmp_path, free, empty):
-    """And is deployed anew with other settings, while what was chosen stays."""
-    port, head, dashboard = free(), free(), free()
-    ray = [str(Path(SERVE).with_name("ray")), "start", "--head", "--block", "--num-cpus=2", f"--port={head}"]
-    ray += ["--include-dashboard=true", "--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard}", "--disable-usage-stats"]
-    proxies = {"RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "beholder.serve.porch:porch", "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"}
-    proxies |= {"RAY_SERVE_ENABLE_DIRECT_INGRESS": "0", "RAY_SERVE_PROXY_USE_GRPC": "1"}
-    no_token = {"RAY_AUTH_MODE": "disabled"}  # nobody else reaches this one
-
-    def deploy(**args: object) -> None:
-        words = [SERVE, "deploy", str(app_file(tmp_path, port, choices=empty, **args)), "-a", f"http://127.0.0.1:{dashboard}"]
-        subprocess.run(words, check=True, timeout=120, cwd=tmp_path, env={**os.environ, **no_token})
-
-    def recommended(count: int) -> None:
-        told = ask(port, "/v1/recommendations", {"user_id": "ana", "image_id": "seed-7", "count": 16})
-        if len(told["recommendations"]) != count:
-            raise OSError(f"it still serves {len(told['recommendations'])}")
-
-    with running(ray, tmp_path, **proxies, **no_token) as alive:
-        wait_for(lambda: urllib.request.urlopen(f"http://127.0.0.1:{dashboard}/api/version", timeout=5).close(), alive)
-        deploy(**{"parts.recommend.exact": 3})
-        wait_for(lambda: ask(port, "/readyz"), alive)
-        for number in range(1, 3):
-            question = ask(port, "/v1/questions?user_id=ana&image_id=seed-7")
-            sent = {"event_id": f"e{number}", "question_id": question["question_id"], "choice": "left"}
-            assert ask(port, "/v1/choices", sent)["rounds"] == number
-        recommended(3)
-        deploy(**{"parts.recommend.exact": 2})
-        wait_for(lambda: recommended(2), alive)
-        assert ask(port, "/v1/users/ana")["rounds"] == 2
-    store = Store(empty)
-    assert [choice.answer.event_id for choice in store.choices("ana")] == ["e1", "e2"]
-    store.close()
