@@ -2,7 +2,7 @@
 
 Every request may be made twice without harm. Without this the proxy would answer 500, and say that a process died.
 
-A small body goes along with its request: a replica would have to ask the proxy for it, which takes longer than most of its answers.
+A small body goes along with its request: a replica would have to ask the proxy for it, and wait.
 """
 
 import json

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 # Environment variables of a process whose networks share the cores with others: threads that have nothing to do leave them after
-# some tens of microseconds, instead of the 25 milliseconds that OpenBLAS keeps looking for work. Not at once, as layers follow each
+# some tens of microseconds, while OpenBLAS, left to itself, keeps looking for work much longer. Not at once, as layers follow each
 # other faster than that, and waking up for each would take longer.
 BRIEF = {"GOMP_SPINCOUNT": "20000", "OPENBLAS_THREAD_TIMEOUT": "14"}
 
