@@ -22,11 +22,11 @@ from beholder.errors import ConfigError, TasteError
 from beholder.progress import Progress
 from beholder.runs import log
 from beholder.storage import Place
-from beholder.taste import spaces
-from beholder.taste.kinds import TasteConfig
-from beholder.taste.spaces import Choice as Options
-from beholder.taste.spaces import Space
-from beholder.taste.trials import Marked, Trial
+from beholder.taste.taste_factory import TasteConfig
+from beholder.tuning import search_space
+from beholder.tuning.search_space import CategoricalDomain as Options
+from beholder.tuning.search_space import SearchSpace
+from beholder.tuning.trial import Trial, TrialResult
 
 _MARKS = "marks.npz"
 
@@ -61,12 +61,12 @@ class TuneConfig:
 
 
 @dataclass(frozen=True)
-class Tried:
+class TriedSetting:
     """One setting and what became of it."""
 
     number: int
     point: dict[str, Any]
-    marked: Marked
+    marked: TrialResult
     seconds: float
     stopped: bool  # by the scheduler, before its fits had ended
 
@@ -77,7 +77,7 @@ class Search:
 
     knobs: TuneConfig
     taste: TasteConfig
-    space: Space
+    space: SearchSpace
     trial: Trial
     items: np.ndarray
     place: Place
@@ -106,7 +106,7 @@ class Search:
         if failures and len(failures) == len(results):
             raise failures[0]
 
-    def outcome(self) -> tuple[list[Tried], int]:
+    def outcome(self) -> tuple[list[TriedSetting], int]:
         """Every setting with marks, in the order in which they were proposed, and how many were stopped before they had any."""
         found, unjudged = [], 0
         tuner = ray.tune.Tuner.restore(self.folder, trainable=self._trainable())
@@ -117,10 +117,10 @@ class Search:
             # Tune restores trials in any order; attempt_<id>_<number>_... is what it called their folders
             number = int(Path(result.path).name.split("_")[2]) - 1
             with result.checkpoint.as_directory() as folder:
-                marked = Marked.from_bytes((Path(folder) / _MARKS).read_bytes())
+                marked = TrialResult.from_bytes((Path(folder) / _MARKS).read_bytes())
             told = result.metrics or {}
             stopped = not told.get("ended", False)
-            found.append(Tried(number, dict(result.config or {}), marked, float(told["seconds"]), stopped))
+            found.append(TriedSetting(number, dict(result.config or {}), marked, float(told["seconds"]), stopped))
         if not found:
             raise TasteError("no setting was fitted to its end; give the search more time or fewer epochs")
         return sorted(found, key=lambda one: one.number), unjudged
@@ -175,7 +175,7 @@ class Search:
                 name=name,
                 storage_path=folder,
                 verbose=0,
-                callbacks=[Told(knobs.trials)],
+                callbacks=[SearchProgress(knobs.trials)],
                 failure_config=ray.tune.FailureConfig(max_failures=2),
                 checkpoint_config=ray.tune.CheckpointConfig(num_to_keep=1),
             ),
@@ -189,7 +189,7 @@ class Search:
 
 
 def attempt(
-    point: dict[str, Any], *, trial: Trial, items: np.ndarray, taste: TasteConfig, space: Space, rungs: tuple[int, ...]
+    point: dict[str, Any], *, trial: Trial, items: np.ndarray, taste: TasteConfig, space: SearchSpace, rungs: tuple[int, ...]
 ) -> None:
     """One trial: fit a setting, tell at each rung what it came to."""
     import torch
@@ -197,7 +197,7 @@ def attempt(
     torch.set_num_threads(max(int(ray.get_runtime_context().get_assigned_resources().get("CPU", 1)), 1))
     began = time.time()
 
-    def tell(marked: Marked, *, ended: bool = False) -> None:
+    def tell(marked: TrialResult, *, ended: bool = False) -> None:
         figures = {"loss": marked.objective(), "epoch": marked.epoch, "seconds": time.time() - began, "ended": ended}
         if not len(marked.choosing):
             ray.tune.report(figures)
@@ -206,12 +206,12 @@ def attempt(
             (Path(folder) / _MARKS).write_bytes(marked.to_bytes())
             ray.tune.report(figures, checkpoint=ray.tune.Checkpoint.from_directory(folder))
 
-    setting = spaces.apply(space, point, getattr(taste, taste.kind))
+    setting = search_space.apply(space, point, getattr(taste, taste.kind))
     last = trial.run(items, replace(taste, **{taste.kind: setting}), rungs=rungs, after=tell)
     tell(last, ended=True)
 
 
-class Told(ray.tune.Callback):
+class SearchProgress(ray.tune.Callback):
     """Progress on stderr; it travels in Tune's files, so it keeps nothing that can't."""
 
     def __init__(self, trials: int):
@@ -231,7 +231,7 @@ class Told(ray.tune.Callback):
             self._progress = None
 
 
-def distributions(space: Space) -> dict[str, Any]:
+def distributions(space: SearchSpace) -> dict[str, Any]:
     """A space as Optuna has it."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
@@ -246,7 +246,7 @@ def distributions(space: Space) -> dict[str, Any]:
     return found
 
 
-def importance(space: Space, tried: list[Tried], *, seed: int) -> dict[str, float]:
+def importance(space: SearchSpace, tried: list[TriedSetting], *, seed: int) -> dict[str, float]:
     """How much of the difference between settings each knob explains, by fANOVA (Hutter et al. 2014); {} for too few settings."""
     import optuna
 

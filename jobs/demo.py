@@ -9,20 +9,21 @@ from pathlib import Path
 
 import pandas as pd
 
-from beholder import cli, plots, ports
+from beholder import cli, plots, process
+from beholder.commands import recommend
 from beholder.config import setting
-from beholder.editing.directions.edit import write
+from beholder.editing.directions.edit_text import write
 from beholder.encoder import EncoderConfig
 from beholder.errors import BeholderError, ConfigError
-from beholder.jobs import _visit, recommend
-from beholder.portraits.visitors import Visitor
+from beholder.jobs import _client
+from beholder.portraits.simulated_person import SimulatedPerson
 from beholder.runs import Run, log
 
 _FACE = "seed-7"
 
 
 @dataclass(frozen=True)
-class Settings:
+class DemoSettings:
     once: bool = setting(False, "end after the recommendation, instead of serving on until Ctrl-C")
     port: int = setting(8000, "where the page is served")
     rounds: int = setting(8, "questions that the simulated person answers")
@@ -37,7 +38,7 @@ class Settings:
             raise ConfigError(f"rounds must be at least 1, got {self.rounds}")
 
 
-class Steps:
+class DemoSteps:
     """What was done, and how long each step took."""
 
     def __init__(self, count: int) -> None:
@@ -67,8 +68,8 @@ class Steps:
         return time.monotonic() - self._began
 
 
-def main(settings: Settings, run: Run) -> None:
-    ports.check("127.0.0.1", settings.port)
+def main(settings: DemoSettings, run: Run) -> None:
+    process.check_port("127.0.0.1", settings.port)
     sample = Path(str(importlib.resources.files("beholder.data"))) / "sample"
     encoder = [f"encoder={settings.encoder.name}", *_weights(settings.encoder)]
     network = ["train", "taste=mlp", "train.workers=2", "taste.mlp.ensemble=1", "taste.mlp.fit.epochs=10", *encoder]
@@ -80,7 +81,7 @@ def main(settings: Settings, run: Run) -> None:
         ("See whether each person's own taste beats everybody's, on portraits it never saw", ["evaluate", "taste=bayes", *encoder]),
         ("Fit every person's taste and keep it", ["train", "taste=bayes", *encoder]),
     ]
-    steps = Steps(len(batch) + 2)
+    steps = DemoSteps(len(batch) + 2)
     for what, words in batch:
         words = [*words, f"workspace={settings.workspace}"]
         command = f"beholder {shlex.join(words)}"
@@ -92,7 +93,7 @@ def main(settings: Settings, run: Run) -> None:
     words.append(f"workspace={settings.workspace}")
     address = f"http://127.0.0.1:{settings.port}/"
     steps.begin("Serve editor, encoder and ranker (Ray Serve)", f"beholder serve {shlex.join(words)}")
-    with _visit.served(words, address, Path(run.place.path) / "serve.log") as server:
+    with _client.served(words, address, Path(run.place.path) / "serve.log") as server:
         steps.end()
         visit(settings, run, steps, address, sample)
         print(f"\nDone in {steps.seconds:.0f} s. What each step did is in its run folder; the whole of it in {run.place.uri}")
@@ -102,11 +103,11 @@ def main(settings: Settings, run: Run) -> None:
         _stay(server)
 
 
-def visit(settings: Settings, run: Run, steps: Steps, address: str, sample: Path) -> None:
+def visit(settings: DemoSettings, run: Run, steps: DemoSteps, address: str, sample: Path) -> None:
     """A simulated person answers questions, and is recommended an edit, which is judged by what is true of them."""
     person = _steady(sample)
-    visitor = Visitor.of_sample(sample, person, attribute=settings.attribute)
-    client = _visit.Client(address, person)
+    visitor = SimulatedPerson.of_sample(sample, person, attribute=settings.attribute)
+    client = _client.ApiClient(address, person)
     steps.begin(
         f"A simulated person of the study, {person[:8]}, answers {settings.rounds} questions about {_FACE}",
         f"curl '{address}v1/questions?user_id={person}&image_id={_FACE}'",

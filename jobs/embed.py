@@ -16,12 +16,12 @@ import ray
 from ray.data import ActorPoolStrategy, Dataset, ExecutionResources
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from beholder import catalogue, embeddings, images, tables
+from beholder import embeddings, image_index, images, tables
 from beholder.config import setting
 from beholder.encoder import Encoder, EncoderConfig, fetch
 from beholder.errors import ConfigError, ImageError, StorageError
 from beholder.images import Fit, ImageLimits
-from beholder.jobs._cluster import RayConfig, connect, quiet_data
+from beholder.jobs._ray_connection import RayConfig, connect, quiet_data
 from beholder.progress import Progress
 from beholder.runs import Run, log
 from beholder.storage import Place
@@ -29,7 +29,7 @@ from beholder.workspace import Workspace
 
 
 @dataclass(frozen=True)
-class Settings:
+class EmbedSettings:
     images: str | None = setting(None, "folder, glob, .parquet list of URIs or s3:// prefix; null: the images of the workspace")
     encoder: EncoderConfig = setting(EncoderConfig(), "which CLIP")
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
@@ -45,18 +45,18 @@ class Settings:
             raise ConfigError(f"in_flight_mib must be at least 64, got {self.in_flight_mib}")
 
 
-def main(settings: Settings, run: Run) -> None:
+def main(settings: EmbedSettings, run: Run) -> None:
     began = time.time()
     encoder = settings.encoder.resolved()
     encoder_id = encoder.encoder_id()
     workspace = Workspace(settings.workspace)
     folder = workspace.embeddings(encoder_id)
-    listed = catalogue.find(workspace, settings.images)
+    listed = image_index.find(workspace, settings.images)
     known = embeddings.current(folder, workspace.read("images"))
     missing = listed.filter(pa.array([image_id not in known for image_id in listed["image_id"].to_pylist()], pa.bool_()))
     log.info("%s: %d images listed, %d to embed", encoder_id, listed.num_rows, missing.num_rows)
 
-    outcome = Outcome()
+    outcome = EmbedOutcome()
     if missing.num_rows:
         fetch(encoder)
         with connect(settings.ray), Progress("embed", total=missing.num_rows, unit="images") as progress:
@@ -66,7 +66,7 @@ def main(settings: Settings, run: Run) -> None:
                 progress.advance(batch.num_rows)
     copied = embeddings.copy(folder, encoder_id=encoder_id, twins=outcome.twins)
     outcome.settle_twins(copied)
-    catalogue.note(workspace, outcome.images(), looked_at=set(missing["uri"].to_pylist()), rejected=outcome.rejected)
+    image_index.note(workspace, outcome.images(), looked_at=set(missing["uri"].to_pylist()), rejected=outcome.rejected)
     shards = embeddings.compact(folder)
     counts = {
         "encoder_id": encoder_id,
@@ -88,14 +88,14 @@ def build(
     *,
     encoder_id: str,
     known: dict[str, str | None],
-    settings: Settings,
+    settings: EmbedSettings,
 ) -> Dataset:
     """The pipeline: rows of image_id, uri -> what became of each (see Decode and Encode), the shards written on the way."""
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    shape = Shape.of(nodes, encoder, actors=settings.actors, images=missing.num_rows)
+    shape = Placement.of(nodes, encoder, actors=settings.actors, images=missing.num_rows)
     quiet_data()
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    claims = Claims.options(scheduling_strategy=here).remote({sha: i for i, sha in known.items() if sha})
+    claims = DigestClaims.options(scheduling_strategy=here).remote({sha: i for i, sha in known.items() if sha})
     # from_items counts its blocks here; from_arrow would start tasks to do it, and wait for the first workers to come up
     batches = [missing.slice(start, shape.batch).to_pydict() for start in range(0, missing.num_rows, shape.batch)]
     dataset = ray.data.from_items(batches, override_num_blocks=len(batches))
@@ -111,7 +111,7 @@ def build(
             fn_kwargs={"fit": encoder.fit, "limits": settings.limits, "claims": claims},
         )
         .map_batches(
-            Encode,
+            EncodeImages,
             batch_size=shape.batch,
             batch_format="pyarrow",
             compute=ActorPoolStrategy(size=shape.actors, max_tasks_in_flight_per_actor=2),
@@ -130,7 +130,7 @@ def build(
 
 
 @dataclass(frozen=True)
-class Shape:
+class Placement:
     """How the pipeline lies on the machines.
 
     With GPUs: an actor on each, every other core decodes. Without: a one-thread actor a core (a process a core is faster than one
@@ -145,7 +145,7 @@ class Shape:
     batch: int
 
     @classmethod
-    def of(cls, nodes: list[dict[str, float]], encoder: EncoderConfig, *, actors: int, images: int) -> "Shape":
+    def of(cls, nodes: list[dict[str, float]], encoder: EncoderConfig, *, actors: int, images: int) -> "Placement":
         """nodes: the resources of each, as Ray counts them ("CPU", "GPU")."""
         cores = sum(node.get("CPU", 0) for node in nodes) or 1
         largest = max((node.get("CPU", 0) for node in nodes), default=1) or 1
@@ -159,7 +159,7 @@ class Shape:
 
 
 @ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)
-class Claims:
+class DigestClaims:
     """Who computes which bytes: the first image to claim a digest owns it. Losing it costs double work, never a wrong row."""
 
     def __init__(self, owners: dict[str, str]):
@@ -197,7 +197,7 @@ def decode(batch: pa.Table, *, fit: Fit, limits: ImageLimits, claims: Any) -> pa
     return pa.Table.from_pylist(rows, schema=_DECODED)
 
 
-class Encode:
+class EncodeImages:
     """Turns pixels into embeddings; rows without pixels pass through."""
 
     def __init__(self, config: EncoderConfig, threads: int):
@@ -241,7 +241,7 @@ def write(batch: pa.Table, *, folder: str, encoder_id: str) -> pa.Table:
 _DECODED = pa.schema([*tables.IMAGES, ("reason", pa.string()), ("pixels", pa.large_binary())])
 
 
-class Outcome:
+class EmbedOutcome:
     """What became of the images, gathered batch by batch: counts and Arrow, so that millions of rows stay small."""
 
     def __init__(self) -> None:
@@ -276,7 +276,7 @@ class Outcome:
         return pa.concat_tables(self._whole)
 
 
-def _report(run: Run, counts: dict[str, Any], outcome: Outcome, *, seconds: float) -> None:
+def _report(run: Run, counts: dict[str, Any], outcome: EmbedOutcome, *, seconds: float) -> None:
     encoding = max(outcome.ended - outcome.began, 0.0) if outcome.computed else 0.0
     metrics = counts | {
         "seconds": seconds,

@@ -9,21 +9,21 @@ from beholder import evaluation, plots
 from beholder.config import load, setting
 from beholder.encoder import EncoderConfig
 from beholder.errors import ConfigError, TasteError
-from beholder.jobs import _evidence
-from beholder.jobs._cluster import RayConfig, connect
-from beholder.jobs._contest import Contest, Judged
-from beholder.jobs._few_shots import few_shots
+from beholder.jobs import _workspace_dataset
+from beholder.jobs._comparison import TasteComparison, TasteResult
+from beholder.jobs._few_shot import few_shots
+from beholder.jobs._ray_connection import RayConfig, connect
 from beholder.progress import Progress
 from beholder.runs import Run
 from beholder.taste import splits
-from beholder.taste.evidence import Evidence
-from beholder.taste.kinds import TasteConfig
+from beholder.taste.dataset import JudgementDataset
 from beholder.taste.splits import Split
+from beholder.taste.taste_factory import TasteConfig
 from beholder.workspace import Workspace
 
 
 @dataclass(frozen=True)
-class Settings:
+class EvaluateSettings:
     taste: TasteConfig = setting(TasteConfig(), "the taste that is evaluated")
     beside: list[str] = setting([], "other choices of taste, fitted and judged in the same run, by name: [mlp_published,mlp]")
     split: str = setting(
@@ -61,7 +61,7 @@ class Settings:
             raise ConfigError(f"expected folds >= 2, shots >= 0, pairs >= 1; got {self.folds}, {self.shots}, {self.pairs}")
 
 
-def main(settings: Settings, run: Run) -> None:
+def main(settings: EvaluateSettings, run: Run) -> None:
     tastes = {settings.taste.kind: settings.taste}
     for name in settings.beside:
         tastes[f"{name}, as it is set" if name in tastes else name] = choice(name)
@@ -70,7 +70,7 @@ def main(settings: Settings, run: Run) -> None:
     material = gather(settings, takes="pixels" if settings.taste.kind == "lora" else "embeddings")
     evidence = material.evidence
     with connect(settings.ray):
-        contest = Contest(tastes, evidence, ray.put(material.items), material.encoder_id, settings.seed)
+        contest = TasteComparison(tastes, evidence, ray.put(material.items), material.encoder_id, settings.seed)
         if settings.split == "person":
             split = divide(replace(settings, split="image"), evidence)
             enough = evidence.counts() >= settings.min_ratings
@@ -79,12 +79,12 @@ def main(settings: Settings, run: Run) -> None:
             _held_out(contest, divide(settings, evidence), settings, run)
 
 
-def gather(settings: Settings, *, takes: str) -> _evidence.Material:
+def gather(settings: EvaluateSettings, *, takes: str) -> _workspace_dataset.DatasetWithItems:
     """Judgements and items, from files where they were named, else from the workspace."""
     if settings.embeddings:
         if takes == "pixels":
             raise ConfigError("taste=lora needs images, so it can't be evaluated from files of embeddings")
-        return _evidence.from_files(
+        return _workspace_dataset.from_files(
             ratings=settings.ratings,
             comparisons=settings.comparisons,
             vectors=settings.embeddings,
@@ -92,7 +92,7 @@ def gather(settings: Settings, *, takes: str) -> _evidence.Material:
             attributes=settings.attributes,
         )
     workspace = Workspace(settings.workspace)
-    return _evidence.from_workspace(
+    return _workspace_dataset.from_workspace(
         workspace, settings.encoder, encoder_id=settings.encoder_id, attributes=settings.attributes, takes=takes
     )
 
@@ -108,7 +108,7 @@ class _Choice:
     encoder: EncoderConfig = setting(EncoderConfig(), "not used")
 
 
-def _held_out(contest: Contest, split: Split, settings: Settings, run: Run) -> None:
+def _held_out(contest: TasteComparison, split: Split, settings: EvaluateSettings, run: Run) -> None:
     """By image or by pair: everybody is known, what they are asked is not."""
     test = split.test.by(contest.evidence.counts() >= settings.min_ratings)
     asked = evaluation.questions(test, at_most=settings.pairs, seed=settings.seed)
@@ -119,7 +119,7 @@ def _held_out(contest: Contest, split: Split, settings: Settings, run: Run) -> N
     held = {name: contest.judge(taste, everybody, test, asked) for name, taste in fits.items()}
     trusted = contest.served(fits[contest.own], split.val)
     held[f"{contest.own}, as served"] = contest.judge(trusted, everybody, test, asked)
-    found: dict[str, Judged] = {}
+    found: dict[str, TasteResult] = {}
     with Progress("evaluate", total=len(held), unit="tastes") as progress:
         for name, judged in held.items():
             found[name] = ray.get(judged)
@@ -152,15 +152,15 @@ def _held_out(contest: Contest, split: Split, settings: Settings, run: Run) -> N
     print("\n".join(rows))
 
 
-def divide(settings: Settings, evidence: Evidence) -> Split:
+def divide(settings: EvaluateSettings, evidence: JudgementDataset) -> Split:
     """Train, validation and test, as the settings say."""
     if settings.splits:
-        return splits.by_table(evidence, _evidence.parts(settings.splits, evidence.images))
+        return splits.by_table(evidence, _workspace_dataset.parts(settings.splits, evidence.images))
     how = splits.by_pair if settings.split == "pair" else splits.by_image
     return Split(*how(evidence, seed=settings.seed))
 
 
-def table(found: dict[str, Judged]) -> list[str]:
+def table(found: dict[str, TasteResult]) -> list[str]:
     """A row a taste, in Markdown, the population's first."""
     first = next(iter(found.values())).figures
     accuracy, loss, srcc = (f"{first[f'{name}.population']:.4f}" for name in ("accuracy", "logloss", "srcc"))
@@ -179,7 +179,7 @@ def table(found: dict[str, Judged]) -> list[str]:
     return rows
 
 
-def _beside(found: dict[str, Judged]) -> dict[str, float]:
+def _beside(found: dict[str, TasteResult]) -> dict[str, float]:
     """The figures of all tastes, under their names."""
     wanted = ("accuracy.personal", "gain.mean", "gain.low", "gain.high", "logloss.personal", "calibration.error")
     return {f"{name}/{key}": judged.figures[key] for name, judged in found.items() for key in wanted}

@@ -15,13 +15,13 @@ from beholder import evaluation
 from beholder.config import setting
 from beholder.encoder import Encoder, EncoderConfig
 from beholder.errors import ConfigError
-from beholder.jobs import _evidence
+from beholder.jobs import _workspace_dataset
 from beholder.progress import Progress
 from beholder.runs import Run, log
 from beholder.taste import lora, splits
-from beholder.taste.evidence import Comparisons, Evidence
-from beholder.taste.kinds import TasteConfig
-from beholder.taste.wording import Wording
+from beholder.taste.clip_text import PromptTemplates
+from beholder.taste.dataset import ComparisonTable, JudgementDataset
+from beholder.taste.taste_factory import TasteConfig
 from beholder.workspace import Workspace
 
 NAMES = {
@@ -33,7 +33,7 @@ NAMES = {
 
 
 @dataclass(frozen=True)
-class Settings:
+class EvaluateLoraSettings:
     taste: TasteConfig = setting(TasteConfig(), "taste=lora and its knobs")
     attributes: list[str] = setting([], "to be held out, one after the other; empty: every one that was judged")
     ways: list[str] = setting(["name", "words"], "how attributes are said, in training and when asked: name, words")
@@ -56,7 +56,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Way:
+class PromptVariant:
     """One way to say attributes: what each is called, and the taste's config that says them so."""
 
     name: str
@@ -64,9 +64,9 @@ class Way:
     config: lora.LoraConfig
 
 
-def main(settings: Settings, run: Run) -> None:
+def main(settings: EvaluateLoraSettings, run: Run) -> None:
     workspace = Workspace(settings.workspace)
-    material = _evidence.from_workspace(workspace, settings.encoder, encoder_id=None, attributes=[], takes="pixels")
+    material = _workspace_dataset.from_workspace(workspace, settings.encoder, encoder_id=None, attributes=[], takes="pixels")
     known = material.evidence.attributes
     if len(known) < 2:
         raise ConfigError(f"holding one attribute out needs at least two that were judged, not {', '.join(known)}")
@@ -86,15 +86,17 @@ def main(settings: Settings, run: Run) -> None:
     report(run, pd.concat(rows, ignore_index=True), settings)
 
 
-def way(name: str, settings: Settings, attributes: tuple[str, ...]) -> Way:
+def way(name: str, settings: EvaluateLoraSettings, attributes: tuple[str, ...]) -> PromptVariant:
     """By name an attribute is its own text, in the taste's templates."""
     config = settings.taste.lora
     if name == "name":
-        return Way(name, {attribute: config.texts.get(attribute, attribute) for attribute in attributes}, config)
-    return Way(name, settings.words, replace(config, texts=dict(settings.words), templates=settings.templates))
+        return PromptVariant(name, {attribute: config.texts.get(attribute, attribute) for attribute in attributes}, config)
+    return PromptVariant(name, settings.words, replace(config, texts=dict(settings.words), templates=settings.templates))
 
 
-def zero_shot(material: _evidence.Material, encoder: Encoder, held: str, way: Way, settings: Settings) -> pd.DataFrame:
+def zero_shot(
+    material: _workspace_dataset.DatasetWithItems, encoder: Encoder, held: str, way: PromptVariant, settings: EvaluateLoraSettings
+) -> pd.DataFrame:
     """Fit to all attributes but one and ask for that one: a row per person, accuracy in each of NAMES' ways of answering."""
     whole = material.evidence
     others = without(whole, held)
@@ -107,7 +109,7 @@ def zero_shot(material: _evidence.Material, encoder: Encoder, held: str, way: Wa
     everybody = [*whole.people, ""]
     own = taste.utilities(pixels, everybody, way.texts[held])
     nobody = np.full(len(asked), len(whole.people))
-    text = Wording(encoder, way.config.templates).texts([way.texts[held]])[0]
+    text = PromptTemplates(encoder, way.config.templates).texts([way.texts[held]])[0]
     plain = (encoder.images(pixels) @ text)[None]
 
     def right_share(utility: np.ndarray, person: np.ndarray) -> np.ndarray:
@@ -123,17 +125,17 @@ def zero_shot(material: _evidence.Material, encoder: Encoder, held: str, way: Wa
     return groups.mean().assign(pairs=groups.size()).reset_index()
 
 
-def without(evidence: Evidence, held: str) -> Evidence:
+def without(evidence: JudgementDataset, held: str) -> JudgementDataset:
     """The judgements on every attribute but one, which is forgotten even by name."""
     names = tuple(name for name in evidence.attributes if name != held)
     number = np.array([names.index(name) if name in names else -1 for name in evidence.attributes])
     kept = evidence.where(number[evidence.ratings.attribute] >= 0, number[evidence.comparisons.attribute] >= 0)
     ratings = replace(kept.ratings, attribute=number[kept.ratings.attribute])
-    comparisons: Comparisons = replace(kept.comparisons, attribute=number[kept.comparisons.attribute])
+    comparisons: ComparisonTable = replace(kept.comparisons, attribute=number[kept.comparisons.attribute])
     return replace(kept, attributes=names, ratings=ratings, comparisons=comparisons)
 
 
-def report(run: Run, rows: pd.DataFrame, settings: Settings) -> None:
+def report(run: Run, rows: pd.DataFrame, settings: EvaluateLoraSettings) -> None:
     """results.csv has a row per person, attribute and way; the table has means over people with their intervals."""
     metrics: dict[str, float | int] = {"people": int(rows["user_id"].nunique())}
     lines = ["| said by | held out | answered by | accuracy over people |", "|---|---|---|---:|"]

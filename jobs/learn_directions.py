@@ -30,7 +30,7 @@ _MOST_BYTES = 256 * 2**20
 
 
 @dataclass(frozen=True)
-class Settings:
+class LearnDirectionsSettings:
     name: str = required("what the direction is to be called")
     generator: str = setting("portraits", "the generator it is for")
     labels: str | None = setting(None, "a .csv or .parquet with a column seed, image_id or image (a file), and columns of labels")
@@ -53,15 +53,15 @@ class Settings:
             raise ConfigError("label and others go with labels=FILE")
 
 
-def main(settings: Settings, run: Run) -> None:
-    from beholder.editing.directions import registry
+def main(settings: LearnDirectionsSettings, run: Run) -> None:
+    from beholder.editing.directions import direction_registry
     from beholder.editing.stylegan import StyleGAN
 
-    registry.check_free(settings.generator, settings.name)
+    direction_registry.check_free(settings.generator, settings.name)
     workspace = Workspace(settings.workspace)
     editor = StyleGAN.load(settings.generator, workspace)
     learned = _from_texts(settings, editor) if settings.texts else _from_labels(settings, editor, workspace)
-    place = registry.write(workspace, settings.generator, [learned.direction])[0]
+    place = direction_registry.write(workspace, settings.generator, [learned.direction])[0]
     run.metrics({"explained": learned.explained, "scale": learned.direction.scale})
     scale = learned.direction.scale
     told = f"{settings.name}: w explains {learned.explained:.0%} of its label in pictures left out; alpha 1 is {scale:.4g} in w"
@@ -70,9 +70,9 @@ def main(settings: Settings, run: Run) -> None:
     print(f"{told}\n{place.uri}\nsee it: beholder directions generator={settings.generator} draw={settings.name}")
 
 
-def _from_texts(settings: Settings, editor: "StyleGAN") -> "Learned":
+def _from_texts(settings: LearnDirectionsSettings, editor: "StyleGAN") -> "Learned":
     from beholder.editing.directions.learning import from_texts, look
-    from beholder.editing.fingerprint import fingerprint
+    from beholder.editing.generator_store import fingerprint
 
     first, second = settings.texts
     clip = Encoder.load(settings.encoder)
@@ -85,11 +85,11 @@ def _from_texts(settings: Settings, editor: "StyleGAN") -> "Learned":
     )  # fmt: skip
 
 
-def _from_labels(settings: Settings, editor: "StyleGAN", workspace: Workspace) -> "Learned":
+def _from_labels(settings: LearnDirectionsSettings, editor: "StyleGAN", workspace: Workspace) -> "Learned":
     import torch
 
     from beholder.editing.directions.learning import from_labels
-    from beholder.editing.fingerprint import fingerprint
+    from beholder.editing.generator_store import fingerprint
 
     table = read(str(settings.labels))
     key, names = columns(table, settings)
@@ -117,7 +117,7 @@ def read(source: str) -> pd.DataFrame:
         raise TableError(f"{source} can't be read as .csv or .parquet: {reason}") from None
 
 
-def columns(table: pd.DataFrame, settings: Settings) -> tuple[str, list[str]]:
+def columns(table: pd.DataFrame, settings: LearnDirectionsSettings) -> tuple[str, list[str]]:
     """The column that names the pictures, and the labels: first the wanted one, then those that are to stay."""
     known = [str(name) for name in table.columns]
     key = next((name for name in _KEYS if name in known), None)
@@ -151,7 +151,7 @@ def numbers(values: pd.Series, name: str) -> pd.Series:
     return found
 
 
-def latents(keys: pd.Series, key: str, settings: Settings, editor: "StyleGAN", workspace: Workspace) -> "Tensor":
+def latents(keys: pd.Series, key: str, settings: LearnDirectionsSettings, editor: "StyleGAN", workspace: Workspace) -> "Tensor":
     """w [N, w_dim] of seeds, or of pictures by inversion (the mean of its rows of w+)."""
     if key == "seed":
         seeds = pd.to_numeric(keys, errors="coerce")

@@ -8,16 +8,16 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from beholder import catalogue, embeddings, images
+from beholder import embeddings, image_index, images
 from beholder.config import required, setting
 from beholder.encoder import Encoder, EncoderConfig
 from beholder.errors import ConfigError, ImageError, StorageError, TasteError
 from beholder.images import ImageLimits
-from beholder.jobs._cluster import RayConfig, connect, quiet_data
+from beholder.jobs._ray_connection import RayConfig, connect, quiet_data
 from beholder.progress import Progress
 from beholder.runs import Run, log
 from beholder.storage import Place
-from beholder.taste import kinds, registry
+from beholder.taste import taste_factory, taste_registry
 from beholder.taste.contract import Taste
 from beholder.workspace import Workspace
 
@@ -25,7 +25,7 @@ _BATCH = 64  # images that are decoded and looked at together
 
 
 @dataclass(frozen=True)
-class Settings:
+class PredictSettings:
     taste: str = required("the taste's name in the registry")
     user: str | None = setting(None, "whose taste; null, or somebody it does not know: the population's")
     attribute: str | None = setting(None, "what is asked: an attribute that the taste was fitted to")
@@ -50,7 +50,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Scored:
+class ImageUtilities:
     """Images with their utilities and, where the taste knows it, the variance of their difference from the best one."""
 
     image_ids: list[str]
@@ -58,11 +58,11 @@ class Scored:
     variance: np.ndarray | None = None
 
 
-def main(settings: Settings, run: Run) -> None:
+def main(settings: PredictSettings, run: Run) -> None:
     workspace = Workspace(settings.workspace)
     check_question(settings, workspace.models)
     encoder_id = settings.encoder_id or settings.encoder.encoder_id()
-    taste = registry.read(workspace.models, settings.taste, encoder_id=encoder_id).taste
+    taste = taste_registry.read(workspace.models, settings.taste, encoder_id=encoder_id).taste
     asked = str(settings.question if settings.attribute is None else settings.attribute)
     user = settings.user or ""
     if user and user not in taste.about.people:
@@ -75,14 +75,14 @@ def main(settings: Settings, run: Run) -> None:
     report(run, scored, settings, asked, refused=listed.num_rows - len(scored.image_ids))
 
 
-def check_question(settings: Settings, models: Place) -> None:
+def check_question(settings: PredictSettings, models: Place) -> None:
     """Refuse an attribute the taste was not fitted to, and words where it takes none, naming the tastes that do."""
-    about = registry.about(models, settings.taste)
+    about = taste_registry.about(models, settings.taste)
     if settings.attribute is not None:
         about.attribute(settings.attribute)
-    elif about.kind not in kinds.WORDS:
-        able = [name for name in registry.names(models) if registry.about(models, name).kind in kinds.WORDS]
-        known = f"here {', '.join(able)} can" if able else f"train one that can: beholder train taste={kinds.WORDS[0]}"
+    elif about.kind not in taste_factory.WORDS:
+        able = [name for name in taste_registry.names(models) if taste_registry.about(models, name).kind in taste_factory.WORDS]
+        known = f"here {', '.join(able)} can" if able else f"train one that can: beholder train taste={taste_factory.WORDS[0]}"
         raise TasteError(
             f"taste {settings.taste!r} ({about.kind}) knows the attributes {', '.join(about.attributes)} and can't answer "
             f"a question in words; {known}"
@@ -97,10 +97,12 @@ def find(workspace: Workspace, source: str | None) -> pa.Table:
         rows = {image_id: row for row, image_id in enumerate(known["image_id"].to_pylist())}
         if all(name in rows for name in wanted):
             return known.take(pa.array([rows[name] for name in dict.fromkeys(wanted)], pa.int64()))
-    return catalogue.find(workspace, source)
+    return image_index.find(workspace, source)
 
 
-def from_embeddings(taste: Taste, listed: pa.Table, user: str, asked: str, workspace: Workspace, settings: Settings) -> Scored:
+def from_embeddings(
+    taste: Taste, listed: pa.Table, user: str, asked: str, workspace: Workspace, settings: PredictSettings
+) -> ImageUtilities:
     """Utilities from the table of embeddings; the few images that are not in it are embedded here."""
     folder = workspace.embeddings(taste.about.encoder_id)
     ids = listed["image_id"].to_pylist()
@@ -128,10 +130,10 @@ def from_embeddings(taste: Taste, listed: pa.Table, user: str, asked: str, works
     utility = taste.utilities(items, [user], asked)[0]
     best = np.broadcast_to(items[np.argmax(utility)], items.shape)
     variance = taste.differences(items, np.ascontiguousarray(best), user, asked).variance
-    return Scored(kept, utility, variance if variance.any() else None)
+    return ImageUtilities(kept, utility, variance if variance.any() else None)
 
 
-def look(taste: Taste, listed: pa.Table, user: str, asked: str, settings: Settings) -> Scored:
+def look(taste: Taste, listed: pa.Table, user: str, asked: str, settings: PredictSettings) -> ImageUtilities:
     """Utilities of a taste that looks at pixels: here, or where there are many images with Ray Data."""
     ids: list[str] = []
     utility: list[np.ndarray] = []
@@ -149,10 +151,10 @@ def look(taste: Taste, listed: pa.Table, user: str, asked: str, settings: Settin
                     progress.advance(batch.num_rows)
     if not ids:
         raise TasteError("none of the images could be read")
-    return Scored(ids, np.concatenate(utility))
+    return ImageUtilities(ids, np.concatenate(utility))
 
 
-def spread(taste: Taste, listed: pa.Table, user: str, asked: str, settings: Settings) -> Iterator[pa.Table]:
+def spread(taste: Taste, listed: pa.Table, user: str, asked: str, settings: PredictSettings) -> Iterator[pa.Table]:
     """Batches of image_id and utility, from actors that hold the taste."""
     import ray.data
     from ray.data import ActorPoolStrategy
@@ -161,7 +163,7 @@ def spread(taste: Taste, listed: pa.Table, user: str, asked: str, settings: Sett
     gpus = int(ray.cluster_resources().get("GPU", 0)) if settings.encoder.device != "cpu" else 0
     count = settings.actors or gpus or int(ray.cluster_resources().get("CPU", 1))
     dataset = ray.data.from_arrow(listed).map_batches(
-        Look,
+        ScoreImages,
         batch_size=_BATCH,
         batch_format="pyarrow",
         compute=ActorPoolStrategy(size=count),
@@ -172,10 +174,10 @@ def spread(taste: Taste, listed: pa.Table, user: str, asked: str, settings: Sett
     yield from dataset.iter_batches(batch_size=None, batch_format="pyarrow")
 
 
-class Look:
+class ScoreImages:
     """An actor: rows of image_id and uri -> image_id and utility; unreadable images are left out."""
 
-    def __init__(self, taste: Any, user: str, asked: str, settings: Settings):
+    def __init__(self, taste: Any, user: str, asked: str, settings: PredictSettings):
         import ray
         import torch
 
@@ -191,7 +193,7 @@ class Look:
         return pa.table(found, schema=pa.schema([("image_id", pa.string()), ("utility", pa.float32())]))
 
 
-def decoded(listed: pa.Table, settings: Settings) -> Iterator[tuple[list[str], np.ndarray]]:
+def decoded(listed: pa.Table, settings: PredictSettings) -> Iterator[tuple[list[str], np.ndarray]]:
     """Batches of image_ids and pixels uint8 [N, S, S, 3], as the encoder takes them; unreadable files are told of and left out."""
     fit = settings.encoder.resolved().fit
     for start in range(0, listed.num_rows, _BATCH):
@@ -207,7 +209,7 @@ def decoded(listed: pa.Table, settings: Settings) -> Iterator[tuple[list[str], n
             yield ids, np.stack(pixels)
 
 
-def report(run: Run, scored: Scored, settings: Settings, asked: str, *, refused: int) -> None:
+def report(run: Run, scored: ImageUtilities, settings: PredictSettings, asked: str, *, refused: int) -> None:
     """results.csv, best first; summary.md with both ends; the best on the terminal."""
     frame = pd.DataFrame({"image_id": scored.image_ids, "utility": scored.utility})
     if scored.variance is not None:

@@ -10,23 +10,24 @@ import ray
 
 from beholder import plots
 from beholder.config import setting
-from beholder.editing import generators
+from beholder.editing import generator_store
 from beholder.encoder import Encoder, EncoderConfig
 from beholder.errors import ConfigError, nearest
-from beholder.jobs._cluster import RayConfig, connect
+from beholder.jobs._ray_connection import RayConfig, connect
 from beholder.progress import Progress
-from beholder.recommending import outcomes, questions, simulated, simulation
+from beholder.recommending import acquisition
 from beholder.recommending.candidates import CandidatesConfig, candidates
-from beholder.recommending.gallery import Gallery, open_gallery
-from beholder.recommending.options import Event
-from beholder.recommending.outcomes import Cell
-from beholder.recommending.perception import PerceptionAbout
-from beholder.recommending.rankers import beginning, kinds
-from beholder.recommending.rankers.contract import Ranker
-from beholder.recommending.rankers.kinds import RankerConfig
-from beholder.recommending.simulated import PeopleConfig, Simulated
-from beholder.recommending.simulation import Course
+from beholder.recommending.edit_set import Comparison
+from beholder.recommending.rankers import bayes_ranker, ranker_factory
+from beholder.recommending.rankers.ranker import Ranker
+from beholder.recommending.rankers.ranker_factory import RankerConfig
+from beholder.recommending.surrogate.surrogate_model import SurrogateInfo
 from beholder.runs import Run
+from beholder.simulation import rounds, simulated_people, summary
+from beholder.simulation.ground_truth import GroundTruth, open_ground_truth
+from beholder.simulation.rounds import Trajectory
+from beholder.simulation.simulated_people import SimulatedPeople, SimulatedPeopleConfig
+from beholder.simulation.summary import Cell
 from beholder.workspace import Workspace
 
 ALONE = "bayes alone"  # where nobody else has chosen anything yet
@@ -40,12 +41,16 @@ _SAID = {
 
 
 @dataclass(frozen=True)
-class Settings:
-    rankers: list[str] = setting([*kinds.KINDS, ALONE], f"of {', '.join(kinds.KINDS)}; {ALONE}: without others' choices")
-    strategies: list[str] = setting(list(questions.STRATEGIES), f"of {', '.join(questions.STRATEGIES)}")
+class SimulateSettings:
+    rankers: list[str] = setting(
+        [*ranker_factory.KINDS, ALONE], f"of {', '.join(ranker_factory.KINDS)}; {ALONE}: without others' choices"
+    )
+    strategies: list[str] = setting(list(acquisition.STRATEGIES), f"of {', '.join(acquisition.STRATEGIES)}")
     rounds: int = setting(50, "questions that everybody is asked")
-    people: PeopleConfig = setting(PeopleConfig(), "who is asked")
-    others: PeopleConfig = setting(PeopleConfig(), "other people, whose choices about other images the rankers are fitted to")
+    people: SimulatedPeopleConfig = setting(SimulatedPeopleConfig(), "who is asked")
+    others: SimulatedPeopleConfig = setting(
+        SimulatedPeopleConfig(), "other people, whose choices about other images the rankers are fitted to"
+    )
     each: int = setting(40, "choices of each of the others")
     images: int = setting(8, "portraits, half of them before the people and half before the others")
     first_image: int = setting(100, "seed of the first portrait; the others follow")
@@ -57,7 +62,7 @@ class Settings:
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
 
     def __post_init__(self) -> None:
-        for name, known in (("rankers", [*kinds.KINDS, ALONE]), ("strategies", list(questions.STRATEGIES))):
+        for name, known in (("rankers", [*ranker_factory.KINDS, ALONE]), ("strategies", list(acquisition.STRATEGIES))):
             chosen = getattr(self, name)
             if not chosen:
                 raise ConfigError(f"{name}: expected at least one of {', '.join(known)}")
@@ -68,18 +73,18 @@ class Settings:
             raise ConfigError("expected images >= 2, and rounds and each >= 1")
 
 
-def main(settings: Settings, run: Run) -> None:
+def main(settings: SimulateSettings, run: Run) -> None:
     with connect(settings.ray):
         gallery = draw(settings)
         half = settings.images // 2
-        people = simulated.people(settings.people, gallery, range(half, settings.images), seed=2 * settings.seed)
-        others = simulated.people(settings.others, gallery, range(half), seed=2 * settings.seed + 1)
-        told = simulated.everybody(gallery, others, each=settings.each, seed=settings.seed)
+        people = simulated_people.people(settings.people, gallery, range(half, settings.images), seed=2 * settings.seed)
+        others = simulated_people.people(settings.others, gallery, range(half), seed=2 * settings.seed + 1)
+        told = simulated_people.everybody(gallery, others, each=settings.each, seed=settings.seed)
         found = ask(settings, gallery, people, told)
     report(found, people, run)
 
 
-def draw(settings: Settings) -> Gallery:
+def draw(settings: SimulateSettings) -> GroundTruth:
     """The portraits under every candidate, from the workspace or drawn by tasks and kept there."""
     seeds = list(range(settings.first_image, settings.first_image + settings.images))
     with Progress("draw", total=settings.images, unit="portraits") as progress:
@@ -89,7 +94,9 @@ def draw(settings: Settings) -> Gallery:
     return _open(settings, seeds)
 
 
-def ask(settings: Settings, gallery: Gallery, people: Sequence[Simulated], told: Sequence[Event]) -> dict[Cell, list[Course]]:
+def ask(
+    settings: SimulateSettings, gallery: GroundTruth, people: Sequence[SimulatedPeople], told: Sequence[Comparison]
+) -> dict[Cell, list[Trajectory]]:
     """What becomes of everybody with every ranker and strategy."""
     shared, events = ray.put(gallery), ray.put(told)
     rankers = {kind: _fit.remote(kind, settings, events, shared, people[0].image) for kind in settings.rankers}
@@ -105,10 +112,10 @@ def ask(settings: Settings, gallery: Gallery, people: Sequence[Simulated], told:
     return {cell: list(itertools.chain(*(ray.get(tasks[cell, part.start]) for part in parts))) for cell in _cells(settings)}
 
 
-def report(found: Mapping[Cell, Sequence[Course]], people: Sequence[Simulated], run: Run) -> None:
+def report(found: Mapping[Cell, Sequence[Trajectory]], people: Sequence[SimulatedPeople], run: Run) -> None:
     """Leave the table, the picture and the goals."""
-    run.results(outcomes.table(found, people))
-    told = {(cell, figure): outcomes.means(found[cell], figure) for cell in found for figure in simulation.FIGURES}
+    run.results(summary.table(found, people))
+    told = {(cell, figure): summary.means(found[cell], figure) for cell in found for figure in rounds.FIGURES}
     last = len(told[next(iter(told))]) - 1
     shown = [count for count in _SHOWN if count <= last]
     run.metrics(
@@ -128,23 +135,23 @@ def report(found: Mapping[Cell, Sequence[Course]], people: Sequence[Simulated], 
             row = " | ".join(f"{value.mean:.3f} [{value.low:.3f}, {value.high:.3f}]" for value in values)
             lines.append(f"| {cell[0]} | {cell[1]} | {row} |")
         lines.append("")
-    if outcomes.BEST in found:
-        lines += [f"{' '.join(outcomes.BEST)}, {_SAID['preferred']}, by kind of people", ""]
+    if summary.BEST in found:
+        lines += [f"{' '.join(summary.BEST)}, {_SAID['preferred']}, by kind of people", ""]
         lines += ["| people | how many |" + "".join(f" {count} |" for count in shown), "|---|---:|" + "---:|" * len(shown)]
-        for kind, (many, values) in outcomes.by_kind(found[outcomes.BEST], people, "preferred").items():
+        for kind, (many, values) in summary.by_kind(found[summary.BEST], people, "preferred").items():
             lines.append(f"| {kind} | {many} | " + " | ".join(f"{values[count]:.3f}" for count in shown) + " |")
         lines.append("")
     words = {True: "reached", False: "MISSED", None: "CAN'T BE TOLD"}
-    lines += [f"- {words[goal.reached]}: {goal.says}: {goal.found}" for goal in outcomes.goals(found)]
+    lines += [f"- {words[goal.reached]}: {goal.says}: {goal.found}" for goal in summary.goals(found)]
     plots.save(run.place, "courses", picture(found, len(people)))
     run.summary("\n".join([f"# {len(people)} simulated people", "", *lines, "", "![courses](figures/courses.png)", ""]))
     print("\n".join(lines))
     print(f"\n{run.place.uri}/figures/courses.png")
 
 
-def picture(found: Mapping[Cell, Sequence[Course]], count: int) -> "plots.Figure":
+def picture(found: Mapping[Cell, Sequence[Trajectory]], count: int) -> "plots.Figure":
     """Above, rankers, each with the questions it does best with; below, how `bayes` does with each way of asking."""
-    best = [cell for cell in found if cell[1] == questions.CHAMPION or (cell[0].startswith("bayes") and cell[1] == "eubo")]
+    best = [cell for cell in found if cell[1] == acquisition.CHAMPION or (cell[0].startswith("bayes") and cell[1] == "eubo")]
     rows = [{", ".join(cell): cell for cell in best}, {cell[1]: cell for cell in found if cell[0] == "bayes"}]
     panels = [
         [(said, {label: _points(found[cell], figure) for label, cell in row.items()}) for figure, said in _SAID.items()]
@@ -154,16 +161,16 @@ def picture(found: Mapping[Cell, Sequence[Course]], count: int) -> "plots.Figure
     return plots.courses(panels, title=f"Recommendations for {count} simulated people, by choices; bands: 95 % over people")
 
 
-def _points(courses: Sequence[Course], figure: str) -> pd.DataFrame:
-    return pd.DataFrame([vars(each) for each in outcomes.means(courses, figure)]).rename_axis("rounds").reset_index()
+def _points(courses: Sequence[Trajectory], figure: str) -> pd.DataFrame:
+    return pd.DataFrame([vars(each) for each in summary.means(courses, figure)]).rename_axis("rounds").reset_index()
 
 
-def _cells(settings: Settings) -> list[Cell]:
+def _cells(settings: SimulateSettings) -> list[Cell]:
     """Rankers and strategies; those without doubt do the same, whatever strategy but `random` they are asked for."""
     cells: list[Cell] = []
     for kind, strategy in itertools.product(settings.rankers, settings.strategies):
         doubts = kind in ("bayes", ALONE)
-        cells.append((kind, strategy if doubts or strategy == "random" else questions.CHAMPION))
+        cells.append((kind, strategy if doubts or strategy == "random" else acquisition.CHAMPION))
     return list(dict.fromkeys(cells))
 
 
@@ -174,14 +181,14 @@ def _each(tasks: list) -> Iterator[ray.ObjectRef]:
         yield from done
 
 
-def _open(settings: Settings, seeds: Sequence[int]) -> Gallery:
+def _open(settings: SimulateSettings, seeds: Sequence[int]) -> GroundTruth:
     from beholder.editing.stylegan import StyleGAN
-    from beholder.portraits.reading import reading
+    from beholder.portraits.reader import reading
 
     workspace = Workspace(settings.workspace)
-    editor = StyleGAN.load(generators.SHIPPED, workspace)
-    about = PerceptionAbout.of(editor, generator=generators.SHIPPED, encoder_id=settings.encoder.encoder_id())
-    return open_gallery(
+    editor = StyleGAN.load(generator_store.SHIPPED, workspace)
+    about = SurrogateInfo.of(editor, generator=generator_store.SHIPPED, encoder_id=settings.encoder.encoder_id())
+    return open_ground_truth(
         workspace.place / "galleries",
         editor,
         Encoder.load(settings.encoder),
@@ -193,26 +200,31 @@ def _open(settings: Settings, seeds: Sequence[int]) -> Gallery:
 
 
 @ray.remote(num_cpus=1)
-def _draw(settings: Settings, seeds: list[int]) -> None:
+def _draw(settings: SimulateSettings, seeds: list[int]) -> None:
     _open(settings, seeds)
 
 
 @ray.remote(num_cpus=1)
-def _fit(kind: str, settings: Settings, told: Sequence[Event], gallery: Gallery, image: int) -> Ranker:
+def _fit(kind: str, settings: SimulateSettings, told: Sequence[Comparison], gallery: GroundTruth, image: int) -> Ranker:
     from dataclasses import replace
 
     if kind == ALONE:
-        return beginning.begin(simulated.options(gallery, image), settings.ranker.bayes)
-    return kinds.fit(told, replace(settings.ranker, kind=kind), seed=settings.seed)
+        return bayes_ranker.begin(simulated_people.options(gallery, image), settings.ranker.bayes)
+    return ranker_factory.fit(told, replace(settings.ranker, kind=kind), seed=settings.seed)
 
 
 @ray.remote(num_cpus=1)
 def _play(
-    ranker: Ranker, cell: Cell, people: Sequence[Simulated], gallery: Gallery, settings: Settings, numbers: Sequence[int]
-) -> list[Course]:
-    strategy = "eubo" if cell[1] == questions.CHAMPION else cell[1]
+    ranker: Ranker,
+    cell: Cell,
+    people: Sequence[SimulatedPeople],
+    gallery: GroundTruth,
+    settings: SimulateSettings,
+    numbers: Sequence[int],
+) -> list[Trajectory]:
+    strategy = "eubo" if cell[1] == acquisition.CHAMPION else cell[1]
     return [
-        simulation.play(ranker, strategy, person, gallery, rounds=settings.rounds, seed=_seed(settings.seed, number))
+        rounds.play(ranker, strategy, person, gallery, rounds=settings.rounds, seed=_seed(settings.seed, number))
         for person, number in zip(people, numbers, strict=True)
     ]
 

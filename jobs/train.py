@@ -27,17 +27,17 @@ from beholder import evaluation
 from beholder.config import setting
 from beholder.encoder import EncoderConfig
 from beholder.errors import BeholderError, ConfigError, TasteError
-from beholder.jobs import _evidence
-from beholder.jobs._cluster import RayConfig, connect
-from beholder.jobs._evidence import Material
+from beholder.jobs import _workspace_dataset
+from beholder.jobs._ray_connection import RayConfig, connect
+from beholder.jobs._workspace_dataset import DatasetWithItems
 from beholder.progress import Progress
 from beholder.runs import Run, environment, log
 from beholder.storage import Place
-from beholder.taste import kinds, registry, splits, trust
+from beholder.taste import shrinkage, splits, taste_factory, taste_registry
 from beholder.taste.contract import Taste
-from beholder.taste.evidence import Evidence
-from beholder.taste.fit import Driver
-from beholder.taste.kinds import TasteConfig
+from beholder.taste.dataset import JudgementDataset
+from beholder.taste.taste_factory import TasteConfig
+from beholder.taste.training import TrainingHooks
 from beholder.workspace import Workspace
 
 _STATES = "states.pt"
@@ -64,7 +64,7 @@ class TrainConfig:
 
 
 @dataclass(frozen=True)
-class Settings:
+class TrainSettings:
     taste: TasteConfig = setting(TasteConfig(), "which model")
     name: str = setting("", "of the taste in the registry; empty: its kind")
     attributes: list[str] = setting([], "only these; empty: all that were judged")
@@ -81,26 +81,26 @@ class Settings:
             raise ConfigError(f"held_out must be between 0 and 1, got {self.held_out}")
         if self.name.startswith(".") or "/" in self.name:
             raise ConfigError(f"name={self.name!r}: a name has no / and no dot at its start")
-        if self.train.checkpoints and self.taste.kind not in kinds.NETWORKS:
+        if self.train.checkpoints and self.taste.kind not in taste_factory.NETWORKS:
             raise ConfigError(
-                f"train.workers and train.resume are for networks ({', '.join(kinds.NETWORKS)}); "
+                f"train.workers and train.resume are for networks ({', '.join(taste_factory.NETWORKS)}); "
                 f"taste={self.taste.kind} is fitted in one go by one process"
             )
 
 
 @dataclass(frozen=True)
-class Job:
+class TrainJob:
     """One fit: everything that decides what comes out."""
 
-    train: Evidence
-    held_out: Evidence
+    train: JudgementDataset
+    held_out: JudgementDataset
     taste: TasteConfig
     encoder_id: str
     seed: int
 
-    def fit(self, items: np.ndarray, *, driver: Driver | None = None, told: Any = None) -> Taste:
+    def fit(self, items: np.ndarray, *, driver: TrainingHooks | None = None, told: Any = None) -> Taste:
         """Run it here. told: a Steps to be told how far it is."""
-        return kinds.fit(
+        return taste_factory.fit(
             self.train,
             self.held_out,
             items,
@@ -122,7 +122,7 @@ class Job:
         return found.hexdigest()[:12]
 
 
-def main(settings: Settings, run: Run) -> None:
+def main(settings: TrainSettings, run: Run) -> None:
     workspace = Workspace(settings.workspace)
     name = settings.name or settings.taste.kind
     material = items_for(settings, workspace)
@@ -130,7 +130,7 @@ def main(settings: Settings, run: Run) -> None:
     train, held_out = splits.by_image(material.evidence, seed=settings.seed, shares=shares)
     if not len(train):
         raise TasteError(f"held_out={settings.held_out} leaves nothing to learn from {len(material.evidence)} judgements")
-    job = Job(train, held_out, settings.taste, material.encoder_id, settings.seed)
+    job = TrainJob(train, held_out, settings.taste, material.encoder_id, settings.seed)
     log.info("%s: %d judgements to learn from, %d held out", name, len(train), len(held_out))
     with connect(settings.ray):
         items = ray.put(material.items)
@@ -155,7 +155,9 @@ def main(settings: Settings, run: Run) -> None:
         "people.known": len(taste.about.people),
     }
     commit = environment()["commit"]
-    folder = registry.write(workspace.models, name, taste, figures=figures, config=asdict(settings), commit=commit, trust=weights)
+    folder = taste_registry.write(
+        workspace.models, name, taste, figures=figures, config=asdict(settings), commit=commit, trust=weights
+    )
     if settings.train.checkpoints:
         place.filesystem.delete_dir(place.path)
     run.metrics(figures | counts | story | {"encoder_id": material.encoder_id, "kind": settings.taste.kind})
@@ -164,35 +166,35 @@ def main(settings: Settings, run: Run) -> None:
     print(f"{name}: {_said(figures)}; in {folder.uri}")
 
 
-def items_for(settings: Settings, workspace: Workspace) -> Material:
+def items_for(settings: TrainSettings, workspace: Workspace) -> DatasetWithItems:
     """What the kind of taste looks at: embeddings, or the images themselves."""
     takes = "pixels" if settings.taste.kind == "lora" else "embeddings"
-    return _evidence.from_workspace(
+    return _workspace_dataset.from_workspace(
         workspace, settings.encoder, encoder_id=settings.encoder_id, attributes=settings.attributes, takes=takes
     )
 
 
 @ray.remote(num_cpus=1)
-def fit(job: Job, items: np.ndarray, told: Any = None) -> Taste:
+def fit(job: TrainJob, items: np.ndarray, told: Any = None) -> Taste:
     """One fit, somewhere on the cluster. told: a Steps to be told how far it is."""
     return job.fit(items, told=told)
 
 
 @ray.remote(num_cpus=1)
-def judge(taste: Taste, everybody: Taste, held_out: Evidence, items: np.ndarray, seed: int) -> pd.DataFrame:
+def judge(taste: Taste, everybody: Taste, held_out: JudgementDataset, items: np.ndarray, seed: int) -> pd.DataFrame:
     """Agreement with what was held out, beside the population's, somewhere on the cluster."""
     asked = evaluation.questions(held_out, seed=seed)
     return evaluation.agree(taste, everybody, held_out, asked, items)
 
 
 @ray.remote(num_cpus=1)
-def weigh(taste: Taste, held_out: Evidence, items: np.ndarray, seed: int) -> dict[str, dict[str, float]]:
+def weigh(taste: Taste, held_out: JudgementDataset, items: np.ndarray, seed: int) -> dict[str, dict[str, float]]:
     """How far each person's own taste is to be trusted, by what was held out."""
-    return trust.weigh(taste, held_out, items, seed=seed)
+    return shrinkage.weigh(taste, held_out, items, seed=seed)
 
 
 @ray.remote(num_cpus=0)
-class Steps:
+class EpochLog:
     """How far a fit has come."""
 
     def __init__(self) -> None:
@@ -208,7 +210,7 @@ class Steps:
 @contextlib.contextmanager
 def watched(name: str) -> Iterator[Any]:
     """Inside, whatever the Steps that this gives is told is shown."""
-    told, ended = Steps.remote(), threading.Event()
+    told, ended = EpochLog.remote(), threading.Event()
 
     def watch() -> None:
         last = False
@@ -230,7 +232,7 @@ def watched(name: str) -> Iterator[Any]:
 
 
 def fit_together(
-    job: Job, items: ray.ObjectRef, place: Place, config: TrainConfig, told: Any = None
+    job: TrainJob, items: ray.ObjectRef, place: Place, config: TrainConfig, told: Any = None
 ) -> tuple[Taste, dict[str, Any]]:
     """One network by several processes, with checkpoints in `place`; and how it went.
 
@@ -262,9 +264,9 @@ def fit_together(
 
 
 @ray.remote(num_cpus=1)
-def finish(job: Job, items: np.ndarray, states: dict[str, Any]) -> Taste:
+def finish(job: TrainJob, items: np.ndarray, states: dict[str, Any]) -> Taste:
     """The taste of networks that are fitted already."""
-    return job.fit(items, driver=Driver(states=states))
+    return job.fit(items, driver=TrainingHooks(states=states))
 
 
 def work(config: dict[str, Any]) -> None:
@@ -274,7 +276,7 @@ def work(config: dict[str, Any]) -> None:
     states = _read(checkpoint) if checkpoint else {}
     resumed = float(sum(state["epoch"] for state in states.values()))
 
-    def after(driver: Driver, figures: dict[str, float]) -> None:
+    def after(driver: TrainingHooks, figures: dict[str, float]) -> None:
         figures = figures | {"resumed_from_epoch": resumed}
         if driver.rank:
             ray.train.report(figures)
@@ -284,7 +286,7 @@ def work(config: dict[str, Any]) -> None:
             ray.train.report(figures, checkpoint=ray.train.Checkpoint.from_directory(folder))
 
     job, items, told = config["job"], config["items"], config["told"]
-    driver = Driver(
+    driver = TrainingHooks(
         rank=context.get_world_rank(),
         workers=context.get_world_size(),
         wrap=_shared if context.get_world_size() > 1 else lambda module: module,
@@ -338,7 +340,7 @@ def _said(figures: dict[str, float]) -> str:
 
 
 def _summary(
-    name: str, settings: Settings, figures: dict[str, float], counts: dict[str, int], story: dict[str, Any], taste: Taste
+    name: str, settings: TrainSettings, figures: dict[str, float], counts: dict[str, int], story: dict[str, Any], taste: Taste
 ) -> str:
     rows = counts | story | figures
     lines = [

@@ -16,21 +16,22 @@ from beholder import config, evaluation, plots, report
 from beholder.config import setting
 from beholder.encoder import EncoderConfig
 from beholder.errors import ConfigError
-from beholder.jobs import _evidence, _search
-from beholder.jobs._cluster import RayConfig, connect
-from beholder.jobs._search import Search, Tried, TuneConfig
+from beholder.jobs import _search, _workspace_dataset
+from beholder.jobs._ray_connection import RayConfig, connect
+from beholder.jobs._search import Search, TriedSetting, TuneConfig
 from beholder.report import Section
 from beholder.runs import Run, log
-from beholder.taste import choosing, spaces, splits
-from beholder.taste.choosing import Choice, Marks
-from beholder.taste.kinds import TasteConfig
-from beholder.taste.spaces import Space, Span
-from beholder.taste.trials import Trial
+from beholder.taste import splits
+from beholder.taste.taste_factory import TasteConfig
+from beholder.tuning import search_space, selection
+from beholder.tuning.search_space import NumericDomain, SearchSpace
+from beholder.tuning.selection import Correctness, SettingChoice
+from beholder.tuning.trial import Trial
 from beholder.workspace import Workspace
 
 
 @dataclass(frozen=True)
-class Settings:
+class TuneSettings:
     taste: TasteConfig = setting(TasteConfig(), "which model, and the knobs that are not searched")
     tune: TuneConfig = setting(TuneConfig(), "what is searched; by default what goes with the taste")
     attributes: list[str] = setting([], "only these; empty: all that were judged")
@@ -55,9 +56,9 @@ class Settings:
             raise ConfigError("taste=population is nobody's taste: there is nothing to search per person")
 
 
-def main(settings: Settings, run: Run) -> None:
+def main(settings: TuneSettings, run: Run) -> None:
     began = time.time()
-    space = spaces.space(settings.tune.space, getattr(settings.taste, settings.taste.kind))
+    space = search_space.space(settings.tune.space, getattr(settings.taste, settings.taste.kind))
     trial, items = material(settings)
     log.info("%d people, %d judgements to fit to", len(trial.train.people), len(trial.train))
     kind = settings.taste.kind
@@ -69,13 +70,13 @@ def main(settings: Settings, run: Run) -> None:
         search = Search(settings.tune, settings.taste, space, trial, items, place, settings.seed)
         search.run()
         tried, unjudged = search.outcome()
-    Outcome(settings, space, trial, tried, unjudged).write(run, seconds=time.time() - began)
+    TuneReport(settings, space, trial, tried, unjudged).write(run, seconds=time.time() - began)
 
 
-def material(settings: Settings) -> tuple[Trial, np.ndarray]:
+def material(settings: TuneSettings) -> tuple[Trial, np.ndarray]:
     """What every setting is tried on."""
     if settings.embeddings:
-        found = _evidence.from_files(
+        found = _workspace_dataset.from_files(
             ratings=settings.ratings,
             comparisons=settings.comparisons,
             vectors=settings.embeddings,
@@ -85,7 +86,7 @@ def material(settings: Settings) -> tuple[Trial, np.ndarray]:
     else:
         takes = "pixels" if settings.taste.kind == "lora" else "embeddings"
         workspace = Workspace(settings.workspace)
-        found = _evidence.from_workspace(
+        found = _workspace_dataset.from_workspace(
             workspace, settings.encoder, encoder_id=settings.encoder_id, attributes=settings.attributes, takes=takes
         )
     parts = splits.by_image(found.evidence, seed=settings.seed, shares=tuple(settings.shares))
@@ -94,17 +95,17 @@ def material(settings: Settings) -> tuple[Trial, np.ndarray]:
     return made, found.items
 
 
-class Outcome:
+class TuneReport:
     """What a search came to, as tables, figures and a page."""
 
-    def __init__(self, settings: Settings, space: Space, trial: Trial, tried: list[Tried], unjudged: int = 0):
+    def __init__(self, settings: TuneSettings, space: SearchSpace, trial: Trial, tried: list[TriedSetting], unjudged: int = 0):
         self.settings, self.space, self.trial, self.tried, self.unjudged = settings, space, trial, tried, unjudged
-        marks = Marks(*(np.stack([getattr(one.marked, part) for one in tried]) for part in ("choosing", "reporting")))
+        marks = Correctness(*(np.stack([getattr(one.marked, part) for one in tried]) for part in ("choosing", "reporting")))
         people = trial.train.people
-        self.choices = choosing.choose(marks, trial.chosen_by, trial.reported, people, level=settings.tune.level)
+        self.choices = selection.choose(marks, trial.chosen_by, trial.reported, people, level=settings.tune.level)
         self.pooled = tried[self.choices[0].pooled]
         self.loss = np.array([one.marked.objective() for one in tried])
-        self.logs = [knob for knob, one in space.items() if isinstance(one, Span) and one.log]
+        self.logs = [knob for knob, one in space.items() if isinstance(one, NumericDomain) and one.log]
 
     def write(self, run: Run, *, seconds: float) -> None:
         importance = _search.importance(self.space, self.tried, seed=self.settings.seed)
@@ -222,7 +223,7 @@ class Outcome:
             },
             [
                 Section("The pooled setting", report.command(self.command())),
-                Section("Settings", shown["parallel"] + shown["slices"]),
+                Section("TuneSettings", shown["parallel"] + shown["slices"]),
                 Section("What matters", shown.get("importance", report.text("Too few settings to tell."))),
                 Section("Luck", shown["luck"]),
                 Section("People", report.table(people)),
@@ -249,10 +250,10 @@ class Outcome:
     def command(self) -> str:
         """What fits the pooled setting. `beholder train` makes no networks of people's own: of those, the words alone."""
         kind = self.settings.taste.kind
-        words = spaces.words(self.space, self.pooled.point, prefix=f"taste.{kind}.")
+        words = search_space.words(self.space, self.pooled.point, prefix=f"taste.{kind}.")
         return " ".join(words if self.settings.tune.apart else ["beholder train", f"taste={kind}", *words])
 
-    def _person(self, choice: Choice, count: int) -> dict[str, Any]:
+    def _person(self, choice: SettingChoice, count: int) -> dict[str, Any]:
         best = self.tried[choice.best]
         return {
             "user_id": choice.user_id,
@@ -268,11 +269,11 @@ class Outcome:
             "accuracy.reported.kept": choice.reported,
         }
 
-    def _values(self, one: Tried) -> dict[str, Any]:
+    def _values(self, one: TriedSetting) -> dict[str, Any]:
         return {knob: one.point[knob] for knob in self.space}
 
-    def _text(self, one: Tried) -> str:
-        return " ".join(spaces.words(self.space, one.point, prefix=""))
+    def _text(self, one: TriedSetting) -> str:
+        return " ".join(search_space.words(self.space, one.point, prefix=""))
 
 
 def _mean(values: list[float]) -> float:

@@ -7,4 +7,4 @@ turns and doors (who is let in now), porch (what stands in Serve's proxies), key
 settings, entrance (whom they let in), app (for `serve build`), cluster and command (`beholder serve`), page/ (the web page).
 """
 
-COMMANDS = {"serve": ("beholder.serve.command", "the whole service: a page and an API that ask people, learn and recommend")}
+COMMANDS = {"serve": ("beholder.serve.run", "the whole service: a page and an API that ask people, learn and recommend")}

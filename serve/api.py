@@ -20,27 +20,26 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match, Mount
 from starlette.types import Scope
 
-from beholder.serve import guard, pictures, problems, wire
-from beholder.serve.doors import Doors, House
-from beholder.serve.graph import Busy, Graph, Late
-from beholder.serve.limits import Limits
-from beholder.serve.problems import Problem, told
-from beholder.serve.turns import Turns
+from beholder.serve import auth, negotiation, problem_details, schemas
+from beholder.serve.admission import ConcurrencyLimiter, RequestLimits
+from beholder.serve.middleware import Drain, RequestPolicy
+from beholder.serve.problem_details import ProblemError, told
+from beholder.serve.protocols import DeadlineExceeded, Overloaded, Service
 
 log = logging.getLogger("beholder.serve")
 T = TypeVar("T")
 _MENDING = 5  # seconds after which to come again where a part of the service is being replaced
 _USUAL = (400, 401, 403, 413, 422, 429, 500, 503, 504)
-_PICTURE: dict[str, Any] = {"content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in pictures.KINDS}}
+_PICTURE: dict[str, Any] = {"content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in negotiation.KINDS}}
 
 
-class Gate(Protocol):
+class Authorizer(Protocol):
     """Who may come in. scope: ask, recommend or admin. Raises Problem (401, 403, 429)."""
 
     async def __call__(self, request: Request, scope: str) -> None: ...
 
 
-class Metrics(Protocol):
+class RequestMetrics(Protocol):
     """What is counted."""
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
@@ -54,18 +53,18 @@ class Metrics(Protocol):
 
 
 def create(
-    graph: Graph,
+    graph: Service,
     *,
-    gate: Gate | None = None,
-    metrics: Metrics | None = None,
-    limits: Limits | None = None,
-    house: House | None = None,
+    gate: Authorizer | None = None,
+    metrics: RequestMetrics | None = None,
+    limits: RequestLimits | None = None,
+    house: Drain | None = None,
 ) -> FastAPI:
     """The application around a graph. Without a gate everybody may do everything, which is for loopback alone.
 
     house: who is inside, for who wants to close it.
     """
-    limits = limits or Limits()
+    limits = limits or RequestLimits()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> Any:
@@ -80,10 +79,10 @@ def create(
         redirect_slashes=False,
         responses=told(*_USUAL),
     )
-    problems.install(app, retry_seconds=limits.retry_seconds)
-    app.add_middleware(Doors, limits=limits, metrics=metrics, house=house)
+    problem_details.install(app, retry_seconds=limits.retry_seconds)
+    app.add_middleware(RequestPolicy, limits=limits, metrics=metrics, house=house)
     _describe_problems(app)
-    app.router.route_class = guard.routes(gate)
+    app.router.route_class = auth.routes(gate)
 
     def count(what: str, kind: str) -> None:
         if metrics is not None:
@@ -93,20 +92,20 @@ def create(
         try:
             async with asyncio.timeout(seconds):
                 return await work
-        except (TimeoutError, Late):
+        except (TimeoutError, DeadlineExceeded):
             if graph.mending():
                 count("rejected", "mending")
-                raise Busy("mending", seconds=_MENDING) from None
+                raise Overloaded("mending", seconds=_MENDING) from None
             count("rejected", "late")
-            raise Late from None
-        except Busy as busy:
+            raise DeadlineExceeded from None
+        except Overloaded as busy:
             count("rejected", str(busy))
             raise
 
     async def soon(work: Awaitable[T]) -> T:
         return await within(limits.seconds, work)
 
-    turns = Turns(limits.at_once)  # of requests that draw many pictures
+    turns = ConcurrencyLimiter(limits.at_once)  # of requests that draw many pictures
 
     async def bounded(work: Callable[[], Awaitable[T]]) -> T:
         async def in_turn() -> T:
@@ -115,7 +114,7 @@ def create(
 
         return await soon(in_turn())
 
-    ask, recommend, admin = (guard.needs(scope, gate) for scope in ("ask", "recommend", "admin"))
+    ask, recommend, admin = (auth.needs(scope, gate) for scope in ("ask", "recommend", "admin"))
 
     @app.post(
         "/v1/images",
@@ -126,97 +125,97 @@ def create(
         tags=["images"],
         summary="Bring a photo, or name a seed of the generator",
     )
-    async def bring(request: Request) -> wire.Image:
+    async def bring(request: Request) -> schemas.ImageResponse:
         wanted, data = await _brought(request)
         if "seed" in wanted.model_fields_set:
-            return wire.Image.of(await soon(graph.face(f"seed-{wanted.seed}")))
+            return schemas.ImageResponse.of(await soon(graph.face(f"seed-{wanted.seed}")))
         face = await within(limits.photo_seconds, graph.bring(data, wanted.user_id, aligned=wanted.aligned))
-        return wire.Image.of(face)
+        return schemas.ImageResponse.of(face)
 
     async def send(request: Request, image_id: str, edit: str) -> Response:
-        kind = pictures.negotiate(request.headers.get("accept"))
+        kind = negotiation.negotiate(request.headers.get("accept"))
         if kind is None:
-            raise Problem(406, f"pictures come as {', '.join(pictures.KINDS)}")
+            raise ProblemError(406, f"pictures come as {', '.join(negotiation.KINDS)}")
         data = await soon(graph.picture(image_id, edit, kind))
-        etag = pictures.tag(data)
+        etag = negotiation.tag(data)
         headers = {"ETag": etag, "Cache-Control": "private, max-age=3600", "Vary": "Accept"}
-        if pictures.has(request.headers.get("if-none-match"), etag):
+        if negotiation.has(request.headers.get("if-none-match"), etag):
             return Response(status_code=304, headers=headers)
         return Response(data, media_type=kind, headers=headers)
 
     drawn: dict[int | str, dict[str, Any]] = {200: _PICTURE, 304: {"description": "Not Modified"}, **told(404, 406)}
 
     @app.get("/v1/images/{image_id}", dependencies=[ask], response_class=Response, responses=drawn, tags=["images"])
-    async def picture(request: Request, image_id: Annotated[wire.ImageId, InPath()]) -> Response:
+    async def picture(request: Request, image_id: Annotated[schemas.ImageId, InPath()]) -> Response:
         """A face as it is: WebP, PNG or JPEG, whichever is accepted."""
         return await send(request, image_id, "")
 
     @app.get("/v1/images/{image_id}/edits/{edit}", dependencies=[ask], response_class=Response, responses=drawn, tags=["images"])
     async def edited(
         request: Request,
-        image_id: Annotated[wire.ImageId, InPath()],
+        image_id: Annotated[schemas.ImageId, InPath()],
         edit: Annotated[str, InPath(min_length=1, max_length=2000, examples=["smile=1.4,glasses=2"])],
     ) -> Response:
         """A face under an edit, written as direction=alpha with commas between."""
         return await send(request, image_id, edit)
 
     @app.get("/v1/directions", dependencies=[ask], tags=["images"])
-    async def directions() -> wire.Directions:
+    async def directions() -> schemas.DirectionsResponse:
         """What a face can be moved along."""
-        return wire.Directions.of(await soon(graph.directions()))
+        return schemas.DirectionsResponse.of(await soon(graph.directions()))
 
     @app.get("/v1/questions", dependencies=[ask], responses=told(404), tags=["questions"])
     async def question(
-        user_id: Annotated[wire.UserId, Query()],
-        image_id: Annotated[wire.ImageId, Query()],
-        strategy: Annotated[wire.Strategy | None, Query()] = None,
-    ) -> wire.Question:
+        user_id: Annotated[schemas.UserId, Query()],
+        image_id: Annotated[schemas.ImageId, Query()],
+        strategy: Annotated[schemas.Strategy | None, Query()] = None,
+    ) -> schemas.QuestionResponse:
         """Which of two edits to ask a person about now. Fetched again before it is answered, it is another one."""
         asked = await soon(graph.question(user_id, image_id, strategy))
         count("question", asked.question.strategy)
-        return wire.Question.of(asked)
+        return schemas.QuestionResponse.of(asked)
 
     @app.post("/v1/choices", dependencies=[ask], responses=told(404, 409), tags=["questions"])
-    async def choose(sent: wire.Choose) -> wire.Choice:
+    async def choose(sent: schemas.AnswerRequest) -> schemas.AnswerResponse:
         """Answer a question. The same answer again changes nothing; another one is a conflict until the first is undone."""
         noted = await soon(graph.choose(sent.event_id, sent.question_id, sent.choice, sent.response_seconds))
         count("choice", noted.choice if noted.counted else "again")
-        return wire.Choice.of(noted)
+        return schemas.AnswerResponse.of(noted)
 
     @app.delete("/v1/choices/{question_id}", dependencies=[ask], responses=told(404), tags=["questions"])
-    async def undo(question_id: Annotated[wire.Identifier, InPath()]) -> wire.Undo:
+    async def undo(question_id: Annotated[schemas.Identifier, InPath()]) -> schemas.RetractionResponse:
         """Take an answer back."""
         undone = await soon(graph.undo(question_id))
         count("choice", "undone" if undone.undone else "nothing to undo")
-        return wire.Undo.of(undone)
+        return schemas.RetractionResponse.of(undone)
 
     @app.post("/v1/recommendations", dependencies=[recommend], responses=told(404), tags=["recommendations"])
-    async def recommendations(want: wire.Want) -> wire.Recommendations:
+    async def recommendations(want: schemas.RecommendRequest) -> schemas.RecommendationResponse:
         """The edits of a face that a person will like most, best first."""
         most = min(want.count, limits.recommendations)
         found = await bounded(lambda: graph.recommend(want.user_id, want.image_id, most))
         count("model", found.model)
-        return wire.Recommendations.of(found)
+        return schemas.RecommendationResponse.of(found)
 
     @app.get("/v1/users/{user_id}", dependencies=[ask], tags=["people"])
-    async def user(user_id: Annotated[wire.UserId, InPath()]) -> wire.User:
+    async def user(user_id: Annotated[schemas.UserId, InPath()]) -> schemas.PersonResponse:
         """What is known of a person's taste; of somebody unknown, what everybody's choices say."""
-        return wire.User.of(await soon(graph.person(user_id)))
+        return schemas.PersonResponse.of(await soon(graph.person(user_id)))
 
     @app.delete("/v1/users/{user_id}", dependencies=[admin], tags=["people"])
-    async def forget(user_id: Annotated[wire.UserId, InPath()]) -> wire.Removed:
+    async def forget(user_id: Annotated[schemas.UserId, InPath()]) -> schemas.ErasureResponse:
         """Remove everything of a person: choices, photos, their part in tastes."""
-        return wire.Removed.of(await soon(graph.forget(user_id)))
+        return schemas.ErasureResponse.of(await soon(graph.forget(user_id)))
 
     @app.post("/v1/predictions", dependencies=[recommend], responses=told(404), tags=["recommendations"])
-    async def predictions(sent: wire.Predict) -> wire.Predictions:
+    async def predictions(sent: schemas.PredictRequest) -> schemas.ScoresResponse:
         """How images stand with a person on an attribute or a question in words, beside typical faces."""
         given: list[str | bytes] = [*sent.image_ids, *map(_decoded, sent.images)]
         if len(given) > limits.images:
-            raise Problem(422, f"expected at most {limits.images} images, got {len(given)}")
+            raise ProblemError(422, f"expected at most {limits.images} images, got {len(given)}")
         asked = {"attribute": sent.attribute, "question": sent.question}
         found = await bounded(lambda: graph.predict(sent.user_id, given, **asked))
-        return wire.Predictions.of(found, sent.image_ids)
+        return schemas.ScoresResponse.of(found, sent.image_ids)
 
     @app.get("/healthz", tags=["service"], responses={200: {"description": "the process lives"}})
     async def healthz() -> dict[str, str]:
@@ -229,7 +228,7 @@ def create(
         parts = await within(5.0, graph.ready())
         if not all(parts.values()):
             silent = ", ".join(name for name, answers in parts.items() if not answers)
-            raise Problem(503, f"not ready: {silent}", {"Retry-After": str(limits.retry_seconds)})
+            raise ProblemError(503, f"not ready: {silent}", {"Retry-After": str(limits.retry_seconds)})
         return parts
 
     if metrics is not None:
@@ -254,26 +253,26 @@ class _Page(Mount):
         return super().matches(scope)
 
 
-async def _brought(request: Request) -> tuple[wire.Bring, bytes]:
+async def _brought(request: Request) -> tuple[schemas.ImageUpload, bytes]:
     """What a request brings, and the photo's bytes. Raises Problem for another content type and what does not fit."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     try:
         if kind == "application/json":
-            wanted = wire.Bring.model_validate_json(await request.body())
+            wanted = schemas.ImageUpload.model_validate_json(await request.body())
             return wanted, _decoded(wanted.image)
         if kind == "multipart/form-data":
             async with request.form(max_files=1, max_fields=4, max_part_size=4096) as form:
                 file = form.get("file")
                 if not isinstance(file, UploadFile):
-                    raise Problem(422, "expected the photo as the part `file`")
+                    raise ProblemError(422, "expected the photo as the part `file`")
                 fields = {name: value for name, value in form.items() if name != "file" and isinstance(value, str)}
-                return wire.Bring.model_validate_strings({**fields, "image": ""}), await file.read()
+                return schemas.ImageUpload.model_validate_strings({**fields, "image": ""}), await file.read()
     except ValidationError as error:
         said = "; ".join(f"{'.'.join(map(str, each['loc'])) or 'body'}: {each['msg']}" for each in error.errors()[:5])
-        raise Problem(422, said[:1000]) from None
+        raise ProblemError(422, said[:1000]) from None
     except HTTPException as error:  # a form that is none
-        raise Problem(400, str(error.detail)[:200]) from None
-    raise Problem(415, "expected multipart/form-data or application/json")
+        raise ProblemError(400, str(error.detail)[:200]) from None
+    raise ProblemError(415, "expected multipart/form-data or application/json")
 
 
 def _decoded(text: str) -> bytes:
@@ -281,13 +280,13 @@ def _decoded(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise Problem(422, "an image is expected as base64, without a data: prefix") from None
+        raise ProblemError(422, "an image is expected as base64, without a data: prefix") from None
 
 
 _BRING: dict[str, Any] = {
     "required": True,
     "content": {
-        "application/json": {"schema": wire.Bring.model_json_schema()},
+        "application/json": {"schema": schemas.ImageUpload.model_json_schema()},
         "multipart/form-data": {
             "schema": {
                 "type": "object",
@@ -311,7 +310,7 @@ def _describe_problems(app: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         document = plain()
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        schemas.setdefault("ProblemBody", problems.ProblemBody.model_json_schema())
+        schemas.setdefault("ProblemBody", problem_details.ProblemBody.model_json_schema())
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
         return document

@@ -1,6 +1,9 @@
 """The app: all parts bound together, for `beholder serve` and for Ray's own `serve build` and `serve deploy`."""
 
 import asyncio
+import os
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import ray
@@ -11,24 +14,31 @@ from ray.serve.config import AutoscalingConfig, BackpressureConfig
 from ray.serve.handle import DeploymentHandle
 
 from beholder import config
-from beholder.serve import assembly, entrance
-from beholder.serve.deployments import Editor, Encoder, Ranker, meter
-from beholder.serve.doors import House
-from beholder.serve.fleet import REPLICA_ENV, Crew, Fleet
-from beholder.serve.metrics import Counts, Metrics
-from beholder.serve.settings import Settings
-from beholder.serve.spread import ServeGraph
+from beholder.errors import ConfigError
+from beholder.recommending.components import open_store
+from beholder.recommending.store.key_store import KeyStore
+from beholder.serve import api, factory
+from beholder.serve.auth import KeyAuth
+from beholder.serve.deployments import EditorDeployment, EncoderDeployment, RankerDeployment, meter
+from beholder.serve.metrics import Counts, Meter, Metrics
+from beholder.serve.middleware import Drain
+from beholder.serve.protocols import Service
+from beholder.serve.ray_service import RayService
+from beholder.serve.settings import LOOPBACK, REPLICA_ENV, DeploymentConfig, ServeConfig, ServeSettings
+from beholder.workspace import Workspace
 
 
 class Api:
     """The API as a deployment."""
 
-    def __init__(self, settings: Settings, editor: DeploymentHandle, encoder: DeploymentHandle, ranker: DeploymentHandle) -> None:
-        self.settings, self.graph, self.house = settings, ServeGraph(editor, encoder, ranker), House()
+    def __init__(
+        self, settings: ServeSettings, editor: DeploymentHandle, encoder: DeploymentHandle, ranker: DeploymentHandle
+    ) -> None:
+        self.settings, self.graph, self.house = settings, RayService(editor, encoder, ranker), Drain()
         self.meter = meter()
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        return entrance.api_of(self.graph, self.settings, house=self.house, metrics=Metrics(self.meter, self._gather))
+        return api_of(self.graph, self.settings, house=self.house, metrics=Metrics(self.meter, self._gather))
 
     async def counts(self) -> Counts:
         """What this replica has counted."""
@@ -55,7 +65,7 @@ def build(args: dict[str, Any]) -> Application:
     Keys are needed unless `keys.required: false` says otherwise: where the file's proxies listen is not known here.
     """
     given = {"keys.required": True, **args}
-    return bind(config.load(Settings, command="serve", overrides=[f"{key}={_written(value)}" for key, value in given.items()]))
+    return bind(config.load(ServeSettings, command="serve", overrides=[f"{key}={_written(value)}" for key, value in given.items()]))
 
 
 def __getattr__(name: str) -> Application:
@@ -65,14 +75,14 @@ def __getattr__(name: str) -> Application:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def bind(settings: Settings) -> Application:
+def bind(settings: ServeSettings) -> Application:
     """All parts, bound. Raises ConfigError for a store that several nodes can't share, and an entrance that is open to all."""
-    entrance.check(settings)
+    check(settings)
     fleet, service = settings.serve, settings.service
-    assembly.check_nodes(settings.choices, max(fleet.nodes, _nodes()))
-    editor = _deployed(Editor, fleet.editor, fleet).bind(service, fleet.editor)
-    encoder = _deployed(Encoder, fleet.encoder, fleet).bind(service, fleet.encoder, editor)
-    ranker = _deployed(Ranker, fleet.ranker, fleet).bind(service, fleet.ranker, editor, encoder)
+    factory.check_nodes(settings.choices, max(fleet.nodes, _nodes()))
+    editor = _deployed(EditorDeployment, fleet.editor, fleet).bind(service, fleet.editor)
+    encoder = _deployed(EncoderDeployment, fleet.encoder, fleet).bind(service, fleet.encoder, editor)
+    ranker = _deployed(RankerDeployment, fleet.ranker, fleet).bind(service, fleet.ranker, editor, encoder)
     ingress = serve.ingress()(Api)
     return _deployed(ingress, fleet.api, fleet, name="Api").bind(settings, editor, encoder, ranker)
 
@@ -82,7 +92,7 @@ def _nodes() -> int:
     return sum(node["Alive"] for node in ray.nodes()) if ray.is_initialized() else 1
 
 
-def _deployed(part: type, crew: Crew, fleet: Fleet, *, name: str | None = None) -> Any:
+def _deployed(part: type, crew: DeploymentConfig, fleet: ServeConfig, *, name: str | None = None) -> Any:
     """A part as a deployment with the replicas, the queue and the share of the machine that its crew says."""
     growing = crew.most > crew.replicas
     scaling = AutoscalingConfig(
@@ -94,7 +104,7 @@ def _deployed(part: type, crew: Crew, fleet: Fleet, *, name: str | None = None) 
     )
     return serve.deployment(
         part,
-        name=name or part.__name__,
+        name=name or part.__name__.removesuffix("Deployment"),
         num_replicas=None if growing else crew.replicas,
         autoscaling_config=scaling if growing else None,
         max_ongoing_requests=crew.ongoing,
@@ -109,3 +119,48 @@ def _deployed(part: type, crew: Crew, fleet: Fleet, *, name: str | None = None) 
 
 def _written(value: Any) -> str:
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def needs_keys(settings: ServeSettings, env: Mapping[str, str] = os.environ) -> bool:
+    """Whether who comes in has to show a key: unless nobody can come from elsewhere."""
+    required = settings.keys.required
+    return settings.host not in LOOPBACK or _open_to_all(settings, env) if required is None else required
+
+
+def through_haproxy(env: Mapping[str, str]) -> bool:
+    """Whether Ray Serve's HAProxy stands before the service, which listens at all addresses whatever the host."""
+    return env.get("RAY_SERVE_ENABLE_HA_PROXY") == "1"
+
+
+def _open_to_all(settings: ServeSettings, env: Mapping[str, str]) -> bool:
+    return not settings.local and through_haproxy(env)
+
+
+def check(settings: ServeSettings, env: Mapping[str, str] = os.environ) -> None:
+    """Raise ConfigError where a service without keys would be reached from elsewhere."""
+    if _open_to_all(settings, env) and not needs_keys(settings, env):
+        raise ConfigError(
+            "RAY_SERVE_ENABLE_HA_PROXY=1 opens the service at all addresses, where keys are needed; leave it, or keys.required"
+        )
+    if settings.host not in LOOPBACK and not needs_keys(settings, env):
+        raise ConfigError(f"host={settings.host} can be reached from elsewhere, where keys are needed; without any: host=127.0.0.1")
+
+
+def api_of(graph: Service, settings: ServeSettings, *, house: Drain | None = None, metrics: Metrics | None = None) -> FastAPI:
+    """The API of a graph. On loopback it goes by no other name, so that no page of another site can reach it by one of its own.
+
+    metrics: where the API is not the only process of its kind.
+    """
+    check(settings)
+    limits = settings.limits
+    if settings.host in LOOPBACK and not limits.hosts:
+        limits = replace(limits, hosts=list(LOOPBACK))
+    house, metrics = house or Drain(), metrics or Metrics(Meter(), graph.counts)
+    metrics.meter.count_inside(lambda: house.inside)
+    return api.create(graph, gate=_gate(settings, metrics), metrics=metrics, limits=limits, house=house)
+
+
+def _gate(settings: ServeSettings, metrics: Metrics) -> KeyAuth | None:
+    if not needs_keys(settings):
+        return None
+    return KeyAuth(KeyStore(open_store(settings.choices, Workspace(settings.workspace))), settings.keys, metrics=metrics)

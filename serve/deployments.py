@@ -15,17 +15,16 @@ from ray.serve.handle import DeploymentHandle
 
 from beholder.editing.editor import Edit
 from beholder.editing.latent import Latent
-from beholder.recommending.advisor import Asked, Noted, Person, Recommendation, Undone
-from beholder.recommending.darkroom import Face
-from beholder.recommending.forgetting import Receipt
-from beholder.recommending.perception import PerceptionAbout
-from beholder.recommending.sight import Look
-from beholder.serve import assembly
-from beholder.serve.answers import answer, by_reference, carrying, straight
-from beholder.serve.assembly import ServiceConfig
-from beholder.serve.fleet import Crew
-from beholder.serve.graph import Busy, Palette, Verdicts
+from beholder.recommending.edit_features import EditableImage
+from beholder.recommending.image_library import LibraryImage
+from beholder.recommending.service import AskedQuestion, ErasureReport, Person, Recommendation, RecordedAnswer, RetractedAnswer
+from beholder.recommending.surrogate.surrogate_model import SurrogateInfo
+from beholder.serve import factory
+from beholder.serve.factory import ServiceConfig
 from beholder.serve.metrics import Meter, metered
+from beholder.serve.protocols import DirectionList, ImageScores, Overloaded
+from beholder.serve.ray_service import answer, by_reference, choose_transport, straight
+from beholder.serve.settings import DeploymentConfig
 
 T = TypeVar("T")
 _PATIENT = 4  # photos that may wait to be inverted
@@ -38,10 +37,10 @@ def meter() -> Meter:
     return Meter(f"{here.deployment}-{here.replica_tag}".lower())
 
 
-class Hands:
+class WorkerPool:
     """Threads that work while the replica's loop goes on answering."""
 
-    def __init__(self, crew: Crew) -> None:
+    def __init__(self, crew: DeploymentConfig) -> None:
         import torch
 
         def hire() -> None:
@@ -58,7 +57,7 @@ class Hands:
     async def do_slowly(self, work: Callable[..., T], *words: Any) -> T:
         """On a thread of its own, so that what takes seconds keeps nobody waiting. Raises Busy where others wait for it already."""
         if self._waiting >= _PATIENT:
-            raise Busy("photos")
+            raise Overloaded("photos")
         self._waiting += 1
         try:
             return await self._loop.run_in_executor(self._slow, work, *words)
@@ -71,22 +70,22 @@ class Hands:
 
 
 @metered("editor")
-class Editor:
+class EditorDeployment:
     """A darkroom."""
 
-    async def __init__(self, config: ServiceConfig, crew: Crew) -> None:  # type: ignore[misc]
-        self.config, self.hands, self.meter = config, Hands(crew), meter()
-        self.room = await self.hands.do(assembly.darkroom, config)
-        for name, version in assembly.versions(assembly.about(config, self.room)).items():
+    async def __init__(self, config: ServiceConfig, crew: DeploymentConfig) -> None:  # type: ignore[misc]
+        self.config, self.hands, self.meter = config, WorkerPool(crew), meter()
+        self.room = await self.hands.do(factory.darkroom, config)
+        for name, version in factory.versions(factory.about(config, self.room)).items():
             self.meter.model(name, version)
         self._draw.set_max_batch_size(crew.batch)  # type: ignore[attr-defined]
         self._draw.set_batch_wait_timeout_s(crew.wait_ms / 1000)  # type: ignore[attr-defined]
 
-    async def about(self) -> tuple[PerceptionAbout, Palette, int]:
+    async def about(self) -> tuple[SurrogateInfo, DirectionList, int]:
         """What others have to know of the generator, and the pixels of a side of its pictures."""
-        return assembly.about(self.config, self.room), assembly.palette(self.room), self.room.editor.resolution
+        return factory.about(self.config, self.room), factory.palette(self.room), self.room.editor.resolution
 
-    async def face(self, image_id: str) -> Face:
+    async def face(self, image_id: str) -> LibraryImage:
         return await self.hands.do(self.room.face, image_id)
 
     async def latent(self, image_id: str) -> Latent:
@@ -112,7 +111,7 @@ class Editor:
         drawn = await self.draw(image_id, [edit])
         return await self.hands.do(self.room.develop, image_id, edit, kind, drawn[0])
 
-    async def bring(self, data: bytes, user_id: str, aligned: bool) -> Face:
+    async def bring(self, data: bytes, user_id: str, aligned: bool) -> LibraryImage:
         return await self.hands.do_slowly(lambda: self.room.bring(data, user_id, aligned=aligned))
 
     async def ready(self) -> bool:
@@ -126,20 +125,20 @@ class Editor:
 
 
 @metered("encoder")
-class Encoder:
+class EncoderDeployment:
     """An encoder, and a critic beside it."""
 
-    async def __init__(self, config: ServiceConfig, crew: Crew, editor: DeploymentHandle) -> None:  # type: ignore[misc]
+    async def __init__(self, config: ServiceConfig, crew: DeploymentConfig, editor: DeploymentHandle) -> None:  # type: ignore[misc]
         from beholder import encoder
 
-        self.hands, self.limits, self.meter = Hands(crew), config.darkroom.limits, meter()
+        self.hands, self.limits, self.meter = WorkerPool(crew), config.darkroom.limits, meter()
 
         async def typical() -> np.ndarray:
-            found: np.ndarray = await answer(lambda: by_reference(editor).faces.remote(list(assembly.TYPICAL)))
+            found: np.ndarray = await answer(lambda: by_reference(editor).faces.remote(list(factory.TYPICAL)))
             return found
 
         self.encoder = await self.hands.do(encoder.Encoder.load, config.encoder)
-        self.critic = await self.hands.do(assembly.critic, config, self.encoder, lambda: self.hands.fetch(typical()))
+        self.critic = await self.hands.do(factory.critic, config, self.encoder, lambda: self.hands.fetch(typical()))
         self._images.set_max_batch_size(crew.batch)  # type: ignore[attr-defined]
         self._images.set_batch_wait_timeout_s(crew.wait_ms / 1000)  # type: ignore[attr-defined]
 
@@ -150,18 +149,18 @@ class Encoder:
 
     async def judge(
         self, pictures: Sequence[np.ndarray] | Sequence[bytes], user_id: str, attribute: str, question: str
-    ) -> Verdicts:
+    ) -> ImageScores:
         """Pictures, or the bytes of their files, as a person sees them."""
         return await self.hands.do(self._judge, pictures, user_id, attribute, question)
 
     async def ready(self) -> bool:
         return True
 
-    def _judge(self, pictures: Sequence[Any], user_id: str, attribute: str, question: str) -> Verdicts:
+    def _judge(self, pictures: Sequence[Any], user_id: str, attribute: str, question: str) -> ImageScores:
         taste = self.critic.who(attribute=attribute, question=question)
         if len(pictures) and isinstance(pictures[0], bytes):
             pictures = self.critic.decode(pictures, self.limits)
-        return Verdicts(tuple(self.critic.judge(pictures, user_id, attribute=attribute, question=question)), taste)
+        return ImageScores(tuple(self.critic.judge(pictures, user_id, attribute=attribute, question=question)), taste)
 
     @serve.batch
     async def _images(self, wanted: list[np.ndarray]) -> list[np.ndarray]:
@@ -171,34 +170,34 @@ class Encoder:
 
 
 @metered("ranker")
-class Ranker:
+class RankerDeployment:
     """An advisor, who has faces drawn and encoded elsewhere."""
 
     async def __init__(  # type: ignore[misc]
-        self, config: ServiceConfig, crew: Crew, editor: DeploymentHandle, encoder: DeploymentHandle
+        self, config: ServiceConfig, crew: DeploymentConfig, editor: DeploymentHandle, encoder: DeploymentHandle
     ) -> None:
-        self.hands, self.meter, self.editor, self.encoder = Hands(crew), meter(), editor, encoder
+        self.hands, self.meter, self.editor, self.encoder = WorkerPool(crew), meter(), editor, encoder
         about, palette, self.resolution = await straight(editor).about.remote()
 
-        async def look(image_id: str) -> Look:
+        async def look(image_id: str) -> EditableImage:
             embeddings = self._embeddings(image_id, [{}])
             latent = answer(lambda: straight(editor).latent.remote(image_id))
             found, seen = await asyncio.gather(latent, embeddings)
-            return Look(image_id, found, seen[0].copy())  # the original is read-only
+            return EditableImage(image_id, found, seen[0].copy())  # the original is read-only
 
         fetch = self.hands.fetch
         self.advisor = await self.hands.do(
-            lambda: assembly.advisor(config, about, palette.sliders, lambda image_id: fetch(look(image_id)))
+            lambda: factory.advisor(config, about, palette.sliders, lambda image_id: fetch(look(image_id)))
         )
         await self.hands.do(self.advisor.warm)
 
-    async def question(self, user_id: str, image_id: str, strategy: str | None) -> Asked:
+    async def question(self, user_id: str, image_id: str, strategy: str | None) -> AskedQuestion:
         return await self.hands.do(self.advisor.question, user_id, image_id, strategy)
 
-    async def choose(self, event_id: str, question_id: str, choice: str, response_seconds: float | None) -> Noted:
+    async def choose(self, event_id: str, question_id: str, choice: str, response_seconds: float | None) -> RecordedAnswer:
         return await self.hands.do(self.advisor.choose, event_id, question_id, choice, response_seconds)
 
-    async def undo(self, question_id: str) -> Undone:
+    async def undo(self, question_id: str) -> RetractedAnswer:
         return await self.hands.do(self.advisor.undo, question_id)
 
     async def recommend(self, user_id: str, image_id: str, count: int) -> Recommendation:
@@ -209,7 +208,7 @@ class Ranker:
     async def person(self, user_id: str) -> Person:
         return await self.hands.do(self.advisor.person, user_id)
 
-    async def forget(self, user_id: str) -> Receipt:
+    async def forget(self, user_id: str) -> ErasureReport:
         return await self.hands.do(self.advisor.forget, user_id)
 
     async def drop(self, user_id: str) -> None:
@@ -221,6 +220,6 @@ class Ranker:
 
     async def _embeddings(self, image_id: str, edits: Sequence[Edit]) -> np.ndarray:
         """float32 [edits, E]: drawn by the editor, who hands the pictures to the encoder."""
-        editor, encoder = (carrying(part, 3 * self.resolution**2 * len(edits)) for part in (self.editor, self.encoder))
+        editor, encoder = (choose_transport(part, 3 * self.resolution**2 * len(edits)) for part in (self.editor, self.encoder))
         found: np.ndarray = await answer(lambda: encoder.images.remote(editor.draw.remote(image_id, edits)))
         return found

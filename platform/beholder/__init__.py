@@ -3,6 +3,7 @@
 errors        a user's mistake, said in one line
 config        configs/ and key=value overrides -> frozen dataclasses
 cli           `beholder <command> key=value ...`
+commands/     commands that need no Ray
 storage       bytes at a path or a URI, written whole or not at all
 workspace     where tables and runs lie
 tables        the schema of every table
@@ -12,23 +13,24 @@ terminal      pictures on a terminal, and less noise
 plots         figures of reports
 report        a page for people, in one HTML file
 images        bytes -> uint8 RGB [H, W, 3]; the only decoding and resizing
+image_index   which images there are: a folder, a glob, a list, a prefix, a workspace
 encoder       images and texts -> unit embeddings
-listing       a folder, a glob, a list or a prefix -> (image_id, uri)
-catalogue     the images of a workspace, and what was learned of their files
 embeddings    the table image_id -> vector, and vectors computed elsewhere
-pickles       reading a pickle without running anything in it
 judgements    ratings and comparisons, merged and counted
-sheet         one .xlsx file as rows that remember where they stood
 spreadsheets  the .xlsx schema -> judgements, every refused one accounted for
+safe_pickle/  reading a pickle without running anything in it
 taste/        models of what each person sees in images
+tuning/       a search over a taste's settings
 evaluation    agreement with judgements that a taste never saw
 editing/      images as points in a latent space, moved along directions
 recommending/ from a person's choices to the edit that they will like most
+simulation/   simulated people beside the recommender
 portraits/    drawn faces whose truth is known, and simulated people
 weights       networks that ship with the project
-keys          who may ask the service what
-ports         whether one of this machine is free
-memory        how much of it a process keeps
-threads       work on many pictures divided among them
-signals       who handles them, whatever libraries do
+api_keys      who may ask the service what
+process       this process: memory, ports, signals, threads
+jobs/         Ray on the batch side (a link to the folder at the top)
+serve/        Ray on the online side (a link)
+configs/      YAML values (a link)
+data/         the sample and the default weights (a link)
 """

@@ -1,7 +1,7 @@
 """`beholder <command> key=value ...`: finds the command, builds its settings, makes its run folder, runs it.
 
 Commands are found through the entry point group "beholder.commands": each entry is a dict of name -> (module, one line).
-A command's module has a frozen dataclass `Settings` (with a field `workspace`) and `main(settings, run)`.
+A command's module has `main(settings: SomeSettings, run)`, whose settings are a frozen dataclass with a field `workspace`.
 Exit codes: 0 done; 1 a fault of ours (with a traceback); 2 a user's mistake (one line on stderr); 130 and 143 stopped.
 """
 
@@ -11,7 +11,8 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib import metadata
-from typing import Any
+from types import ModuleType
+from typing import Any, get_type_hints
 
 from beholder.errors import BeholderError, ConfigError, nearest
 
@@ -42,6 +43,12 @@ def commands() -> Commands:
     return dict(sorted(found.items()))
 
 
+def settings_type(module: ModuleType) -> type[Any]:
+    """Return the dataclass that a command's `main` takes."""
+    found: type[Any] = get_type_hints(module.main)["settings"]
+    return found
+
+
 def _dispatch(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
         _print_overview(commands())
@@ -53,7 +60,7 @@ def _dispatch(words: list[str]) -> int:
     module_name, about = commands()[name]
     module = importlib.import_module(module_name)
     if any(word in ("-h", "--help") for word in rest):
-        _print_settings(name, about, module.Settings)
+        _print_settings(name, about, settings_type(module))
         return 0
     _run(name, module, [_switched_on(word) for word in rest])
     return 0
@@ -79,7 +86,7 @@ def _run(name: str, module: Any, overrides: list[str]) -> None:
     from beholder.runs import log
     from beholder.workspace import Workspace
 
-    settings = config.load(module.Settings, command=name, overrides=overrides)
+    settings = config.load(settings_type(module), command=name, overrides=overrides)
     workspace = Workspace(settings.workspace)
     run = workspace.start_run(name, config.dump(settings), now=datetime.datetime.now(datetime.UTC))
     log.info("beholder %s %s", name, " ".join(overrides))
@@ -121,7 +128,7 @@ def _print_settings(name: str, about: str, settings: type) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for title in ("setting", "default", "what it does"):
         table.add_column(title, overflow="fold")
-    for knob in config.knobs(settings, command=name):
+    for knob in config.setting_specs(settings, command=name):
         help = knob.help + (f" ({' | '.join(knob.choices)})" if knob.choices else "")
         default = "[bold]required[/]" if knob.default == "required" else escape(knob.default)
         table.add_row(f"[bold]{knob.key}[/]", default, escape(help))

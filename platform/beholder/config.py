@@ -37,7 +37,7 @@ def required(help: str) -> Any:
 
 
 @dataclass(frozen=True)
-class Knob:
+class SettingSpec:
     """One line of a command's help."""
 
     key: str
@@ -71,7 +71,7 @@ def load(cls: type[T], *, command: str, overrides: Sequence[str] = ()) -> T:
         raise ConfigError(_explain(error)) from None
 
 
-def knobs(cls: type, *, command: str) -> list[Knob]:
+def setting_specs(cls: type, *, command: str) -> list[SettingSpec]:
     """Every setting of a command with its default as composed, in the order of the dataclass."""
     from omegaconf import OmegaConf
 
@@ -83,13 +83,13 @@ def knobs(cls: type, *, command: str) -> list[Knob]:
     for key, kind, help, node in _fields(cls):
         if node is not None:
             if key in groups():
-                lines.append(Knob(key, "choice", _chosen(command, key), help, tuple(groups()[key])))
+                lines.append(SettingSpec(key, "choice", _chosen(command, key), help, tuple(groups()[key])))
             continue
         value = OmegaConf.select(merged, key, throw_on_missing=False)
         is_missing = OmegaConf.is_missing(
             OmegaConf.select(merged, key.rpartition(".")[0]) if "." in key else merged, key.rpartition(".")[2]
         )
-        lines.append(Knob(key, kind, "required" if is_missing else _show(value), help))
+        lines.append(SettingSpec(key, kind, "required" if is_missing else _show(value), help))
     return lines
 
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from beholder import tables
 from beholder.errors import EmbeddingError, TableError
-from beholder.pickles import read_arrays
+from beholder.safe_pickle.numpy_pickle import read_arrays
 from beholder.storage import Place
 
 COMPACT_ROWS = 65_536  # rows that a compacted shard holds at most: 128 MiB of 512 float32

@@ -19,7 +19,7 @@ import numpy as np
 from beholder.config import setting
 from beholder.errors import ConfigError, EncoderError, ImageError, nearest
 from beholder.images import Fit, fit_pixels
-from beholder.threads import Threads
+from beholder.process import ThreadShare
 
 if TYPE_CHECKING:
     import torch
@@ -138,7 +138,7 @@ class Encoder:
         self._mean = torch.tensor(config.mean, device=device).view(1, 3, 1, 1)
         self._std = torch.tensor(config.std, device=device).view(1, 3, 1, 1)
         self._autocast = _autocast_dtype(config.precision, device)
-        self._threads = Threads()
+        self._threads = ThreadShare()
         self.batch_size = config.batch_size or (32 if device == "cpu" else 256)
 
     @classmethod

@@ -10,11 +10,11 @@ BeholderError
 ├── EncoderError       a model or its weights that can't be had
 ├── WeightsError       weights that are not there or can't be read
 ├── EditError          a direction or an edit that makes no sense
-│   └── NoFace         an image that is none, or is not there
+│   └── UnknownImage         an image that is none, or is not there
 ├── TasteError         judgements that no taste can be fitted to, or a taste that does not fit what it is asked
 ├── ChoiceError        a question or an answer that makes no sense
-│   ├── Contradiction  an answer against one that stands
-│   └── NoQuestion     a question that was never asked
+│   ├── ConflictingAnswer  an answer against one that stands
+│   └── UnknownQuestion     a question that was never asked
 ├── StoreError         a database of choices that can't be reached, or is none
 └── AccessError        a key that makes no sense, or was never made
 """
@@ -60,7 +60,7 @@ class EditError(BeholderError):
     pass
 
 
-class NoFace(EditError):
+class UnknownImage(EditError):
     pass
 
 
@@ -72,11 +72,11 @@ class ChoiceError(BeholderError):
     pass
 
 
-class Contradiction(ChoiceError):
+class ConflictingAnswer(ChoiceError):
     pass
 
 
-class NoQuestion(ChoiceError):
+class UnknownQuestion(ChoiceError):
     pass
 
 

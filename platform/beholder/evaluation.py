@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from beholder.taste.contract import Taste
-from beholder.taste.evidence import Comparisons, Evidence, pairs_within
-from beholder.taste.trust import log_likelihood
+from beholder.taste.dataset import ComparisonTable, JudgementDataset, pairs_within
+from beholder.taste.shrinkage import log_likelihood
 
 
 @dataclass(frozen=True)
@@ -34,15 +34,15 @@ def bootstrap(values: np.ndarray, *, seed: int = 0, draws: int = 4000) -> Interv
     return Interval(float(known.mean()), float(low), float(high))
 
 
-def questions(test: Evidence, *, at_most: int = 200, seed: int = 0) -> Comparisons:
+def questions(test: JudgementDataset, *, at_most: int = 200, seed: int = 0) -> ComparisonTable:
     """What is asked: the comparisons made, ties left out, and the pairs that ratings imply, `at_most` a person and attribute."""
     made, implied = test.comparisons, pairs_within(test, at_most=at_most, seed=seed)
     made = made[made.choice != 0.5]
     names = ("person", "left", "right", "attribute", "choice")
-    return Comparisons(*(np.concatenate([getattr(made, name), getattr(implied, name)]) for name in names))
+    return ComparisonTable(*(np.concatenate([getattr(made, name), getattr(implied, name)]) for name in names))
 
 
-def agree(personal: Taste, everybody: Taste, test: Evidence, pairs: Comparisons, items: np.ndarray) -> pd.DataFrame:
+def agree(personal: Taste, everybody: Taste, test: JudgementDataset, pairs: ComparisonTable, items: np.ndarray) -> pd.DataFrame:
     """A row for each person and attribute with test pairs: accuracy and log-loss of both tastes on the same pairs, their gain
     with an interval over the person's pairs, and the rank correlation with the person's ratings of the test images.
 
@@ -83,7 +83,7 @@ def right_or_not(differences: np.ndarray, choice: np.ndarray) -> np.ndarray:
     return np.where(differences == 0, 0.5, (differences > 0) == (choice > 0.5)).astype(np.float64)
 
 
-def calibration_error(taste: Taste, test: Evidence, pairs: Comparisons, items: np.ndarray, *, bins: int = 10) -> float:
+def calibration_error(taste: Taste, test: JudgementDataset, pairs: ComparisonTable, items: np.ndarray, *, bins: int = 10) -> float:
     """How far probabilities are from frequencies: the mean over equally filled bins of P(the likelier side), in 0..0.5
     (Naeini et al. 2015, with bins of equal mass)."""
     chances, hits = [], []
@@ -125,7 +125,7 @@ def lead(table: pd.DataFrame, other: pd.DataFrame, *, seed: int = 0) -> Interval
     return bootstrap(more.to_numpy(), seed=seed)
 
 
-def ceiling(evidence: Evidence) -> tuple[float, int]:
+def ceiling(evidence: JudgementDataset) -> tuple[float, int]:
     """The accuracy of somebody who knew each person's true taste, from repeated comparisons, and how many there are.
 
     A person who says the same again with probability r errs with probability e in each, r = (1 - e)^2 + e^2; the best
@@ -147,7 +147,7 @@ def ceiling(evidence: Evidence) -> tuple[float, int]:
     return float((1 + np.sqrt(max(2 * same - 1, 0.0))) / 2), int(pairs)
 
 
-def first(evidence: Evidence, count: int, *, seed: int) -> Evidence:
+def first(evidence: JudgementDataset, count: int, *, seed: int) -> JudgementDataset:
     """`count` comparisons of each person and attribute, drawn at random from those made and those that ratings imply."""
     pairs = questions(evidence, at_most=max(400, count), seed=seed)
     order = np.random.default_rng(seed).permutation(len(pairs))
@@ -155,7 +155,7 @@ def first(evidence: Evidence, count: int, *, seed: int) -> Evidence:
     place = pd.Series(cell).groupby(cell).cumcount().to_numpy()
     chosen = np.sort(order[place < count])
     nothing = np.zeros(len(evidence.ratings), bool)
-    return Evidence(evidence.people, evidence.images, evidence.attributes, evidence.ratings[nothing], pairs[chosen])
+    return JudgementDataset(evidence.people, evidence.images, evidence.attributes, evidence.ratings[nothing], pairs[chosen])
 
 
 def summarise(curve: Mapping[int, np.ndarray], *, seed: int = 0) -> pd.DataFrame:

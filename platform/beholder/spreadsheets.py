@@ -13,14 +13,92 @@ the same judgement (_id, person and item) in two files is one.
 """
 
 import datetime
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from beholder.errors import SpreadsheetError
+from beholder.errors import SpreadsheetError, nearest
 from beholder.judgements import LEFT, RIGHT, TIE
-from beholder.sheet import Row, rows
 from beholder.storage import Place
+
+
+@dataclass(frozen=True)
+class SheetRow:
+    """One row: its values by column, and where a person finds it (the header is row 1)."""
+
+    file: str
+    sheet: str
+    number: int
+    values: dict[str, Any]
+
+    def __getitem__(self, column: str) -> Any:
+        return self.values.get(column)
+
+    def text(self, column: str) -> str | None:
+        """The cell as text (7.0 is "7"), None where it is empty."""
+        return cell_text(self.values.get(column))
+
+    def refuse(self, column: str, reason: str, *, attribute: str | None = None) -> dict[str, Any]:
+        """A row of the table `rejected` about one cell of this row."""
+        return {
+            "file": self.file,
+            "sheet": self.sheet,
+            "row": self.number,
+            "column": column,
+            "value": self.text(column),
+            "reason": reason,
+            "attribute": attribute,
+        }
+
+
+def sheet_rows(place: Place, columns: Sequence[str]) -> Iterator[SheetRow]:
+    """The rows of the first sheet that are not blank.
+
+    Raises SpreadsheetError where the file is no .xlsx workbook, or lacks one of `columns`.
+    """
+    from openpyxl import load_workbook
+
+    data = place.read_bytes()
+    try:
+        workbook = load_workbook(io.BytesIO(data), read_only=True, data_only=True)
+        sheet = workbook.worksheets[0]
+        sheet.reset_dimensions()  # some writers claim fewer cells than they wrote
+        lines = sheet.iter_rows(values_only=True)
+        header = [cell_text(cell) for cell in next(lines, ())]
+    except Exception as error:  # zipfile, XML and openpyxl each raise their own
+        raise SpreadsheetError(f"{place.uri} can't be read as an .xlsx workbook: {error}") from None
+    for column in columns:
+        if column not in header:
+            found = [name for name in header if name is not None]
+            hint = nearest(column, found) if found else ""
+            raise SpreadsheetError(
+                f"{place.uri} has no column {column!r}; found: {', '.join(found) or 'an empty first row'}"
+                + (hint if "did you mean" in hint else "")
+            )
+    try:
+        for number, cells in enumerate(lines, start=2):
+            if any(cell is not None and cell != "" for cell in cells):
+                values = {name: cell for name, cell in zip(header, cells, strict=False) if name is not None}
+                yield SheetRow(place.uri, sheet.title, number, values)
+    except (SpreadsheetError, GeneratorExit):
+        raise
+    except Exception as error:
+        raise SpreadsheetError(f"{place.uri} is broken: {error}") from None
+    finally:
+        workbook.close()
+
+
+def cell_text(value: Any) -> str | None:
+    """A cell as text: whole floats without .0, times in ISO form, None for an empty cell."""
+    if value is None:
+        return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if hasattr(value, "isoformat"):
+        return str(value.isoformat())
+    return str(value).strip() or None
+
 
 FAMILIES = ("big", "small")
 KINDS = ("data", "label", "compare_data", "compares", "compare_label")
@@ -30,16 +108,16 @@ _SCORES = {"1": 1.0, "2": 2.0, "3": 3.0, "4": 4.0}
 
 
 @dataclass(frozen=True)
-class Images:
+class SpreadsheetImages:
     """The images that the sheets speak of: paths[image_id] as written there, rows[image_id] where, and the refused rows."""
 
     paths: dict[str, str]
-    rows: dict[str, Row]
+    rows: dict[str, SheetRow]
     rejected: list[dict[str, Any]]
 
 
 @dataclass
-class Judgements:
+class SpreadsheetJudgements:
     """Rows of the tables ratings, comparisons and rejected; read = accepted + rejected, counted in judgements."""
 
     ratings: list[dict[str, Any]] = field(default_factory=list)
@@ -67,9 +145,9 @@ def find(folder: Place) -> dict[tuple[str, str], Place]:
     return found
 
 
-def read_images(files: Mapping[tuple[str, str], Place]) -> Images:
+def read_images(files: Mapping[tuple[str, str], Place]) -> SpreadsheetImages:
     """Every image of the data sheets; where there is no data sheet, every path of the pairs (its own id)."""
-    images = Images({}, {}, [])
+    images = SpreadsheetImages({}, {}, [])
     for row in _rows(files, "data", ("_id", "data_image_part")):
         image_id, path = row.text("_id"), row.text("data_image_part")
         if image_id is None:
@@ -91,16 +169,16 @@ def read_images(files: Mapping[tuple[str, str], Place]) -> Images:
 
 def read_judgements(
     files: Mapping[tuple[str, str], Place],
-    images: Images,
+    images: SpreadsheetImages,
     *,
     refused: Mapping[str, str],
     attributes: Sequence[str] = ATTRIBUTES,
-) -> Judgements:
+) -> SpreadsheetJudgements:
     """Every rating and comparison in the sheets, accepted or rejected with file, row, column, value and reason.
 
     refused: image_id -> why its file is of no use; judgements of it are rejected. Raises SpreadsheetError for a missing column.
     """
-    found = Judgements()
+    found = SpreadsheetJudgements()
     items = {image_id: (image_id,) for image_id in images.paths}
     for row, attribute, score, fault in _judgements(files, "label", attributes, items, images, refused, _SCORES):
         if fault:
@@ -119,13 +197,13 @@ def read_judgements(
     return found
 
 
-def _rows(files: Mapping[tuple[str, str], Place], kind: str, columns: Sequence[str]) -> Iterator[Row]:
+def _rows(files: Mapping[tuple[str, str], Place], kind: str, columns: Sequence[str]) -> Iterator[SheetRow]:
     for family in FAMILIES:
         if (family, kind) in files:
-            yield from rows(files[family, kind], columns)
+            yield from sheet_rows(files[family, kind], columns)
 
 
-def _pairs(files: Mapping[tuple[str, str], Place], images: Images) -> dict[str, tuple[str, str]]:
+def _pairs(files: Mapping[tuple[str, str], Place], images: SpreadsheetImages) -> dict[str, tuple[str, str]]:
     """pair id -> (left, right), from either form of the pair table; an image nobody knows stays as it is written."""
     by_path = {path: image_id for image_id, path in images.paths.items()}
     pairs: dict[str, tuple[str, str]] = {}
@@ -145,10 +223,10 @@ def _judgements(
     kind: str,
     attributes: Sequence[str],
     items: Mapping[str, tuple[str, ...]],
-    images: Images,
+    images: SpreadsheetImages,
     refused: Mapping[str, str],
     values: Mapping[str, Any],
-) -> Iterator[tuple[Row, str, Any, dict[str, Any] | None]]:
+) -> Iterator[tuple[SheetRow, str, Any, dict[str, Any] | None]]:
     """(row, attribute, value, None) for every judgement that is sound, (row, attribute, None, rejected row) for the others."""
     expected = {"label": "1, 2, 3 or 4", "compare_label": "1 (left), 2 (right) or 0 (tie)"}[kind]
     seen: dict[tuple[str, str], Any] = {}
@@ -166,10 +244,10 @@ def _judgements(
 
 
 def _row_fault(
-    row: Row,
+    row: SheetRow,
     kind: str,
     items: Mapping[str, tuple[str, ...]],
-    images: Images,
+    images: SpreadsheetImages,
     refused: Mapping[str, str],
     seen: dict[tuple[str, str], Any],
 ) -> tuple[str, str] | None:
@@ -195,7 +273,7 @@ def _row_fault(
     return None
 
 
-def _said(row: Row, attribute: str) -> dict[str, Any]:
+def _said(row: SheetRow, attribute: str) -> dict[str, Any]:
     """The columns that ratings and comparisons share."""
     return {
         "judgement_id": row.text("_id"),

@@ -31,7 +31,7 @@ def small_ray():
     os.environ |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true"}
     import ray
 
-    from beholder.jobs._cluster import RayConfig, connect
+    from beholder.jobs._ray_connection import RayConfig, connect
 
     with connect(RayConfig(address="local", cpus=2)):
         yield ray

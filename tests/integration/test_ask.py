@@ -73,7 +73,7 @@ def test_a_photo_is_inverted_once_and_goes_with_its_person(beholder, tmp_path: P
         (["image=nowhere.jpg"], "nowhere.jpg"),
         (["seed=7", "parts.taste=hers"], "hers"),
         (["seed=7", "parts.generator=ffhq"], "ffhq"),
-        (["seed=7", "encoder=vit_b_32", "encoder.weights=random"], "beholder build perception"),
+        (["seed=7", "encoder=vit_b_32", "encoder.weights=random"], "beholder build surrogate"),
         (["seed=7", "out=best.gif"], "must end in .png"),
     ],
 )

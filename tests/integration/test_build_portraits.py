@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from beholder import cli, weights
-from beholder.portraits import shipped
+from beholder.editing import pretrained
+from beholder.portraits import reader
 
 TINY = ["effort=0.0003", "pool=1200", "measure=false"]
 
@@ -14,11 +15,11 @@ def test_a_tiny_build_writes_weights_with_cards_and_goes_on_from_them(tmp_path: 
     words = ["build", "portraits", "parts=[reader,generator,inverter,clip]", *TINY, f"workspace={tmp_path}"]
     assert cli.main(words) == 0
     out = tmp_path / "portraits" / "weights"
-    names = (shipped.READER, shipped.GENERATOR, shipped.INVERTER, shipped.CLIP)
+    names = (reader.READER, pretrained.GENERATOR, pretrained.INVERTER, pretrained.CLIP)
     before = {name: (out / f"{name}.safetensors").read_bytes() for name in names}
     for name in names:
         assert weights.card(out / f"{name}.safetensors")["parameters"] > 10_000
-    assert shipped.generator(out / f"{shipped.GENERATOR}.safetensors").config.resolution == 128
+    assert pretrained.generator(out / f"{pretrained.GENERATOR}.safetensors").config.resolution == 128
     assert cli.main(words) == 0
     assert {name: (out / f"{name}.safetensors").read_bytes() for name in names} == before
 

@@ -12,14 +12,14 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "recommending"))
 from store_suite import StoreContract
 
-from beholder.recommending.choices.store import Store
+from beholder.recommending.store.choice_store import Store
 
 # Answers without end; every one that the store has confirmed is printed.
 _STREAM = """
 import sys
 from datetime import UTC, datetime
-from beholder.recommending.choices.question import Answer, Question
-from beholder.recommending.choices.store import Store
+from beholder.recommending.store.question import Answer, Question
+from beholder.recommending.store.choice_store import Store
 
 store, now, number = Store(sys.argv[1]), datetime.now(UTC), int(sys.argv[2])
 while True:

@@ -10,31 +10,32 @@ from beholder import cli
 from beholder.config import load
 from beholder.editing.stylegan import StyleGAN
 from beholder.encoder import Encoder
-from beholder.jobs import evaluate_perception
-from beholder.portraits.reading import reading
-from beholder.recommending import evaluation, perception
+from beholder.jobs import evaluate_surrogate
+from beholder.portraits.reader import reading
 from beholder.recommending.candidates import CandidatesConfig, candidates
-from beholder.recommending.gallery import open_gallery
-from beholder.recommending.perception import Perception, PerceptionAbout
+from beholder.recommending.surrogate import surrogate_model
+from beholder.recommending.surrogate.surrogate_model import Surrogate, SurrogateInfo
+from beholder.simulation import surrogate_error
+from beholder.simulation.ground_truth import open_ground_truth
 from beholder.storage import Place
 from beholder.workspace import Workspace
 
 
 def test_the_shipped_perception_tells_edits_apart(tmp_path: Path) -> None:
-    encoder = load(evaluate_perception.Settings, command="evaluate perception").encoder
+    encoder = load(evaluate_surrogate.EvaluateSurrogateSettings, command="evaluate surrogate").encoder
     editor = StyleGAN.load()
-    about = PerceptionAbout.of(editor, generator="portraits", encoder_id=encoder.encoder_id())
-    known = perception.find(about)
-    gallery = open_gallery(
+    about = SurrogateInfo.of(editor, generator="portraits", encoder_id=encoder.encoder_id())
+    known = surrogate_model.find(about)
+    gallery = open_ground_truth(
         Place.at(tmp_path), editor, Encoder.load(encoder), reading(),
         candidates=candidates(editor.directions, CandidatesConfig(count=120)), seeds=(901, 902), made_for=about.made_for,
     )  # fmt: skip
-    told = evaluation.perceive(known, gallery)
-    for judges in (evaluation.any_tastes(128, 30, seed=9), evaluation.people_ranked(gallery, 12, choices=10, seed=9)):
-        found = evaluation.compare(told, gallery, judges)
+    told = surrogate_error.perceive(known, gallery)
+    for judges in (surrogate_error.any_tastes(128, 30, seed=9), surrogate_error.people_ranked(gallery, 12, choices=10, seed=9)):
+        found = surrogate_error.compare(told, gallery, judges)
         assert found.rank_correlation.mean() >= 0.9
         assert found.regret.mean() <= 0.02
-    assert max(evaluation.missed(told, gallery).values()) < 0.6  # no direction is not seen at all
+    assert max(surrogate_error.missed(told, gallery).values()) < 0.6  # no direction is not seen at all
 
 
 def test_a_tiny_one_is_built_found_and_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -42,16 +43,16 @@ def test_a_tiny_one_is_built_found_and_measured(tmp_path: Path, capsys: pytest.C
     words = ["build", "perception", "samples=40", "lessons.inverted=0", "perceiving.epochs=2", "perceiving.width=32", *here]
     assert cli.main(words) == 0
     place = next((tmp_path / "models" / "perception").glob("portraits-*.safetensors"))
-    first, drawn = Perception.load(Place.at(place)).network.state_dict(), list((tmp_path / "lessons").rglob("*.npz"))
+    first, drawn = Surrogate.load(Place.at(place)).network.state_dict(), list((tmp_path / "lessons").rglob("*.npz"))
     card = json.loads(place.with_suffix(".json").read_text())
     assert card["settings"]["samples"] == 40
     assert card["figures"]["error"] > 0
     assert cli.main(words) == 0
-    again = Perception.load(Place.at(place)).network.state_dict()
+    again = Surrogate.load(Place.at(place)).network.state_dict()
     assert all(torch.equal(again[name], value) for name, value in first.items())
     assert list((tmp_path / "lessons").rglob("*.npz")) == drawn
-    about = PerceptionAbout(**{name: card[name] for name in ("fingerprint", "generator", "encoder_id", "directions")})
-    assert perception.find(about, Workspace(str(tmp_path))).network.sizes.width == 32
+    about = SurrogateInfo(**{name: card[name] for name in ("fingerprint", "generator", "encoder_id", "directions")})
+    assert surrogate_model.find(about, Workspace(str(tmp_path))).network.sizes.width == 32
 
     few = ["images=1", "inverted=1", "refinement.steps=0", "candidates.count=20", "people=4", "choices=4", "timed=4"]
     capsys.readouterr()

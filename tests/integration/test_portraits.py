@@ -8,31 +8,31 @@ import pytest
 import torch
 
 from beholder import images, weights
+from beholder.commands import evaluate_portraits
 from beholder.config import load
 from beholder.editing.directions import moved
 from beholder.editing.inversion import Refinement
 from beholder.editing.latent import of_seeds
 from beholder.encoder import Encoder
-from beholder.jobs import evaluate_portraits
 from beholder.portraits import traits
-from beholder.portraits.directions import NAMES
-from beholder.portraits.drawing import draw
-from beholder.portraits.edits import measure_learned, measure_pairs, measure_told
-from beholder.portraits.evaluation import (
+from beholder.portraits.edit_evaluation import measure_learned, measure_pairs, measure_told
+from beholder.portraits.evaluation import (  # fmt: skip
     Networks,
     measure_clip,
     measure_directions,
     measure_drawn,
     measure_generator,
     measure_inverter,
-)  # fmt: skip
+)
+from beholder.portraits.renderer import draw
+from beholder.portraits.trait_directions import NAMES
 
 SEED = 77
 
 
 @pytest.fixture(scope="module")
 def networks() -> Networks:
-    return evaluate_portraits.load(load(evaluate_portraits.Settings, command="evaluate portraits"))
+    return evaluate_portraits.load(load(evaluate_portraits.EvaluatePortraitsSettings, command="evaluate portraits"))
 
 
 def test_clip_tells_and_reads_traits_and_finds_captions(networks: Networks) -> None:
@@ -106,7 +106,7 @@ def test_all_weights_are_small_and_have_cards() -> None:
         assert card["figures"]
     made_by = {path.stem.removeprefix("portraits-"): card["command"] for path, card in cards.items()}
     world = ("clip", "directions", "generator", "inverter", "reader")
-    assert made_by == dict.fromkeys(world, "beholder build portraits") | {"perception": "beholder build perception"}
+    assert made_by == dict.fromkeys(world, "beholder build portraits") | {"perception": "beholder build surrogate"}
     sizes = {path.stem.removeprefix("portraits-"): path.stat().st_size for path in cards}
     assert sizes.pop("perception") <= 5e6
     assert sum(sizes.values()) <= 25e6
@@ -124,7 +124,7 @@ def test_sample_is_what_its_traits_say() -> None:
 
 
 def test_the_default_encoder_knows_its_shipped_weights() -> None:
-    settings = load(evaluate_portraits.Settings, command="evaluate portraits")
+    settings = load(evaluate_portraits.EvaluatePortraitsSettings, command="evaluate portraits")
     assert settings.encoder.encoder_id().startswith("portraits-portraits_clip-")
     vectors = Encoder.load(settings.encoder).images(np.zeros((1, 128, 128, 3), np.uint8))
     assert vectors.shape == (1, 128)

@@ -10,11 +10,11 @@ import pytest
 from beholder import cli, config, images, tables
 from beholder.encoder import Encoder, EncoderConfig
 from beholder.jobs import predict
-from beholder.taste import kinds, registry
-from beholder.taste.evidence import Comparisons, Evidence, Ratings
-from beholder.taste.fit import FitConfig
-from beholder.taste.kinds import TasteConfig
+from beholder.taste import taste_factory, taste_registry
+from beholder.taste.dataset import ComparisonTable, JudgementDataset, RatingTable
 from beholder.taste.lora import LoraConfig
+from beholder.taste.taste_factory import TasteConfig
+from beholder.taste.training import TrainingConfig
 from beholder.workspace import Workspace
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample" / "images"
@@ -22,7 +22,7 @@ SAMPLE = Path(__file__).parents[2] / "data" / "sample" / "images"
 
 @pytest.fixture(scope="module")
 def encoder() -> EncoderConfig:
-    settings = config.load(predict.Settings, command="predict", overrides=["taste=x", "attribute=x"])
+    settings = config.load(predict.PredictSettings, command="predict", overrides=["taste=x", "attribute=x"])
     return settings.encoder
 
 
@@ -41,18 +41,22 @@ def workspace(tmp_path_factory: pytest.TempPathFactory, encoder: EncoderConfig, 
     left, right = np.triu_indices(24, 1)
     person = np.arange(len(left)) % 2
     none = np.zeros(0, np.int64)
-    said = Comparisons(person, left, right, np.zeros(len(left), np.int64), (person == 0).astype(np.float32))
-    evidence = Evidence(
-        ("ana", "bo"), tuple(row["image_id"] for row in rows), ("smart",), Ratings(none, none, none, none.astype(np.float32)), said
+    said = ComparisonTable(person, left, right, np.zeros(len(left), np.int64), (person == 0).astype(np.float32))
+    evidence = JudgementDataset(
+        ("ana", "bo"),
+        tuple(row["image_id"] for row in rows),
+        ("smart",),
+        RatingTable(none, none, none, none.astype(np.float32)),
+        said,
     )
     held_out = evidence.where(none, np.arange(0, len(left), 5))
-    adapted = LoraConfig(encoder=encoder, person="text", blocks=1, alpha=8, fit=FitConfig(epochs=2, batch=64))
+    adapted = LoraConfig(encoder=encoder, person="text", blocks=1, alpha=8, fit=TrainingConfig(epochs=2, batch=64))
     for name, settings, items in (
         ("words", TasteConfig(kind="lora", lora=adapted), pixels),
         ("plain", TasteConfig(kind="population"), Encoder.load(encoder).images(pixels)),
     ):
-        taste = kinds.fit(evidence, held_out, items, settings, encoder_id=encoder.encoder_id())
-        registry.write(place.models, name, taste, figures={}, config={}, commit=None)
+        taste = taste_factory.fit(evidence, held_out, items, settings, encoder_id=encoder.encoder_id())
+        taste_registry.write(place.models, name, taste, figures={}, config={}, commit=None)
     return place.place.uri
 
 
@@ -66,7 +70,7 @@ def said(workspace: str, *words: str) -> pd.DataFrame:
 
 def test_a_question_in_words_ranks_every_image(workspace: str, pixels: np.ndarray) -> None:
     found = said(workspace, "taste=words", "question=who looks happier?", "user=ana")
-    taste = registry.read(Workspace(workspace).models, "words").taste
+    taste = taste_registry.read(Workspace(workspace).models, "words").taste
     expected = taste.utilities(pixels, ["ana"], "happier")[0]
     names = [path.stem for path in sorted(SAMPLE.glob("*.webp"))[:24]]
     assert found["image_id"].tolist() == [names[row] for row in np.argsort(-expected, kind="stable")]

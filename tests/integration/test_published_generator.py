@@ -9,7 +9,7 @@ import torch
 
 from beholder.editing.checkpoints import checkpoint, native
 from beholder.editing.checkpoints.rosinality import write
-from beholder.editing.fingerprint import fingerprint
+from beholder.editing.generator_store import fingerprint
 from beholder.storage import Place
 
 

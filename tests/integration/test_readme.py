@@ -28,7 +28,7 @@ def test_every_setting_exists(line: str) -> None:
     words = shlex.split(line, comments=True)[1:]
     name, rest = cli._match(words, cli.commands())
     module = importlib.import_module(cli.commands()[name][0])
-    config.load(module.Settings, command=name, overrides=rest)
+    config.load(cli.settings_type(module), command=name, overrides=rest)
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from beholder.recommending.choices.question import Answer, Question
-from beholder.recommending.choices.store import Store
+from beholder.recommending.store.choice_store import Store
+from beholder.recommending.store.question import Answer, Question
 
 FAST = ["parts.candidates.count=60", "parts.recommend.exact=3"]
 

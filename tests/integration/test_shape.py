@@ -3,7 +3,7 @@
 import pytest
 
 from beholder.encoder import EncoderConfig
-from beholder.jobs.embed import Shape
+from beholder.jobs.embed import Placement
 
 CPU = EncoderConfig(device="cpu")
 
@@ -11,7 +11,7 @@ CPU = EncoderConfig(device="cpu")
 @pytest.mark.parametrize("nodes", [[{"CPU": 1}], [{"CPU": 2}], [{"CPU": 1}, {"CPU": 1}], [{"CPU": 64}], [{}, {"CPU": 8}]])
 @pytest.mark.parametrize("actors", [0, 1, 3])
 def test_on_cpus_every_actor_fits_on_a_node_beside_a_decoder(nodes, actors):
-    shape = Shape.of(nodes, CPU, actors=actors, images=10_000)
+    shape = Placement.of(nodes, CPU, actors=actors, images=10_000)
     largest = max(node.get("CPU", 0) for node in nodes)
     assert shape.actor_cpus + shape.decode_cpus <= largest
     assert shape.actors == (actors or sum(node.get("CPU", 0) for node in nodes))
@@ -21,15 +21,15 @@ def test_on_cpus_every_actor_fits_on_a_node_beside_a_decoder(nodes, actors):
 
 @pytest.mark.parametrize("nodes", [[{"CPU": 1, "GPU": 1}], [{"CPU": 16, "GPU": 1}], [{"CPU": 96, "GPU": 8}, {"CPU": 96, "GPU": 8}]])
 def test_on_gpus_there_is_an_actor_on_each(nodes):
-    shape = Shape.of(nodes, EncoderConfig(), actors=0, images=10**6)
+    shape = Placement.of(nodes, EncoderConfig(), actors=0, images=10**6)
     assert shape.actors == sum(node["GPU"] for node in nodes)
     assert shape.actor_gpus == 1
     assert shape.actor_cpus + shape.decode_cpus <= nodes[0]["CPU"]
 
 
 def test_no_more_actors_than_batches():
-    assert Shape.of([{"CPU": 64}], CPU, actors=0, images=40).actors == 2
+    assert Placement.of([{"CPU": 64}], CPU, actors=0, images=40).actors == 2
 
 
 def test_gpus_are_left_alone_where_the_encoder_is_on_the_cpu():
-    assert Shape.of([{"CPU": 4, "GPU": 4}], CPU, actors=0, images=1000).actor_gpus == 0
+    assert Placement.of([{"CPU": 4, "GPU": 4}], CPU, actors=0, images=1000).actor_gpus == 0

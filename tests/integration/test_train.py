@@ -18,15 +18,15 @@ from beholder.cli import main
 from beholder.embeddings import write_shard
 from beholder.errors import BeholderError, TasteError
 from beholder.storage import Place
-from beholder.taste import registry
-from beholder.taste.evidence import Comparisons, Evidence, Ratings
-from beholder.taste.fit import FitConfig
-from beholder.taste.kinds import TasteConfig
+from beholder.taste import taste_registry
+from beholder.taste.dataset import ComparisonTable, JudgementDataset, RatingTable
 from beholder.taste.mlp import MlpConfig
+from beholder.taste.taste_factory import TasteConfig
+from beholder.taste.training import TrainingConfig
 from beholder.workspace import Workspace
 
 ENCODER = "tiny-encoder-0"
-FIT = FitConfig(epochs=10, batch=256, learning_rate=0.03, patience=0, device="cpu")
+FIT = TrainingConfig(epochs=10, batch=256, learning_rate=0.03, patience=0, device="cpu")
 # Dropout is drawn by each worker for its own share; without it, workers differ by rounding only.
 MLP = MlpConfig(widths=[16, 8], person_size=4, dropout=0.0, person_dropout=0.0, fit=FIT)
 
@@ -36,8 +36,8 @@ class World:
     """items float32 [N, 8]; four people of different linear tastes."""
 
     items: np.ndarray
-    train: Evidence
-    held_out: Evidence
+    train: JudgementDataset
+    held_out: JudgementDataset
 
 
 @pytest.fixture(scope="module")
@@ -53,12 +53,12 @@ def world() -> World:
     none = np.zeros(count, np.int64)
     rater, image = dice.integers(0, people, 400), dice.integers(0, images, 400)
     score = 1 + (truth[rater, image][:, None] > np.array([-3, 0, 3])).sum(axis=1)
-    evidence = Evidence(
+    evidence = JudgementDataset(
         tuple(f"person {n}" for n in range(people)),
         tuple(f"{n:03d}.jpg" for n in range(images)),
         ("attractive",),
-        Ratings(rater, image, np.zeros(400, np.int64), score.astype(np.float32)),
-        Comparisons(person, left, right, none, choice),
+        RatingTable(rater, image, np.zeros(400, np.int64), score.astype(np.float32)),
+        ComparisonTable(person, left, right, none, choice),
     )
     part = dice.random(images) < 0.75
     return World(items, evidence.within(part), evidence.within(~part))
@@ -88,9 +88,9 @@ def workspace(world, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def job(world):
-    from beholder.jobs.train import Job
+    from beholder.jobs.train import TrainJob
 
-    return Job(world.train, world.held_out, TasteConfig(kind="mlp", mlp=MLP), ENCODER, 3)
+    return TrainJob(world.train, world.held_out, TasteConfig(kind="mlp", mlp=MLP), ENCODER, 3)
 
 
 def together(job, items, place: Path, **options):
@@ -190,15 +190,15 @@ def test_the_command_leaves_a_taste_and_a_run_and_a_second_one_the_same(small_ra
     assert {"config.yaml", "results.csv", "summary.md", "environment.json", "log.txt"} <= {p.name for p in run.iterdir()}
 
     models = Workspace(str(workspace)).models
-    entry = registry.read(models, "first", encoder_id=ENCODER)
+    entry = taste_registry.read(models, "first", encoder_id=ENCODER)
     assert entry.taste.about.people == tuple(f"person {n}" for n in range(4))
     assert entry.card["figures"]["accuracy.personal"] == metrics["accuracy.personal"]
     assert entry.card["config"]["taste"]["mlp"]["widths"] == [8]
     with pytest.raises(TasteError, match="other-encoder"):
-        registry.read(models, "first", encoder_id="other-encoder")
+        taste_registry.read(models, "first", encoder_id="other-encoder")
 
     assert main(words(workspace, "name=second")) == 0
-    one, two = (entry.taste.tensors() for entry in (entry, registry.read(models, "second")))
+    one, two = (entry.taste.tensors() for entry in (entry, taste_registry.read(models, "second")))
     assert all(np.array_equal(one[name], two[name]) for name in one)
 
 
@@ -212,7 +212,7 @@ def test_from_the_samples_spreadsheets_to_a_taste(small_ray, tiny_encoder, tmp_p
     quick = ["taste.mlp.widths=[16]", "taste.mlp.ensemble=1", "taste.mlp.fit.epochs=2"]
     assert main(["train", "taste=mlp", "attributes=[smart,attractive]", place, *encoder, *quick]) == 0
     metrics = json.loads((newest(tmp_path / "ws") / "metrics.json").read_text())
-    entry = registry.read(Workspace(str(tmp_path / "ws")).models, "mlp", encoder_id=metrics["encoder_id"])
+    entry = taste_registry.read(Workspace(str(tmp_path / "ws")).models, "mlp", encoder_id=metrics["encoder_id"])
     assert entry.taste.about.attributes == ("attractive", "smart")
     assert metrics["people.known"] == len(entry.taste.about.people) == 24
     assert metrics["judgements"] > metrics["judgements.held_out"] > 100
@@ -223,7 +223,7 @@ def test_a_run_of_one_worker_with_checkpoints_gives_the_same_taste_and_leaves_no
     assert main(words(workspace, "name=plain")) == 0
     assert main(words(workspace, "name=kept", "train.resume=true")) == 0
     models = Workspace(str(workspace)).models
-    one, two = (registry.read(models, name).taste.tensors() for name in ("plain", "kept"))
+    one, two = (taste_registry.read(models, name).taste.tensors() for name in ("plain", "kept"))
     assert all(np.array_equal(one[name], two[name]) for name in one)
     assert list((workspace / "training").iterdir()) == []
 

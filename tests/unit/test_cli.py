@@ -34,9 +34,9 @@ def test_help_tells_every_setting_with_default_and_meaning(beholder, name):
     assert said.code == 0
     text = " ".join(" ".join(said.out).split())
     rows = said.out[said.out.index(next(line for line in said.out if line.startswith("setting "))) :]
-    knobs = config.knobs(module.Settings, command=name)
+    knobs = config.setting_specs(cli.settings_type(module), command=name)
     told = {knob.key.partition(".")[0] for knob in knobs}  # a group without files of its own shows only what is in it
-    assert told == {field.name for field in dataclasses.fields(module.Settings)}
+    assert told == {field.name for field in dataclasses.fields(cli.settings_type(module))}
     for knob in knobs:
         (line,) = [line for line in rows if line.startswith(f"{knob.key} ")]
         assert knob.help, f"{knob.key} has no help"
@@ -108,9 +108,9 @@ def a_command(tmp_path, monkeypatch):
         (tmp_path / "site" / "play.py").write_text(
             "from dataclasses import dataclass\nfrom beholder.config import setting\n"
             'COMMANDS = {"play": ("play", "a game")}\n'
-            "@dataclass(frozen=True)\nclass Settings:\n"
+            "@dataclass(frozen=True)\nclass PlaySettings:\n"
             '    workspace: str = setting("workspace", "where")\n'
-            f"def main(settings, run):\n    {body}\n"
+            f"def main(settings: PlaySettings, run):\n    {body}\n"
         )
         monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
         return [sys.executable, "-c", "import sys; from beholder.cli import main; sys.exit(main())", "play"]

@@ -129,11 +129,11 @@ def test_whatever_is_typed_is_a_value_or_a_mistake(key, value):
 
 
 def test_knobs_tell_every_setting():
-    found = {knob.key: knob for knob in config.knobs(Settings, command="embed")}
+    found = {knob.key: knob for knob in config.setting_specs(Settings, command="embed")}
     assert found["source"].default == "required"
     assert found["note"].default == "null"
     assert found["on"].default == "false"
-    assert found["learning_rate"] == config.Knob("learning_rate", "float", "0.1", "how fast")
+    assert found["learning_rate"] == config.SettingSpec("learning_rate", "float", "0.1", "how fast")
     assert found["limits.most"].help == "the most there may be"
     assert found["encoder"].default == "portraits"
     assert {"vit_b_16", "siglip2_b_16"} <= set(found["encoder"].choices)

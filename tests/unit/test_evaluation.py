@@ -11,9 +11,9 @@ from contract_suite import PEOPLE, simulate
 
 from beholder import evaluation, plots
 from beholder.storage import Place
-from beholder.taste import trust
-from beholder.taste.contract import About, Belief
-from beholder.taste.evidence import Comparisons, Evidence, Ratings
+from beholder.taste import shrinkage
+from beholder.taste.contract import Normal, TasteInfo
+from beholder.taste.dataset import ComparisonTable, JudgementDataset, RatingTable
 
 WORLD = simulate(images=120, comparisons=3000, ratings=900)
 ITEMS = np.arange(120, dtype=np.float32)[:, None]  # an item is its own number
@@ -23,7 +23,7 @@ class Oracle:
     """A taste that knows the truth, times a factor: 1 is the truth, -1 its opposite, 0 knows nothing. Strangers get 0."""
 
     def __init__(self, factor: float):
-        self.about = About("oracle", "none", WORLD.train.attributes, PEOPLE)
+        self.about = TasteInfo("oracle", "none", WORLD.train.attributes, PEOPLE)
         self.factor = factor
 
     def utilities(self, items, user_ids, attribute):
@@ -33,7 +33,7 @@ class Oracle:
 
     def differences(self, left, right, user_id, attribute):
         mean = self.utilities(left, [user_id], attribute)[0] - self.utilities(right, [user_id], attribute)[0]
-        return Belief(mean, np.zeros_like(mean))
+        return Normal(mean, np.zeros_like(mean))
 
 
 def judged(factor: float):
@@ -60,7 +60,7 @@ def test_a_lead_is_paired_and_turns_with_who_is_compared():
 
 
 def test_the_truth_is_calibrated_and_more_than_the_truth_is_not():
-    asked = evaluation.questions(Evidence(*(getattr(WORLD.train, n) for n in ("people", "images", "attributes")),
+    asked = evaluation.questions(JudgementDataset(*(getattr(WORLD.train, n) for n in ("people", "images", "attributes")),
                                           WORLD.train.ratings[:0], WORLD.train.comparisons))  # fmt: skip
     honest = evaluation.calibration_error(Oracle(1.0), WORLD.train, asked, ITEMS)
     boastful = evaluation.calibration_error(Oracle(8.0), WORLD.train, asked, ITEMS)
@@ -84,12 +84,14 @@ def test_the_ceiling_comes_from_repeats():
     said = [truth ^ (dice.random(pairs) < error) for _ in range(2)]
     left, right = np.zeros(pairs, np.int64), np.arange(1, pairs + 1)
     # the second time the other way round: it is the same pair
-    compared = Comparisons(
+    compared = ComparisonTable(
         np.zeros(2 * pairs, np.int64), np.r_[left, right], np.r_[right, left], np.zeros(2 * pairs, np.int64),
         np.r_[said[0], ~said[1]].astype(np.float32),
     )  # fmt: skip
     none = np.zeros(0, np.int64)
-    evidence = Evidence(("ana",), tuple(map(str, range(pairs + 1))), ("smart",), Ratings(none, none, none, none), compared)
+    evidence = JudgementDataset(
+        ("ana",), tuple(map(str, range(pairs + 1))), ("smart",), RatingTable(none, none, none, none), compared
+    )
     highest, repeats = evaluation.ceiling(evidence)
     assert repeats == pairs
     assert highest == pytest.approx(1 - error, abs=0.015)
@@ -104,12 +106,12 @@ def test_the_first_judgements_are_as_many_as_asked_and_nested_nowhere_else():
 
 @pytest.mark.parametrize(("factor", "least", "most"), [(1.0, 0.99, 1.0), (-1.0, 0.0, 0.01), (0.0, 0.79, 0.81)])
 def test_trust_follows_what_held_out_judgements_say(factor, least, most):
-    weights = trust.weigh(Oracle(factor), WORLD.train, ITEMS, seed=0)
+    weights = shrinkage.weigh(Oracle(factor), WORLD.train, ITEMS, seed=0)
     assert all(least <= weight <= most for weight in weights["smart"].values())
 
 
 def test_whoever_is_not_trusted_is_served_the_populations():
-    served = trust.Trusted(Oracle(-1.0), {"smart": {PEOPLE[0]: 0.0, PEOPLE[1]: 0.5}})
+    served = shrinkage.ShrunkTaste(Oracle(-1.0), {"smart": {PEOPLE[0]: 0.0, PEOPLE[1]: 0.5}})
     found = served.utilities(ITEMS, PEOPLE[:3], "smart")
     assert not found[0].any()
     np.testing.assert_allclose(found[1], -0.5 * WORLD.truth[1, 1], rtol=1e-5)

@@ -6,7 +6,7 @@ import pytest
 
 from beholder import spreadsheets
 from beholder.errors import SpreadsheetError
-from beholder.spreadsheets import Images
+from beholder.spreadsheets import SpreadsheetImages
 from beholder.storage import Place
 
 SAID = ("_id", "user_id", "item_id", "attractive", "smart", "trustworthy", "lang", "insert_time")
@@ -62,7 +62,7 @@ def test_dates_are_midnight():
     assert spreadsheets._time(datetime.date(2025, 2, 1)) == datetime.datetime(2025, 2, 1, tzinfo=UTC)
 
 
-def study(tmp_path, sheet, rows: list, **pairs: list) -> tuple[dict, Images]:
+def study(tmp_path, sheet, rows: list, **pairs: list) -> tuple[dict, SpreadsheetImages]:
     """Two images, their ratings, or their pairs and choices."""
     sheet(tmp_path / "big_data.xlsx", ["_id", "data_image_part"], [["a", "1.png"], ["b", "2.png"]])
     if "compare_data" in pairs:

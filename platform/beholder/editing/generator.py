@@ -129,7 +129,7 @@ class Synthesis(nn.Module):
         super().__init__()
         self.resolutions = config.resolutions
         for resolution in self.resolutions:
-            setattr(self, f"b{resolution}", Block(resolution, config))
+            setattr(self, f"b{resolution}", SynthesisBlock(resolution, config))
 
     def forward(self, ws: Tensor, *, noise: Noise = "const", until: int | None = None) -> Tensor:
         """w+ [N, num_ws, w_dim] -> RGB [N, 3, R, R]; `until` stops at a smaller resolution, a preview for free."""
@@ -170,7 +170,7 @@ class Drawing:
     image: Tensor | None
 
 
-class Block(nn.Module):
+class SynthesisBlock(nn.Module):
     """The layers of one resolution: upsampling convolution (not in the first), convolution, and a layer to RGB."""
 
     def __init__(self, resolution: int, config: GeneratorConfig) -> None:

@@ -113,7 +113,7 @@ class Inversion:
 
 
 @dataclass(frozen=True)
-class Step:
+class InversionStep:
     """How far an optimisation has come: steps done, the share of its budget that is spent (0..1), the mean loss so far."""
 
     number: int
@@ -127,7 +127,7 @@ def invert(
     images: Tensor,
     *,
     refinement: Refinement | None = None,
-    progress: Callable[[Step], None] = lambda step: None,
+    progress: Callable[[InversionStep], None] = lambda step: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Inversion:
     """Find w+ of images, RGB in -1..1 [N, 3, R, R]: one pass of the inverter, then the steps of a refinement.
@@ -165,7 +165,7 @@ def invert(
             (move.grad,) = torch.autograd.grad((losses + held).sum(), move)
         optimiser.step()
         steps += 1
-        progress(Step(steps, max(spent, steps / config.steps), float(losses.detach().mean())))
+        progress(InversionStep(steps, max(spent, steps / config.steps), float(losses.detach().mean())))
     if steps == 0:
         return Inversion(guess, before, before, 0, clock() - began)
     with torch.no_grad():

@@ -10,18 +10,18 @@ import torch
 
 from beholder import images as pictures
 from beholder.config import setting
-from beholder.editing import generators  # fmt: skip
+from beholder.editing import generator_store  # fmt: skip
 from beholder.editing import latent as latents
-from beholder.editing.directions import Direction, moved, registry
-from beholder.editing.easel import Easel, Still
+from beholder.editing.directions import Direction, direction_registry, moved
 from beholder.editing.editor import Edit, check_images, pair
-from beholder.editing.fingerprint import fingerprint
 from beholder.editing.generator import Generator
-from beholder.editing.inversion import Inversion, Inverter, Refinement, Step, invert
+from beholder.editing.generator_store import fingerprint
+from beholder.editing.inversion import Inversion, InversionStep, Inverter, Refinement, invert
 from beholder.editing.latent import Latent
+from beholder.editing.layer_cache import LayerCache, Still
 from beholder.editing.pixels import to_pixels, to_rgb
 from beholder.errors import ConfigError
-from beholder.threads import Threads
+from beholder.process import ThreadShare
 
 if TYPE_CHECKING:
     from beholder.workspace import Workspace
@@ -73,7 +73,7 @@ class StyleGAN:
         self.generator = generator.to(self.device).eval().requires_grad_(False)
         self.inverter = None if inverter is None else inverter.to(self.device).eval().requires_grad_(False)
         self.refinement = refinement or Refinement(steps=0)
-        self._threads = Threads() if self.device == "cpu" and generator.config.macs < _SMALL else None
+        self._threads = ThreadShare() if self.device == "cpu" and generator.config.macs < _SMALL else None
         self._directions = dict(directions or {})
         for each in self._directions.values():
             each.check(generator.config)
@@ -81,7 +81,7 @@ class StyleGAN:
     @classmethod
     def load(
         cls,
-        name: str = generators.SHIPPED,
+        name: str = generator_store.SHIPPED,
         workspace: "Workspace | None" = None,
         *,
         force: bool = False,
@@ -93,13 +93,13 @@ class StyleGAN:
         force: take directions that were made for another generator. Raises WeightsError where there is no such generator and
         EditError for directions of another one.
         """
-        generator = generators.read(name, workspace)
-        known = registry.read(workspace, name, fingerprint=fingerprint(generator), force=force)
+        generator = generator_store.read(name, workspace)
+        known = direction_registry.read(workspace, name, fingerprint=fingerprint(generator), force=force)
         inverter = None
-        if name == generators.SHIPPED:
-            from beholder.portraits import shipped
+        if name == generator_store.SHIPPED:
+            from beholder.editing import pretrained
 
-            inverter = shipped.inverter()
+            inverter = pretrained.inverter()
         return cls(generator, inverter=inverter, directions=known, refinement=refinement, config=config)
 
     @property
@@ -123,7 +123,11 @@ class StyleGAN:
         return Latent(self.inversion(images).ws)
 
     def inversion(
-        self, images: np.ndarray, *, refinement: Refinement | None = None, progress: Callable[[Step], None] = lambda step: None
+        self,
+        images: np.ndarray,
+        *,
+        refinement: Refinement | None = None,
+        progress: Callable[[InversionStep], None] = lambda step: None,
     ) -> Inversion:
         """`invert` with the losses, and with progress while it goes on. Raises ImageError for what is no pictures."""
         check_images(images)
@@ -158,9 +162,9 @@ class StyleGAN:
         """What `draw` makes of pictures, a row for each, on the threads that draw this generator's pictures."""
         return draw(wanted) if self._threads is None else self._threads.share(draw, wanted)
 
-    def easel(self) -> Easel:
+    def easel(self) -> LayerCache:
         """Where this generator's pictures are drawn one after the other."""
-        return Easel(self.generator.synthesis, noise=self._noise)
+        return LayerCache(self.generator.synthesis, noise=self._noise)
 
     @torch.no_grad()
     def styles(self, latent: Latent, edit: Edit) -> tuple[torch.Tensor, ...]:

@@ -14,10 +14,10 @@ from beholder.editing.inversion import Inverter, Refinement, invert
 from beholder.editing.latent import Latent
 from beholder.editing.pixels import to_rgb
 from beholder.portraits import captions, traits
-from beholder.portraits.directions import NAMES, readings
-from beholder.portraits.drawing import draw
-from beholder.portraits.edits import measure_learned, measure_pairs, measure_told
+from beholder.portraits.edit_evaluation import measure_learned, measure_pairs, measure_told
 from beholder.portraits.reader import Reader
+from beholder.portraits.renderer import draw
+from beholder.portraits.trait_directions import NAMES, readings
 
 Figures = dict[str, float]
 PARTS = ("clip", "generator", "inverter", "directions", "edits", "speed")
@@ -25,7 +25,7 @@ _GRADED = [traits.column(name) for name in traits.GRADED]
 _YES_NO = [traits.column(name) for name in traits.YES_NO]
 
 
-class Clip(Protocol):
+class PortraitEncoder(Protocol):
     """What is asked of an encoder."""
 
     def images(self, pixels: np.ndarray) -> np.ndarray: ...
@@ -41,7 +41,7 @@ class Networks:
     inverter: Inverter
     reader: Reader
     directions: Mapping[str, Direction]
-    clip: Clip
+    clip: PortraitEncoder
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def measure(
     return figures
 
 
-def measure_clip(clip: Clip, *, count: int, seed: int) -> Figures:
+def measure_clip(clip: PortraitEncoder, *, count: int, seed: int) -> Figures:
     """Zero-shot accuracy over yes/no traits, how well a linear probe reads graded ones, and retrieval among 100 captions.
 
     `count` portraits are measured; the probe is fitted on three times as many others.
@@ -289,7 +289,7 @@ def measure_inverter(
     }
 
 
-def measure_speed(generator: Generator, inverter: Inverter, clip: Clip, *, count: int) -> Figures:
+def measure_speed(generator: Generator, inverter: Inverter, clip: PortraitEncoder, *, count: int) -> Figures:
     """Portraits drawn, generated, embedded and inverted per second here and now."""
     z = torch.randn(count, traits.LATENT_SIZE, generator=torch.Generator().manual_seed(1))
     people = traits.from_latents(z)

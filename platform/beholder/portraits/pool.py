@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from beholder.editing.pixels import to_rgb
-from beholder.portraits import drawing, traits
+from beholder.portraits import renderer, traits
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def open_pool(folder: Path, config: PoolConfig, *, progress: Callable[[int, int]
         pixels = np.lib.format.open_memmap(path, mode="r+" if done else "w+", dtype=np.uint8, shape=shape)
         for start in range(done, config.count, 500):
             stop = min(start + 500, config.count)
-            pixels[start:stop] = drawing.draw(values[start:stop], config.size)
+            pixels[start:stop] = renderer.draw(values[start:stop], config.size)
             pixels.flush()
             mark.write_text(str(stop))
             progress(stop, config.count)

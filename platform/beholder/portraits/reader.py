@@ -1,15 +1,21 @@
 """The reader: portrait -> traits, trained on drawings only, to judge what others make of them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from beholder import weights
 from beholder.editing.inversion import Trunk
+from beholder.editing.pixels import to_rgb
 from beholder.portraits import traits
 from beholder.portraits.pool import Pool
-from beholder.portraits.training import Progress, cosine, rows, silent, train
+from beholder.portraits.training_loop import Progress, cosine, rows, silent, train
+
+READER = "portraits-reader"
 
 
 class Reader(nn.Module):
@@ -63,3 +69,26 @@ def train_reader(pool: Pool, config: ReaderTraining, *, checkpoint: Path | None 
         progress=progress,
     )
     return reader.eval().requires_grad_(False)
+
+
+def load_reader(path: Path | None = None) -> Reader:
+    """Return the reader of a file, or the one that ships. Raises WeightsError for a file that is none."""
+    tensors, sizes = weights.read(path or weights.shipped(READER))
+    network = Reader(sizes["resolution"])
+    network.load_state_dict(tensors)
+    return network.eval().requires_grad_(False)
+
+
+_AT_ONCE = 32
+
+
+def reading() -> Callable[[np.ndarray], np.ndarray]:
+    """A function of pictures, uint8 RGB [N, 128, 128, 3] -> traits about 0..1, float32 [N, T] in the order of TRAITS."""
+    reader = load_reader()
+
+    @torch.no_grad()
+    def read(pixels: np.ndarray) -> np.ndarray:
+        parts = [reader(to_rgb(pixels[at : at + _AT_ONCE])).numpy() for at in range(0, len(pixels), _AT_ONCE)]
+        return np.concatenate(parts)
+
+    return read

@@ -7,7 +7,7 @@ import pandas as pd
 
 from beholder import images
 from beholder.portraits import raters, traits
-from beholder.portraits.drawing import draw
+from beholder.portraits.renderer import draw
 
 
 @dataclass(frozen=True)

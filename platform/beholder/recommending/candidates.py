@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from beholder.config import setting
-from beholder.editing.directions.edit import check
+from beholder.editing.directions.edit_text import check
 from beholder.editing.editor import Slider
 from beholder.errors import ConfigError, EditError
 

@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 
 from beholder.editing.editor import Edit, Editor
-from beholder.recommending import exact
+from beholder.recommending import edit_features
 from beholder.recommending.candidates import Candidates
-from beholder.recommending.choices.question import Choice
-from beholder.recommending.exact import Embedder
-from beholder.recommending.options import Event, Options
-from beholder.recommending.sight import Look, Perceiver, Sight
+from beholder.recommending.edit_features import EditableImage, EditFeatures, Embedder, EmbeddingPredictor
+from beholder.recommending.edit_set import Comparison, EditSet
+from beholder.recommending.store.question import Choice
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,36 +21,36 @@ class View:
     image_id: str
     latent: Any
     picture: np.ndarray
-    options: Options
+    options: EditSet
 
     @property
-    def face(self) -> Look:
+    def face(self) -> EditableImage:
         """What a perception needs of it."""
-        return Look(self.image_id, self.latent, self.options.original)
+        return EditableImage(self.image_id, self.latent, self.options.original)
 
 
 class Studio:
     """An editor, an encoder, a perception of the two, and the edits to choose among."""
 
-    def __init__(self, editor: Editor[Any], encoder: Embedder, perception: Perceiver, candidates: Candidates) -> None:
+    def __init__(self, editor: Editor[Any], encoder: Embedder, perception: EmbeddingPredictor, candidates: Candidates) -> None:
         self.editor, self.encoder, self.perception, self.candidates = editor, encoder, perception, candidates
-        self.sight = Sight(perception, candidates)
+        self.sight = EditFeatures(perception, candidates)
 
     def look(self, image_id: str, latent: Any) -> View:
         """Draw an image as it is and perceive it under every candidate; this is done once for an image, whoever is asked."""
-        drawn = exact.draw(self.editor, self.encoder, latent, [{}])
-        options = self.sight.options(Look(image_id, latent, drawn.embeddings[0]))
+        drawn = edit_features.draw(self.editor, self.encoder, latent, [{}])
+        options = self.sight.options(EditableImage(image_id, latent, drawn.embeddings[0]))
         return View(image_id, latent, drawn.images[0], options)
 
     def draw(self, view: View, edits: Sequence[Edit]) -> np.ndarray:
         """Pictures of an image under edits, uint8 RGB [N, R, R, 3]."""
         return self.editor.edit(view.latent, edits)
 
-    def event(self, choice: Choice, view: View) -> Event:
+    def event(self, choice: Choice, view: View) -> Comparison:
         """A choice about an image as rankers learn from it. Raises EditError for a direction that the perception never learned."""
         return self.sight.event(choice, view.face)
 
-    def events(self, choices: Sequence[Choice], see: Callable[[str], View]) -> tuple[list[Event], int]:
+    def events(self, choices: Sequence[Choice], see: Callable[[str], View]) -> tuple[list[Comparison], int]:
         """Choices as rankers learn from them, in the order given, and how many of them can't be understood here.
 
         see: image_id -> how this studio sees the image; EditError where it is another generator's or gone.

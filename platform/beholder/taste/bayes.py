@@ -15,17 +15,17 @@ import numpy as np
 
 from beholder.config import setting
 from beholder.errors import ConfigError
-from beholder.taste import features, population, scores
-from beholder.taste.contract import About, Belief, fitting
-from beholder.taste.evidence import Evidence
-from beholder.taste.features import Features
+from beholder.taste import person_features, population, rating_scale
+from beholder.taste.contract import Normal, TasteInfo, fitting
+from beholder.taste.dataset import JudgementDataset
 from beholder.taste.gaussian import Gaussian, Observations, laplace
+from beholder.taste.person_features import PersonFeatures
 from beholder.taste.population import PopulationConfig
-from beholder.taste.scores import Scores
+from beholder.taste.rating_scale import RatingScale
 
 
 @dataclass(frozen=True)
-class BayesConfig:
+class BayesTasteConfig:
     """Lists are tried, and held-out judgements choose among all their combinations."""
 
     components: list[int] = setting([32, 64], "principal directions of the embeddings that people may weigh in their own way")
@@ -49,13 +49,13 @@ class BayesConfig:
 
 
 @dataclass(frozen=True)
-class Prior:
+class PopulationPrior:
     """What is believed of somebody on one attribute before they said anything: features, covariance [F, F], power, scale.
 
     scale: what utilities are multiplied by so that held-out choices have the odds they should.
     """
 
-    features: Features
+    features: PersonFeatures
     covariance: np.ndarray
     temper: float
     scale: float
@@ -65,10 +65,12 @@ class Prior:
         return Gaussian(np.zeros(self.features.width), self.covariance)
 
 
-class Bayes:
+class BayesTaste:
     """Signs the contract of tastes, and learns on: `beliefs[attribute][user_id]` are its posteriors."""
 
-    def __init__(self, about: About, priors: Sequence[Prior], beliefs: Sequence[dict[str, Gaussian]], chosen: list[dict]):
+    def __init__(
+        self, about: TasteInfo, priors: Sequence[PopulationPrior], beliefs: Sequence[dict[str, Gaussian]], chosen: list[dict]
+    ):
         self.about = about
         self.priors = list(priors)
         self.beliefs = [dict(each) for each in beliefs]
@@ -84,7 +86,7 @@ class Bayes:
             return np.zeros((0, len(items)), np.float32)
         return (prior.scale * prior.features.utilities(vectors, own)).astype(np.float32)
 
-    def differences(self, left: np.ndarray, right: np.ndarray, user_id: str, attribute: str) -> Belief:
+    def differences(self, left: np.ndarray, right: np.ndarray, user_id: str, attribute: str) -> Normal:
         """u(left) - u(right) with its variance."""
         prior = self.priors[self.about.attribute(attribute)]
         width = len(prior.features.centre)
@@ -92,7 +94,7 @@ class Bayes:
         deltas = prior.features.of(left) - prior.features.of(right)
         mean, variance = self.belief(user_id, attribute).look(deltas)
         mean = mean + prior.features.shared(left) - prior.features.shared(right)
-        return Belief((prior.scale * mean).astype(np.float32), (prior.scale**2 * variance).astype(np.float32))
+        return Normal((prior.scale * mean).astype(np.float32), (prior.scale**2 * variance).astype(np.float32))
 
     def belief(self, user_id: str, attribute: str) -> Gaussian:
         """What is believed of a person's own weights; of somebody unknown, the prior."""
@@ -110,10 +112,10 @@ class Bayes:
             prior.scale * (one - other), choice, offset=prior.scale * (base - past), temper=prior.temper
         )
 
-    def learn(self, evidence: Evidence, items: np.ndarray) -> "Bayes":
+    def learn(self, evidence: JudgementDataset, items: np.ndarray) -> "BayesTaste":
         """A taste that also knows the people of `evidence`, from the prior and what they said there; nobody else changes."""
         vectors = fitting(items, None).astype(np.float64)
-        standard = scores.standardise(evidence)
+        standard = rating_scale.standardise(evidence)
         beliefs = [dict(each) for each in self.beliefs]
         for row, name in enumerate(self.about.attributes):
             if name not in evidence.attributes:
@@ -126,7 +128,7 @@ class Bayes:
                 seen = _residual(mine, prior, vectors, standard)
                 beliefs[row][told.people[person]] = laplace(prior.blank(), precision, seen, temper=prior.temper)
         known = dict.fromkeys([*self.about.people, *evidence.people])
-        return Bayes(replace(self.about, people=tuple(known)), self.priors, beliefs, self.chosen)
+        return BayesTaste(replace(self.about, people=tuple(known)), self.priors, beliefs, self.chosen)
 
     def tensors(self) -> Mapping[str, np.ndarray]:
         """Features, covariance and every belief (covariances as the lower triangle), by attribute."""
@@ -153,23 +155,30 @@ class Bayes:
 
 
 def fit(
-    train: Evidence, held_out: Evidence, items: np.ndarray, config: BayesConfig, *, encoder_id: str, seed: int, progress: Any
-) -> Bayes:
+    train: JudgementDataset,
+    held_out: JudgementDataset,
+    items: np.ndarray,
+    config: BayesTasteConfig,
+    *,
+    encoder_id: str,
+    seed: int,
+    progress: Any,
+) -> BayesTaste:
     """Fit prior and posteriors to `train`; `held_out` chooses among the settings of `config` and sets the scale."""
     everybody = population.fit(
         train, held_out, items, config.population, encoder_id=encoder_id, seed=seed, progress=lambda *_: None
     )
     vectors = items.astype(np.float64)
-    standard = scores.standardise(train)
+    standard = rating_scale.standardise(train)
     grid = list(itertools.product(config.components, config.ranks, config.spreads, config.tempers))
     steps = len(grid) * len(train.attributes)
     priors, beliefs, chosen = [], [], []
     for row in range(len(train.attributes)):
         told, tests = train.on(row), population.trials(held_out.on(row), seed=seed)
         weights = _in_train_scale(everybody.weights[row], everybody.centre, told, vectors, standard)
-        best: tuple[float, Prior, dict[str, Gaussian], dict] | None = None
+        best: tuple[float, PopulationPrior, dict[str, Gaussian], dict] | None = None
         for number, (components, rank, spread, temper) in enumerate(grid):
-            shape = features.find(vectors, components=components, centre=everybody.centre, weights=weights)
+            shape = person_features.find(vectors, components=components, centre=everybody.centre, weights=weights)
             prior, found = _learn(told, shape, vectors, standard, config, rank=rank, spread=spread, temper=temper)
             loss, scale = _judge(prior, found, vectors, tests, train.people)
             progress(row * len(grid) + number + 1, steps, {"held-out log-loss": loss})
@@ -180,21 +189,21 @@ def fit(
         priors.append(best[1])
         beliefs.append(best[2])
         chosen.append(best[3])
-    return Bayes(About("bayes", encoder_id, train.attributes, train.people), priors, beliefs, chosen)
+    return BayesTaste(TasteInfo("bayes", encoder_id, train.attributes, train.people), priors, beliefs, chosen)
 
 
-def load(about: About, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> Bayes:
+def load(about: TasteInfo, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> BayesTaste:
     """Rebuild it from its tensors."""
     priors, beliefs = [], []
     for row in range(len(about.attributes)):
         own = {name.partition(".")[2]: value for name, value in tensors.items() if name.startswith(f"{row}.")}
-        shape = Features.of_tensors(own)
+        shape = PersonFeatures.of_tensors(own)
         covariance = _whole(own["covariance"], shape.width)
-        priors.append(Prior(shape, covariance, settings["tempers"][row], settings["scales"][row]))
+        priors.append(PopulationPrior(shape, covariance, settings["tempers"][row], settings["scales"][row]))
         people = [user_id for user_id, known in zip(about.people, own["known"], strict=True) if known]
         rows = zip(people, own["means"], own["covariances"], strict=True)
         beliefs.append({user_id: Gaussian(mean, _whole(lower, shape.width)) for user_id, mean, lower in rows})
-    return Bayes(about, priors, beliefs, list(settings["chosen"]))
+    return BayesTaste(about, priors, beliefs, list(settings["chosen"]))
 
 
 def without(tensors: Mapping[str, np.ndarray], row: int) -> dict[str, np.ndarray]:
@@ -211,27 +220,27 @@ def without(tensors: Mapping[str, np.ndarray], row: int) -> dict[str, np.ndarray
 
 
 def _learn(
-    told: Evidence,
-    shape: Features,
+    told: JudgementDataset,
+    shape: PersonFeatures,
     vectors: np.ndarray,
-    standard: Scores,
-    config: BayesConfig,
+    standard: RatingScale,
+    config: BayesTasteConfig,
     *,
     rank: int,
     spread: float,
     temper: float,
-) -> tuple[Prior, dict[str, Gaussian]]:
+) -> tuple[PopulationPrior, dict[str, Gaussian]]:
     """Expectation maximisation on one attribute: the covariance over people, each person's noise and posterior."""
-    unit = scores.LOGITS**2
+    unit = rating_scale.LOGITS**2
     start = np.diag(np.r_[np.full(shape.width - 2, spread * unit), 0.3 * unit, config.trend * shape.spread**2])
-    prior = Prior(shape, start, temper, 1.0)
+    prior = PopulationPrior(shape, start, temper, 1.0)
     whiten = np.sqrt(np.diag(start))
     people = [int(person) for person in np.flatnonzero(told.counts())]
     seen = {}
     for person in people:
         mine = told.by(np.arange(len(told.people)) == person)
         seen[person] = _residual(mine, prior, vectors, standard)
-    noises = dict.fromkeys(people, scores.NOISE)
+    noises = dict.fromkeys(people, rating_scale.NOISE)
     found: dict[int, Gaussian] = {}
     for _ in range(config.iterations):
         precision = np.linalg.inv(prior.covariance)
@@ -260,13 +269,13 @@ def _low_rank(covariance: np.ndarray, whiten: np.ndarray, rank: int) -> np.ndarr
 def _noise(belief: Gaussian, seen: Observations, *, worth: float = 5.0) -> float:
     """The variance of a person's standardised scores around their utility, shrunk to what is usual."""
     if not len(seen.values):
-        return scores.NOISE
+        return rating_scale.NOISE
     mean, variance = belief.look(seen.readings)
-    errors = ((seen.values - mean) ** 2 + variance).sum() / scores.LOGITS**2
-    return float((errors + worth * scores.NOISE) / (len(seen.values) + worth))
+    errors = ((seen.values - mean) ** 2 + variance).sum() / rating_scale.LOGITS**2
+    return float((errors + worth * rating_scale.NOISE) / (len(seen.values) + worth))
 
 
-def _residual(mine: Evidence, prior: Prior, vectors: np.ndarray, standard: Scores) -> Observations:
+def _residual(mine: JudgementDataset, prior: PopulationPrior, vectors: np.ndarray, standard: RatingScale) -> Observations:
     """One person's evidence as observations of their own weights: what the population leaves unsaid."""
     images = np.unique(np.concatenate([mine.ratings.image, mine.comparisons.left, mine.comparisons.right]))
     at = np.searchsorted(images, mine.ratings.image)
@@ -275,15 +284,17 @@ def _residual(mine: Evidence, prior: Prior, vectors: np.ndarray, standard: Score
     ratings, comparisons = mine.ratings, mine.comparisons
     return Observations(
         own[at],
-        scores.LOGITS * standard.of(ratings) - shared[at],
-        np.full(len(ratings), 1 / (scores.LOGITS**2 * scores.NOISE)),
+        rating_scale.LOGITS * standard.of(ratings) - shared[at],
+        np.full(len(ratings), 1 / (rating_scale.LOGITS**2 * rating_scale.NOISE)),
         own[left] - own[right],
         comparisons.choice.astype(np.float64),
         shared[left] - shared[right],
     )
 
 
-def _in_train_scale(weights: np.ndarray, centre: np.ndarray, told: Evidence, vectors: np.ndarray, standard: Scores) -> np.ndarray:
+def _in_train_scale(
+    weights: np.ndarray, centre: np.ndarray, told: JudgementDataset, vectors: np.ndarray, standard: RatingScale
+) -> np.ndarray:
     """The population's weights stretched to fit what was said in training best; held-out judgements set the scale afterwards."""
     seen = population.observe(told, ((vectors - centre) @ weights.astype(np.float64))[:, None], standard)
     one = Gaussian(np.ones(1), np.full((1, 1), 100.0))
@@ -291,7 +302,7 @@ def _in_train_scale(weights: np.ndarray, centre: np.ndarray, told: Evidence, vec
 
 
 def _judge(
-    prior: Prior, found: dict[str, Gaussian], vectors: np.ndarray, tests: tuple[np.ndarray, ...], people: Sequence[str]
+    prior: PopulationPrior, found: dict[str, Gaussian], vectors: np.ndarray, tests: tuple[np.ndarray, ...], people: Sequence[str]
 ) -> tuple[float, float]:
     """Held-out log-loss at the best scale, and that scale."""
     person, left, right, choice = tests

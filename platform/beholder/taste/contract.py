@@ -16,7 +16,7 @@ Items = Literal["embeddings", "pixels"]
 
 
 @dataclass(frozen=True)
-class About:
+class TasteInfo:
     """What a taste is for.
 
     kind: "bayes", "mlp", ... encoder_id: the encoder whose embeddings (or whose pixels) it takes. takes: what items are.
@@ -34,7 +34,7 @@ class About:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
 
     @classmethod
-    def of(cls, said: Mapping[str, Any]) -> "About":
+    def of(cls, said: Mapping[str, Any]) -> "TasteInfo":
         """From what `said` gave. Raises KeyError or TypeError for anything else."""
         return cls(said["kind"], said["encoder_id"], tuple(said["attributes"]), tuple(said["people"]), said["takes"])
 
@@ -51,7 +51,7 @@ class About:
 
 
 @dataclass(frozen=True)
-class Belief:
+class Normal:
     """What is believed of N numbers: mean and variance, float32 [N] each."""
 
     mean: np.ndarray
@@ -69,7 +69,7 @@ class Taste(Protocol):
     """
 
     @property
-    def about(self) -> About:
+    def about(self) -> TasteInfo:
         """What it is for."""
 
     def utilities(self, items: np.ndarray, user_ids: Sequence[str], attribute: str) -> np.ndarray:
@@ -79,7 +79,7 @@ class Taste(Protocol):
         don't fit.
         """
 
-    def differences(self, left: np.ndarray, right: np.ndarray, user_id: str, attribute: str) -> Belief:
+    def differences(self, left: np.ndarray, right: np.ndarray, user_id: str, attribute: str) -> Normal:
         """u(left) - u(right) for N pairs; the variance is 0 where the taste does not know it."""
 
     def tensors(self) -> Mapping[str, np.ndarray]:

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from beholder.taste.evidence import Evidence
+from beholder.taste.dataset import JudgementDataset
 
 _NARROWEST = 1e-3  # the least distance between two cuts, and twice the least band: keeps every probability above 0
 
 
 @dataclass(frozen=True)
-class Batch:
+class JudgementBatch:
     """Some judgements as int64 tensors of numbers: R ratings (level: the rank of the score, 0..L-1) and C comparisons (choice
     float32: 1 left, 0 right, 0.5 a tie)."""
 
@@ -36,10 +36,10 @@ class Batch:
         return len(self.level) + len(self.choice)
 
 
-class Judgements:
+class JudgementTensors:
     """Evidence as tensors on a device; `take` gives some of it: rows 0..R-1 are the ratings, the comparisons follow."""
 
-    def __init__(self, evidence: Evidence, *, levels: np.ndarray, device: str = "cpu"):
+    def __init__(self, evidence: JudgementDataset, *, levels: np.ndarray, device: str = "cpu"):
         """levels: the scale, `scale(...)` of the training ratings."""
         rated, compared = evidence.ratings, evidence.comparisons
         level = np.searchsorted(levels, rated.score)
@@ -56,11 +56,11 @@ class Judgements:
     def __len__(self) -> int:
         return len(self._ratings[0]) + len(self._comparisons[0])
 
-    def take(self, rows: np.ndarray) -> Batch:
+    def take(self, rows: np.ndarray) -> JudgementBatch:
         """The judgements of these row numbers, int64 [B]."""
         at = torch.as_tensor(rows, device=self._device)
         rated, compared = at[at < len(self._ratings[0])], at[at >= len(self._ratings[0])] - len(self._ratings[0])
-        return Batch(*(column[rated] for column in self._ratings), *(column[compared] for column in self._comparisons))
+        return JudgementBatch(*(column[rated] for column in self._ratings), *(column[compared] for column in self._comparisons))
 
 
 def scale(scores: np.ndarray) -> np.ndarray:
@@ -72,7 +72,7 @@ class Likelihood(nn.Module):
     """The parameters that turn utilities into probabilities: a band per attribute, cuts per attribute, a shift and a stretch of the
     cuts per person and attribute."""
 
-    def __init__(self, evidence: Evidence, levels: np.ndarray):
+    def __init__(self, evidence: JudgementDataset, levels: np.ndarray):
         """evidence: the training judgements; cuts begin where a population of constant utility would put them."""
         super().__init__()
         people, attributes = len(evidence.people), len(evidence.attributes)
@@ -131,7 +131,7 @@ class Objective(nn.Module):
         super().__init__()
         self.network, self.likelihood, self.person_dropout = network, likelihood, person_dropout
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: JudgementBatch) -> Tensor:
         rated_by, compared_by = self._drop(batch.rated_by), self._drop(batch.compared_by)
         utility = self.network(
             torch.cat([batch.image, batch.left, batch.right]),
@@ -155,7 +155,7 @@ def _between(low: Tensor, high: Tensor) -> Tensor:
     return functional.logsigmoid(high) + functional.logsigmoid(-low) + torch.log(-torch.expm1(low - high))
 
 
-def _marginal_cuts(evidence: Evidence, levels: np.ndarray) -> np.ndarray:
+def _marginal_cuts(evidence: JudgementDataset, levels: np.ndarray) -> np.ndarray:
     """The logits of how often each attribute's ratings lie below each level but the first, float64 [A, L - 1], increasing."""
     rated = evidence.ratings
     counts = np.full((len(evidence.attributes), len(levels)), 0.5)

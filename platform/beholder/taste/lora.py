@@ -18,14 +18,14 @@ from torch import Tensor, nn
 from beholder.config import setting
 from beholder.encoder import Encoder, EncoderConfig
 from beholder.errors import ConfigError, EmbeddingError, TasteError, nearest
-from beholder.taste.contract import About, Belief
-from beholder.taste.evidence import Evidence
-from beholder.taste.fit import Driver, FitConfig, Task
-from beholder.taste.fit import fit as run_fit
-from beholder.taste.held_out import HeldOut, ratings_as_pairs
-from beholder.taste.likelihood import Batch, Judgements, Likelihood, Objective, scale
-from beholder.taste.tower import Tower
-from beholder.taste.wording import Hearing, Wording, bare
+from beholder.taste.clip_text import PersonTextEncoder, PromptTemplates, bare
+from beholder.taste.clip_vision import VisionTransformer
+from beholder.taste.contract import Normal, TasteInfo
+from beholder.taste.dataset import JudgementDataset
+from beholder.taste.likelihood import JudgementBatch, JudgementTensors, Likelihood, Objective, scale
+from beholder.taste.training import FitTask, TrainingConfig, TrainingHooks
+from beholder.taste.training import fit as run_fit
+from beholder.taste.validation import HeldOut, ratings_as_pairs
 
 TARGETS = {"mlp": ["c_fc", "c_proj"], "attention": ["q", "k", "v", "out"]}
 PERSONS = ("image", "text", "both", "none")
@@ -57,7 +57,7 @@ class LoraConfig:
     ratings_as: str = setting("cuts", "cuts: an ordered logit with each person's own cuts; pairs: the comparisons that they imply")
     pairs: int = setting(200, "with ratings_as=pairs: pairs of a person and attribute, at most")
     cache_mib: int = setting(2048, "what the frozen blocks made of the images is kept up to this size, else made again each time")
-    fit: FitConfig = setting(FitConfig(epochs=10, batch=128, learning_rate=1e-3, patience=3), "the training loop")
+    fit: TrainingConfig = setting(TrainingConfig(epochs=10, batch=128, learning_rate=1e-3, patience=3), "the training loop")
 
     def __post_init__(self) -> None:
         for name, known in (("person", list(PERSONS)), ("ratings_as", ["cuts", "pairs"])):
@@ -83,7 +83,7 @@ class LoraConfig:
             raise ConfigError(f"templates must be texts with one {{}} each, got {self.templates}")
 
 
-class Tokens(nn.Module):
+class PersonTokens(nn.Module):
     """A token for each person: shared + own. Nobody in particular (-1) has the mean one."""
 
     def __init__(self, people: int, width: int):
@@ -96,19 +96,23 @@ class Tokens(nn.Module):
         return self.shared + own
 
 
-class Network(nn.Module):
+class LoraNetwork(nn.Module):
     """Everything that is fitted around the frozen CLIP."""
 
     def __init__(self, encoder: Encoder, config: LoraConfig, *, people: int, attributes: Sequence[str]):
         super().__init__()
         name = encoder.config.name
-        self.tower = Tower(encoder.model.visual, blocks=config.blocks, name=name)
+        self.tower = VisionTransformer(encoder.model.visual, blocks=config.blocks, name=name)
         _adapt(self.tower.blocks, config)
-        self.tokens = Tokens(people, self.tower.width) if config.person in ("image", "both") else None
-        self.hearing = Hearing(encoder.model, name=name) if config.person in ("text", "both") else None
-        self.said = Tokens(people, self.hearing.width) if self.hearing is not None else None
+        self.tokens = PersonTokens(people, self.tower.width) if config.person in ("image", "both") else None
+        self.hearing = PersonTextEncoder(encoder.model, name=name) if config.person in ("text", "both") else None
+        self.said = PersonTokens(people, self.hearing.width) if self.hearing is not None else None
         self.scales = nn.Parameter(torch.zeros(len(attributes))) if config.scales else None
-        self.wording, self.temperature, self._neutral = Wording(encoder, config.templates), config.temperature, config.neutral
+        self.wording, self.temperature, self._neutral = (
+            PromptTemplates(encoder, config.templates),
+            config.temperature,
+            config.neutral,
+        )
         self.to(encoder.device)
         self._device = encoder.device
 
@@ -117,16 +121,16 @@ class Network(nn.Module):
         found: Tensor = self.tower(tokens, None if self.tokens is None else self.tokens(person))
         return found
 
-    def heard(self, texts: Sequence[str]) -> "Heard":
+    def heard(self, texts: Sequence[str]) -> "TextTargets":
         """Texts, ready to be compared with what is seen."""
         if self.hearing is not None and self.said is not None:
             neutral = None if self._neutral is None else self.wording.spoken([self._neutral])
-            return Heard(self.wording.spoken(texts), neutral, self.hearing, self.said)
+            return TextTargets(self.wording.spoken(texts), neutral, self.hearing, self.said)
         found = self.wording.texts(texts)
         if self._neutral is not None:
             found = found - self.wording.texts([self._neutral])
             found /= np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-6)
-        return Heard(torch.as_tensor(found, dtype=torch.float32, device=self._device))
+        return TextTargets(torch.as_tensor(found, dtype=torch.float32, device=self._device))
 
     def factor(self, attribute: Tensor | None = None) -> Tensor | float:
         """What cosines are multiplied by, [N] for attributes [N]; without any, for a question: the attributes' mean."""
@@ -140,13 +144,13 @@ class Network(nn.Module):
 
 
 @dataclass(frozen=True)
-class Heard:
+class TextTargets:
     """Texts as embeddings [A, D], the same for everybody; or, with a person's token in them, as token numbers [A, K, L]."""
 
     texts: Tensor
     neutral: Tensor | None = None
-    hearing: Hearing | None = None
-    said: Tokens | None = None
+    hearing: PersonTextEncoder | None = None
+    said: PersonTokens | None = None
 
     def __call__(self, person: Tensor, text: Tensor) -> Tensor:
         """Text number `text` as each person hears it, unit embeddings [N, D]; int64 [N] each."""
@@ -164,7 +168,7 @@ class Heard:
 class _Shown(nn.Module):
     """The network on images by number: utilities less a constant for each attribute, so that they begin around 0."""
 
-    def __init__(self, network: Network, heard: Heard, tokens: Callable[[Tensor], Tensor]):
+    def __init__(self, network: LoraNetwork, heard: TextTargets, tokens: Callable[[Tensor], Tensor]):
         super().__init__()
         self.inner, self._heard, self._tokens = network, heard, tokens
         self._offset: Tensor | None = None
@@ -193,7 +197,7 @@ class _Shown(nn.Module):
 class Lora:
     """A fitted taste that looks at pixels and takes any words for an attribute."""
 
-    def __init__(self, about: About, network: Network, *, config: LoraConfig, encoder: Encoder, slopes: np.ndarray):
+    def __init__(self, about: TasteInfo, network: LoraNetwork, *, config: LoraConfig, encoder: Encoder, slopes: np.ndarray):
         """slopes: float32 [A], what turns the network's utilities into logits."""
         self.about, self.config, self._slopes = about, config, slopes.astype(np.float32)
         self._network, self._encoder = network.eval().requires_grad_(False), encoder
@@ -223,10 +227,10 @@ class Lora:
                     found[:, part] = self._batch(items[once[part]], who, texts)
         return found[person_at][:, image_at] * np.float32(slope)
 
-    def differences(self, left: np.ndarray, right: np.ndarray, user_id: str, attribute: str) -> Belief:
+    def differences(self, left: np.ndarray, right: np.ndarray, user_id: str, attribute: str) -> Normal:
         found = self.utilities(np.concatenate([left, right]), [user_id], attribute)[0]
         mean = found[: len(left)] - found[len(left) :]
-        return Belief(mean, np.zeros_like(mean))
+        return Normal(mean, np.zeros_like(mean))
 
     def tensors(self) -> Mapping[str, np.ndarray]:
         """Adapters, tokens, scales; nothing of the base."""
@@ -275,15 +279,15 @@ class Lora:
 
 
 def fit(
-    train: Evidence,
-    held_out: Evidence,
+    train: JudgementDataset,
+    held_out: JudgementDataset,
     items: np.ndarray,
     config: LoraConfig,
     *,
     encoder_id: str,
     seed: int = 0,
     progress: Callable[[int, int, dict[str, float]], None] = lambda step, steps, figures: None,
-    driver: Driver | None = None,
+    driver: TrainingHooks | None = None,
 ) -> Lora:
     """Fit to `train`; `held_out` stops it and sets the scale.
 
@@ -299,28 +303,28 @@ def fit(
     encoder = Encoder.load(dataclasses.replace(config.encoder, device=config.fit.place()))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = Network(encoder, config, people=len(train.people), attributes=train.attributes)
+        network = LoraNetwork(encoder, config, people=len(train.people), attributes=train.attributes)
     judged = HeldOut.of(held_out)
     task, shown = _task(train, judged, items, network, encoder, config, seed=seed)
-    run_fit(task, config.fit, seed=seed, name="lora", driver=_telling(driver or Driver(), progress, config))
+    run_fit(task, config.fit, seed=seed, name="lora", driver=_telling(driver or TrainingHooks(), progress, config))
     slopes = judged.slopes(judged.differences(_asker(shown, encoder.device)))
-    about = About("lora", encoder_id, train.attributes, train.people, "pixels")
+    about = TasteInfo("lora", encoder_id, train.attributes, train.people, "pixels")
     return Lora(about, network, config=config, encoder=encoder, slopes=slopes)
 
 
-def load(about: About, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> Lora:
+def load(about: TasteInfo, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> Lora:
     """Rebuild what `tensors()` and `settings()` gave, on the base weights of the encoder in the settings.
 
     Raises TasteError where these are not the encoder it was fitted with, or tensors and settings don't fit each other.
     """
     try:
-        parts = {"encoder": EncoderConfig(**settings["encoder"]), "fit": FitConfig(**settings["fit"])}
+        parts = {"encoder": EncoderConfig(**settings["encoder"]), "fit": TrainingConfig(**settings["fit"])}
         config = LoraConfig(**{**settings, **parts})
     except (TypeError, KeyError) as error:
         raise TasteError(f"the settings of this lora taste can't be read: {str(error).splitlines()[0]}") from None
     _check_encoder(config, about.encoder_id)
     encoder = Encoder.load(config.encoder)
-    network = Network(encoder, config, people=len(about.people), attributes=about.attributes)
+    network = LoraNetwork(encoder, config, people=len(about.people), attributes=about.attributes)
     own = {name: torch.tensor(np.asarray(value)) for name, value in tensors.items() if name != "slope"}
     wanted = network.fitted()
     if own.keys() != wanted.keys() or "slope" not in tensors:
@@ -367,8 +371,15 @@ def _check_encoder(config: LoraConfig, encoder_id: str) -> None:
 
 
 def _task(
-    train: Evidence, judged: HeldOut, items: np.ndarray, network: Network, encoder: Encoder, config: LoraConfig, *, seed: int
-) -> tuple[Task, _Shown]:
+    train: JudgementDataset,
+    judged: HeldOut,
+    items: np.ndarray,
+    network: LoraNetwork,
+    encoder: Encoder,
+    config: LoraConfig,
+    *,
+    seed: int,
+) -> tuple[FitTask, _Shown]:
     """What the training loop is given. An example is a sitting: what one person said of one image, or of one pair, on any
     attribute, so that it is looked at once."""
     if config.ratings_as == "pairs":
@@ -376,7 +387,7 @@ def _task(
     levels = scale(train.ratings.score)
     heard = network.heard([_said(name, config) for name in train.attributes])
     shown = _Shown(network, heard, _tokens(network, encoder, items, config))
-    judgements = Judgements(train, levels=levels, device=encoder.device)
+    judgements = JudgementTensors(train, levels=levels, device=encoder.device)
     sittings = _sittings(train)
     some = np.random.default_rng(seed).permutation(_looked_at(train))[:64]
     shown.centre(some, len(train.attributes))
@@ -384,16 +395,16 @@ def _task(
     objective = Objective(shown, likelihood, person_dropout=config.person_dropout).to(encoder.device)
     ask = _asker(shown, encoder.device)
 
-    def take(rows: np.ndarray) -> Batch:
+    def take(rows: np.ndarray) -> JudgementBatch:
         return judgements.take(np.concatenate([sittings[row] for row in rows]))
 
     def judge() -> float:
         return judged.loss(judged.differences(ask))
 
-    return Task(objective, len(sittings), take, judge if len(judged) else None, _groups(objective, config)), shown
+    return FitTask(objective, len(sittings), take, judge if len(judged) else None, _groups(objective, config)), shown
 
 
-def _tokens(network: Network, encoder: Encoder, items: np.ndarray, config: LoraConfig) -> Callable[[Tensor], Tensor]:
+def _tokens(network: LoraNetwork, encoder: Encoder, items: np.ndarray, config: LoraConfig) -> Callable[[Tensor], Tensor]:
     """image numbers [N] -> what the frozen blocks make of them, [N, T, W]: kept if there is room for all."""
 
     def embed(rows: np.ndarray) -> Tensor:
@@ -408,12 +419,12 @@ def _tokens(network: Network, encoder: Encoder, items: np.ndarray, config: LoraC
     return lambda image: kept[image]
 
 
-def _looked_at(train: Evidence) -> np.ndarray:
+def _looked_at(train: JudgementDataset) -> np.ndarray:
     """Numbers of the images that anything was said of."""
     return np.unique(np.concatenate([train.ratings.image, train.comparisons.left, train.comparisons.right]))
 
 
-def _sittings(train: Evidence) -> list[np.ndarray]:
+def _sittings(train: JudgementDataset) -> list[np.ndarray]:
     """Row numbers of judgements (ratings, then comparisons), grouped by person and image or pair."""
     rated, compared = train.ratings, train.comparisons
     one = np.stack([rated.person, rated.image, np.full(len(rated), -1)], axis=1)
@@ -461,7 +472,7 @@ def _groups(objective: Objective, config: LoraConfig) -> list[dict[str, Any]]:
     return [group for group in groups if group["params"]]
 
 
-def _names(network: Network, config: LoraConfig) -> list[str]:
+def _names(network: LoraNetwork, config: LoraConfig) -> list[str]:
     """The names of what is learned, whether or not it is still being learned."""
     own = [name for name, _ in network.named_parameters() if ".lora_" in name or name.startswith(("tokens.", "said."))]
     return own + (["scales"] if config.scales else [])
@@ -480,10 +491,10 @@ def _distinct(items: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[bytes]]:
     return np.unique(at, return_index=True)[1], at, list(seen)
 
 
-def _telling(driver: Driver, progress: Callable[[int, int, dict[str, float]], None], config: LoraConfig) -> Driver:
+def _telling(driver: TrainingHooks, progress: Callable[[int, int, dict[str, float]], None], config: LoraConfig) -> TrainingHooks:
     """The driver, which also tells of its progress."""
 
-    def after(current: Driver, figures: dict[str, float]) -> None:
+    def after(current: TrainingHooks, figures: dict[str, float]) -> None:
         driver.after(current, figures)
         progress(int(figures["epoch"]), config.fit.epochs, figures)
 

@@ -17,12 +17,12 @@ from torch.nn import functional
 
 from beholder.config import setting
 from beholder.errors import ConfigError, EmbeddingError, TasteError, nearest
-from beholder.taste.contract import About, Belief, fitting
-from beholder.taste.evidence import Evidence
-from beholder.taste.fit import Driver, FitConfig, Task
-from beholder.taste.fit import fit as run_fit
-from beholder.taste.held_out import HeldOut, ratings_as_pairs
-from beholder.taste.likelihood import Judgements, Likelihood, Objective, scale
+from beholder.taste.contract import Normal, TasteInfo, fitting
+from beholder.taste.dataset import JudgementDataset
+from beholder.taste.likelihood import JudgementTensors, Likelihood, Objective, scale
+from beholder.taste.training import FitTask, TrainingConfig, TrainingHooks
+from beholder.taste.training import fit as run_fit
+from beholder.taste.validation import HeldOut, ratings_as_pairs
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": functional.relu,
@@ -49,7 +49,7 @@ class MlpConfig:
     ensemble: int = setting(1, "networks of different seeds whose utilities are averaged")
     ratings_as: str = setting("cuts", "cuts: an ordered logit with each person's own cuts; pairs: the comparisons that they imply")
     pairs: int = setting(500, "with ratings_as=pairs: pairs of a person and attribute, at most")
-    fit: FitConfig = setting(FitConfig(), "the training loop")
+    fit: TrainingConfig = setting(TrainingConfig(), "the training loop")
 
     def __post_init__(self) -> None:
         if any(width < 1 for width in self.widths):
@@ -103,7 +103,7 @@ class BatchNorm(nn.Module):
         return mean, variance
 
 
-class Network(nn.Module):
+class MlpNetwork(nn.Module):
     """embedding [N, D] + person [N] -> utilities of every attribute [N, A]."""
 
     def __init__(self, config: MlpConfig, *, dims: int, people: int, attributes: int):
@@ -139,7 +139,7 @@ class Network(nn.Module):
 class _Lookup(nn.Module):
     """The network on items by number."""
 
-    def __init__(self, network: Network, items: Tensor):
+    def __init__(self, network: MlpNetwork, items: Tensor):
         super().__init__()
         self.inner = network
         self._items = [items]  # in a list, so that it is no buffer: it is neither fitted nor kept
@@ -151,7 +151,7 @@ class _Lookup(nn.Module):
 class Mlp:
     """A fitted ensemble, on the CPU or wherever `to` put it."""
 
-    def __init__(self, about: About, networks: Sequence[Network], *, config: MlpConfig, tensors: Mapping[str, np.ndarray]):
+    def __init__(self, about: TasteInfo, networks: Sequence[MlpNetwork], *, config: MlpConfig, tensors: Mapping[str, np.ndarray]):
         """tensors: mean and spread of each dimension float32 [D], slope float32 [A], and whatever else was fitted."""
         self.about, self.config = about, config
         self._networks = [network.eval().requires_grad_(False) for network in networks]
@@ -172,10 +172,10 @@ class Mlp:
                 found[start : start + step] = torch.as_tensor(total).reshape(len(some), len(x)).numpy()
         return found * (self._tensors["slope"][column] / len(self._networks))
 
-    def differences(self, left: np.ndarray, right: np.ndarray, user_id: str, attribute: str) -> Belief:
+    def differences(self, left: np.ndarray, right: np.ndarray, user_id: str, attribute: str) -> Normal:
         found = self.utilities(np.concatenate([left, right]), [user_id], attribute)[0]
         mean = found[: len(left)] - found[len(left) :]
-        return Belief(mean, np.zeros_like(mean))
+        return Normal(mean, np.zeros_like(mean))
 
     def tensors(self) -> Mapping[str, np.ndarray]:
         return self._tensors | {
@@ -189,15 +189,15 @@ class Mlp:
 
 
 def fit(
-    train: Evidence,
-    held_out: Evidence,
+    train: JudgementDataset,
+    held_out: JudgementDataset,
     items: np.ndarray,
     config: MlpConfig,
     *,
     encoder_id: str,
     seed: int = 0,
     progress: Callable[[int, int, dict[str, float]], None] = lambda step, steps, figures: None,
-    driver: Driver | None = None,
+    driver: TrainingHooks | None = None,
 ) -> Mlp:
     """Fit to `train`; `held_out` stops it and sets the scale.
 
@@ -215,19 +215,19 @@ def fit(
     networks, differences = [], np.zeros(len(judged))
     for number in range(config.ensemble):
         task, network = prepare(train, judged, x, config, seed=seed * 1000 + number)
-        told = _telling(driver or Driver(), progress, number, config)
+        told = _telling(driver or TrainingHooks(), progress, number, config)
         run_fit(task, config.fit, seed=seed * 1000 + number, name=f"network {number}", driver=told)
         differences += judged.differences(_asker(network, x)) / config.ensemble
         networks.append(network.cpu())
-    about = About("mlp", encoder_id, train.attributes, train.people)
+    about = TasteInfo("mlp", encoder_id, train.attributes, train.people)
     slopes = judged.slopes(differences).astype(np.float32)
     return Mlp(about, networks, config=config, tensors={"mean": mean, "spread": spread, "slope": slopes})
 
 
-def load(about: About, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> Mlp:
+def load(about: TasteInfo, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> Mlp:
     """Rebuild what `tensors()` and `settings()` gave. Raises TasteError where they don't fit each other."""
     try:
-        config = MlpConfig(**{**settings, "fit": FitConfig(**settings["fit"])})
+        config = MlpConfig(**{**settings, "fit": TrainingConfig(**settings["fit"])})
         networks = []
         for number in range(config.ensemble):
             network = _network(config, dims=len(tensors["mean"]), about=about)
@@ -253,7 +253,7 @@ def without(tensors: Mapping[str, np.ndarray], row: int, settings: Mapping[str, 
     return found
 
 
-def prepare(train: Evidence, judged: HeldOut, x: Tensor, config: MlpConfig, *, seed: int) -> tuple[Task, Network]:
+def prepare(train: JudgementDataset, judged: HeldOut, x: Tensor, config: MlpConfig, *, seed: int) -> tuple[FitTask, MlpNetwork]:
     """One network's task for the training loop, and the network in it.
 
     x: standardised embeddings float32 [N, D] of train.images, on the device to fit on.
@@ -261,26 +261,26 @@ def prepare(train: Evidence, judged: HeldOut, x: Tensor, config: MlpConfig, *, s
     levels = scale(train.ratings.score)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = Network(config, dims=x.shape[1], people=len(train.people), attributes=len(train.attributes))
+        network = MlpNetwork(config, dims=x.shape[1], people=len(train.people), attributes=len(train.attributes))
     likelihood = Likelihood(train, levels)
     objective = Objective(_Lookup(network, x), likelihood, person_dropout=config.person_dropout).to(x.device)
-    judgements = Judgements(train, levels=levels, device=str(x.device))
+    judgements = JudgementTensors(train, levels=levels, device=str(x.device))
 
     def judge() -> float:
         return judged.loss(judged.differences(_asker(network, x)))
 
-    task = Task(objective, len(judgements), judgements.take, judge if len(judged) else None, _groups(objective, config))
+    task = FitTask(objective, len(judgements), judgements.take, judge if len(judged) else None, _groups(objective, config))
     return task, network
 
 
-def as_fitted(train: Evidence, config: MlpConfig, *, seed: int) -> Evidence:
+def as_fitted(train: JudgementDataset, config: MlpConfig, *, seed: int) -> JudgementDataset:
     """The judgements as this config takes them: with ratings_as=pairs, comparisons in the place of ratings."""
     if config.ratings_as == "cuts":
         return train
     return ratings_as_pairs(train, at_most=config.pairs, seed=seed)
 
 
-def standard(items: np.ndarray, train: Evidence) -> tuple[np.ndarray, np.ndarray]:
+def standard(items: np.ndarray, train: JudgementDataset) -> tuple[np.ndarray, np.ndarray]:
     """Mean and spread of each dimension over the images that `train` has judgements of, float32 [D] each."""
     rated, compared = train.ratings, train.comparisons
     seen = np.unique(np.concatenate([rated.image, compared.left, compared.right]))
@@ -289,11 +289,11 @@ def standard(items: np.ndarray, train: Evidence) -> tuple[np.ndarray, np.ndarray
     return found.mean(axis=0).astype(np.float32), spread.astype(np.float32)
 
 
-def _network(config: MlpConfig, *, dims: int, about: About) -> Network:
-    return Network(config, dims=dims, people=len(about.people), attributes=len(about.attributes))
+def _network(config: MlpConfig, *, dims: int, about: TasteInfo) -> MlpNetwork:
+    return MlpNetwork(config, dims=dims, people=len(about.people), attributes=len(about.attributes))
 
 
-def _asker(network: Network, x: Tensor) -> Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
+def _asker(network: MlpNetwork, x: Tensor) -> Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
     """utility(image, person, attribute) of a network in eval mode, for held-out judgements."""
 
     def utility(image: np.ndarray, person: np.ndarray, attribute: np.ndarray) -> np.ndarray:
@@ -322,10 +322,12 @@ def _groups(objective: Objective, config: MlpConfig) -> list[dict[str, Any]]:
     return [{"params": parameters, "weight_decay": decay} for parameters, decay in decays if parameters]
 
 
-def _telling(driver: Driver, progress: Callable[[int, int, dict[str, float]], None], number: int, config: MlpConfig) -> Driver:
+def _telling(
+    driver: TrainingHooks, progress: Callable[[int, int, dict[str, float]], None], number: int, config: MlpConfig
+) -> TrainingHooks:
     """The driver, which also tells of its progress through the ensemble."""
 
-    def after(current: Driver, figures: dict[str, float]) -> None:
+    def after(current: TrainingHooks, figures: dict[str, float]) -> None:
         driver.after(current, figures)
         progress(number * config.fit.epochs + int(figures["epoch"]), config.ensemble * config.fit.epochs, figures)
 

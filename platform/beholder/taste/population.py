@@ -8,11 +8,11 @@ import numpy as np
 
 from beholder.config import setting
 from beholder.errors import ConfigError
-from beholder.taste import scores
-from beholder.taste.contract import About, Belief, fitting
-from beholder.taste.evidence import Evidence, pairs_within
+from beholder.taste import rating_scale
+from beholder.taste.contract import Normal, TasteInfo, fitting
+from beholder.taste.dataset import JudgementDataset, pairs_within
 from beholder.taste.gaussian import Gaussian, Observations, laplace
-from beholder.taste.scores import Scores
+from beholder.taste.rating_scale import RatingScale
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class PopulationConfig:
 class Population:
     """Signs the contract of tastes. weights: float32 [A, D], centre: float32 [D]."""
 
-    def __init__(self, about: About, weights: np.ndarray, centre: np.ndarray, penalties: Sequence[float]):
+    def __init__(self, about: TasteInfo, weights: np.ndarray, centre: np.ndarray, penalties: Sequence[float]):
         self.about = about
         self.weights = weights
         self.centre = centre
@@ -43,11 +43,11 @@ class Population:
         shared = (fitting(items, len(self.centre)) - self.centre) @ self.weights[row]
         return np.broadcast_to(shared.astype(np.float32), (len(user_ids), len(items)))
 
-    def differences(self, left: np.ndarray, right: np.ndarray, user_id: str, attribute: str) -> Belief:
+    def differences(self, left: np.ndarray, right: np.ndarray, user_id: str, attribute: str) -> Normal:
         """u(left) - u(right); how sure the population is of itself is not asked."""
         row = self.about.attribute(attribute)
         mean = (fitting(left, len(self.centre)) - fitting(right, len(self.centre))) @ self.weights[row]
-        return Belief(mean.astype(np.float32), np.zeros(len(mean), np.float32))
+        return Normal(mean.astype(np.float32), np.zeros(len(mean), np.float32))
 
     def tensors(self) -> Mapping[str, np.ndarray]:
         """weights and centre."""
@@ -59,7 +59,14 @@ class Population:
 
 
 def fit(
-    train: Evidence, held_out: Evidence, items: np.ndarray, config: PopulationConfig, *, encoder_id: str, seed: int, progress: Any
+    train: JudgementDataset,
+    held_out: JudgementDataset,
+    items: np.ndarray,
+    config: PopulationConfig,
+    *,
+    encoder_id: str,
+    seed: int,
+    progress: Any,
 ) -> Population:
     """Fit one utility per attribute to what everybody said; `held_out` chooses the penalty and sets the scale."""
     vectors = fitting(items, None).astype(np.float64)
@@ -67,7 +74,7 @@ def fit(
     centre = vectors[seen].mean(axis=0)
     size = np.sqrt(((vectors[seen] - centre) ** 2).mean())
     design = (vectors - centre) / size  # so that a penalty means the same for every encoder
-    standard = scores.standardise(train)
+    standard = rating_scale.standardise(train)
     weights, chosen = [], []
     for attribute in range(len(train.attributes)):
         progress(attribute, len(train.attributes), {})
@@ -81,29 +88,31 @@ def fit(
         weights.append(found[best] * losses[best][1] / size)
         chosen.append(best)
     progress(len(train.attributes), len(train.attributes), {})
-    about = About("population", encoder_id, train.attributes, train.people)
+    about = TasteInfo("population", encoder_id, train.attributes, train.people)
     return Population(about, np.array(weights, np.float32), centre.astype(np.float32), chosen)
 
 
-def load(about: About, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> Population:
+def load(about: TasteInfo, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> Population:
     """Rebuild it from its tensors."""
     return Population(about, tensors["weights"], tensors["centre"], settings["penalties"])
 
 
-def observe(evidence: Evidence, design: np.ndarray, standard: Scores, *, noise: float = scores.NOISE) -> Observations:
+def observe(
+    evidence: JudgementDataset, design: np.ndarray, standard: RatingScale, *, noise: float = rating_scale.NOISE
+) -> Observations:
     """Evidence on one attribute as observations of weights on design [N, D]; ratings in logits, of noise variance `noise`."""
     rated, compared = evidence.ratings, evidence.comparisons
     return Observations(
         design[rated.image],
-        scores.LOGITS * standard.of(rated),
-        np.full(len(rated), 1 / (scores.LOGITS**2 * noise)),
+        rating_scale.LOGITS * standard.of(rated),
+        np.full(len(rated), 1 / (rating_scale.LOGITS**2 * noise)),
         design[compared.left] - design[compared.right],
         compared.choice.astype(np.float64),
         np.zeros(len(compared)),
     )
 
 
-def trials(held_out: Evidence, *, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def trials(held_out: JudgementDataset, *, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Pairs to test on: comparisons and what ratings imply; person, left, right [C] and choice [C]."""
     pairs = (held_out.comparisons, pairs_within(held_out, at_most=200, seed=seed))
     person, left, right, choice = (

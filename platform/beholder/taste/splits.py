@@ -10,19 +10,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from beholder.errors import TasteError
-from beholder.taste.evidence import Evidence
+from beholder.taste.dataset import JudgementDataset
 
 
 @dataclass(frozen=True)
 class Split:
     """Evidence to learn from, to choose with, and to report on."""
 
-    train: Evidence
-    val: Evidence
-    test: Evidence
+    train: JudgementDataset
+    val: JudgementDataset
+    test: JudgementDataset
 
 
-def by_image(evidence: Evidence, *, seed: int, shares: tuple[float, ...] = (0.6, 0.2, 0.2)) -> list[Evidence]:
+def by_image(evidence: JudgementDataset, *, seed: int, shares: tuple[float, ...] = (0.6, 0.2, 0.2)) -> list[JudgementDataset]:
     """Divide the images by `shares`, and keep in each part the judgements all of whose images are there.
 
     Comparisons of images of two parts are left out. Raises TasteError for shares that are not positive or don't sum to 1.
@@ -32,21 +32,21 @@ def by_image(evidence: Evidence, *, seed: int, shares: tuple[float, ...] = (0.6,
     return [evidence.within(mask) for mask in masks]
 
 
-def by_pair(evidence: Evidence, *, seed: int, shares: tuple[float, ...] = (0.6, 0.2, 0.2)) -> list[Evidence]:
+def by_pair(evidence: JudgementDataset, *, seed: int, shares: tuple[float, ...] = (0.6, 0.2, 0.2)) -> list[JudgementDataset]:
     """Divide the judgements at random: images are shared between the parts, so what is found here is not what people will see."""
     ratings = _shuffle(len(evidence.ratings), shares, seed)
     comparisons = _shuffle(len(evidence.comparisons), shares, seed + 1)
     return [evidence.where(rated, compared) for rated, compared in zip(ratings, comparisons, strict=True)]
 
 
-def by_person(evidence: Evidence, *, seed: int, shares: tuple[float, ...] = (0.8, 0.2)) -> list[Evidence]:
+def by_person(evidence: JudgementDataset, *, seed: int, shares: tuple[float, ...] = (0.8, 0.2)) -> list[JudgementDataset]:
     """Divide the people: whoever is in one part is in no other."""
     parts = _shuffle(len(evidence.people), shares, seed)
     masks = [np.isin(np.arange(len(evidence.people)), part) for part in parts]
     return [evidence.by(mask) for mask in masks]
 
 
-def by_table(evidence: Evidence, parts: Sequence[str]) -> Split:
+def by_table(evidence: JudgementDataset, parts: Sequence[str]) -> Split:
     """Divide by a given part for each image ("train", "val", "test", or anything else for none)."""
     if len(parts) != len(evidence.images):
         raise TasteError(f"expected a part for each of {len(evidence.images)} images, got {len(parts)}")

@@ -203,10 +203,10 @@ def again() -> dict[str, bytes]:
     import torch
     from safetensors.torch import save
 
-    from beholder.editing.checkpoints import assembly
+    from beholder.editing.checkpoints import state_dict
     from beholder.editing.generator import GeneratorConfig
 
-    shapes = assembly.shapes(GeneratorConfig(8, 2**20, 1, 1, 64, 8))
+    shapes = state_dict.shapes(GeneratorConfig(8, 2**20, 1, 1, 64, 8))
     long = {name: torch.randn(shape) for name, shape in shapes.items() if name != "mapping.w_avg"}
 
     sides = b"".join(b"\x8a\x08" + (2**59).to_bytes(8, "little") for _ in range(30_000))
@@ -340,9 +340,9 @@ def read_generator(path: Path) -> object:
 
 def reads_directions() -> Callable[[Path], object]:
     """What `beholder directions import` does with a file, for a tiny generator."""
-    from beholder.editing.directions import bringing
-    from beholder.editing.directions.formats import reading
-    from beholder.editing.directions.formats.step import Hints
+    from beholder.editing.directions import scaling
+    from beholder.editing.directions.formats import detect
+    from beholder.editing.directions.formats.source import SourceHints
     from beholder.editing.generator import Generator, GeneratorConfig
     from beholder.storage import Place
 
@@ -350,8 +350,8 @@ def reads_directions() -> Callable[[Path], object]:
     generator = Generator(config).eval().requires_grad_(False)
 
     def read_direction(path: Path) -> object:
-        step = reading.read(Place.at(path), None, config, Hints())
-        return bringing.bring(generator, step, name="a", fingerprint="", model="")
+        step = detect.read(Place.at(path), None, config, SourceHints())
+        return scaling.bring(generator, step, name="a", fingerprint="", model="")
 
     return read_direction
 

@@ -8,10 +8,10 @@ import torch
 from editor_suite import EditorContract
 
 from beholder.editing.directions import Direction, moved
-from beholder.editing.easel import Easel
 from beholder.editing.generator import Generator, GeneratorConfig
 from beholder.editing.inversion import Inverter, InverterConfig, Refinement
 from beholder.editing.latent import Latent
+from beholder.editing.layer_cache import LayerCache
 from beholder.editing.stylegan import StyleGAN, StyleGANConfig
 from beholder.errors import ConfigError, EditError, WeightsError
 
@@ -86,7 +86,7 @@ def test_a_gpu_draws_the_same_each_time_and_what_a_cpu_draws(editor: StyleGAN) -
 @pytest.mark.parametrize(("name", "drawn"), [("plain", 11), ("late", 5), ("channel", 3)])
 def test_a_slider_draws_what_changed_and_gets_the_same_bits(editor: StyleGAN, name: str, drawn: int) -> None:
     latent = editor.generate([3])
-    easel = Easel(editor.generator.synthesis)
+    easel = LayerCache(editor.generator.synthesis)
     easel.draw(moved(editor.generator, latent, {"plain": 1.0}, editor.directions))
     for alpha in (0.5, 2.0, -1.0):
         styles = moved(editor.generator, latent, {"plain": 1.0, name: 1.0 + alpha}, editor.directions)
@@ -97,7 +97,7 @@ def test_a_slider_draws_what_changed_and_gets_the_same_bits(editor: StyleGAN, na
 
 
 def test_an_easel_takes_other_pictures_and_other_counts(editor: StyleGAN) -> None:
-    easel, synthesis = Easel(editor.generator.synthesis, noise="none"), editor.generator.synthesis
+    easel, synthesis = LayerCache(editor.generator.synthesis, noise="none"), editor.generator.synthesis
     for seeds in ([1], [2], [1, 2], [1]):
         styles = synthesis.styles(editor.generate(seeds).ws)
         assert torch.equal(easel.draw(styles), synthesis.draw(styles, noise="none"))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from beholder.portraits import evaluation, sheets
+from beholder.portraits import contact_sheets, evaluation
 from beholder.portraits.evaluation import GOALS, EvaluationConfig, reached
 
 
@@ -30,6 +30,6 @@ def test_retrieval_needs_a_hundred() -> None:
 
 def test_a_grid_goes_row_by_row() -> None:
     pixels = np.stack([np.full((2, 3, 3), value, np.uint8) for value in (10, 20, 30)])
-    page = sheets.grid(pixels, 2)
+    page = contact_sheets.grid(pixels, 2)
     assert page.shape == (4, 6, 3)
     assert page[::2, ::3, 0].tolist() == [[10, 20], [30, 255]]

@@ -6,7 +6,7 @@ import torch
 from beholder.editing.directions import Direction
 from beholder.editing.generator import Generator, GeneratorConfig
 from beholder.editing.stylegan import StyleGAN
-from beholder.recommending.perception import Network, Perception, PerceptionAbout, Sizes
+from beholder.recommending.surrogate.surrogate_model import Surrogate, SurrogateInfo, SurrogateNetwork, SurrogateSizes
 
 ROWS, W_DIM, E = 6, 8, 12
 NAMES = ("smile", "hat", "light")
@@ -47,16 +47,16 @@ def directions(turned: float = 0.0) -> dict[str, Direction]:
     return {each.name: each for each in found}
 
 
-def about(encoder_id: str = "colours", seed: int = 0) -> PerceptionAbout:
-    return PerceptionAbout.of(editor(seed), generator="tiny", encoder_id=encoder_id)
+def about(encoder_id: str = "colours", seed: int = 0) -> SurrogateInfo:
+    return SurrogateInfo.of(editor(seed), generator="tiny", encoder_id=encoder_id)
 
 
-def perception(seed: int = 1) -> Perception:
+def perception(seed: int = 1) -> Surrogate:
     torch.manual_seed(seed)
-    network = Network(Sizes(ROWS, W_DIM, len(NAMES), E, parts=10, width=16, blocks=1))
+    network = SurrogateNetwork(SurrogateSizes(ROWS, W_DIM, len(NAMES), E, parts=10, width=16, blocks=1))
     for buffer in (network.centre, network.seeing, network.steps):
         buffer.copy_(torch.randn(buffer.shape))
-    return Perception(about(), network)
+    return Surrogate(about(), network)
 
 
 def _halves(middle: int) -> tuple[slice, slice]:

@@ -11,10 +11,10 @@ import pytest
 from safetensors.numpy import load, save
 
 from beholder.errors import ChoiceError
-from beholder.recommending.options import Event, Options
-from beholder.recommending.rankers import kinds, registry
-from beholder.recommending.rankers.contract import About, Ranker
-from beholder.recommending.rankers.kinds import RankerConfig
+from beholder.recommending.edit_set import Comparison, EditSet
+from beholder.recommending.rankers import ranker_factory, ranker_registry
+from beholder.recommending.rankers.ranker import Ranker, RankerInfo
+from beholder.recommending.rankers.ranker_factory import RankerConfig
 from beholder.storage import Place
 
 DIRECTIONS = ("smile", "hat", "age")
@@ -24,21 +24,21 @@ OTHERWISE = PEOPLE[0]
 _SHOWN = np.random.default_rng(1).normal(size=(3, 6))
 
 
-def options(count: int, seed: int) -> Options:
+def options(count: int, seed: int) -> EditSet:
     alphas = np.random.default_rng(seed).normal(size=(count, 3)).astype(np.float32)
-    return Options(alphas, (alphas @ _SHOWN).astype(np.float32), DIRECTIONS, np.zeros(6, np.float32))
+    return EditSet(alphas, (alphas @ _SHOWN).astype(np.float32), DIRECTIONS, np.zeros(6, np.float32))
 
 
-def choices(user_id: str, count: int, *, taste: np.ndarray = TASTE, seed: int = 2) -> list[Event]:
+def choices(user_id: str, count: int, *, taste: np.ndarray = TASTE, seed: int = 2) -> list[Comparison]:
     dice, found = np.random.default_rng(seed), []
     for number in range(count):
         both = options(2, 1000 * seed + number)
         gap = float((both.alphas[0] - both.alphas[1]) @ taste)
-        found.append(Event(user_id, "face", both[0], both[1], float(dice.random() < 1 / (1 + np.exp(-gap))), float(number)))
+        found.append(Comparison(user_id, "face", both[0], both[1], float(dice.random() < 1 / (1 + np.exp(-gap))), float(number)))
     return found
 
 
-def everybody(each: int = 30) -> list[Event]:
+def everybody(each: int = 30) -> list[Comparison]:
     tastes = {user_id: -TASTE if user_id == OTHERWISE else TASTE for user_id in PEOPLE}
     return [event for row, who in enumerate(PEOPLE) for event in choices(who, each, taste=tastes[who], seed=10 + row)]
 
@@ -58,16 +58,16 @@ class RankerContract:
     @pytest.fixture(scope="class")
     @classmethod
     def fitted(cls) -> Ranker:
-        return kinds.fit(everybody(), cls.config)
+        return ranker_factory.fit(everybody(), cls.config)
 
     @pytest.fixture
     def ranker(self, fitted: Ranker) -> Ranker:
         """A copy, so that nobody's choices are in another test."""
-        return kinds.load(fitted.about, dict(fitted.tensors()), fitted.settings())
+        return ranker_factory.load(fitted.about, dict(fitted.tensors()), fitted.settings())
 
     def test_it_says_what_it_is_for(self, ranker):
-        assert ranker.about == About(self.config.kind, DIRECTIONS, 6)
-        assert About.of(json.loads(json.dumps(ranker.about.said()))) == ranker.about
+        assert ranker.about == RankerInfo(self.config.kind, DIRECTIONS, 6)
+        assert RankerInfo.of(json.loads(json.dumps(ranker.about.said()))) == ranker.about
 
     def test_what_everybody_likes_is_found_and_is_what_a_stranger_gets(self, ranker):
         shown = options(20, 8)
@@ -91,13 +91,13 @@ class RankerContract:
     def test_neither_is_a_choice_too(self, ranker):
         both = options(2, 3)
         for _ in range(5):
-            ranker.tell(Event("ana", "face", both[0], both[1], 0.5))
+            ranker.tell(Comparison("ana", "face", both[0], both[1], 0.5))
         assert np.isfinite(ranker.utilities("ana", both)).all()
 
     def test_which_side_an_edit_was_on_means_nothing(self, ranker):
         for event in choices("ana", 10):
             ranker.tell(event)
-            ranker.tell(Event("ben", "face", event.right, event.left, 1 - event.won, event.at))
+            ranker.tell(Comparison("ben", "face", event.right, event.left, 1 - event.won, event.at))
         shown = options(20, 8)
         np.testing.assert_allclose(ranker.utilities("ana", shown), ranker.utilities("ben", shown), atol=1e-3)
 
@@ -136,10 +136,10 @@ class RankerContract:
 
     def test_it_can_be_written_down_and_learns_on_where_it_was(self, fitted, tmp_path):
         tensors = load(save({name: np.ascontiguousarray(array) for name, array in fitted.tensors().items()}))
-        again = kinds.load(fitted.about, tensors, json.loads(json.dumps(fitted.settings())))
-        registry.write(Place.at(tmp_path), "ours", fitted, made_for="portraits", figures={"accuracy": 0.5})
-        read = registry.read(Place.at(tmp_path), "ours", made_for="portraits").ranker
-        first = kinds.load(fitted.about, dict(fitted.tensors()), fitted.settings())
+        again = ranker_factory.load(fitted.about, tensors, json.loads(json.dumps(fitted.settings())))
+        ranker_registry.write(Place.at(tmp_path), "ours", fitted, made_for="portraits", figures={"accuracy": 0.5})
+        read = ranker_registry.read(Place.at(tmp_path), "ours", made_for="portraits").ranker
+        first = ranker_factory.load(fitted.about, dict(fitted.tensors()), fitted.settings())
         shown = options(20, 8)
         for user_id in (*PEOPLE, "a stranger"):
             np.testing.assert_array_equal(again.utilities(user_id, shown), fitted.utilities(user_id, shown))
@@ -150,24 +150,24 @@ class RankerContract:
         np.testing.assert_array_equal(read.utilities(OTHERWISE, shown), first.utilities(OTHERWISE, shown))
 
     def test_the_same_choices_make_the_same_ranker(self, fitted):
-        again = kinds.fit(everybody(), self.config)
+        again = ranker_factory.fit(everybody(), self.config)
         shown = options(20, 8)
         np.testing.assert_array_equal(again.utilities(PEOPLE[2], shown), fitted.utilities(PEOPLE[2], shown))
 
     def test_other_directions_and_embeddings_are_refused(self, ranker):
         shown = options(2, 1)
-        turned = Options(shown.alphas, shown.embeddings, DIRECTIONS[::-1], shown.original)
-        short = Options(shown.alphas, shown.embeddings[:, :5], DIRECTIONS, shown.original[:5])
+        turned = EditSet(shown.alphas, shown.embeddings, DIRECTIONS[::-1], shown.original)
+        short = EditSet(shown.alphas, shown.embeddings[:, :5], DIRECTIONS, shown.original[:5])
         for wrong, said in ((turned, "smile, hat, age"), (short, "embeddings of 6 numbers, got 5")):
             with pytest.raises(ChoiceError, match=said):
                 ranker.joint("ana", wrong)
             with pytest.raises(ChoiceError, match=said):
-                ranker.tell(Event("ana", "face", wrong[0], wrong[1], 1.0))
+                ranker.tell(Comparison("ana", "face", wrong[0], wrong[1], 1.0))
 
     def test_no_choices_are_refused(self):
         with pytest.raises(ChoiceError, match="at least one choice"):
-            kinds.fit([], self.config)
+            ranker_factory.fit([], self.config)
 
     def test_very_few_choices_are_enough_to_fit(self):
-        few = kinds.fit(choices("ana", 2), self.config)
+        few = ranker_factory.fit(choices("ana", 2), self.config)
         assert np.isfinite(few.utilities("ana", options(5, 1))).all()

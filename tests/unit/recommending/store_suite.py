@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from beholder import keys
-from beholder.errors import AccessError, ChoiceError, Contradiction, StoreError
-from beholder.recommending.choices.keyring import Keyring
-from beholder.recommending.choices.question import Answer, Question
-from beholder.recommending.choices.store import Store
+from beholder import api_keys
+from beholder.errors import AccessError, ChoiceError, ConflictingAnswer, StoreError
+from beholder.recommending.store.choice_store import Store
+from beholder.recommending.store.key_store import KeyStore
+from beholder.recommending.store.question import Answer, Question
 
 NOON = datetime(2026, 5, 4, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -77,13 +77,13 @@ class StoreContract:
         store.ask(question(1))
         store.ask(question(2))
         store.answer(answer(1, "left"))
-        with pytest.raises(Contradiction, match="answered with left, not right; undo that first"):
+        with pytest.raises(ConflictingAnswer, match="answered with left, not right; undo that first"):
             store.answer(answer(1, "right", event_id="e9"))
-        with pytest.raises(Contradiction, match="sent before, as left for question q1"):
+        with pytest.raises(ConflictingAnswer, match="sent before, as left for question q1"):
             store.answer(answer(2, "left", event_id="e1"))
-        with pytest.raises(Contradiction, match="asked before, with other content"):
+        with pytest.raises(ConflictingAnswer, match="asked before, with other content"):
             store.ask(question(1, right={"hat": 1.0}))
-        with pytest.raises(Contradiction, match="asked before"):
+        with pytest.raises(ConflictingAnswer, match="asked before"):
             store.ask(question(1, user_id="bo"))
         assert [(choice.question, choice.answer) for choice in store.choices()] == [(question(1), answer(1))]
         assert store.changes("ana") == 1
@@ -119,7 +119,7 @@ class StoreContract:
         rows = [(question(1), answer(1)), (question(2), None), (question(3), answer(3))]
         assert store.add(rows) == 2
         assert store.add(rows) == 0
-        with pytest.raises(Contradiction):
+        with pytest.raises(ConflictingAnswer):
             store.add([(question(4), answer(4)), (question(3), answer(3, "right"))])
         assert len(store.choices()) == 2
         with pytest.raises(ChoiceError):
@@ -211,14 +211,14 @@ class StoreContract:
             Store(url)
 
     def test_keys_lie_beside_the_choices(self, store, url):
-        ring = Keyring(store)
+        ring = KeyStore(store)
         made = [
-            keys.make("shop", ["ask", "recommend"], now=NOON)[0],
-            keys.make("Ana's phone", ["admin"], now=NOON + timedelta(1), expires_at=NOON + timedelta(2))[0],
+            api_keys.make("shop", ["ask", "recommend"], now=NOON)[0],
+            api_keys.make("Ana's phone", ["admin"], now=NOON + timedelta(1), expires_at=NOON + timedelta(2))[0],
         ]
         for key in made:
             ring.add(key)
-        other = Keyring(Store(url))
+        other = KeyStore(Store(url))
         assert other.all() == made
         assert other.find(made[0].key_id) == made[0]
         assert other.find("0" * 12) is None

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from beholder.editing.double import Double
+from beholder.editing.fake import FakeEditor
 from beholder.errors import ConfigError, EditError
 from beholder.recommending.candidates import Candidates, CandidatesConfig, candidates
 
@@ -46,7 +46,7 @@ def test_a_small_count_is_shared_evenly() -> None:
 
 
 def test_an_edit_is_found_again() -> None:
-    found = candidates(Double().directions, CandidatesConfig(step=0.1))
+    found = candidates(FakeEditor().directions, CandidatesConfig(step=0.1))
     assert all(found.row_of(found.edit(row)) == row for row in range(0, len(found), 37))
     assert found.row_of({"larger": 0.3, "redder": 0.0}) == found.row_of({"larger": 0.3})
     assert found.row_of({"larger": 0.123}) is None

@@ -5,14 +5,14 @@ import pytest
 from perceiving_double import Colours
 from scipy.stats import spearmanr
 
-from beholder.editing.double import Double
-from beholder.recommending import evaluation, simulated
+from beholder.editing.fake import FakeEditor
 from beholder.recommending.candidates import CandidatesConfig, candidates
-from beholder.recommending.gallery import Gallery, open_gallery
-from beholder.recommending.options import Options
+from beholder.recommending.edit_set import EditSet
+from beholder.simulation import simulated_people, surrogate_error
+from beholder.simulation.ground_truth import GroundTruth, open_ground_truth
 from beholder.storage import Place
 
-EDITOR = Double(16)
+EDITOR = FakeEditor(16)
 CANDIDATES = candidates(EDITOR.directions, CandidatesConfig(count=60))
 
 
@@ -27,10 +27,10 @@ class Counting(Colours):
         return super().images(pixels)
 
 
-def hang(folder, encoder=None, **more) -> Gallery:
+def hang(folder, encoder=None, **more) -> GroundTruth:
     read = more.pop("read", lambda pixels: pixels[:, 8, 8].astype(np.float32))
     settings = {"candidates": CANDIDATES, "seeds": (3, 5), "made_for": "discs"} | more
-    return open_gallery(Place.at(folder), EDITOR, encoder or Colours(), read, **settings)
+    return open_ground_truth(Place.at(folder), EDITOR, encoder or Colours(), read, **settings)
 
 
 def test_a_gallery_is_drawn_once(tmp_path):
@@ -53,54 +53,54 @@ def test_a_gallery_can_hang_other_latents(tmp_path):
 
 def test_what_is_told_rightly_has_no_regret(tmp_path):
     gallery = hang(tmp_path)
-    told = [simulated.options(gallery, image) for image in range(2)]
-    found = evaluation.compare(told, gallery, evaluation.any_tastes(12, 5, seed=1))
+    told = [simulated_people.options(gallery, image) for image in range(2)]
+    found = surrogate_error.compare(told, gallery, surrogate_error.any_tastes(12, 5, seed=1))
     assert found.rank_correlation.shape == found.regret.shape == (2, 5)
     np.testing.assert_allclose(found.rank_correlation, 1)
     np.testing.assert_array_equal(found.regret, 0)
-    assert set(evaluation.missed(told, gallery).values()) == {0.0}
+    assert set(surrogate_error.missed(told, gallery).values()) == {0.0}
 
 
 def test_one_who_tells_the_opposite_picks_the_worst(tmp_path):
     gallery = hang(tmp_path)
-    told = [simulated.options(gallery, image) for image in range(2)]
-    told = [Options(each.alphas, -each.embeddings, each.directions, each.original) for each in told]
-    found = evaluation.compare(told, gallery, evaluation.any_tastes(12, 5, seed=1), final=1)
+    told = [simulated_people.options(gallery, image) for image in range(2)]
+    told = [EditSet(each.alphas, -each.embeddings, each.directions, each.original) for each in told]
+    found = surrogate_error.compare(told, gallery, surrogate_error.any_tastes(12, 5, seed=1), final=1)
     np.testing.assert_allclose(found.rank_correlation, -1)
     np.testing.assert_allclose(found.regret, 1)
 
 
 def test_one_who_sees_no_edit_misses_all_of_it(tmp_path):
     gallery = hang(tmp_path)
-    told = [simulated.options(gallery, image) for image in range(2)]
-    blind = [Options(each.alphas, np.tile(each.original, (60, 1)), each.directions, each.original) for each in told]
-    assert evaluation.missed(blind, gallery) == {name: pytest.approx(1.0) for name in EDITOR.directions}
+    told = [simulated_people.options(gallery, image) for image in range(2)]
+    blind = [EditSet(each.alphas, np.tile(each.original, (60, 1)), each.directions, each.original) for each in told]
+    assert surrogate_error.missed(blind, gallery) == {name: pytest.approx(1.0) for name in EDITOR.directions}
 
 
 def test_regret_is_what_the_pick_lacks_as_a_share_of_the_range():
     truths = np.array([[0.0, 1.0, 2.0, 4.0], [1.0, 1.0, 1.0, 1.0]])
     guesses = np.array([[0.5, 0.4, 0.3, 0.1], [0.0, 1.0, 2.0, 3.0]])
-    np.testing.assert_allclose(evaluation.regrets(guesses, truths, final=2), [0.75, 0])
-    np.testing.assert_allclose(evaluation.regrets(guesses, truths, final=4), [0, 0])
+    np.testing.assert_allclose(surrogate_error.regrets(guesses, truths, final=2), [0.75, 0])
+    np.testing.assert_allclose(surrogate_error.regrets(guesses, truths, final=4), [0, 0])
 
 
 def test_rank_correlations_are_spearman_s():
     dice = np.random.default_rng(0)
     guesses, truths = dice.normal(size=(3, 40)), dice.normal(size=(3, 40))
     expected = [spearmanr(guess, true).statistic for guess, true in zip(guesses, truths, strict=True)]
-    np.testing.assert_allclose(evaluation.rank_correlations(guesses, truths), expected)
+    np.testing.assert_allclose(surrogate_error.rank_correlations(guesses, truths), expected)
 
 
 def test_an_interval_allows_for_images_and_for_people():
     by_image = np.repeat(np.array([0.0, 1.0] * 8)[:, None], 50, axis=1)
     for values in (by_image, by_image.T):
-        found = evaluation.interval(values)
+        found = surrogate_error.interval(values)
         assert found.mean == 0.5
         assert 0.2 < found.low < 0.32
         assert 0.68 < found.high < 0.8
 
 
 def test_goals_are_known_by_their_names():
-    assert evaluation.reached("seeds/people/rank_correlation", 0.9) is True
-    assert evaluation.reached("seeds/people/regret", 0.021) is False
-    assert evaluation.reached("seconds_exact", 9.0) is None
+    assert surrogate_error.reached("seeds/people/rank_correlation", 0.9) is True
+    assert surrogate_error.reached("seeds/people/regret", 0.021) is False
+    assert surrogate_error.reached("seconds_exact", 9.0) is None

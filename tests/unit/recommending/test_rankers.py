@@ -7,13 +7,13 @@ import pytest
 from ranker_suite import DIRECTIONS, TASTE, RankerContract, agreement, choices, everybody, options
 
 from beholder.errors import ChoiceError, ConfigError
-from beholder.recommending.options import Event, Options
-from beholder.recommending.rankers import bayes, beginning, kinds, registry
-from beholder.recommending.rankers.bayes import BayesConfig
-from beholder.recommending.rankers.contract import About
-from beholder.recommending.rankers.kinds import RankerConfig
+from beholder.recommending.edit_set import Comparison, EditSet
+from beholder.recommending.rankers import bayes_ranker, ranker_factory, ranker_registry
+from beholder.recommending.rankers.bayes_ranker import BayesRankerConfig
+from beholder.recommending.rankers.boosted_trees import BoostedTreesConfig
+from beholder.recommending.rankers.ranker import RankerInfo
+from beholder.recommending.rankers.ranker_factory import RankerConfig
 from beholder.recommending.rankers.ranknet import RankNetConfig
-from beholder.recommending.rankers.trees import TreesConfig
 from beholder.storage import Place
 
 
@@ -22,7 +22,7 @@ class TestLogistic(RankerContract):
 
 
 class TestLightGBM(RankerContract):
-    config = RankerConfig(kind="lightgbm", lightgbm=TreesConfig(trees=60))
+    config = RankerConfig(kind="lightgbm", lightgbm=BoostedTreesConfig(trees=60))
 
 
 class TestRankNet(RankerContract):
@@ -47,7 +47,7 @@ class TestBayes(RankerContract):
 def test_a_taste_that_changes_is_followed_faster_where_choices_fade():
     found = {}
     for half_life in (None, 200.0, 20.0):
-        ranker = beginning.begin(options(50, 9), BayesConfig(components=3, half_life=half_life))
+        ranker = bayes_ranker.begin(options(50, 9), BayesRankerConfig(components=3, half_life=half_life))
         for user_id, seed in (("ana", 51), ("ben", 52), ("eve", 53)):
             for event in choices(user_id, 80, taste=TASTE, seed=seed) + choices(user_id, 25, taste=-TASTE, seed=seed + 10):
                 ranker.tell(event)
@@ -56,39 +56,39 @@ def test_a_taste_that_changes_is_followed_faster_where_choices_fade():
 
 
 def test_choices_fade_by_half_in_a_half_life():
-    ranker = beginning.begin(options(50, 9), BayesConfig(components=3, half_life=10))
+    ranker = bayes_ranker.begin(options(50, 9), BayesRankerConfig(components=3, half_life=10))
     for event in choices("ana", 30):
         ranker.tell(event)
     start = ranker.belief("ana").mean - ranker.prior.mean
     both = options(1, 1)
     for _ in range(11):  # nothing is learned from one edit beside itself; it fades before each
-        ranker.tell(Event("ana", "face", both, both, 1.0))
+        ranker.tell(Comparison("ana", "face", both, both, 1.0))
     np.testing.assert_allclose(ranker.belief("ana").mean - ranker.prior.mean, start * 0.5**1.1, atol=1e-9)
 
 
 def test_half_lives_that_are_none_are_refused():
     for wrong in (0.0, -1.0, float("nan")):
         with pytest.raises(ConfigError, match="half_life"):
-            BayesConfig(half_life=wrong)
+            BayesRankerConfig(half_life=wrong)
 
 
 def test_a_ranker_that_knows_nobody_begins_even_and_learns():
     shown = options(200, 9)
-    config = BayesConfig(components=3)
-    assert not beginning.begin(shown, config).utilities("ana", shown).any()
-    learned = beginning.learn(everybody()[30:90], shown, config)
+    config = BayesRankerConfig(components=3)
+    assert not bayes_ranker.begin(shown, config).utilities("ana", shown).any()
+    learned = bayes_ranker.learn(everybody()[30:90], shown, config)
     assert agreement(learned, "person 1") > 0.7
     assert "person 5" not in learned.beliefs
 
 
 def test_with_enough_people_their_choices_become_the_prior():
     shown = options(200, 9)
-    assert agreement(beginning.learn(everybody(), shown, BayesConfig(components=3)), "a stranger") > 0.7
+    assert agreement(bayes_ranker.learn(everybody(), shown, BayesRankerConfig(components=3)), "a stranger") > 0.7
 
 
 def test_squares_are_thought_rarer_than_slopes():
     shown = options(50, 9)
-    variances = np.diag(beginning.begin(shown, BayesConfig(components=3)).prior.covariance)
+    variances = np.diag(bayes_ranker.begin(shown, BayesRankerConfig(components=3)).prior.covariance)
     assert (variances[3:6] < variances[:3]).all()
 
 
@@ -96,7 +96,7 @@ def test_an_unknown_kind_is_refused():
     with pytest.raises(ConfigError, match="did you mean bayes"):
         RankerConfig(kind="baies")
     with pytest.raises(ChoiceError, match="no kind of ranker"):
-        kinds.load(About("mlp", DIRECTIONS, 6), {}, {})
+        ranker_factory.load(RankerInfo("mlp", DIRECTIONS, 6), {}, {})
 
 
 @pytest.mark.parametrize("field", ["alphas", "embeddings", "original"])
@@ -116,27 +116,27 @@ def test_options_of_wrong_shapes_are_refused():
     with pytest.raises(ChoiceError, match=r"original's embedding \[6\]"):
         replace(good, original=good.original[:5])
     with pytest.raises(ChoiceError, match="won must be"):
-        Event("ana", "face", good[0], good[1], 0.7)
+        Comparison("ana", "face", good[0], good[1], 0.7)
     with pytest.raises(ChoiceError, match="one edit on each side"):
-        Event("ana", "face", good, good[1], 1.0)
+        Comparison("ana", "face", good, good[1], 1.0)
 
 
 def test_the_base_is_the_image_as_it_is():
     base = options(3, 1).base
-    assert isinstance(base, Options)
+    assert isinstance(base, EditSet)
     assert not base.alphas.any()
     np.testing.assert_array_equal(base.embeddings[0], base.original)
 
 
-def small() -> bayes.Bayes:
-    return bayes.fit(choices("ana", 6), BayesConfig(components=2, iterations=2))
+def small() -> bayes_ranker.BayesRanker:
+    return bayes_ranker.fit(choices("ana", 6), BayesRankerConfig(components=2, iterations=2))
 
 
 def test_a_ranker_stays_whole_until_another_takes_its_place(tmp_path):
     place = Place.at(tmp_path)
-    registry.write(place, "ours", small(), made_for="portraits")
+    ranker_registry.write(place, "ours", small(), made_for="portraits")
 
-    class Torn(bayes.Bayes):
+    class Torn(bayes_ranker.BayesRanker):
         def settings(self):
             return {"config": {1.0}}
 
@@ -144,21 +144,21 @@ def test_a_ranker_stays_whole_until_another_takes_its_place(tmp_path):
     other.tell(choices("ben", 1)[0])
     torn = Torn(other.about, other.shape, other.prior, other.beliefs, other.config)
     with pytest.raises(TypeError, match="not JSON"):
-        registry.write(place, "ours", torn, made_for="portraits")
-    assert list(registry.read(place, "ours").ranker.beliefs) == ["ana"]
-    registry.write(place, "ours", other, made_for="portraits")
-    assert list(registry.read(place, "ours").ranker.beliefs) == ["ana", "ben"]
+        ranker_registry.write(place, "ours", torn, made_for="portraits")
+    assert list(ranker_registry.read(place, "ours").ranker.beliefs) == ["ana"]
+    ranker_registry.write(place, "ours", other, made_for="portraits")
+    assert list(ranker_registry.read(place, "ours").ranker.beliefs) == ["ana", "ben"]
     assert len(list((tmp_path / "ours").glob("*.safetensors"))) == 1
-    assert registry.names(place) == ["ours"]
+    assert ranker_registry.names(place) == ["ours"]
 
 
 def test_what_the_registry_refuses(tmp_path):
     place = Place.at(tmp_path)
-    registry.write(place, "ours", small(), made_for="portraits")
+    ranker_registry.write(place, "ours", small(), made_for="portraits")
     with pytest.raises(ChoiceError, match="did you mean ours"):
-        registry.read(place, "our")
+        ranker_registry.read(place, "our")
     with pytest.raises(ChoiceError, match="edits of portraits, not of faces"):
-        registry.read(place, "ours", made_for="faces")
+        ranker_registry.read(place, "ours", made_for="faces")
     (tmp_path / "ours" / "card.json").write_text("{}")
     with pytest.raises(ChoiceError, match="no readable ranker"):
-        registry.read(place, "ours")
+        ranker_registry.read(place, "ours")

@@ -7,12 +7,12 @@ from fastapi.testclient import TestClient
 
 from beholder import config
 from beholder.serve import api
-from beholder.serve.local import LocalGraph
-from beholder.serve.settings import Settings
+from beholder.serve.local_service import LocalService
+from beholder.serve.settings import ServeSettings
 
 
 @pytest.fixture(scope="session")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def settings(tmp_path_factory: pytest.TempPathFactory) -> ServeSettings:
     """Those of `beholder serve`, with 60 candidates of which 3 are drawn, and photos inverted in one pass."""
     words = [
         f"workspace={tmp_path_factory.mktemp('served')}",
@@ -20,16 +20,16 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         "parts.recommend.exact=3",
         "darkroom.refinement.steps=0",
     ]
-    return config.load(Settings, command="serve", overrides=words)
+    return config.load(ServeSettings, command="serve", overrides=words)
 
 
 @pytest.fixture(scope="session")
-def graph(settings: Settings) -> LocalGraph:
-    return LocalGraph.load(settings.service)
+def graph(settings: ServeSettings) -> LocalService:
+    return LocalService.load(settings.service)
 
 
 @pytest.fixture(scope="session")
-def client(graph: LocalGraph, settings: Settings) -> Iterator[TestClient]:
+def client(graph: LocalService, settings: ServeSettings) -> Iterator[TestClient]:
     """A client that gets an answer of 500 as an answer."""
     with TestClient(api.create(graph, limits=settings.limits), raise_server_exceptions=False) as client:
         yield client

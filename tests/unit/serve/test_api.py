@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from beholder import images
-from beholder.recommending.choices.question import Answer, Question
-from beholder.serve.graph import Graph
+from beholder.recommending.store.question import Answer, Question
+from beholder.serve.protocols import Service
 
 
 def ask(client, user="ana", image="seed-7", **more):
@@ -24,7 +24,7 @@ def choose(client, question, choice, event=None):
 
 
 def test_the_local_graph_signs(graph):
-    signed: Graph = graph
+    signed: Service = graph
     assert signed
 
 

@@ -4,15 +4,14 @@ import pytest
 
 from beholder import config
 from beholder.errors import ConfigError
-from beholder.serve import app, entrance
-from beholder.serve.fleet import Crew, Fleet
-from beholder.serve.settings import Settings
+from beholder.serve import app
+from beholder.serve.settings import DeploymentConfig, ServeConfig, ServeSettings
 
 POSTGRES = "choices=postgresql://ana:secret@db.example/choices"
 
 
-def settings(*words: str) -> Settings:
-    return config.load(Settings, command="serve", overrides=list(words))
+def settings(*words: str) -> ServeSettings:
+    return config.load(ServeSettings, command="serve", overrides=list(words))
 
 
 @pytest.mark.parametrize("fleet", ["small", "gpu", "cluster"])
@@ -20,7 +19,7 @@ def test_every_queue_has_an_end(fleet):
     chosen = settings(f"serve={fleet}").serve
     for crew in (chosen.api, chosen.editor, chosen.encoder, chosen.ranker):
         assert crew.queued >= 1
-        deployment = app._deployed(app.Editor, crew, chosen)
+        deployment = app._deployed(app.EditorDeployment, crew, chosen)
         assert deployment.max_queued_requests == crew.queued
         assert deployment.max_ongoing_requests == crew.ongoing
         assert deployment.ray_actor_options["num_gpus"] == crew.gpus
@@ -71,39 +70,39 @@ def test_a_config_file_has_the_same_settings():
 )
 def test_crews_that_make_no_sense(wrong):
     with pytest.raises(ConfigError):
-        Crew(**wrong)
+        DeploymentConfig(**wrong)
 
 
 def test_fleets_that_make_no_sense():
     for wrong in ({"nodes": 0}, {"stop_seconds": 0.0}):
         with pytest.raises(ConfigError, match=r"serve.nodes must be at least 1"):
-            Fleet(**wrong)
+            ServeConfig(**wrong)
 
 
 def test_nobody_is_let_in_from_elsewhere_without_keys():
     with pytest.raises(ConfigError, match=r"host=0\.0\.0\.0 can be reached from elsewhere, where keys are needed"):
         app.bind(settings("host=0.0.0.0", "keys.required=false"))
     assert app.bind(settings("host=0.0.0.0"))
-    assert entrance.needs_keys(settings("host=0.0.0.0"))
-    assert entrance.needs_keys(settings("keys.required=true"))
-    assert not entrance.needs_keys(settings())
+    assert app.needs_keys(settings("host=0.0.0.0"))
+    assert app.needs_keys(settings("keys.required=true"))
+    assert not app.needs_keys(settings())
 
 
 def test_a_config_file_needs_keys_unless_it_says_otherwise():
     """Where its proxies listen is not known when the app is built."""
 
-    def built(**args) -> Settings:
+    def built(**args) -> ServeSettings:
         (found, *_) = app.build(args)._bound_deployment.init_args
         return found
 
-    assert entrance.needs_keys(built())
-    assert entrance.needs_keys(built(host="127.0.0.1"))
-    assert not entrance.needs_keys(built(**{"keys.required": False}))
+    assert app.needs_keys(built())
+    assert app.needs_keys(built(host="127.0.0.1"))
+    assert not app.needs_keys(built(**{"keys.required": False}))
 
 
 def test_loopback_goes_by_its_own_names(graph):
     from fastapi.testclient import TestClient
 
-    client = TestClient(entrance.api_of(graph, settings()))
+    client = TestClient(app.api_of(graph, settings()))
     assert client.get("/healthz", headers={"host": "localhost:8000"}).status_code == 200
     assert client.get("/healthz", headers={"host": "evil.example:8000"}).status_code == 421

@@ -10,11 +10,11 @@ import pytest
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from beholder.serve import entrance
-from beholder.serve.graph import Busy
-from beholder.serve.local import LocalGraph
+from beholder.serve import app
+from beholder.serve.local_service import LocalService
 from beholder.serve.metrics import Counts, Meter, Metrics, metered
-from beholder.serve.settings import Settings
+from beholder.serve.protocols import Overloaded
+from beholder.serve.settings import ServeSettings
 
 # As Doors, the API and the keys count.
 EVENTS = [
@@ -122,7 +122,7 @@ def test_counts_of_all_replicas_come_together_each_under_its_name():
 
 def test_where_the_others_are_silent_its_own_counts_are_told():
     async def broken() -> list[Counts]:
-        raise Busy("editor")
+        raise Overloaded("editor")
 
     assert of(told(Metrics(full(), broken)), "beholder_choices_total", choice="left") == 1
 
@@ -136,7 +136,7 @@ def test_a_deployment_is_timed_whether_it_works_or_not():
         async def draw(self, number: int) -> int:
             """Draws."""
             if number < 0:
-                raise Busy("editor")
+                raise Overloaded("editor")
             return number + 1
 
         async def _inside(self) -> None: ...
@@ -144,7 +144,7 @@ def test_a_deployment_is_timed_whether_it_works_or_not():
     part = Part()
     assert asyncio.run(part.draw(1)) == 2
     asyncio.run(part._inside())
-    with pytest.raises(Busy):
+    with pytest.raises(Overloaded):
         asyncio.run(part.draw(-1))
     assert part.draw.__doc__ == "Draws."
     counts = asyncio.run(part.counts())
@@ -158,9 +158,9 @@ def test_a_deployment_is_timed_whether_it_works_or_not():
 
 
 @pytest.fixture(scope="module")
-def scraped(graph: LocalGraph, settings: Settings) -> dict[tuple[str, frozenset], float]:
+def scraped(graph: LocalService, settings: ServeSettings) -> dict[tuple[str, frozenset], float]:
     """What /metrics tells after a round and some mistakes."""
-    client = TestClient(entrance.api_of(graph, settings), base_url="http://127.0.0.1", raise_server_exceptions=False)
+    client = TestClient(app.api_of(graph, settings), base_url="http://127.0.0.1", raise_server_exceptions=False)
     asked = client.get("/v1/questions", params={"user_id": "metrics", "image_id": "seed-3"}).json()
     for _ in range(2):
         body = {"event_id": "metrics-1", "question_id": asked["question_id"], "choice": "left"}
@@ -197,7 +197,7 @@ def test_labels_never_name_people_images_or_questions(scraped):
 def test_metrics_need_a_key_where_keys_are_needed(graph, settings):
     from dataclasses import replace
 
-    client = TestClient(entrance.api_of(graph, replace(settings, host="0.0.0.0")))
+    client = TestClient(app.api_of(graph, replace(settings, host="0.0.0.0")))
     assert client.get("/metrics").status_code == 401
     assert client.get("/healthz").status_code == 200
 

@@ -12,9 +12,9 @@ import pytest
 from safetensors.numpy import load, save
 
 from beholder.errors import EmbeddingError, TasteError
-from beholder.taste import kinds
+from beholder.taste import taste_factory
 from beholder.taste.contract import Taste
-from beholder.taste.evidence import Comparisons, Evidence, Ratings
+from beholder.taste.dataset import ComparisonTable, JudgementDataset, RatingTable
 
 PEOPLE = tuple(f"person {number}" for number in range(8))
 OPPOSITE = "person 7"
@@ -28,8 +28,8 @@ class World:
 
     latents: np.ndarray
     truth: np.ndarray
-    train: Evidence
-    held_out: Evidence
+    train: JudgementDataset
+    held_out: JudgementDataset
     fresh: np.ndarray
 
     def pairs(self) -> tuple[np.ndarray, np.ndarray]:
@@ -53,15 +53,15 @@ def simulate(*, images: int = 240, comparisons: int = 4000, ratings: int = 1600,
     right = (left + dice.integers(1, images, comparisons)) % images
     chance = 1 / (1 + np.exp(truth[person, attribute, right] - truth[person, attribute, left]))
     choice = (dice.random(comparisons) < chance).astype(np.float32)
-    compared = Comparisons(person, left, right, attribute, choice)
+    compared = ComparisonTable(person, left, right, attribute, choice)
 
     person, attribute = dice.integers(0, len(PEOPLE), ratings), dice.integers(0, len(ATTRIBUTES), ratings)
     image = dice.integers(0, images, ratings)
     felt = truth[person, attribute, image] + dice.logistic(size=ratings) + 1.5 * dice.normal(size=len(PEOPLE))[person]
     score = 1 + (felt[:, None] > np.array([-2.0, 0.0, 2.0])).sum(axis=1)
-    rated = Ratings(person, image, attribute, score.astype(np.float32))
+    rated = RatingTable(person, image, attribute, score.astype(np.float32))
 
-    evidence = Evidence(PEOPLE, tuple(f"image {n}" for n in range(images)), ATTRIBUTES, rated, compared)
+    evidence = JudgementDataset(PEOPLE, tuple(f"image {n}" for n in range(images)), ATTRIBUTES, rated, compared)
     part = dice.permutation(images) % 10
     return World(latents, truth, evidence.within(part < 7), evidence.within((part == 7) | (part == 8)), part == 9)
 
@@ -101,7 +101,7 @@ class TasteContract:
         assert taste.about.encoder_id == self.encoder_id
         assert taste.about.attributes == ATTRIBUTES
         assert taste.about.people == PEOPLE
-        assert taste.about.kind in kinds.KINDS
+        assert taste.about.kind in taste_factory.KINDS
 
     def test_utilities_have_a_row_for_each_person_and_a_column_for_each_image(self, taste, shown):
         found = taste.utilities(shown[:5], PEOPLE[:3], "smart")
@@ -154,7 +154,7 @@ class TasteContract:
 
     def test_it_can_be_written_down_and_read_again(self, taste, shown):
         tensors = load(save({name: np.ascontiguousarray(array) for name, array in taste.tensors().items()}))
-        again = kinds.load(taste.about, tensors, json.loads(json.dumps(taste.settings())))
+        again = taste_factory.load(taste.about, tensors, json.loads(json.dumps(taste.settings())))
         people = [*PEOPLE, "a stranger"]
         np.testing.assert_array_equal(again.utilities(shown, people, "smart"), taste.utilities(shown, people, "smart"))
         assert again.about == taste.about
@@ -162,8 +162,8 @@ class TasteContract:
 
     def test_a_person_can_be_forgotten(self, taste, shown):
         tensors = {name: np.ascontiguousarray(array) for name, array in taste.tensors().items()}
-        left = kinds.forget(taste.about, tensors, json.loads(json.dumps(taste.settings())), PEOPLE[2])
-        again = kinds.load(*left)
+        left = taste_factory.forget(taste.about, tensors, json.loads(json.dumps(taste.settings())), PEOPLE[2])
+        again = taste_factory.load(*left)
         others = [name for name in PEOPLE if name != PEOPLE[2]]
         assert again.about.people == tuple(others)
         found = again.utilities(shown, others, "smart")

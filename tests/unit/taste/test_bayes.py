@@ -6,11 +6,11 @@ from contract_suite import ENCODER, OPPOSITE, PEOPLE, TasteContract, World, simu
 
 from beholder.errors import ConfigError
 from beholder.taste import bayes, population
-from beholder.taste.bayes import BayesConfig
-from beholder.taste.evidence import Evidence
+from beholder.taste.bayes import BayesTasteConfig
+from beholder.taste.dataset import JudgementDataset
 from beholder.taste.population import PopulationConfig
 
-SMALL = BayesConfig(components=[16], ranks=[4], spreads=[0.06], tempers=[1.0], strength=4.0, iterations=6)
+SMALL = BayesTasteConfig(components=[16], ranks=[4], spreads=[0.06], tempers=[1.0], strength=4.0, iterations=6)
 
 
 def silent(*_: object) -> None:
@@ -18,7 +18,7 @@ def silent(*_: object) -> None:
 
 
 class TestBayes(TasteContract):
-    def fit(self, world: World, items: np.ndarray, seed: int) -> bayes.Bayes:
+    def fit(self, world: World, items: np.ndarray, seed: int) -> bayes.BayesTaste:
         return bayes.fit(world.train, world.held_out, items, SMALL, encoder_id=ENCODER, seed=seed, progress=silent)
 
     def test_a_choice_moves_the_utility_towards_it_and_the_doubt_down(self, taste, shown):
@@ -36,7 +36,7 @@ class TestBayes(TasteContract):
         row = PEOPLE.index(OPPOSITE)
         mine = world.train.by(np.arange(len(PEOPLE)) == row).on(1)
         few = mine.where(np.zeros(len(mine.ratings), bool), np.arange(40))
-        stranger = Evidence(("somebody",), few.images, few.attributes, few.ratings, _by_the_first(few.comparisons))
+        stranger = JudgementDataset(("somebody",), few.images, few.attributes, few.ratings, _by_the_first(few.comparisons))
         together = taste.learn(stranger, shown)
         alone = bayes.load(taste.about, taste.tensors(), taste.settings())
         for left, right, choice in zip(few.comparisons.left, few.comparisons.right, few.comparisons.choice, strict=True):
@@ -47,7 +47,7 @@ class TestBayes(TasteContract):
     def test_somebody_new_is_learned_and_nobody_else_changes(self, taste, shown, world):
         row = PEOPLE.index(OPPOSITE)
         mine = world.train.by(np.arange(len(PEOPLE)) == row).on(0)
-        stranger = Evidence(("somebody",), mine.images, mine.attributes, mine.ratings[:0], _by_the_first(mine.comparisons))
+        stranger = JudgementDataset(("somebody",), mine.images, mine.attributes, mine.ratings[:0], _by_the_first(mine.comparisons))
         taught = taste.learn(stranger, shown)
         assert "somebody" in taught.about.people
         found = taught.utilities(shown, ["somebody", "a stranger"], "attractive")[:, world.fresh]
@@ -99,7 +99,7 @@ def test_the_covariance_is_learned_from_the_people():
 @pytest.mark.parametrize("wrong", [{"ranks": []}, {"spreads": [0.0]}, {"tempers": [1.5]}, {"strength": 0.0}])
 def test_a_setting_out_of_range_is_refused(wrong):
     with pytest.raises(ConfigError):
-        BayesConfig(**wrong)
+        BayesTasteConfig(**wrong)
 
 
 class _along_one_axis:
@@ -116,7 +116,7 @@ class _along_one_axis:
         zeros = np.zeros(count, np.int64)
         world = simulate(images=20, comparisons=10, ratings=0)
         compared = type(world.train.comparisons)(person, left, right, zeros, (dice.random(count) < chance).astype(np.float32))
-        evidence = Evidence(
+        evidence = JudgementDataset(
             tuple(f"p{n}" for n in range(people)),
             tuple(f"i{n}" for n in range(images)),
             ("attractive",),

@@ -9,21 +9,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from beholder.taste.evidence import Comparisons, Evidence, Ratings
-from beholder.taste.likelihood import Batch, Judgements, Likelihood, Objective, scale
+from beholder.taste.dataset import ComparisonTable, JudgementDataset, RatingTable
+from beholder.taste.likelihood import JudgementBatch, JudgementTensors, Likelihood, Objective, scale
 
 NONE = np.zeros(0, np.int64)
 
 
-def said(*, scores=(), choices=(), people: int = 2, attributes: int = 1) -> Evidence:
+def said(*, scores=(), choices=(), people: int = 2, attributes: int = 1) -> JudgementDataset:
     """Person 0 gave these scores and made these choices, between images 0 and 1."""
     rated, compared = len(scores), len(choices)
-    return Evidence(
+    return JudgementDataset(
         tuple(f"p{n}" for n in range(people)),
         ("left", "right"),
         tuple(f"a{n}" for n in range(attributes)),
-        Ratings(*np.zeros((3, rated), np.int64), np.array(scores, np.float32)),
-        Comparisons(
+        RatingTable(*np.zeros((3, rated), np.int64), np.array(scores, np.float32)),
+        ComparisonTable(
             np.zeros(compared, np.int64),
             np.zeros(compared, np.int64),
             np.ones(compared, np.int64),
@@ -125,7 +125,7 @@ def test_ratings_that_are_all_the_same_say_nothing(scores):
 
 def test_rows_are_the_ratings_and_then_the_comparisons():
     evidence = said(scores=[1, 4, 2], choices=[1, 0])
-    judgements = Judgements(evidence, levels=scale(evidence.ratings.score))
+    judgements = JudgementTensors(evidence, levels=scale(evidence.ratings.score))
     batch = judgements.take(np.array([4, 0, 1]))
     assert len(judgements) == 5
     assert batch.level.tolist() == [0, 2]
@@ -150,7 +150,7 @@ def test_a_dropped_person_is_dropped_from_both_images_of_a_comparison():
     evidence = said(choices=[1.0] * count)
     network = Remembers()
     objective = Objective(network, likelihood(choices=[1]), person_dropout=0.3)
-    batch: Batch = Judgements(evidence, levels=NONE).take(np.arange(count))
+    batch: JudgementBatch = JudgementTensors(evidence, levels=NONE).take(np.arange(count))
     torch.manual_seed(0)
     objective.train()(batch)
     left, right = network.person.split(count)
@@ -163,5 +163,5 @@ def test_a_dropped_person_is_dropped_from_both_images_of_a_comparison():
 def test_the_objective_is_the_mean_over_judgements():
     evidence = said(scores=[1, 2], choices=[1.0, 0.0])
     model = Likelihood(evidence, scale(evidence.ratings.score))
-    batch = Judgements(evidence, levels=scale(evidence.ratings.score)).take(np.arange(4))
+    batch = JudgementTensors(evidence, levels=scale(evidence.ratings.score)).take(np.arange(4))
     assert Objective(Remembers(), model)(batch).item() == pytest.approx(math.log(2), abs=1e-3)

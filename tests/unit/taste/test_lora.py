@@ -12,10 +12,10 @@ from contract_suite import ATTRIBUTES, PEOPLE, TasteContract, World, simulate
 from beholder import config
 from beholder.encoder import Encoder, EncoderConfig
 from beholder.errors import ConfigError, EmbeddingError, TasteError
-from beholder.taste import kinds, lora
-from beholder.taste.fit import FitConfig
-from beholder.taste.kinds import TasteConfig
+from beholder.taste import lora, taste_factory
 from beholder.taste.lora import LoraConfig
+from beholder.taste.taste_factory import TasteConfig
+from beholder.taste.training import TrainingConfig
 
 # A CLIP of four patches with random weights, so small that a fit takes seconds.
 TINY = {
@@ -23,7 +23,7 @@ TINY = {
     "vision_cfg": {"image_size": 16, "layers": 2, "width": 32, "head_width": 16, "patch_size": 8},
     "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
 }
-ONCE = FitConfig(epochs=1, batch=128, learning_rate=0.01, device="cpu")
+ONCE = TrainingConfig(epochs=1, batch=128, learning_rate=0.01, device="cpu")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -79,7 +79,7 @@ class TestLora(TasteContract):
         return shown(world)
 
     def fit(self, world: World, items: np.ndarray, seed: int) -> lora.Lora:
-        loop = FitConfig(epochs=25, batch=128, learning_rate=0.01, patience=8, device="cpu")
+        loop = TrainingConfig(epochs=25, batch=128, learning_rate=0.01, patience=8, device="cpu")
         settings = LoraConfig(
             encoder=self.eye, rank=16, alpha=32, templates=["{}"], person_rate=50, person_decay=0, person_dropout=0.1, fit=loop
         )
@@ -108,7 +108,7 @@ class TestLora(TasteContract):
 def test_every_option_learns_and_can_be_kept(world, eye, fields):
     found = fitted(world, eye, **fields, fit=replace(ONCE, epochs=2))
     items, people = shown(world), [*PEOPLE, "a stranger"]
-    again = kinds.load(found.about, found.tensors(), json.loads(json.dumps(found.settings())))
+    again = taste_factory.load(found.about, found.tensors(), json.loads(json.dumps(found.settings())))
     sent = pickle.loads(pickle.dumps(found))
     for attribute in (*ATTRIBUTES, "who looks more friendly?"):
         expected = found.utilities(items[:7], people, attribute)
@@ -222,7 +222,7 @@ def test_the_config_takes_the_commands_own_encoder(name):
 
 
 def kinds_settings() -> type:
-    from beholder.jobs.train import Settings
+    from beholder.jobs.train import TrainSettings
 
     assert TasteConfig().kind == "bayes"
-    return Settings
+    return TrainSettings

@@ -12,11 +12,11 @@ from beholder import config
 from beholder.encoder import EncoderConfig
 from beholder.errors import ConfigError, EmbeddingError, TasteError
 from beholder.taste import mlp
-from beholder.taste.fit import Driver, FitConfig
-from beholder.taste.kinds import TasteConfig
 from beholder.taste.mlp import BatchNorm, MlpConfig
+from beholder.taste.taste_factory import TasteConfig
+from beholder.taste.training import TrainingConfig, TrainingHooks
 
-SMALL = FitConfig(epochs=14, batch=128, learning_rate=0.01, patience=5, device="cpu")
+SMALL = TrainingConfig(epochs=14, batch=128, learning_rate=0.01, patience=5, device="cpu")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -100,14 +100,14 @@ def test_an_interrupted_ensemble_goes_on_where_it_was(world, items):
     class Interrupt(Exception):
         pass
 
-    def stop(driver: Driver, figures: dict[str, float]) -> None:
+    def stop(driver: TrainingHooks, figures: dict[str, float]) -> None:
         if "network 1" in driver.states and figures["epoch"] == 2:
             raise Interrupt
 
-    driver = Driver(after=stop)
+    driver = TrainingHooks(after=stop)
     with pytest.raises(Interrupt):
         fitted(world, items, settings, seed=1, driver=driver)
-    found = fitted(world, items, settings, seed=1, driver=Driver(states=driver.states)).tensors()
+    found = fitted(world, items, settings, seed=1, driver=TrainingHooks(states=driver.states)).tensors()
     assert found.keys() == expected.keys()
     assert all(np.array_equal(found[name], expected[name]) for name in expected)
 

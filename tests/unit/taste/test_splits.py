@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from beholder import tables
 from beholder.errors import TasteError
 from beholder.taste import splits
-from beholder.taste.evidence import Ratings, gather, join, pairs_within
+from beholder.taste.dataset import RatingTable, gather, join, pairs_within
 
 EVIDENCE = simulate(images=60, comparisons=500, ratings=300).train
 
@@ -64,7 +64,7 @@ def test_what_is_divided_can_be_joined():
 
 
 def test_ratings_imply_the_pairs_that_differ():
-    rated = Ratings(np.array([0, 0, 0, 1, 1]), np.array([0, 1, 2, 0, 1]), np.zeros(5, np.int64), np.array([1, 3, 3, 2, 2.0]))
+    rated = RatingTable(np.array([0, 0, 0, 1, 1]), np.array([0, 1, 2, 0, 1]), np.zeros(5, np.int64), np.array([1, 3, 3, 2, 2.0]))
     evidence = EVIDENCE.where(np.zeros(0, np.int64), np.zeros(0, np.int64))
     evidence = type(evidence)(evidence.people, evidence.images, evidence.attributes, rated, evidence.comparisons)
     pairs = pairs_within(evidence, at_most=10, seed=0)

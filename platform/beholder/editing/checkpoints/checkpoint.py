@@ -4,11 +4,12 @@ import hashlib
 import io
 from dataclasses import dataclass
 
-from beholder.editing.checkpoints import archives, doubles, native, nvidia, rosinality, tensorflow
-from beholder.editing.checkpoints.assembly import Assembled
-from beholder.editing.checkpoints.unpickling import Filled, RefusedError, shown, unpickle
+from beholder.editing.checkpoints import native, nvidia, rosinality, tensorflow
+from beholder.editing.checkpoints.state_dict import ReadGenerator
 from beholder.editing.generator import Generator
 from beholder.errors import WeightsError
+from beholder.safe_pickle import stubs, torch_archive
+from beholder.safe_pickle.interpreter import Filled, RefusedError, shown, unpickle
 from beholder.storage import Place
 
 MOST_BYTES = 4 * 2**30
@@ -45,11 +46,11 @@ def read(place: Place) -> Checkpoint:
     return Checkpoint(assembled.generator, kind, hashlib.sha256(data).hexdigest(), len(data), assembled.notes)
 
 
-def _read(data: bytes) -> tuple[str, Assembled]:
+def _read(data: bytes) -> tuple[str, ReadGenerator]:
     for start, reason in _NO_CHECKPOINTS.items():
         if data.startswith(start):
             raise RefusedError(reason)
-    if data.startswith((archives.ZIP, archives.LEGACY)):
+    if data.startswith((torch_archive.ZIP, torch_archive.LEGACY)):
         return rosinality.read(data)
     if data[8:9] == b"{":
         return native.FORMAT, native.read(data)
@@ -58,8 +59,8 @@ def _read(data: bytes) -> tuple[str, Assembled]:
     raise RefusedError("it is no safetensors file, torch file or pickle of networks, going by its first bytes")
 
 
-def _read_pickle(data: bytes) -> tuple[str, Assembled]:
-    whole = unpickle(io.BytesIO(data), doubles=doubles.NETWORKS)
+def _read_pickle(data: bytes) -> tuple[str, ReadGenerator]:
+    whole = unpickle(io.BytesIO(data), doubles=stubs.NETWORKS)
     if isinstance(whole, dict):
         return nvidia.FORMAT, nvidia.build(whole, size=len(data))
     if isinstance(whole, tuple) and len(whole) == 3 and all(isinstance(each, Filled) for each in whole):

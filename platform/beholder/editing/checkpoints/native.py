@@ -6,16 +6,16 @@ from typing import Any
 
 import torch
 
-from beholder.editing.checkpoints.assembly import Assembled, assemble
-from beholder.editing.checkpoints.stored import Stored
-from beholder.editing.checkpoints.unpickling import RefusedError, shown
+from beholder.editing.checkpoints.state_dict import ReadGenerator, assemble
 from beholder.editing.generator import Generator
+from beholder.safe_pickle.interpreter import RefusedError, shown
+from beholder.safe_pickle.lazy_tensor import LazyTensor
 
 FORMAT = "safetensors"
 _KINDS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 
 
-def read(data: bytes) -> Assembled:
+def read(data: bytes) -> ReadGenerator:
     """The generator in a safetensors file. Raises RefusedError."""
     from safetensors import SafetensorError
     from safetensors.torch import load
@@ -33,7 +33,7 @@ def read(data: bytes) -> Assembled:
     for name, value in tensors.items():
         if value.dtype not in _KINDS:
             raise RefusedError(f"{shown(name)} holds {value.dtype}, expected plain numbers")
-    return assemble({name: Stored.of(value) for name, value in tensors.items()}, size=len(data), conv_clamp=clamp)
+    return assemble({name: LazyTensor.of(value) for name, value in tensors.items()}, size=len(data), conv_clamp=clamp)
 
 
 def write(generator: Generator) -> bytes:

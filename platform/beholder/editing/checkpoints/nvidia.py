@@ -7,19 +7,19 @@ computes: where one is not as in a published StyleGAN2, the file is refused.
 import math
 from typing import Any
 
-from beholder.editing.checkpoints.assembly import Assembled, assemble, check_filter
-from beholder.editing.checkpoints.doubles import Module
-from beholder.editing.checkpoints.stored import Stored
-from beholder.editing.checkpoints.unpickling import RefusedError, shown
+from beholder.editing.checkpoints.state_dict import ReadGenerator, assemble, check_filter
+from beholder.safe_pickle.interpreter import RefusedError, shown
+from beholder.safe_pickle.lazy_tensor import LazyTensor
+from beholder.safe_pickle.stubs import ModuleStub
 
 FORMAT = "NVIDIA (pickle of networks)"
 _MOST_LAYERS, _MOST_TENSORS, _DEEPEST = 2_000, 20_000, 8
 
 
-def build(whole: dict[Any, Any], *, size: int) -> Assembled:
+def build(whole: dict[Any, Any], *, size: int) -> ReadGenerator:
     """The generator under G_ema in a file of `size` bytes. Raises RefusedError."""
     top = whole.get("G_ema")
-    if not isinstance(top, Module):
+    if not isinstance(top, ModuleStub):
         keys = ", ".join(shown(key) for key in list(whole)[:6])
         raise RefusedError(f"it is a pickle without a generator (expected G_ema; it has {keys})")
     layers = _layers(top)
@@ -27,7 +27,7 @@ def build(whole: dict[Any, Any], *, size: int) -> Assembled:
     given = {clamp for clamp in clamps if clamp is not _NO_CONVOLUTION}
     if len(given) > 1:
         raise RefusedError("its layers are clamped differently")
-    tensors: dict[str, Stored] = {}
+    tensors: dict[str, LazyTensor] = {}
     left = _MOST_TENSORS
     for name, layer in layers.items():
         left -= len(layer.part("_parameters")) + len(layer.part("_buffers"))
@@ -35,7 +35,7 @@ def build(whole: dict[Any, Any], *, size: int) -> Assembled:
             raise RefusedError(f"its layers have more than {_MOST_TENSORS:,} tensors")
         for key, value in (layer.part("_parameters") | layer.part("_buffers")).items():
             full = f"{name}.{key}" if name else str(key)
-            if isinstance(value, Stored):
+            if isinstance(value, LazyTensor):
                 if key == "resample_filter":
                     check_filter(full, value, total=1.0)
                 else:
@@ -47,17 +47,17 @@ def build(whole: dict[Any, Any], *, size: int) -> Assembled:
     return assemble(tensors, size=size, conv_clamp=given.pop() if given else None)
 
 
-def _layers(top: Module) -> dict[str, Module]:
+def _layers(top: ModuleStub) -> dict[str, ModuleStub]:
     """Every layer by its dotted name, the network itself under ""."""
-    found: dict[str, Module] = {}
-    waiting: list[tuple[str, Module, int]] = [("", top, 0)]
+    found: dict[str, ModuleStub] = {}
+    waiting: list[tuple[str, ModuleStub, int]] = [("", top, 0)]
     while waiting:
         name, layer, depth = waiting.pop()
         found[name] = layer
         if len(found) + len(waiting) + len(layer.part("_modules")) > _MOST_LAYERS or depth > _DEEPEST:
             raise RefusedError(f"its network has more than {_MOST_LAYERS:,} layers, or {_DEEPEST} within each other")
         for key, inner in layer.part("_modules").items():
-            if not isinstance(key, str) or not isinstance(inner, Module):
+            if not isinstance(key, str) or not isinstance(inner, ModuleStub):
                 raise RefusedError(f"a part of its network, {shown(key)}, is no layer of the published kind")
             waiting.append((f"{name}.{key}" if name else key, inner, depth + 1))
     return found
@@ -66,7 +66,7 @@ def _layers(top: Module) -> dict[str, Module]:
 _NO_CONVOLUTION = -1.0
 
 
-def _check(name: str, layer: Module, layers: dict[str, Module]) -> float | None:
+def _check(name: str, layer: ModuleStub, layers: dict[str, ModuleStub]) -> float | None:
     """Refuse what the generator does not compute; returns a convolution's clamp."""
     says = layer.attributes
     where = shown(name) or "the network"
@@ -79,7 +79,7 @@ def _check(name: str, layer: Module, layers: dict[str, Module]) -> float | None:
         if says["activation"] != expected:
             raise RefusedError(f"{where} has activation {shown(says['activation'])}; only {expected} is known there")
     shape = layer.part("_parameters").get("weight")
-    width = shape.shape[1] if isinstance(shape, Stored) and len(shape.shape) > 1 and shape.shape[1] else 1
+    width = shape.shape[1] if isinstance(shape, LazyTensor) and len(shape.shape) > 1 and shape.shape[1] else 1
     rate = 0.01 if name.startswith("mapping.") else 1.0
     gains = {"bias_gain": rate, "weight_gain": rate / math.sqrt(width), "act_gain": math.sqrt(2)}
     if name.endswith(("conv0", "conv1")):
@@ -97,9 +97,9 @@ def _check(name: str, layer: Module, layers: dict[str, Module]) -> float | None:
     return None if clamp is None else float(clamp)
 
 
-def _silence(name: str, tensors: dict[str, Stored]) -> dict[str, Stored]:
+def _silence(name: str, tensors: dict[str, LazyTensor]) -> dict[str, LazyTensor]:
     """The strength of the noise of a layer that has none."""
     import torch
 
     key = f"{name}.noise_strength"
-    return {} if key in tensors else {key: Stored.of(torch.zeros(()))}
+    return {} if key in tensors else {key: LazyTensor.of(torch.zeros(()))}

@@ -10,20 +10,20 @@ from typing import Any
 
 import torch
 
-from beholder.editing.checkpoints import archives
-from beholder.editing.checkpoints.assembly import Assembled, assemble, check_filter
-from beholder.editing.checkpoints.stored import Stored
-from beholder.editing.checkpoints.unpickling import RefusedError, shown
+from beholder.editing.checkpoints.state_dict import ReadGenerator, assemble, check_filter
 from beholder.editing.generator import Generator
 from beholder.errors import WeightsError
+from beholder.safe_pickle import torch_archive
+from beholder.safe_pickle.interpreter import RefusedError, shown
+from beholder.safe_pickle.lazy_tensor import LazyTensor
 
 FORMAT = "rosinality (torch file)"
 ENCODER_FORMAT = "rosinality, as decoder in an encoder's file"
 
 
-def read(data: bytes) -> tuple[str, Assembled]:
+def read(data: bytes) -> tuple[str, ReadGenerator]:
     """The format's name and the generator in a torch file. Raises RefusedError."""
-    whole = archives.read(data)
+    whole = torch_archive.read(data)
     if not isinstance(whole, dict):
         raise RefusedError(f"it holds a {type(whole).__name__}, expected a dict with g_ema")
     if isinstance(whole.get("g_ema"), dict):
@@ -64,12 +64,12 @@ def write(generator: Generator) -> bytes:
     return file.getvalue()
 
 
-def _native(state: dict[Any, Any], mean: Any) -> dict[str, Stored]:
+def _native(state: dict[Any, Any], mean: Any) -> dict[str, LazyTensor]:
     """Their tensors under our names and in our shapes."""
     resolution, layers = 4, 0
-    stored: dict[str, Stored] = {}
+    stored: dict[str, LazyTensor] = {}
     for key, value in state.items():
-        if not isinstance(key, str) or not isinstance(value, Stored):
+        if not isinstance(key, str) or not isinstance(value, LazyTensor):
             raise RefusedError(f"its generator holds {shown(key)}, which is no tensor")
         stored[key] = value
         if key.endswith(("blur.kernel", "upsample.kernel")):
@@ -83,12 +83,12 @@ def _native(state: dict[Any, Any], mean: Any) -> dict[str, Stored]:
     for key in stored:
         if key not in theirs and not key.endswith(("blur.kernel", "upsample.kernel")):
             raise RefusedError(f"it holds {shown(key)}, which no StyleGAN2 generator of {resolution} px has")
-    found: dict[str, Stored] = {}
+    found: dict[str, LazyTensor] = {}
     for ours, key in names.items():
         if key in stored:
             shape = _our_shape(ours, key, stored[key].shape)
             found[ours] = stored[key].reshaped(shape)
-    if isinstance(mean, Stored):
+    if isinstance(mean, LazyTensor):
         if len(mean.shape) not in (1, 2) or 0 in mean.shape:
             raise RefusedError(f"latent_avg has shape {list(mean.shape)}, expected one mean w")
         # of encoders one for each row of w+, all the same

@@ -9,18 +9,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from beholder.editing.checkpoints.assembly import Assembled, assemble
-from beholder.editing.checkpoints.doubles import Array
-from beholder.editing.checkpoints.stored import Stored
-from beholder.editing.checkpoints.unpickling import Filled, RefusedError, shown
+from beholder.editing.checkpoints.state_dict import ReadGenerator, assemble
+from beholder.safe_pickle.interpreter import Filled, RefusedError, shown
+from beholder.safe_pickle.lazy_tensor import LazyTensor
+from beholder.safe_pickle.stubs import ArrayStub
 
 FORMAT = "TensorFlow (pickle of networks)"
 
 
-def build(whole: tuple[Any, ...], *, size: int) -> Assembled:
+def build(whole: tuple[Any, ...], *, size: int) -> ReadGenerator:
     """The averaged generator, the third of the three networks in a file of `size` bytes. Raises RefusedError."""
     variables = _variables("", whole[2], 0)
-    tensors: dict[str, Stored] = {}
+    tensors: dict[str, LazyTensor] = {}
     for name, stored in variables.items():
         if "Label" in name:
             raise RefusedError("it is class-conditional; only generators without classes are known")
@@ -35,7 +35,7 @@ def build(whole: tuple[Any, ...], *, size: int) -> Assembled:
     return assemble(tensors, size=size)
 
 
-def _variables(prefix: str, network: Any, depth: int) -> dict[str, Stored]:
+def _variables(prefix: str, network: Any, depth: int) -> dict[str, LazyTensor]:
     """Every array by its name, those of the networks inside under their names."""
     state = network.state if isinstance(network, Filled) and network.kind == "Network" else None
     if not isinstance(state, dict) or not isinstance(state.get("variables"), list) or depth > 1:
@@ -43,13 +43,13 @@ def _variables(prefix: str, network: Any, depth: int) -> dict[str, Stored]:
     version = state.get("version")
     if not isinstance(version, int) or version < 4:
         raise RefusedError(f"its networks are of version {shown(version)}; from version 4 on they are known")
-    found: dict[str, Stored] = {}
+    found: dict[str, LazyTensor] = {}
     for pair in state["variables"]:
         match pair:
-            case (str(name), Array(stored=stored)):
+            case (str(name), ArrayStub(stored=stored)):
                 found[prefix + name] = stored
             case (str(name), float(number)):  # a single number is kept outside an array
-                found[prefix + name] = Stored.of(torch.tensor(number))
+                found[prefix + name] = LazyTensor.of(torch.tensor(number))
             case _:
                 raise RefusedError("a variable in it is no named array")
     components = state.get("components")
@@ -88,7 +88,7 @@ _PARTS = {
 }
 
 
-def _turn(name: str, stored: Stored) -> Stored:
+def _turn(name: str, stored: LazyTensor) -> LazyTensor:
     """An array the way round that we keep it."""
     shape = stored.shape
     if len(shape) == 4 and name.endswith("/weight"):

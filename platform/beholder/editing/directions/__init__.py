@@ -13,5 +13,5 @@ catalogue  the directions that were published for known generators
 """
 
 from beholder.editing.directions.direction import Direction as Direction
-from beholder.editing.directions.moving import moved as moved
-from beholder.editing.directions.moving import moved_ws as moved_ws
+
+from beholder.editing.directions.apply import moved as moved, moved_ws as moved_ws  # isort: skip

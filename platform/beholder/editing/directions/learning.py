@@ -30,7 +30,7 @@ _BATCH = 16
 _FIRST_SEED = 1_000_000  # of the pictures that texts are compared with
 
 
-class Clip(Protocol):
+class ImageTextEncoder(Protocol):
     """What is asked of an encoder."""
 
     def images(self, pixels: np.ndarray) -> np.ndarray: ...
@@ -97,7 +97,9 @@ class Seen:
 
 
 @torch.no_grad()
-def look(generator: Generator, clip: Clip, config: Texts, *, progress: Callable[[int], None] = lambda count: None) -> Seen:
+def look(
+    generator: Generator, clip: ImageTextEncoder, config: Texts, *, progress: Callable[[int], None] = lambda count: None
+) -> Seen:
     """Draw pictures, always the same, and embed them; progress is told of each batch."""
     ws, vectors = [], []
     for start in range(0, config.pictures, _BATCH):
@@ -110,7 +112,7 @@ def look(generator: Generator, clip: Clip, config: Texts, *, progress: Callable[
 
 
 def from_texts(
-    generator: Generator, seen: Seen, clip: Clip, texts: tuple[str, str], *, name: str, fingerprint: str, model: str,
+    generator: Generator, seen: Seen, clip: ImageTextEncoder, texts: tuple[str, str], *, name: str, fingerprint: str, model: str,
     says: tuple[str, str] | None = None,
 ) -> Learned:  # fmt: skip
     """Learn the direction that leads from pictures that fit the first text to those that fit the second.
@@ -154,3 +156,20 @@ def _check(w: Tensor, labels: Tensor) -> None:
     spread = labels.std(dim=0)
     if (spread < 1e-6).any():
         raise EditError(f"label {int((spread < 1e-6).nonzero()[0])} is the same in all examples, so nothing can be learned")
+
+
+def find(w: Tensor, labels: Tensor) -> Tensor:
+    """Find the moves in W that change one label each and leave the others alone.
+
+    w: [N, w_dim], labels: [N, T] (numbers, or 0 and 1). Solves w = mean + labels * moves by least squares over labels in
+    their standard deviations, so a label that often comes with another one does not drag it along. It takes thousands of
+    examples; `learning.from_labels` makes more of a few.
+    Returns float32 [T, w_dim]: the move for one standard deviation of each label. Raises EditError for too few examples.
+    """
+    if len(w) <= labels.shape[1] + 1:
+        raise EditError(f"{labels.shape[1]} labels need more than {labels.shape[1] + 1} examples, got {len(w)}")
+    spread = labels.std(dim=0)
+    if (spread < 1e-6).any():
+        raise EditError(f"label {int((spread < 1e-6).nonzero()[0])} is the same in all examples, so nothing can be found")
+    standard = ((labels - labels.mean(dim=0)) / spread).double()
+    return torch.linalg.lstsq(standard, (w - w.mean(dim=0)).double()).solution.float()

@@ -12,11 +12,11 @@ import numpy as np
 
 from beholder.config import setting
 from beholder.errors import ConfigError
-from beholder.recommending.options import Event, Options
-from beholder.recommending.rankers import features
-from beholder.recommending.rankers.contract import About, Joint, Ranker
-from beholder.recommending.rankers.features import Features
-from beholder.recommending.rankers.memory import Memory, Pairs
+from beholder.recommending.edit_set import Comparison, EditSet
+from beholder.recommending.rankers import ranker_features
+from beholder.recommending.rankers.history import ChoiceHistory, ComparisonPairs
+from beholder.recommending.rankers.ranker import JointNormal, Ranker, RankerInfo
+from beholder.recommending.rankers.ranker_features import EditRegressors
 from beholder.taste.gaussian import Gaussian, Observations, laplace
 
 
@@ -30,17 +30,23 @@ class LogisticConfig:
             raise ConfigError("ranker.logistic.penalty and own_penalties must be above 0")
 
 
-class Logistic(Ranker):
+class LogisticRanker(Ranker):
     """Signs the contract; a person's own weights are found when they are first asked for."""
 
     def __init__(
-        self, about: About, shape: Features, shared: np.ndarray, own_penalty: float, memory: Memory, config: LogisticConfig
+        self,
+        about: RankerInfo,
+        shape: EditRegressors,
+        shared: np.ndarray,
+        own_penalty: float,
+        memory: ChoiceHistory,
+        config: LogisticConfig,
     ):
         self.about, self.shape, self.shared, self.own_penalty, self.config = about, shape, shared, own_penalty, config
         self.memory = memory
         self._own: dict[str, tuple[int, np.ndarray]] = {}  # how many choices it was found from, and what was found
 
-    def tell(self, event: Event) -> None:
+    def tell(self, event: Comparison) -> None:
         self.about.check(event.left)
         self.about.check(event.right)
         self.memory.add(event, self.shape)
@@ -49,10 +55,10 @@ class Logistic(Ranker):
         self._own.pop(user_id, None)
         return self.memory.rows.pop(user_id, None) is not None
 
-    def joint(self, user_id: str, options: Options) -> Joint:
+    def joint(self, user_id: str, options: EditSet) -> JointNormal:
         self.about.check(options)
         mean = self.shape.of(options) @ (self.shared + self._weights(user_id))
-        return Joint(mean, np.zeros((len(mean), 0)))
+        return JointNormal(mean, np.zeros((len(mean), 0)))
 
     def tensors(self) -> Mapping[str, np.ndarray]:
         return {**self.shape.tensors(), **self.memory.tensors(), "shared": self.shared}
@@ -72,34 +78,34 @@ class Logistic(Ranker):
         return start
 
 
-def fit(events: Sequence[Event], config: LogisticConfig, *, seed: int = 0) -> Logistic:
+def fit(events: Sequence[Comparison], config: LogisticConfig, *, seed: int = 0) -> LogisticRanker:
     """Everybody's weights, and how far people lie from them. Nothing in it is random: seed is not used."""
-    shape = features.find(events, components=0)
-    memory = Memory(shape.width)
+    shape = ranker_features.find(events, components=0)
+    memory = ChoiceHistory(shape.width)
     for event in events:
         memory.add(event, shape)
     pairs = memory.of(memory.rows)
     wide = Gaussian(np.zeros(shape.width), np.eye(shape.width) / config.penalty)
     shared = laplace(wide, config.penalty * np.eye(shape.width), _seen(pairs, None), temper=1.0, steps=50).mean
     losses = [_kept_out_loss(memory, shared, penalty) for penalty in config.own_penalties]
-    about = About("logistic", events[0].left.directions, events[0].left.embeddings.shape[1])
-    return Logistic(about, shape, shared, config.own_penalties[int(np.argmin(losses))], memory, config)
+    about = RankerInfo("logistic", events[0].left.directions, events[0].left.embeddings.shape[1])
+    return LogisticRanker(about, shape, shared, config.own_penalties[int(np.argmin(losses))], memory, config)
 
 
-def load(about: About, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> Logistic:
+def load(about: RankerInfo, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> LogisticRanker:
     """From what `tensors()` and `settings()` gave."""
-    memory = Memory.of_tensors(tensors, settings["people"])
+    memory = ChoiceHistory.of_tensors(tensors, settings["people"])
     config = LogisticConfig(**settings["config"])
-    return Logistic(about, Features.of_tensors(tensors), tensors["shared"], settings["own_penalty"], memory, config)
+    return LogisticRanker(about, EditRegressors.of_tensors(tensors), tensors["shared"], settings["own_penalty"], memory, config)
 
 
-def _seen(pairs: Pairs, shared: np.ndarray | None) -> Observations:
+def _seen(pairs: ComparisonPairs, shared: np.ndarray | None) -> Observations:
     gaps = (pairs.left - pairs.right).astype(np.float64)
     none = np.zeros((0, gaps.shape[1])), np.zeros(0), np.zeros(0)
     return Observations(*none, gaps, pairs.won, np.zeros(len(gaps)) if shared is None else gaps @ shared)
 
 
-def _own(pairs: Pairs, shared: np.ndarray, penalty: float) -> np.ndarray:
+def _own(pairs: ComparisonPairs, shared: np.ndarray, penalty: float) -> np.ndarray:
     """The mode of a person's own weights, in the space that the N gaps span: N numbers instead of F."""
     seen = _seen(pairs, shared)
     rank = min(seen.differences.shape)
@@ -111,13 +117,15 @@ def _own(pairs: Pairs, shared: np.ndarray, penalty: float) -> np.ndarray:
     return np.asarray(laplace(prior, penalty * np.eye(rank), narrow, temper=1.0, steps=30).mean @ basis)
 
 
-def _kept_out_loss(memory: Memory, shared: np.ndarray, penalty: float) -> float:
+def _kept_out_loss(memory: ChoiceHistory, shared: np.ndarray, penalty: float) -> float:
     """-log P of the last third of everybody's choices, from the first two thirds, summed."""
     loss = 0.0
     for user_id in memory.rows:
         pairs = memory.of([user_id])
         cut = len(pairs) * 2 // 3
-        first, last = (Pairs(pairs.left[part], pairs.right[part], pairs.won[part]) for part in (slice(cut), slice(cut, None)))
+        first, last = (
+            ComparisonPairs(pairs.left[part], pairs.right[part], pairs.won[part]) for part in (slice(cut), slice(cut, None))
+        )
         if len(first) and len(last):
             reached = (last.left - last.right) @ (shared + _own(first, shared, penalty))
             loss += float(np.sum(last.won * np.logaddexp(0, -reached) + (1 - last.won) * np.logaddexp(0, reached)))

@@ -12,11 +12,11 @@ import numpy as np
 
 from beholder.config import setting
 from beholder.errors import ConfigError
-from beholder.recommending.options import Event, Options
-from beholder.recommending.rankers import features
-from beholder.recommending.rankers.contract import About, Joint, Ranker
-from beholder.recommending.rankers.features import Features
-from beholder.recommending.rankers.memory import Memory, Pairs
+from beholder.recommending.edit_set import Comparison, EditSet
+from beholder.recommending.rankers import ranker_features
+from beholder.recommending.rankers.history import ChoiceHistory, ComparisonPairs
+from beholder.recommending.rankers.ranker import JointNormal, Ranker, RankerInfo
+from beholder.recommending.rankers.ranker_features import EditRegressors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,11 +44,13 @@ class RankNetConfig:
 class RankNet(Ranker):
     """Signs the contract; a person's vector is found when it is first asked for."""
 
-    def __init__(self, about: About, shape: Features, layers: Mapping[str, "Tensor"], memory: Memory, config: RankNetConfig):
+    def __init__(
+        self, about: RankerInfo, shape: EditRegressors, layers: Mapping[str, "Tensor"], memory: ChoiceHistory, config: RankNetConfig
+    ):
         self.about, self.shape, self.layers, self.memory, self.config = about, shape, dict(layers), memory, config
         self._own: dict[str, tuple[int, Tensor]] = {}
 
-    def tell(self, event: Event) -> None:
+    def tell(self, event: Comparison) -> None:
         self.about.check(event.left)
         self.about.check(event.right)
         self.memory.add(event, self.shape)
@@ -57,14 +59,14 @@ class RankNet(Ranker):
         self._own.pop(user_id, None)
         return self.memory.rows.pop(user_id, None) is not None
 
-    def joint(self, user_id: str, options: Options) -> Joint:
+    def joint(self, user_id: str, options: EditSet) -> JointNormal:
         import torch
 
         self.about.check(options)
         rows = torch.from_numpy(self.shape.of(options).astype(np.float32))
         with torch.no_grad():
             mean = _score(self.layers, rows, self._vector(user_id).expand(len(rows), -1)).double().numpy()
-        return Joint(mean, np.zeros((len(mean), 0)))
+        return JointNormal(mean, np.zeros((len(mean), 0)))
 
     def tensors(self) -> Mapping[str, np.ndarray]:
         layers = {f"layers.{name}": value.numpy() for name, value in self.layers.items()}
@@ -98,12 +100,12 @@ class RankNet(Ranker):
         return self._own[user_id][1]
 
 
-def fit(events: Sequence[Event], config: RankNetConfig, *, seed: int = 0) -> RankNet:
+def fit(events: Sequence[Comparison], config: RankNetConfig, *, seed: int = 0) -> RankNet:
     """Train the network on everybody's choices; a tenth of them, kept out, say when to stop."""
     import torch
 
-    shape = features.find(events, components=0)
-    memory = Memory(shape.width)
+    shape = ranker_features.find(events, components=0)
+    memory = ChoiceHistory(shape.width)
     for event in events:
         memory.add(event, shape)
     dice = torch.Generator().manual_seed(seed)
@@ -143,17 +145,17 @@ def fit(events: Sequence[Event], config: RankNetConfig, *, seed: int = 0) -> Ran
                 best = now, {name: value.detach().clone() for name, value in layers.items()}
             if patience >= 10:
                 break
-    about = About("ranknet", events[0].left.directions, events[0].left.embeddings.shape[1])
+    about = RankerInfo("ranknet", events[0].left.directions, events[0].left.embeddings.shape[1])
     return RankNet(about, shape, best[1], memory, config)
 
 
-def load(about: About, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> RankNet:
+def load(about: RankerInfo, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> RankNet:
     """From what `tensors()` and `settings()` gave."""
     import torch
 
     layers = {name.removeprefix("layers."): torch.tensor(value) for name, value in tensors.items() if name.startswith("layers.")}
-    memory = Memory.of_tensors(tensors, settings["people"])
-    return RankNet(about, Features.of_tensors(tensors), layers, memory, RankNetConfig(**settings["config"]))
+    memory = ChoiceHistory.of_tensors(tensors, settings["people"])
+    return RankNet(about, EditRegressors.of_tensors(tensors), layers, memory, RankNetConfig(**settings["config"]))
 
 
 def _start(width: int, config: RankNetConfig, dice: Any) -> dict[str, "Tensor"]:
@@ -190,7 +192,7 @@ def _loss(gap: "Tensor", won: "Tensor") -> "Tensor":
     return functional.binary_cross_entropy_with_logits(gap, won, reduction="none")
 
 
-def _tensors(pairs: Pairs) -> tuple["Tensor", "Tensor", "Tensor"]:
+def _tensors(pairs: ComparisonPairs) -> tuple["Tensor", "Tensor", "Tensor"]:
     import torch
 
     return torch.from_numpy(pairs.left), torch.from_numpy(pairs.right), torch.from_numpy(pairs.won.astype(np.float32))

@@ -8,11 +8,12 @@ import pytest
 import reference
 import torch
 
-from beholder.editing import generators
-from beholder.editing.checkpoints import archives, checkpoint, native, rosinality
-from beholder.editing.fingerprint import fingerprint
+from beholder.editing import generator_store
+from beholder.editing.checkpoints import checkpoint, native, rosinality
 from beholder.editing.generator import Generator, GeneratorConfig
+from beholder.editing.generator_store import fingerprint
 from beholder.errors import WeightsError
+from beholder.safe_pickle import torch_archive
 from beholder.storage import Place
 from beholder.workspace import Workspace
 
@@ -74,7 +75,7 @@ def test_every_format_holds_the_same_generator(way, state, generator, read):
 def test_there_and_back_changes_nothing(state, generator, read):
     again = read(rosinality.write(generator)).generator
     assert same(again, generator)
-    theirs = archives.read(rosinality.write(again))["g_ema"]
+    theirs = torch_archive.read(rosinality.write(again))["g_ema"]
     assert set(theirs) == set(state)
     assert all(torch.equal(theirs[name].read(), value) for name, value in state.items())
     back = read(native.write(again)).generator
@@ -169,7 +170,7 @@ def test_torch_files_hold_what_torch_reads_in_them(tmp_path):
     }
     for zip in (True, False):
         torch.save(whole, tmp_path / "x.pt", _use_new_zipfile_serialization=zip)
-        expected, found = torch.load(tmp_path / "x.pt", weights_only=True), archives.read((tmp_path / "x.pt").read_bytes())
+        expected, found = torch.load(tmp_path / "x.pt", weights_only=True), torch_archive.read((tmp_path / "x.pt").read_bytes())
         assert list(found) == list(expected)
         for name, value in expected.items():
             for mine, theirs in [(found[name], value)] if name != "state" else [(found[name][key], value[key]) for key in value]:
@@ -183,8 +184,8 @@ def test_beholder_import(beholder, state, generator, tmp_path):
     assert said.code == 0, said.err
     assert any(line.split() == ["fingerprint", fingerprint(generator)] for line in said.out)
     workspace = Workspace(str(tmp_path / "ws"))
-    assert same(generators.read("faces", workspace), generator)
-    source = generators.card("faces", workspace)["source"]
+    assert same(generator_store.read("faces", workspace), generator)
+    source = generator_store.card("faces", workspace)["source"]
     assert source["format"] == "rosinality (torch file)"
     assert source["bytes"] == (tmp_path / "faces.pt").stat().st_size
     before = Path(tmp_path / "ws" / "generators" / "faces" / "generator.safetensors").read_bytes()

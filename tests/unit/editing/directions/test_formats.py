@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from beholder.editing.directions import bringing, catalogue, moved_ws
-from beholder.editing.directions.formats import reading
-from beholder.editing.directions.formats.step import Hints, Step
+from beholder.editing.directions import moved_ws, published, scaling
+from beholder.editing.directions.formats import detect
+from beholder.editing.directions.formats.source import SourceDirection, SourceHints
 from beholder.editing.directions.scaling import projection_spread
 from beholder.editing.generator import Generator
 from beholder.editing.latent import of_seeds
@@ -43,14 +43,14 @@ def pt(value: object, *, legacy: bool = False) -> bytes:
 
 @pytest.fixture
 def read(tmp_path: Path, generator: Generator):
-    def _read(name: str, data: bytes, format: str | None = None, **hints: object) -> Step:
+    def _read(name: str, data: bytes, format: str | None = None, **hints: object) -> SourceDirection:
         (tmp_path / name).write_bytes(data)
-        return reading.read(Place.at(tmp_path / name), format, generator.config, Hints(**hints))  # type: ignore[arg-type]
+        return detect.read(Place.at(tmp_path / name), format, generator.config, SourceHints(**hints))  # type: ignore[arg-type]
 
     return _read
 
 
-def is_step(step: Step, values: object, space: str, layers: tuple[int, int] | None) -> None:
+def is_step(step: SourceDirection, values: object, space: str, layers: tuple[int, int] | None) -> None:
     assert (step.space, step.layers) == (space, layers)
     assert step.values.shape == np.shape(values)
     assert np.allclose(step.values, values, rtol=1e-6)
@@ -112,7 +112,7 @@ def test_ganspace(read, generator: Generator) -> None:
     step = read("Smile.pkl", pickle.dumps(exported, 4))
     is_step(step, 0.5 * components[3], "w", (2, 5))
     assert step.limits == (-20, 20)
-    ours = bringing.bring(generator, step, name="smile", fingerprint="abc", model="toy")
+    ours = scaling.bring(generator, step, name="smile", fingerprint="abc", model="toy")
     latent = of_seeds(generator, [1])
     assert moved_ws(generator, latent, {"smile": 0.0}, {"smile": ours}) is latent.ws  # as published, 0 moves to the mean
 
@@ -137,7 +137,7 @@ def test_stylespace(read, generator: Generator) -> None:
     is_step(read("a.csv", b"8, 3\n8, 4", "stylespace"), np.eye(16)[3] + np.eye(16)[4], "s", (8, 9))
     # without those to RGB, layer 5 is the one of number 8 among all
     is_step(read("a.json", b"[[5, 3]]", convs_only=True), np.eye(16)[3], "s", (8, 9))
-    assert reading.stylespace.convolutions(generator.config) == (0, 2, 3, 5, 6, 8, 9)
+    assert detect.stylespace.convolutions(generator.config) == (0, 2, 3, 5, 6, 8, 9)
 
 
 def styleclip_files(folder: Path, generator: Generator, rows: int) -> tuple[Place, Place, np.ndarray]:
@@ -157,17 +157,17 @@ def test_styleclip(tmp_path: Path, generator: Generator, layers: int) -> None:
     widths = generator.config.style_widths
     rows = sum(widths[at] for at in (0, 2, 3, 5, 6, 8, 9)[:layers])
     files = styleclip_files(tmp_path, generator, rows)
-    step = reading.read_styleclip(*files, generator.config, beta=0.1)
+    step = detect.read_styleclip(*files, generator.config, beta=0.1)
     wanted = np.zeros(sum(widths[:3]))
     wanted[2], wanted[widths[0] + widths[1] + 5] = 0.5 * 1, -1.0 * 3
     is_step(step, wanted, "s", (0, 3))
     with pytest.raises(EditError, match=r"no channel.s relevance reaches beta=0\.5"):
-        reading.read_styleclip(*files, generator.config, beta=0.5)
+        detect.read_styleclip(*files, generator.config, beta=0.5)
     with pytest.raises(EditError, match=r"fs3 has shape .*, and the texts' difference 3 numbers"):
-        reading.read_styleclip(files[0], files[1], np.ones(3), generator.config, beta=0.1)
+        detect.read_styleclip(files[0], files[1], np.ones(3), generator.config, beta=0.1)
     (tmp_path / "fs3.npy").write_bytes(npy(np.ones((rows + 1, 4))))
     with pytest.raises(EditError, match=f"fs3 has {rows + 1} rows"):
-        reading.read_styleclip(*files, generator.config, beta=0.1)
+        detect.read_styleclip(*files, generator.config, beta=0.1)
 
 
 # ---- whose convention becomes ours
@@ -177,27 +177,29 @@ def test_alpha_one_is_one_standard_deviation_of_the_projection(generator: Genera
     w = of_seeds(generator, range(2000)).ws[:, 0].double()
     unit = torch.tensor(ROW / np.linalg.norm(ROW))
     for length in (1e-3, 1.0, 100.0):
-        made = bringing.bring(generator, Step(ROW * length, "w"), name="up", fingerprint="abc", model="toy")
+        made = scaling.bring(generator, SourceDirection(ROW * length, "w"), name="up", fingerprint="abc", model="toy")
         assert made.scale == pytest.approx(float((w @ unit).std()), rel=0.06)
         assert float(made.step.double() @ unit) == pytest.approx(made.scale)
         assert (made.fingerprint, made.generator, made.layers) == ("abc", "toy", (0, 8))
 
 
 def test_published_ranges_become_alphas(generator: Generator) -> None:
-    plain = bringing.bring(generator, Step(ROW, "w"), name="up", fingerprint="", model="")
+    plain = scaling.bring(generator, SourceDirection(ROW, "w"), name="up", fingerprint="", model="")
     assert plain.range == (-3, 3)
     length = float(np.linalg.norm(ROW))
-    made = bringing.bring(generator, Step(ROW, "w"), name="up", fingerprint="", model="", limits=(-10, 5), unit=0.5)
+    made = scaling.bring(generator, SourceDirection(ROW, "w"), name="up", fingerprint="", model="", limits=(-10, 5), unit=0.5)
     assert made.range == pytest.approx((-10 * 0.5 * length / made.scale, 5 * 0.5 * length / made.scale), abs=0.01)
-    back = bringing.bring(generator, Step(ROW, "w"), name="up", fingerprint="", model="", limits=(-10, 5), unit=0.5, flip=True)
+    back = scaling.bring(
+        generator, SourceDirection(ROW, "w"), name="up", fingerprint="", model="", limits=(-10, 5), unit=0.5, flip=True
+    )
     assert back.range == pytest.approx((-made.range[1], -made.range[0]))
     assert torch.allclose(back.vector, -made.vector)
 
 
 def test_another_generators_direction_by_force(generator: Generator) -> None:
-    made = bringing.bring(generator, Step(ROW, "w"), name="up", fingerprint="other", model="other")
+    made = scaling.bring(generator, SourceDirection(ROW, "w"), name="up", fingerprint="other", model="other")
     longer = made.rescaled(50.0)
-    here = bringing.rebring(generator, longer, name="mine", fingerprint="abc", model="toy")
+    here = scaling.rebring(generator, longer, name="mine", fingerprint="abc", model="toy")
     assert here.scale == pytest.approx(projection_spread(generator, made))
     assert (here.name, here.fingerprint, here.generator) == ("mine", "abc", "toy")
 
@@ -255,33 +257,33 @@ def test_formats_that_it_is_not(read) -> None:
 )
 def test_channels_that_are_not_there(generator: Generator, channels: str, says: str) -> None:
     with pytest.raises(EditError) as told:
-        reading.read_channels(channels, generator.config, Hints())
+        detect.read_channels(channels, generator.config, SourceHints())
     assert says in str(told.value)
 
 
 def test_hints_are_checked() -> None:
     for wrong in ({"space": "s"}, {"layers": [3]}, {"layers": [3, 3]}, {"layers": [-1, 2]}):
         with pytest.raises(ConfigError):
-            Hints(**wrong)  # type: ignore[arg-type]
+            SourceHints(**wrong)  # type: ignore[arg-type]
 
 
 # ---- the published ones
 
 
 def test_the_catalogue_is_whole() -> None:
-    for domain, listed in catalogue.CATALOGUE.items():
+    for domain, listed in published.CATALOGUE.items():
         names = [each.name for each in listed]
         assert len(set(names)) == len(names)
         for each in listed:
             assert bool(each.file) != bool(each.channels), (domain, each.name)
             assert each.range is None or each.range[0] <= 0 < each.range[1]
             assert (each.component is not None) == (each.family == "ganspace")
-    beard = catalogue.find("ffhq", "trimmed_beard")
+    beard = published.find("ffhq", "trimmed_beard")
     assert (beard.component, beard.layers, beard.range, beard.file) == (58, (7, 9), (-30, 30), "ffhq_pca.pt")
     with pytest.raises(EditError, match="has no trimed_beard; did you mean trimmed_beard"):
-        catalogue.find("ffhq", "trimed_beard")
+        published.find("ffhq", "trimed_beard")
     with pytest.raises(EditError, match="catalogue=cats: there is none"):
-        catalogue.find("cats", "smile")
+        published.find("cats", "smile")
 
 
 def test_published_channels_are_those_of_a_1024_px_generator() -> None:
@@ -290,6 +292,6 @@ def test_published_channels_are_those_of_a_1024_px_generator() -> None:
 
     for domain, resolution in (("ffhq", 1024), ("car", 512)):
         config = GeneratorConfig(resolution=resolution, z_dim=512, w_dim=512, channel_base=32768, channel_max=512)
-        for each in catalogue.CATALOGUE[domain]:
+        for each in published.CATALOGUE[domain]:
             if each.channels:
-                assert reading.read_channels(each.channels, config, Hints()).space == "s"
+                assert detect.read_channels(each.channels, config, SourceHints()).space == "s"

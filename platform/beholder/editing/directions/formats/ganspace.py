@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from beholder.editing.checkpoints.unpickling import RefusedError
 from beholder.editing.directions.direction import Space
-from beholder.editing.directions.formats.opening import array
-from beholder.editing.directions.formats.step import Hints, Step, row_step
+from beholder.editing.directions.formats.safe_load import array
+from beholder.editing.directions.formats.source import SourceDirection, SourceHints, row_step
 from beholder.editing.generator import GeneratorConfig
+from beholder.safe_pickle.interpreter import RefusedError
 
 # A file's names of the components and their standard deviations: components .npz, an e4e-style .pt, an exported edit's .pkl.
 _KINDS = (("lat_comp", "lat_stdev"), ("comp", "std"))
@@ -23,7 +23,7 @@ def known(content: Any) -> bool:
     return isinstance(content, dict) and any(first in content and second in content for first, second in _KINDS)
 
 
-def read(content: Any, name: str, config: GeneratorConfig, hints: Hints) -> Step:
+def read(content: Any, name: str, config: GeneratorConfig, hints: SourceHints) -> SourceDirection:
     """Component `hints.component` on `hints.layers`; an exported edit brings both itself. One unit is one sigma of the file."""
     if not known(content):
         raise RefusedError("it is no file of GANSpace: expected comp and std, or lat_comp and lat_stdev in it")
@@ -38,11 +38,11 @@ def read(content: Any, name: str, config: GeneratorConfig, hints: Hints) -> Step
     default: Space = "z" if exported and content.get("latent_space") in ("Z", "z") else "w"
     step = row_step(rows[at] * sigmas[at], config, hints, default=default)
     if not exported or hints.span is not None:
-        return Step(step.values, step.space, step.layers)
+        return SourceDirection(step.values, step.space, step.layers)
     span = tuple(_whole(content, key) for key in ("edit_start", "edit_end"))
     sigma = content.get("sigma_range")
     far = float(sigma) if isinstance(sigma, int | float | np.number) and np.isfinite(sigma) and sigma > 0 else None
-    return Step(step.values, step.space, (span[0], min(span[1], config.num_ws)), None if far is None else (-far, far))
+    return SourceDirection(step.values, step.space, (span[0], min(span[1], config.num_ws)), None if far is None else (-far, far))
 
 
 def _whole(content: dict[str, Any], key: str) -> int:

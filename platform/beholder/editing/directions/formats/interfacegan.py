@@ -5,11 +5,11 @@ In Z and W its program moves to an absolute distance from the boundary; here, as
 
 from typing import Any
 
-from beholder.editing.directions.formats.opening import array
-from beholder.editing.directions.formats.step import Hints, Step, row_step
+from beholder.editing.directions.formats.safe_load import array
+from beholder.editing.directions.formats.source import SourceDirection, SourceHints, row_step
 from beholder.editing.generator import GeneratorConfig
 
 
-def read(content: Any, name: str, config: GeneratorConfig, hints: Hints) -> Step:
+def read(content: Any, name: str, config: GeneratorConfig, hints: SourceHints) -> SourceDirection:
     """(1, dim) is in W where the file's name says _w_, else in Z; (1, num_ws * w_dim) is w+. One unit is a distance of 1."""
     return row_step(array(content), config, hints, default="w" if "_w_" in name else "z")

@@ -4,14 +4,14 @@ from typing import Any
 
 import numpy as np
 
-from beholder.editing.checkpoints.unpickling import RefusedError, shown
-from beholder.editing.directions.formats.opening import array
-from beholder.editing.directions.formats.step import Hints, Step, row_step
+from beholder.editing.directions.formats.safe_load import array
+from beholder.editing.directions.formats.source import SourceDirection, SourceHints, row_step
 from beholder.editing.generator import GeneratorConfig
 from beholder.errors import nearest
+from beholder.safe_pickle.interpreter import RefusedError, shown
 
 
-def read(content: Any, name: str, config: GeneratorConfig, hints: Hints) -> Step:
+def read(content: Any, name: str, config: GeneratorConfig, hints: SourceHints) -> SourceDirection:
     """A vector in W (or where the hint says), or one for each row of w+. One unit is the vector as it is.
 
     Of a file with several, `hints.component` names one: by name, or the number of its row.

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from beholder.editing.checkpoints.unpickling import RefusedError
-from beholder.editing.directions.formats.opening import array
-from beholder.editing.directions.formats.step import Hints, Step, row_step
+from beholder.editing.directions.formats.safe_load import array
+from beholder.editing.directions.formats.source import SourceDirection, SourceHints, row_step
 from beholder.editing.generator import GeneratorConfig
+from beholder.safe_pickle.interpreter import RefusedError
 
 
 def known(content: Any) -> bool:
@@ -13,7 +13,7 @@ def known(content: Any) -> bool:
     return isinstance(content, dict) and "eigvec" in content
 
 
-def read(content: Any, name: str, config: GeneratorConfig, hints: Hints) -> Step:
+def read(content: Any, name: str, config: GeneratorConfig, hints: SourceHints) -> SourceDirection:
     """Column `hints.component` of eigvec, the strongest first, in W. One unit is a distance of 1."""
     if not known(content):
         raise RefusedError("it is no factor file of SeFa: expected eigvec in it")

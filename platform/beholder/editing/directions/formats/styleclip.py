@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from beholder.editing.checkpoints.unpickling import RefusedError
 from beholder.editing.directions.formats import stylespace
-from beholder.editing.directions.formats.opening import array
-from beholder.editing.directions.formats.step import Step
+from beholder.editing.directions.formats.safe_load import array
+from beholder.editing.directions.formats.source import SourceDirection
 from beholder.editing.generator import GeneratorConfig
+from beholder.safe_pickle.interpreter import RefusedError
 
 
-def read(statistics: Any, deviations: Any, difference: np.ndarray, config: GeneratorConfig, *, beta: float) -> Step:
+def read(statistics: Any, deviations: Any, difference: np.ndarray, config: GeneratorConfig, *, beta: float) -> SourceDirection:
     """fs3 [channels, D], S_mean_std (mean and standard deviation of each channel, a list for each layer) and the difference of the
     two texts' CLIP vectors [D] -> a step in S; one unit is one standard deviation of the most relevant channel.
 
@@ -44,7 +44,7 @@ def read(statistics: Any, deviations: Any, difference: np.ndarray, config: Gener
     if not touched:
         raise RefusedError("the channels' standard deviations are zero")
     first, last = touched[0], touched[-1] + 1
-    return Step(np.concatenate(moves[first:last]), "s", (first, last))
+    return SourceDirection(np.concatenate(moves[first:last]), "s", (first, last))
 
 
 def _deviation(deviations: Any, layer: int, widths: tuple[int, ...]) -> np.ndarray:

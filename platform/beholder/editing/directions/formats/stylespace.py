@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from beholder.editing.checkpoints.unpickling import RefusedError
-from beholder.editing.directions.formats.step import Hints, Step
+from beholder.editing.directions.formats.source import SourceDirection, SourceHints
 from beholder.editing.generator import GeneratorConfig
+from beholder.safe_pickle.interpreter import RefusedError
 
 
-def read(content: Any, name: str, config: GeneratorConfig, hints: Hints) -> Step:
+def read(content: Any, name: str, config: GeneratorConfig, hints: SourceHints) -> SourceDirection:
     """A list of [layer, channel] or [layer, channel, weight], or text "12:479 12:266:-0.5". One unit is 1 in each channel of S."""
     channels = [_channel(each) for each in _parts(content)]
     if not channels:
@@ -34,7 +34,7 @@ def read(content: Any, name: str, config: GeneratorConfig, hints: Hints) -> Step
     values = [np.zeros(width) for width in widths[first:last]]
     for (at, channel), weight in placed.items():
         values[at - first][channel] = weight
-    return Step(np.concatenate(values), "s", (first, last))
+    return SourceDirection(np.concatenate(values), "s", (first, last))
 
 
 def convolutions(config: GeneratorConfig) -> tuple[int, ...]:

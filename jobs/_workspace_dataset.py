@@ -1,0 +1,120 @@
+"""What tastes are fitted to and judged on: from a workspace's tables, or straight from files."""
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from beholder import embeddings, images, tables
+from beholder.encoder import EncoderConfig
+from beholder.errors import ConfigError, ImageError, TableError, TasteError
+from beholder.runs import log
+from beholder.storage import Place
+from beholder.taste import dataset
+from beholder.taste.contract import Items
+from beholder.taste.dataset import JudgementDataset
+from beholder.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class DatasetWithItems:
+    """Judgements and the items that they are about: items[i] is evidence.images[i]."""
+
+    evidence: JudgementDataset
+    items: np.ndarray
+    encoder_id: str
+
+
+def from_workspace(
+    workspace: Workspace, encoder: EncoderConfig, *, encoder_id: str | None, attributes: list[str], takes: Items
+) -> DatasetWithItems:
+    """The judgements of a workspace on the images that have an embedding (or, for pixels, that can be read).
+
+    encoder_id: embeddings that were imported under this name, instead of the encoder's. Raises TasteError where nobody judged.
+    """
+    ratings, comparisons = workspace.read("ratings"), workspace.read("comparisons")
+    if not ratings.num_rows + comparisons.num_rows:
+        raise TasteError(f"{workspace.place.uri} has no judgements; beholder import source=DIR reads them")
+    name = encoder_id or encoder.encoder_id()
+    if takes == "pixels":
+        ids, items = _pixels(workspace, encoder)
+    else:
+        found = embeddings.read(workspace.embeddings(name))
+        ids, items = found.image_ids, found.vectors
+    return DatasetWithItems(_gather(ratings, comparisons, ids, attributes), items, name)
+
+
+def from_files(
+    *, ratings: str | None, comparisons: str | None, vectors: str, encoder_id: str | None, attributes: list[str]
+) -> DatasetWithItems:
+    """Judgements and embeddings straight from files: Parquet tables with the columns of the workspace's, any ordered scale."""
+    found = embeddings.from_file(Place.at(vectors))
+    said = [
+        _judgements(path, schema) if path else schema.empty_table()
+        for path, schema in ((ratings, tables.RATINGS), (comparisons, tables.COMPARISONS))
+    ]
+    return DatasetWithItems(
+        _gather(said[0], said[1], found.image_ids, attributes), found.vectors, encoder_id or Place.at(vectors).name
+    )
+
+
+def parts(path: str, image_ids: tuple[str, ...]) -> list[str]:
+    """Which part of a split each image is in, from a Parquet file with image_id and split; "" where it does not say."""
+    frame = _frame(path, ["image_id", "split"])
+    said = dict(zip(frame["image_id"].astype(str), frame["split"].astype(str), strict=True))
+    if not {"train", "val", "test"} <= set(said.values()):
+        raise TableError(f"{path}: expected the splits train, val and test, got {', '.join(sorted(set(said.values())))}")
+    return [said.get(image_id, "") for image_id in image_ids]
+
+
+def _gather(ratings: pa.Table, comparisons: pa.Table, ids: list[str], attributes: list[str]) -> JudgementDataset:
+    known = sorted({*ratings["attribute"].to_pylist(), *comparisons["attribute"].to_pylist()})
+    if strange := [name for name in attributes if name not in known]:
+        raise ConfigError(f"nobody judged {', '.join(strange)}; attributes judged: {', '.join(known)}")
+    found, lost = dataset.gather(ratings, comparisons, ids, attributes=attributes)
+    if lost:
+        log.warning("%d judgements are of images without an embedding and are left out", lost)
+    return found
+
+
+def _judgements(path: str, schema: pa.Schema) -> pa.Table:
+    """A table of judgements that need not say when, in which language or under which id it was made."""
+    table = pa.Table.from_pandas(_frame(path, []), preserve_index=False)
+    for name in ("judgement_id", "at", "lang"):
+        if name not in table.column_names:
+            values = [str(row) for row in range(table.num_rows)] if name == "judgement_id" else [None] * table.num_rows
+            table = table.append_column(name, pa.array(values, schema.field(name).type))
+    return tables.conform(table, schema, name=path)
+
+
+def _frame(path: str, columns: list[str]) -> pd.DataFrame:
+    place = Place.at(path)
+    if not place.is_file():
+        raise ConfigError(f"{path} is no file")
+    try:
+        table = pq.read_table(io.BytesIO(place.read_bytes()))
+    except (pa.ArrowInvalid, OSError) as error:
+        raise TableError(f"{path} is no readable Parquet file: {str(error).splitlines()[0]}") from None
+    if missing := [name for name in columns if name not in table.column_names]:
+        raise TableError(f"{path} has no column {missing[0]!r}; found: {', '.join(table.column_names)}")
+    return table.to_pandas()
+
+
+def _pixels(workspace: Workspace, encoder: EncoderConfig) -> tuple[list[str], np.ndarray]:
+    """Every image of the workspace as the encoder is shown it, uint8 [N, S, S, 3]; unreadable ones are left out with a warning."""
+    table = workspace.read("images")
+    fit = encoder.resolved().fit
+    ids, pixels = [], []
+    for image_id, uri in zip(table["image_id"].to_pylist(), table["uri"].to_pylist(), strict=True):
+        try:
+            pixels.append(images.decode_fit(images.read(uri), fit))
+        except ImageError as error:
+            log.warning("%s is left out: %s", image_id, error)
+            continue
+        ids.append(image_id)
+    if not ids:
+        raise TasteError(f"{workspace.place.uri} has no readable image")
+    return ids, np.stack(pixels)

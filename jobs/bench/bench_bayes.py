@@ -1,0 +1,79 @@
+"""`beholder bench bayes`: what one choice costs: a person's posterior updated, and 1,000 images scored for them."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from beholder.config import setting
+from beholder.errors import ConfigError
+from beholder.runs import Run
+from beholder.taste.bayes import BayesTaste, PopulationPrior
+from beholder.taste.contract import TasteInfo
+from beholder.taste.person_features import PersonFeatures
+
+
+@dataclass(frozen=True)
+class BenchBayesSettings:
+    dimensions: int = setting(512, "length of the embeddings, which are random")
+    components: int = setting(64, "principal directions that a person weighs")
+    images: int = setting(1000, "images that are scored")
+    repeats: int = setting(300, "how often each thing is done")
+    seed: int = setting(0, "of the embeddings and choices")
+    workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
+
+    def __post_init__(self) -> None:
+        if min(self.dimensions, self.components, self.images) < 2 or self.repeats < 1 or self.components > self.dimensions:
+            raise ConfigError("expected dimensions >= components >= 2, images >= 2 and repeats >= 1")
+
+
+def main(settings: BenchBayesSettings, run: Run) -> None:
+    dice = np.random.default_rng(settings.seed)
+    taste = untaught(settings, dice)
+    images = dice.normal(size=(settings.images, settings.dimensions)).astype(np.float32)
+    prior = taste.priors[0]
+    known = prior.features.of(images)
+    pairs = iter(np.tile(dice.integers(0, settings.images, (1000, 2)), (settings.repeats // 500 + 2, 1)).tolist())
+
+    def update() -> None:
+        one, other = next(pairs)
+        belief = taste.belief("ana", "attractive")
+        taste.beliefs[0]["ana"] = belief.choose(known[one] - known[other], 1.0, temper=prior.temper)
+
+    def choose() -> None:
+        one, other = next(pairs)
+        taste.choose(images[one], images[other], 1.0, "ana", "attractive")
+
+    work: dict[str, Callable[[], object]] = {
+        "update": update,
+        "update from embeddings": choose,
+        f"score {settings.images}": lambda: taste.utilities(images, ["ana"], "attractive"),
+        f"score {settings.images} with variance": lambda: taste.belief("ana", "attractive").look(known),
+    }
+    rows = []
+    for name, step in work.items():
+        step()
+        times = []
+        for _ in range(settings.repeats):
+            began = time.perf_counter()
+            step()
+            times.append((time.perf_counter() - began) * 1e6)
+        low, median, high = np.quantile(times, [0.1, 0.5, 0.9])
+        rows.append({"what": name, "microseconds": median, "tenth": low, "ninetieth": high})
+    table = pd.DataFrame(rows)
+    run.results(table)
+    run.metrics({f"{row['what']}/microseconds": float(row["microseconds"]) for row in rows})
+    lines = ["| what | median, microseconds | 10 % | 90 % |", "|---|---:|---:|---:|"]
+    lines += [f"| {r['what']} | {r['microseconds']:,.0f} | {r['tenth']:,.0f} | {r['ninetieth']:,.0f} |" for r in rows]
+    run.summary("\n".join(["# The Bayesian taste, one choice at a time", "", *lines, ""]))
+    print("\n".join(lines))
+
+
+def untaught(settings: BenchBayesSettings, dice: np.random.Generator) -> BayesTaste:
+    """A taste of the real shape whose numbers mean nothing: what an update costs does not depend on them."""
+    axes = np.linalg.qr(dice.normal(size=(settings.dimensions, settings.components)))[0].T
+    features = PersonFeatures(np.zeros(settings.dimensions), axes, dice.normal(size=settings.dimensions), 1.0)
+    about = TasteInfo("bayes", "random", ("attractive",), ())
+    return BayesTaste(about, [PopulationPrior(features, 0.02 * np.eye(features.width), 1.0, 1.0)], [{}], [])

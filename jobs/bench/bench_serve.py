@@ -1,0 +1,287 @@
+"""`beholder bench serve`: what the service does under load, beside one process that calls the library directly.
+
+The load comes from this process; the service is `beholder serve`, started as it is by people, in processes of its own. All are
+measured in one run on the same cores, so that the ratios hold where the figures do not.
+"""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from beholder import api_keys, process
+from beholder.config import setting
+from beholder.encoder import EncoderConfig
+from beholder.errors import ConfigError
+from beholder.jobs import _client
+from beholder.jobs.bench import chaos
+from beholder.jobs.bench.limit import Batching, ThroughputLimit, environment, limit
+from beholder.jobs.bench.loadtest import LOST, Endpoint, LoadClient, RequestStats, people
+from beholder.recommending.components import open_store
+from beholder.recommending.store.key_store import KeyStore
+from beholder.runs import Run, log
+from beholder.workspace import Workspace
+
+PARTS = ("limit", "one", "users", "crowd", "asking", "chaos")
+# Ray Serve's fast path, in two steps: what has to be in the environment before it starts.
+PATHS = {
+    "plain": {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "0", "RAY_SERVE_PROXY_USE_GRPC": "0"},
+    "throughput": {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1", "RAY_SERVE_ENABLE_DIRECT_INGRESS": "0"},
+    "haproxy": {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1", "RAY_SERVE_ENABLE_HA_PROXY": "1"},
+}
+_ROUNDS = 5  # that somebody answered before being recommended anything
+_GOALS = {
+    "of the limit": "recommendations/s at 8 users, of what one process does: at least 0.7",
+    "over the limit": "median ms of one user above those of one process: at most 20",
+    "p99 of accepted": "at 64 users, of the unloaded median: at most 4",
+    "memory grown": "MiB at 64 users, from the first half to the second",
+    "lost": "acknowledged choices that the store does not have: none",
+    "broken": "answers 5xx but 503: none",
+}
+
+
+@dataclass(frozen=True)
+class BenchServeSettings:
+    parts: list[str] = setting(list(PARTS), f"what to measure: {', '.join(PARTS)}")
+    paths: list[str] = setting(
+        ["throughput"], f"ways into Ray Serve, one after the other: {', '.join(PATHS)}, and local: without Ray"
+    )
+    users: int = setting(8, "people at the same time")
+    crowd: int = setting(64, "people at the same time who are too many")
+    seconds: float = setting(10.0, "of each measurement")
+    chaos: float = setting(60.0, "seconds of mixed load with replicas killed")
+    every: float = setting(10.0, "seconds between two kills")
+    serve_with: list[str] = setting([], 'further settings of `beholder serve`, each in quotes: ["serve.ranker.replicas=2"]')
+    port: int = setting(8200, "port of this machine for the service")
+    encoder: EncoderConfig = setting(EncoderConfig(), "the CLIP that looks at edited images")
+    workspace: str = setting("workspace", "folder or URI that holds tables, models and runs; people's choices are kept elsewhere")
+
+    def __post_init__(self) -> None:
+        for name, given, known in (("parts", self.parts, PARTS), ("paths", self.paths, (*PATHS, "local"))):
+            if unknown := sorted(set(given) - set(known)):
+                raise ConfigError(f"{name}: expected some of {', '.join(known)}, got {', '.join(unknown)}")
+        if min(self.users, self.crowd) < 1 or min(self.seconds, self.chaos, self.every) <= 0:
+            raise ConfigError("users and crowd must be at least 1; seconds, chaos and every above 0")
+
+
+@dataclass
+class BenchResult:
+    """What was measured. rows: one for each measurement; goals: name -> figure."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    goals: dict[str, float] = field(default_factory=dict)
+
+    def add(self, path: str, what: str, tally: RequestStats) -> None:
+        """What became of some requests."""
+        self.rows.append(
+            {"path": path, "what": what, "a second": tally.rate, "median ms": 1e3 * tally.quantile(0.5)}
+            | {"p99 ms": 1e3 * tally.quantile(0.99), "answered": len(tally.waits), "refused": tally.refused}
+            | {"lost": tally.statuses[LOST], "broken": tally.broken}
+            | {"statuses": " ".join(f"{status}:{count}" for status, count in sorted(tally.statuses.items()))}
+        )
+        log.info("%s, %s: %.1f a second, median %.0f ms", path, what, tally.rate, 1e3 * tally.quantile(0.5))
+
+    def library(self, way: Batching, when: str) -> None:
+        """What one process did."""
+        what = f"{way.batch} at a time, threads: {way.threads}{when}"
+        self.rows.append({"path": "library", "what": what, "a second": way.rate, "median ms": 1e3 * way.median})
+
+    def goal(self, path: str, name: str, value: float) -> None:
+        self.goals[f"{path}/{name}"] = value
+
+
+class LimitPeer:
+    """What the service is measured beside: the limit, in the fastest of its ways."""
+
+    def __init__(self, limit: ThroughputLimit) -> None:
+        self.limit, self.alone, self.many = limit, Batching(1, 1), Batching(1, 1)
+
+    def choose(self, settings: BenchServeSettings, found: BenchResult) -> None:
+        """Measure all ways, and take the fastest from now on."""
+        ways = self.limit.ways(settings.seconds)
+        for way in ways:
+            found.library(way, "")
+        self.alone = min((way for way in ways if way.batch == 1), key=lambda way: way.median)
+        self.many = max(ways, key=lambda way: way.rate)  # one at a time is a way to do many, too
+
+
+def _in_turns(
+    turns: int, seconds: float, ours: Callable[[float], RequestStats], peer: ThroughputLimit | None, way: Batching
+) -> tuple[RequestStats, Batching]:
+    """The service and the limit, one after the other a few times, each for `seconds` in all."""
+    tally, took = RequestStats(), way
+    for number in range(turns):
+        some = ours(seconds / turns)
+        tally.seconds += some.seconds
+        tally.waits += some.waits
+        tally.statuses += some.statuses
+        if peer is not None:
+            measured = peer.measure(way, seconds / turns)
+            took = measured if number == 0 else replace(took, took=took.took + measured.took)
+    return tally, took
+
+
+def main(settings: BenchServeSettings, run: Run) -> None:
+    process.check_port("127.0.0.1", settings.port)
+    found = BenchResult()
+    with contextlib.ExitStack() as stack:
+        peer = None
+        if "limit" in settings.parts:
+            peer = LimitPeer(stack.enter_context(limit(settings.encoder, users=settings.users, rounds=_ROUNDS)))
+            peer.choose(settings, found)
+        if set(settings.parts) - {"limit"}:
+            for path in settings.paths:
+                with tempfile.TemporaryDirectory(prefix="beholder-bench-") as scratch:
+                    _path(settings, found, path, Path(scratch), Path(run.place.path) / f"{path}.log", peer)
+    table = pd.DataFrame(found.rows)
+    run.results(table)
+    run.metrics({"cores": len(os.sched_getaffinity(0)), "load": os.getloadavg()[1], **found.goals})
+    said = (
+        _table(table)
+        + "\n\n"
+        + "\n".join(
+            f"- {name}: {value:.2f} ({_GOALS.get(name.partition('/')[2], 'no goal')})" for name, value in found.goals.items()
+        )
+    )
+    print(said)
+    run.summary(said + "\n")
+
+
+def _path(settings: BenchServeSettings, found: BenchResult, path: str, scratch: Path, said: Path, peer: LimitPeer | None) -> None:
+    """Everything about one way in."""
+    address = f"http://127.0.0.1:{settings.port}/"
+    words = [f"workspace={scratch}", f"port={settings.port}", *_encoder(settings.encoder), *settings.serve_with]
+    words += ["local=true"] if path == "local" else ["ray.address=local"]
+    words += ["keys.per_minute=1000000", "keys.burst=10000"]  # the load is one client's, who would be told to wait
+    door = Endpoint(
+        address, _key(scratch) if path == "haproxy" else None
+    )  # HAProxy listens at all addresses, where a key is needed
+    with environment(PATHS.get(path, {})), _client.served(words, address, said) as server:
+        _measure(settings, found, path, door, server.pid, peer)
+        if "chaos" in settings.parts:
+            _strike(settings, found, path, door, scratch, server.pid)
+
+
+def _key(workspace: Path) -> str:
+    """A key for the load."""
+    key, text = api_keys.make("bench", ["ask", "recommend"], now=datetime.now(UTC))
+    store = open_store(None, Workspace(str(workspace)))
+    KeyStore(store).add(key)
+    store.close()
+    return text
+
+
+def _measure(settings: BenchServeSettings, found: BenchResult, path: str, door: Endpoint, pid: int, peer: LimitPeer | None) -> None:
+    async def recommend(caller: LoadClient, number: int) -> bool:
+        await caller.recommend(f"person-{number}", f"seed-{number % settings.users}")
+        return True
+
+    people(door, settings.users, 60.0, _answers())  # everybody has answered some questions
+    people(door, settings.users, 2.0, recommend)
+    beside = peer.limit if peer and {"one", "users"} & set(settings.parts) else None
+    alone, many = (peer.alone, peer.many) if peer else (Batching(1, 1), Batching(1, 1))
+    unloaded, alone = _in_turns(5, settings.seconds, lambda each: people(door, 1, each, recommend), beside, alone)
+    if "one" in settings.parts:
+        found.add(path, "recommendations, 1 user", unloaded)
+        if beside is not None:
+            found.library(alone, f", in turns with {path}")
+            found.goal(path, "over the limit", 1e3 * (unloaded.quantile(0.5) - alone.median))
+    if "users" in settings.parts:
+        together, many = _in_turns(2, settings.seconds, lambda each: people(door, settings.users, each, recommend), beside, many)
+        found.add(path, f"recommendations, {settings.users} users", together)
+        if beside is not None:
+            found.library(many, f", in turns with {path}")
+            found.goal(path, "of the limit", together.rate / many.rate)
+    if "asking" in settings.parts:
+        asked = RequestStats()
+        chosen = people(door, settings.users, settings.seconds, _asking(asked))
+        asked.seconds = chosen.seconds
+        found.add(path, f"questions, {settings.users} users who answer them", asked)
+        found.add(path, f"choices, {settings.users} users", chosen)
+    if "crowd" in settings.parts:
+        first = people(door, settings.crowd, settings.seconds, recommend)
+        before = _memory(pid)
+        crowd = people(door, settings.crowd, settings.seconds, recommend)
+        grown = _memory(pid) - before
+        crowd.waits += first.waits
+        crowd.statuses += first.statuses
+        crowd.seconds += first.seconds
+        found.add(path, f"recommendations, {settings.crowd} users", crowd)
+        found.goal(path, "p99 of accepted", crowd.quantile(0.99) / unloaded.quantile(0.5))
+        found.goal(path, "memory grown", grown)
+
+
+def _answers() -> Any:
+    """Somebody who answers a few questions and goes."""
+    left: dict[int, int] = {}
+
+    async def live(caller: LoadClient, number: int) -> bool:
+        question = await caller.question(f"person-{number}", f"seed-{number}")
+        if question is not None and await caller.choose(question, "left") == 200:
+            left[number] = left.get(number, _ROUNDS) - 1
+        return left.get(number, _ROUNDS) > 0
+
+    return live
+
+
+def _asking(asked: RequestStats) -> Any:
+    """Somebody who asks to be asked, and answers. asked: takes what becomes of the questions."""
+
+    async def live(caller: LoadClient, number: int) -> bool:
+        # A new person now and then, as nobody answers hundreds of questions.
+        who = f"asked-{number}-{len(asked.waits) // 200}"
+        question = await LoadClient(caller.session, asked, caller.until).question(who, f"seed-{number}")
+        if question is not None:
+            await caller.choose(question, "left")
+        return True
+
+    return live
+
+
+def _strike(settings: BenchServeSettings, found: BenchResult, path: str, door: Endpoint, workspace: Path, pid: int) -> None:
+    """Mixed load while replicas die; what was confirmed has to be in the store afterwards."""
+    store = workspace / "choices.db"
+    outcome = chaos.run(door, pid, store, people=settings.users, seconds=settings.chaos, every=settings.every)
+    found.add(path, f"mixed, {settings.users} users, {len(outcome.killed)} replicas killed", outcome.tally)
+    found.goal(path, "lost", len(outcome.lost))
+    found.goal(path, "broken", outcome.tally.broken)
+    found.goal(path, "acknowledged", len(outcome.confirmed))
+    found.goal(path, "availability", outcome.tally.available)
+    log.info("killed: %s", ", ".join(outcome.killed))
+
+
+def _memory(pid: int) -> float:
+    """MiB that a process and all below it hold for themselves."""
+    import psutil
+
+    total = 0.0
+    for each in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
+        with contextlib.suppress(psutil.Error):
+            total += each.memory_full_info().uss / 2**20
+    return total
+
+
+def _encoder(encoder: EncoderConfig) -> list[str]:
+    """The words that name an encoder."""
+    weights = encoder.weights
+    return [f"encoder={encoder.name}", *([] if weights is None or weights.startswith("data:") else [f"encoder.weights={weights}"])]
+
+
+def _table(table: pd.DataFrame) -> str:
+    """As Markdown, its numbers short."""
+
+    def cell(value: Any) -> str:
+        if value is None or value != value:
+            return "-"
+        return value if isinstance(value, str) else f"{value:,.1f}" if float(value) % 1 else f"{value:,.0f}"
+
+    lines = ["| " + " | ".join(table.columns) + " |"]
+    lines.append("|" + "|".join("---:" if table[name].dtype.kind in "if" else "---" for name in table.columns) + "|")
+    lines += ["| " + " | ".join(map(cell, row)) + " |" for row in table.itertuples(index=False)]
+    return "\n".join(lines)

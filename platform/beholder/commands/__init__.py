@@ -1,0 +1,36 @@
+"""Commands that need no Ray: one file, one command, one page.
+
+A command's module has `main(settings, run)`, whose settings are a frozen dataclass.
+"""
+
+COMMANDS = {
+    "import": (
+        "beholder.commands.import_",
+        "spreadsheets of judgements, embeddings or a StyleGAN2 from elsewhere -> the workspace",
+    ),
+    "edit": (
+        "beholder.commands.edit",
+        "a photo of a face, or a seed -> the picture moved along directions, put back into the photo",
+    ),
+    "invert": ("beholder.commands.invert", "a photo of a face -> its latent, to be edited again and again"),
+    "directions": (
+        "beholder.commands.directions",
+        "what a generator's pictures can be moved along: listed, and drawn from -3 to 3",
+    ),
+    "ask": ("beholder.commands.ask", "two edits of an image, which is better? A few rounds, then the one you will like most"),
+    "recommend": ("beholder.commands.recommend", "the edit of an image that a person will like most, and why"),
+    "choices": ("beholder.commands.choices", "what people chose: counted, written, read, or a person forgotten"),
+    "keys": ("beholder.commands.keys", "who may ask the service what: keys listed, made, revoked"),
+    "directions import": (
+        "beholder.commands.import_directions",
+        'other programs" directions (InterFaceGAN, GANSpace, StyleSpace, StyleCLIP, ...), alpha measured on the generator',
+    ),
+    "build portraits": (
+        "beholder.commands.build_portraits",
+        "the networks that ship with the project, trained again from drawings",
+    ),
+    "evaluate portraits": (
+        "beholder.commands.evaluate_portraits",
+        "what these networks reach on fresh drawings, beside their goals",
+    ),
+}

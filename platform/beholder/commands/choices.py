@@ -1,0 +1,64 @@
+"""`beholder choices`: what people chose: counted, written as interactions.csv, read from it, or a person forgotten."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pandas as pd
+
+from beholder.commands._recommending import CHOICES
+from beholder.config import setting
+from beholder.errors import ChoiceError, ConfigError
+from beholder.recommending import service
+from beholder.recommending.components import open_store
+from beholder.recommending.store import interactions
+from beholder.runs import Run
+from beholder.storage import Place
+from beholder.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class ChoicesSettings:
+    write: str | None = setting(None, "write everything to this file, as interactions.csv")
+    read: str | None = setting(None, "read a file of this kind; what is there already is counted once")
+    forget: str | None = setting(None, "remove everything of this person: choices, images, their part in tastes")
+    choices: str | None = setting(None, CHOICES)
+    workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
+
+    def __post_init__(self) -> None:
+        if sum(each is not None for each in (self.write, self.read, self.forget)) > 1:
+            raise ConfigError("give one of write=FILE, read=FILE and forget=USER at a time")
+
+
+def main(settings: ChoicesSettings, run: Run) -> None:
+    store = open_store(settings.choices, Workspace(settings.workspace))
+    if settings.forget is not None:
+        receipt = service.forget(store, Workspace(settings.workspace), settings.forget)
+        run.metrics(vars(receipt))
+        print(receipt)
+        return
+    if settings.read is not None:
+        data = Place.at(settings.read).read_bytes()
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            raise ChoiceError(f"{settings.read} is no text in UTF-8") from None
+        asked = interactions.read(text, at=datetime.now(UTC))
+        new = store.add(asked)
+        run.metrics({"questions": len(asked), "answers.new": new})
+        print(f"{len(asked)} questions read, {new} answers new")
+        return
+    choices = store.choices()
+    unanswered = [question for user_id in store.people() for question in store.open_questions(user_id)]
+    if settings.write is not None:
+        Place.at(settings.write).write_bytes(interactions.write(choices, unanswered).encode())
+    counts = Counter(choice.question.user_id for choice in choices)
+    left = Counter(question.user_id for question in unanswered)
+    table = pd.DataFrame(
+        [{"user_id": user_id, "choices": counts[user_id], "unanswered": left[user_id]} for user_id in store.people()],
+        columns=["user_id", "choices", "unanswered"],
+    )
+    run.results(table)
+    run.metrics({"people": len(table), "choices": len(choices), "unanswered": len(unanswered)})
+    where = f" -> {settings.write}" if settings.write else ""
+    print(f"{len(choices)} choices of {len(table)} people, {len(unanswered)} questions not answered yet{where}")

@@ -1,0 +1,100 @@
+"""`beholder edit`: a photo, a seed or a saved latent -> the picture moved along directions, a face put back into its photo."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from beholder.commands import _photo
+from beholder.config import required, setting
+from beholder.editing.inversion import Refinement
+from beholder.editing.stylegan import StyleGAN, StyleGANConfig
+from beholder.errors import ConfigError, EditError
+from beholder.runs import Run
+from beholder.storage import Place
+from beholder.workspace import Workspace
+
+if TYPE_CHECKING:
+    from beholder.editing.faces.photo import Photo
+    from beholder.editing.latent import Latent
+
+
+@dataclass(frozen=True)
+class EditSettings:
+    image: str | None = setting(None, "a photo of a face, a file or URI")
+    seed: int | None = setting(None, "instead of a photo: a picture that the generator makes, 0..4294967295")
+    latent: str | None = setting(None, "a file of `beholder invert`; with image= its photo, so that the face is put back")
+    edits: str = setting("", 'directions and alphas: "smile=1.4,glasses=2"')
+    out: str = required("where the picture goes: a .png, .jpg or .webp file")
+    generator: str = setting("portraits", "a generator of the workspace, or portraits, which ships with the project")
+    aligned: bool = setting(False, "the photo is cut out around a face already, as FFHQ's are: take it as it is")
+    face: str = setting("largest", "which face of a photo: largest, left, right, or a number counted from 0 at the left")
+    force: bool = setting(False, "take directions that were made for another generator")
+    refinement: Refinement = setting(Refinement(stay=1.0), "how closely a photo is inverted")
+    editor: StyleGANConfig = setting(StyleGANConfig(), "how pictures are drawn")
+    workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
+
+    def __post_init__(self) -> None:
+        if (self.image is None and self.latent is None) == (self.seed is None):
+            raise ConfigError('edit needs either image=FILE (or latent=FILE) or seed=NUMBER, as in edit seed=7 edits="smile=1.4"')
+        _photo.check_out(self.out, tuple(_photo.FORMATS))
+
+
+def main(settings: EditSettings, run: Run) -> None:
+    from beholder import images
+    from beholder.editing.directions.edit_text import parse, write
+
+    workspace = Workspace(settings.workspace)
+    editor = StyleGAN.load(settings.generator, workspace, force=settings.force, config=settings.editor)
+    edit = parse(settings.edits, editor.directions)
+    source, photo, figures = start(settings, editor)
+    before, after = editor.edit(source, [{}, edit])
+    picture = after if photo is None else photo.with_face(after)
+    _photo.save(settings.out, picture)
+    shown = [before, after] if photo is None else [photo.aligned(editor.resolution), before, after]
+    (run.place / "steps.png").write_bytes(images.encode(_row(shown)))
+    moved = float(abs(after.astype(float) - before).mean()) / 255
+    run.metrics({**figures, "moved": moved})
+    names = "before and after" if photo is None else "aligned, inverted and edited"
+    run.summary(f"# {write(edit) or 'no edit'}\n\n{settings.out}; {names} side by side in steps.png.\n")
+    print(f"{write(edit) or 'nothing edited'} -> {settings.out}, {picture.shape[1]} x {picture.shape[0]}")
+
+
+def start(settings: EditSettings, editor: StyleGAN) -> tuple["Latent", "Photo | None", dict[str, Any]]:
+    """The latent to be edited, the photo it comes from, and the figures of its inversion."""
+    if settings.seed is not None:
+        return editor.generate([settings.seed]), None, {}
+    if settings.latent is not None:
+        return kept(settings, editor)
+    photo, _ = _photo.take(str(settings.image), aligned=settings.aligned, face=settings.face)
+    _photo.warn(settings.generator)
+    found = _photo.search(editor, photo.aligned(editor.resolution), settings.refinement)
+    return _latent(found.ws), photo, _photo.losses(found)
+
+
+def kept(settings: EditSettings, editor: StyleGAN) -> tuple["Latent", "Photo | None", dict[str, Any]]:
+    """A latent that was inverted before, and its photo where that is given, too."""
+    from beholder import images
+    from beholder.editing.faces.photo import Photo
+    from beholder.editing.generator_store import fingerprint
+    from beholder.editing.saved_inversion import SavedInversion
+
+    found = SavedInversion.read(Place.at(str(settings.latent)))
+    found.check(editor.generator.config, fingerprint(editor.generator), settings.generator)
+    latent = _latent(found.latent.ws.to(editor.device))
+    if settings.image is None:
+        return latent, None, {}
+    data = images.read(settings.image)
+    if images.digest(data) != found.sha256:
+        raise EditError(f"{settings.image} is not the photo that {settings.latent} was made of; give that one, or no image")
+    return latent, Photo(images.decode(data), found.square), {}
+
+
+def _latent(ws: Any) -> "Latent":
+    from beholder.editing.latent import Latent
+
+    return Latent(ws)
+
+
+def _row(pictures: list[Any]) -> Any:
+    import numpy as np
+
+    return np.concatenate(pictures, axis=1)

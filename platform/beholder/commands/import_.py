@@ -1,0 +1,204 @@
+"""`beholder import`: spreadsheets of judgements, embeddings computed elsewhere, or a published generator -> the workspace."""
+
+import re
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from beholder import embeddings, image_index, images, judgements, spreadsheets, tables
+from beholder.config import setting
+from beholder.errors import ConfigError, EmbeddingError, ImageError, StorageError
+from beholder.images import ImageLimits
+from beholder.progress import Progress
+from beholder.runs import Run, log
+from beholder.storage import Place
+from beholder.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class ImportSettings:
+    source: str | None = setting(None, "folder or URI with the .xlsx spreadsheets of a study")
+    images: str | None = setting(
+        None, "folder or URI that the spreadsheets' image paths start from; null: don't look at image files"
+    )
+    attributes: list[str] = setting(list(spreadsheets.ATTRIBUTES), "the columns that hold judgements")
+    embeddings: str | None = setting(None, "instead of source: a .parquet, .npz or .pkl file of vectors computed elsewhere")
+    encoder_id: str | None = setting(None, "with embeddings: the name of the encoder that made them")
+    generator: str | None = setting(
+        None, "instead of source: a StyleGAN2 generator, as safetensors, rosinality .pt, pSp or e4e .pt, or NVIDIA .pkl"
+    )
+    name: str | None = setting(None, "with generator: what it is to be called here")
+    workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
+    limits: ImageLimits = setting(ImageLimits(), "what an image may cost")
+
+    def __post_init__(self) -> None:
+        if sum(each is not None for each in (self.source, self.embeddings, self.generator)) != 1:
+            raise ConfigError(
+                "import needs one of source=DIR (spreadsheets), embeddings=FILE encoder_id=NAME, and generator=FILE name=NAME"
+            )
+        if self.embeddings is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", self.encoder_id or ""):
+            raise ConfigError(f"embeddings need encoder_id=NAME of letters, digits, '.', '_' and '-', got {self.encoder_id!r}")
+        if self.embeddings is None and self.encoder_id is not None:
+            raise ConfigError("encoder_id goes with embeddings=FILE")
+        if (self.generator is None) != (self.name is None):
+            raise ConfigError("generator=FILE and name=NAME go together")
+        if not self.attributes:
+            raise ConfigError("attributes must name at least one column")
+
+
+def main(settings: ImportSettings, run: Run) -> None:
+    workspace = Workspace(settings.workspace)
+    if settings.embeddings is not None:
+        _import_embeddings(settings, workspace, run)
+    elif settings.generator is not None:
+        _import_generator(settings, workspace, run)
+    else:
+        _import_study(settings, workspace, run)
+
+
+def _import_study(settings: ImportSettings, workspace: Workspace, run: Run) -> None:
+    """Spreadsheets -> images, ratings, comparisons, rejected."""
+    files = spreadsheets.find(Place.at(str(settings.source)))
+    said = spreadsheets.read_images(files)
+    rows, refused = _measure(settings, said)
+    found = spreadsheets.read_judgements(files, said, refused=refused, attributes=settings.attributes)
+
+    rejected = said.rejected + [said.rows[i].refuse("data_image_part", why) for i, why in refused.items()] + found.rejected
+    kept = {row["image_id"]: row for row in workspace.read("images").to_pylist()} | {row["image_id"]: row for row in rows}
+    workspace.write("images", pa.Table.from_pylist(list(kept.values()), schema=tables.IMAGES))
+    for name, fresh in (("ratings", found.ratings), ("comparisons", found.comparisons)):
+        old = workspace.read(name)
+        workspace.write(name, judgements.merge(old, fresh, old.schema))
+    workspace.replace_rejected({place.uri for place in files.values()}, rejected)
+
+    people = {row["user_id"] for row in found.ratings + found.comparisons}
+    metrics = {
+        "rows.read": found.read,
+        "ratings.accepted": len(found.ratings),
+        "ratings.rejected": found.ratings_rejected,
+        "comparisons.accepted": len(found.comparisons),
+        "comparisons.rejected": found.comparisons_rejected,
+        "people": len(people),
+        "images": len(rows),
+        "images.rejected": len(said.rejected) + len(refused),
+    }
+    run.metrics(metrics)
+    run.results(pa.Table.from_pylist(rejected, schema=tables.REJECTED).to_pandas())
+    run.summary(_summary(settings, metrics, rejected))
+    log.info("read %(rows.read)d judgements of %(people)d people and %(images)d images", metrics)
+    print(_counts(metrics))
+
+
+def _measure(settings: ImportSettings, said: spreadsheets.SpreadsheetImages) -> tuple[list[dict], dict[str, str]]:
+    """Rows of `images` for the usable files, and image_id -> reason for the others."""
+    if settings.images is None:
+        return [{"image_id": i, "uri": path} for i, path in said.paths.items()], {}
+    root = Place.at(settings.images)
+    uris = image_index.resolve(root, said.paths.values())
+    if said.paths and not any(uris.values()):
+        raise StorageError(
+            f"images={settings.images}: none of the {len(uris)} image files is below it; "
+            f"the first should be {(root / next(iter(uris))).uri}"
+        )
+    rows, refused = [], {}
+    with Progress("images", total=len(said.paths), unit="images") as progress:
+        for image_id, path in said.paths.items():
+            try:
+                rows.append({"image_id": image_id, **_file(uris[path], settings.limits)})
+            except ImageError as error:
+                refused[image_id] = str(error)
+            progress.advance()
+    return rows, refused
+
+
+def _file(uri: str | None, limits: ImageLimits) -> dict[str, object]:
+    if uri is None:
+        raise ImageError("the image file does not exist")
+    data = images.read(uri, limits=limits)
+    width, height = images.shape(data, limits=limits)
+    return {"uri": uri, "sha256": images.digest(data), "width": width, "height": height}
+
+
+def _import_embeddings(settings: ImportSettings, workspace: Workspace, run: Run) -> None:
+    """A file of vectors -> embeddings/<encoder id>, under the image ids of this workspace where they can be told."""
+    found = embeddings.from_file(Place.at(str(settings.embeddings)))
+    folder = workspace.embeddings(str(settings.encoder_id))
+    names = embeddings.match(found.image_ids, workspace.read("images"))
+    present = embeddings.known(folder)
+    if present and (old := embeddings.read(folder).vectors.shape[1]) != found.vectors.shape[1]:
+        raise EmbeddingError(f"{folder.uri} holds vectors of length {old}, {settings.embeddings} of {found.vectors.shape[1]}")
+    written = set()  # before the old vectors go, so that a killed import loses none
+    for start in range(0, len(names), embeddings.COMPACT_ROWS):
+        part = slice(start, start + embeddings.COMPACT_ROWS)
+        ids = names[part]
+        shard = embeddings.write_shard(
+            folder,
+            encoder_id=str(settings.encoder_id),
+            image_ids=ids,
+            sha256=[None] * len(ids),
+            vectors=found.vectors[part],
+        )
+        written.add(shard.name)
+    embeddings.drop(folder, set(names), but=written)
+    matched = sum(old != new for old, new in zip(found.image_ids, names, strict=True))
+    metrics = {"embeddings": len(names), "embeddings.renamed": matched, "dimensions": int(found.vectors.shape[1])}
+    run.metrics(metrics)
+    run.summary(f"# Import of embeddings\n\n{len(names)} vectors of {settings.encoder_id} from {settings.embeddings}.\n")
+    print(f"{len(names)} embeddings of length {found.vectors.shape[1]} under {settings.encoder_id}")
+
+
+def _import_generator(settings: ImportSettings, workspace: Workspace, run: Run) -> None:
+    """A published file -> generators/<name>/, with a card of where it came from."""
+    from beholder.editing import generator_store  # with torch, which the rest of this command does without
+    from beholder.editing.checkpoints import checkpoint
+    from beholder.editing.generator_store import fingerprint
+
+    generator_store.check_name(str(settings.name))
+    place, name = Place.at(str(settings.generator)), str(settings.name)
+    found = checkpoint.read(place)
+    card = {
+        "source": {"file": place.name, "format": found.format, "sha256": found.sha256, "bytes": found.size},
+        "notes": list(found.notes),
+        "licence": "that of the file it was imported from",
+    }
+    folder = generator_store.write(workspace, name, found.generator, card=card)
+    config = found.generator.config
+    parameters = sum(value.numel() for value in found.generator.parameters())
+    rows = {
+        "format": found.format,
+        "pictures": f"{config.resolution} x {config.resolution} px",
+        "channels": f"{config.channels(4)} at 4 px to {config.channels(config.resolution)} at {config.resolution} px",
+        "latents": f"z {config.z_dim}, w {config.w_dim}, {config.num_ws} rows of w+",
+        "mapping": f"{config.mapping_layers} layers",
+        "clamp": "none" if config.conv_clamp is None else f"{config.conv_clamp:g}",
+        "parameters": f"{parameters / 1e6:.1f} M",
+        "sha256 of the file": found.sha256,
+        "fingerprint": fingerprint(found.generator),
+        **({"notes": "; ".join(found.notes)} if found.notes else {}),
+    }
+    run.metrics({"parameters": parameters, "resolution": config.resolution})
+    lines = "\n".join(f"| {key} | {value} |" for key, value in rows.items())
+    run.summary(f"# Import of {place.name} as {name}\n\n| what | value |\n|---|---|\n{lines}\n")
+    print("\n".join(f"{key:20}{value}" for key, value in rows.items()))
+    print(f"generator {name} is in {folder.uri}")
+
+
+def _counts(metrics: dict[str, int]) -> str:
+    return "\n".join(f"{key:22}{value:>9,}" for key, value in metrics.items())
+
+
+def _summary(settings: ImportSettings, metrics: dict[str, int], rejected: list[dict]) -> str:
+    """The counts, and the reasons for what was refused with one example each."""
+    lines = [f"# Import of {settings.source}", "", "| what | count |", "|---|---:|"]
+    lines += [f"| {key} | {value:,} |" for key, value in metrics.items()]
+    reasons: dict[str, list[dict]] = {}
+    for row in rejected:
+        reasons.setdefault(f"{row['column']}: {row['reason']}", []).append(row)
+    if reasons:
+        lines += ["", "## Refused (each in results.csv)", "", "| count | reason | for example |", "|---:|---|---|"]
+        for reason, found in sorted(reasons.items(), key=lambda item: -len(item[1])):
+            first = found[0]
+            lines.append(
+                f"| {len(found):,} | {reason} | {first['file'].rpartition('/')[2]} row {first['row']}, {first['value']!r} |"
+            )
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,74 @@
+"""`beholder keys`: who may ask the service what: keys listed, made, revoked."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pandas as pd
+
+from beholder import api_keys
+from beholder.commands._recommending import CHOICES
+from beholder.config import setting
+from beholder.errors import ConfigError
+from beholder.recommending.components import open_store
+from beholder.recommending.store.key_store import KeyStore
+from beholder.runs import Run
+from beholder.workspace import Workspace
+
+_COLUMNS = ["key_id", "name", "scopes", "state", "made", "expires"]
+
+
+@dataclass(frozen=True)
+class KeysSettings:
+    make: str | None = setting(None, "make a key of this name, which says whose it is")
+    scopes: list[str] = setting(["ask", "recommend"], f"what a new key is for: {', '.join(api_keys.SCOPES)}")
+    expires: str | None = setting(None, "when a new key ends: 90d, 12h, 2027-01-31; null: when it is revoked")
+    revoke: str | None = setting(None, "id of a key that is to open nothing any more")
+    choices: str | None = setting(None, CHOICES)
+    workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
+
+    def __post_init__(self) -> None:
+        if self.make is not None and self.revoke is not None:
+            raise ConfigError("give one of make=NAME and revoke=ID at a time")
+        if self.expires is not None and self.make is None:
+            raise ConfigError("expires=... is for a new key: give make=NAME too")
+
+
+def main(settings: KeysSettings, run: Run) -> None:
+    now = datetime.now(UTC)
+    store = open_store(settings.choices, Workspace(settings.workspace))
+    ring = KeyStore(store)
+    if settings.make is not None:
+        ends = None if settings.expires is None else api_keys.until(settings.expires, now=now)
+        key, text = api_keys.make(settings.make, settings.scopes, now=now, expires_at=ends)
+        ring.add(key)
+        print(f"{text}\nis the key of {key.name}, for {', '.join(key.scopes)}; keep it: it is not shown again")
+        print(f"id {key.key_id}, {_ends(key)}; it goes into a request's header as `Authorization: Bearer KEY`")
+    elif settings.revoke is not None:
+        was = ring.revoke(settings.revoke, at=now)
+        print(f"{settings.revoke} opens nothing any more" if was else f"{settings.revoke} opened nothing before")
+    found = ring.all()
+    store.close()
+    table = pd.DataFrame([_row(key, now) for key in found], columns=_COLUMNS)
+    run.results(table)
+    run.metrics({"keys": len(found), "valid": sum(key.state(now) == "valid" for key in found)})
+    if settings.make is None and settings.revoke is None:
+        print(table.to_string(index=False) if found else "no keys yet; make=NAME makes one")
+
+
+def _row(key: api_keys.ApiKey, now: datetime) -> dict[str, str]:
+    return {
+        "key_id": key.key_id,
+        "name": key.name,
+        "scopes": " ".join(key.scopes),
+        "state": key.state(now),
+        "made": _day(key.made_at),
+        "expires": "never" if key.expires_at is None else _day(key.expires_at),
+    }
+
+
+def _ends(key: api_keys.ApiKey) -> str:
+    return "without an end" if key.expires_at is None else f"until {_day(key.expires_at)} UTC"
+
+
+def _day(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M}"

@@ -1,0 +1,142 @@
+"""Named tensors -> a generator, every one of them checked against the whole before it is read.
+
+The tensors carry this project's names, which are those of NVIDIA's networks. The sizes are those of the tensors; what a
+file says of itself is not believed.
+"""
+
+import math
+import re
+from collections.abc import Mapping as Lookup
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from beholder.editing.generator import Generator, GeneratorConfig, Mapping
+from beholder.safe_pickle.interpreter import RefusedError, shown
+from beholder.safe_pickle.lazy_tensor import LazyTensor
+
+_LARGEST = 4096  # px
+_WIDEST = 8192  # numbers of z or w
+_DRAWS, _AT_ONCE = 10_000, 500
+
+
+@dataclass(frozen=True)
+class ReadGenerator:
+    """A generator, ready to draw, and what had to be put in the place of what was missing."""
+
+    generator: Generator
+    notes: tuple[str, ...] = ()
+
+
+def assemble(tensors: Lookup[str, LazyTensor], *, size: int, conv_clamp: float | None = None) -> ReadGenerator:
+    """Make a generator of its tensors, which lie in a file of `size` bytes.
+
+    Noise pictures that are missing are drawn anew, always the same; a missing mean w is measured over 10,000 latents.
+    Raises RefusedError for anything else that is missing or too much, for a wrong shape and for numbers that are not finite.
+    """
+    config = sizes(tensors, conv_clamp=conv_clamp)
+    expected = shapes(config)
+    notes = []
+    found: dict[str, Tensor] = {}
+    for name in tensors:
+        if name not in expected:
+            raise RefusedError(f"it holds {shown(name)}, which no StyleGAN2 generator of {config.resolution} px has")
+    for name, shape in expected.items():
+        if name in tensors:
+            if tensors[name].shape != shape:
+                raise RefusedError(f"{name} has shape {list(tensors[name].shape)}, expected {list(shape)} beside the others")
+        elif not name.endswith(".noise_const") and name != "mapping.w_avg":
+            raise RefusedError(f"{name} {list(shape)} is missing")
+    if (numbers := sum(math.prod(stored.shape) for stored in tensors.values())) > size:
+        raise RefusedError(f"its tensors have {numbers:,} numbers in {size:,} bytes, so some lie in the same place")
+    dice = torch.Generator().manual_seed(0)
+    for name, shape in expected.items():
+        if name in tensors:
+            found[name] = tensors[name].read()
+            if not torch.isfinite(found[name]).all():
+                raise RefusedError(f"{name} has numbers that are not finite")
+        else:
+            found[name] = torch.randn(shape, generator=dice) if name.endswith(".noise_const") else torch.zeros(shape)
+    if any(name.endswith(".noise_const") and name not in tensors for name in expected):
+        notes.append("the file has no noise pictures: they were drawn anew")
+    with torch.random.fork_rng(devices=[]):
+        generator = Generator(config)
+    generator.load_state_dict(found, assign=True)
+    generator.eval().requires_grad_(False)
+    if "mapping.w_avg" not in tensors:
+        notes.append(f"the file has no mean w: it was measured over {_DRAWS:,} latents")
+        generator.mapping.w_avg.copy_(_mean_w(generator.mapping, config.z_dim, dice))
+    return ReadGenerator(generator, tuple(notes))
+
+
+def _mean_w(mapping: Mapping, z_dim: int, dice: torch.Generator) -> Tensor:
+    """The mean w [w_dim] of random latents."""
+    total = torch.zeros_like(mapping.w_avg)
+    for _ in range(_DRAWS // _AT_ONCE):
+        z = torch.randn(_AT_ONCE, z_dim, generator=dice)
+        total += mapping.w(z * (z.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()).sum(dim=0)
+    return total / _DRAWS
+
+
+def sizes(tensors: Lookup[str, LazyTensor], *, conv_clamp: float | None) -> GeneratorConfig:
+    """The sizes that the tensors' shapes tell. Raises RefusedError where they tell of no StyleGAN2 generator."""
+    if any(name.startswith(("synthesis.input.", "synthesis.L0_")) for name in tensors):
+        raise RefusedError("it is a StyleGAN3 network; this project draws with StyleGAN2")
+    if any(name.startswith("mapping.embed.") for name in tensors):
+        raise RefusedError("it is class-conditional; only generators without classes are known")
+    found = sorted(int(match[1]) for name in tensors if (match := re.fullmatch(r"synthesis\.b(\d{1,4})\.torgb\.weight", name)))
+    if not found:
+        raise RefusedError("it holds no StyleGAN2 generator with skip connections (no layer to RGB at 4, 8, ... px)")
+    largest = found[-1]
+    if found != [2**k for k in range(2, largest.bit_length())] or not 8 <= largest <= _LARGEST:
+        at = shown(", ".join(map(str, found[:20])))
+        raise RefusedError(f"its layers to RGB are at {at} px, expected every power of two from 4 to at most {_LARGEST}")
+    needed = {"mapping.fc0.weight": 2, "synthesis.b4.conv1.affine.weight": 2}
+    for name, sides in (needed | {f"synthesis.b{size}.torgb.weight": 4 for size in found}).items():
+        if name not in tensors:
+            raise RefusedError(f"{name} is missing")
+        if len(tensors[name].shape) != sides or 0 in tensors[name].shape:
+            raise RefusedError(f"{name} has shape {list(tensors[name].shape)}, expected {sides} sides")
+    if (colours := tensors["synthesis.b4.torgb.weight"].shape[0]) != 3:
+        raise RefusedError(f"its images have {colours} channels; only RGB is known")
+    if max(wide := [*tensors["mapping.fc0.weight"].shape, tensors["synthesis.b4.conv1.affine.weight"].shape[1]]) > _WIDEST:
+        raise RefusedError(f"its z or w has {max(wide):,} numbers, more than {_WIDEST:,}")
+    config = GeneratorConfig.of(tensors, conv_clamp=conv_clamp)  # type: ignore[arg-type]  # only shapes are looked at
+    for size in found:
+        if (has := tensors[f"synthesis.b{size}.torgb.weight"].shape[1]) != config.channels(size):
+            raise RefusedError(
+                f"it has {has} channels at {size} px where min({config.channel_base} / {size}, {config.channel_max}) were expected"
+            )
+    return config
+
+
+def shapes(config: GeneratorConfig) -> dict[str, tuple[int, ...]]:
+    """The name and shape of every tensor of a generator of these sizes; nothing is made of them."""
+    found: dict[str, tuple[int, ...]] = {"mapping.w_avg": (config.w_dim,)}
+    for i in range(config.mapping_layers):
+        found[f"mapping.fc{i}.weight"] = (config.w_dim, config.z_dim if i == 0 else config.w_dim)
+        found[f"mapping.fc{i}.bias"] = (config.w_dim,)
+    for size in config.resolutions:
+        block, out = f"synthesis.b{size}", config.channels(size)
+        layers = {"conv1": out, "torgb": out}
+        if size == 4:
+            found[f"{block}.const"] = (out, 4, 4)
+        else:
+            layers["conv0"] = config.channels(size // 2)
+        for layer, inner in layers.items():
+            found[f"{block}.{layer}.affine.weight"] = (inner, config.w_dim)
+            found[f"{block}.{layer}.affine.bias"] = (inner,)
+            found[f"{block}.{layer}.weight"] = (3, inner, 1, 1) if layer == "torgb" else (out, inner, 3, 3)
+            found[f"{block}.{layer}.bias"] = (3,) if layer == "torgb" else (out,)
+            if layer != "torgb":
+                found[f"{block}.{layer}.noise_strength"] = ()
+                found[f"{block}.{layer}.noise_const"] = (size, size)
+    return found
+
+
+def check_filter(name: str, stored: LazyTensor, *, total: float) -> None:
+    """Raise RefusedError where a resampling filter is not the one that the generator uses: 1, 3, 3, 1 both ways."""
+    row = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
+    if stored.shape != (4, 4) or not torch.allclose(stored.read(), total * torch.outer(row, row), atol=1e-5):
+        raise RefusedError(f"{shown(name)} is not the filter 1, 3, 3, 1, the only one that is known")

@@ -1,0 +1,4 @@
+"""Faces: from a photo to the aligned square that generators of faces were trained on, and back.
+
+landmarks (where faces are), alignment (the square around one), photo (a photo with its square), blending (a square put back).
+"""

@@ -1,0 +1,116 @@
+"""Landmarks: where the faces of a photo are, and 68 points of each; the only door to dlib.
+
+The extra `faces` brings dlib and a trained predictor of the points. It was trained on the iBUG 300-W photos, whose licence
+excludes commercial use: whoever uses it for more than research has to ask Imperial College London.
+"""
+
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from beholder.errors import EditError
+
+_PREDICTOR = "shape_predictor_68_face_landmarks.dat"
+_LONG_SIDE = 1600  # faces are looked for in a copy no larger than this; they are found from about 40 of its pixels
+
+
+@dataclass(frozen=True, eq=False)
+class DetectedFace:
+    """A face of a photo, in its pixels from the upper left corner.
+
+    box: left, top, right, bottom. points: float [68, 2], x and y, in the order of 300-W: jaw 0-16, brows 17-26, nose 27-35,
+    eyes 36-41 and 42-47, mouth 48-67; the side that is left in the picture first.
+    """
+
+    box: tuple[float, float, float, float]
+    points: np.ndarray
+
+    @property
+    def area(self) -> float:
+        left, top, right, bottom = self.box
+        return (right - left) * (bottom - top)
+
+
+class Detector(Protocol):
+    """Finds faces."""
+
+    def faces(self, photo: np.ndarray) -> list[DetectedFace]:
+        """The faces of a photo, uint8 RGB [H, W, 3], from left to right; none is no error."""
+        ...
+
+
+class DlibDetector:
+    """dlib's detector and predictor. Raises EditError where the extra `faces` is not installed."""
+
+    def __init__(self) -> None:
+        try:
+            import dlib
+        except ImportError:
+            raise EditError(
+                'finding a face needs the extra "faces": pip install "beholder[faces]"; an aligned picture needs none: aligned=true'
+            ) from None
+        self._dlib: Any = dlib
+        self._detector = dlib.get_frontal_face_detector()
+        self._predictor = dlib.shape_predictor(str(_model()))
+
+    def faces(self, photo: np.ndarray) -> list[DetectedFace]:
+        height, width = photo.shape[:2]
+        step = max(1, -(-max(height, width) // _LONG_SIDE))
+        small = np.ascontiguousarray(_shrink(photo, step))
+        found = []
+        for box in self._detector(small, 1):
+            whole = self._dlib.rectangle(box.left() * step, box.top() * step, box.right() * step, box.bottom() * step)
+            shape = self._predictor(photo, whole)
+            points = np.array([(point.x, point.y) for point in shape.parts()], dtype=np.float64)
+            found.append(DetectedFace((whole.left(), whole.top(), whole.right(), whole.bottom()), points))
+        return sorted(found, key=lambda face: face.box[0] + face.box[2])
+
+
+@dataclass(frozen=True)
+class KnownFaces:
+    """A detector that finds what it was told, whatever the photo; for tests, and for faces that were marked by hand."""
+
+    told: Sequence[DetectedFace]
+
+    def faces(self, photo: np.ndarray) -> list[DetectedFace]:
+        return sorted(self.told, key=lambda face: face.box[0] + face.box[2])
+
+
+def choose(faces: Sequence[DetectedFace], which: str = "largest") -> int:
+    """Which of faces, sorted from left to right, is meant: largest, left, right, or a number counted from 0 at the left.
+
+    Raises EditError for no face at all, and for one that is not there.
+    """
+    if not faces:
+        raise EditError("no face was found in the photo; if it is an aligned picture of one face, say aligned=true")
+    if which == "largest":
+        return max(range(len(faces)), key=lambda at: faces[at].area)
+    if which in ("left", "right"):
+        return 0 if which == "left" else len(faces) - 1
+    if not which.isdecimal():
+        raise EditError(f"face must be largest, left, right or a number counted from 0 at the left, not {which!r}")
+    if int(which) >= len(faces):
+        raise EditError(f"face={which} is not there: the photo has {len(faces)}, counted from 0 at the left")
+    return int(which)
+
+
+def _model() -> Path:
+    """The predictor's file. Its package is not imported: that would ask for pkg_resources, which new setuptools lacks."""
+    spec = importlib.util.find_spec("face_recognition_models")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        if (path := Path(folder) / "models" / _PREDICTOR).is_file():
+            return path
+    raise EditError(f'{_PREDICTOR} is not installed; the extra "faces" brings it: pip install "beholder[faces]"')
+
+
+def _shrink(photo: np.ndarray, step: int) -> np.ndarray:
+    """Means of squares of step x step pixels; what is left over at the right and lower edge is dropped."""
+    if step == 1:
+        return photo
+    height, width = (side // step * step for side in photo.shape[:2])
+    tiles = photo[:height, :width].reshape(height // step, step, width // step, step, 3)
+    return np.rint(tiles.mean(axis=(1, 3), dtype=np.float32)).astype(np.uint8)

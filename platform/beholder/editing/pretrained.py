@@ -1,0 +1,33 @@
+"""Pretrained networks that ship with the project: the generator of portraits, its inverter and its directions."""
+
+from pathlib import Path
+
+from beholder import weights
+from beholder.editing.directions import Direction
+from beholder.editing.directions import direction_file as directions_file
+from beholder.editing.generator import Generator, GeneratorConfig
+from beholder.editing.inversion import Inverter, InverterConfig
+
+GENERATOR, INVERTER = "portraits-generator", "portraits-inverter"
+CLIP, DIRECTIONS = "portraits-clip", "portraits-directions"
+
+
+def generator(path: Path | None = None) -> Generator:
+    """The generator of portraits, from a file or as shipped."""
+    tensors, _ = weights.read(path or weights.shipped(GENERATOR))
+    network = Generator(GeneratorConfig.of(tensors))
+    network.load_state_dict(tensors)
+    return network.eval().requires_grad_(False)
+
+
+def inverter(path: Path | None = None) -> Inverter:
+    """The inverter that belongs to the generator."""
+    tensors, sizes = weights.read(path or weights.shipped(INVERTER))
+    network = Inverter(InverterConfig(**{**sizes, "widths": tuple(sizes["widths"])}))
+    network.load_state_dict(tensors)
+    return network.eval().requires_grad_(False)
+
+
+def directions(path: Path | None = None) -> dict[str, Direction]:
+    """The named directions of the generator's W space."""
+    return directions_file.load(path or weights.shipped(DIRECTIONS))

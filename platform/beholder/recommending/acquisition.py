@@ -1,0 +1,201 @@
+"""Questions: which two edits to show next, so that the answer is worth most.
+
+`random`: any two. `thompson`: the best of two independent draws of the utilities. `eubo`: the two whose better one is expected to
+be best (Lin et al. 2022, qEUBO of Astudillo et al. 2023). `information`: the two whose answer is expected to tell most about the
+person (BALD, Houlsby et al. 2011).
+"""
+
+import itertools
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+
+from beholder.errors import ChoiceError, nearest
+from beholder.recommending.edit_set import EditSet
+from beholder.recommending.rankers.ranker import JointNormal, Ranker
+
+Strategy = Literal["random", "thompson", "eubo", "information"]
+STRATEGIES: tuple[str, ...] = get_args(Strategy)
+CHAMPION = "champion"
+_POOL = 256  # edits whose pairs are all weighed; the rest can hardly be in the best pair
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(16)
+
+
+@dataclass(frozen=True)
+class QuestionPair:
+    """Two rows of the options to show. probability: with what chance this pair came up, this way round; None where nobody knows.
+
+    strategy: what chose it: the one asked for, or `champion` where a ranker without doubt had nothing to weigh.
+    """
+
+    left: int
+    right: int
+    probability: float | None
+    strategy: str
+
+
+def ask(
+    strategy: str,
+    ranker: Ranker,
+    user_id: str,
+    options: EditSet,
+    base: EditSet,
+    *,
+    seed: int,
+    without: Collection[tuple[int, int]] = (),
+) -> QuestionPair:
+    """The next question for a person about C edits of an image; which side each goes to is chance, decided by the seed.
+
+    base: the image as it is. without: pairs of rows that are not to be asked, either way round, as those still open. A ranker that
+    knows no doubt can't weigh what an answer would tell: whatever strategy but `random` is asked for, it shows its champion, the
+    edit it holds to be best, beside one drawn by chance. Raises ChoiceError for an unknown strategy, and where no pair is left.
+    """
+    if strategy not in STRATEGIES:
+        raise ChoiceError(f"{strategy!r} is no strategy{nearest(strategy, list(STRATEGIES))}")
+    if len(options) < 2:
+        raise ChoiceError(f"a question needs two edits to choose between, got {len(options)}")
+    out = _Out(without, len(options))
+    dice = np.random.default_rng(seed)
+    if strategy == "random":
+        left, right = out.draw(dice)
+        return QuestionPair(left, right, 0.5 / out.left_over, strategy)
+    believed = ranker.joint(user_id, options)
+    if not believed.roots.shape[1]:
+        left, right, chance = _champion(believed, out, dice)
+        strategy = CHAMPION
+    elif strategy == "thompson":
+        left, right = _thompson(believed, out, dice)
+        return QuestionPair(left, right, None, strategy)
+    else:
+        left, right = _weighed(strategy, believed, ranker.joint(user_id, base), out)
+        chance = 1.0
+    return (
+        QuestionPair(left, right, chance / 2, strategy) if dice.random() < 0.5 else QuestionPair(right, left, chance / 2, strategy)
+    )
+
+
+def eubo(left: np.ndarray, right: np.ndarray, deviation: np.ndarray) -> np.ndarray:
+    """E[max(u_left, u_right)] of Gaussian utilities (Clark 1961).
+
+    left, right: their means; deviation: the standard deviation of u_left - u_right, 0 where it is sure.
+    """
+    from scipy.special import ndtr  # type: ignore[import-untyped]
+
+    gap = left - right
+    sure = deviation < 1e-12
+    z = gap / np.where(sure, 1.0, deviation)
+    density = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
+    doubtful = left * ndtr(z) + right * ndtr(-z) + deviation * density
+    return np.asarray(np.where(sure, np.maximum(left, right), doubtful))
+
+
+def information(mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
+    """Bits that the answer to a question tells about the weights: H(E[p]) - E[H(p)], p = sigma(x), x ~ N(mean, deviation^2).
+
+    The answer depends on the weights through x alone, so the expectations are in one dimension (Gauss-Hermite, 16 nodes). 0 for
+    an answer that is sure, or whose chance is; at most 1.
+    """
+    weights = (_WEIGHTS / _WEIGHTS.sum()).astype(np.float32)
+    expected, within = np.zeros(mean.shape, np.float32), np.zeros(mean.shape, np.float32)
+    for node, weight in zip(_NODES.astype(np.float32), weights, strict=True):
+        x = (mean + node * deviation).astype(np.float32)
+        tail = np.exp(-np.abs(x))  # everything of x from one exponential
+        less = tail / (1 + tail)
+        expected += weight * np.where(x >= 0, 1 - less, less)
+        within += weight * (np.log1p(tail) + np.abs(x) * less)
+    return np.asarray(np.clip((_entropy(expected) - within) / np.log(2), 0, 1))
+
+
+class _Out:
+    """Pairs of C rows that are left out, the lower row first."""
+
+    def __init__(self, pairs: Collection[tuple[int, int]], count: int) -> None:
+        self.count = count
+        self.pairs = {(min(pair), max(pair)) for pair in pairs}
+        self.left_over = count * (count - 1) // 2 - len(self.pairs)
+        if self.left_over < 1:
+            raise ChoiceError(f"all {len(self.pairs)} pairs of {count} edits are to be left out: answer one of them first")
+
+    def beside(self, row: int) -> np.ndarray:
+        """Which rows may be shown beside this one, bool [C]."""
+        free = np.ones(self.count, bool)
+        free[[row, *(one + other - row for one, other in self.pairs if row in (one, other))]] = False
+        return free
+
+    def draw(self, dice: np.random.Generator) -> tuple[int, int]:
+        """A pair, each that is left as likely as another, and either way round."""
+        if 2 * self.left_over > len(self.pairs):
+            while True:
+                one, other = (int(row) for row in dice.choice(self.count, 2, replace=False))
+                if (min(one, other), max(one, other)) not in self.pairs:
+                    return one, other
+        free = [pair for pair in itertools.combinations(range(self.count), 2) if pair not in self.pairs]
+        one, other = free[int(dice.integers(len(free)))]
+        return (one, other) if dice.random() < 0.5 else (other, one)
+
+    def of(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Which of these pairs, the lower row first, are left out, bool [P]."""
+        known = np.array([one * self.count + other for one, other in self.pairs], np.int64)
+        return np.isin(rows * self.count + columns, known)
+
+
+def _champion(believed: JointNormal, out: _Out, dice: np.random.Generator) -> tuple[int, int, float]:
+    """The best edit as far as is known, another one drawn by chance, and that chance."""
+    for best in np.argsort(-believed.mean, kind="stable"):
+        free = np.flatnonzero(out.beside(int(best)))
+        if len(free):
+            return int(best), int(dice.choice(free)), 1 / len(free)
+    raise AssertionError("some pair is left over")
+
+
+def _thompson(believed: JointNormal, out: _Out, dice: np.random.Generator) -> tuple[int, int]:
+    """The best of one draw and the best of another; where both like the same edit, the second's next best."""
+    one, other = believed.draws(2, seed=int(dice.integers(2**63)))
+    for left in np.argsort(-one, kind="stable"):
+        free = out.beside(int(left))
+        if free.any():
+            return int(left), int(np.argmax(np.where(free, other, -np.inf)))
+    raise AssertionError("some pair is left over")
+
+
+def _weighed(strategy: str, believed: JointNormal, start: JointNormal, out: _Out) -> tuple[int, int]:
+    """The pair that is worth most, the lower row first."""
+    pool = _pool(believed, start)
+    some = believed[pool]
+    rows, columns = np.triu_indices(len(pool), 1)
+    gone = out.of(pool[rows], pool[columns])
+    if gone.all():  # only where nearly every pair is open
+        left, right = out.draw(np.random.default_rng(0))
+        return min(left, right), max(left, right)
+    mean, deviation = _gaps(some, rows, columns)
+    worth = eubo(some.mean[rows], some.mean[columns], deviation) if strategy == "eubo" else information(mean, deviation)
+    best = int(np.argmax(np.where(gone, -np.inf, worth)))
+    return int(pool[rows[best]]), int(pool[columns[best]])
+
+
+def _pool(believed: JointNormal, start: JointNormal) -> np.ndarray:
+    """Edits worth weighing against each other, always the same ones: best on average, best in some draw, least known."""
+    count = len(believed.mean)
+    if count <= _POOL:
+        return np.arange(count)
+    doubt = ((believed.roots - start.roots) ** 2).sum(axis=1)
+    tops = np.argpartition(-believed.draws(64, seed=0), 4, axis=1)[:, :4].ravel()
+    hopes = -(believed.mean + 2 * np.sqrt(doubt))
+    lists = [np.argsort(-believed.mean)[: _POOL // 4], np.unique(tops), np.argsort(hopes)[: _POOL // 4], np.argsort(-doubt)]
+    return np.sort(np.array(list(dict.fromkeys(np.concatenate(lists).tolist()))[:_POOL]))
+
+
+def _gaps(some: JointNormal, rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of u_row - u_column."""
+    covariance = some.roots @ some.roots.T
+    variance = np.diag(covariance)
+    spread = variance[rows] + variance[columns] - 2 * covariance[rows, columns]
+    return some.mean[rows] - some.mean[columns], np.sqrt(np.maximum(spread, 0))
+
+
+def _entropy(p: np.ndarray) -> np.ndarray:
+    """Of a coin, in nats."""
+    p = np.clip(p, 1e-7, 1 - 1e-7)
+    return -p * np.log(p) - (1 - p) * np.log1p(-p)

@@ -1,0 +1,134 @@
+"""LightGBM: boosted trees that score an edit, trained on pairs with the logistic loss. The only door to lightgbm.
+
+Everybody's choices grow the shared trees; a person's own choices grow a few small ones on top of their scores.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from beholder.config import setting
+from beholder.errors import ChoiceError, ConfigError
+from beholder.recommending.edit_set import Comparison, EditSet
+from beholder.recommending.rankers import ranker_features
+from beholder.recommending.rankers.history import ChoiceHistory, ComparisonPairs
+from beholder.recommending.rankers.ranker import JointNormal, Ranker, RankerInfo
+from beholder.recommending.rankers.ranker_features import EditRegressors
+
+if TYPE_CHECKING:
+    from lightgbm import Booster
+
+
+@dataclass(frozen=True)
+class BoostedTreesConfig:
+    trees: int = setting(120, "shared trees")
+    leaves: int = setting(15, "of a shared tree")
+    rate: float = setting(0.1, "what each tree adds, of what it found")
+    own_trees: int = setting(30, "of a person")
+    own_leaves: int = setting(4, "of a person's tree")
+    least: int = setting(3, "edits in a leaf of a person's tree at least")
+
+    def __post_init__(self) -> None:
+        if min(self.trees, self.own_trees, self.least) < 1 or min(self.leaves, self.own_leaves) < 2 or not 0 < self.rate <= 1:
+            raise ConfigError("ranker.lightgbm: trees, own_trees and least must be at least 1, leaves at least 2, rate in 0..1")
+
+
+class BoostedTrees(Ranker):
+    """Signs the contract; a person's trees are grown when they are first asked for."""
+
+    def __init__(
+        self, about: RankerInfo, shape: EditRegressors, shared: "Booster", memory: ChoiceHistory, config: BoostedTreesConfig
+    ):
+        self.about, self.shape, self.shared, self.memory, self.config = about, shape, shared, memory, config
+        self._own: dict[str, tuple[int, Booster]] = {}
+
+    def tell(self, event: Comparison) -> None:
+        self.about.check(event.left)
+        self.about.check(event.right)
+        self.memory.add(event, self.shape)
+
+    def forget(self, user_id: str) -> bool:
+        self._own.pop(user_id, None)
+        return self.memory.rows.pop(user_id, None) is not None
+
+    def joint(self, user_id: str, options: EditSet) -> JointNormal:
+        self.about.check(options)
+        rows = self.shape.of(options).astype(np.float32)
+        mean = _predict(self.shared, rows)
+        own = self._trees(user_id)
+        if own is not None:
+            mean = mean + _predict(own, rows)
+        return JointNormal(mean, np.zeros((len(mean), 0)))
+
+    def tensors(self) -> Mapping[str, np.ndarray]:
+        return {**self.shape.tensors(), **self.memory.tensors()}
+
+    def settings(self) -> dict[str, Any]:
+        return {"config": asdict(self.config), "people": list(self.memory.rows), "shared": self.shared.model_to_string()}
+
+    def _trees(self, user_id: str) -> "Booster | None":
+        config, count = self.config, len(self.memory.rows.get(user_id, ()))
+        if not count:
+            return None
+        if user_id not in self._own or self._own[user_id][0] != count:
+            pairs = self.memory.of([user_id])
+            start = _predict(self.shared, _sides(pairs))
+            own = _grow(pairs, start, trees=config.own_trees, leaves=config.own_leaves, rate=config.rate, least=config.least)
+            self._own[user_id] = count, own
+        return self._own[user_id][1]
+
+
+def fit(events: Sequence[Comparison], config: BoostedTreesConfig, *, seed: int = 0) -> BoostedTrees:
+    """Grow the shared trees. Nothing in it is random: seed is not used."""
+    shape = ranker_features.find(events, components=0)
+    memory = ChoiceHistory(shape.width)
+    for event in events:
+        memory.add(event, shape)
+    pairs = memory.of(memory.rows)
+    shared = _grow(pairs, np.zeros(2 * len(pairs)), trees=config.trees, leaves=config.leaves, rate=config.rate, least=20)
+    about = RankerInfo("lightgbm", events[0].left.directions, events[0].left.embeddings.shape[1])
+    return BoostedTrees(about, shape, shared, memory, config)
+
+
+def load(about: RankerInfo, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> BoostedTrees:
+    """From what `tensors()` and `settings()` gave. Raises ChoiceError for trees that can't be read."""
+    import lightgbm
+
+    try:
+        shared = lightgbm.Booster(model_str=settings["shared"])
+    except lightgbm.basic.LightGBMError as error:
+        raise ChoiceError(f"these are no trees of LightGBM: {error}") from None
+    memory = ChoiceHistory.of_tensors(tensors, settings["people"])
+    return BoostedTrees(about, EditRegressors.of_tensors(tensors), shared, memory, BoostedTreesConfig(**settings["config"]))
+
+
+def _grow(pairs: ComparisonPairs, start: np.ndarray, *, trees: int, leaves: int, rate: float, least: int) -> "Booster":
+    """Trees on top of scores `start` [2 N] of the left sides, then the right ones."""
+    import lightgbm
+
+    count = len(pairs)
+
+    def objective(scores: np.ndarray, _: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Gradient and curvature of -log sigma(left - right) in each side's score."""
+        chance = 1 / (1 + np.exp(-np.clip(scores[:count] - scores[count:], -60, 60)))
+        slope, curve = chance - pairs.won, np.maximum(chance * (1 - chance), 1e-3)
+        return np.concatenate([slope, -slope]), np.concatenate([curve, curve])
+
+    data = lightgbm.Dataset(
+        _sides(pairs), init_score=start, params={"verbosity": -1, "min_data_in_bin": 1, "feature_pre_filter": False}
+    )
+    settings = {
+        "objective": objective, "num_leaves": leaves, "learning_rate": rate, "min_data_in_leaf": least, "lambda_l2": 1.0,
+        "min_sum_hessian_in_leaf": 1e-3, "num_threads": 1, "verbosity": -1, "deterministic": True, "force_row_wise": True,
+    }  # fmt: skip
+    return lightgbm.train(settings, data, num_boost_round=trees)
+
+
+def _predict(booster: "Booster", rows: np.ndarray) -> np.ndarray:
+    return np.asarray(booster.predict(rows, num_threads=1), np.float64)
+
+
+def _sides(pairs: ComparisonPairs) -> np.ndarray:
+    return np.concatenate([pairs.left, pairs.right])

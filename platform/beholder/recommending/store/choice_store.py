@@ -1,0 +1,322 @@
+"""The store of choices: a database, SQLite by default and PostgreSQL by URL, of which nothing that was confirmed is ever lost.
+
+When a method returns, what it wrote is on disk. Retries are harmless: what is there already is counted once.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Insert, Row, create_engine, delete, event, insert, select, update
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
+
+from beholder.errors import ConflictingAnswer, StoreError, UnknownQuestion
+from beholder.recommending.store import migration
+from beholder.recommending.store.question import Answer, Choice, Question, edit_of, edit_text
+from beholder.recommending.store.store_tables import ANSWERS, PEOPLE, QUESTIONS, UPLOADS
+
+_WAIT = 10.0  # seconds for another process's write
+_READS = "beholder_reads"  # mark of a transaction that writes nothing
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """What was removed with a person, counted."""
+
+    user_id: str
+    questions: int
+    answers: int
+
+
+class Store:
+    """Questions asked, answers given. Safe to share between threads, and between processes through its URL."""
+
+    def __init__(self, url: str):
+        """url: sqlite:///FILE, or postgresql://USER:PASSWORD@HOST/NAME.
+
+        Makes the tables where there are none, and brings older ones up to date. Raises StoreError where it can't be reached.
+        """
+        self.engine = _engine(url)
+        with self.writing() as connection:
+            migration.upgrade(connection)
+
+    @classmethod
+    def at(cls, place: str | Path) -> "Store":
+        """The store in a SQLite file."""
+        path = Path(place).expanduser().resolve()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{path.parent} can't be made for the store of choices: {error.strerror}") from None
+        return cls(f"sqlite:///{path}")
+
+    def close(self) -> None:
+        """Let go of its connections."""
+        self.engine.dispose()
+
+    def ask(self, question: Question) -> None:
+        """Keep a question. The same one again changes nothing; another one of its id raises Contradiction."""
+        with self.writing() as connection:
+            _ask(connection, question)
+
+    def answer(self, answer: Answer) -> bool:
+        """Keep an answer; whether it was new.
+
+        The same answer again, by the same event or another, changes nothing. Raises NoQuestion for a question that was never
+        asked, Contradiction where the question is answered otherwise or the event belongs to another question.
+        """
+        with self.writing() as connection:
+            return _answer(connection, answer)
+
+    def undo(self, question_id: str) -> bool:
+        """Take the answer to a question back; whether there was one. Raises NoQuestion for a question that was never asked."""
+        with self.writing() as connection:
+            user_id = _asked_whom(connection, question_id)
+            gone = connection.execute(delete(ANSWERS).where(ANSWERS.c.question_id == question_id)).rowcount
+            if gone:
+                _count(connection, user_id)
+            return bool(gone)
+
+    def add(self, questions: list[tuple[Question, Answer | None]]) -> int:
+        """Keep many questions and their answers, all or none; how many answers were new. Raises as `ask` and `answer` do."""
+        with self.writing() as connection:
+            new = 0
+            for question, answer in questions:
+                _ask(connection, question)
+                if answer is not None:
+                    new += _answer(connection, answer)
+            return new
+
+    def question(self, question_id: str) -> Question:
+        """A question by its id. Raises NoQuestion for one that was never asked."""
+        with self.reading() as connection:
+            row = connection.execute(select(QUESTIONS).where(QUESTIONS.c.question_id == question_id)).first()
+        if row is None:
+            raise UnknownQuestion(f"no question {question_id!r} was asked")
+        return _question(row)
+
+    def choices(self, user_id: str | None = None) -> list[Choice]:
+        """Everything that a person chose, in the order in which they did; of everybody, person after person."""
+        rows = select(QUESTIONS, ANSWERS).join(ANSWERS, ANSWERS.c.question_id == QUESTIONS.c.question_id)
+        if user_id is not None:
+            rows = rows.where(QUESTIONS.c.user_id == user_id)
+        with self.reading() as connection:
+            found = connection.execute(rows.order_by(QUESTIONS.c.user_id, ANSWERS.c.number, ANSWERS.c.question_id)).all()
+        return [Choice(_question(row), _answered(row), row.number) for row in found]
+
+    def open_questions(self, user_id: str) -> list[Question]:
+        """The questions a person was asked and has not answered, oldest first."""
+        rows = select(QUESTIONS).outerjoin(ANSWERS, ANSWERS.c.question_id == QUESTIONS.c.question_id)
+        rows = rows.where(QUESTIONS.c.user_id == user_id, ANSWERS.c.question_id.is_(None))
+        with self.reading() as connection:
+            found = connection.execute(rows.order_by(QUESTIONS.c.asked_at, QUESTIONS.c.question_id)).all()
+        return [_question(row) for row in found]
+
+    def changes(self, user_id: str) -> int:
+        """How often a person's choices have changed: while it stays the same, a copy of them is fresh. 0 for somebody unknown."""
+        with self.reading() as connection:
+            return int(connection.execute(select(PEOPLE.c.changes).where(PEOPLE.c.user_id == user_id)).scalar() or 0)
+
+    def mark(self, user_id: str) -> str:
+        """A text that stays the same while a person's choices do, even where somebody was removed and came back."""
+        last = (
+            select(ANSWERS.c.event_id)
+            .join(QUESTIONS, QUESTIONS.c.question_id == ANSWERS.c.question_id)
+            .where(QUESTIONS.c.user_id == user_id)
+            .order_by(ANSWERS.c.number.desc())
+            .limit(1)
+            .scalar_subquery()
+        )
+        with self.reading() as connection:
+            row = connection.execute(select(PEOPLE.c.changes, last).where(PEOPLE.c.user_id == user_id)).first()
+        return "" if row is None else f"{row[0]} {row[1] or ''}".strip()
+
+    def people(self) -> list[str]:
+        """Everybody who was ever asked."""
+        with self.reading() as connection:
+            return [row.user_id for row in connection.execute(select(PEOPLE.c.user_id).order_by(PEOPLE.c.user_id))]
+
+    def uploaded(self, user_id: str, image_id: str, uri: str, *, at: datetime) -> None:
+        """Keep that a person brought an image, and where what is kept of it lies, so that it can go when they do."""
+        with self.writing() as connection:
+            _know(connection, user_id)
+            row = {"image_id": image_id, "user_id": user_id, "uri": uri, "uploaded_at": _text(at)}
+            mine = (UPLOADS.c.image_id == image_id) & (UPLOADS.c.user_id == user_id)
+            if connection.execute(select(UPLOADS).where(mine)).first() is None:
+                connection.execute(insert(UPLOADS).values(row))
+
+    def uploads(self, user_id: str) -> tuple[str, ...]:
+        """Where the images lie that this person brought and nobody else did."""
+        others = select(UPLOADS.c.image_id).where(UPLOADS.c.user_id != user_id)
+        own = select(UPLOADS.c.uri).where(UPLOADS.c.user_id == user_id, UPLOADS.c.image_id.not_in(others))
+        with self.reading() as connection:
+            return tuple(connection.execute(own.order_by(UPLOADS.c.uri)).scalars())
+
+    def forget(self, user_id: str) -> Forgotten:
+        """Remove everything of a person: questions, answers, and who they were. Somebody unknown leaves nothing to remove.
+
+        What lies at `uploads` has to be removed before: afterwards nobody knows whose it was.
+        """
+        with self.writing() as connection:
+            mine = select(QUESTIONS.c.question_id).where(QUESTIONS.c.user_id == user_id)
+            connection.execute(delete(UPLOADS).where(UPLOADS.c.user_id == user_id))
+            answers = connection.execute(delete(ANSWERS).where(ANSWERS.c.question_id.in_(mine))).rowcount
+            questions = connection.execute(delete(QUESTIONS).where(QUESTIONS.c.user_id == user_id)).rowcount
+            connection.execute(delete(PEOPLE).where(PEOPLE.c.user_id == user_id))
+        return Forgotten(user_id, questions, answers)
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that has the right to write from its beginning, so that what it reads first stays true."""
+        with _explained(self.engine), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """What was committed so far."""
+        with _explained(self.engine), self.engine.connect() as connection:
+            yield connection.execution_options(**{_READS: True})
+
+
+def _ask(connection: Connection, question: Question) -> None:
+    row = {
+        "question_id": question.question_id,
+        "user_id": question.user_id,
+        "image_id": question.image_id,
+        "left_edit": edit_text(question.left),
+        "right_edit": edit_text(question.right),
+        "strategy": question.strategy,
+        "probability": question.probability,
+        "model": question.model,
+        "asked_at": _text(question.asked_at),
+    }
+    _know(connection, question.user_id)
+    there = connection.execute(select(QUESTIONS).where(QUESTIONS.c.question_id == question.question_id)).first()
+    if there is None:
+        _insert(connection, insert(QUESTIONS).values(row), f"question {question.question_id} was asked before, of somebody else")
+    elif {name: there._mapping[name] for name in row if name != "asked_at"} != {k: v for k, v in row.items() if k != "asked_at"}:
+        raise ConflictingAnswer(f"question {question.question_id} was asked before, with other content")
+
+
+def _answer(connection: Connection, answer: Answer) -> bool:
+    user_id = _asked_whom(connection, answer.question_id)
+    sent = connection.execute(select(ANSWERS).where(ANSWERS.c.event_id == answer.event_id)).first()
+    if sent is not None and (sent.question_id, sent.choice) != (answer.question_id, answer.choice):
+        raise ConflictingAnswer(f"event {answer.event_id} was sent before, as {sent.choice} for question {sent.question_id}")
+    stands = connection.execute(select(ANSWERS).where(ANSWERS.c.question_id == answer.question_id)).first()
+    if stands is not None and stands.choice != answer.choice:
+        raise ConflictingAnswer(
+            f"question {answer.question_id} is answered with {stands.choice}, not {answer.choice}; undo that first"
+        )
+    if stands is not None:
+        return False
+    row = {
+        "question_id": answer.question_id,
+        "event_id": answer.event_id,
+        "choice": answer.choice,
+        "response_seconds": answer.response_seconds,
+        "answered_at": _text(answer.answered_at),
+        "number": _count(connection, user_id),
+    }
+    _insert(connection, insert(ANSWERS).values(row), f"event {answer.event_id} was sent before, for another question")
+    return True
+
+
+def _insert(connection: Connection, row: Insert, clash: str) -> None:
+    """Insert a row whose unique names were free a moment ago. Raises Contradiction with `clash` where another was faster."""
+    try:
+        connection.execute(row)
+    except IntegrityError:
+        raise ConflictingAnswer(clash) from None
+
+
+def _know(connection: Connection, user_id: str) -> None:
+    """A row for the person, and the lock on it: who changes a person's choices waits for whoever does so now."""
+    if connection.execute(select(PEOPLE).where(PEOPLE.c.user_id == user_id).with_for_update()).first() is None:
+        try:
+            with connection.begin_nested():
+                connection.execute(insert(PEOPLE).values(user_id=user_id, changes=0))
+        except IntegrityError:  # somebody else was faster
+            connection.execute(select(PEOPLE).where(PEOPLE.c.user_id == user_id).with_for_update())
+
+
+def _asked_whom(connection: Connection, question_id: str) -> str:
+    """The person of a question, locked."""
+    row = connection.execute(select(QUESTIONS.c.user_id).where(QUESTIONS.c.question_id == question_id)).first()
+    if row is None:
+        raise UnknownQuestion(f"no question {question_id!r} was asked")
+    _know(connection, row.user_id)
+    return str(row.user_id)
+
+
+def _count(connection: Connection, user_id: str) -> int:
+    """One change more; its number."""
+    connection.execute(update(PEOPLE).where(PEOPLE.c.user_id == user_id).values(changes=PEOPLE.c.changes + 1))
+    return int(connection.execute(select(PEOPLE.c.changes).where(PEOPLE.c.user_id == user_id)).scalar_one())
+
+
+def _question(row: Row[Any]) -> Question:
+    return Question(
+        question_id=row.question_id,
+        user_id=row.user_id,
+        image_id=row.image_id,
+        left=edit_of(row.left_edit),
+        right=edit_of(row.right_edit),
+        strategy=row.strategy,
+        asked_at=datetime.fromisoformat(row.asked_at),
+        probability=row.probability,
+        model=row.model,
+    )
+
+
+def _answered(row: Row[Any]) -> Answer:
+    return Answer(row.event_id, row.question_id, row.choice, datetime.fromisoformat(row.answered_at), row.response_seconds)
+
+
+def _text(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _engine(url: str) -> Engine:
+    """An engine that writes safely. Raises StoreError for a URL of no database that is known."""
+    try:
+        parts = make_url(url)
+    except (ArgumentError, ValueError):
+        raise StoreError("the store of choices is a URL like sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME") from None
+    kind = parts.get_backend_name()
+    if kind == "postgresql":
+        return create_engine(parts.set(drivername="postgresql+psycopg"), pool_pre_ping=True, isolation_level="READ COMMITTED")
+    if kind != "sqlite":
+        raise StoreError(f"the store of choices is SQLite or PostgreSQL, not {kind}")
+    if parts.database in (None, "", ":memory:"):
+        raise StoreError("the store of choices needs a file, sqlite:///FILE: in memory alone everything would be lost")
+    engine = create_engine(parts, connect_args={"timeout": _WAIT})
+
+    @event.listens_for(engine, "connect")
+    def careful(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # sqlite3 then leaves BEGIN to us
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get(_READS) else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+@contextmanager
+def _explained(engine: Engine) -> Iterator[None]:
+    """A database's errors as one line without SQL, passwords or values."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+        said = (str(cause).strip() or type(cause).__name__).splitlines()[0]
+        raise StoreError(f"the store of choices at {engine.url.render_as_string(hide_password=True)}: {said}") from None

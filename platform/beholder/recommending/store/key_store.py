@@ -1,0 +1,64 @@
+"""The keyring: the service's keys, kept beside the choices, so that who shares a store shares its keys."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Row, insert, select, update
+
+from beholder.api_keys import ApiKey
+from beholder.errors import AccessError, nearest
+from beholder.recommending.store.choice_store import Store
+from beholder.recommending.store.store_tables import KEYS
+
+
+class KeyStore:
+    """The keys of a store. Safe to share between threads and processes, as the store is."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def add(self, key: ApiKey) -> None:
+        """Keep a key."""
+        row = {
+            "key_id": key.key_id,
+            "name": key.name,
+            "scopes": " ".join(key.scopes),
+            "digest": key.digest,
+            "made_at": _text(key.made_at),
+            "expires_at": _text(key.expires_at),
+            "revoked_at": _text(key.revoked_at),
+        }
+        with self.store.writing() as connection:
+            connection.execute(insert(KEYS).values(row))
+
+    def find(self, key_id: str) -> ApiKey | None:
+        """A key by its id; None where there is none."""
+        with self.store.reading() as connection:
+            row = connection.execute(select(KEYS).where(KEYS.c.key_id == key_id)).first()
+        return None if row is None else _key(row)
+
+    def all(self) -> list[ApiKey]:
+        """Every key that was made, the oldest first."""
+        with self.store.reading() as connection:
+            return [_key(row) for row in connection.execute(select(KEYS).order_by(KEYS.c.made_at, KEYS.c.key_id))]
+
+    def revoke(self, key_id: str, *, at: datetime) -> bool:
+        """Let a key open nothing any more; whether it still did. Raises AccessError for one that was never made."""
+        with self.store.writing() as connection:
+            row = connection.execute(select(KEYS).where(KEYS.c.key_id == key_id)).first()
+            if row is None:
+                known = list(connection.execute(select(KEYS.c.key_id).order_by(KEYS.c.made_at)).scalars())
+                raise AccessError(f"{key_id!r} is no key's id{nearest(key_id, known)}")
+            if row.revoked_at is None:
+                connection.execute(update(KEYS).where(KEYS.c.key_id == key_id).values(revoked_at=_text(at)))
+        return _key(row).state(at) == "valid"
+
+
+def _key(row: Row[Any]) -> ApiKey:
+    made, expires, revoked = (None if each is None else datetime.fromisoformat(each) for each in row[-3:])
+    assert made is not None
+    return ApiKey(row.key_id, row.name, tuple(row.scopes.split()), row.digest, made, expires, revoked)
+
+
+def _text(at: datetime | None) -> str | None:
+    return None if at is None else at.astimezone(UTC).isoformat(timespec="microseconds")

@@ -1,0 +1,123 @@
+"""torch's two layouts of a file, read without torch's own unpickler: the zip of today and the row of pickles of before.
+
+Either way the numbers stay in the file until they are asked for, so that an optimiser's state beside a generator costs nothing.
+"""
+
+import io
+import struct
+import zipfile
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from beholder.safe_pickle import stubs
+from beholder.safe_pickle.interpreter import Named, RefusedError, shown, unpickle
+from beholder.safe_pickle.lazy_tensor import LazyStorage
+
+ZIP = b"PK\x03\x04"
+LEGACY = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19\x2e"  # a pickle of the number 0x1950a86a20f9469cfc6c
+_PROTOCOL = 1001
+_MOST_FILES = 20_000
+
+
+def read(data: bytes) -> Any:
+    """What a torch file holds, its tensors as Stored. Raises RefusedError."""
+    return _read_zip(data) if data.startswith(ZIP) else _read_legacy(data)
+
+
+def read_storage(data: bytes) -> LazyStorage:
+    """The one storage in a legacy file that holds nothing else. Raises RefusedError."""
+    if not data.startswith(LEGACY):
+        raise RefusedError("a storage in it is not in torch's layout")
+    found = _read_legacy(data)
+    if not isinstance(found, LazyStorage):
+        raise RefusedError(f"a storage in it is a {type(found).__name__}")
+    return found
+
+
+def _read_zip(data: bytes) -> Any:
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(data))
+        entries = {entry.filename: entry for entry in archive.infolist()}
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, struct.error) as error:
+        raise RefusedError(f"it is a broken zip: {shown(error)}") from None
+    pickles = [name for name in entries if name.count("/") == 1 and name.endswith("/data.pkl")]
+    if len(pickles) != 1:
+        raise RefusedError(f"it is a zip of another kind, with {shown(next(iter(entries), 'nothing'))} in it and no data.pkl")
+    top = pickles[0].removesuffix("data.pkl")
+    if any(name.startswith(top + "code/") for name in entries):
+        raise RefusedError("it is a TorchScript program, not weights")
+    if len(entries) > _MOST_FILES:
+        raise RefusedError(f"it has {len(entries):,} files in it, more than {_MOST_FILES:,}")
+    for entry in entries.values():
+        if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > len(data) or entry.flag_bits & 1:
+            raise RefusedError(f"its part {shown(entry.filename)} is compressed or larger than the file, as torch writes none")
+    if sum(entry.file_size for entry in entries.values()) > len(data):
+        raise RefusedError("its parts together are larger than the file, so some lie in the same place")
+
+    checked: dict[str, memoryview] = {}
+
+    def content(name: str) -> memoryview:
+        if name not in entries:
+            raise RefusedError(f"its part {shown(name)} is missing")
+        if name not in checked:
+            try:
+                size = len(archive.read(name))  # against its checksum
+            except (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError, struct.error) as error:
+                raise RefusedError(f"its part {shown(name)} is broken: {shown(error)}") from None
+            header = entries[name].header_offset
+            begin = header + 30 + sum(struct.unpack("<HH", data[header + 26 : header + 30]))
+            checked[name] = memoryview(data)[begin : begin + size]
+        return checked[name]
+
+    if f"{top}byteorder" in entries and content(f"{top}byteorder") != b"little":
+        raise RefusedError("its numbers are big-endian")
+    return unpickle(
+        io.BytesIO(content(pickles[0])),
+        doubles=stubs.ARCHIVE,
+        persistent=lambda said: _storage(said, lambda key: content(f"{top}data/{key}")),
+    )
+
+
+def _read_legacy(data: bytes) -> Any:
+    """Magic number, protocol, what the machine was like, the object, the keys of its storages, and their numbers."""
+    file = io.BytesIO(data)
+    file.seek(len(LEGACY))
+    if unpickle(file, doubles={}) != _PROTOCOL:
+        raise RefusedError("it is a torch file of an unknown version")
+    machine = unpickle(file, doubles={})
+    if not isinstance(machine, dict) or machine.get("little_endian") is not True:
+        raise RefusedError("its numbers are big-endian")
+    places: dict[str, memoryview] = {}
+    claimed: dict[str, LazyStorage] = {}
+
+    def persistent(said: Any) -> LazyStorage:
+        storage = _storage(said, lambda key: places[key])
+        return claimed.setdefault(said[2], storage)
+
+    found = unpickle(file, doubles=stubs.ARCHIVE, persistent=persistent)
+    keys = unpickle(file, doubles={})
+    if not isinstance(keys, list) or not all(isinstance(key, str | int) for key in keys) or set(map(str, keys)) != set(claimed):
+        raise RefusedError("it does not hold the storages that it names")
+    whole, at = memoryview(data), file.tell()
+    for key in keys:
+        storage = claimed[str(key)]
+        size = storage.numel * storage.dtype.itemsize
+        if at + 8 + size > len(data) or int.from_bytes(whole[at : at + 8], "little") != storage.numel:
+            raise RefusedError(f"it is truncated: a storage claims {storage.numel:,} numbers, {len(data) - at:,} bytes are left")
+        places[key] = whole[at + 8 : at + 8 + size]
+        at += 8 + size
+    return found
+
+
+def _storage(said: Any, content: Callable[[str], bytes | memoryview]) -> LazyStorage:
+    """What a persistent id names: ("storage", kind, key, device, numel), in older files with a view at the end."""
+    match said:
+        case ("storage", Named(make=make), str(key), _, int(numel), *rest) if rest in ([], [None]) and numel >= 0:
+            dtype = make()
+        case _:
+            raise RefusedError("it refers to something outside it that is no storage")
+    if not isinstance(dtype, torch.dtype):
+        raise RefusedError("it has a storage of an unknown kind")
+    return LazyStorage(numel, dtype, lambda: content(key))

@@ -1,0 +1,96 @@
+"""Gallery: a few images under every candidate, drawn once and kept, for simulations and for judging guesses by what is true."""
+
+import hashlib
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from beholder.editing.editor import Editor
+from beholder.recommending import edit_features
+from beholder.recommending.candidates import Candidates
+from beholder.recommending.edit_features import Embedder
+from beholder.storage import Place
+
+Read = Callable[[np.ndarray], np.ndarray]  # uint8 RGB [N, R, R, 3] -> traits float32 [N, T]
+
+
+@dataclass(frozen=True, eq=False)
+class GroundTruth:
+    """I images under C candidates.
+
+    seeds: of the images; latents: what became of the seeds, I rows. base_embeddings [I, E] and base_traits [I, T]
+    are of the images as they are, embeddings [I, C, E] and traits [I, C, T] of the edited ones; all float32, the embeddings'
+    rows of length 1 within float16, in which they are kept.
+    """
+
+    candidates: Candidates
+    seeds: tuple[int, ...]
+    latents: Any
+    base_embeddings: np.ndarray
+    base_traits: np.ndarray
+    embeddings: np.ndarray
+    traits: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+
+def open_ground_truth(
+    folder: Place,
+    editor: Editor[Any],
+    encoder: Embedder,
+    read: Read,
+    *,
+    candidates: Candidates,
+    seeds: Sequence[int],
+    made_for: str,
+    latents: Callable[[Sequence[int]], Any] | None = None,
+    progress: Callable[[int], None] = lambda count: None,
+) -> GroundTruth:
+    """The gallery of the images of these seeds, from `folder`; images that are not there yet are drawn and kept, one by one.
+
+    made_for: names generator and encoder, and `latents` where it is given: pictures of another one are never mistaken for these.
+    latents: seeds -> a latent for each; by default what the editor makes of them. progress: told how many more pictures are done,
+    kept ones too.
+    """
+    own = folder / _key(candidates, made_for)
+    rows, images = [], (latents or editor.generate)(list(seeds))
+    for number, seed in enumerate(seeds):
+        place = own / f"{seed}.npz"
+        if place.is_file():
+            row = _parse(place.read_bytes())
+            progress(len(candidates) + 1)
+        else:
+            row = _draw(editor, encoder, read, candidates, images[number : number + 1], progress)
+            place.write_bytes(_dump(row))
+        rows.append(row)
+    embeddings, traits = (np.stack([row[name].astype(np.float32) for row in rows]) for name in ("embeddings", "traits"))
+    return GroundTruth(candidates, tuple(seeds), images, embeddings[:, 0], traits[:, 0], embeddings[:, 1:], traits[:, 1:])
+
+
+def _draw(
+    editor: Editor[Any], encoder: Embedder, read: Read, candidates: Candidates, latent: Any, progress: Callable[[int], None]
+) -> dict[str, np.ndarray]:
+    """The image as it is and then under every candidate: its embeddings and traits, float16."""
+    drawn = edit_features.draw(editor, encoder, latent, [{}, *candidates.edits()], progress=progress)
+    return {"embeddings": drawn.embeddings.astype(np.float16), "traits": read(drawn.images).astype(np.float16)}
+
+
+def _key(candidates: Candidates, made_for: str) -> str:
+    """A folder's name that changes with generator, encoder, directions and alphas."""
+    told = "\n".join([made_for, *candidates.directions]).encode() + np.ascontiguousarray(candidates.alphas, "<f4").tobytes()
+    return hashlib.sha256(told).hexdigest()[:16]
+
+
+def _dump(row: dict[str, np.ndarray]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **row)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def _parse(data: bytes) -> dict[str, np.ndarray]:
+    with np.load(io.BytesIO(data), allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}

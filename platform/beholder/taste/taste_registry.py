@@ -1,0 +1,142 @@
+"""Registry: tastes in a workspace, models/<name>/ with taste-<digest>.safetensors and the card.json that names it.
+
+The card is what counts: a taste takes the place of another in the moment its card is written, and not half of it before.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from beholder.errors import TasteError, nearest
+from beholder.storage import Place
+from beholder.taste import taste_factory
+from beholder.taste.contract import Taste, TasteInfo
+from beholder.taste.shrinkage import ShrunkTaste, Weights
+
+_CARD = "card.json"
+
+
+@dataclass(frozen=True)
+class RegisteredTaste:
+    """A taste in the registry, as it is served, and its card: about, settings, figures, config, commit, trust."""
+
+    name: str
+    taste: Taste
+    card: dict[str, Any]
+
+
+def write(
+    models: Place,
+    name: str,
+    taste: Taste,
+    *,
+    figures: dict[str, float],
+    config: dict[str, Any],
+    commit: str | None,
+    trust: Weights | None = None,
+) -> Place:
+    """Put a taste into the registry under a name, in the place of one of that name.
+
+    trust: how far each person is to be served their own taste, as `trust.weigh` found it.
+    """
+    card = {
+        "about": taste.about.said(),
+        "settings": taste.settings(),
+        "figures": figures,
+        "config": config,
+        "commit": commit,
+        "trust": trust or {},
+    }
+    return _put(models / name, taste.tensors(), card)
+
+
+def forget(models: Place, user_id: str) -> list[str]:
+    """Take a person out of every taste that knows them; their names. What people share was learned from them too, and stays."""
+    changed = []
+    for name in names(models):
+        card, about = _card(models, name)
+        if user_id not in about.people:
+            continue
+        try:
+            left, tensors, settings = taste_factory.forget(about, _tensors(models / name, card), card["settings"], user_id)
+        except KeyError as error:
+            raise _unreadable(models / name, error) from None
+        trust = {
+            attribute: {who: w for who, w in own.items() if who != user_id} for attribute, own in card.get("trust", {}).items()
+        }
+        _put(models / name, tensors, card | {"about": left.said(), "settings": settings, "trust": trust})
+        changed.append(name)
+    return changed
+
+
+def names(models: Place) -> list[str]:
+    """The tastes that are there."""
+    return sorted(entry.path.removesuffix("/" + _CARD) for entry in models.files() if entry.path.endswith("/" + _CARD))
+
+
+def about(models: Place, name: str) -> TasteInfo:
+    """What a taste is for, from its card alone. Raises TasteError as `read` does."""
+    return _card(models, name)[1]
+
+
+def read(models: Place, name: str, *, encoder_id: str | None = None) -> RegisteredTaste:
+    """A taste by name.
+
+    Raises TasteError where it is not there, can't be read, or was made for another encoder than `encoder_id`.
+    """
+    card, about = _card(models, name)
+    try:
+        tensors, settings = _tensors(models / name, card), card["settings"]
+    except KeyError as error:
+        raise _unreadable(models / name, error) from None
+    if encoder_id is not None and about.encoder_id != encoder_id:
+        raise TasteError(
+            f"taste {name!r} was fitted to embeddings of {about.encoder_id}, not of {encoder_id}; "
+            f"choose that encoder, or train a taste on this one"
+        )
+    taste = taste_factory.load(about, tensors, settings)
+    return RegisteredTaste(name, ShrunkTaste(taste, card["trust"]) if card.get("trust") else taste, card)
+
+
+def _put(folder: Place, tensors: Mapping[str, np.ndarray], card: dict[str, Any]) -> Place:
+    """Write tensors, then the card that names them, then remove what no card names any more."""
+    from safetensors.numpy import save
+
+    data = save({key: np.ascontiguousarray(value) for key, value in tensors.items()})
+    file = f"taste-{hashlib.sha256(data).hexdigest()[:16]}.safetensors"
+    (folder / file).write_bytes(data)
+    (folder / _CARD).write_bytes((json.dumps(card | {"tensors": file}, indent=2) + "\n").encode())
+    for old in folder.files():
+        if old.path not in (file, _CARD):
+            (folder / old.path).delete()
+    return folder
+
+
+def _tensors(folder: Place, card: dict[str, Any]) -> dict[str, np.ndarray]:
+    """What the card names. Raises KeyError where it names nothing, TasteError where that can't be read."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        return dict(load((folder / card["tensors"]).read_bytes()))
+    except SafetensorError as error:
+        raise _unreadable(folder, error) from None
+
+
+def _card(models: Place, name: str) -> tuple[dict[str, Any], TasteInfo]:
+    folder = models / name
+    if not (folder / _CARD).is_file():
+        raise TasteError(f"no taste {name!r} in {models.uri}{nearest(name, names(models))}; beholder train makes one")
+    try:
+        card = json.loads((folder / _CARD).read_bytes())
+        return card, TasteInfo.of(card["about"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise _unreadable(folder, error) from None
+
+
+def _unreadable(folder: Place, error: Exception) -> TasteError:
+    return TasteError(f"{folder.uri} holds no readable taste: {str(error).splitlines()[0]}")

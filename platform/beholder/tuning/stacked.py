@@ -1,0 +1,253 @@
+"""Stacked: a network of their own for each of many people, all fitted at once as one batched computation.
+
+What comes out is what `mlp.fit` gives for each person alone, with that person's own seed, shuffles, dropout and batch statistics,
+early stopping and best epoch. People with different numbers of judgements share steps through padded, masked rows. Fitting
+small networks one after another mostly waits for the machinery around each; a batched product does not.
+"""
+
+import copy
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from beholder.errors import ConfigError, EmbeddingError
+from beholder.taste.contract import TasteInfo
+from beholder.taste.dataset import ComparisonTable, JudgementDataset
+from beholder.taste.mlp import Mlp, MlpConfig
+from beholder.taste.training import batches, chance
+from beholder.tuning.stacked_batch import Noise, StackedBatch, StackedComparisons, StackedMember, forward, pad, standardised
+
+
+def own(config: MlpConfig) -> MlpConfig:
+    """The config of a network that belongs to one person: it needs no other input to tell whose it is.
+
+    Raises ConfigError for a `person` that would: only "none" and the default, a vector, which is left out, make sense.
+    """
+    if config.person == "one_hot":
+        raise ConfigError("person=one_hot tells people apart in a network that they share; a network of one's own takes none")
+    return replace(config, person="none", person_dropout=0.0)
+
+
+def only(evidence: JudgementDataset, people: np.ndarray) -> JudgementDataset:
+    """The judgements of the people in a mask, bool [P], as if nobody else were there."""
+    mine, number = evidence.by(people), np.cumsum(people) - 1
+    return replace(
+        mine,
+        people=tuple(user_id for user_id, kept in zip(evidence.people, people, strict=True) if kept),
+        ratings=replace(mine.ratings, person=number[mine.ratings.person]),
+        comparisons=replace(mine.comparisons, person=number[mine.comparisons.person]),
+    )
+
+
+def alone(evidence: JudgementDataset, person: int) -> JudgementDataset:
+    """One person's judgements, as if nobody else were there."""
+    return only(evidence, np.arange(len(evidence.people)) == person)
+
+
+def seed_of(user_id: str, seed: int) -> int:
+    """Each person's own seed: it does not change with who else is fitted."""
+    return int.from_bytes(hashlib.sha256(f"{seed}\0{user_id}".encode()).digest()[:4], "big") >> 1
+
+
+class Stacked:
+    """The networks of P people: how far each has come, and what each says with the weights of its best epoch so far.
+
+    epoch: passes made. epochs, best_epoch int64 [P] and loss float64 [P]: of each person's network, the mean over an ensemble; the
+    loss is the best held-out one, nan where nothing is held out, inf where every epoch's was not a number.
+    """
+
+    def __init__(self, people: tuple[str, ...], attributes: tuple[str, ...], groups: "list[_Group]", items: Tensor):
+        self.people, self.attributes, self.epoch = people, attributes, 0
+        self._groups, self._items = groups, items
+        self._members = sorted((member for group in groups for member in group.members), key=lambda m: (m.person, m.number))
+
+    @property
+    def epochs(self) -> np.ndarray:
+        return self._mean("epoch").astype(np.int64)
+
+    @property
+    def best_epoch(self) -> np.ndarray:
+        return self._mean("best_epoch").astype(np.int64)
+
+    @property
+    def loss(self) -> np.ndarray:
+        return self._mean("loss")
+
+    def differences(self, comparisons: ComparisonTable) -> np.ndarray:
+        """u(left) - u(right) of each comparison for its own person, float32 [C], not yet scaled to logits."""
+        found = np.zeros(len(comparisons), np.float32)
+        counts = np.zeros(len(self.people))
+        for group in self._groups:
+            rows = [np.flatnonzero(comparisons.person == member.person) for member in group.members]
+            asked = StackedComparisons.of([comparisons[own_rows] for own_rows in rows])
+            found_here = asked.differences(group.best, group.members, self._items, group.config)
+            for member, own_rows, at in zip(group.members, rows, asked.parts, strict=True):
+                found[own_rows] += found_here[at]
+                counts[member.person] += 1
+        return found / np.maximum(counts, 1)[comparisons.person].astype(np.float32)
+
+    def taste(self, person: int, *, encoder_id: str) -> Mlp:
+        """One person's network as a taste of its own, like the one that `mlp.fit` returns."""
+        mine = [(group, row) for group in self._groups for row, m in enumerate(group.members) if m.person == person]
+        mine.sort(key=lambda found: found[0].members[found[1]].number)
+        about = TasteInfo("mlp", encoder_id, self.attributes, (self.people[person],))
+        config, networks = mine[0][0].config, []
+        for group, row in mine:
+            network = copy.deepcopy(group.members[row].network)
+            network.load_state_dict({k: v[row].cpu() for k, v in group.best.items() if not k.startswith("likelihood.")})
+            networks.append(network)
+        member = mine[0][0].members[mine[0][1]]
+        judged = member.judged
+        differences = self.differences(replace(judged.comparisons, person=np.full(len(judged), person)))
+        tensors = {
+            "mean": member.mean.cpu().numpy(),
+            "spread": member.spread.cpu().numpy(),
+            "slope": judged.slopes(differences).astype(np.float32),
+        }
+        return Mlp(about, networks, config=config, tensors=tensors)
+
+    def _mean(self, name: str) -> np.ndarray:
+        values = np.array([getattr(member, name) for member in self._members], np.float64)
+        return values.reshape(len(self.people), -1).mean(axis=1)
+
+
+def fit(
+    train: JudgementDataset,
+    held_out: JudgementDataset,
+    items: np.ndarray,
+    config: MlpConfig,
+    *,
+    seed: int = 0,
+    block: int = 64,
+    after: Callable[[Stacked], None] = lambda stacked: None,
+) -> Stacked:
+    """Fit every person a network on their own judgements in `train`; their own in `held_out` stop it.
+
+    items: embeddings float32 [N, D], one for each of train.images. block: networks in one product. after: called when each epoch
+    has ended; whatever it raises ends the fit. A person's network whose loss is no longer a number ends with its best epoch so far.
+    Raises TasteError for a person with fewer than two judgements, EmbeddingError for items that don't fit.
+    """
+    if items.ndim != 2 or len(items) != len(train.images):
+        raise EmbeddingError(f"expected embeddings [{len(train.images)}, D], got {list(items.shape)}")
+    config = own(config)
+    if config.fit.precision != "fp32":
+        raise ConfigError(f"stacked networks are fitted in fp32, got precision={config.fit.precision}")
+    device = config.fit.place()
+    x = torch.as_tensor(items, dtype=torch.float32, device=device)
+    members: list[StackedMember] = []
+    for person, user_id in enumerate(train.people):
+        members += StackedMember.of(
+            person, alone(train, person), alone(held_out, person), items, config, seed=seed_of(user_id, seed)
+        )
+    groups = [_Group(some, config, device) for some in _alike(members, config, block)]
+    stacked = Stacked(train.people, train.attributes, groups, x)
+    while any(not member.done for member in members):
+        for group in groups:
+            group.step(x)
+        stacked.epoch += 1
+        after(stacked)
+    return stacked
+
+
+def _alike(members: Sequence[StackedMember], config: MlpConfig, block: int) -> list[list[StackedMember]]:
+    """Members that can share every step: as many batches in an epoch, a band and cuts or none; at most `block` together."""
+    kinds: dict[tuple[int, tuple[str, ...]], list[StackedMember]] = {}
+    for member in sorted(members, key=len):
+        count = math.ceil(len(member) / max(config.fit.batch, 2))
+        kinds.setdefault((count, tuple(member.likelihood.state_dict())), []).append(member)
+    return [some[start : start + block] for some in kinds.values() for start in range(0, len(some), block)]
+
+
+class _Group:
+    """Members that step together. The active ones' weights are being fitted; `best` has every member's best."""
+
+    def __init__(self, members: list[StackedMember], config: MlpConfig, device: str):
+        self.members, self.config, self.device = members, config, device
+        self._active = list(range(len(members)))
+        whole = pad([member.weights() for member in members])
+        self.best = {name: tensor.to(device, copy=True) for name, tensor in whole.items()}
+        trained = {name for name, _ in members[0].network.named_parameters()}
+        fitted = trained | {name for name in whole if name.startswith("likelihood.")}
+        self._weights = {
+            name: nn.Parameter(tensor.to(device)) if name in fitted else tensor.to(device) for name, tensor in whole.items()
+        }
+        self._optimizer = self._new_optimizer()
+        for member in members:
+            member.mean, member.spread = member.mean.to(device), member.spread.to(device)
+        self._held_out = StackedComparisons.of([member.judged.comparisons for member in members])
+
+    def step(self, items: Tensor) -> None:
+        """One epoch for whoever has not stopped."""
+        if not self._active:
+            return
+        members = [self.members[row] for row in self._active]
+        seeds = [torch.Generator().manual_seed(chance(member.seed, member.epoch)) for member in members]
+        size = max(self.config.fit.batch, 2)
+        orders = [batches(len(member), size, seed=member.seed, epoch=member.epoch) for member in members]
+        for parts in zip(*orders, strict=True):
+            self._optimizer.zero_grad(set_to_none=True)
+            batch = StackedBatch.of(members, parts, self._weights["heads.weight"].shape[1], self.device)
+            x = standardised(items, batch.image, members)
+            noise = Noise(seeds, batch.counts, self.config.dropout)
+            utility = forward(self._weights, x, self.config, valid=batch.valid, noise=noise)
+            batch.loss(utility, self._weights).backward()
+            if self.config.fit.clip:
+                self._clip()
+            self._optimizer.step()
+        self._judge(members, items)
+
+    def _judge(self, members: list[StackedMember], items: Tensor) -> None:
+        losses = self._held_out.losses(self._weights, members, items, self.config)
+        finite = torch.stack([t.detach().flatten(1).isfinite().all(dim=1) for t in self._weights.values()]).all(dim=0).tolist()
+        better = [member.judge(loss, self.config) for member, loss in zip(members, losses, strict=True)]
+        better = [one and sound for one, sound in zip(better, finite, strict=True)]
+        for member, sound in zip(members, finite, strict=True):
+            member.done |= not sound
+        now = torch.tensor([row for row, one in enumerate(better) if one], dtype=torch.long, device=self.device)
+        if len(now):
+            at = torch.tensor([row for row, one in zip(self._active, better, strict=True) if one], device=self.device)
+            for name, tensor in self._weights.items():
+                self.best[name][at] = tensor.detach()[now]
+        kept = [row for row, member in enumerate(members) if not member.done]
+        if len(kept) < len(members):
+            self._keep(kept)
+
+    def _keep(self, kept: list[int]) -> None:
+        """Go on with some of the active rows only; the optimizer's moments go with them."""
+        self._active = [self._active[row] for row in kept]
+        self._held_out = StackedComparisons.of([self.members[row].judged.comparisons for row in self._active])
+        rows = torch.tensor(kept, dtype=torch.long, device=self.device)
+        moments = {name: self._optimizer.state.get(tensor, {}) for name, tensor in self._weights.items()}
+        self._weights = {
+            name: nn.Parameter(tensor.detach()[rows]) if isinstance(tensor, nn.Parameter) else tensor[rows]
+            for name, tensor in self._weights.items()
+        }
+        self._optimizer = self._new_optimizer()
+        for name, state in moments.items():
+            if state:
+                moved = {key: value if key == "step" else value[rows] for key, value in state.items()}
+                self._optimizer.state[self._weights[name]] = moved
+
+    def _new_optimizer(self) -> torch.optim.AdamW:
+        """Who decays how is as in `mlp`: weights, each person's own cuts, and not the rest."""
+        decays: dict[float, list[Tensor]] = {}
+        for name, tensor in self._weights.items():
+            if isinstance(tensor, nn.Parameter):
+                is_own, is_weight = name.endswith((".shift", ".stretch")), name.endswith(".weight") and tensor.ndim == 3
+                decay = self.config.person_decay if is_own else self.config.fit.weight_decay if is_weight else 0.0
+                decays.setdefault(decay, []).append(tensor)
+        groups = [{"params": tensors, "weight_decay": decay} for decay, tensors in decays.items()]
+        return torch.optim.AdamW(groups, lr=self.config.fit.learning_rate, fused=True)
+
+    def _clip(self) -> None:
+        """Each row's gradient, over all its weights, to the longest that is allowed; after nn.utils.clip_grad_norm_."""
+        gradients = [tensor.grad for tensor in self._weights.values() if tensor.grad is not None]
+        length = torch.stack([gradient.flatten(1).square().sum(dim=1) for gradient in gradients]).sum(dim=0).sqrt()
+        factor = (self.config.fit.clip / (length + 1e-6)).clamp(max=1)
+        for gradient in gradients:
+            gradient.mul_(factor.view(-1, *[1] * (gradient.ndim - 1)))

@@ -1,0 +1,69 @@
+"""How many requests are worked on at a time, how long one may take, and when who finds no room is told to come again."""
+
+import contextlib
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from beholder.config import setting
+from beholder.errors import ConfigError
+from beholder.serve.protocols import Overloaded
+
+_LONGEST = 30.0  # seconds that anybody is sent away
+_EAGER = 2.0  # turns for each place that comes free: some never come, and a place that nobody takes is lost
+_NEWS = 0.1  # the weight of the latest in how long things take
+
+
+class ConcurrencyLimiter:
+    """At most `most` inside at a time.
+
+    Whoever is refused comes again. If all were told the same second, all would come at once, and turning them away would take the
+    time of those inside. So each gets a turn, one after the other, at twice the pace at which those inside leave: by Little's law,
+    `most` in the mean time that one takes.
+    """
+
+    def __init__(self, most: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.most, self.inside, self._clock = most, 0, clock
+        self._mean = 1.0  # seconds
+        self._last = -math.inf  # the latest turn that was given
+
+    @contextlib.contextmanager
+    def turn(self, what: str) -> Iterator[None]:
+        """Inside. Raises Busy of this name, with the seconds to stay away, where there is no room."""
+        if self.inside >= self.most:
+            raise Overloaded(what, seconds=self._away())
+        self.inside += 1
+        began = self._clock()
+        try:
+            yield
+            self._mean += _NEWS * (self._clock() - began - self._mean)
+        finally:
+            self.inside -= 1
+
+    def _away(self) -> int:
+        now = self._clock()
+        self._last = min(max(self._last, now) + self._mean / self.most / _EAGER, now + _LONGEST)
+        return max(1, min(math.ceil(self._last - now), int(_LONGEST)))
+
+
+@dataclass(frozen=True)
+class RequestLimits:
+    """What a request may cost."""
+
+    body_kb: int = setting(64, "kilobytes of a request's body")
+    images_mb: int = setting(17, "megabytes of a body that brings images")
+    images: int = setting(16, "images of one request to be scored")
+    recommendations: int = setting(16, "edits that one request may be recommended")
+    seconds: float = setting(15.0, "after which a request is given up (504)")
+    photo_seconds: float = setting(40.0, "the same for a photo, which has to be inverted")
+    at_once: int = setting(2, "recommendations and predictions at a time, of one replica of the API; more are told when to come")
+    inside: int = setting(128, "requests to one replica of the API at a time; more are told to come again (503)")
+    retry_seconds: int = setting(1, "what a request that is refused because too many wait (503) is told to wait")
+    origins: list[str] = setting([], "other sites whose pages may call this one (CORS); none by default")
+    hosts: list[str] = setting([], "names that this service is called by; empty: any")
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if isinstance(value, int | float) and value <= 0:
+                raise ConfigError(f"limits.{name} must be above 0, got {value}")

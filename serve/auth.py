@@ -1,0 +1,150 @@
+"""Who may ask what: a bearer token with a scope for every request, checked before a body is read, and a rate limit for each key."""
+
+import asyncio
+import math
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from fastapi import Depends, Request, Response, Security, params
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPBearer
+
+from beholder import api_keys
+from beholder.api_keys import SCOPES, ApiKey
+from beholder.config import setting
+from beholder.errors import ConfigError
+from beholder.recommending.store.key_store import KeyStore
+from beholder.serve.problem_details import ProblemError
+
+if TYPE_CHECKING:
+    from beholder.serve.api import Authorizer
+
+_TOLD = "a key of `beholder keys`, for one or more of: " + "; ".join(f"**{name}**: {what}" for name, what in SCOPES.items())
+_SCHEME = HTTPBearer(scheme_name="key", bearerFormat="beholder_ID_SECRET", description=_TOLD, auto_error=False)
+
+
+async def _open() -> None:
+    """Nobody is asked."""
+
+
+def needs(scope: str, gate: "Authorizer | None") -> Any:
+    """What a route that needs a scope depends on, and tells in the OpenAPI document."""
+    return Depends(_open) if gate is None else Security(_SCHEME, scopes=[scope])
+
+
+def routes(gate: "Authorizer | None") -> type[APIRoute]:
+    """Routes before which the gate stands."""
+    if gate is None:
+        return APIRoute
+
+    class Guarded(APIRoute):
+        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+            handler = super().get_route_handler()
+            scopes = [scope for each in self.dependencies if isinstance(each, params.Security) for scope in each.scopes or ()]
+
+            async def guarded(request: Request) -> Response:
+                for scope in scopes:
+                    await gate(request, scope)
+                return await handler(request)
+
+            return guarded
+
+    return Guarded
+
+
+if TYPE_CHECKING:
+    from beholder.serve.api import RequestMetrics
+
+_MOST = 10_000  # keys in memory
+
+
+@dataclass(frozen=True)
+class ApiKeysConfig:
+    """Who may come in."""
+
+    required: bool | None = setting(None, "whether keys are asked for; null: unless bound to loopback")
+    per_minute: int = setting(3000, "requests of one key a minute, at each replica of the API; more are told to wait (429)")
+    burst: int = setting(300, "of these, how many at once")
+    fresh_seconds: float = setting(5.0, "how long a key is believed before it is looked up again, so how long a revoked one lives")
+
+    def __post_init__(self) -> None:
+        if min(self.per_minute, self.burst) < 1 or self.fresh_seconds < 0:
+            raise ConfigError("keys.per_minute and keys.burst must be at least 1, keys.fresh_seconds at least 0")
+
+
+class TokenBuckets:
+    """A bucket of tokens for each key: it holds `burst`, and `per_minute` drip into it."""
+
+    def __init__(self, per_minute: float, burst: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.rate, self.burst, self._clock = per_minute / 60, float(burst), clock
+        self._left: dict[str, tuple[float, float]] = {}  # tokens, and when there were so many
+
+    def take(self, name: str) -> float:
+        """Take a token; 0, or the seconds until there is one."""
+        now = self._clock()
+        left, then = self._left.get(name, (self.burst, now))
+        left = min(self.burst, left + (now - then) * self.rate)
+        if left < 1:
+            return (1 - left) / self.rate
+        if name not in self._left and len(self._left) >= _MOST:
+            self._left = {each: (n, at) for each, (n, at) in self._left.items() if n + (now - at) * self.rate < self.burst}
+        self._left[name] = (left - 1, now)
+        return 0.0
+
+
+class KeyAuth:
+    """Signs Gate: lets in who brings a key for the scope (else 401, 403), as often as it may (else 429)."""
+
+    def __init__(
+        self,
+        ring: KeyStore,
+        config: ApiKeysConfig | None = None,
+        *,
+        metrics: "RequestMetrics | None" = None,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.ring, self.config, self.metrics, self._clock, self._now = ring, config or ApiKeysConfig(), metrics, clock, now
+        self._buckets = TokenBuckets(self.config.per_minute, self.config.burst, clock=clock)
+        self._known: dict[str, tuple[ApiKey, float]] = {}  # only keys that there are: forged ids leave nothing here
+
+    async def __call__(self, request: Request, scope: str) -> None:
+        given = request.headers.getlist("authorization")
+        if not given:
+            raise _refused(401, "a key is needed: Authorization: Bearer KEY")
+        kind, _, text = given[0].partition(" ")
+        parts = api_keys.split(text.strip()) if len(given) == 1 and kind.lower() == "bearer" else None
+        if parts is None:
+            raise _refused(401, "expected one key as Authorization: Bearer KEY", 'error="invalid_request"')
+        key = await self._find(parts[0])
+        if key is None or not key.opens(parts[1], self._now()):
+            raise _refused(401, "this key is unknown, has expired or was revoked", 'error="invalid_token"')
+        wait = self._buckets.take(key.key_id)
+        if wait > 0:
+            if self.metrics is not None:
+                self.metrics.counted("rejected", "rate")
+            most = f"{self.config.per_minute} requests a minute"
+            raise ProblemError(429, f"this key may make {most} and has made them", {"Retry-After": str(math.ceil(wait))})
+        if not key.may(scope):
+            raise _refused(403, f"this key is not for {scope}", f'error="insufficient_scope", scope="{scope}"')
+
+    async def _find(self, key_id: str) -> ApiKey | None:
+        """A key as it was at most `fresh_seconds` ago."""
+        now = self._clock()
+        kept = self._known.get(key_id)
+        if kept is not None and now < kept[1]:
+            return kept[0]
+        found = await asyncio.to_thread(self.ring.find, key_id)
+        if found is not None:
+            if len(self._known) >= _MOST:
+                self._known.clear()
+            self._known[key_id] = (found, now + self.config.fresh_seconds)
+        return found
+
+
+def _refused(status: int, detail: str, more: str = "") -> ProblemError:
+    """As RFC 6750 tells it."""
+    return ProblemError(status, detail, {"WWW-Authenticate": ", ".join(filter(None, ['Bearer realm="beholder"', more]))})

@@ -1,0 +1,161 @@
+"""Doors: what every request passes before anything reads it: its size, its origin, the host it asks for; and what is counted.
+
+Plain ASGI, because nothing here needs the body.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import MutableMapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from urllib.parse import SplitResult, urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from beholder.serve.admission import RequestLimits
+from beholder.serve.problem_details import MEDIA
+from beholder.serve.proxy_retry import inside
+
+if TYPE_CHECKING:
+    from beholder.serve.api import RequestMetrics
+
+_WITH_IMAGES = ("/v1/images", "/v1/predictions")
+_SAFE = ("GET", "HEAD", "OPTIONS")
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+_LATER = "no more requests are taken at the moment; try again soon"
+
+
+class _TooLarge(Exception):
+    pass
+
+
+@dataclass
+class Drain:
+    """Who is inside, and whether the doors are being closed."""
+
+    inside: int = 0
+    closing: bool = False
+
+    async def close(self, seconds: float) -> int:
+        """Let nobody in any more, and wait for those inside; how many are still there after so many seconds."""
+        self.closing = True
+        until = time.monotonic() + seconds
+        while self.inside and time.monotonic() < until:
+            await asyncio.sleep(0.02)
+        return self.inside
+
+
+class RequestPolicy:
+    """Refuses bodies that are too large (413) as they arrive, pages of other sites (403), other hosts' names (421); times all."""
+
+    def __init__(
+        self, app: ASGIApp, *, limits: RequestLimits, metrics: "RequestMetrics | None" = None, house: Drain | None = None
+    ) -> None:
+        self.app, self.limits, self.metrics, self.house = app, limits, metrics, house or Drain()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        began, status = time.perf_counter(), 500
+        headers = Headers(scope=scope)
+        most = (self.limits.images_mb << 20) if scope["path"] in _WITH_IMAGES else (self.limits.body_kb << 10)
+        origin, started, read, hear = headers.get("origin"), False, 0, inside(scope, receive)
+
+        async def out(message: Message) -> None:
+            nonlocal status, started
+            if read > most:  # whoever read the body can't know better than to call it broken
+                if not started:
+                    started, status = True, 413
+                    await _refuse(send, 413, f"expected a body of at most {most:,} bytes")
+                return
+            if message["type"] == "http.response.start":
+                started, status = True, message["status"]
+                mine = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    mine.setdefault(name, value)
+                if origin in self.limits.origins:
+                    mine["Access-Control-Allow-Origin"] = str(origin)
+                    mine.add_vary_header("Origin")
+            await send(message)
+
+        async def bounded() -> Message:
+            nonlocal read
+            message = await hear()
+            read += len(message.get("body", b""))
+            if read > most:
+                raise _TooLarge
+            return message
+
+        self.house.inside += 1
+        try:
+            if (refusal := self._refusal(scope, headers, most)) is not None:
+                await _refuse(out, *refusal)
+            elif (self.house.closing or self.house.inside > self.limits.inside) and scope["path"].startswith("/v1/"):
+                if self.metrics is not None:
+                    self.metrics.counted("rejected", "closing" if self.house.closing else "full")
+                more = [(b"retry-after", str(self.limits.retry_seconds).encode())]
+                await _refuse(out, 503, _LATER, more)
+            elif scope["method"] == "OPTIONS" and origin in self.limits.origins:
+                await _preflight(out)
+            else:
+                await self.app(scope, bounded, out)
+        except _TooLarge:
+            await out({"type": "http.response.start"})
+        finally:
+            self.house.inside -= 1
+            if self.metrics is not None:
+                self.metrics.answered(_route(scope), scope["method"], status, time.perf_counter() - began)
+
+    def _refusal(self, scope: Scope, headers: Headers, most: int) -> tuple[int, str] | None:
+        host = headers.get("host", "")
+        if self.limits.hosts and _split(f"//{host}").hostname not in self.limits.hosts:
+            return 421, "this service is not called by that name"
+        origin = headers.get("origin")
+        if origin and scope["method"] not in _SAFE and origin not in self.limits.origins and _split(origin).netloc != host:
+            return 403, "pages of other sites may not call this service"
+        length = headers.get("content-length", "0")
+        if not length.isdecimal():
+            return 400, "expected a number as Content-Length"
+        if int(length[:20]) > most:
+            return 413, f"expected a body of at most {most:,} bytes, got {int(length[:20]):,}"
+        return None
+
+
+async def _refuse(send: Send, status: int, detail: str, more: Sequence[tuple[bytes, bytes]] = ()) -> None:
+    title = HTTPStatus(status).phrase
+    body = json.dumps({"type": "about:blank", "title": title, "status": status, "detail": detail}).encode()
+    headers = [(b"content-type", MEDIA.encode()), (b"content-length", str(len(body)).encode()), (b"connection", b"close")]
+    headers += more
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _preflight(send: Send) -> None:
+    allowed = {"access-control-allow-methods": "GET, POST, DELETE", "access-control-allow-headers": "authorization, content-type"}
+    headers = [(name.encode(), value.encode()) for name, value in allowed.items()]
+    await send({"type": "http.response.start", "status": 204, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _split(address: str) -> SplitResult:
+    """The parts of an address; of one that is none, none."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return urlsplit("")
+
+
+def _route(scope: MutableMapping[str, Any]) -> str:
+    """The template of the route that answered; one word for all that none did, so that nobody can fill the metrics with names."""
+    return str(getattr(scope.get("route"), "path", "page" if scope["method"] == "GET" else "none"))

@@ -1,0 +1,54 @@
+"""Pictures: the format that a client likes best, and whether it has the picture already (RFC 9110)."""
+
+import hashlib
+
+from beholder.recommending.image_library import FORMATS
+
+KINDS = tuple(FORMATS)  # in the order of our own liking: webp, png, jpeg
+_ANY = "image/png"  # for clients that take anything: without loss, and known everywhere
+
+
+def negotiate(accept: str | None) -> str | None:
+    """The media type to answer with; None where the client takes none of ours. An Accept that can't be read counts as none."""
+    ranges = [_range(part) for part in (accept or "*/*").split(",") if part.strip()]
+    best, chosen = 0.0, None
+    for kind in sorted(KINDS, key=lambda kind: kind != _ANY):
+        quality, exact = _quality(kind, ranges)
+        if quality > best or (quality == best > 0 and exact and chosen is not None and KINDS.index(kind) < KINDS.index(chosen)):
+            best, chosen = quality, kind
+    return chosen
+
+
+def tag(data: bytes) -> str:
+    """A strong entity tag of these bytes."""
+    return f'"{hashlib.sha256(data).hexdigest()[:32]}"'
+
+
+def has(if_none_match: str | None, etag: str) -> bool:
+    """Whether a client's If-None-Match says that it has this."""
+    if if_none_match is None:
+        return False
+    tags = [each.strip().removeprefix("W/") for each in if_none_match.split(",")]
+    return "*" in tags or etag in tags
+
+
+def _range(part: str) -> tuple[str, float]:
+    kind, *parameters = (piece.strip().lower() for piece in part.split(";"))
+    quality = 1.0
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "q":
+            try:
+                quality = min(max(float(value), 0.0), 1.0)
+            except ValueError:
+                quality = 0.0
+    return kind, quality
+
+
+def _quality(kind: str, ranges: list[tuple[str, float]]) -> tuple[float, bool]:
+    """How much a client likes a type, by the most exact range that names it, and whether that names it itself."""
+    for name in (kind, "image/*", "*/*"):
+        found = [quality for given, quality in ranges if given == name]
+        if found:
+            return (max(found) if max(found) == max(found) else 0.0), name == kind
+    return 0.0, False

@@ -1,0 +1,120 @@
+"""Problems: errors as problem+json (RFC 9457): what was wrong, never how it looks inside."""
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.routing import Match
+
+from beholder.errors import (
+    BeholderError,
+    ChoiceError,
+    ConflictingAnswer,
+    EditError,
+    EmbeddingError,
+    ImageError,
+    StoreError,
+    TasteError,
+    UnknownImage,
+    UnknownQuestion,
+)
+from beholder.serve.protocols import DeadlineExceeded, Overloaded
+
+log = logging.getLogger("beholder.serve")
+MEDIA = "application/problem+json"
+# What a client may be told word by word: these speak of what it sent. Everything else is told in general terms.
+_TOLD: dict[type[BeholderError], int] = {
+    UnknownImage: 404,
+    UnknownQuestion: 404,
+    ConflictingAnswer: 409,
+    ChoiceError: 422,
+    EditError: 422,
+    ImageError: 422,
+    EmbeddingError: 422,
+    TasteError: 422,
+}
+_BUSY = {"mending": "a part of the service was lost and is being replaced; try again in a few seconds"}
+
+
+class ProblemError(Exception):
+    """An answer that is an error. detail: one line for whoever sent the request."""
+
+    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.headers = status, detail, dict(headers or {})
+
+
+class ProblemBody(BaseModel):
+    """RFC 9457."""
+
+    type: str = Field("about:blank", description="always about:blank: the status says what kind of problem it is")
+    title: str
+    status: int
+    detail: str
+
+
+def answer(problem: ProblemError) -> JSONResponse:
+    """The response of a problem."""
+    body = {"type": "about:blank", "title": HTTPStatus(problem.status).phrase, "status": problem.status, "detail": problem.detail}
+    return JSONResponse(body, problem.status, problem.headers, media_type=MEDIA)
+
+
+def of(error: Exception, *, retry_seconds: int) -> ProblemError:
+    """The problem that an error of the graph is to a client."""
+    wait = {"Retry-After": str(retry_seconds)}
+    if isinstance(error, ProblemError):
+        return error
+    if isinstance(error, Overloaded):
+        wait = wait if error.seconds is None else {"Retry-After": str(error.seconds)}
+        return ProblemError(503, _BUSY.get(str(error), "too many requests wait already; try again in a moment"), wait)
+    if isinstance(error, DeadlineExceeded | TimeoutError):
+        return ProblemError(504, "this took too long and was given up; nothing is wrong with the request itself")
+    if isinstance(error, StoreError):
+        log.error("%s", error)
+        return ProblemError(503, "the store of choices can't be reached; try again in a moment", wait)
+    for kind, status in _TOLD.items():
+        if isinstance(error, kind):
+            return ProblemError(status, str(error))
+    log.error("%s", error, exc_info=not isinstance(error, BeholderError))
+    return ProblemError(500, "something went wrong here, and it is not the request's fault; the log has it")
+
+
+def install(app: FastAPI, *, retry_seconds: int) -> None:
+    """Every error of an app as problem+json."""
+
+    async def broken(request: Request, error: Exception) -> JSONResponse:
+        return answer(of(error, retry_seconds=retry_seconds))
+
+    async def invalid(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        said = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()[:5]]
+        return answer(ProblemError(422, "; ".join(said)[:1000]))
+
+    async def refused(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        headers = {name.title(): value for name, value in (error.headers or {}).items()}
+        if error.status_code == 405:
+            headers["Allow"] = _allowed(app, request) or "GET, HEAD"
+        return answer(ProblemError(error.status_code, str(error.detail)[:500], headers))
+
+    for kind in (ProblemError, Overloaded, DeadlineExceeded, TimeoutError, BeholderError, Exception):
+        app.add_exception_handler(kind, broken)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, refused)
+
+
+def told(*statuses: int) -> dict[int | str, dict[str, object]]:
+    """These statuses for the OpenAPI document."""
+    content = {MEDIA: {"schema": {"$ref": "#/components/schemas/ProblemBody"}}}
+    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
+
+
+def _allowed(app: FastAPI, request: Request) -> str:
+    """The methods that the routes of this path take, all of them."""
+    matching = (route for route in app.routes if route.matches(request.scope)[0] is not Match.NONE)
+    return ", ".join(sorted({method for route in matching for method in getattr(route, "methods", None) or ()}))

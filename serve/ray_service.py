@@ -1,0 +1,163 @@
+"""The service spread over Ray Serve's deployments, and what comes back from them."""
+
+import asyncio
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ray.exceptions import RayActorError, RayTaskError, TaskCancelledError
+from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, ReplicaUnavailableError
+from ray.serve.handle import DeploymentHandle, DeploymentResponse
+
+from beholder.errors import BeholderError
+from beholder.recommending.image_library import LibraryImage
+from beholder.recommending.service import AskedQuestion, ErasureReport, Person, Recommendation, RecordedAnswer, RetractedAnswer
+from beholder.serve.metrics import Counts
+from beholder.serve.protocols import DirectionList, ImageScores, Overloaded
+
+_MENDED = 60.0  # seconds until a replica that was lost has certainly been replaced
+
+
+class RayService:
+    """Signs Graph. Every call may be made twice without harm, and is, where a replica died under it."""
+
+    def __init__(self, editor: DeploymentHandle, encoder: DeploymentHandle, ranker: DeploymentHandle) -> None:
+        self.editor, self.encoder, self.ranker = straight(editor), straight(encoder), straight(ranker)
+        self._palette: DirectionList | None = None
+        self._lost = -math.inf  # when a replica was last found to be gone
+
+    async def directions(self) -> DirectionList:
+        if self._palette is None:
+            _, self._palette, _ = await self._answer(self.editor.about.remote)
+        assert self._palette is not None
+        return self._palette
+
+    async def face(self, image_id: str) -> LibraryImage:
+        return await self._answer(lambda: self.editor.face.remote(image_id))
+
+    async def bring(self, data: bytes, user_id: str, *, aligned: bool) -> LibraryImage:
+        return await self._answer(lambda: self.editor.bring.remote(data, user_id, aligned))
+
+    async def picture(self, image_id: str, edit: str, kind: str) -> bytes:
+        return await self._answer(lambda: self.editor.picture.remote(image_id, edit, kind))
+
+    async def question(self, user_id: str, image_id: str, strategy: str | None) -> AskedQuestion:
+        return await self._answer(lambda: self.ranker.question.remote(user_id, image_id, strategy))
+
+    async def choose(self, event_id: str, question_id: str, choice: str, response_seconds: float | None) -> RecordedAnswer:
+        return await self._answer(lambda: self.ranker.choose.remote(event_id, question_id, choice, response_seconds))
+
+    async def undo(self, question_id: str) -> RetractedAnswer:
+        return await self._answer(lambda: self.ranker.undo.remote(question_id))
+
+    async def recommend(self, user_id: str, image_id: str, count: int) -> Recommendation:
+        return await self._answer(lambda: self.ranker.recommend.remote(user_id, image_id, count))
+
+    async def person(self, user_id: str) -> Person:
+        return await self._answer(lambda: self.ranker.person.remote(user_id))
+
+    async def forget(self, user_id: str) -> ErasureReport:
+        receipt = await self._answer(lambda: self.ranker.forget.remote(user_id))
+        await self.ranker.broadcast("drop", user_id).results_async(
+            timeout_s=5, return_exceptions=True
+        )  # from every replica's memory too
+        return receipt
+
+    async def predict(self, user_id: str, images: Sequence[str | bytes], *, attribute: str, question: str) -> ImageScores:
+        def flow() -> DeploymentResponse:
+            given: Any = images
+            if images and isinstance(images[0], str):
+                given = by_reference(self.editor).faces.remote(list(images))
+                return by_reference(self.encoder).judge.remote(given, user_id, attribute, question)
+            return self.encoder.judge.remote(given, user_id, attribute, question)
+
+        return await self._answer(flow)
+
+    async def ready(self) -> dict[str, bool]:
+        async def works(part: DeploymentHandle) -> bool:
+            try:
+                return bool(await self._answer(part.ready.remote, again=False))
+            except (Exception, asyncio.CancelledError):
+                return False
+
+        parts = {"editor": self.editor, "encoder": self.encoder, "ranker": self.ranker}
+        return dict(zip(parts, await asyncio.gather(*map(works, parts.values())), strict=True))
+
+    async def counts(self) -> list[Counts]:
+        parts = (self.editor, self.encoder, self.ranker)
+        asked = (part.broadcast("counts").results_async(timeout_s=3, return_exceptions=True) for part in parts)
+        found = await asyncio.gather(*asked, return_exceptions=True)
+        return [each for told in found if isinstance(told, list) for each in told if isinstance(each, Counts)]
+
+    def mending(self) -> bool:
+        return time.monotonic() - self._lost < _MENDED
+
+    async def close(self) -> None:
+        """The deployments are stopped by who started them."""
+
+    async def _answer(self, ask: Callable[[], DeploymentResponse], *, again: bool = True) -> Any:
+        """An answer, asked for once more where a replica died. Raises Busy where another one does."""
+        try:
+            return await answer(ask)
+        except ReplicaLost as lost:
+            self._lost = time.monotonic()
+            if again:
+                return await self._answer(ask, again=False)
+            raise Overloaded(str(lost)) from None
+
+
+# Bytes of a message from which on the object store is faster: below it takes longer to be told of than to be sent the message.
+_SMALL = 1 << 19
+_GONE = (RayActorError, DeploymentUnavailableError, ReplicaUnavailableError)
+
+
+class ReplicaLost(Exception):
+    """A replica died, or one behind it, while it worked on an answer."""
+
+
+def straight(part: DeploymentHandle) -> DeploymentHandle:
+    """The part, asked by messages that go from process to process: sooner there where they are small."""
+    return part.options(_by_reference=False)
+
+
+def by_reference(part: DeploymentHandle) -> DeploymentHandle:
+    """The part, asked through the object store: what it answers can be handed on without passing through who asked."""
+    return part.options(_by_reference=True)
+
+
+def choose_transport(part: DeploymentHandle, size: int) -> DeploymentHandle:
+    """The part, asked the way that is faster for so many bytes."""
+    return straight(part) if size < _SMALL else by_reference(part)
+
+
+async def answer(ask: Callable[[], DeploymentResponse]) -> Any:
+    """A response as its value, or as the error that was raised where it arose. Raises Lost, and Busy where too many wait."""
+    response = ask()
+    try:
+        return await response
+    except asyncio.CancelledError:
+        response.cancel()
+        raise
+    except Exception as error:
+        cause = _cause(error)
+        if isinstance(cause, (ReplicaLost, *_GONE)):
+            raise ReplicaLost(type(cause).__name__) from None
+        if isinstance(cause, (Overloaded, BackPressureError, TaskCancelledError)):
+            raise Overloaded(type(cause).__name__) from None
+        raise cause from None
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What was raised in the part itself, without the tale of how it got here."""
+    kinds = (BeholderError, Overloaded, ReplicaLost, BackPressureError, *_GONE)
+    seen: BaseException | None = error
+    while seen is not None:
+        cause = getattr(seen, "cause", None) or seen.__cause__
+        if isinstance(seen, kinds) and not isinstance(seen, RayTaskError):
+            return seen
+        if isinstance(seen, RayTaskError) and isinstance(cause, BaseException) and not isinstance(cause, RayTaskError):
+            seen = cause
+            continue
+        seen = cause if isinstance(cause, BaseException) else None
+    return error

@@ -1,0 +1,211 @@
+"""What a service does that is full, slow, broken, or asked by a stranger: on a graph that misbehaves as it is told."""
+
+import asyncio
+import threading
+
+import pytest
+from fastapi.testclient import TestClient
+
+from beholder.errors import BeholderError, StoreError, WeightsError
+from beholder.recommending.service import Recommendation
+from beholder.serve import api
+from beholder.serve.admission import RequestLimits
+from beholder.serve.problem_details import ProblemError
+from beholder.serve.protocols import DeadlineExceeded, DirectionList, Overloaded
+
+
+class Moody:
+    """A graph whose `directions` and `recommend` wait for `seconds` and then raise `error`; all its other answers are missing."""
+
+    def __init__(self, error: Exception | None = None, seconds: float = 0.0, *, lost: bool = False):
+        self.error, self.seconds, self.lost, self.cancelled = error, seconds, lost, False
+        self.asked = threading.Event()
+
+    async def directions(self) -> DirectionList:
+        self.asked.set()
+        try:
+            await asyncio.sleep(self.seconds)
+        except asyncio.CancelledError:
+            self.cancelled = True
+            raise
+        if self.error is not None:
+            raise self.error
+        return DirectionList("none", ())
+
+    async def recommend(self, user_id: str, image_id: str, count: int) -> Recommendation:
+        await self.directions()
+        return Recommendation(user_id, image_id, 0, "bayes-0", (), ())
+
+    async def ready(self) -> dict[str, bool]:
+        return {"editor": True, "ranker": False}
+
+    def mending(self) -> bool:
+        return self.lost
+
+    async def close(self) -> None: ...
+
+
+class Tally:
+    """Metrics that remember."""
+
+    def __init__(self):
+        self.told, self.counts = [], []
+
+    def answered(self, route, method, status, seconds):
+        assert seconds >= 0
+        self.told.append((route, method, status))
+
+    def counted(self, what, kind):
+        self.counts.append((what, kind))
+
+    async def exposition(self):
+        return b"up 1\n", "text/plain"
+
+
+def client_of(graph, **more):
+    return TestClient(api.create(graph, **more), raise_server_exceptions=False)
+
+
+def test_too_many_are_told_to_come_again():
+    tally = Tally()
+    answer = client_of(Moody(Overloaded("editor")), metrics=tally, limits=RequestLimits(retry_seconds=3)).get("/v1/directions")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "3")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert tally.counts == [("rejected", "editor")]
+    assert tally.told == [("/v1/directions", "GET", 503)]
+
+
+def test_what_takes_too_long_is_given_up():
+    tally, graph = Tally(), Moody(seconds=30)
+    answer = client_of(graph, metrics=tally, limits=RequestLimits(seconds=0.05)).get("/v1/directions")
+    assert answer.status_code == 504
+    assert graph.cancelled
+    assert tally.counts == [("rejected", "late")]
+    assert client_of(Moody(DeadlineExceeded())).get("/v1/directions").status_code == 504
+
+
+def test_what_waits_for_a_lost_part_is_told_to_come_again():
+    tally = Tally()
+    with TestClient(api.create(Moody(seconds=30, lost=True), limits=RequestLimits(seconds=0.2), metrics=tally)) as client:
+        answer = client.get("/v1/directions")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert "being replaced" in answer.json()["detail"]
+    assert tally.counts == [("rejected", "mending")]
+
+
+def test_only_so_many_are_inside():
+    graph, tally = Moody(seconds=1.0), Tally()
+    app = api.create(graph, limits=RequestLimits(inside=1), metrics=tally)
+    with TestClient(app) as client:
+        first = threading.Thread(target=client.get, args=("/v1/directions",))
+        first.start()
+        assert graph.asked.wait(5)
+        answer = client.get("/v1/directions")
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        assert client.get("/healthz").status_code == 200  # whoever looks after it is not refused
+        first.join()
+        assert client.get("/v1/directions").status_code == 200
+    assert ("rejected", "full") in tally.counts
+
+
+def test_only_so_many_draw_at_a_time():
+    graph, tally = Moody(seconds=1.0), Tally()
+    want = {"user_id": "ana", "image_id": "seed-1"}
+    with TestClient(api.create(graph, limits=RequestLimits(at_once=1), metrics=tally)) as client:
+        first = threading.Thread(target=client.post, args=("/v1/recommendations",), kwargs={"json": want})
+        first.start()
+        assert graph.asked.wait(5)
+        assert client.post("/v1/recommendations", json=want).status_code == 503
+        assert client.get("/v1/directions").status_code == 200  # whoever wants less is not refused
+        first.join()
+        assert client.post("/v1/recommendations", json=want).status_code == 200
+    assert tally.counts == [("rejected", "heavy"), ("model", "bayes-0"), ("model", "bayes-0")]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (StoreError("the store of choices at sqlite:////secret/choices.db: disk I/O error"), 503),
+        (WeightsError("/secret/weights are not there"), 500),
+        (BeholderError("/secret"), 500),
+        (RuntimeError("/secret"), 500),
+        (KeyError("/secret"), 500),
+    ],
+)
+def test_nothing_of_the_inside_is_told(error, status):
+    answer = client_of(Moody(error)).get("/v1/directions")
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "secret" not in answer.text
+    assert "Error" not in answer.json()["detail"]
+
+
+def test_a_part_that_does_not_answer_is_named():
+    answer = client_of(Moody()).get("/readyz")
+    assert answer.status_code == 503
+    assert "ranker" in answer.json()["detail"]
+
+
+def test_a_gate_decides_who_comes_in():
+    seen = []
+
+    async def gate(request, scope):
+        seen.append(scope)
+        if request.headers.get("authorization") != "Bearer key":
+            raise ProblemError(401, "a key is needed", {"WWW-Authenticate": "Bearer"})
+
+    client = client_of(Moody(), gate=gate)
+    refused = client.get("/v1/directions")
+    assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
+    assert client.get("/v1/directions", headers={"authorization": "Bearer key"}).status_code == 200
+    assert client.get("/healthz").status_code == 200
+    wanted = {"/v1/recommendations": ("post", "recommend"), "/v1/users/ana": ("delete", "admin"), "/v1/questions": ("get", "ask")}
+    for path, (method, scope) in wanted.items():
+        assert client.request(method, path).status_code == 401
+        assert seen[-1] == scope
+
+
+def test_metrics_are_there_where_something_counts():
+    tally = Tally()
+    client = client_of(Moody(), metrics=tally)
+    assert client.get("/metrics").text == "up 1\n"
+    assert client_of(Moody()).get("/metrics").status_code == 404
+    for name in ("a", "b"):
+        client.get(f"/v1/nothing/{name}")
+    assert {route for route, _, status in tally.told if status == 404} <= {"page", "none"}
+
+
+def test_pages_of_other_sites_may_not_ask():
+    client = client_of(Moody())
+    other = {"origin": "https://evil.example"}
+    assert client.post("/v1/choices", json={}, headers=other).status_code == 403
+    assert client.delete("/v1/users/ana", headers=other).status_code == 403
+    read = client.get("/v1/directions", headers=other)
+    assert "access-control-allow-origin" not in read.headers
+    assert "access-control-allow-origin" not in client.options("/v1/choices", headers=other).headers
+    assert client.post("/v1/choices", json={}, headers={"origin": "http://testserver"}).status_code == 422
+
+
+def test_pages_of_a_site_that_was_named_may():
+    client = client_of(Moody(), limits=RequestLimits(origins=["https://friend.example"]))
+    friend = {"origin": "https://friend.example"}
+    answer = client.get("/v1/directions", headers=friend)
+    assert answer.headers["access-control-allow-origin"] == "https://friend.example"
+    asked = client.options("/v1/choices", headers={**friend, "access-control-request-method": "POST"})
+    assert (asked.status_code, asked.headers["access-control-allow-origin"]) == (204, "https://friend.example")
+    assert client.post("/v1/choices", json={}, headers=friend).status_code == 422
+
+
+def test_other_names_of_this_host_are_refused():
+    """A page of another site whose name suddenly means this machine gets nothing."""
+    client = client_of(Moody(), limits=RequestLimits(hosts=["testserver", "127.0.0.1", "::1"]))
+    assert client.get("/v1/directions").status_code == 200
+    assert client.get("/v1/directions", headers={"host": "evil.example:8000"}).status_code == 421
+    assert client.get("/v1/directions", headers={"host": "[::1]:8000"}).status_code == 200
+    for host in ("", "[", "a b", "[::1", "127.0.0.1.evil.example"):
+        assert client.get("/v1/directions", headers={"host": host}).status_code in (400, 421)
+
+
+@pytest.mark.parametrize("length", ["-1", "x", "9" * 5000, "1_0"])
+def test_lengths_that_are_none(length):
+    assert client_of(Moody()).get("/v1/directions", headers={"content-length": length}).status_code in (400, 413)

@@ -1,0 +1,207 @@
+"""The training loop: what it keeps, when it stops, and that a fit that was interrupted ends as one that was not."""
+
+import io
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from beholder.errors import ConfigError, TasteError
+from beholder.taste.training import FitTask, TrainingConfig, TrainingHooks, fit, kept
+
+CONFIG = TrainingConfig(epochs=8, batch=16, learning_rate=0.05, patience=3, device="cpu")
+DICE = np.random.default_rng(0)
+X = torch.tensor(DICE.normal(size=(50, 4)), dtype=torch.float32)
+Y = X @ torch.tensor([1.0, -2.0, 0.5, 0.0]) + 0.1 * torch.tensor(DICE.normal(size=50), dtype=torch.float32)
+
+
+class Regression(nn.Module):
+    """forward(rows) is the mean squared error there; half the inputs are dropped in training."""
+
+    def __init__(self, dropout: float = 0.5):
+        super().__init__()
+        self.weights = nn.Parameter(torch.zeros(4))
+        self.frozen = nn.Parameter(torch.ones(1), requires_grad=False)
+        self.register_buffer("steps", torch.zeros(1))
+        self.dropout = dropout
+
+    def forward(self, rows):
+        self.steps += self.training
+        x = nn.functional.dropout(X[rows], self.dropout, self.training)
+        return (x @ self.weights - Y[rows]).square().mean()
+
+
+def task(module=None, judge=None, **options) -> FitTask:
+    module = module or Regression()
+    return FitTask(module, len(X), torch.from_numpy, judge or (lambda: float(module(torch.arange(len(X))))), **options)
+
+
+def scripted(*losses):
+    """A judge that says these, whatever the module."""
+    said = iter(losses)
+    return lambda: next(said)
+
+
+def test_a_known_relation_is_found():
+    job = task(Regression(dropout=0.0))
+    found = fit(job, replace(CONFIG, epochs=40, patience=0), seed=0)
+    np.testing.assert_allclose(job.module.weights.detach(), [1, -2, 0.5, 0], atol=0.1)
+    assert found.epochs == 40
+    assert found.loss < 0.03
+    assert not job.module.training
+
+
+def test_the_best_epochs_weights_come_back_not_the_last_ones():
+    """Keeping references to the weights instead of copies returns the last epoch's."""
+    job = task(judge=scripted(3.0, 1.0, 2.0, 2.5, 2.6))
+    seen = []
+    found = fit(
+        job, CONFIG, seed=0, driver=TrainingHooks(after=lambda driver, figures: seen.append(job.module.weights.detach().clone()))
+    )
+    assert (found.epochs, found.best_epoch, found.loss) == (5, 2, 1.0)
+    assert torch.equal(job.module.weights, seen[1])
+    assert not torch.equal(seen[1], seen[4])
+    assert job.module.steps.item() == 2 * math.ceil(50 / 16)
+
+
+def test_it_stops_after_as_many_epochs_without_progress_as_patience_allows():
+    assert fit(task(judge=scripted(1, 2, 2, 2, 9)), CONFIG, seed=0).epochs == 4
+    assert fit(task(judge=scripted(*range(8))), replace(CONFIG, patience=0), seed=0).epochs == 8
+
+
+def test_with_nothing_held_out_every_epoch_is_run_and_the_last_kept():
+    job = FitTask(Regression(), 50, torch.from_numpy, None)
+    found = fit(job, CONFIG, seed=0)
+    assert (found.epochs, found.best_epoch) == (8, 8)
+    assert math.isnan(found.loss)
+    assert job.module.steps.item() == 8 * 4
+
+
+class Interrupt(Exception):
+    pass
+
+
+@pytest.mark.parametrize("at", [1, 3, 5])
+def test_interrupted_is_the_same_as_uninterrupted(at):
+    whole = task()
+    expected = fit(whole, CONFIG, seed=7)
+
+    def stop(driver: TrainingHooks, figures: dict[str, float]) -> None:
+        if figures["epoch"] == at:
+            torch.save(driver.states, file)
+            raise Interrupt
+
+    file = io.BytesIO()
+    with pytest.raises(Interrupt):
+        fit(task(), CONFIG, seed=7, driver=TrainingHooks(after=stop))
+    torch.rand(3)  # chance elsewhere plays no part
+    states = torch.load(io.BytesIO(file.getvalue()), weights_only=True)
+    resumed = task()
+    assert fit(resumed, CONFIG, seed=7, driver=TrainingHooks(states=states)) == expected
+    assert torch.equal(resumed.module.weights, whole.module.weights)
+    assert torch.equal(resumed.module.steps, whole.module.steps)
+
+
+def test_a_finished_fit_is_not_run_again():
+    driver = TrainingHooks()
+    expected = fit(task(), CONFIG, seed=1, driver=driver)
+
+    def refuse(rows):
+        raise AssertionError("it took a batch")
+
+    again = replace(task(), take=refuse)
+    assert fit(again, CONFIG, seed=1, driver=TrainingHooks(states=driver.states)) == expected
+    assert "optimizer" not in driver.states["fit"]
+
+
+def test_a_kept_state_does_not_change_when_the_fit_goes_on():
+    states = []
+    fit(task(), CONFIG, seed=0, driver=TrainingHooks(after=lambda driver, figures: states.append(driver.states["fit"])))
+    first = states[0]["optimizer"]["state"][0]["exp_avg"]
+    assert not torch.equal(first, states[1]["optimizer"]["state"][0]["exp_avg"])
+    assert not torch.equal(states[0]["module"]["weights"], states[1]["module"]["weights"])
+
+
+def test_workers_share_each_batch_and_their_mean_gradient_is_that_of_the_whole():
+    """50 judgements on 3 workers: shares of 17, 17 and 16."""
+    config = replace(CONFIG, epochs=1, batch=50)
+
+    def gradient(rank: int, workers: int) -> tuple[torch.Tensor, set[int]]:
+        rows = []
+        job = task(Regression(dropout=0.0))
+        job = replace(job, take=lambda some: (rows.extend(some.tolist()), torch.from_numpy(some))[1])
+        fit(job, config, seed=2, driver=TrainingHooks(rank=rank, workers=workers))
+        return job.module.weights.grad, set(rows)
+
+    whole, everything = gradient(0, 1)
+    parts = [gradient(rank, 3) for rank in range(3)]
+    torch.testing.assert_close(sum(part for part, _ in parts) / 3, whole)
+    assert sorted(row for _, rows in parts for row in rows) == sorted(everything) == list(range(50))
+
+
+def test_the_same_seed_gives_the_same_and_another_another_and_chance_outside_is_left_alone():
+    before = torch.random.get_rng_state()
+    weights = []
+    for seed in (3, 3, 4):
+        job = task()
+        fit(job, CONFIG, seed=seed)
+        weights.append(job.module.weights.detach())
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_only_what_is_fitted_is_kept():
+    assert set(kept(Regression())) == {"weights", "steps"}
+
+
+def test_each_group_decays_as_it_is_told():
+    module = Regression()
+    with torch.no_grad():
+        module.weights.fill_(1.0)
+    module.other = nn.Parameter(torch.ones(4))
+    module.forward = lambda rows: 0 * (module.weights + module.other).sum()
+    groups = [{"params": [module.weights], "weight_decay": 0.5}, {"params": [module.other], "weight_decay": 0.0}]
+    fit(FitTask(module, 50, torch.from_numpy, None, groups), replace(CONFIG, epochs=1, batch=50), seed=0)
+    torch.testing.assert_close(module.weights.detach(), torch.full((4,), 1 - 0.05 * 0.5))
+    assert torch.equal(module.other, torch.ones(4))
+
+
+def test_bf16_is_near_fp32():
+    exact, rough = task(Regression(dropout=0.0)), task(Regression(dropout=0.0))
+    fit(exact, CONFIG, seed=0)
+    fit(rough, replace(CONFIG, precision="bf16"), seed=0)
+    torch.testing.assert_close(rough.module.weights, exact.module.weights, atol=0.05, rtol=0)
+    assert not torch.equal(rough.module.weights, exact.module.weights)
+
+
+def test_a_loss_that_is_no_number_is_told_with_its_remedy():
+    module = Regression()
+    with torch.no_grad():
+        module.weights.fill_(math.inf)
+    with pytest.raises(TasteError, match="learning_rate"):
+        fit(task(module), CONFIG, seed=0)
+
+
+def test_too_few_judgements_for_the_workers_are_refused():
+    with pytest.raises(TasteError, match="3 judgements"):
+        fit(replace(task(), examples=3), CONFIG, seed=0, driver=TrainingHooks(workers=2))
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"epochs": 0}, "epochs"),
+        ({"batch": 0}, "batch"),
+        ({"learning_rate": 0.0}, "learning_rate"),
+        ({"patience": -1}, "patience"),
+        ({"weight_decay": -0.1}, "weight_decay"),
+        ({"precision": "fp8"}, "fp8"),
+    ],
+)
+def test_settings_out_of_range_are_refused(values, named):
+    with pytest.raises(ConfigError, match=named):
+        TrainingConfig(**values)

@@ -1,0 +1,143 @@
+"""Stacked fits: what they give is what fitting each person alone gives."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from beholder.errors import ConfigError, EmbeddingError, TasteError
+from beholder.taste import mlp
+from beholder.taste.dataset import ComparisonTable, JudgementDataset, RatingTable
+from beholder.taste.mlp import MlpConfig
+from beholder.taste.training import TrainingConfig
+from beholder.tuning import stacked
+
+IMAGES, DIMS = 90, 12
+FIT = TrainingConfig(epochs=7, batch=24, learning_rate=0.01, patience=2, device="cpu")
+
+
+def crowd(people=5, *, ties=False, ratings=True, seed=0) -> tuple[JudgementDataset, JudgementDataset, np.ndarray]:
+    """(train, held out, embeddings): linear tastes over random embeddings, and very different numbers of judgements."""
+    dice = np.random.default_rng(seed)
+    items = dice.normal(size=(IMAGES, DIMS)).astype(np.float32)
+    tastes = dice.normal(size=(people, 2, DIMS))
+    parts = []
+    for images, factor in ((np.arange(60), 1.0), (np.arange(60, IMAGES), 0.5)):
+        rated, compared = [], []
+        for person in range(people):
+            for _ in range(int(factor * (20 + 25 * person)) if ratings else 0):
+                image, on = dice.choice(images), dice.integers(2)
+                score = np.clip(np.rint(2.5 + tastes[person, on] @ items[image] / 3), 1, 3 + person % 3)
+                rated.append((person, image, on, score))
+            for _ in range(int(factor * (60 - 8 * person))):
+                left, right = dice.choice(images, 2, replace=False)
+                on = dice.integers(2)
+                gap = tastes[person, on] @ (items[left] - items[right]) + dice.logistic()
+                tie = ties and person != 1 and abs(gap) < 1
+                compared.append((person, left, right, on, 0.5 if tie else float(gap > 0)))
+        parts.append(evidence(people, rated, compared))
+    return parts[0], parts[1], items
+
+
+def evidence(people, rated, compared) -> JudgementDataset:
+    def columns(rows, width):
+        return [np.array([row[at] for row in rows], np.int64) for at in range(width)]
+
+    return JudgementDataset(
+        tuple(f"person {number}" for number in range(people)),
+        tuple(f"image {number}" for number in range(IMAGES)),
+        ("kind", "smart"),
+        RatingTable(*columns(rated, 3), np.array([row[3] for row in rated], np.float32)),
+        ComparisonTable(*columns(compared, 4), np.array([row[4] for row in compared], np.float32)),
+    )
+
+
+def apart(train, held_out, items, config, *, seed) -> list[mlp.Mlp]:
+    """Each person's own fit, by mlp.fit."""
+    return [
+        mlp.fit(
+            stacked.alone(train, person),
+            stacked.alone(held_out, person),
+            items,
+            stacked.own(config),
+            encoder_id="e",
+            seed=stacked.seed_of(user_id, seed),
+        )
+        for person, user_id in enumerate(train.people)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("config", "ties", "ratings"),
+    [
+        (MlpConfig(widths=[16, 8], dropout=0.2, fit=FIT), False, True),
+        (MlpConfig(widths=[16], dropout=0.3, activation="gelu", fit=FIT), True, True),
+        (MlpConfig(widths=[], fit=replace(FIT, clip=0.1)), False, False),
+        (MlpConfig(widths=[8], batchnorm=False, ensemble=2, ratings_as="pairs", pairs=40, fit=FIT), True, True),
+    ],
+    ids=["cuts", "ties", "linear", "ensemble of pairs"],
+)
+def test_stacked_is_what_each_alone_gives(config, ties, ratings):
+    train, held_out, items = crowd(ties=ties, ratings=ratings)
+    whole = stacked.fit(train, held_out, items, config, seed=3, block=3)
+    for person, one in enumerate(apart(train, held_out, items, config, seed=3)):
+        mine = whole.taste(person, encoder_id="e")
+        for attribute in train.attributes:
+            expected = one.utilities(items, one.about.people, attribute)
+            np.testing.assert_allclose(mine.utilities(items, mine.about.people, attribute), expected, atol=1e-4)
+        for name, tensor in one.tensors().items():
+            np.testing.assert_allclose(mine.tensors()[name], tensor, atol=1e-4, err_msg=name)
+
+
+def test_who_else_is_there_changes_nothing():
+    """A person's network is their own: alone in the stack or among others, the same."""
+    train, held_out, items = crowd()
+    config = MlpConfig(widths=[8], dropout=0.2, fit=FIT)
+    whole = stacked.fit(train, held_out, items, config, seed=1)
+    some = np.array([False, False, True, False, True])
+    few = stacked.fit(stacked.only(train, some), stacked.only(held_out, some), items, config, seed=1, block=1)
+    for row, person in enumerate(np.flatnonzero(some)):
+        one, other = (fit.taste(at, encoder_id="e").tensors() for fit, at in ((few, row), (whole, person)))
+        for name in one:
+            np.testing.assert_allclose(one[name], other[name], atol=1e-5, err_msg=name)
+    assert few.best_epoch.tolist() == whole.best_epoch[some].tolist()
+
+
+def test_each_stops_alone_and_keeps_their_best_epoch():
+    train, held_out, items = crowd()
+    seen = []
+    config = MlpConfig(widths=[16], fit=replace(FIT, epochs=30))
+    fitted = stacked.fit(train, held_out, items, config, seed=2, after=lambda now: seen.append((now.epoch, now.loss.copy())))
+    assert len(set(fitted.epochs.tolist())) > 1  # not all at once
+    assert np.all(fitted.best_epoch + config.fit.patience >= fitted.epochs)
+    assert [epoch for epoch, _ in seen] == list(range(1, max(fitted.epochs) + 1))
+    losses = np.stack([loss for _, loss in seen])
+    assert np.all(np.diff(losses, axis=0) <= 0)  # the best so far never gets worse
+    np.testing.assert_array_equal(losses[-1], fitted.loss)
+
+
+def test_differences_are_those_of_each_own_taste():
+    train, held_out, items = crowd()
+    fitted = stacked.fit(train, held_out, items, MlpConfig(widths=[8], ensemble=2, fit=FIT), seed=4)
+    asked = held_out.comparisons
+    found = fitted.differences(asked)
+    for row in range(0, len(asked), 7):
+        taste = fitted.taste(int(asked.person[row]), encoder_id="e")
+        attribute = train.attributes[asked.attribute[row]]
+        slope = taste.tensors()["slope"][asked.attribute[row]]
+        pair = items[[asked.left[row], asked.right[row]]]
+        utility = taste.utilities(pair, taste.about.people, attribute)[0]
+        assert (utility[0] - utility[1]) / slope == pytest.approx(found[row], abs=1e-4)
+
+
+def test_what_is_refused():
+    train, held_out, items = crowd(people=2)
+    with pytest.raises(EmbeddingError, match=r"expected embeddings"):
+        stacked.fit(train, held_out, items[:-1], MlpConfig(fit=FIT))
+    with pytest.raises(ConfigError, match="one_hot"):
+        stacked.fit(train, held_out, items, MlpConfig(person="one_hot", fit=FIT))
+    with pytest.raises(ConfigError, match="fp32"):
+        stacked.fit(train, held_out, items, MlpConfig(fit=replace(FIT, precision="bf16")))
+    silent = train.by(np.array([True, False]))
+    with pytest.raises(TasteError, match="person 1 has 0 judgements"):
+        stacked.fit(silent, held_out, items, MlpConfig(fit=FIT))
