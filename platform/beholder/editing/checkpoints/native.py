@@ -8,7 +8,7 @@ import torch
 
 from beholder.editing.checkpoints.state_dict import ReadGenerator, assemble
 from beholder.editing.generator import Generator
-from beholder.safe_pickle.interpreter import RefusedError, shown
+from beholder.safe_pickle.interpreter import RefusedError, printable
 from beholder.safe_pickle.lazy_tensor import LazyTensor
 
 FORMAT = "safetensors"
@@ -26,13 +26,13 @@ def read(data: bytes) -> ReadGenerator:
         about: Any = json.loads(data[8 : 8 + length]).get("__metadata__", {})
         sizes = json.loads(about.get("network", "{}"))
     except (SafetensorError, ValueError, KeyError, RecursionError, RuntimeError) as error:
-        raise RefusedError(f"it is a broken safetensors file: {shown(error)}") from None
+        raise RefusedError(f"it is a broken safetensors file: {printable(error)}") from None
     clamp = sizes.get("conv_clamp") if isinstance(sizes, dict) else None
     if clamp is not None and (isinstance(clamp, bool) or not isinstance(clamp, int | float) or not 0 < clamp < 1e6):
-        raise RefusedError(f"its conv_clamp is {shown(clamp)}, expected a positive number")
+        raise RefusedError(f"its conv_clamp is {printable(clamp)}, expected a positive number")
     for name, value in tensors.items():
         if value.dtype not in _KINDS:
-            raise RefusedError(f"{shown(name)} holds {value.dtype}, expected plain numbers")
+            raise RefusedError(f"{printable(name)} holds {value.dtype}, expected plain numbers")
     return assemble({name: LazyTensor.of(value) for name, value in tensors.items()}, size=len(data), conv_clamp=clamp)
 
 
