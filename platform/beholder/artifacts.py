@@ -191,7 +191,7 @@ def _json(data: bytes, what: str) -> dict[str, Any]:
 
 
 def _not_finite(name: str) -> str:
-    return f"{name} has values that are no finite numbers"
+    return f"{name} has values that are not finite numbers"
 
 
 def _reason(error: Exception) -> str:

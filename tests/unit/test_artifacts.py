@@ -58,7 +58,7 @@ def test_arrays_are_read_without_torch():
 def test_what_is_not_finite_is_refused_unless_it_is_wanted(parse):
     for value in (np.nan, np.inf, -np.inf):
         data = artifacts.dump({"fine": np.ones(2), "bad": np.array([0.0, value])})
-        with pytest.raises(ArtifactError, match="bad has values that are no finite numbers"):
+        with pytest.raises(ArtifactError, match="bad has values that are not finite numbers"):
             parse(data)
         assert parse(data, finite=False).tensors.keys() == {"fine", "bad"}
 
