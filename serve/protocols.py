@@ -1,7 +1,7 @@
 """Protocols: what the service can be asked, however it is spread over processes, and what the API needs beside it.
 
-An implementation raises BeholderError for what is wrong with a request, Overloaded where too many wait, DeadlineExceeded where it took
-too long.
+An implementation raises BeholderError for what is wrong with a request, Overloaded where too many wait, DeadlineExceeded where
+it took too long.
 """
 
 from collections.abc import Mapping, Sequence

@@ -97,10 +97,10 @@ class ImageResponse(BaseModel):
     loss: float | None = Field(description="how far the inversion of a photo is off; null for a seed")
 
     @classmethod
-    def of(cls, face: LibraryImage) -> "ImageResponse":
-        source: Literal["seed", "photo"] = "seed" if face.source == "seed" else "photo"
-        address = picture(face.image_id, {})
-        return cls(image_id=face.image_id, source=source, resolution=face.resolution, picture=address, loss=face.loss)
+    def of(cls, image: LibraryImage) -> "ImageResponse":
+        source: Literal["seed", "photo"] = "seed" if image.source == "seed" else "photo"
+        address = picture(image.image_id, {})
+        return cls(image_id=image.image_id, source=source, resolution=image.resolution, picture=address, loss=image.loss)
 
 
 class DirectionResponse(BaseModel):
@@ -117,9 +117,11 @@ class DirectionsResponse(BaseModel):
 
     @classmethod
     def of(cls, direction_list: DirectionList) -> "DirectionsResponse":
-        return cls(
-            generator=direction_list.generator, directions=[DirectionResponse(**vars(way)) for way in direction_list.directions]
-        )
+        directions = [
+            DirectionResponse(name=each.name, low=each.range[0], high=each.range[1], minus=each.labels[0], plus=each.labels[1])
+            for each in direction_list.directions
+        ]
+        return cls(generator=direction_list.generator, directions=directions)
 
 
 class QuestionSide(BaseModel):
@@ -240,7 +242,7 @@ class PersonResponse(BaseModel):
             user_id=person.user_id,
             rounds=person.rounds,
             words=list(person.words),
-            directions=[PreferenceResponse(**vars(each)) for each in person.likings],
+            directions=[PreferenceResponse(**vars(each)) for each in person.preferences],
             images=list(person.images),
         )
 

@@ -31,8 +31,8 @@ class DeploymentConfig:
         least = min(self.min_replicas, self.threads, self.max_ongoing_requests, self.max_batch_size)
         if least < 1 or self.max_replicas < self.min_replicas:
             raise ConfigError(
-                "min_replicas, threads, max_ongoing_requests and max_batch_size must be at least 1, max_replicas at least min_replicas; "
-                f"got {self}"
+                "min_replicas, threads, max_ongoing_requests and max_batch_size must be at least 1, "
+                f"max_replicas at least min_replicas; got {self}"
             )
         if self.max_queued_requests < 1:
             raise ConfigError(f"max_queued_requests must be at least 1, so that every queue ends; got {self.max_queued_requests}")

@@ -42,7 +42,8 @@ def draw(
 ) -> DrawnEdits:
     """Draw latents under an edit each, or one latent under all of them, and encode what was drawn.
 
-    Raises EditError as the editor does, and for no edits at all ImageError as the encoder does. progress: called with how many more are done.
+    Raises EditError as the editor does, and for no edits at all ImageError as the encoder does. progress: called with
+    how many more are done.
     """
     rows = pair(len(latent), edits)
     images = [np.empty((0, editor.resolution, editor.resolution, 3), np.uint8)]

@@ -141,8 +141,8 @@ def test_labels_become_a_direction(workspace: Workspace, tmp_path: Path, capsys:
     run(workspace, learn_directions, name="same", labels=str(tmp_path / "labels.parquet"), label="kind")
     assert torch.equal(known(workspace)["same"].vector, made.vector)
     run(workspace, learn_directions, name="tall", labels=str(tmp_path / "labels.csv"), others=[])
-    for name, labels in (("short", "has no label short"), ("by", "label by: expected numbers, or yes and no, got 'ann'")):
-        with pytest.raises(TableError, match=labels):
+    for name, says in (("short", "has no label short"), ("by", "label by: expected numbers, or yes and no, got 'ann'")):
+        with pytest.raises(TableError, match=says):
             run(workspace, learn_directions, name=name, labels=str(tmp_path / "labels.csv"))
     (tmp_path / "bare.csv").write_text("kind\n1\n")
     with pytest.raises(TableError, match="needs a column seed, image_id or image; it has kind"):
@@ -176,8 +176,8 @@ def test_the_published_ones_are_listed(workspace: Workspace, capsys: pytest.Capt
         (learn_directions, {"name": "a", "texts": ["a", "b"], "label": "c"}, "go with labels"),
     ],
 )
-def test_settings_that_make_no_sense(module, settings: dict, labels: str) -> None:
-    with pytest.raises(ConfigError, match=labels):
+def test_settings_that_make_no_sense(module, settings: dict, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
         cli.settings_type(module)(**settings)
 
 

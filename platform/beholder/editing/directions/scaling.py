@@ -86,7 +86,7 @@ _LEAST = 0.5  # alpha; a published range that is narrower all around could not b
 
 
 def bring(
-    generator: Generator, step: SourceDirection, *, name: str, fingerprint: str, model: str, labels: Says = ("", ""),
+    generator: Generator, step: SourceDirection, *, name: str, fingerprint: str, model: str, says: Says = ("", ""),
     limits: tuple[float, float] | None = None, unit: float = 1.0, flip: bool = False,
 ) -> Direction:  # fmt: skip
     """The direction of a step, scaled so that alpha 1 is one standard deviation of the projection on this generator.
@@ -99,7 +99,7 @@ def bring(
     values = torch.from_numpy(step.values)
     rough = Direction.along(
         -values if flip else values, name=name, space=step.space, layers=(first, last), fingerprint=fingerprint, generator=model,
-        labels=labels,
+        labels=says,
     )  # fmt: skip
     made = rough.rescaled(projection_spread(generator, rough))
     published = limits or step.limits
