@@ -13,7 +13,7 @@ from beholder.serve.admission import RequestLimits
 from beholder.serve.auth import ApiKeysConfig
 from beholder.serve.factory import ServiceConfig
 
-REPLICA_ENV = {**process.KEPT, **process.BRIEF}
+REPLICA_ENV = {**process.ALLOCATOR_ENV, **process.THREAD_ENV}
 
 
 @dataclass(frozen=True)
