@@ -89,7 +89,7 @@ def main(settings: DemoSettings, run: Run) -> None:
         if cli.main(words):
             raise BeholderError(f"the demo stops here: {command} failed")
         steps.end()
-    words = [*encoder, "parts.taste=bayes", f"parts.attribute={settings.attribute}", f"port={settings.port}"]
+    words = [*encoder, "components.taste=bayes", f"components.attribute={settings.attribute}", f"port={settings.port}"]
     words.append(f"workspace={settings.workspace}")
     address = f"http://127.0.0.1:{settings.port}/"
     steps.begin("Serve editor, encoder and ranker (Ray Serve)", f"beholder serve {shlex.join(words)}")

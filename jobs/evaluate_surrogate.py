@@ -80,9 +80,9 @@ def main(settings: EvaluateSurrogateSettings, run: Run) -> None:
     workspace = Workspace(settings.workspace)
     editor = StyleGAN.load(settings.generator, workspace, config=settings.drawing)
     encoder = Encoder.load(settings.encoder)
-    about = SurrogateInfo.of(editor, generator=settings.generator, encoder_id=settings.encoder.encoder_id())
-    known = find(settings, about, workspace)
-    galleries = hang(settings, editor, encoder, about, workspace)
+    info = SurrogateInfo.of(editor, generator=settings.generator, encoder_id=settings.encoder.encoder_id())
+    known = find(settings, info, workspace)
+    galleries = hang(settings, editor, encoder, info, workspace)
     told = {name: surrogate_error.perceive(known, gallery) for name, gallery in galleries.items()}
     rows = [
         row
@@ -101,17 +101,17 @@ def main(settings: EvaluateSurrogateSettings, run: Run) -> None:
         write_card(str(settings.perception), rows)
 
 
-def find(settings: EvaluateSurrogateSettings, about: SurrogateInfo, workspace: Workspace) -> Surrogate:
+def find(settings: EvaluateSurrogateSettings, info: SurrogateInfo, workspace: Workspace) -> Surrogate:
     """The perception that is measured. Raises WeightsError where it is of something else."""
     if settings.perception is None:
-        return surrogate_model.find(about, workspace)
+        return surrogate_model.find(info, workspace)
     found = Surrogate.load(Place.at(settings.perception))
-    found.check(about)
+    found.check(info)
     return found
 
 
 def hang(
-    settings: EvaluateSurrogateSettings, editor: StyleGAN, encoder: Encoder, about: SurrogateInfo, workspace: Workspace
+    settings: EvaluateSurrogateSettings, editor: StyleGAN, encoder: Encoder, info: SurrogateInfo, workspace: Workspace
 ) -> dict[str, GroundTruth]:
     """Images under all candidates: `seeds` and, where there are any, `inverted`."""
     edits = candidates(editor.directions, settings.candidates)
@@ -121,9 +121,9 @@ def hang(
         hung = partial(
             open_ground_truth, workspace.place / "galleries", editor, encoder, read, candidates=edits, progress=progress.advance
         )
-        found = {"seeds": hung(seeds=range(settings.images), made_for=about.made_for)}
+        found = {"seeds": hung(seeds=range(settings.images), made_for=info.made_for)}
         if settings.inverted:
-            how = f"{about.made_for} inverted {asdict(settings.refinement)}"
+            how = f"{info.made_for} inverted {asdict(settings.refinement)}"
             inverted = partial(_invert, editor, settings)
             found["inverted"] = hung(seeds=range(settings.inverted), made_for=how, latents=inverted)
     return found
@@ -185,7 +185,7 @@ def picture(
     scores = {}
     for name, gallery in galleries.items():
         judges = judge(settings, gallery)[-1]
-        exact = judges.utilities(simulated_people.options(gallery, 0))[0]
+        exact = judges.utilities(simulated_people.edit_set(gallery, 0))[0]
         scores[f"{SAID[judges.kind]}, {_FACES[name]}"] = judges.utilities(told[name][0])[0], exact
     return plots.surrogate_errors(scores, {_FACES[name]: shares for name, shares in lost.items()}, final=settings.final)
 

@@ -65,10 +65,10 @@ def main(settings: PredictSettings, run: Run) -> None:
     taste = taste_registry.read(workspace.models, settings.taste, encoder_id=encoder_id).taste
     asked = str(settings.question if settings.attribute is None else settings.attribute)
     user = settings.user or ""
-    if user and user not in taste.about.people:
+    if user and user not in taste.info.people:
         log.warning("taste %s does not know %s: these are the population's utilities", settings.taste, user)
     listed = find(workspace, settings.images)
-    if taste.about.takes == "pixels":
+    if taste.info.takes == "pixels":
         scored = look(taste, listed, user, asked, settings)
     else:
         scored = from_embeddings(taste, listed, user, asked, workspace, settings)
@@ -77,11 +77,11 @@ def main(settings: PredictSettings, run: Run) -> None:
 
 def check_question(settings: PredictSettings, models: Place) -> None:
     """Refuse an attribute the taste was not fitted to, and words where it takes none, naming the tastes that do."""
-    about = taste_registry.about(models, settings.taste)
+    about = taste_registry.info(models, settings.taste)
     if settings.attribute is not None:
         about.attribute(settings.attribute)
     elif about.kind not in taste_factory.WORDS:
-        able = [name for name in taste_registry.names(models) if taste_registry.about(models, name).kind in taste_factory.WORDS]
+        able = [name for name in taste_registry.names(models) if taste_registry.info(models, name).kind in taste_factory.WORDS]
         known = f"here {', '.join(able)} can" if able else f"train one that can: beholder train taste={taste_factory.WORDS[0]}"
         raise TasteError(
             f"taste {settings.taste!r} ({about.kind}) knows the attributes {', '.join(about.attributes)} and can't answer "
@@ -104,7 +104,7 @@ def from_embeddings(
     taste: Taste, listed: pa.Table, user: str, asked: str, workspace: Workspace, settings: PredictSettings
 ) -> ImageUtilities:
     """Utilities from the table of embeddings; the few images that are not in it are embedded here."""
-    folder = workspace.embeddings(taste.about.encoder_id)
+    folder = workspace.embeddings(taste.info.encoder_id)
     ids = listed["image_id"].to_pylist()
     vectors: dict[str, np.ndarray] = {}
     if embeddings.current(folder, workspace.read("images")):

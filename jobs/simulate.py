@@ -98,8 +98,8 @@ def ask(
     settings: SimulateSettings, gallery: GroundTruth, people: Sequence[SimulatedPeople], told: Sequence[Comparison]
 ) -> dict[Cell, list[Trajectory]]:
     """What becomes of everybody with every ranker and strategy."""
-    shared, events = ray.put(gallery), ray.put(told)
-    rankers = {kind: _fit.remote(kind, settings, events, shared, people[0].image) for kind in settings.rankers}
+    shared, comparisons = ray.put(gallery), ray.put(told)
+    rankers = {kind: _fit.remote(kind, settings, comparisons, shared, people[0].image) for kind in settings.rankers}
     parts = [range(start, min(start + _AT_ONCE, len(people))) for start in range(0, len(people), _AT_ONCE)]
     tasks = {
         (cell, part.start): _play.remote(rankers[cell[0]], cell, [people[i] for i in part], shared, settings, part)
@@ -142,7 +142,7 @@ def report(found: Mapping[Cell, Sequence[Trajectory]], people: Sequence[Simulate
             lines.append(f"| {kind} | {many} | " + " | ".join(f"{values[count]:.3f}" for count in shown) + " |")
         lines.append("")
     words = {True: "reached", False: "MISSED", None: "CAN'T BE TOLD"}
-    lines += [f"- {words[goal.reached]}: {goal.says}: {goal.found}" for goal in summary.goals(found)]
+    lines += [f"- {words[goal.reached]}: {goal.labels}: {goal.found}" for goal in summary.goals(found)]
     plots.save(run.place, "courses", picture(found, len(people)))
     run.summary("\n".join([f"# {len(people)} simulated people", "", *lines, "", "![courses](figures/courses.png)", ""]))
     print("\n".join(lines))
@@ -169,8 +169,8 @@ def _cells(settings: SimulateSettings) -> list[Cell]:
     """Rankers and strategies; those without doubt do the same, whatever strategy but `random` they are asked for."""
     cells: list[Cell] = []
     for kind, strategy in itertools.product(settings.rankers, settings.strategies):
-        doubts = kind in ("bayes", ALONE)
-        cells.append((kind, strategy if doubts or strategy == "random" else acquisition.CHAMPION))
+        uncertainties = kind in ("bayes", ALONE)
+        cells.append((kind, strategy if uncertainties or strategy == "random" else acquisition.CHAMPION))
     return list(dict.fromkeys(cells))
 
 
@@ -209,7 +209,7 @@ def _fit(kind: str, settings: SimulateSettings, told: Sequence[Comparison], gall
     from dataclasses import replace
 
     if kind == ALONE:
-        return bayes_ranker.begin(simulated_people.options(gallery, image), settings.ranker.bayes)
+        return bayes_ranker.begin(simulated_people.edit_set(gallery, image), settings.ranker.bayes)
     return ranker_factory.fit(told, replace(settings.ranker, kind=kind), seed=settings.seed)
 
 

@@ -152,7 +152,7 @@ def main(settings: TrainSettings, run: Run) -> None:
         "trust.mean": float(np.mean(served)) if served else 1.0,
         "judgements": len(train),
         "judgements.held_out": len(held_out),
-        "people.known": len(taste.about.people),
+        "people.known": len(taste.info.people),
     }
     commit = environment()["commit"]
     folder = taste_registry.write(
@@ -348,7 +348,7 @@ def _summary(
         "",
         f"{_said(figures).capitalize()}. These judgements stopped the fit, so `beholder evaluate` is the fairer judge.",
         "",
-        f"Attributes: {', '.join(taste.about.attributes)}. Encoder: {taste.about.encoder_id}.",
+        f"Attributes: {', '.join(taste.info.attributes)}. Encoder: {taste.info.encoder_id}.",
         "",
         "| what | value |",
         "|---|---:|",

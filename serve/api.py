@@ -53,12 +53,12 @@ class RequestMetrics(Protocol):
 
 
 def create(
-    graph: Service,
+    service: Service,
     *,
-    gate: Authorizer | None = None,
+    authorizer: Authorizer | None = None,
     metrics: RequestMetrics | None = None,
     limits: RequestLimits | None = None,
-    house: Drain | None = None,
+    drain: Drain | None = None,
 ) -> FastAPI:
     """The application around a graph. Without a gate everybody may do everything, which is for loopback alone.
 
@@ -69,7 +69,7 @@ def create(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> Any:
         yield
-        await graph.close()
+        await service.close()
 
     app = FastAPI(
         title="Beholder",
@@ -80,9 +80,9 @@ def create(
         responses=told(*_USUAL),
     )
     problem_details.install(app, retry_seconds=limits.retry_seconds)
-    app.add_middleware(RequestPolicy, limits=limits, metrics=metrics, house=house)
+    app.add_middleware(RequestPolicy, limits=limits, metrics=metrics, drain=drain)
     _describe_problems(app)
-    app.router.route_class = auth.routes(gate)
+    app.router.route_class = auth.routes(authorizer)
 
     def count(what: str, kind: str) -> None:
         if metrics is not None:
@@ -93,7 +93,7 @@ def create(
             async with asyncio.timeout(seconds):
                 return await work
         except (TimeoutError, DeadlineExceeded):
-            if graph.mending():
+            if service.recovering():
                 count("rejected", "mending")
                 raise Overloaded("mending", seconds=_MENDING) from None
             count("rejected", "late")
@@ -105,16 +105,16 @@ def create(
     async def soon(work: Awaitable[T]) -> T:
         return await within(limits.seconds, work)
 
-    turns = ConcurrencyLimiter(limits.at_once)  # of requests that draw many pictures
+    limiter = ConcurrencyLimiter(limits.at_once)  # of requests that draw many pictures
 
     async def bounded(work: Callable[[], Awaitable[T]]) -> T:
         async def in_turn() -> T:
-            with turns.turn("heavy"):
+            with limiter.turn("heavy"):
                 return await work()
 
         return await soon(in_turn())
 
-    ask, recommend, admin = (auth.needs(scope, gate) for scope in ("ask", "recommend", "admin"))
+    ask, recommend, admin = (auth.needs(scope, authorizer) for scope in ("ask", "recommend", "admin"))
 
     @app.post(
         "/v1/images",
@@ -125,18 +125,18 @@ def create(
         tags=["images"],
         summary="Bring a photo, or name a seed of the generator",
     )
-    async def bring(request: Request) -> schemas.ImageResponse:
+    async def add_photo(request: Request) -> schemas.ImageResponse:
         wanted, data = await _brought(request)
         if "seed" in wanted.model_fields_set:
-            return schemas.ImageResponse.of(await soon(graph.face(f"seed-{wanted.seed}")))
-        face = await within(limits.photo_seconds, graph.bring(data, wanted.user_id, aligned=wanted.aligned))
-        return schemas.ImageResponse.of(face)
+            return schemas.ImageResponse.of(await soon(service.image(f"seed-{wanted.seed}")))
+        image = await within(limits.photo_seconds, service.add_photo(data, wanted.user_id, aligned=wanted.aligned))
+        return schemas.ImageResponse.of(image)
 
     async def send(request: Request, image_id: str, edit: str) -> Response:
         kind = negotiation.negotiate(request.headers.get("accept"))
         if kind is None:
             raise ProblemError(406, f"pictures come as {', '.join(negotiation.KINDS)}")
-        data = await soon(graph.picture(image_id, edit, kind))
+        data = await soon(service.picture(image_id, edit, kind))
         etag = negotiation.tag(data)
         headers = {"ETag": etag, "Cache-Control": "private, max-age=3600", "Vary": "Accept"}
         if negotiation.has(request.headers.get("if-none-match"), etag):
@@ -162,7 +162,7 @@ def create(
     @app.get("/v1/directions", dependencies=[ask], tags=["images"])
     async def directions() -> schemas.DirectionsResponse:
         """What a face can be moved along."""
-        return schemas.DirectionsResponse.of(await soon(graph.directions()))
+        return schemas.DirectionsResponse.of(await soon(service.directions()))
 
     @app.get("/v1/questions", dependencies=[ask], responses=told(404), tags=["questions"])
     async def question(
@@ -171,21 +171,21 @@ def create(
         strategy: Annotated[schemas.Strategy | None, Query()] = None,
     ) -> schemas.QuestionResponse:
         """Which of two edits to ask a person about now. Fetched again before it is answered, it is another one."""
-        asked = await soon(graph.question(user_id, image_id, strategy))
+        asked = await soon(service.question(user_id, image_id, strategy))
         count("question", asked.question.strategy)
         return schemas.QuestionResponse.of(asked)
 
     @app.post("/v1/choices", dependencies=[ask], responses=told(404, 409), tags=["questions"])
-    async def choose(sent: schemas.AnswerRequest) -> schemas.AnswerResponse:
+    async def answer(sent: schemas.AnswerRequest) -> schemas.AnswerResponse:
         """Answer a question. The same answer again changes nothing; another one is a conflict until the first is undone."""
-        noted = await soon(graph.choose(sent.event_id, sent.question_id, sent.choice, sent.response_seconds))
+        noted = await soon(service.answer(sent.event_id, sent.question_id, sent.choice, sent.response_seconds))
         count("choice", noted.choice if noted.counted else "again")
         return schemas.AnswerResponse.of(noted)
 
     @app.delete("/v1/choices/{question_id}", dependencies=[ask], responses=told(404), tags=["questions"])
-    async def undo(question_id: Annotated[schemas.Identifier, InPath()]) -> schemas.RetractionResponse:
+    async def retract(question_id: Annotated[schemas.Identifier, InPath()]) -> schemas.RetractionResponse:
         """Take an answer back."""
-        undone = await soon(graph.undo(question_id))
+        undone = await soon(service.retract(question_id))
         count("choice", "undone" if undone.undone else "nothing to undo")
         return schemas.RetractionResponse.of(undone)
 
@@ -193,19 +193,19 @@ def create(
     async def recommendations(want: schemas.RecommendRequest) -> schemas.RecommendationResponse:
         """The edits of a face that a person will like most, best first."""
         most = min(want.count, limits.recommendations)
-        found = await bounded(lambda: graph.recommend(want.user_id, want.image_id, most))
+        found = await bounded(lambda: service.recommend(want.user_id, want.image_id, most))
         count("model", found.model)
         return schemas.RecommendationResponse.of(found)
 
     @app.get("/v1/users/{user_id}", dependencies=[ask], tags=["people"])
     async def user(user_id: Annotated[schemas.UserId, InPath()]) -> schemas.PersonResponse:
         """What is known of a person's taste; of somebody unknown, what everybody's choices say."""
-        return schemas.PersonResponse.of(await soon(graph.person(user_id)))
+        return schemas.PersonResponse.of(await soon(service.person(user_id)))
 
     @app.delete("/v1/users/{user_id}", dependencies=[admin], tags=["people"])
-    async def forget(user_id: Annotated[schemas.UserId, InPath()]) -> schemas.ErasureResponse:
+    async def erase(user_id: Annotated[schemas.UserId, InPath()]) -> schemas.ErasureResponse:
         """Remove everything of a person: choices, photos, their part in tastes."""
-        return schemas.ErasureResponse.of(await soon(graph.forget(user_id)))
+        return schemas.ErasureResponse.of(await soon(service.erase(user_id)))
 
     @app.post("/v1/predictions", dependencies=[recommend], responses=told(404), tags=["recommendations"])
     async def predictions(sent: schemas.PredictRequest) -> schemas.ScoresResponse:
@@ -214,7 +214,7 @@ def create(
         if len(given) > limits.images:
             raise ProblemError(422, f"expected at most {limits.images} images, got {len(given)}")
         asked = {"attribute": sent.attribute, "question": sent.question}
-        found = await bounded(lambda: graph.predict(sent.user_id, given, **asked))
+        found = await bounded(lambda: service.predict(sent.user_id, given, **asked))
         return schemas.ScoresResponse.of(found, sent.image_ids)
 
     @app.get("/healthz", tags=["service"], responses={200: {"description": "the process lives"}})
@@ -225,7 +225,7 @@ def create(
     @app.get("/readyz", tags=["service"])
     async def readyz() -> dict[str, bool]:
         """Whether all parts answer; 503 where one does not."""
-        parts = await within(5.0, graph.ready())
+        parts = await within(5.0, service.ready())
         if not all(parts.values()):
             silent = ", ".join(name for name, answers in parts.items() if not answers)
             raise ProblemError(503, f"not ready: {silent}", {"Retry-After": str(limits.retry_seconds)})

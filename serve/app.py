@@ -17,7 +17,7 @@ from beholder import config
 from beholder.errors import ConfigError
 from beholder.recommending.components import open_store
 from beholder.recommending.store.key_store import KeyStore
-from beholder.serve import api, factory
+from beholder.serve import api
 from beholder.serve.auth import KeyAuth
 from beholder.serve.deployments import EditorDeployment, EncoderDeployment, RankerDeployment, meter
 from beholder.serve.metrics import Counts, Meter, Metrics
@@ -34,11 +34,11 @@ class Api:
     def __init__(
         self, settings: ServeSettings, editor: DeploymentHandle, encoder: DeploymentHandle, ranker: DeploymentHandle
     ) -> None:
-        self.settings, self.graph, self.house = settings, RayService(editor, encoder, ranker), Drain()
+        self.settings, self.service, self.drain = settings, RayService(editor, encoder, ranker), Drain()
         self.meter = meter()
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        return api_of(self.graph, self.settings, house=self.house, metrics=Metrics(self.meter, self._gather))
+        return api_of(self.service, self.settings, drain=self.drain, metrics=Metrics(self.meter, self._gather))
 
     async def counts(self) -> Counts:
         """What this replica has counted."""
@@ -49,14 +49,14 @@ class Api:
         here = serve.get_replica_context()
         others = serve.get_deployment_handle(here.deployment, here.app_name).broadcast("counts")
         told, parts = await asyncio.gather(
-            others.results_async(timeout_s=3, return_exceptions=True), self.graph.counts(), return_exceptions=True
+            others.results_async(timeout_s=3, return_exceptions=True), self.service.counts(), return_exceptions=True
         )
         found = [*(told if isinstance(told, list) else ()), *(parts if isinstance(parts, list) else ())]
         return [each for each in found if isinstance(each, Counts)]
 
     async def close(self, seconds: float) -> int:
         """Take no more requests, and let those inside finish; how many did not."""
-        return await self.house.close(seconds)
+        return await self.drain.close(seconds)
 
 
 def build(args: dict[str, Any]) -> Application:
@@ -78,13 +78,22 @@ def __getattr__(name: str) -> Application:
 def bind(settings: ServeSettings) -> Application:
     """All parts, bound. Raises ConfigError for a store that several nodes can't share, and an entrance that is open to all."""
     check(settings)
-    fleet, service = settings.serve, settings.service
-    factory.check_nodes(settings.choices, max(fleet.nodes, _nodes()))
-    editor = _deployed(EditorDeployment, fleet.editor, fleet).bind(service, fleet.editor)
-    encoder = _deployed(EncoderDeployment, fleet.encoder, fleet).bind(service, fleet.encoder, editor)
-    ranker = _deployed(RankerDeployment, fleet.ranker, fleet).bind(service, fleet.ranker, editor, encoder)
+    serve_config, service = settings.serve, settings.service_config
+    check_nodes(settings.choices, max(serve_config.nodes, _nodes()))
+    editor = _deployed(EditorDeployment, serve_config.editor, serve_config).bind(service, serve_config.editor)
+    encoder = _deployed(EncoderDeployment, serve_config.encoder, serve_config).bind(service, serve_config.encoder, editor)
+    ranker = _deployed(RankerDeployment, serve_config.ranker, serve_config).bind(service, serve_config.ranker, editor, encoder)
     ingress = serve.ingress()(Api)
-    return _deployed(ingress, fleet.api, fleet, name="Api").bind(settings, editor, encoder, ranker)
+    return _deployed(ingress, serve_config.api, serve_config, name="Api").bind(settings, editor, encoder, ranker)
+
+
+def check_nodes(choices: str | None, nodes: int) -> None:
+    """Raise ConfigError for a store in a file of one node where the service has several."""
+    if nodes > 1 and not (choices or "").startswith("postgresql"):
+        raise ConfigError(
+            f"{nodes} nodes can't share a SQLite file: each would keep choices that the others never see; "
+            "give choices=postgresql://USER:PASSWORD@HOST/NAME"
+        )
 
 
 def _nodes() -> int:
@@ -92,26 +101,30 @@ def _nodes() -> int:
     return sum(node["Alive"] for node in ray.nodes()) if ray.is_initialized() else 1
 
 
-def _deployed(part: type, crew: DeploymentConfig, fleet: ServeConfig, *, name: str | None = None) -> Any:
+def _deployed(part: type, deployment: DeploymentConfig, serve_config: ServeConfig, *, name: str | None = None) -> Any:
     """A part as a deployment with the replicas, the queue and the share of the machine that its crew says."""
-    growing = crew.most > crew.replicas
+    growing = deployment.max_replicas > deployment.min_replicas
     scaling = AutoscalingConfig(
-        min_replicas=crew.replicas,
-        max_replicas=crew.most,
-        target_ongoing_requests=max(1.0, crew.ongoing / 4),
-        upscale_delay_s=fleet.grow_seconds,
-        downscale_delay_s=fleet.shrink_seconds,
+        min_replicas=deployment.min_replicas,
+        max_replicas=deployment.max_replicas,
+        target_ongoing_requests=max(1.0, deployment.max_ongoing_requests / 4),
+        upscale_delay_s=serve_config.upscale_delay_s,
+        downscale_delay_s=serve_config.downscale_delay_s,
     )
     return serve.deployment(
         part,
         name=name or part.__name__.removesuffix("Deployment"),
-        num_replicas=None if growing else crew.replicas,
+        num_replicas=None if growing else deployment.min_replicas,
         autoscaling_config=scaling if growing else None,
-        max_ongoing_requests=crew.ongoing,
-        max_queued_requests=crew.queued,
+        max_ongoing_requests=deployment.max_ongoing_requests,
+        max_queued_requests=deployment.max_queued_requests,
         backpressure_config=BackpressureConfig(retry_after_s=1),
-        ray_actor_options={"num_cpus": crew.cpus, "num_gpus": crew.gpus, "runtime_env": {"env_vars": REPLICA_ENV}},
-        graceful_shutdown_timeout_s=fleet.stop_seconds,
+        ray_actor_options={
+            "num_cpus": deployment.num_cpus,
+            "num_gpus": deployment.num_gpus,
+            "runtime_env": {"env_vars": REPLICA_ENV},
+        },
+        graceful_shutdown_timeout_s=serve_config.graceful_shutdown_timeout_s,
         graceful_shutdown_wait_loop_s=0.5,
         health_check_period_s=5,
     )
@@ -146,7 +159,7 @@ def check(settings: ServeSettings, env: Mapping[str, str] = os.environ) -> None:
         raise ConfigError(f"host={settings.host} can be reached from elsewhere, where keys are needed; without any: host=127.0.0.1")
 
 
-def api_of(graph: Service, settings: ServeSettings, *, house: Drain | None = None, metrics: Metrics | None = None) -> FastAPI:
+def api_of(service: Service, settings: ServeSettings, *, drain: Drain | None = None, metrics: Metrics | None = None) -> FastAPI:
     """The API of a graph. On loopback it goes by no other name, so that no page of another site can reach it by one of its own.
 
     metrics: where the API is not the only process of its kind.
@@ -155,12 +168,12 @@ def api_of(graph: Service, settings: ServeSettings, *, house: Drain | None = Non
     limits = settings.limits
     if settings.host in LOOPBACK and not limits.hosts:
         limits = replace(limits, hosts=list(LOOPBACK))
-    house, metrics = house or Drain(), metrics or Metrics(Meter(), graph.counts)
-    metrics.meter.count_inside(lambda: house.inside)
-    return api.create(graph, gate=_gate(settings, metrics), metrics=metrics, limits=limits, house=house)
+    drain, metrics = drain or Drain(), metrics or Metrics(Meter(), service.counts)
+    metrics.meter.count_inside(lambda: drain.inside)
+    return api.create(service, authorizer=_authorizer(settings, metrics), metrics=metrics, limits=limits, drain=drain)
 
 
-def _gate(settings: ServeSettings, metrics: Metrics) -> KeyAuth | None:
+def _authorizer(settings: ServeSettings, metrics: Metrics) -> KeyAuth | None:
     if not needs_keys(settings):
         return None
     return KeyAuth(KeyStore(open_store(settings.choices, Workspace(settings.workspace))), settings.keys, metrics=metrics)

@@ -30,14 +30,14 @@ async def _open() -> None:
     """Nobody is asked."""
 
 
-def needs(scope: str, gate: "Authorizer | None") -> Any:
+def needs(scope: str, authorizer: "Authorizer | None") -> Any:
     """What a route that needs a scope depends on, and tells in the OpenAPI document."""
-    return Depends(_open) if gate is None else Security(_SCHEME, scopes=[scope])
+    return Depends(_open) if authorizer is None else Security(_SCHEME, scopes=[scope])
 
 
-def routes(gate: "Authorizer | None") -> type[APIRoute]:
+def routes(authorizer: "Authorizer | None") -> type[APIRoute]:
     """Routes before which the gate stands."""
-    if gate is None:
+    if authorizer is None:
         return APIRoute
 
     class Guarded(APIRoute):
@@ -47,7 +47,7 @@ def routes(gate: "Authorizer | None") -> type[APIRoute]:
 
             async def guarded(request: Request) -> Response:
                 for scope in scopes:
-                    await gate(request, scope)
+                    await authorizer(request, scope)
                 return await handler(request)
 
             return guarded

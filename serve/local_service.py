@@ -1,29 +1,16 @@
-"""LocalGraph: the whole service in this process, on a few threads of its own: for tests, for trying out, for one small machine."""
+"""The service in this process, on a few threads of its own: for tests, for trying out, for one small machine."""
 
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
-import numpy as np
-
-from beholder.encoder import Encoder
 from beholder.images import ImageLimits
-from beholder.recommending.edit_features import EditableImage
-from beholder.recommending.image_library import ImageLibrary, LibraryImage
-from beholder.recommending.image_scoring import ImageScorer
-from beholder.recommending.service import (
-    AskedQuestion,
-    ErasureReport,
-    Person,
-    Recommendation,
-    RecommendationService,
-    RecordedAnswer,
-    RetractedAnswer,
-)
-from beholder.serve import factory
-from beholder.serve.factory import ServiceConfig
+from beholder.recommending.components import InProcessService, ServiceConfig, build_service
+from beholder.recommending.image_library import LibraryImage
+from beholder.recommending.service import AskedQuestion, ErasureReport, Person, Recommendation, RecordedAnswer, RetractedAnswer
 from beholder.serve.metrics import Counts, Meter
 from beholder.serve.protocols import DirectionList, ImageScores, Overloaded
 
@@ -31,106 +18,92 @@ T = TypeVar("T")
 
 
 class LocalService:
-    """Signs Graph."""
+    """Implements Service."""
 
-    def __init__(
-        self,
-        darkroom: ImageLibrary,
-        encoder: Encoder,
-        advisor: RecommendationService,
-        critic: ImageScorer,
-        *,
-        threads: int = 2,
-        queue: int = 64,
-    ):
+    def __init__(self, built: InProcessService, *, threads: int = 2, queue: int = 64) -> None:
         """threads: how many requests are worked on at a time; queue: how many more may wait."""
         self.meter = meter = Meter()
-        self.darkroom, self.encoder = meter.watch("editor", darkroom), meter.watch("encoder", encoder)
-        self.advisor, self.critic = meter.watch("ranker", advisor), meter.watch("encoder", critic)
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="graph")
+        self.built = replace(
+            built,
+            library=meter.watch("editor", built.library),
+            encoder=meter.watch("encoder", built.encoder),
+            recommendations=meter.watch("ranker", built.recommendations),
+            scorer=meter.watch("encoder", built.scorer),
+        )
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="service")
         self._slow = ThreadPoolExecutor(1, thread_name_prefix="photos")  # seconds each; nobody else waits for them
-        self._room, self._inside = threads + queue, 0
+        self._most, self._inside = threads + queue, 0
 
     @classmethod
     def load(cls, config: ServiceConfig, *, threads: int = 2, queue: int = 64) -> "LocalService":
-        """Everything read and warm. Raises BeholderError where a part is missing."""
-        room, encoder = factory.darkroom(config), Encoder.load(config.encoder)
-
-        def look(image_id: str) -> EditableImage:
-            pictures = room.draw([(image_id, [{}])])[0]
-            return EditableImage(image_id, room.latent(image_id), encoder.images(pictures)[0])
-
-        about = factory.about(config, room)
-        advisor = factory.advisor(config, about, room.editor.directions, look)
-        critic = factory.critic(config, encoder, lambda: np.concatenate(room.draw([(each, [{}]) for each in factory.TYPICAL])))
-        advisor.warm()
-        graph = cls(room, encoder, advisor, critic, threads=threads, queue=queue)
-        for name, version in factory.versions(about).items():
-            graph.meter.model(name, version)
-        return graph
+        """Build all components, and learn the prior. Raises BeholderError where a component is missing."""
+        built = build_service(config)
+        built.recommendations.warm()
+        service = cls(built, threads=threads, queue=queue)
+        for name, version in built.versions.items():
+            service.meter.model(name, version)
+        return service
 
     async def directions(self) -> DirectionList:
-        return factory.palette(self.darkroom)
+        return DirectionList.of(self.built.library)
 
-    async def face(self, image_id: str) -> LibraryImage:
-        return await self._run(self.darkroom.face, image_id)
+    async def image(self, image_id: str) -> LibraryImage:
+        return await self._run(self.built.library.image, image_id)
 
-    async def bring(self, data: bytes, user_id: str, *, aligned: bool) -> LibraryImage:
-        return await self._run(self.darkroom.bring, data, user_id, aligned=aligned, pool=self._slow)
+    async def add_photo(self, data: bytes, user_id: str, *, aligned: bool) -> LibraryImage:
+        return await self._run(self.built.library.add_photo, data, user_id, aligned=aligned, pool=self._slow)
 
-    async def picture(self, image_id: str, edit: str, kind: str) -> bytes:
-        return await self._run(lambda: self.darkroom.picture(image_id, self.darkroom.read_edit(edit), kind))
+    async def picture(self, image_id: str, edit: str, media_type: str) -> bytes:
+        library = self.built.library
+        return await self._run(lambda: library.picture(image_id, library.read_edit(edit), media_type))
 
     async def question(self, user_id: str, image_id: str, strategy: str | None) -> AskedQuestion:
-        return await self._run(self.advisor.question, user_id, image_id, strategy)
+        return await self._run(self.built.recommendations.question, user_id, image_id, strategy)
 
-    async def choose(self, event_id: str, question_id: str, choice: str, response_seconds: float | None) -> RecordedAnswer:
-        return await self._run(self.advisor.choose, event_id, question_id, choice, response_seconds)
+    async def answer(self, event_id: str, question_id: str, choice: str, response_seconds: float | None) -> RecordedAnswer:
+        return await self._run(self.built.recommendations.answer, event_id, question_id, choice, response_seconds)
 
-    async def undo(self, question_id: str) -> RetractedAnswer:
-        return await self._run(self.advisor.undo, question_id)
+    async def retract(self, question_id: str) -> RetractedAnswer:
+        return await self._run(self.built.recommendations.retract, question_id)
 
     async def recommend(self, user_id: str, image_id: str, count: int) -> Recommendation:
-        def work() -> Recommendation:
-            edits = self.advisor.shortlist(user_id, image_id)
-            embeddings = self.encoder.images(self.darkroom.draw([(image_id, edits)])[0])
-            return self.advisor.recommend(user_id, image_id, edits, embeddings, count=count)
-
-        return await self._run(work)
+        return await self._run(self.built.recommend, user_id, image_id, count=count)
 
     async def person(self, user_id: str) -> Person:
-        return await self._run(self.advisor.person, user_id)
+        return await self._run(self.built.recommendations.person, user_id)
 
-    async def forget(self, user_id: str) -> ErasureReport:
-        return await self._run(self.advisor.forget, user_id)
+    async def erase(self, user_id: str) -> ErasureReport:
+        return await self._run(self.built.recommendations.erase, user_id)
 
     async def predict(self, user_id: str, images: Sequence[str | bytes], *, attribute: str, question: str) -> ImageScores:
+        scorer = self.built.scorer
+
         def work() -> ImageScores:
-            taste = self.critic.who(attribute=attribute, question=question)
-            files = iter(self.critic.decode([each for each in images if isinstance(each, bytes)], self._limits))
-            drawn = iter(self.darkroom.draw([(each, [{}]) for each in images if isinstance(each, str)]))
+            taste = scorer.taste_for(attribute=attribute, question=question)
+            files = iter(scorer.decode([each for each in images if isinstance(each, bytes)], self._limits))
+            drawn = iter(self.built.library.draw([(each, [{}]) for each in images if isinstance(each, str)]))
             pictures = [next(drawn)[0] if isinstance(each, str) else next(files) for each in images]
-            return ImageScores(tuple(self.critic.judge(pictures, user_id, attribute=attribute, question=question)), taste)
+            return ImageScores(tuple(scorer.score(pictures, user_id, attribute=attribute, question=question)), taste)
 
         return await self._run(work)
 
-    def mending(self) -> bool:
+    def recovering(self) -> bool:
         return False
 
     async def ready(self) -> dict[str, bool]:
-        def works(part: Callable[[], Any]) -> bool:
+        def answers(check: Callable[[], Any]) -> bool:
             try:
-                part()
+                check()
             except Exception:
                 return False
             return True
 
-        checks = {
-            "editor": lambda: self.darkroom.face("seed-0"),
-            "encoder": lambda: self.encoder.config,
-            "ranker": lambda: self.advisor.store.changes(""),
+        checks: dict[str, Callable[[], Any]] = {
+            "editor": lambda: self.built.library.image("seed-0"),
+            "encoder": lambda: self.built.encoder.config,
+            "ranker": lambda: self.built.recommendations.store.changes(""),
         }
-        return {name: await self._run(works, part) for name, part in checks.items()}
+        return {name: await self._run(answers, check) for name, check in checks.items()}
 
     async def counts(self) -> list[Counts]:
         return [self.meter.counts()]
@@ -138,19 +111,18 @@ class LocalService:
     async def close(self) -> None:
         for pool in (self._pool, self._slow):
             pool.shutdown(wait=True)
-        self.darkroom.store.close()
-        self.advisor.store.close()
+        self.built.close()
 
     @property
     def _limits(self) -> ImageLimits:
-        return self.darkroom.config.limits
+        return self.built.library.config.limits
 
-    async def _run(self, work: Callable[..., T], *words: Any, pool: ThreadPoolExecutor | None = None, **named: Any) -> T:
-        """Work on a thread. Raises Busy where too much waits already."""
-        if self._inside >= self._room:
-            raise Overloaded("graph")
+    async def _run(self, work: Callable[..., T], *args: Any, pool: ThreadPoolExecutor | None = None, **kwargs: Any) -> T:
+        """Work on a thread. Raises Overloaded where too much waits already."""
+        if self._inside >= self._most:
+            raise Overloaded("service")
         self._inside += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(pool or self._pool, partial(work, *words, **named))
+            return await asyncio.get_running_loop().run_in_executor(pool or self._pool, partial(work, *args, **kwargs))
         finally:
             self._inside -= 1

@@ -59,9 +59,9 @@ class RequestPolicy:
     """Refuses bodies that are too large (413) as they arrive, pages of other sites (403), other hosts' names (421); times all."""
 
     def __init__(
-        self, app: ASGIApp, *, limits: RequestLimits, metrics: "RequestMetrics | None" = None, house: Drain | None = None
+        self, app: ASGIApp, *, limits: RequestLimits, metrics: "RequestMetrics | None" = None, drain: Drain | None = None
     ) -> None:
-        self.app, self.limits, self.metrics, self.house = app, limits, metrics, house or Drain()
+        self.app, self.limits, self.metrics, self.drain = app, limits, metrics, drain or Drain()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -97,13 +97,13 @@ class RequestPolicy:
                 raise _TooLarge
             return message
 
-        self.house.inside += 1
+        self.drain.inside += 1
         try:
             if (refusal := self._refusal(scope, headers, most)) is not None:
                 await _refuse(out, *refusal)
-            elif (self.house.closing or self.house.inside > self.limits.inside) and scope["path"].startswith("/v1/"):
+            elif (self.drain.closing or self.drain.inside > self.limits.inside) and scope["path"].startswith("/v1/"):
                 if self.metrics is not None:
-                    self.metrics.counted("rejected", "closing" if self.house.closing else "full")
+                    self.metrics.counted("rejected", "closing" if self.drain.closing else "full")
                 more = [(b"retry-after", str(self.limits.retry_seconds).encode())]
                 await _refuse(out, 503, _LATER, more)
             elif scope["method"] == "OPTIONS" and origin in self.limits.origins:
@@ -113,7 +113,7 @@ class RequestPolicy:
         except _TooLarge:
             await out({"type": "http.response.start"})
         finally:
-            self.house.inside -= 1
+            self.drain.inside -= 1
             if self.metrics is not None:
                 self.metrics.answered(_route(scope), scope["method"], status, time.perf_counter() - began)
 

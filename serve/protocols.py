@@ -1,13 +1,14 @@
-"""Graph: what the service can be asked, however it is spread over processes.
+"""Protocols: what the service can be asked, however it is spread over processes, and what the API needs beside it.
 
-Who signs it raises BeholderError for what is wrong with a request, Busy where too many wait, Late where it took too long.
+An implementation raises BeholderError for what is wrong with a request, Overloaded where too many wait, DeadlineExceeded where it took
+too long.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from beholder.recommending.image_library import LibraryImage
+from beholder.recommending.image_library import ImageLibrary, LibraryImage
 from beholder.recommending.image_scoring import ImageScore
 from beholder.recommending.service import AskedQuestion, ErasureReport, Person, Recommendation, RecordedAnswer, RetractedAnswer
 from beholder.serve.metrics import Counts
@@ -30,88 +31,84 @@ class DeadlineExceeded(Exception):
 
 @dataclass(frozen=True)
 class DirectionInfo:
-    """A direction. low, high: the alphas at its ends. minus, plus: what they do, in words."""
+    """A direction. range: its lowest and highest alpha; labels: what pictures at either end look like. As sliders call them."""
 
     name: str
-    low: float
-    high: float
-    minus: str
-    plus: str
-
-    @property
-    def range(self) -> tuple[float, float]:
-        """As sliders call it."""
-        return self.low, self.high
-
-    @property
-    def says(self) -> tuple[str, str]:
-        """As sliders call it."""
-        return self.minus, self.plus
+    range: tuple[float, float]
+    labels: tuple[str, str]
 
 
 @dataclass(frozen=True)
 class DirectionList:
-    """What a generator's pictures can be moved along."""
+    """The directions along which a generator's images can be moved."""
 
     generator: str
     directions: tuple[DirectionInfo, ...]
 
+    @classmethod
+    def of(cls, library: ImageLibrary) -> "DirectionList":
+        """Return the directions of a library's editor."""
+        sliders = library.editor.directions
+        return cls(library.latents.generator, tuple(DirectionInfo(name, each.range, each.labels) for name, each in sliders.items()))
+
     @property
     def sliders(self) -> Mapping[str, DirectionInfo]:
         """By name."""
-        return {way.name: way for way in self.directions}
+        return {each.name: each for each in self.directions}
 
 
 @dataclass(frozen=True)
 class ImageScores:
-    """On images, in the order given. taste: what gave them."""
+    """Scores of images, in the order given. taste: what gave them."""
 
-    verdicts: tuple[ImageScore, ...]
+    scores: tuple[ImageScore, ...]
     taste: str
 
 
 class Service(Protocol):
+    """Every request of the API that is not the API's own."""
+
     async def directions(self) -> DirectionList:
-        """What an edit may name."""
+        """Return the directions that an edit may name."""
 
-    async def face(self, image_id: str) -> LibraryImage:
-        """A face by its id. Raises EditError for one that is not there."""
+    async def image(self, image_id: str) -> LibraryImage:
+        """Return an image by its id. Raises UnknownImage for one that is not there."""
 
-    async def bring(self, data: bytes, user_id: str, *, aligned: bool) -> LibraryImage:
-        """Take a photo in. Raises ImageError and EditError for what can't be used."""
+    async def add_photo(self, data: bytes, user_id: str, *, aligned: bool) -> LibraryImage:
+        """Invert and keep a photo. Raises ImageError and EditError for what can't be used."""
 
-    async def picture(self, image_id: str, edit: str, kind: str) -> bytes:
-        """A face under an edit as people write it, as a file of image/webp, image/png or image/jpeg. Raises EditError."""
+    async def picture(self, image_id: str, edit: str, media_type: str) -> bytes:
+        """Return an image under an edit as people write it, as a file of image/webp, image/png or image/jpeg. Raises EditError."""
 
     async def question(self, user_id: str, image_id: str, strategy: str | None) -> AskedQuestion:
-        """What to ask a person about a face now."""
+        """Return what to ask a person about an image now."""
 
-    async def choose(self, event_id: str, question_id: str, choice: str, response_seconds: float | None) -> RecordedAnswer:
+    async def answer(self, event_id: str, question_id: str, choice: str, response_seconds: float | None) -> RecordedAnswer:
         """Keep an answer; when this returns, it is on disk."""
 
-    async def undo(self, question_id: str) -> RetractedAnswer:
+    async def retract(self, question_id: str) -> RetractedAnswer:
         """Take an answer back."""
 
     async def recommend(self, user_id: str, image_id: str, count: int) -> Recommendation:
-        """The best edits of a face for a person."""
+        """Return the best edits of an image for a person."""
 
     async def person(self, user_id: str) -> Person:
-        """What is known of somebody's taste."""
+        """Return what is known of a person's taste."""
 
-    async def forget(self, user_id: str) -> ErasureReport:
+    async def erase(self, user_id: str) -> ErasureReport:
         """Remove everything of a person."""
 
     async def predict(self, user_id: str, images: Sequence[str | bytes], *, attribute: str, question: str) -> ImageScores:
-        """How images, ids of faces or files, stand with a person. One of attribute and question is empty."""
+        """Score images, ids or files, for a person. One of attribute and question is empty."""
 
     async def ready(self) -> dict[str, bool]:
-        """Each part, and whether it answers."""
+        """Return each part, and whether it answers."""
 
-    def mending(self) -> bool:
-        """Whether a part was lost a moment ago, so that what takes long may only be waiting for it."""
+    def recovering(self) -> bool:
+        """Return whether a replica was lost a moment ago, so that what takes long may only be waiting for it."""
 
     async def counts(self) -> list[Counts]:
-        """What its parts have counted, wherever they are."""
+        """Return what its parts have counted, wherever they are."""
 
     async def close(self) -> None:
-        """Let go of what it holds."""
+        """Close what it holds open."""

@@ -4,11 +4,11 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from ray.exceptions import RayActorError, RayTaskError, TaskCancelledError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, ReplicaUnavailableError
-from ray.serve.handle import DeploymentHandle, DeploymentResponse
+from ray.serve.handle import DeploymentHandle, DeploymentResponse, DeploymentResponseGenerator
 
 from beholder.errors import BeholderError
 from beholder.recommending.image_library import LibraryImage
@@ -16,40 +16,40 @@ from beholder.recommending.service import AskedQuestion, ErasureReport, Person, 
 from beholder.serve.metrics import Counts
 from beholder.serve.protocols import DirectionList, ImageScores, Overloaded
 
-_MENDED = 60.0  # seconds until a replica that was lost has certainly been replaced
+_RECOVERED_S = 60.0  # seconds until a replica that was lost has certainly been replaced
 
 
 class RayService:
-    """Signs Graph. Every call may be made twice without harm, and is, where a replica died under it."""
+    """Implements Service. Every call may be made twice without harm, and is, where a replica died under it."""
 
     def __init__(self, editor: DeploymentHandle, encoder: DeploymentHandle, ranker: DeploymentHandle) -> None:
         self.editor, self.encoder, self.ranker = straight(editor), straight(encoder), straight(ranker)
-        self._palette: DirectionList | None = None
+        self._direction_list: DirectionList | None = None
         self._lost = -math.inf  # when a replica was last found to be gone
 
     async def directions(self) -> DirectionList:
-        if self._palette is None:
-            _, self._palette, _ = await self._answer(self.editor.about.remote)
-        assert self._palette is not None
-        return self._palette
+        if self._direction_list is None:
+            _, self._direction_list, _ = await self._answer(self.editor.about.remote)
+        assert self._direction_list is not None
+        return self._direction_list
 
-    async def face(self, image_id: str) -> LibraryImage:
-        return await self._answer(lambda: self.editor.face.remote(image_id))
+    async def image(self, image_id: str) -> LibraryImage:
+        return await self._answer(lambda: self.editor.image.remote(image_id))
 
-    async def bring(self, data: bytes, user_id: str, *, aligned: bool) -> LibraryImage:
-        return await self._answer(lambda: self.editor.bring.remote(data, user_id, aligned))
+    async def add_photo(self, data: bytes, user_id: str, *, aligned: bool) -> LibraryImage:
+        return await self._answer(lambda: self.editor.add_photo.remote(data, user_id, aligned))
 
-    async def picture(self, image_id: str, edit: str, kind: str) -> bytes:
-        return await self._answer(lambda: self.editor.picture.remote(image_id, edit, kind))
+    async def picture(self, image_id: str, edit: str, media_type: str) -> bytes:
+        return await self._answer(lambda: self.editor.picture.remote(image_id, edit, media_type))
 
     async def question(self, user_id: str, image_id: str, strategy: str | None) -> AskedQuestion:
         return await self._answer(lambda: self.ranker.question.remote(user_id, image_id, strategy))
 
-    async def choose(self, event_id: str, question_id: str, choice: str, response_seconds: float | None) -> RecordedAnswer:
-        return await self._answer(lambda: self.ranker.choose.remote(event_id, question_id, choice, response_seconds))
+    async def answer(self, event_id: str, question_id: str, choice: str, response_seconds: float | None) -> RecordedAnswer:
+        return await self._answer(lambda: self.ranker.answer.remote(event_id, question_id, choice, response_seconds))
 
-    async def undo(self, question_id: str) -> RetractedAnswer:
-        return await self._answer(lambda: self.ranker.undo.remote(question_id))
+    async def retract(self, question_id: str) -> RetractedAnswer:
+        return await self._answer(lambda: self.ranker.retract.remote(question_id))
 
     async def recommend(self, user_id: str, image_id: str, count: int) -> Recommendation:
         return await self._answer(lambda: self.ranker.recommend.remote(user_id, image_id, count))
@@ -57,20 +57,19 @@ class RayService:
     async def person(self, user_id: str) -> Person:
         return await self._answer(lambda: self.ranker.person.remote(user_id))
 
-    async def forget(self, user_id: str) -> ErasureReport:
-        receipt = await self._answer(lambda: self.ranker.forget.remote(user_id))
+    async def erase(self, user_id: str) -> ErasureReport:
+        report = await self._answer(lambda: self.ranker.erase.remote(user_id))
         await self.ranker.broadcast("drop", user_id).results_async(
             timeout_s=5, return_exceptions=True
         )  # from every replica's memory too
-        return receipt
+        return report
 
     async def predict(self, user_id: str, images: Sequence[str | bytes], *, attribute: str, question: str) -> ImageScores:
         def flow() -> DeploymentResponse:
-            given: Any = images
             if images and isinstance(images[0], str):
-                given = by_reference(self.editor).faces.remote(list(images))
-                return by_reference(self.encoder).judge.remote(given, user_id, attribute, question)
-            return self.encoder.judge.remote(given, user_id, attribute, question)
+                drawn = by_reference(self.editor).originals.remote(list(images))
+                return responses(by_reference(self.encoder).score.remote(drawn, user_id, attribute, question))
+            return responses(self.encoder.score.remote(images, user_id, attribute, question))
 
         return await self._answer(flow)
 
@@ -90,21 +89,26 @@ class RayService:
         found = await asyncio.gather(*asked, return_exceptions=True)
         return [each for told in found if isinstance(told, list) for each in told if isinstance(each, Counts)]
 
-    def mending(self) -> bool:
-        return time.monotonic() - self._lost < _MENDED
+    def recovering(self) -> bool:
+        return time.monotonic() - self._lost < _RECOVERED_S
 
     async def close(self) -> None:
         """The deployments are stopped by who started them."""
 
-    async def _answer(self, ask: Callable[[], DeploymentResponse], *, again: bool = True) -> Any:
-        """An answer, asked for once more where a replica died. Raises Busy where another one does."""
+    async def _answer(self, ask: Callable[[], DeploymentResponse | DeploymentResponseGenerator], *, again: bool = True) -> Any:
+        """Return an answer, asked for once more where a replica died. Raises Overloaded where another one does."""
         try:
-            return await answer(ask)
+            return await result_of(ask)
         except ReplicaLost as lost:
             self._lost = time.monotonic()
             if again:
                 return await self._answer(ask, again=False)
             raise Overloaded(str(lost)) from None
+
+
+def responses(response: DeploymentResponse | DeploymentResponseGenerator) -> DeploymentResponse:
+    """Return a response as what it is, of a method that does not stream: Ray's types can't tell."""
+    return cast(DeploymentResponse, response)
 
 
 # Bytes of a message from which on the object store is faster: below it takes longer to be told of than to be sent the message.
@@ -117,23 +121,26 @@ class ReplicaLost(Exception):
 
 
 def straight(part: DeploymentHandle) -> DeploymentHandle:
-    """The part, asked by messages that go from process to process: sooner there where they are small."""
+    """Return a handle whose messages go from process to process: sooner there where they are small."""
     return part.options(_by_reference=False)
 
 
 def by_reference(part: DeploymentHandle) -> DeploymentHandle:
-    """The part, asked through the object store: what it answers can be handed on without passing through who asked."""
+    """Return a handle whose answers stay in the object store, and can be handed on without passing through who asked."""
     return part.options(_by_reference=True)
 
 
 def choose_transport(part: DeploymentHandle, size: int) -> DeploymentHandle:
-    """The part, asked the way that is faster for so many bytes."""
+    """Return the handle that is faster for so many bytes."""
     return straight(part) if size < _SMALL else by_reference(part)
 
 
-async def answer(ask: Callable[[], DeploymentResponse]) -> Any:
-    """A response as its value, or as the error that was raised where it arose. Raises Lost, and Busy where too many wait."""
-    response = ask()
+async def result_of(ask: Callable[[], DeploymentResponse | DeploymentResponseGenerator]) -> Any:
+    """Return a response's value, or raise the error that was raised where it arose.
+
+    Raises ReplicaLost where a replica died, Overloaded where too many wait.
+    """
+    response = responses(ask())
     try:
         return await response
     except asyncio.CancelledError:
@@ -149,15 +156,15 @@ async def answer(ask: Callable[[], DeploymentResponse]) -> Any:
 
 
 def _cause(error: BaseException) -> BaseException:
-    """What was raised in the part itself, without the tale of how it got here."""
+    """Return what was raised in the deployment itself, without the wrappers of each hop."""
     kinds = (BeholderError, Overloaded, ReplicaLost, BackPressureError, *_GONE)
-    seen: BaseException | None = error
-    while seen is not None:
-        cause = getattr(seen, "cause", None) or seen.__cause__
-        if isinstance(seen, kinds) and not isinstance(seen, RayTaskError):
-            return seen
-        if isinstance(seen, RayTaskError) and isinstance(cause, BaseException) and not isinstance(cause, RayTaskError):
-            seen = cause
+    inner: BaseException | None = error
+    while inner is not None:
+        cause = getattr(inner, "cause", None) or inner.__cause__
+        if isinstance(inner, kinds) and not isinstance(inner, RayTaskError):
+            return inner
+        if isinstance(inner, RayTaskError) and isinstance(cause, BaseException) and not isinstance(cause, RayTaskError):
+            inner = cause
             continue
-        seen = cause if isinstance(cause, BaseException) else None
+        inner = cause if isinstance(cause, BaseException) else None
     return error

@@ -41,9 +41,9 @@ def alone(settings: ServeSettings) -> None:
 
     from beholder.serve.local_service import LocalService
 
-    graph = LocalService.load(settings.service, threads=settings.threads, queue=settings.queue)
+    service = LocalService.load(settings.service_config, threads=settings.threads, queue=settings.queue)
     print(welcome(settings), flush=True)
-    uvicorn.run(app.api_of(graph, settings), host=settings.host, port=settings.port, log_level="warning", access_log=False)
+    uvicorn.run(app.api_of(service, settings), host=settings.host, port=settings.port, log_level="warning", access_log=False)
 
 
 def welcome(settings: ServeSettings) -> str:
@@ -74,7 +74,7 @@ def running(settings: ServeSettings) -> Iterator[None]:
             yield
         finally:
             if handle is not None:
-                _empty(handle, settings.serve.stop_seconds)
+                _empty(handle, settings.serve.graceful_shutdown_timeout_s)
             quiet.enter_context(terminal.without(_NOISE, stream=sys.stdout))
             serve.delete(NAME)
             serve.shutdown()

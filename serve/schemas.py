@@ -116,8 +116,10 @@ class DirectionsResponse(BaseModel):
     directions: list[DirectionResponse]
 
     @classmethod
-    def of(cls, palette: DirectionList) -> "DirectionsResponse":
-        return cls(generator=palette.generator, directions=[DirectionResponse(**vars(way)) for way in palette.directions])
+    def of(cls, direction_list: DirectionList) -> "DirectionsResponse":
+        return cls(
+            generator=direction_list.generator, directions=[DirectionResponse(**vars(way)) for way in direction_list.directions]
+        )
 
 
 class QuestionSide(BaseModel):
@@ -202,7 +204,7 @@ class RecommendationResponse(BaseModel):
                 edit=dict(each.edit),
                 directions=[EditStep(direction=name, alpha=alpha) for name, alpha in each.edit.items()],
                 score=each.utility,
-                uncertainty=each.doubt,
+                uncertainty=each.uncertainty,
                 probability=each.probability,
                 picture=picture(found.image_id, each.edit),
             )
@@ -276,10 +278,10 @@ class ScoresResponse(BaseModel):
                 image_id=image_ids[row] if image_ids else None,
                 index=None if image_ids else row,
                 score=each.utility,
-                uncertainty=each.doubt,
+                uncertainty=each.uncertainty,
                 probability=each.probability,
             )
-            for row, each in enumerate(found.verdicts)
+            for row, each in enumerate(found.scores)
         ]
         return cls(predictions=rows, taste=found.taste)
 

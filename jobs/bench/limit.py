@@ -16,7 +16,7 @@ import numpy as np
 from beholder import process
 from beholder.encoder import EncoderConfig
 from beholder.jobs.bench.baseline import Baseline, PersonAndImage
-from beholder.recommending.components import Components
+from beholder.recommending.components import ServiceConfig
 
 _bare: Baseline | None = None  # of the process that works
 
@@ -83,7 +83,7 @@ def environment(more: Mapping[str, str]) -> Iterator[None]:
 
 def _begin(encoder: EncoderConfig, scratch: str, wishes: list[PersonAndImage], rounds: int) -> None:
     global _bare
-    _bare = Baseline(Components(), encoder, scratch)
+    _bare = Baseline(ServiceConfig(encoder=encoder, workspace=scratch))
     for wish in wishes:
         _bare.answer(wish, rounds)
     _bare.recommend(wishes)

@@ -138,7 +138,7 @@ class Double:
         return {
             "generator": "portraits",
             "directions": [
-                {"name": each.name, "low": each.range[0], "high": each.range[1], "minus": each.says[0], "plus": each.says[1]}
+                {"name": each.name, "low": each.range[0], "high": each.range[1], "minus": each.labels[0], "plus": each.labels[1]}
                 for each in self.editor.directions.values()
             ],
         }
@@ -163,7 +163,7 @@ class Double:
     def rounds(self, user_id: str) -> int:
         return sum(self.kept.questions[question]["user_id"] == user_id for question in self.kept.answers)
 
-    def choose(self, body: dict[str, Any]) -> dict[str, Any]:
+    def answer(self, body: dict[str, Any]) -> dict[str, Any]:
         with self._lock:
             if body["question_id"] not in self.kept.questions:
                 raise Refusal(404, f"no question {body['question_id']!r} was asked")
@@ -179,9 +179,9 @@ class Double:
         """Somebody who chose before."""
         for number, choice in enumerate(choices):
             question = self.ask(user_id, image_id)["question_id"]
-            self.choose({"event_id": f"{user_id}-{number}", "question_id": question, "choice": choice, "response_seconds": 1.0})
+            self.answer({"event_id": f"{user_id}-{number}", "question_id": question, "choice": choice, "response_seconds": 1.0})
 
-    def undo(self, question_id: str) -> dict[str, Any]:
+    def retract(self, question_id: str) -> dict[str, Any]:
         with self._lock:
             if question_id not in self.kept.questions:
                 raise Refusal(404, f"no question {question_id!r} was asked")
@@ -202,11 +202,11 @@ class Double:
 
     def user(self, user_id: str) -> dict[str, Any]:
         liked = self.liked(user_id)
-        says = {each.name: each.says for each in self.editor.directions.values()}
+        labels = {each.name: each.labels for each in self.editor.directions.values()}
         return {
             "user_id": user_id,
             "rounds": self.rounds(user_id),
-            "words": [f"You like more portraits {says[name][value > 0]}" for name, value in list(liked.items())[:3]],
+            "words": [f"You like more portraits {labels[name][value > 0]}" for name, value in list(liked.items())[:3]],
             "directions": [
                 {"direction": name, "alpha": min(3, max(-3, value)), "gain": abs(value) / 3, "uncertainty": 0.3}
                 for name, value in liked.items()
@@ -238,7 +238,7 @@ class Double:
             "reasons": reasons,
         }
 
-    def forget(self, user_id: str) -> dict[str, Any]:
+    def erase(self, user_id: str) -> dict[str, Any]:
         with self._lock:
             mine = [name for name, question in self.kept.questions.items() if question["user_id"] == user_id]
             answers = sum(self.kept.answers.pop(name, None) is not None for name in mine)
@@ -308,16 +308,16 @@ class _Handler(BaseHTTPRequestHandler):
             case "GET", "questions":
                 found = double.ask(query["user_id"][0], query["image_id"][0])
             case "POST", "choices":
-                found = double.choose(json.loads(body))
+                found = double.answer(json.loads(body))
             case "DELETE", "choices", question_id:
-                found = double.undo(question_id)
+                found = double.retract(question_id)
             case "POST", "recommendations":
                 asked = json.loads(body)
                 found = double.recommend(asked["user_id"], asked["image_id"], asked["count"])
             case "GET", "users", user_id:
                 found = double.user(user_id)
             case "DELETE", "users", user_id:
-                found = double.forget(user_id)
+                found = double.erase(user_id)
             case _:
                 raise Refusal(404, f"nothing at {path}")
         return "application/json", json.dumps(found).encode()

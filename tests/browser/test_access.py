@@ -108,9 +108,9 @@ def test_pictures_in_words(visitor, page):
 def test_chart_in_words(ana):
     chart = ana.page.get_by_role("img", name="What we learned")
     expect(chart).to_be_visible()
-    says = chart.locator("desc").text_content()
-    assert says.startswith("You like it better, the surest first: ")
-    assert "smiling" in says
+    labels = chart.locator("desc").text_content()
+    assert labels.startswith("You like it better, the surest first: ")
+    assert "smiling" in labels
 
 
 def test_progress_is_spoken(visitor, page):

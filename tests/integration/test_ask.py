@@ -9,7 +9,7 @@ import pytest
 from beholder import images, weights
 
 SAMPLE = weights.folder().parent / "sample" / "images"
-FEW = ["parts.candidates.count=200"]
+FEW = ["components.candidates.count=200"]
 
 
 def metrics(said) -> dict:
@@ -71,14 +71,14 @@ def test_a_photo_is_inverted_once_and_goes_with_its_person(beholder, tmp_path: P
     [
         (["seed=7", "image=me.jpg"], "give either image=FILE, a photo, or seed=NUMBER"),
         (["image=nowhere.jpg"], "nowhere.jpg"),
-        (["seed=7", "parts.taste=hers"], "hers"),
-        (["seed=7", "parts.generator=ffhq"], "ffhq"),
+        (["seed=7", "components.taste=hers"], "hers"),
+        (["seed=7", "components.generator=ffhq"], "ffhq"),
         (["seed=7", "encoder=vit_b_32", "encoder.weights=random"], "beholder build surrogate"),
         (["seed=7", "out=best.gif"], "must end in .png"),
     ],
 )
-def test_what_can_not_be_done_is_said_in_one_line(beholder, tmp_path: Path, words: list[str], says: str) -> None:
+def test_what_can_not_be_done_is_said_in_one_line(beholder, tmp_path: Path, words: list[str], labels: str) -> None:
     said = beholder("recommend", "user=ana", *words, f"workspace={tmp_path}")
     assert said.returncode == 2
     assert len(said.stderr.strip().splitlines()) == 1
-    assert says in said.stderr
+    assert labels in said.stderr

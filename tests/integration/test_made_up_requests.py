@@ -17,7 +17,12 @@ from pathlib import Path
 import pytest
 
 SECONDS = int(os.environ.get("BEHOLDER_FUZZ_SECONDS", "60"))
-SMALL = ["parts.candidates.count=60", "parts.recommend.exact=3", "darkroom.refinement.steps=0", "keys.per_minute=1000000"]
+SMALL = [
+    "components.candidates.count=60",
+    "components.ranking.exact=3",
+    "image_library.refinement.steps=0",
+    "keys.per_minute=1000000",
+]
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",

@@ -22,7 +22,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from beholder.recommending.store.choice_store import Store
 from beholder.recommending.store.question import Answer, Question
 
-FAST = ["parts.candidates.count=60", "parts.recommend.exact=3"]
+FAST = ["components.candidates.count=60", "components.ranking.exact=3"]
 
 
 @dataclass(frozen=True)
@@ -107,12 +107,12 @@ def server(begin: Callable[..., Server]) -> Server:
         "ray.address=local",
         "ray.cpus=2",
         "serve.ranker.replicas=2",
-        "serve.ranker.most=2",
-        "serve.editor.ongoing=2",
+        "serve.ranker.max_replicas=2",
+        "serve.editor.max_ongoing_requests=2",
         "serve.editor.queued=2",
         "limits.photo_seconds=1",
-        "darkroom.refinement.steps=5000",
-        "darkroom.refinement.seconds=10",
+        "image_library.refinement.steps=5000",
+        "image_library.refinement.seconds=10",
     )
 
 

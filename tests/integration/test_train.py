@@ -191,7 +191,7 @@ def test_the_command_leaves_a_taste_and_a_run_and_a_second_one_the_same(small_ra
 
     models = Workspace(str(workspace)).models
     entry = taste_registry.read(models, "first", encoder_id=ENCODER)
-    assert entry.taste.about.people == tuple(f"person {n}" for n in range(4))
+    assert entry.taste.info.people == tuple(f"person {n}" for n in range(4))
     assert entry.card["figures"]["accuracy.personal"] == metrics["accuracy.personal"]
     assert entry.card["config"]["taste"]["mlp"]["widths"] == [8]
     with pytest.raises(TasteError, match="other-encoder"):
@@ -213,8 +213,8 @@ def test_from_the_samples_spreadsheets_to_a_taste(small_ray, tiny_encoder, tmp_p
     assert main(["train", "taste=mlp", "attributes=[smart,attractive]", place, *encoder, *quick]) == 0
     metrics = json.loads((newest(tmp_path / "ws") / "metrics.json").read_text())
     entry = taste_registry.read(Workspace(str(tmp_path / "ws")).models, "mlp", encoder_id=metrics["encoder_id"])
-    assert entry.taste.about.attributes == ("attractive", "smart")
-    assert metrics["people.known"] == len(entry.taste.about.people) == 24
+    assert entry.taste.info.attributes == ("attractive", "smart")
+    assert metrics["people.known"] == len(entry.taste.info.people) == 24
     assert metrics["judgements"] > metrics["judgements.held_out"] > 100
     assert 0.4 < metrics["accuracy.personal"] < 1
 

@@ -23,11 +23,11 @@ class Oracle:
     """A taste that knows the truth, times a factor: 1 is the truth, -1 its opposite, 0 knows nothing. Strangers get 0."""
 
     def __init__(self, factor: float):
-        self.about = TasteInfo("oracle", "none", WORLD.train.attributes, PEOPLE)
+        self.info = TasteInfo("oracle", "none", WORLD.train.attributes, PEOPLE)
         self.factor = factor
 
     def utilities(self, items, user_ids, attribute):
-        rows, column = self.about.rows(user_ids), self.about.attribute(attribute)
+        rows, column = self.info.rows(user_ids), self.info.attribute(attribute)
         found = self.factor * WORLD.truth[rows, column][:, items[:, 0].astype(int)]
         return np.where(rows[:, None] < 0, 0, found).astype(np.float32)
 

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
-from beholder.commands._recommending import CHOICES
+from beholder.commands._person_image import CHOICES
 from beholder.config import setting
 from beholder.errors import ChoiceError, ConfigError
-from beholder.recommending import service
 from beholder.recommending.components import open_store
+from beholder.recommending.service import erase
 from beholder.recommending.store import interactions
 from beholder.runs import Run
 from beholder.storage import Place
@@ -33,9 +33,9 @@ class ChoicesSettings:
 def main(settings: ChoicesSettings, run: Run) -> None:
     store = open_store(settings.choices, Workspace(settings.workspace))
     if settings.forget is not None:
-        receipt = service.forget(store, Workspace(settings.workspace), settings.forget)
-        run.metrics(vars(receipt))
-        print(receipt)
+        report = erase(store, Workspace(settings.workspace), settings.forget)
+        run.metrics(vars(report))
+        print(report)
         return
     if settings.read is not None:
         data = Place.at(settings.read).read_bytes()

@@ -121,7 +121,7 @@ def bring(settings: ImportDirectionsSettings, generator: "Generator", maker: str
         name=settings.name,
         fingerprint=maker,
         model=settings.generator,
-        says=said if any(said) or published is None else published.says,
+        labels=said if any(said) or published is None else published.labels,
         limits=published.range if published else None,
         unit=published.unit if published else 1.0,
         flip=settings.flip != (published.flip if published else False),

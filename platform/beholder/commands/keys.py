@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pandas as pd
 
 from beholder import api_keys
-from beholder.commands._recommending import CHOICES
+from beholder.commands._person_image import CHOICES
 from beholder.config import setting
 from beholder.errors import ConfigError
 from beholder.recommending.components import open_store

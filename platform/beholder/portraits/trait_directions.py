@@ -61,7 +61,7 @@ def find_directions(generator: Generator, reader: Reader, config: DirectionsConf
         step = _WAY * moves[column] / spread[column] if yes_no else moves[column]
         rough = Direction.along(
             step, name=NAMES[trait.name], space="w", layers=whole, fingerprint=maker, generator=generator_store.SHIPPED,
-            says=(trait.low, trait.high),
+            labels=(trait.low, trait.high),
         )  # fmt: skip
         found.append(rough if yes_no else calibrate(generator, rough, latent, read, float(spread[column]), tolerance=0.02))
     return found

@@ -40,8 +40,8 @@ def ask(
     strategy: str,
     ranker: Ranker,
     user_id: str,
-    options: EditSet,
-    base: EditSet,
+    edit_set: EditSet,
+    unedited: EditSet,
     *,
     seed: int,
     without: Collection[tuple[int, int]] = (),
@@ -54,25 +54,25 @@ def ask(
     """
     if strategy not in STRATEGIES:
         raise ChoiceError(f"{strategy!r} is no strategy{nearest(strategy, list(STRATEGIES))}")
-    if len(options) < 2:
-        raise ChoiceError(f"a question needs two edits to choose between, got {len(options)}")
-    out = _Out(without, len(options))
-    dice = np.random.default_rng(seed)
+    if len(edit_set) < 2:
+        raise ChoiceError(f"a question needs two edits to choose between, got {len(edit_set)}")
+    out = _Out(without, len(edit_set))
+    rng = np.random.default_rng(seed)
     if strategy == "random":
-        left, right = out.draw(dice)
+        left, right = out.draw(rng)
         return QuestionPair(left, right, 0.5 / out.left_over, strategy)
-    believed = ranker.joint(user_id, options)
-    if not believed.roots.shape[1]:
-        left, right, chance = _champion(believed, out, dice)
+    believed = ranker.joint(user_id, edit_set)
+    if not believed.factor.shape[1]:
+        left, right, chance = _champion(believed, out, rng)
         strategy = CHAMPION
     elif strategy == "thompson":
-        left, right = _thompson(believed, out, dice)
+        left, right = _thompson(believed, out, rng)
         return QuestionPair(left, right, None, strategy)
     else:
-        left, right = _weighed(strategy, believed, ranker.joint(user_id, base), out)
+        left, right = _weighed(strategy, believed, ranker.joint(user_id, unedited), out)
         chance = 1.0
     return (
-        QuestionPair(left, right, chance / 2, strategy) if dice.random() < 0.5 else QuestionPair(right, left, chance / 2, strategy)
+        QuestionPair(left, right, chance / 2, strategy) if rng.random() < 0.5 else QuestionPair(right, left, chance / 2, strategy)
     )
 
 
@@ -87,8 +87,8 @@ def eubo(left: np.ndarray, right: np.ndarray, deviation: np.ndarray) -> np.ndarr
     sure = deviation < 1e-12
     z = gap / np.where(sure, 1.0, deviation)
     density = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
-    doubtful = left * ndtr(z) + right * ndtr(-z) + deviation * density
-    return np.asarray(np.where(sure, np.maximum(left, right), doubtful))
+    uncertain = left * ndtr(z) + right * ndtr(-z) + deviation * density
+    return np.asarray(np.where(sure, np.maximum(left, right), uncertain))
 
 
 def information(mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
@@ -124,16 +124,16 @@ class _Out:
         free[[row, *(one + other - row for one, other in self.pairs if row in (one, other))]] = False
         return free
 
-    def draw(self, dice: np.random.Generator) -> tuple[int, int]:
+    def draw(self, rng: np.random.Generator) -> tuple[int, int]:
         """A pair, each that is left as likely as another, and either way round."""
         if 2 * self.left_over > len(self.pairs):
             while True:
-                one, other = (int(row) for row in dice.choice(self.count, 2, replace=False))
+                one, other = (int(row) for row in rng.choice(self.count, 2, replace=False))
                 if (min(one, other), max(one, other)) not in self.pairs:
                     return one, other
         free = [pair for pair in itertools.combinations(range(self.count), 2) if pair not in self.pairs]
-        one, other = free[int(dice.integers(len(free)))]
-        return (one, other) if dice.random() < 0.5 else (other, one)
+        one, other = free[int(rng.integers(len(free)))]
+        return (one, other) if rng.random() < 0.5 else (other, one)
 
     def of(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Which of these pairs, the lower row first, are left out, bool [P]."""
@@ -141,18 +141,18 @@ class _Out:
         return np.isin(rows * self.count + columns, known)
 
 
-def _champion(believed: JointNormal, out: _Out, dice: np.random.Generator) -> tuple[int, int, float]:
+def _champion(believed: JointNormal, out: _Out, rng: np.random.Generator) -> tuple[int, int, float]:
     """The best edit as far as is known, another one drawn by chance, and that chance."""
     for best in np.argsort(-believed.mean, kind="stable"):
         free = np.flatnonzero(out.beside(int(best)))
         if len(free):
-            return int(best), int(dice.choice(free)), 1 / len(free)
+            return int(best), int(rng.choice(free)), 1 / len(free)
     raise AssertionError("some pair is left over")
 
 
-def _thompson(believed: JointNormal, out: _Out, dice: np.random.Generator) -> tuple[int, int]:
+def _thompson(believed: JointNormal, out: _Out, rng: np.random.Generator) -> tuple[int, int]:
     """The best of one draw and the best of another; where both like the same edit, the second's next best."""
-    one, other = believed.draws(2, seed=int(dice.integers(2**63)))
+    one, other = believed.draws(2, seed=int(rng.integers(2**63)))
     for left in np.argsort(-one, kind="stable"):
         free = out.beside(int(left))
         if free.any():
@@ -180,16 +180,16 @@ def _pool(believed: JointNormal, start: JointNormal) -> np.ndarray:
     count = len(believed.mean)
     if count <= _POOL:
         return np.arange(count)
-    doubt = ((believed.roots - start.roots) ** 2).sum(axis=1)
+    uncertainty = ((believed.factor - start.factor) ** 2).sum(axis=1)
     tops = np.argpartition(-believed.draws(64, seed=0), 4, axis=1)[:, :4].ravel()
-    hopes = -(believed.mean + 2 * np.sqrt(doubt))
-    lists = [np.argsort(-believed.mean)[: _POOL // 4], np.unique(tops), np.argsort(hopes)[: _POOL // 4], np.argsort(-doubt)]
+    hopes = -(believed.mean + 2 * np.sqrt(uncertainty))
+    lists = [np.argsort(-believed.mean)[: _POOL // 4], np.unique(tops), np.argsort(hopes)[: _POOL // 4], np.argsort(-uncertainty)]
     return np.sort(np.array(list(dict.fromkeys(np.concatenate(lists).tolist()))[:_POOL]))
 
 
 def _gaps(some: JointNormal, rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of u_row - u_column."""
-    covariance = some.roots @ some.roots.T
+    covariance = some.factor @ some.factor.T
     variance = np.diag(covariance)
     spread = variance[rows] + variance[columns] - 2 * covariance[rows, columns]
     return some.mean[rows] - some.mean[columns], np.sqrt(np.maximum(spread, 0))

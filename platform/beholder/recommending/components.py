@@ -1,61 +1,187 @@
-"""Parts: what a recommendation is made of, as settings, and the things themselves, read from a workspace."""
+"""Components: what a recommendation is made of, as one config, and the service built from it.
 
-from dataclasses import dataclass
+`build_service` puts everything into this process; a service that is spread over processes builds the same components one by one.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import numpy as np
 
 from beholder.config import setting
 from beholder.editing import generator_store
+from beholder.editing.editor import Edit, Slider
 from beholder.editing.stylegan import StyleGAN, StyleGANConfig
+from beholder.encoder import Encoder, EncoderConfig
 from beholder.errors import ConfigError
-from beholder.recommending.candidates import Candidates, CandidatesConfig, candidates
-from beholder.recommending.rankers.bayes_ranker import BayesRankerConfig
+from beholder.recommending.candidates import CandidatesConfig, candidates
+from beholder.recommending.edit_features import EditableImage, EditFeatures
+from beholder.recommending.image_library import ImageLibrary, ImageLibraryConfig, LatentStore
+from beholder.recommending.image_scoring import ImageScorer
+from beholder.recommending.posteriors import PriorStore
+from beholder.recommending.rankers import ranker_factory
+from beholder.recommending.rankers.ranker_factory import RankerConfig
 from beholder.recommending.rankers.ranker_features import TastePrior
-from beholder.recommending.ranking import RecommendConfig
+from beholder.recommending.ranking import RankingConfig
+from beholder.recommending.service import Recommendation, RecommendationService, RecommendationServiceConfig
 from beholder.recommending.store.choice_store import Store
 from beholder.recommending.surrogate import surrogate_model
-from beholder.recommending.surrogate.surrogate_model import Surrogate, SurrogateInfo
+from beholder.recommending.surrogate.surrogate_model import SurrogateInfo
 from beholder.taste import taste_registry
 from beholder.workspace import Workspace
+
+TYPICAL = tuple(f"seed-{seed}" for seed in range(1, 9))  # images that others are scored beside
 
 
 @dataclass(frozen=True)
 class Components:
-    """What a recommendation is made of."""
+    """Which generator, taste and candidates a recommendation is made of."""
 
     generator: str = setting(generator_store.SHIPPED, "a generator of the workspace, or portraits, which ships with the project")
     drawing: StyleGANConfig = setting(StyleGANConfig(), "how its pictures are drawn")
     taste: str | None = setting(None, "a taste of the registry to start from, fitted on embeddings of this encoder")
     attribute: str = setting("attractive", "which of the taste's attributes people are thought to choose by")
     candidates: CandidatesConfig = setting(CandidatesConfig(), "the edits to choose among")
-    recommend: RecommendConfig = setting(RecommendConfig(), "how much is drawn")
-    ranker: BayesRankerConfig = setting(BayesRankerConfig(), "how people's choices are believed")
+    ranking: RankingConfig = setting(RankingConfig(), "how many candidates are drawn")
 
-    def editor(self, workspace: Workspace) -> StyleGAN:
-        """The generator with its directions. Raises WeightsError where there is none of this name."""
-        return StyleGAN.load(self.generator, workspace, config=self.drawing)
 
-    def perception(self, editor: StyleGAN, workspace: Workspace, *, encoder_id: str) -> Surrogate:
-        """What was learned of this generator and this encoder. Raises WeightsError where nothing was."""
-        return surrogate_model.find(SurrogateInfo.of(editor, generator=self.generator, encoder_id=encoder_id), workspace)
+@dataclass(frozen=True)
+class ServiceConfig:
+    """Everything that a recommendation service is built from."""
 
-    def choose_among(self, editor: StyleGAN) -> Candidates:
-        """The edits to choose among."""
-        return candidates(editor.directions, self.candidates)
+    components: Components = setting(Components(), "what a recommendation is made of")
+    encoder: EncoderConfig = setting(EncoderConfig(), "the CLIP that embeds edited images")
+    ranker: RankerConfig = setting(RankerConfig(), "the model of who would choose which edit")
+    service: RecommendationServiceConfig = setting(RecommendationServiceConfig(), "how people are asked")
+    image_library: ImageLibraryConfig = setting(ImageLibraryConfig(), "what photos may cost, and how they are inverted")
+    tastes: list[str] = setting([], "tastes of the registry that answer predictions, beside components.taste")
+    choices: str | None = setting(
+        None, "the store of choices, sqlite:///FILE or postgresql://...; null: choices.db of the workspace"
+    )
+    workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
 
-    def opinion(self, workspace: Workspace, *, encoder_id: str) -> TastePrior | None:
-        """What the taste says of edits; None without one. Raises TasteError for a taste of other embeddings or attributes."""
-        if self.taste is None:
-            return None
-        entry = taste_registry.read(workspace.models, self.taste, encoder_id=encoder_id)
-        entry.taste.about.attribute(self.attribute)
-        return TastePrior(entry.taste, self.attribute)
+    def __post_init__(self) -> None:
+        if self.components.taste is not None and self.ranker.kind not in ranker_factory.WITH_TASTE:
+            raise ConfigError(
+                f"ranker={self.ranker.kind} can't start from components.taste={self.components.taste}: "
+                f"use ranker={ranker_factory.WITH_TASTE[0]}, or no components.taste"
+            )
+
+    @property
+    def taste_names(self) -> list[str]:
+        """The tastes that answer predictions, components.taste first."""
+        first = [] if self.components.taste is None else [self.components.taste]
+        return list(dict.fromkeys([*first, *self.tastes]))
+
+
+@dataclass(frozen=True, eq=False)
+class InProcessService:
+    """All components in this process. Safe to share between threads."""
+
+    library: ImageLibrary
+    encoder: Encoder
+    recommendations: RecommendationService
+    scorer: ImageScorer
+    versions: Mapping[str, str]
+
+    def recommend(self, user_id: str, image_id: str, *, count: int | None = None) -> Recommendation:
+        """Return the best edits of an image for a person. Raises EditError for an unknown image."""
+        shortlist = self.recommendations.shortlist(user_id, image_id)
+        embeddings = self.encoder.images(self.library.draw_latent(shortlist.image.latent, shortlist.edits))
+        return self.recommendations.recommend(shortlist, embeddings, count=count)
+
+    def pictures(self, image_id: str, edits: Sequence[Edit]) -> np.ndarray:
+        """Return an image under edits, uint8 RGB [N, R, R, 3]. Raises EditError for an unknown image or direction."""
+        return self.library.draw([(image_id, edits)])[0]
+
+    def close(self) -> None:
+        """Close the connections to the store."""
+        self.library.store.close()
+        self.recommendations.store.close()
+
+
+def build_service(config: ServiceConfig) -> InProcessService:
+    """Build all components in this process. Raises BeholderError where one of them is missing or does not fit the others."""
+    library, encoder = build_image_library(config), Encoder.load(config.encoder)
+    info = surrogate_info(config, library)
+
+    def encode_image(image_id: str) -> EditableImage:
+        latent = library.latent(image_id)
+        return EditableImage(image_id, latent, encoder.images(library.draw_latent(latent, [{}]))[0])
+
+    recommendations = build_recommendations(config, info, library.editor.directions, encode_image)
+    scorer = build_image_scorer(config, encoder, lambda: np.concatenate(library.draw([(each, [{}]) for each in TYPICAL])))
+    return InProcessService(library, encoder, recommendations, scorer, versions(info))
+
+
+def build_image_library(config: ServiceConfig) -> ImageLibrary:
+    """Build the editor with its images. Raises WeightsError where there is no such generator."""
+    workspace = Workspace(config.workspace)
+    editor = StyleGAN.load(config.components.generator, workspace, config=config.components.drawing)
+    latents = LatentStore(editor, workspace.place, config.components.generator)
+    return ImageLibrary(editor, latents, open_store(config.choices, workspace), config.image_library)
+
+
+def build_image_scorer(config: ServiceConfig, encoder: Encoder, typical: Callable[[], np.ndarray]) -> ImageScorer:
+    """Build what answers predictions. typical: the pictures of TYPICAL, uint8 RGB [M, R, R, 3]."""
+    return ImageScorer.load(encoder, Workspace(config.workspace).models, config.taste_names, typical)
+
+
+def surrogate_info(config: ServiceConfig, library: ImageLibrary) -> SurrogateInfo:
+    """Return what the service's surrogate has to be made for."""
+    encoder_id = config.encoder.encoder_id()
+    return SurrogateInfo.of(library.editor, generator=config.components.generator, encoder_id=encoder_id)
+
+
+def build_recommendations(
+    config: ServiceConfig, info: SurrogateInfo, sliders: Mapping[str, Slider], encode_image: Callable[[str], EditableImage]
+) -> RecommendationService:
+    """Build the recommendation service, which needs no generator itself: `encode_image` draws and encodes, wherever that is done."""
+    workspace, components = Workspace(config.workspace), config.components
+    features = EditFeatures(surrogate_model.find(info, workspace), candidates(sliders, components.candidates))
+    taste_prior = _taste_prior(config, workspace)
+    folder = workspace.place / "latents" / info.fingerprint
+
+    def exists(image_id: str) -> bool:
+        return image_id.startswith("seed-") or (folder / f"{image_id}.safetensors").is_file()
+
+    made_for = {**asdict(info), "taste": components.taste, "attribute": components.attribute, "ranker": asdict(config.ranker)}
+    return RecommendationService(
+        features,
+        open_store(config.choices, workspace),
+        workspace,
+        encode_image,
+        sliders,
+        exists=exists,
+        ranker=config.ranker,
+        ranking_config=components.ranking,
+        taste_prior=taste_prior,
+        priors=PriorStore(workspace.place / "rankers", made_for, taste_prior),
+        config=config.service,
+    )
+
+
+def versions(info: SurrogateInfo) -> dict[str, str]:
+    """Return the models that answer, name -> version."""
+    return {"generator": f"{info.generator} {info.fingerprint}", "encoder": info.encoder_id}
 
 
 def open_store(choices: str | None, workspace: Workspace) -> Store:
-    """The store of a URL, or the workspace's own. Raises ConfigError for a workspace in an object store, which can't hold one."""
+    """Open the store of a URL, or the workspace's own. Raises ConfigError for a workspace in an object store, which can't hold one."""
     if choices is not None:
         return Store(choices)
     place = workspace.place
     if not place.is_local:
         raise ConfigError(f"{place.uri} can't hold a database: give choices=postgresql://USER:PASSWORD@HOST/NAME")
     return Store.at(Path(place.path) / "choices.db")
+
+
+def _taste_prior(config: ServiceConfig, workspace: Workspace) -> TastePrior | None:
+    """Return what components.taste says of edits. Raises TasteError for a taste of other embeddings or attributes."""
+    name, attribute = config.components.taste, config.components.attribute
+    if name is None:
+        return None
+    entry = taste_registry.read(workspace.models, name, encoder_id=config.encoder.encoder_id())
+    entry.taste.info.attribute(attribute)
+    return TastePrior(entry.taste, attribute)

@@ -12,7 +12,7 @@ from beholder.recommending.candidates import Candidates, row_of_alphas
 from beholder.recommending.edit_set import Comparison, EditSet
 from beholder.recommending.store.question import Choice
 
-_AT_ONCE = 32  # pictures between two words of progress
+_AT_ONCE = 32  # pictures between two calls of progress
 
 
 class Embedder(Protocol):
@@ -42,32 +42,32 @@ def draw(
 ) -> DrawnEdits:
     """Draw latents under an edit each, or one latent under all of them, and encode what was drawn.
 
-    Raises EditError as the editor does, and for no edits at all ImageError as the encoder does. progress: told how many more
-    are done.
+    Raises EditError as the editor does, and for no edits at all ImageError as the encoder does. progress: called with how many more are done.
     """
     rows = pair(len(latent), edits)
     images = [np.empty((0, editor.resolution, editor.resolution, 3), np.uint8)]
-    found = []
+    embeddings = []
     for start in range(0, max(len(edits), 1), _AT_ONCE):
         some = edits[start : start + _AT_ONCE]
         part = latent if len(latent) == 1 else latent[rows[start : start + _AT_ONCE]]
         images.append(editor.edit(part, some))
-        found.append(encoder.images(images[-1]))
+        embeddings.append(encoder.images(images[-1]))
         progress(len(some))
-    return DrawnEdits(np.concatenate(images), np.concatenate(found))
+    return DrawnEdits(np.concatenate(images), np.concatenate(embeddings))
 
 
 class EmbeddingPredictor(Protocol):
-    """What a perception does: the embeddings float32 [C, E] that a latent's picture would have under edits of alphas [C, K]."""
+    """What a surrogate does: predict the embeddings of a latent's picture under edits."""
 
-    def embeddings(
+    def predict(
         self, latent: Any, alphas: np.ndarray, *, directions: Sequence[str] | None = None, original: np.ndarray | None = None
-    ) -> np.ndarray: ...
+    ) -> np.ndarray:
+        """Return embeddings float32 [C, E] under edits of alphas [C, K]; original: the true embedding [E] without an edit."""
 
 
 @dataclass(frozen=True, eq=False)
 class EditableImage:
-    """A face looked at once. latent: one row; original: float32 [E], the embedding of its picture as it is."""
+    """An image, encoded. latent: one row; original: float32 [E], the embedding of its picture without an edit."""
 
     image_id: str
     latent: Any
@@ -75,39 +75,42 @@ class EditableImage:
 
 
 class EditFeatures:
-    """Faces under edits, as options and events."""
+    """Images under edits, as the edit sets and comparisons that rankers take, without drawing any."""
 
-    def __init__(self, perception: EmbeddingPredictor, candidates: Candidates) -> None:
-        self.perception, self.candidates = perception, candidates
+    def __init__(self, surrogate: EmbeddingPredictor, candidates: Candidates) -> None:
+        self.surrogate, self.candidates = surrogate, candidates
 
-    def options(self, look: EditableImage, alphas: np.ndarray | None = None) -> EditSet:
-        """A face under edits of alphas float32 [C, K], or under every candidate."""
+    def edit_set(self, image: EditableImage, alphas: np.ndarray | None = None) -> EditSet:
+        """Return an image under edits of alphas float32 [C, K], or under every candidate, as the surrogate predicts it."""
         directions = self.candidates.directions
         alphas = self.candidates.alphas if alphas is None else alphas
-        found = self.perception.embeddings(look.latent, alphas, directions=directions, original=look.original)
-        return EditSet(alphas, found, directions, look.original)
+        embeddings = self.surrogate.predict(image.latent, alphas, directions=directions, original=image.original)
+        return EditSet(alphas, embeddings, directions, image.original)
 
-    def drawn(self, look: EditableImage, edits: Sequence[Edit], embeddings: np.ndarray) -> EditSet:
-        """A face under edits that were drawn and encoded, float32 [C, E]."""
+    def drawn(self, image: EditableImage, edits: Sequence[Edit], embeddings: np.ndarray) -> EditSet:
+        """Return an image under edits that were drawn and encoded, float32 [C, E]."""
         alphas = np.stack([row_of_alphas(edit, self.candidates.directions) for edit in edits])
-        return EditSet(alphas, embeddings, self.candidates.directions, look.original)
+        return EditSet(alphas, embeddings, self.candidates.directions, image.original)
 
-    def event(self, choice: Choice, look: EditableImage) -> Comparison:
-        """A choice about a face as rankers learn from it. Raises EditError for a direction that the perception never learned."""
+    def comparison(self, choice: Choice, image: EditableImage) -> Comparison:
+        """Return a choice about an image as rankers learn from it.
+
+        Raises EditError for a direction that the surrogate never learned.
+        """
         question = choice.question
         rows = [row_of_alphas(edit, self.candidates.directions) for edit in (question.left, question.right)]
-        both = self.options(look, np.stack(rows))
-        return Comparison(question.user_id, look.image_id, both[0], both[1], choice.left_won, choice.answer.answered_at.timestamp())
+        both = self.edit_set(image, np.stack(rows))
+        return Comparison(question.user_id, image.image_id, both[0], both[1], choice.outcome, choice.answer.answered_at.timestamp())
 
-    def events(self, choices: Sequence[Choice], look: Callable[[str], EditableImage]) -> tuple[list[Comparison], int]:
-        """Choices as rankers learn from them, in the order given, and how many of them can't be understood here.
+    def comparisons(self, choices: Sequence[Choice], encode_image: Callable[[str], EditableImage]) -> tuple[list[Comparison], int]:
+        """Return choices as rankers learn from them, in the order given, and how many can't be used here.
 
-        look: image_id -> the face; EditError where it is another generator's or gone.
+        encode_image: image_id -> the image; EditError where it is another generator's or gone.
         """
-        found, lost = [], 0
+        comparisons, unusable = [], 0
         for choice in choices:
             try:
-                found.append(self.event(choice, look(choice.question.image_id)))
+                comparisons.append(self.comparison(choice, encode_image(choice.question.image_id)))
             except EditError:
-                lost += 1
-        return found, lost
+                unusable += 1
+        return comparisons, unusable

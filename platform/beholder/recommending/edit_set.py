@@ -1,4 +1,4 @@
-"""Options: edits of one image as a ranker sees them, and what a person chose between two of them."""
+"""Edit sets: edits of one image as a ranker sees them, and a person's comparison of two of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,34 +30,39 @@ class EditSet:
         if self.original.shape != self.embeddings.shape[1:]:
             raise ChoiceError(f"expected the original's embedding [{self.embeddings.shape[1]}], got {shapes}")
         if not (np.isfinite(self.alphas).all() and np.isfinite(self.embeddings).all() and np.isfinite(self.original).all()):
-            raise ChoiceError("expected options of finite numbers, got some that are not")
+            raise ChoiceError("expected edits of finite numbers, got some that are not")
 
     def __len__(self) -> int:
         return len(self.alphas)
 
+    def __add__(self, other: "EditSet") -> "EditSet":
+        """Return the edits of both, this one's first; both of the same image and directions."""
+        alphas, embeddings = np.concatenate([self.alphas, other.alphas]), np.concatenate([self.embeddings, other.embeddings])
+        return EditSet(alphas, embeddings, self.directions, self.original)
+
     def __getitem__(self, rows: int | slice | Sequence[int] | np.ndarray) -> "EditSet":
-        """Some of the edits, in that order; of one row Options of one."""
+        """Return some of the edits, in that order; of one row an edit set of one."""
         at = [int(rows)] if isinstance(rows, int | np.integer) else rows
         return EditSet(self.alphas[at], self.embeddings[at], self.directions, self.original)
 
     @property
-    def base(self) -> "EditSet":
-        """The image as it is, Options of one row."""
+    def unedited(self) -> "EditSet":
+        """Return the image without an edit, as an edit set of one row."""
         return EditSet(np.zeros((1, len(self.directions)), np.float32), self.original[None], self.directions, self.original)
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """A person's choice between two edits of one image, each Options of one row. won: 1 left, 0 right, 0.5 neither.
+    """A person's choice between two edits of one image, each an edit set of one row. outcome: 1 left, 0 right, 0.5 neither.
 
-    at: when, in seconds since 1970; events are told in order.
+    at: when, in seconds since 1970; comparisons are learned from in order.
     """
 
     user_id: str
     image_id: str
     left: EditSet
     right: EditSet
-    won: float
+    outcome: float
     at: float = 0.0
 
     def __post_init__(self) -> None:
@@ -65,10 +70,5 @@ class Comparison:
             raise ChoiceError(f"expected one edit on each side, got {len(self.left)} and {len(self.right)}")
         if self.left.directions != self.right.directions:
             raise ChoiceError(f"expected the same directions on both sides, got {self.left.directions} and {self.right.directions}")
-        if self.won not in (0, 0.5, 1):
-            raise ChoiceError(f"won must be 1 (left), 0 (right) or 0.5 (neither), got {self.won}")
-
-    @property
-    def mirrored(self) -> "Comparison":
-        """The same choice with the sides exchanged."""
-        return Comparison(self.user_id, self.image_id, self.right, self.left, 1 - self.won, self.at)
+        if self.outcome not in (0, 0.5, 1):
+            raise ChoiceError(f"outcome must be 1 (left), 0 (right) or 0.5 (neither), got {self.outcome}")

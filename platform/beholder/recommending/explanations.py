@@ -10,7 +10,7 @@ from beholder.recommending.rankers.ranker import Ranker
 from beholder.recommending.store.question import Choice
 
 _SURE, _LIKELY = 2.0, 1.0  # standard deviations by which an edit is better than none, to be called so
-_MOST = 6  # likings that are put in words
+_MOST = 6  # preferences that are put in words
 
 
 @dataclass(frozen=True)
@@ -29,75 +29,79 @@ class DirectionPreference:
         return self.gain / max(self.uncertainty, 1e-9)
 
 
-def direction_preferences(ranker: Ranker, user_id: str, seen: Sequence[EditSet]) -> list[DirectionPreference]:
-    """What a person likes of each direction, the largest gain first. seen: images under every candidate, at least one of them."""
-    singles = np.flatnonzero((seen[0].alphas != 0).sum(axis=1) == 1)
+def direction_preferences(ranker: Ranker, user_id: str, edit_sets: Sequence[EditSet]) -> list[DirectionPreference]:
+    """Return a person's preference along each direction, the largest gain first.
+
+    edit_sets: images under every candidate, at least one of them.
+    """
+    singles = np.flatnonzero((edit_sets[0].alphas != 0).sum(axis=1) == 1)
     gains, variances = np.zeros(len(singles)), np.zeros(len(singles))
-    for options in seen:
-        some = options[singles]
-        base = options.base
-        alphas, embeddings = (np.concatenate(pair) for pair in ((base.alphas, some.alphas), (base.embeddings, some.embeddings)))
-        joint = ranker.joint(user_id, EditSet(alphas, embeddings, options.directions, options.original))
-        gains += (joint.mean[1:] - joint.mean[0]) / len(seen)
-        variances += ((joint.roots[1:] - joint.roots[0]) ** 2).sum(axis=1) / len(seen)
-    found = []
-    alphas = seen[0].alphas[singles]
-    for column, name in enumerate(seen[0].directions):
+    for edit_set in edit_sets:
+        gain = ranker.gain_over(user_id, edit_set[singles], edit_set.unedited)
+        gains += gain.mean / len(edit_sets)
+        variances += gain.variance / len(edit_sets)
+    preferences = []
+    alphas = edit_sets[0].alphas[singles]
+    for column, name in enumerate(edit_sets[0].directions):
         rows = np.flatnonzero(alphas[:, column])
         if len(rows):
             best = rows[int(np.argmax(gains[rows]))]
             alpha = round(float(alphas[best, column]), 6)
-            found.append(DirectionPreference(name, alpha, float(gains[best]), float(np.sqrt(variances[best]))))
-    return sorted(found, key=lambda liking: -liking.gain)
+            preferences.append(DirectionPreference(name, alpha, float(gains[best]), float(np.sqrt(variances[best]))))
+    return sorted(preferences, key=lambda each: -each.gain)
 
 
-def words(found: Sequence[DirectionPreference], says: Mapping[str, tuple[str, str]]) -> list[str]:
-    """Likings that are more than chance, in words, the surest first. says: how the low and high ends of directions are called."""
-    told = sorted((liking for liking in found if liking.certainty >= _LIKELY), key=lambda liking: -liking.certainty)
-    return [f"You {'like' if each.certainty >= _SURE else 'seem to like'} {_what(each, says)}" for each in told[:_MOST]]
+def words(preferences: Sequence[DirectionPreference], labels: Mapping[str, tuple[str, str]]) -> list[str]:
+    """Return the preferences that are more than chance, in words, the surest first.
+
+    labels: direction -> what its low and its high end look like.
+    """
+    certain = sorted((each for each in preferences if each.certainty >= _LIKELY), key=lambda each: -each.certainty)
+    return [f"You {'like' if each.certainty >= _SURE else 'seem to like'} {_what(each, labels)}" for each in certain[:_MOST]]
 
 
-def _what(liking: DirectionPreference, says: Mapping[str, tuple[str, str]]) -> str:
-    low, high = says.get(liking.direction, ("", ""))
-    phrase = high if liking.alpha > 0 else low
-    return f"somebody {phrase}" if phrase else f"{'more' if liking.alpha > 0 else 'less'} {liking.direction.replace('_', ' ')}"
+def _what(preference: DirectionPreference, labels: Mapping[str, tuple[str, str]]) -> str:
+    low, high = labels.get(preference.direction, ("", ""))
+    phrase = high if preference.alpha > 0 else low
+    more = "more" if preference.alpha > 0 else "less"
+    return f"somebody {phrase}" if phrase else f"{more} {preference.direction.replace('_', ' ')}"
 
 
 @dataclass(frozen=True)
 class Reason:
-    """One direction of an edit. asked: the person's decided questions whose sides differed in it; won: those in which the side
+    """One direction of an edit. asked: the person's decided questions whose sides differed in it; chosen: those in which the side
     that lies further the edit's way was chosen."""
 
     direction: str
     alpha: float
     asked: int
-    won: int
+    chosen: int
     means: str = ""
 
     def __str__(self) -> str:
         what = f"{self.direction} {self.alpha:+.3g}" + (f" ({self.means})" if self.means else "")
         if not self.asked:
             return f"{what}: you were not asked about it yet; it is what your other choices and other people's suggest"
-        told = f"{what}: of {_questions(self.asked)} that differed in it, you chose this way in {self.won or 'none'}"
-        return told + ("; all choices taken together still speak for it" if 2 * self.won < self.asked else "")
+        sentence = f"{what}: of {_questions(self.asked)} that differed in it, you chose this way in {self.chosen or 'none'}"
+        return sentence + ("; all choices taken together still speak for it" if 2 * self.chosen < self.asked else "")
 
 
-def reasons(edit: Mapping[str, float], choices: Sequence[Choice], says: Mapping[str, tuple[str, str]]) -> list[Reason]:
-    """A reason for each direction that an edit moves, the strongest move first. says: how the low and high ends are called."""
+def reasons(edit: Mapping[str, float], choices: Sequence[Choice], labels: Mapping[str, tuple[str, str]]) -> list[Reason]:
+    """A reason for each direction that an edit moves, the strongest move first. labels: direction -> what its low and its high end look like."""
     decided = [choice for choice in choices if choice.answer.choice != "neither"]
-    found = []
+    result = []
     for name, alpha in sorted(edit.items(), key=lambda part: -abs(part[1])):
         if alpha == 0:
             continue
         way = 1 if alpha > 0 else -1
         gaps = [
-            way * (choice.question.left.get(name, 0.0) - choice.question.right.get(name, 0.0)) * (2 * choice.left_won - 1)
+            way * (choice.question.left.get(name, 0.0) - choice.question.right.get(name, 0.0)) * (2 * choice.outcome - 1)
             for choice in decided
         ]
-        told = [gap for gap in gaps if gap != 0]
-        low, high = says.get(name, ("", ""))
-        found.append(Reason(name, alpha, len(told), sum(gap > 0 for gap in told), high if alpha > 0 else low))
-    return found
+        asked = [gap for gap in gaps if gap != 0]
+        low, high = labels.get(name, ("", ""))
+        result.append(Reason(name, alpha, len(asked), sum(gap > 0 for gap in asked), high if alpha > 0 else low))
+    return result
 
 
 def _questions(count: int) -> str:

@@ -1,4 +1,4 @@
-"""Critic: how images stand with a person, on an attribute of a taste or on a question in any words, beside typical faces."""
+"""Image scoring: how images stand with a person, on an attribute of a taste or on a question in any words, beside typical images."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -21,11 +21,11 @@ _TEMPLATES = ("a photo of {}", "a picture of {}", "{}")
 
 @dataclass(frozen=True)
 class ImageScore:
-    """On one image: utility above that of typical faces, in logits, its standard deviation (None where nobody knows it), and the
+    """On one image: utility above that of typical images, in logits, its standard deviation (None where nobody knows it), and the
     probability that the person would choose it before one of them."""
 
     utility: float
-    doubt: float | None
+    uncertainty: float | None
     probability: float
 
 
@@ -33,7 +33,7 @@ class ImageScorer:
     """Tastes that look at pictures, and the encoder as it is where none of them takes words."""
 
     def __init__(self, encoder: Encoder, tastes: dict[str, Taste], typical: Callable[[], np.ndarray]) -> None:
-        """typical: pictures of typical faces, uint8 RGB [M, R, R, 3]; asked for once."""
+        """typical: pictures of typical images, uint8 RGB [M, R, R, 3]; asked for once."""
         self.encoder, self.tastes, self._typical = encoder, tastes, typical
         self._lock = threading.Lock()
         self._pictures: np.ndarray | None = None
@@ -44,34 +44,34 @@ class ImageScorer:
         encoder_id = encoder.config.encoder_id()
         return cls(encoder, {name: taste_registry.read(models, name, encoder_id=encoder_id).taste for name in names}, typical)
 
-    def judge(self, pictures: Sequence[np.ndarray], user_id: str, *, attribute: str = "", question: str = "") -> list[ImageScore]:
-        """Verdicts on pictures, uint8 RGB [H, W, 3] of any sizes.
+    def score(self, pictures: Sequence[np.ndarray], user_id: str, *, attribute: str = "", question: str = "") -> list[ImageScore]:
+        """Score pictures, uint8 RGB [H, W, 3] of any sizes.
 
         Raises TasteError for an attribute that no taste was fitted to, and a question that asks nothing.
         """
         fit = self.encoder.config.resolved().fit
         shown = np.stack([images.fit_pixels(each, fit) for each in [*pictures, *self._references()]])
-        taste = self.tastes.get(self.who(attribute=attribute, question=question))
+        taste = self.tastes.get(self.taste_for(attribute=attribute, question=question))
         if taste is None:
-            belief = self._as_it_is(shown, len(pictures), question)
-            return [_verdict(belief, row, known=False) for row in range(len(pictures))]
-        items = shown if taste.about.takes == "pixels" else self.encoder.images(shown)
+            gap = self._by_cosine(shown, len(pictures), question)
+            return [_score(gap, row, known=False) for row in range(len(pictures))]
+        items = shown if taste.info.takes == "pixels" else self.encoder.images(shown)
         mine, others = items[: len(pictures)], items[len(pictures) :]
         left, right = np.repeat(mine, len(others), axis=0), np.concatenate([others] * len(mine))
-        found = taste.differences(left, right, user_id, attribute or question)
-        mean, variance = (part.reshape(len(mine), len(others)).mean(axis=1) for part in (found.mean, found.variance))
-        belief = Normal(mean, variance)
-        return [_verdict(belief, row, known=bool(variance.any())) for row in range(len(mine))]
+        differences = taste.differences(left, right, user_id, attribute or question)
+        mean, variance = (part.reshape(len(mine), len(others)).mean(axis=1) for part in (differences.mean, differences.variance))
+        gap = Normal(mean, variance)
+        return [_score(gap, row, known=bool(variance.any())) for row in range(len(mine))]
 
-    def who(self, *, attribute: str = "", question: str = "") -> str:
-        """The taste that answers this, by its name; `clip` for the encoder as it is. Raises TasteError as `judge` does."""
+    def taste_for(self, *, attribute: str = "", question: str = "") -> str:
+        """The taste that answers this, by its name; `clip` for the encoder as it is. Raises TasteError as `score` does."""
         if question:
             bare(question)
-            return next((name for name, taste in self.tastes.items() if taste.about.kind in taste_factory.WORDS), "clip")
+            return next((name for name, taste in self.tastes.items() if taste.info.kind in taste_factory.WORDS), "clip")
         for name, taste in self.tastes.items():
-            if attribute in taste.about.attributes:
+            if attribute in taste.info.attributes:
                 return name
-        known = sorted({each for taste in self.tastes.values() for each in taste.about.attributes})
+        known = sorted({each for taste in self.tastes.values() for each in taste.info.attributes})
         if not known:
             raise TasteError(f"there is no taste that knows {attribute!r}; ask a question in words instead")
         raise TasteError(f"no taste was fitted to the attribute {attribute!r}{nearest(attribute, known)}")
@@ -81,11 +81,11 @@ class ImageScorer:
         fit: Fit = self.encoder.config.resolved().fit
         return [images.decode_fit(data, fit, limits=limits) for data in files]
 
-    def _as_it_is(self, shown: np.ndarray, count: int, question: str) -> Normal:
+    def _by_cosine(self, shown: np.ndarray, count: int, question: str) -> Normal:
         """By the cosine with the question's text."""
         text = PromptTemplates(self.encoder, _TEMPLATES).texts([bare(question)])[0]
-        found = self.encoder.images(shown) @ text / _TEMPERATURE
-        mean = found[:count] - found[count:].mean()
+        cosines = self.encoder.images(shown) @ text / _TEMPERATURE
+        mean = cosines[:count] - cosines[count:].mean()
         return Normal(mean, np.zeros_like(mean))
 
     def _references(self) -> np.ndarray:
@@ -95,6 +95,6 @@ class ImageScorer:
             return self._pictures
 
 
-def _verdict(belief: Normal, row: int, *, known: bool) -> ImageScore:
-    doubt = float(np.sqrt(belief.variance[row])) if known else None
-    return ImageScore(float(belief.mean[row]), doubt, float(belief.probability()[row]))
+def _score(gap: Normal, row: int, *, known: bool) -> ImageScore:
+    uncertainty = float(np.sqrt(gap.variance[row])) if known else None
+    return ImageScore(float(gap.mean[row]), uncertainty, float(gap.probability()[row]))

@@ -1,4 +1,4 @@
-"""People: what is believed of each of them, kept in memory and never older than what the store of choices says.
+"""Posteriors: what is known of each person, kept in memory and never older than what the store of choices says.
 
 The prior comes from everybody's choices and is learned rarely; a person's own posterior is brought up to date whenever it is
 asked for, by the few choices that are new, or from the beginning where one was taken back.
@@ -8,40 +8,42 @@ import hashlib
 import json
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from beholder import artifacts
+from beholder.cache import BoundedCache
 from beholder.config import setting
 from beholder.errors import BeholderError, ConfigError
 from beholder.recommending.edit_set import Comparison, EditSet
-from beholder.recommending.rankers import bayes_ranker
-from beholder.recommending.rankers.bayes_ranker import BayesRanker, BayesRankerConfig
-from beholder.recommending.rankers.ranker import RankerInfo
+from beholder.recommending.rankers import ranker_factory
+from beholder.recommending.rankers.ranker import Ranker, RankerInfo
+from beholder.recommending.rankers.ranker_factory import RankerConfig
 from beholder.recommending.rankers.ranker_features import TastePrior
 from beholder.recommending.store.choice_store import Store
 from beholder.recommending.store.question import Choice
 from beholder.runs import log
 from beholder.storage import Place
-from beholder.taste.gaussian import Gaussian
+
+_LIMIT = 64 * 1024 * 1024  # bytes of a prior's file that are read
 
 
 @dataclass(frozen=True)
 class PosteriorCacheConfig:
-    """How much is remembered, and how often everybody is asked again."""
+    """How many posteriors are kept, and how often the prior is learned again."""
 
     kept: int = setting(2000, "people whose posteriors stay in memory; somebody else's is built again from the store")
     prior_seconds: float = setting(3600.0, "age at which the prior is learned from everybody's choices again")
-    look_seconds: float = setting(2.0, "how often it is looked whether somebody else has learned a newer one")
+    check_seconds: float = setting(2.0, "how often to look for a newer prior that another replica has learned")
 
     def __post_init__(self) -> None:
-        if self.kept < 1 or min(self.prior_seconds, self.look_seconds) <= 0:
+        if self.kept < 1 or min(self.prior_seconds, self.check_seconds) <= 0:
             raise ConfigError(
-                f"people.kept must be at least 1, prior_seconds and look_seconds above 0, "
-                f"got {self.kept}, {self.prior_seconds} and {self.look_seconds}"
+                f"posteriors.kept must be at least 1, prior_seconds and check_seconds above 0, "
+                f"got {self.kept}, {self.prior_seconds} and {self.check_seconds}"
             )
 
 
@@ -54,7 +56,7 @@ class PersonState:
     user_id: str
     mark: str
     choices: tuple[Choice, ...]
-    ranker: BayesRanker
+    ranker: Ranker
     model: str
 
     @property
@@ -65,54 +67,52 @@ class PersonState:
 
 @dataclass(frozen=True, eq=False)
 class StoredPrior:
-    """A ranker that knows everybody and nobody. version: a short text that changes with what it believes; learned_at: seconds
-    since 1970."""
+    """A ranker fitted to everybody's choices that knows nobody. version: a short text that changes with what was fitted.
 
-    ranker: BayesRanker
+    learned_at: seconds since 1970.
+    """
+
+    ranker: Ranker
     version: str
     learned_at: float
 
     @classmethod
-    def of(cls, learned: BayesRanker, learned_at: float) -> "StoredPrior":
-        """Of a ranker, without the people that it knows; as it comes out of a file, to the last bit."""
-        nobody = BayesRanker(learned.about, learned.shape, learned.prior, {}, learned.config, learned.opinion)
-        tensors = nobody.tensors()
-        told = b"".join(np.ascontiguousarray(tensors[name], "<f8").tobytes() for name in sorted(tensors))
-        ranker = bayes_ranker.load(learned.about, tensors, nobody.settings(), opinion=learned.opinion)
-        return cls(ranker, f"bayes-{hashlib.sha256(told).hexdigest()[:8]}", learned_at)
+    def of(cls, learned: Ranker, learned_at: float, *, taste_prior: TastePrior | None = None) -> "StoredPrior":
+        """Return a ranker without the people that it knows, as it comes out of a file, to the last bit."""
+        nobody = learned.of_person(None)
+        tensors, settings = nobody.tensors(), nobody.settings()
+        digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+        for name in sorted(tensors):
+            digest.update(np.ascontiguousarray(tensors[name]).tobytes())
+        ranker = ranker_factory.load(learned.info, tensors, settings, taste_prior=taste_prior)
+        return cls(ranker, f"{learned.info.kind}-{digest.hexdigest()[:8]}", learned_at)
 
 
 class PriorStore:
-    """The place of one prior: of one generator, encoder, taste and set of directions."""
+    """The file of one prior: of one generator, encoder, taste, kind of ranker and set of directions."""
 
-    def __init__(self, folder: Place, made_for: Mapping[str, Any], opinion: TastePrior | None = None) -> None:
+    def __init__(self, folder: Place, made_for: Mapping[str, Any], taste_prior: TastePrior | None = None) -> None:
         """made_for: whatever must be the same for a prior to mean the same, as JSON."""
         key = hashlib.sha256(json.dumps(made_for, sort_keys=True).encode()).hexdigest()[:16]
-        self.place, self._opinion = folder / f"prior-{key}.safetensors", opinion
+        self.place, self._taste_prior = folder / f"prior-{key}.safetensors", taste_prior
 
     def read(self) -> StoredPrior | None:
-        """What lies there; None where nothing does, or nothing that can be read."""
-        from safetensors import SafetensorError
-        from safetensors.numpy import load
-
+        """Return the prior of the file; None where there is none, or none that can be read."""
         try:
-            data = self.place.read_bytes(_LIMIT)
-            told = json.loads(json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]["prior"])
-            about = RankerInfo(**{**told["about"], "directions": tuple(told["about"]["directions"])})
-            return StoredPrior.of(
-                bayes_ranker.load(about, load(data), told["settings"], opinion=self._opinion), float(told["learned_at"])
+            stored = artifacts.parse_arrays(self.place.read_bytes(_LIMIT))
+            card = stored.record("prior")
+            ranker = ranker_factory.load(
+                RankerInfo.from_dict(card["about"]), stored.tensors, card["settings"], taste_prior=self._taste_prior
             )
-        except (BeholderError, SafetensorError, ValueError, KeyError, TypeError):
+            return StoredPrior.of(ranker, float(card["learned_at"]), taste_prior=self._taste_prior)
+        except (BeholderError, ValueError, KeyError, TypeError):
             return None
 
     def write(self, prior: StoredPrior) -> None:
-        """Put a prior there, whole or not at all."""
-        from safetensors.numpy import save
-
+        """Write a prior, whole or not at all."""
         ranker = prior.ranker
-        told = {"about": asdict(ranker.about), "settings": ranker.settings(), "learned_at": prior.learned_at}
-        tensors = {name: np.ascontiguousarray(value) for name, value in ranker.tensors().items()}
-        self.place.write_bytes(save(tensors, metadata={"prior": json.dumps(told)}))
+        card = {"about": ranker.info.to_dict(), "settings": ranker.settings(), "learned_at": prior.learned_at}
+        self.place.write_bytes(artifacts.dump(ranker.tensors(), {"prior": card}))
 
 
 class PosteriorCache:
@@ -121,55 +121,49 @@ class PosteriorCache:
     def __init__(
         self,
         store: Store,
-        understand: Callable[[Sequence[Choice]], list[Comparison]],
+        comparisons: Callable[[Sequence[Choice]], list[Comparison]],
         *,
-        begin: Callable[[], EditSet],
-        ranker: BayesRankerConfig | None = None,
-        opinion: TastePrior | None = None,
-        shelf: PriorStore | None = None,
+        reference: Callable[[], EditSet],
+        ranker: RankerConfig | None = None,
+        taste_prior: TastePrior | None = None,
+        priors: PriorStore | None = None,
         config: PosteriorCacheConfig | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """understand: choices -> events, without those that can't be understood. begin: the candidates of some face, always the
-        same one, which tell how large features are. shelf: where the prior is shared with others who serve."""
-        self.store, self._understand, self._begin, self._clock = store, understand, begin, clock
-        self._ranker, self._opinion, self._shelf = ranker or BayesRankerConfig(), opinion, shelf
+        """comparisons: choices -> what rankers learn from, without those that can't be used. reference: the candidates of some image,
+        always the same one, which tell how large regressors are. priors: where the prior is shared with other replicas."""
+        self.store, self._comparisons, self._reference, self._clock = store, comparisons, reference, clock
+        self._ranker, self._taste_prior, self._priors = ranker or RankerConfig(), taste_prior, priors
         self.config = config or PosteriorCacheConfig()
-        self._lock, self._learning = threading.Lock(), threading.Lock()
-        self._known: OrderedDict[str, PersonState] = OrderedDict()
+        self._learning = threading.Lock()
+        self._states: BoundedCache[str, PersonState] = BoundedCache(self.config.kept)
         self._prior: StoredPrior | None = None
-        self._looked_at = 0.0
+        self._checked_at = 0.0
         self._thread: threading.Thread | None = None
 
-    def know(self, user_id: str) -> PersonState:
-        """A person as the store knows them now; somebody who never chose anything is as everybody is."""
+    def get(self, user_id: str) -> PersonState:
+        """Return a person as the store knows them now; somebody who never chose anything has the prior."""
         prior = self.prior()
-        model = prior.version
         mark = self.store.mark(user_id)  # before the choices: what comes in between is seen as a change next time
-        with self._lock:
-            found = self._known.get(user_id)
-            if found is not None and (found.mark, found.model) == (mark, model):
-                self._known.move_to_end(user_id)
-                return found
+        before = self._states.get(user_id)
+        if before is not None and (before.mark, before.model) == (mark, prior.version):
+            return before
         choices = tuple(self.store.choices(user_id)) if mark else ()
-        start, fresh = self._from_before(found, choices, model)
-        beliefs = {} if start is None else {user_id: start}
-        base = prior.ranker
-        ranker = BayesRanker(base.about, base.shape, base.prior, beliefs, base.config, base.opinion)
-        for event in self._understand(fresh) if fresh else ():
-            ranker.tell(event)
-        known = PersonState(user_id, mark, choices, ranker, model)
+        ranker, new = self._go_on(before, choices, prior)
+        for comparison in self._comparisons(new) if new else ():
+            ranker.update(comparison)
+        state = PersonState(user_id, mark, choices, ranker, prior.version)
         if choices:
-            self._keep(known)
-        return known
+            self._states.put(user_id, state)
+        return state
 
     def prior(self) -> StoredPrior:
-        """What everybody's choices say. Only the very first is waited for: later ones are learned beside the requests."""
+        """Return the prior. Only the very first is waited for: later ones are learned beside the requests."""
         with self._learning:
             if self._prior is None:
-                self._prior, self._looked_at = self._newest() or self._learn(), self._clock()
-            elif self._clock() - self._looked_at > self.config.look_seconds:
-                self._looked_at = self._clock()
+                self._prior, self._checked_at = self._newest() or self._learn(), self._clock()
+            elif self._clock() - self._checked_at > self.config.check_seconds:
+                self._checked_at = self._clock()
                 newer = self._newest()
                 if newer is not None:
                     self._adopt(newer)
@@ -183,24 +177,23 @@ class PosteriorCache:
         if self._thread is not None:
             self._thread.join()
 
-    def forget(self, user_id: str) -> None:
+    def drop(self, user_id: str) -> None:
         """Drop a person from memory."""
-        with self._lock:
-            self._known.pop(user_id, None)
+        self._states.pop(user_id)
 
     def _newest(self) -> StoredPrior | None:
-        """What lies on the shelf, where it is fresh and newer than ours."""
-        found = None if self._shelf is None else self._shelf.read()
-        if found is None or self._old(found) or (self._prior is not None and found.learned_at <= self._prior.learned_at):
+        """Return the shared prior, where it is fresh and newer than ours."""
+        shared = None if self._priors is None else self._priors.read()
+        if shared is None or self._old(shared) or (self._prior is not None and shared.learned_at <= self._prior.learned_at):
             return None
-        return found
+        return shared
 
     def _learn(self) -> StoredPrior:
-        events = self._understand(self.store.choices())
-        learned = bayes_ranker.learn(events, self._begin(), self._ranker, opinion=self._opinion)
-        prior = StoredPrior.of(learned, self._clock())
-        if self._shelf is not None:
-            self._shelf.write(prior)
+        comparisons = self._comparisons(self.store.choices())
+        learned = ranker_factory.start(comparisons, self._reference(), self._ranker, taste_prior=self._taste_prior)
+        prior = StoredPrior.of(learned, self._clock(), taste_prior=self._taste_prior)
+        if self._priors is not None:
+            self._priors.write(prior)
         return prior
 
     def _learn_again(self) -> None:
@@ -216,8 +209,7 @@ class PosteriorCache:
         same = self._prior is not None and self._prior.version == prior.version
         self._prior = prior
         if not same:
-            with self._lock:
-                self._known.clear()
+            self._states.clear()
 
     def _old(self, prior: StoredPrior) -> bool:
         return self._clock() - prior.learned_at > self.config.prior_seconds
@@ -226,20 +218,8 @@ class PosteriorCache:
         return self._thread is not None and self._thread.is_alive()
 
     @staticmethod
-    def _from_before(
-        found: PersonState | None, choices: tuple[Choice, ...], model: str
-    ) -> tuple[Gaussian | None, tuple[Choice, ...]]:
-        """What was believed after the first of these choices, and the choices after them."""
-        if found is None or found.model != model or choices[: found.rounds] != found.choices:
-            return None, choices
-        return found.ranker.beliefs.get(found.user_id), choices[found.rounds :]
-
-    def _keep(self, known: PersonState) -> None:
-        with self._lock:
-            self._known[known.user_id] = known
-            self._known.move_to_end(known.user_id)
-            while len(self._known) > self.config.kept:
-                self._known.popitem(last=False)
-
-
-_LIMIT = 64 * 1024 * 1024  # bytes of a file that is read
+    def _go_on(before: PersonState | None, choices: tuple[Choice, ...], prior: StoredPrior) -> tuple[Ranker, tuple[Choice, ...]]:
+        """Return a ranker that knows the first of these choices, and the choices after them."""
+        if before is None or before.model != prior.version or choices[: before.rounds] != before.choices:
+            return prior.ranker.of_person(None), choices
+        return before.ranker.of_person(before.user_id), choices[before.rounds :]

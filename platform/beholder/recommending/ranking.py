@@ -1,82 +1,62 @@
-"""The recommender: of a thousand edits of an image, the one this person will like most, and how sure that is.
+"""Ranking: of a thousand edits of an image, those that this person will like most, and how sure that is.
 
-All candidates are told from the latent (perception) and ranked; the best few are drawn, encoded and ranked again by their looks.
+The surrogate predicts the embedding of every candidate and the ranker orders them; the best few are drawn, encoded and ranked again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from beholder.config import setting
 from beholder.errors import ConfigError
-from beholder.recommending import edit_features
 from beholder.recommending.edit_set import EditSet
 from beholder.recommending.rankers.ranker import Ranker
-from beholder.recommending.studio import Studio, View
 
 
 @dataclass(frozen=True)
-class RecommendConfig:
-    """How much is drawn."""
+class RankingConfig:
+    """How many candidates are drawn."""
 
-    exact: int = setting(8, "of the best candidates, so many are drawn, encoded and ranked by what they look like")
+    exact: int = setting(8, "how many of the best candidates are drawn, encoded and ranked again by their own embeddings")
 
     def __post_init__(self) -> None:
         if self.exact < 1:
-            raise ConfigError(f"recommend.exact must be at least 1, got {self.exact}")
-
-
-@dataclass(frozen=True, eq=False)
-class Recommended:
-    """An edit, drawn. utility: above the image as it is, in logits, with its standard deviation `doubt`; probability: that the
-    person prefers it to the image as it is; picture: uint8 RGB [R, R, 3]."""
-
-    edit: Mapping[str, float]
-    utility: float
-    doubt: float
-    probability: float
-    picture: np.ndarray
-
-
-def recommend(studio: Studio, ranker: Ranker, user_id: str, view: View, config: RecommendConfig | None = None) -> list[Recommended]:
-    """The best edits for a person, best first, drawn. Where none seems better than the image as it is, the edit {} leads."""
-    order = best(ranker, user_id, view.options, config)
-    edits = [studio.candidates.edit(int(row)) for row in order]
-    drawn = edit_features.draw(studio.editor, studio.encoder, view.latent, edits)
-    seen = EditSet(view.options.alphas[order], drawn.embeddings, view.options.directions, view.options.original)
-    found = [
-        Recommended(edits[score.row], score.utility, score.doubt, score.probability, drawn.images[score.row])
-        for score in ranked(ranker, user_id, seen)
-    ]
-    if found[0].utility <= 0:
-        return [Recommended({}, 0.0, 0.0, 0.5, view.picture), *found]
-    return found
-
-
-def best(ranker: Ranker, user_id: str, options: EditSet, config: RecommendConfig | None = None) -> np.ndarray:
-    """The rows of the candidates that are worth drawing, as perceived, best first, int64 [config.exact]."""
-    count = (config or RecommendConfig()).exact
-    return np.argsort(-ranker.joint(user_id, options).mean, kind="stable")[:count]
+            raise ConfigError(f"ranking.exact must be at least 1, got {self.exact}")
 
 
 @dataclass(frozen=True)
-class RankedRow:
-    """Of one row of options; utility, doubt and probability as in Recommended."""
+class ScoredEdit:
+    """An edit as a person is thought to value it.
 
-    row: int
+    edit: direction -> alpha. utility: above the unedited image, in logits; uncertainty: its standard deviation; probability: that the
+    person prefers the edit to the unedited image, the uncertainty allowed for.
+    """
+
+    edit: Mapping[str, float]
     utility: float
-    doubt: float
+    uncertainty: float
     probability: float
 
 
-def ranked(ranker: Ranker, user_id: str, options: EditSet) -> list[RankedRow]:
-    """Options beside the image as it is, best first."""
-    base = options.base
-    chances = ranker.preferred(user_id, options, base)
-    alphas, embeddings = (np.concatenate(pair) for pair in ((base.alphas, options.alphas), (base.embeddings, options.embeddings)))
-    joint = ranker.joint(user_id, EditSet(alphas, embeddings, options.directions, options.original))
-    above = joint.mean[1:] - joint.mean[0]
-    doubts = np.sqrt(((joint.roots[1:] - joint.roots[0]) ** 2).sum(axis=1))
-    order = np.argsort(-above, kind="stable")
-    return [RankedRow(int(row), float(above[row]), float(doubts[row]), float(chances[row])) for row in order]
+UNEDITED = ScoredEdit({}, 0.0, 0.0, 0.5)  # the image as it is, which leads where no edit is better
+
+
+def shortlist(ranker: Ranker, user_id: str, edit_set: EditSet, config: RankingConfig | None = None) -> np.ndarray:
+    """Return the rows of the edits that are worth drawing, best first, int64 [config.exact]."""
+    count = (config or RankingConfig()).exact
+    return np.argsort(-ranker.utilities(user_id, edit_set), kind="stable")[:count]
+
+
+def rank(ranker: Ranker, user_id: str, edit_set: EditSet, edits: Sequence[Mapping[str, float]]) -> list[ScoredEdit]:
+    """Score edits beside the unedited image, best first; `UNEDITED` leads where none is better.
+
+    edit_set: the edits with their embeddings, a row for each of `edits`.
+    """
+    gain = ranker.gain_over(user_id, edit_set, edit_set.unedited)
+    probability, uncertainty = gain.probability(), np.sqrt(gain.variance)
+    scored = [
+        ScoredEdit(edits[row], float(gain.mean[row]), float(uncertainty[row]), float(probability[row]))
+        for row in np.argsort(-gain.mean, kind="stable").tolist()
+    ]
+    return scored if scored and scored[0].utility > 0 else [UNEDITED, *scored]

@@ -1,60 +1,60 @@
-"""Advisor: what people are asked, what they chose, and what is recommended to them: everything that is not drawing.
+"""The recommendation service: what people are asked, what they chose, and what is recommended to them; everything but drawing.
 
-A recommendation is made in two steps, so that whoever draws may be elsewhere: `shortlist`, then, drawn and encoded, `recommend`.
+A recommendation is made in two steps, so that another process may draw: `shortlist`, and when its edits are drawn and encoded,
+`recommend`.
 """
 
 import contextlib
-import threading
 import uuid
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
-from typing import TypeVar
 
 import numpy as np
 
+from beholder.cache import BoundedCache
 from beholder.config import setting
 from beholder.editing.editor import Edit, Slider
 from beholder.errors import ConfigError, EditError
 from beholder.recommending import acquisition, explanations, ranking
-from beholder.recommending.components import Components
 from beholder.recommending.edit_features import EditableImage, EditFeatures
 from beholder.recommending.edit_set import Comparison, EditSet
 from beholder.recommending.explanations import DirectionPreference, reasons
 from beholder.recommending.posteriors import PersonState, PosteriorCache, PosteriorCacheConfig, PriorStore
+from beholder.recommending.rankers.ranker_factory import RankerConfig
 from beholder.recommending.rankers.ranker_features import TastePrior
-from beholder.recommending.ranking import RecommendConfig
+from beholder.recommending.ranking import RankingConfig, ScoredEdit
 from beholder.recommending.store.choice_store import Store
 from beholder.recommending.store.question import Answer, Choice, Question
 from beholder.storage import Place
 from beholder.taste import taste_registry
 from beholder.workspace import Workspace
 
-T = TypeVar("T")
-_REFERENCE = "seed-0"  # the face by whose candidates features are measured
-_REMEMBERED = 100  # questions about a face, the latest, that are not asked again
-_SEEN = 3  # faces, the latest that a person was asked about, on which likings are judged
+_REFERENCE = "seed-0"  # the image by whose candidates regressors are scaled
+_NOT_AGAIN = 100  # the latest questions about an image, which are not asked again
+_RECENT = 3  # the latest images that a person was asked about, by which preferences are judged
 
 
 @dataclass(frozen=True)
 class RecommendationServiceConfig:
-    """How people are asked, and how much is remembered."""
+    """How people are asked, and how much is kept in memory."""
 
-    strategy: str = setting("eubo", f"what chooses the next question: {', '.join(acquisition.STRATEGIES)}")
+    strategy: str = setting("eubo", f"acquisition function of the next question: {', '.join(acquisition.STRATEGIES)}")
     recommended_after: int = setting(5, "answers after which a recommendation is worth looking at")
     most_open: int = setting(8, "questions about an image that a person may leave unanswered; then the oldest of them comes again")
     open_minutes: float = setting(60.0, "minutes after which a question that was left unanswered no longer counts as open")
-    faces: int = setting(2000, "faces that stay in memory as looked at")
-    options: int = setting(64, "faces that stay in memory under every candidate: 1,000 embeddings each")
-    people: PosteriorCacheConfig = setting(PosteriorCacheConfig(), "how people are remembered")
+    images: int = setting(2000, "images whose latents and embeddings stay in memory")
+    edit_sets: int = setting(64, "images whose candidates stay in memory: 1,000 embeddings each")
+    posteriors: PosteriorCacheConfig = setting(PosteriorCacheConfig(), "how people's posteriors are kept")
 
     def __post_init__(self) -> None:
         if self.strategy not in acquisition.STRATEGIES:
             raise ConfigError(f"strategy={self.strategy} is none of {', '.join(acquisition.STRATEGIES)}")
-        if min(self.recommended_after, self.most_open, self.faces, self.options) < 1 or self.open_minutes <= 0:
-            raise ConfigError("advisor: recommended_after, most_open, faces and options must be at least 1, open_minutes above 0")
+        if min(self.recommended_after, self.most_open, self.images, self.edit_sets) < 1 or self.open_minutes <= 0:
+            raise ConfigError(
+                "service: recommended_after, most_open, images and edit_sets must be at least 1, open_minutes above 0"
+            )
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class AskedQuestion:
 
 @dataclass(frozen=True)
 class RecordedAnswer:
-    """An answer that is kept. counted: it was new; learned: what the person is now thought to like, in words."""
+    """An answer that is kept. counted: it was new; learned: the person's preferences after it, in words."""
 
     question_id: str
     choice: str
@@ -86,15 +86,13 @@ class RetractedAnswer:
     undone: bool
 
 
-@dataclass(frozen=True)
-class ScoredEdit:
-    """A recommended edit: utility above the image as it is, in logits, its standard deviation, and the probability that the
-    person prefers it."""
+@dataclass(frozen=True, eq=False)
+class Shortlist:
+    """The edits of an image that are worth drawing for a person, best first, and all that ranking them again needs."""
 
-    edit: Mapping[str, float]
-    utility: float
-    doubt: float
-    probability: float
+    person: PersonState
+    image: EditableImage
+    edits: tuple[dict[str, float], ...]
 
 
 @dataclass(frozen=True)
@@ -111,18 +109,18 @@ class Recommendation:
 
 @dataclass(frozen=True)
 class Person:
-    """What is known of somebody. images: ids of the photos that nobody else brought."""
+    """What is known of a person. images: ids of the photos that nobody else uploaded."""
 
     user_id: str
     rounds: int
     words: tuple[str, ...]
-    likings: tuple[DirectionPreference, ...]
+    preferences: tuple[DirectionPreference, ...]
     images: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class ErasureReport:
-    """What was removed: questions and answers of the store, images that only this person brought, and their part in tastes."""
+    """What was removed of a person: questions and answers of the store, images that only they uploaded, their part in tastes."""
 
     user_id: str
     questions: int
@@ -140,63 +138,70 @@ class RecommendationService:
 
     def __init__(
         self,
-        sight: EditFeatures,
+        features: EditFeatures,
         store: Store,
         workspace: Workspace,
-        look: Callable[[str], EditableImage],
+        encode_image: Callable[[str], EditableImage],
         sliders: Mapping[str, Slider],
         *,
-        there: Callable[[str], bool] = lambda image_id: True,
-        parts: Components | None = None,
-        opinion: TastePrior | None = None,
-        shelf: PriorStore | None = None,
+        exists: Callable[[str], bool] = lambda image_id: True,
+        ranker: RankerConfig | None = None,
+        ranking_config: RankingConfig | None = None,
+        taste_prior: TastePrior | None = None,
+        priors: PriorStore | None = None,
         config: RecommendationServiceConfig | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """look: image_id -> the face, drawn and encoded wherever that is done; EditError where it is unknown or gone.
-        sliders: the editor's directions. shelf: where the prior is shared. there: whether a face still is; what was removed
-        is not remembered."""
-        self.sight, self.store, self.workspace, self._look, self._now = sight, store, workspace, look, now
-        self._there = there
-        self.config, parts = config or RecommendationServiceConfig(), parts or Components()
-        self._recommend: RecommendConfig = parts.recommend
-        self.says = {name: each.says for name, each in sliders.items()}
-        self._lock = threading.Lock()
-        self._looks: OrderedDict[str, EditableImage] = OrderedDict()
-        self._options: OrderedDict[str, EditSet] = OrderedDict()
-        self.people = PosteriorCache(
+        """encode_image: image_id -> the image, drawn and encoded wherever that is done; EditError where it is unknown or gone.
+
+        sliders: the editor's directions. exists: whether an image is still there; what was removed is not remembered. priors: where
+        the prior is shared with other replicas.
+        """
+        self.features, self.store, self.workspace, self._encode_image, self._now = features, store, workspace, encode_image, now
+        self._exists = exists
+        self.config, self.ranking = config or RecommendationServiceConfig(), ranking_config or RankingConfig()
+        self.labels = {name: each.labels for name, each in sliders.items()}
+        self._images: BoundedCache[str, EditableImage] = BoundedCache(self.config.images)
+        self._edit_sets: BoundedCache[str, EditSet] = BoundedCache(self.config.edit_sets)
+        self.posteriors = PosteriorCache(
             store,
-            self._understand,
-            begin=lambda: self.options(_REFERENCE),
-            ranker=parts.ranker,
-            opinion=opinion,
-            shelf=shelf,
-            config=self.config.people,
+            self._comparisons,
+            reference=lambda: self.edit_set(_REFERENCE),
+            ranker=ranker,
+            taste_prior=taste_prior,
+            priors=priors,
+            config=self.config.posteriors,
         )
 
     def warm(self) -> None:
         """Learn the prior now, and not with the first request."""
-        self.people.prior()
+        self.posteriors.prior()
 
-    def question(self, user_id: str, image_id: str, strategy: str | None = None) -> AskedQuestion:
-        """What to ask a person about a face now, kept in the store.
+    def question(self, user_id: str, image_id: str, strategy: str | None = None, *, seed: int | None = None) -> AskedQuestion:
+        """Return what to ask a person about an image now, kept in the store.
 
         A pair that is open or answered is not given again, so that the next one can be fetched before this one is answered;
-        where `most_open` are open, the oldest of them is. Raises EditError for an unknown face, ChoiceError for a strategy.
+        where `most_open` are open, the oldest of them is. seed: of what is chance; None: another one each time.
+        Raises EditError for an unknown image, ChoiceError for an unknown strategy.
         """
         strategy = strategy or self.config.strategy
-        options = self.options(image_id)
-        known = self.people.know(user_id)
+        edit_set = self.edit_set(image_id)
+        person = self.posteriors.get(user_id)
         since = self._now() - timedelta(minutes=self.config.open_minutes)
         opened = [each for each in self.store.open_questions(user_id) if each.image_id == image_id and each.asked_at > since]
         if len(opened) >= self.config.most_open:
-            return AskedQuestion(opened[0], known.rounds, self.config.recommended_after)
-        answered = [choice.question for choice in known.choices if choice.question.image_id == image_id]
-        seed = uuid.uuid4().int % 2**31
+            return AskedQuestion(opened[0], person.rounds, self.config.recommended_after)
+        answered = [choice.question for choice in person.choices if choice.question.image_id == image_id]
         pair = acquisition.ask(
-            strategy, known.ranker, user_id, options, options.base, seed=seed, without=self._pairs([*opened, *answered])
+            strategy,
+            person.ranker,
+            user_id,
+            edit_set,
+            edit_set.unedited,
+            seed=uuid.uuid4().int % 2**31 if seed is None else seed,
+            without=self._pairs([*opened, *answered]),
         )
-        left, right = (self.sight.candidates.edit(row) for row in (pair.left, pair.right))
+        left, right = (self.features.candidates.edit(row) for row in (pair.left, pair.right))
         question = Question(
             question_id=uuid.uuid4().hex,
             user_id=user_id,
@@ -206,113 +211,101 @@ class RecommendationService:
             strategy=pair.strategy,
             asked_at=self._now(),
             probability=pair.probability,
-            model=known.model,
+            model=person.model,
         )
         self.store.ask(question)
-        return AskedQuestion(question, known.rounds, self.config.recommended_after)
+        return AskedQuestion(question, person.rounds, self.config.recommended_after)
 
-    def choose(self, event_id: str, question_id: str, choice: str, response_seconds: float | None = None) -> RecordedAnswer:
-        """Keep an answer: when this returns it is on disk. Raises ChoiceError for an unknown question, Contradiction as the store
-        does."""
+    def answer(self, event_id: str, question_id: str, choice: str, response_seconds: float | None = None) -> RecordedAnswer:
+        """Keep an answer: when this returns it is on disk.
+
+        Raises ChoiceError for an unknown question, ConflictingAnswer as the store does.
+        """
         counted = self.store.answer(Answer(event_id, question_id, choice, self._now(), response_seconds))
-        known = self.people.know(self.store.question(question_id).user_id)
-        return RecordedAnswer(question_id, choice, counted, known.rounds, tuple(self._words(known)))
+        person = self.posteriors.get(self.store.question(question_id).user_id)
+        return RecordedAnswer(question_id, choice, counted, person.rounds, tuple(self._words(person)))
 
-    def undo(self, question_id: str) -> RetractedAnswer:
+    def retract(self, question_id: str) -> RetractedAnswer:
         """Take an answer back. Raises ChoiceError for an unknown question."""
         undone = self.store.undo(question_id)
         user_id = self.store.question(question_id).user_id
         return RetractedAnswer(question_id, len(self.store.choices(user_id)), undone)
 
-    def shortlist(self, user_id: str, image_id: str) -> list[dict[str, float]]:
-        """The edits that are worth drawing for a person, as perceived, best first. Raises EditError for an unknown face."""
-        options, known = self.options(image_id), self.people.know(user_id)
-        rows = ranking.best(known.ranker, user_id, options, self._recommend)
-        return [self.sight.candidates.edit(int(row)) for row in rows]
+    def shortlist(self, user_id: str, image_id: str) -> Shortlist:
+        """Return the edits that are worth drawing for a person, by predicted embeddings. Raises EditError for an unknown image."""
+        image = self.image(image_id)
+        edit_set, person = self._edit_set(image), self.posteriors.get(user_id)
+        rows = ranking.shortlist(person.ranker, user_id, edit_set, self.ranking)
+        return Shortlist(person, image, tuple(self.features.candidates.edit(int(row)) for row in rows))
 
-    def recommend(
-        self, user_id: str, image_id: str, edits: Sequence[Edit], embeddings: np.ndarray, *, count: int | None = None
-    ) -> Recommendation:
-        """Edits of a face that were drawn and encoded, float32 [C, E], ranked by what they look like; the best `count` of them."""
-        known = self.people.know(user_id)
-        scores = ranking.ranked(known.ranker, user_id, self.sight.drawn(self.look(image_id), edits, embeddings))
-        found = [ScoredEdit(edits[each.row], each.utility, each.doubt, each.probability) for each in scores]
-        if not found or found[0].utility <= 0:
-            found.insert(0, ScoredEdit({}, 0.0, 0.0, 0.5))
-        said = tuple(str(each) for each in reasons(found[0].edit, known.choices, self.says))
-        return Recommendation(user_id, image_id, known.rounds, known.model, tuple(found[:count]), said)
+    def recommend(self, shortlist: Shortlist, embeddings: np.ndarray, *, count: int | None = None) -> Recommendation:
+        """Rank a shortlist by the embeddings of its edits, drawn and encoded, float32 [C, E]; the best `count` of them."""
+        person, image = shortlist.person, shortlist.image
+        drawn = self.features.drawn(image, shortlist.edits, embeddings)
+        ranked = ranking.rank(person.ranker, person.user_id, drawn, shortlist.edits)
+        words = tuple(str(each) for each in reasons(ranked[0].edit, person.choices, self.labels))
+        return Recommendation(person.user_id, image.image_id, person.rounds, person.model, tuple(ranked[:count]), words)
 
     def person(self, user_id: str) -> Person:
-        """What is known of a person; of somebody unknown, what everybody's choices say."""
-        known = self.people.know(user_id)
-        found = self._likings(known)
+        """Return what is known of a person; of somebody unknown, what everybody's choices say."""
+        state = self.posteriors.get(user_id)
+        preferences = self._preferences(state)
         images = [PurePosixPath(uri).name.removesuffix(".safetensors") for uri in self.store.uploads(user_id)]
-        return Person(user_id, known.rounds, tuple(explanations.words(found, self.says)), tuple(found), tuple(images))
+        words = tuple(explanations.words(preferences, self.labels))
+        return Person(user_id, state.rounds, words, tuple(preferences), tuple(images))
 
-    def forget(self, user_id: str) -> ErasureReport:
+    def erase(self, user_id: str) -> ErasureReport:
         """Remove everything of a person."""
-        receipt = forget(self.store, self.workspace, user_id)
-        self.people.forget(user_id)
-        return receipt
+        report = erase(self.store, self.workspace, user_id)
+        self.posteriors.drop(user_id)
+        return report
 
     def drop(self, user_id: str) -> None:
         """Remember nothing of a person who was removed elsewhere."""
-        self.people.forget(user_id)
+        self.posteriors.drop(user_id)
 
-    def look(self, image_id: str) -> EditableImage:
-        """A face, looked at once. Raises EditError for an unknown one."""
-        if not self._there(image_id):
-            with self._lock:
-                self._looks.pop(image_id, None)
-                self._options.pop(image_id, None)
-        return _kept(self._looks, image_id, lambda: self._look(image_id), self.config.faces, self._lock)
+    def image(self, image_id: str) -> EditableImage:
+        """Return an image with its latent and embedding, encoded once. Raises EditError for an unknown one."""
+        if not self._exists(image_id):
+            self._images.pop(image_id)
+            self._edit_sets.pop(image_id)
+        return self._images.get_or_make(image_id, lambda: self._encode_image(image_id))
 
-    def options(self, image_id: str) -> EditSet:
-        """A face under every candidate, perceived once. Raises EditError for an unknown one."""
-        look = self.look(image_id)
-        return _kept(self._options, image_id, lambda: self.sight.options(look), self.config.options, self._lock)
+    def edit_set(self, image_id: str) -> EditSet:
+        """Return an image under every candidate, predicted once. Raises EditError for an unknown one."""
+        return self._edit_set(self.image(image_id))
 
-    def _understand(self, choices: Sequence[Choice]) -> list[Comparison]:
-        return self.sight.events(choices, self.look)[0]
+    def _edit_set(self, image: EditableImage) -> EditSet:
+        return self._edit_sets.get_or_make(image.image_id, lambda: self.features.edit_set(image))
+
+    def _comparisons(self, choices: Sequence[Choice]) -> list[Comparison]:
+        return self.features.comparisons(choices, self.image)[0]
 
     def _pairs(self, asked: Sequence[Question]) -> list[tuple[int, int]]:
-        """The rows of questions, of those whose sides are both among the candidates."""
-        rows = [tuple(self._row(edit) for edit in (each.left, each.right)) for each in asked[-_REMEMBERED:]]
+        """Return the rows of the questions whose sides are both among the candidates."""
+        rows = [tuple(self._row(edit) for edit in (each.left, each.right)) for each in asked[-_NOT_AGAIN:]]
         return [(left, right) for left, right in rows if left is not None and right is not None]
 
     def _row(self, edit: Edit) -> int | None:
         try:
-            return self.sight.candidates.row_of(edit)
+            return self.features.candidates.row_of(edit)
         except EditError:  # along a direction that is no more
             return None
 
-    def _likings(self, known: PersonState) -> list[DirectionPreference]:
-        latest = list(dict.fromkeys(choice.question.image_id for choice in reversed(known.choices)))
-        seen = []
-        for image_id in latest[:_SEEN]:
+    def _preferences(self, person: PersonState) -> list[DirectionPreference]:
+        latest = list(dict.fromkeys(choice.question.image_id for choice in reversed(person.choices)))
+        edit_sets = []
+        for image_id in latest[:_RECENT]:
             with contextlib.suppress(EditError):  # a photo that was removed
-                seen.append(self.options(image_id))
-        return explanations.direction_preferences(known.ranker, known.user_id, seen or [self.options(_REFERENCE)])
+                edit_sets.append(self.edit_set(image_id))
+        edit_sets = edit_sets or [self.edit_set(_REFERENCE)]
+        return explanations.direction_preferences(person.ranker, person.user_id, edit_sets)
 
-    def _words(self, known: PersonState) -> list[str]:
-        return explanations.words(self._likings(known), self.says) if known.rounds else []
-
-
-def _kept(memory: "OrderedDict[str, T]", key: str, make: Callable[[], T], most: int, lock: threading.Lock) -> T:
-    """What is in memory, or made and put there in the place of what was used longest ago."""
-    with lock:
-        if key in memory:
-            memory.move_to_end(key)
-            return memory[key]
-    made = make()
-    with lock:
-        memory[key] = made
-        while len(memory) > most:
-            memory.popitem(last=False)
-    return made
+    def _words(self, person: PersonState) -> list[str]:
+        return explanations.words(self._preferences(person), self.labels) if person.rounds else []
 
 
-def forget(store: Store, workspace: Workspace, user_id: str) -> ErasureReport:
+def erase(store: Store, workspace: Workspace, user_id: str) -> ErasureReport:
     """Remove a person's images, their part in tastes, then their choices. Cut off in the middle, it can be done again.
 
     What many people share, a population's taste, was learned from this person too; only a new fit is wholly without.
@@ -321,5 +314,5 @@ def forget(store: Store, workspace: Workspace, user_id: str) -> ErasureReport:
     for uri in uris:
         Place.at(uri).delete()
     tastes = taste_registry.forget(workspace.models, user_id)
-    gone = store.forget(user_id)
-    return ErasureReport(user_id, gone.questions, gone.answers, len(uris), tuple(tastes))
+    removed = store.forget(user_id)
+    return ErasureReport(user_id, removed.questions, removed.answers, len(uris), tuple(tastes))

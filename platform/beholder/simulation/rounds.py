@@ -9,7 +9,7 @@ from beholder.recommending import acquisition
 from beholder.recommending.edit_set import Comparison, EditSet
 from beholder.recommending.rankers.ranker import Ranker
 from beholder.simulation.ground_truth import GroundTruth
-from beholder.simulation.simulated_people import SimulatedPeople, options
+from beholder.simulation.simulated_people import SimulatedPeople, edit_set
 
 FIGURES = ("regret", "regret_logits", "preferred", "accuracy")
 _HELD_OUT = 300  # pairs that nobody is asked and everybody is judged by
@@ -36,34 +36,36 @@ def play(ranker: Ranker, strategy: str, person: SimulatedPeople, gallery: Ground
     The ranker learns from the answers, under a name of the person and the strategy. What is recommended is the edit of the highest
     utility, or none where none is held to be better than the image as it is. The truth that counts is the one of that moment.
     """
-    seen = options(gallery, person.image)
+    seen = edit_set(gallery, person.image)
     pairs = held_out(len(seen), seed=seed)
     out = {(int(min(pair)), int(max(pair))) for pair in pairs}
     name = f"{person.user_id} {strategy}"
-    dice = np.random.default_rng([seed, 1])
+    rng = np.random.default_rng([seed, 1])
     course = Trajectory(*(np.zeros(rounds + 1) for _ in FIGURES))
     for turn in range(rounds + 1):
         moment = turn / max(rounds, 1)
         _judge(course, turn, _utilities(ranker, name, seen), person.utilities(moment), pairs)
         if turn == rounds:
             break
-        asked = acquisition.ask(strategy, ranker, name, seen, seen.base, seed=int(dice.integers(2**31)), without=out)
-        won = person.choose(asked.left, asked.right, moment=moment, dice=dice)
-        ranker.tell(Comparison(name, f"seed-{gallery.seeds[person.image]}", seen[asked.left], seen[asked.right], won, float(turn)))
+        asked = acquisition.ask(strategy, ranker, name, seen, seen.unedited, seed=int(rng.integers(2**31)), without=out)
+        outcome = person.choose(asked.left, asked.right, moment=moment, rng=rng)
+        ranker.update(
+            Comparison(name, f"seed-{gallery.seeds[person.image]}", seen[asked.left], seen[asked.right], outcome, float(turn))
+        )
     return course
 
 
 def held_out(count: int, *, seed: int) -> np.ndarray:
     """Pairs of different rows, int [P, 2], none twice."""
-    dice = np.random.default_rng([seed, 0])
+    rng = np.random.default_rng([seed, 0])
     left, right = np.triu_indices(count, 1)
-    some = dice.choice(len(left), min(_HELD_OUT, len(left) // 2), replace=False)
+    some = rng.choice(len(left), min(_HELD_OUT, len(left) // 2), replace=False)
     return np.stack([left[some], right[some]], axis=1)
 
 
 def _utilities(ranker: Ranker, name: str, seen: EditSet) -> np.ndarray:
     """Of the image as it is, then of every candidate, [1 + C]."""
-    return np.concatenate([ranker.joint(name, seen.base).mean, ranker.joint(name, seen).mean])
+    return np.concatenate([ranker.joint(name, seen.unedited).mean, ranker.joint(name, seen).mean])
 
 
 def _judge(course: Trajectory, turn: int, told: np.ndarray, true: np.ndarray, pairs: np.ndarray) -> None:

@@ -53,10 +53,10 @@ class SimulatedPeople:
         """At a moment 0..1 of their questions, [1 + C]: the image as it is, then the candidates."""
         return (1 - moment) * self.first + moment * self.last
 
-    def choose(self, left: int, right: int, *, moment: float, dice: np.random.Generator) -> float:
+    def choose(self, left: int, right: int, *, moment: float, rng: np.random.Generator) -> float:
         """1 (left) or 0 (right) of two candidates: the logistic choice of `raters`."""
         felt = self.utilities(moment)
-        return float(dice.random() < 1 / (1 + np.exp(felt[1 + right] - felt[1 + left])))
+        return float(rng.random() < 1 / (1 + np.exp(felt[1 + right] - felt[1 + left])))
 
 
 def people(config: SimulatedPeopleConfig, gallery: GroundTruth, images: Sequence[int], *, seed: int) -> list[SimulatedPeople]:
@@ -73,7 +73,7 @@ def people(config: SimulatedPeopleConfig, gallery: GroundTruth, images: Sequence
     return found
 
 
-def options(gallery: GroundTruth, image: int) -> EditSet:
+def edit_set(gallery: GroundTruth, image: int) -> EditSet:
     """An image of the gallery under every candidate, as rankers see it."""
     candidates = gallery.candidates
     return EditSet(candidates.alphas, gallery.embeddings[image], candidates.directions, gallery.base_embeddings[image])
@@ -81,14 +81,16 @@ def options(gallery: GroundTruth, image: int) -> EditSet:
 
 def everybody(gallery: GroundTruth, crowd: Sequence[SimulatedPeople], *, each: int, seed: int) -> list[Comparison]:
     """What a crowd chose: `each` answers of everybody to random questions about their image, in order."""
-    found, shown = [], {image: options(gallery, image) for image in {person.image for person in crowd}}
+    found, shown = [], {image: edit_set(gallery, image) for image in {person.image for person in crowd}}
     for number, person in enumerate(crowd):
-        dice = np.random.default_rng([seed, number])
+        rng = np.random.default_rng([seed, number])
         seen = shown[person.image]
         for turn in range(each):
-            left, right = (int(row) for row in dice.choice(len(seen), 2, replace=False))
-            won = person.choose(left, right, moment=turn / each, dice=dice)
-            found.append(Comparison(person.user_id, _image_id(gallery, person.image), seen[left], seen[right], won, float(turn)))
+            left, right = (int(row) for row in rng.choice(len(seen), 2, replace=False))
+            outcome = person.choose(left, right, moment=turn / each, rng=rng)
+            found.append(
+                Comparison(person.user_id, _image_id(gallery, person.image), seen[left], seen[right], outcome, float(turn))
+            )
     return found
 
 

@@ -48,7 +48,7 @@ def rounds_to_reach(courses: Sequence[Trajectory], level: float) -> int | None:
 class Goal:
     """Something that should be so. found: what was measured, in words; reached: None where that can't tell."""
 
-    says: str
+    labels: str
     found: str
     reached: bool | None
 
@@ -83,11 +83,11 @@ def _sooner(found: Mapping[Cell, Sequence[Trajectory]], ranker: str) -> Goal:
     wise = {strategy: courses for (name, strategy), courses in found.items() if name == ranker and strategy != "random"}
     needed = {name: rounds_to_reach(courses, float(chance[20])) for name, courses in wise.items()}
     said = ", ".join(f"{name} {'never' if count is None else count}" for name, count in needed.items())
-    says = f"{ranker}: the best strategy comes to the regret of 20 random questions in <= 12"
+    labels = f"{ranker}: the best strategy comes to the regret of 20 random questions in <= 12"
     what = f"{said} (random: {chance[0]:.3f} before the first, {chance[20]:.3f} after 20)"
     if chance[20] >= chance[0]:
-        return Goal(says, what, None)
-    return Goal(says, what, min((count for count in needed.values() if count is not None), default=99) <= 12)
+        return Goal(labels, what, None)
+    return Goal(labels, what, min((count for count in needed.values() if count is not None), default=99) <= 12)
 
 
 def by_kind(courses: Sequence[Trajectory], people: Sequence[SimulatedPeople], figure: str) -> dict[str, tuple[int, np.ndarray]]:
@@ -105,7 +105,7 @@ def _rivals(found: Mapping[Cell, Sequence[Trajectory]]) -> list[tuple[Cell, Cell
 
 def _intervals(values: np.ndarray) -> list[Interval]:
     """Bootstrap means of the columns of [P, R], the same people drawn for all of them (Efron 1979)."""
-    dice = np.random.default_rng(0)
-    shares = dice.multinomial(len(values), np.full(len(values), 1 / len(values)), _DRAWS) / len(values)
+    rng = np.random.default_rng(0)
+    shares = rng.multinomial(len(values), np.full(len(values), 1 / len(values)), _DRAWS) / len(values)
     low, high = np.quantile(shares @ values, [0.025, 0.975], axis=0)
     return [Interval(*each) for each in zip(values.mean(axis=0).tolist(), low.tolist(), high.tolist(), strict=True)]

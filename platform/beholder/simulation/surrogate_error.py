@@ -88,8 +88,8 @@ def people_ranked(
 ) -> RankerScorers:
     """Rankers fitted to what simulated people chose among drawn edits, so many times each."""
     crowd = simulated_people.people(_crowd(count), gallery, range(len(gallery)), seed=seed)
-    events = simulated_people.everybody(gallery, crowd, each=choices, seed=seed)
-    ranker = bayes_ranker.fit(events, config or BayesRankerConfig())
+    comparisons = simulated_people.everybody(gallery, crowd, each=choices, seed=seed)
+    ranker = bayes_ranker.fit(comparisons, config or BayesRankerConfig())
     return RankerScorers("bayes", ranker, tuple(person.user_id for person in crowd))
 
 
@@ -97,7 +97,7 @@ def perceive(perception: Surrogate, gallery: GroundTruth) -> list[EditSet]:
     """Every image under every candidate as a perception tells it; it is given the true embedding of the original."""
     names, alphas, originals = gallery.candidates.directions, gallery.candidates.alphas, gallery.base_embeddings
     return [
-        EditSet(alphas, perception.embeddings(gallery.latents[row], alphas, directions=names, original=known), names, known)
+        EditSet(alphas, perception.predict(gallery.latents[row], alphas, directions=names, original=known), names, known)
         for row, known in enumerate(originals)
     ]
 
@@ -117,7 +117,8 @@ class SurrogateErrors:
 def compare(perceived: Sequence[EditSet], gallery: GroundTruth, judges: Scorers, *, final: int = FINAL) -> SurrogateErrors:
     """What judges say of `perceive` beside what they say of the drawn images."""
     pairs = [
-        (judges.utilities(seen), judges.utilities(simulated_people.options(gallery, image))) for image, seen in enumerate(perceived)
+        (judges.utilities(seen), judges.utilities(simulated_people.edit_set(gallery, image)))
+        for image, seen in enumerate(perceived)
     ]
     return SurrogateErrors(
         np.stack([rank_correlations(guess, true) for guess, true in pairs]),
@@ -155,8 +156,8 @@ def regrets(guesses: np.ndarray, truths: np.ndarray, *, final: int) -> np.ndarra
 
 def interval(values: np.ndarray, *, seed: int = 0) -> Interval:
     """The mean of values [I, U], and 95 % of where it would lie for other images and other people: both are drawn anew."""
-    dice = np.random.default_rng(seed)
-    images, people = (dice.integers(0, size, (_DRAWS, size)) for size in values.shape)
+    rng = np.random.default_rng(seed)
+    images, people = (rng.integers(0, size, (_DRAWS, size)) for size in values.shape)
     means = [values[rows][:, columns].mean() for rows, columns in zip(images, people, strict=True)]
     low, high = np.quantile(means, [0.025, 0.975])
     return Interval(float(values.mean()), float(low), float(high))
@@ -182,7 +183,7 @@ def seconds(
     """
     studio, latent = Studio(editor, encoder, perception, candidates), editor.generate([seed])
     view = studio.look("warm", latent)
-    ranker = bayes_ranker.begin(view.options, BayesRankerConfig())
+    ranker = bayes_ranker.begin(view.edit_set, BayesRankerConfig())
 
     def fast() -> None:
         recommend(studio, ranker, "ana", studio.look("again", latent), RecommendConfig(exact=final))
@@ -191,7 +192,7 @@ def seconds(
 
     def slow() -> None:
         seen = edit_features.draw(editor, encoder, latent, some.edits())
-        ranker.joint("ana", EditSet(some.alphas, seen.embeddings, some.directions, view.options.original))
+        ranker.joint("ana", EditSet(some.alphas, seen.embeddings, some.directions, view.edit_set.original))
 
     fast()
     told, worked = np.median([_timed(fast) for _ in range(repeats)], axis=0)

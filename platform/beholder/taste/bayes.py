@@ -69,16 +69,16 @@ class BayesTaste:
     """Signs the contract of tastes, and learns on: `beliefs[attribute][user_id]` are its posteriors."""
 
     def __init__(
-        self, about: TasteInfo, priors: Sequence[PopulationPrior], beliefs: Sequence[dict[str, Gaussian]], chosen: list[dict]
+        self, info: TasteInfo, priors: Sequence[PopulationPrior], beliefs: Sequence[dict[str, Gaussian]], chosen: list[dict]
     ):
-        self.about = about
+        self.info = info
         self.priors = list(priors)
         self.beliefs = [dict(each) for each in beliefs]
         self.chosen = chosen
 
     def utilities(self, items: np.ndarray, user_ids: Sequence[str], attribute: str) -> np.ndarray:
         """The mean utility of each person, float32 [P, N]."""
-        row = self.about.attribute(attribute)
+        row = self.info.attribute(attribute)
         prior = self.priors[row]
         vectors = fitting(items, len(prior.features.centre))
         own = np.stack([self.belief(user_id, attribute).mean for user_id in user_ids]) if user_ids else np.zeros((0, 1))
@@ -88,7 +88,7 @@ class BayesTaste:
 
     def differences(self, left: np.ndarray, right: np.ndarray, user_id: str, attribute: str) -> Normal:
         """u(left) - u(right) with its variance."""
-        prior = self.priors[self.about.attribute(attribute)]
+        prior = self.priors[self.info.attribute(attribute)]
         width = len(prior.features.centre)
         left, right = fitting(left, width), fitting(right, width)
         deltas = prior.features.of(left) - prior.features.of(right)
@@ -98,12 +98,12 @@ class BayesTaste:
 
     def belief(self, user_id: str, attribute: str) -> Gaussian:
         """What is believed of a person's own weights; of somebody unknown, the prior."""
-        row = self.about.attribute(attribute)
+        row = self.info.attribute(attribute)
         return self.beliefs[row].get(user_id) or self.priors[row].blank()
 
     def choose(self, left: np.ndarray, right: np.ndarray, choice: float, user_id: str, attribute: str) -> None:
         """Learn from one choice of a person between two embeddings [D]: 1 left, 0 right, 0.5 neither."""
-        row = self.about.attribute(attribute)
+        row = self.info.attribute(attribute)
         prior = self.priors[row]
         pair = np.stack([left, right])
         (one, other), (base, past) = prior.features.of(pair), prior.features.shared(pair)
@@ -117,7 +117,7 @@ class BayesTaste:
         vectors = fitting(items, None).astype(np.float64)
         standard = rating_scale.standardise(evidence)
         beliefs = [dict(each) for each in self.beliefs]
-        for row, name in enumerate(self.about.attributes):
+        for row, name in enumerate(self.info.attributes):
             if name not in evidence.attributes:
                 continue
             told = evidence.on(evidence.attributes.index(name))
@@ -127,8 +127,8 @@ class BayesTaste:
                 mine = told.by(np.arange(len(told.people)) == person)
                 seen = _residual(mine, prior, vectors, standard)
                 beliefs[row][told.people[person]] = laplace(prior.blank(), precision, seen, temper=prior.temper)
-        known = dict.fromkeys([*self.about.people, *evidence.people])
-        return BayesTaste(replace(self.about, people=tuple(known)), self.priors, beliefs, self.chosen)
+        known = dict.fromkeys([*self.info.people, *evidence.people])
+        return BayesTaste(replace(self.info, people=tuple(known)), self.priors, beliefs, self.chosen)
 
     def tensors(self) -> Mapping[str, np.ndarray]:
         """Features, covariance and every belief (covariances as the lower triangle), by attribute."""
@@ -136,7 +136,7 @@ class BayesTaste:
         for row, prior in enumerate(self.priors):
             width = prior.features.width
             lower = np.tril_indices(width)
-            beliefs = [self.beliefs[row].get(user_id) for user_id in self.about.people]
+            beliefs = [self.beliefs[row].get(user_id) for user_id in self.info.people]
             found |= {f"{row}.{name}": value for name, value in prior.features.tensors().items()}
             found[f"{row}.covariance"] = prior.covariance[lower]
             found[f"{row}.known"] = np.array([belief is not None for belief in beliefs], np.uint8)
@@ -192,18 +192,18 @@ def fit(
     return BayesTaste(TasteInfo("bayes", encoder_id, train.attributes, train.people), priors, beliefs, chosen)
 
 
-def load(about: TasteInfo, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> BayesTaste:
+def load(info: TasteInfo, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> BayesTaste:
     """Rebuild it from its tensors."""
     priors, beliefs = [], []
-    for row in range(len(about.attributes)):
+    for row in range(len(info.attributes)):
         own = {name.partition(".")[2]: value for name, value in tensors.items() if name.startswith(f"{row}.")}
         shape = PersonFeatures.of_tensors(own)
         covariance = _whole(own["covariance"], shape.width)
         priors.append(PopulationPrior(shape, covariance, settings["tempers"][row], settings["scales"][row]))
-        people = [user_id for user_id, known in zip(about.people, own["known"], strict=True) if known]
+        people = [user_id for user_id, known in zip(info.people, own["known"], strict=True) if known]
         rows = zip(people, own["means"], own["covariances"], strict=True)
         beliefs.append({user_id: Gaussian(mean, _whole(lower, shape.width)) for user_id, mean, lower in rows})
-    return BayesTaste(about, priors, beliefs, list(settings["chosen"]))
+    return BayesTaste(info, priors, beliefs, list(settings["chosen"]))
 
 
 def without(tensors: Mapping[str, np.ndarray], row: int) -> dict[str, np.ndarray]:

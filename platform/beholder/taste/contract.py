@@ -29,13 +29,13 @@ class TasteInfo:
     people: tuple[str, ...]
     takes: Items = "embeddings"
 
-    def said(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """As JSON."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
 
     @classmethod
-    def of(cls, said: Mapping[str, Any]) -> "TasteInfo":
-        """From what `said` gave. Raises KeyError or TypeError for anything else."""
+    def from_dict(cls, said: Mapping[str, Any]) -> "TasteInfo":
+        """Read back what `to_dict` returned. Raises KeyError or TypeError for anything else."""
         return cls(said["kind"], said["encoder_id"], tuple(said["attributes"]), tuple(said["people"]), said["takes"])
 
     def attribute(self, name: str) -> int:
@@ -69,7 +69,7 @@ class Taste(Protocol):
     """
 
     @property
-    def about(self) -> TasteInfo:
+    def info(self) -> TasteInfo:
         """What it is for."""
 
     def utilities(self, items: np.ndarray, user_ids: Sequence[str], attribute: str) -> np.ndarray:

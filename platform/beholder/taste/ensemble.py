@@ -39,20 +39,20 @@ class EnsembleConfig:
 class EnsembleTaste:
     """Signs the contract of tastes; learns on where its parts do. weights: float64 [A, parts]."""
 
-    def __init__(self, about: TasteInfo, parts: Sequence[Taste], weights: np.ndarray):
-        self.about = about
+    def __init__(self, info: TasteInfo, parts: Sequence[Taste], weights: np.ndarray):
+        self.info = info
         self.parts = list(parts)
         self.weights = weights
 
     def utilities(self, items: np.ndarray, user_ids: Sequence[str], attribute: str) -> np.ndarray:
         """The weighted sum, float32 [P, N]."""
-        weights = self.weights[self.about.attribute(attribute)]
+        weights = self.weights[self.info.attribute(attribute)]
         said = [weight * part.utilities(items, user_ids, attribute) for weight, part in zip(weights, self.parts, strict=True)]
         return np.sum(said, axis=0).astype(np.float32)
 
     def differences(self, left: np.ndarray, right: np.ndarray, user_id: str, attribute: str) -> Normal:
         """The weighted sum; its variance is the largest it can be, that of parts that are wrong together."""
-        weights = self.weights[self.about.attribute(attribute)]
+        weights = self.weights[self.info.attribute(attribute)]
         said = [part.differences(left, right, user_id, attribute) for part in self.parts]
         mean = sum(weight * belief.mean for weight, belief in zip(weights, said, strict=True))
         spread = sum(weight * np.sqrt(belief.variance) for weight, belief in zip(weights, said, strict=True))
@@ -61,8 +61,8 @@ class EnsembleTaste:
     def learn(self, evidence: JudgementDataset, items: np.ndarray) -> "EnsembleTaste":
         """A blend that also knows the people of `evidence`: parts that learn on are told, the others go on as they are."""
         parts = [part.learn(evidence, items) if hasattr(part, "learn") else part for part in self.parts]
-        known = dict.fromkeys([*self.about.people, *evidence.people])
-        return EnsembleTaste(replace(self.about, people=tuple(known)), parts, self.weights)
+        known = dict.fromkeys([*self.info.people, *evidence.people])
+        return EnsembleTaste(replace(self.info, people=tuple(known)), parts, self.weights)
 
     def choose(self, left: np.ndarray, right: np.ndarray, choice: float, user_id: str, attribute: str) -> None:
         """Learn from one choice of a person between two embeddings [D]: 1 left, 0 right, 0.5 neither."""
@@ -77,12 +77,12 @@ class EnsembleTaste:
 
     def settings(self) -> dict[str, Any]:
         """What each part is for, and its own settings."""
-        return {"parts": [{"about": part.about.said(), "settings": part.settings()} for part in self.parts]}
+        return {"parts": [{"about": part.info.to_dict(), "settings": part.settings()} for part in self.parts]}
 
 
 def fit(parts: Sequence[Taste], held_out: JudgementDataset, items: np.ndarray, *, seed: int) -> EnsembleTaste:
     """Weigh tastes of the same people, none of them fitted to `held_out`, by what was said there."""
-    first = parts[0].about
+    first = parts[0].info
     weights = [weigh(parts, held_out.on(row), items, name, seed=seed) for row, name in enumerate(first.attributes)]
     return EnsembleTaste(replace(first, kind="blend"), parts, np.array(weights))
 
@@ -108,13 +108,13 @@ def weigh(parts: Sequence[Taste], held_out: JudgementDataset, items: np.ndarray,
     return np.asarray(found, np.float64)
 
 
-def load(about: TasteInfo, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any], load_part: Loader) -> EnsembleTaste:
+def load(info: TasteInfo, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any], load_part: Loader) -> EnsembleTaste:
     """Rebuild it from its tensors; load_part rebuilds a part."""
     parts = []
     for number, said in enumerate(settings["parts"]):
         own = {name.partition("/")[2]: value for name, value in tensors.items() if name.startswith(f"{number}/")}
-        parts.append(load_part(TasteInfo.of(said["about"]), own, said["settings"]))
-    return EnsembleTaste(about, parts, tensors["weights"])
+        parts.append(load_part(TasteInfo.from_dict(said["about"]), own, said["settings"]))
+    return EnsembleTaste(info, parts, tensors["weights"])
 
 
 def without(
@@ -124,8 +124,8 @@ def without(
     found, parts = {"weights": tensors["weights"]}, []
     for number, said in enumerate(settings["parts"]):
         own = {name.partition("/")[2]: value for name, value in tensors.items() if name.startswith(f"{number}/")}
-        about, own, left = forget_part(TasteInfo.of(said["about"]), own, said["settings"], user_id)
-        parts.append({"about": about.said(), "settings": left})
+        info, own, left = forget_part(TasteInfo.from_dict(said["about"]), own, said["settings"], user_id)
+        parts.append({"about": info.to_dict(), "settings": left})
         found |= {f"{number}/{name}": value for name, value in own.items()}
     return found, {"parts": parts}
 

@@ -197,16 +197,16 @@ class _Shown(nn.Module):
 class Lora:
     """A fitted taste that looks at pixels and takes any words for an attribute."""
 
-    def __init__(self, about: TasteInfo, network: LoraNetwork, *, config: LoraConfig, encoder: Encoder, slopes: np.ndarray):
+    def __init__(self, info: TasteInfo, network: LoraNetwork, *, config: LoraConfig, encoder: Encoder, slopes: np.ndarray):
         """slopes: float32 [A], what turns the network's utilities into logits."""
-        self.about, self.config, self._slopes = about, config, slopes.astype(np.float32)
+        self.info, self.config, self._slopes = info, config, slopes.astype(np.float32)
         self._network, self._encoder = network.eval().requires_grad_(False), encoder
         self._own = _names(network, config)
         self._seen: dict[bytes, Tensor] = {}
 
     def __reduce__(self) -> Any:
         """Sent elsewhere it is what was fitted; the base weights are read there."""
-        return load, (self.about, dict(self.tensors()), self.settings())
+        return load, (self.info, dict(self.tensors()), self.settings())
 
     def utilities(self, items: np.ndarray, user_ids: Sequence[str], attribute: str) -> np.ndarray:
         """As the contract has it; an attribute that it was not fitted to is taken as a question in words."""
@@ -214,7 +214,7 @@ class Lora:
             raise EmbeddingError(f"a lora taste looks at pixels uint8 [N, H, W, 3], got {items.dtype} {list(items.shape)}")
         with torch.inference_mode(), self._encoder.autocast():
             heard, slope = self._heard(attribute)
-            people, person_at = np.unique(self.about.rows(user_ids), return_inverse=True)
+            people, person_at = np.unique(self.info.rows(user_ids), return_inverse=True)
             once, image_at, digests = _distinct(items)
             found = np.zeros((len(people), len(once)), np.float32)
             who = torch.as_tensor(people, device=self._encoder.device)
@@ -242,8 +242,8 @@ class Lora:
 
     def _heard(self, attribute: str) -> tuple[Callable[[Tensor], Tensor], float]:
         """What gives each person's text [P, D] times the attribute's factor, and the slope."""
-        if attribute in self.about.attributes:
-            column = self.about.attributes.index(attribute)
+        if attribute in self.info.attributes:
+            column = self.info.attributes.index(attribute)
             heard = self._network.heard([_said(attribute, self.config)])
             factor = self._network.factor(torch.tensor([column], device=self._encoder.device))
             slope = float(self._slopes[column])
@@ -308,11 +308,11 @@ def fit(
     task, shown = _task(train, judged, items, network, encoder, config, seed=seed)
     run_fit(task, config.fit, seed=seed, name="lora", driver=_telling(driver or TrainingHooks(), progress, config))
     slopes = judged.slopes(judged.differences(_asker(shown, encoder.device)))
-    about = TasteInfo("lora", encoder_id, train.attributes, train.people, "pixels")
-    return Lora(about, network, config=config, encoder=encoder, slopes=slopes)
+    info = TasteInfo("lora", encoder_id, train.attributes, train.people, "pixels")
+    return Lora(info, network, config=config, encoder=encoder, slopes=slopes)
 
 
-def load(about: TasteInfo, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> Lora:
+def load(info: TasteInfo, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> Lora:
     """Rebuild what `tensors()` and `settings()` gave, on the base weights of the encoder in the settings.
 
     Raises TasteError where these are not the encoder it was fitted with, or tensors and settings don't fit each other.
@@ -322,9 +322,9 @@ def load(about: TasteInfo, tensors: Mapping[str, np.ndarray], settings: Mapping[
         config = LoraConfig(**{**settings, **parts})
     except (TypeError, KeyError) as error:
         raise TasteError(f"the settings of this lora taste can't be read: {str(error).splitlines()[0]}") from None
-    _check_encoder(config, about.encoder_id)
+    _check_encoder(config, info.encoder_id)
     encoder = Encoder.load(config.encoder)
-    network = LoraNetwork(encoder, config, people=len(about.people), attributes=about.attributes)
+    network = LoraNetwork(encoder, config, people=len(info.people), attributes=info.attributes)
     own = {name: torch.tensor(np.asarray(value)) for name, value in tensors.items() if name != "slope"}
     wanted = network.fitted()
     if own.keys() != wanted.keys() or "slope" not in tensors:
@@ -335,7 +335,7 @@ def load(about: TasteInfo, tensors: Mapping[str, np.ndarray], settings: Mapping[
             sizes = f"{list(value.shape)} where {list(wanted[name].shape)} was expected"
             raise TasteError(f"the tensors of this lora taste don't fit its settings: {name} is {sizes}")
     network.load_state_dict(own, strict=False)
-    return Lora(about, network, config=config, encoder=encoder, slopes=np.asarray(tensors["slope"]))
+    return Lora(info, network, config=config, encoder=encoder, slopes=np.asarray(tensors["slope"]))
 
 
 def without(tensors: Mapping[str, np.ndarray], row: int) -> dict[str, np.ndarray]:

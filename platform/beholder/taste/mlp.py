@@ -151,16 +151,16 @@ class _Lookup(nn.Module):
 class Mlp:
     """A fitted ensemble, on the CPU or wherever `to` put it."""
 
-    def __init__(self, about: TasteInfo, networks: Sequence[MlpNetwork], *, config: MlpConfig, tensors: Mapping[str, np.ndarray]):
+    def __init__(self, info: TasteInfo, networks: Sequence[MlpNetwork], *, config: MlpConfig, tensors: Mapping[str, np.ndarray]):
         """tensors: mean and spread of each dimension float32 [D], slope float32 [A], and whatever else was fitted."""
-        self.about, self.config = about, config
+        self.info, self.config = info, config
         self._networks = [network.eval().requires_grad_(False) for network in networks]
         self._tensors = dict(tensors)
 
     def utilities(self, items: np.ndarray, user_ids: Sequence[str], attribute: str) -> np.ndarray:
-        column = self.about.attribute(attribute)
+        column = self.info.attribute(attribute)
         mean = self._tensors["mean"]
-        people = torch.as_tensor(self.about.rows(user_ids))
+        people = torch.as_tensor(self.info.rows(user_ids))
         x = torch.as_tensor((fitting(items, len(mean)).astype(np.float32) - mean) / self._tensors["spread"])
         found = np.zeros((len(people), len(x)), np.float32)
         step = max(_ROWS // max(len(x), 1), 1)
@@ -219,18 +219,18 @@ def fit(
         run_fit(task, config.fit, seed=seed * 1000 + number, name=f"network {number}", driver=told)
         differences += judged.differences(_asker(network, x)) / config.ensemble
         networks.append(network.cpu())
-    about = TasteInfo("mlp", encoder_id, train.attributes, train.people)
+    info = TasteInfo("mlp", encoder_id, train.attributes, train.people)
     slopes = judged.slopes(differences).astype(np.float32)
-    return Mlp(about, networks, config=config, tensors={"mean": mean, "spread": spread, "slope": slopes})
+    return Mlp(info, networks, config=config, tensors={"mean": mean, "spread": spread, "slope": slopes})
 
 
-def load(about: TasteInfo, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> Mlp:
+def load(info: TasteInfo, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> Mlp:
     """Rebuild what `tensors()` and `settings()` gave. Raises TasteError where they don't fit each other."""
     try:
         config = MlpConfig(**{**settings, "fit": TrainingConfig(**settings["fit"])})
         networks = []
         for number in range(config.ensemble):
-            network = _network(config, dims=len(tensors["mean"]), about=about)
+            network = _network(config, dims=len(tensors["mean"]), info=info)
             prefix = f"{number}."
             own = {k.removeprefix(prefix): torch.as_tensor(v) for k, v in tensors.items() if k.startswith(prefix)}
             network.load_state_dict(own)
@@ -238,7 +238,7 @@ def load(about: TasteInfo, tensors: Mapping[str, np.ndarray], settings: Mapping[
         own_tensors = {name: np.asarray(tensors[name]) for name in ("mean", "spread", "slope")}
     except (TypeError, KeyError, RuntimeError) as error:
         raise TasteError(f"the tensors of this mlp taste don't fit its settings: {str(error).splitlines()[0]}") from None
-    return Mlp(about, networks, config=config, tensors=own_tensors)
+    return Mlp(info, networks, config=config, tensors=own_tensors)
 
 
 def without(tensors: Mapping[str, np.ndarray], row: int, settings: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -289,8 +289,8 @@ def standard(items: np.ndarray, train: JudgementDataset) -> tuple[np.ndarray, np
     return found.mean(axis=0).astype(np.float32), spread.astype(np.float32)
 
 
-def _network(config: MlpConfig, *, dims: int, about: TasteInfo) -> MlpNetwork:
-    return MlpNetwork(config, dims=dims, people=len(about.people), attributes=len(about.attributes))
+def _network(config: MlpConfig, *, dims: int, info: TasteInfo) -> MlpNetwork:
+    return MlpNetwork(config, dims=dims, people=len(info.people), attributes=len(info.attributes))
 
 
 def _asker(network: MlpNetwork, x: Tensor) -> Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:

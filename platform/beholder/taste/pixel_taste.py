@@ -38,7 +38,7 @@ class FromPixels:
 
     def __init__(self, taste: Taste, eyes: CachedEncoder):
         self.taste, self._eyes = taste, eyes
-        self.about = replace(taste.about, takes="pixels")
+        self.info = replace(taste.info, takes="pixels")
 
     def utilities(self, items: np.ndarray, user_ids: Sequence[str], attribute: str) -> np.ndarray:
         if not len(items):

@@ -31,21 +31,21 @@ class PopulationConfig:
 class Population:
     """Signs the contract of tastes. weights: float32 [A, D], centre: float32 [D]."""
 
-    def __init__(self, about: TasteInfo, weights: np.ndarray, centre: np.ndarray, penalties: Sequence[float]):
-        self.about = about
+    def __init__(self, info: TasteInfo, weights: np.ndarray, centre: np.ndarray, penalties: Sequence[float]):
+        self.info = info
         self.weights = weights
         self.centre = centre
         self.penalties = list(penalties)
 
     def utilities(self, items: np.ndarray, user_ids: Sequence[str], attribute: str) -> np.ndarray:
         """The same for everybody, float32 [P, N]."""
-        row = self.about.attribute(attribute)
+        row = self.info.attribute(attribute)
         shared = (fitting(items, len(self.centre)) - self.centre) @ self.weights[row]
         return np.broadcast_to(shared.astype(np.float32), (len(user_ids), len(items)))
 
     def differences(self, left: np.ndarray, right: np.ndarray, user_id: str, attribute: str) -> Normal:
         """u(left) - u(right); how sure the population is of itself is not asked."""
-        row = self.about.attribute(attribute)
+        row = self.info.attribute(attribute)
         mean = (fitting(left, len(self.centre)) - fitting(right, len(self.centre))) @ self.weights[row]
         return Normal(mean.astype(np.float32), np.zeros(len(mean), np.float32))
 
@@ -88,13 +88,13 @@ def fit(
         weights.append(found[best] * losses[best][1] / size)
         chosen.append(best)
     progress(len(train.attributes), len(train.attributes), {})
-    about = TasteInfo("population", encoder_id, train.attributes, train.people)
-    return Population(about, np.array(weights, np.float32), centre.astype(np.float32), chosen)
+    info = TasteInfo("population", encoder_id, train.attributes, train.people)
+    return Population(info, np.array(weights, np.float32), centre.astype(np.float32), chosen)
 
 
-def load(about: TasteInfo, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> Population:
+def load(info: TasteInfo, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> Population:
     """Rebuild it from its tensors."""
-    return Population(about, tensors["weights"], tensors["centre"], settings["penalties"])
+    return Population(info, tensors["weights"], tensors["centre"], settings["penalties"])
 
 
 def observe(

@@ -29,9 +29,9 @@ class ShrunkTaste:
     weights: Weights
 
     @property
-    def about(self) -> TasteInfo:
+    def info(self) -> TasteInfo:
         """The taste's own."""
-        return self.taste.about
+        return self.taste.info
 
     def utilities(self, items: np.ndarray, user_ids: Sequence[str], attribute: str) -> np.ndarray:
         """Between the population's and the person's, float32 [P, N]."""

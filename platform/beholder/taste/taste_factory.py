@@ -81,30 +81,30 @@ def fit(
     return found
 
 
-def load(about: TasteInfo, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> Taste:
+def load(info: TasteInfo, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> Taste:
     """Rebuild a taste from what `tensors()` and `settings()` gave. Raises TasteError for an unknown kind."""
-    if about.kind not in KINDS:
-        raise TasteError(f"{about.kind!r} is no kind of taste{nearest(about.kind, list(KINDS))}")
-    if about.kind == "blend":
-        return ensemble.load(about, tensors, settings, load)
-    found: Taste = importlib.import_module(f"beholder.taste.{about.kind}").load(about, tensors, settings)
+    if info.kind not in KINDS:
+        raise TasteError(f"{info.kind!r} is no kind of taste{nearest(info.kind, list(KINDS))}")
+    if info.kind == "blend":
+        return ensemble.load(info, tensors, settings, load)
+    found: Taste = importlib.import_module(f"beholder.taste.{info.kind}").load(info, tensors, settings)
     return found
 
 
 def forget(
-    about: TasteInfo, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any], user_id: str
+    info: TasteInfo, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any], user_id: str
 ) -> tuple[TasteInfo, dict[str, np.ndarray], dict[str, Any]]:
     """A taste as it is written down, without a person: what was theirs alone is gone, everybody else's stays as it was.
 
     What all people share was learned from theirs too, and keeps it; only a new fit is wholly without.
     """
-    if user_id not in about.people:
-        return about, dict(tensors), dict(settings)
-    row = about.people.index(user_id)
-    left = replace(about, people=about.people[:row] + about.people[row + 1 :])
-    if about.kind == "blend":
+    if user_id not in info.people:
+        return info, dict(tensors), dict(settings)
+    row = info.people.index(user_id)
+    left = replace(info, people=info.people[:row] + info.people[row + 1 :])
+    if info.kind == "blend":
         return left, *ensemble.without(tensors, settings, forget, user_id)
-    module = importlib.import_module(f"beholder.taste.{about.kind}")
-    if about.kind == "mlp":
+    module = importlib.import_module(f"beholder.taste.{info.kind}")
+    if info.kind == "mlp":
         return left, module.without(tensors, row, settings), dict(settings)
     return left, module.without(tensors, row) if hasattr(module, "without") else dict(tensors), dict(settings)

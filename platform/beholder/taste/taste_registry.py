@@ -44,7 +44,7 @@ def write(
     trust: how far each person is to be served their own taste, as `trust.weigh` found it.
     """
     card = {
-        "about": taste.about.said(),
+        "about": taste.info.to_dict(),
         "settings": taste.settings(),
         "figures": figures,
         "config": config,
@@ -58,17 +58,17 @@ def forget(models: Place, user_id: str) -> list[str]:
     """Take a person out of every taste that knows them; their names. What people share was learned from them too, and stays."""
     changed = []
     for name in names(models):
-        card, about = _card(models, name)
-        if user_id not in about.people:
+        card, info = _card(models, name)
+        if user_id not in info.people:
             continue
         try:
-            left, tensors, settings = taste_factory.forget(about, _tensors(models / name, card), card["settings"], user_id)
+            left, tensors, settings = taste_factory.forget(info, _tensors(models / name, card), card["settings"], user_id)
         except KeyError as error:
             raise _unreadable(models / name, error) from None
         trust = {
             attribute: {who: w for who, w in own.items() if who != user_id} for attribute, own in card.get("trust", {}).items()
         }
-        _put(models / name, tensors, card | {"about": left.said(), "settings": settings, "trust": trust})
+        _put(models / name, tensors, card | {"about": left.to_dict(), "settings": settings, "trust": trust})
         changed.append(name)
     return changed
 
@@ -78,7 +78,7 @@ def names(models: Place) -> list[str]:
     return sorted(entry.path.removesuffix("/" + _CARD) for entry in models.files() if entry.path.endswith("/" + _CARD))
 
 
-def about(models: Place, name: str) -> TasteInfo:
+def info(models: Place, name: str) -> TasteInfo:
     """What a taste is for, from its card alone. Raises TasteError as `read` does."""
     return _card(models, name)[1]
 
@@ -88,17 +88,17 @@ def read(models: Place, name: str, *, encoder_id: str | None = None) -> Register
 
     Raises TasteError where it is not there, can't be read, or was made for another encoder than `encoder_id`.
     """
-    card, about = _card(models, name)
+    card, info = _card(models, name)
     try:
         tensors, settings = _tensors(models / name, card), card["settings"]
     except KeyError as error:
         raise _unreadable(models / name, error) from None
-    if encoder_id is not None and about.encoder_id != encoder_id:
+    if encoder_id is not None and info.encoder_id != encoder_id:
         raise TasteError(
-            f"taste {name!r} was fitted to embeddings of {about.encoder_id}, not of {encoder_id}; "
+            f"taste {name!r} was fitted to embeddings of {info.encoder_id}, not of {encoder_id}; "
             f"choose that encoder, or train a taste on this one"
         )
-    taste = taste_factory.load(about, tensors, settings)
+    taste = taste_factory.load(info, tensors, settings)
     return RegisteredTaste(name, ShrunkTaste(taste, card["trust"]) if card.get("trust") else taste, card)
 
 
@@ -133,7 +133,7 @@ def _card(models: Place, name: str) -> tuple[dict[str, Any], TasteInfo]:
         raise TasteError(f"no taste {name!r} in {models.uri}{nearest(name, names(models))}; beholder train makes one")
     try:
         card = json.loads((folder / _CARD).read_bytes())
-        return card, TasteInfo.of(card["about"])
+        return card, TasteInfo.from_dict(card["about"])
     except (ValueError, KeyError, TypeError) as error:
         raise _unreadable(folder, error) from None
 

@@ -95,7 +95,7 @@ class Stacked:
         """One person's network as a taste of its own, like the one that `mlp.fit` returns."""
         mine = [(group, row) for group in self._groups for row, m in enumerate(group.members) if m.person == person]
         mine.sort(key=lambda found: found[0].members[found[1]].number)
-        about = TasteInfo("mlp", encoder_id, self.attributes, (self.people[person],))
+        info = TasteInfo("mlp", encoder_id, self.attributes, (self.people[person],))
         config, networks = mine[0][0].config, []
         for group, row in mine:
             network = copy.deepcopy(group.members[row].network)
@@ -109,7 +109,7 @@ class Stacked:
             "spread": member.spread.cpu().numpy(),
             "slope": judged.slopes(differences).astype(np.float32),
         }
-        return Mlp(about, networks, config=config, tensors=tensors)
+        return Mlp(info, networks, config=config, tensors=tensors)
 
     def _mean(self, name: str) -> np.ndarray:
         values = np.array([getattr(member, name) for member in self._members], np.float64)

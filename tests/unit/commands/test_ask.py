@@ -119,6 +119,6 @@ def test_who_stops_early_keeps_what_was_answered(rounds, last):
         ({"strategy": "thomson"}, "did you mean thompson"),
     ],
 )
-def test_settings_that_make_no_sense_are_refused(more, says):
-    with pytest.raises(ConfigError, match=says):
+def test_settings_that_make_no_sense_are_refused(more, labels):
+    with pytest.raises(ConfigError, match=labels):
         AskSettings(**({"user": "ana", "seed": 3} | more))

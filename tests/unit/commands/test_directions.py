@@ -54,7 +54,7 @@ def test_a_file_is_brought_listed_and_drawn(workspace: Workspace, tmp_path: Path
     run(workspace, import_directions, name="older", file=str(tmp_path / "age_w_boundary.npy"), low="young", high="old")
     made = known(workspace)["older"]
     assert np.allclose(made.vector, row[0] / np.linalg.norm(row))
-    assert made.says == ("young", "old")
+    assert made.labels == ("young", "old")
     assert "older: in w, layers 0..7" in capsys.readouterr().out
     seen = run(workspace, directions, draw="older", seeds=[1, 2])
     said = capsys.readouterr().out
@@ -136,13 +136,13 @@ def test_labels_become_a_direction(workspace: Workspace, tmp_path: Path, capsys:
     table.to_parquet(tmp_path / "labels.parquet")
     run(workspace, learn_directions, name="kinder", labels=str(tmp_path / "labels.csv"), label="kind", high="kind")
     made = known(workspace)["kinder"]
-    assert made.says == ("", "kind")
+    assert made.labels == ("", "kind")
     assert "of its label in pictures left out" in capsys.readouterr().out
     run(workspace, learn_directions, name="same", labels=str(tmp_path / "labels.parquet"), label="kind")
     assert torch.equal(known(workspace)["same"].vector, made.vector)
     run(workspace, learn_directions, name="tall", labels=str(tmp_path / "labels.csv"), others=[])
-    for name, says in (("short", "has no label short"), ("by", "label by: expected numbers, or yes and no, got 'ann'")):
-        with pytest.raises(TableError, match=says):
+    for name, labels in (("short", "has no label short"), ("by", "label by: expected numbers, or yes and no, got 'ann'")):
+        with pytest.raises(TableError, match=labels):
             run(workspace, learn_directions, name=name, labels=str(tmp_path / "labels.csv"))
     (tmp_path / "bare.csv").write_text("kind\n1\n")
     with pytest.raises(TableError, match="needs a column seed, image_id or image; it has kind"):
@@ -176,8 +176,8 @@ def test_the_published_ones_are_listed(workspace: Workspace, capsys: pytest.Capt
         (learn_directions, {"name": "a", "texts": ["a", "b"], "label": "c"}, "go with labels"),
     ],
 )
-def test_settings_that_make_no_sense(module, settings: dict, says: str) -> None:
-    with pytest.raises(ConfigError, match=says):
+def test_settings_that_make_no_sense(module, settings: dict, labels: str) -> None:
+    with pytest.raises(ConfigError, match=labels):
         cli.settings_type(module)(**settings)
 
 

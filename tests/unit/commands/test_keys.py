@@ -43,8 +43,8 @@ def test_a_key_is_made_shown_once_listed_and_revoked(beholder, tmp_path: Path) -
         (["revoke=000000000000"], "'000000000000' is no key's id"),
     ],
 )
-def test_what_can_not_be_done_is_said_in_one_line(beholder, tmp_path: Path, words: list[str], says: str) -> None:
+def test_what_can_not_be_done_is_said_in_one_line(beholder, tmp_path: Path, words: list[str], labels: str) -> None:
     said = beholder("keys", *words, f"workspace={tmp_path / 'w'}")
     assert said.code == 2
     assert len(said.err) == 1
-    assert says in said.err[0]
+    assert labels in said.err[0]

@@ -30,10 +30,10 @@ def editor(seed: int = 0) -> StyleGAN:
 
 def directions(turned: float = 0.0) -> dict[str, Direction]:
     """A move in w, one in w+ and one in the styles. turned: by how much the first is another one."""
-    dice = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
 
     def unit(*shape: int) -> torch.Tensor:
-        found = torch.from_numpy(dice.normal(size=shape))
+        found = torch.from_numpy(rng.normal(size=shape))
         return found / found.norm()
 
     smile, hat, light = unit(W_DIM), unit(2, W_DIM), unit(8)
@@ -47,7 +47,7 @@ def directions(turned: float = 0.0) -> dict[str, Direction]:
     return {each.name: each for each in found}
 
 
-def about(encoder_id: str = "colours", seed: int = 0) -> SurrogateInfo:
+def info(encoder_id: str = "colours", seed: int = 0) -> SurrogateInfo:
     return SurrogateInfo.of(editor(seed), generator="tiny", encoder_id=encoder_id)
 
 
@@ -56,7 +56,7 @@ def perception(seed: int = 1) -> Surrogate:
     network = SurrogateNetwork(SurrogateSizes(ROWS, W_DIM, len(NAMES), E, parts=10, width=16, blocks=1))
     for buffer in (network.centre, network.seeing, network.steps):
         buffer.copy_(torch.randn(buffer.shape))
-    return Surrogate(about(), network)
+    return Surrogate(info(), network)
 
 
 def _halves(middle: int) -> tuple[slice, slice]:

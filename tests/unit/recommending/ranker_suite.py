@@ -24,28 +24,28 @@ OTHERWISE = PEOPLE[0]
 _SHOWN = np.random.default_rng(1).normal(size=(3, 6))
 
 
-def options(count: int, seed: int) -> EditSet:
+def edit_set(count: int, seed: int) -> EditSet:
     alphas = np.random.default_rng(seed).normal(size=(count, 3)).astype(np.float32)
     return EditSet(alphas, (alphas @ _SHOWN).astype(np.float32), DIRECTIONS, np.zeros(6, np.float32))
 
 
 def choices(user_id: str, count: int, *, taste: np.ndarray = TASTE, seed: int = 2) -> list[Comparison]:
-    dice, found = np.random.default_rng(seed), []
+    rng, found = np.random.default_rng(seed), []
     for number in range(count):
-        both = options(2, 1000 * seed + number)
+        both = edit_set(2, 1000 * seed + number)
         gap = float((both.alphas[0] - both.alphas[1]) @ taste)
-        found.append(Comparison(user_id, "face", both[0], both[1], float(dice.random() < 1 / (1 + np.exp(-gap))), float(number)))
+        found.append(Comparison(user_id, "face", both[0], both[1], float(rng.random() < 1 / (1 + np.exp(-gap))), float(number)))
     return found
 
 
 def everybody(each: int = 30) -> list[Comparison]:
     tastes = {user_id: -TASTE if user_id == OTHERWISE else TASTE for user_id in PEOPLE}
-    return [event for row, who in enumerate(PEOPLE) for event in choices(who, each, taste=tastes[who], seed=10 + row)]
+    return [comparison for row, who in enumerate(PEOPLE) for comparison in choices(who, each, taste=tastes[who], seed=10 + row)]
 
 
 def agreement(ranker: Ranker, user_id: str, taste: np.ndarray = TASTE) -> float:
     """The correlation of what is told with what is true."""
-    shown = options(100, 7)
+    shown = edit_set(100, 7)
     return float(np.corrcoef(ranker.utilities(user_id, shown), shown.alphas @ taste)[0, 1])
 
 
@@ -53,7 +53,7 @@ class RankerContract:
     """Inherit, and write `config`. doubts: whether it knows how sure it is."""
 
     config: RankerConfig
-    doubts = False
+    uncertainties = False
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -63,61 +63,61 @@ class RankerContract:
     @pytest.fixture
     def ranker(self, fitted: Ranker) -> Ranker:
         """A copy, so that nobody's choices are in another test."""
-        return ranker_factory.load(fitted.about, dict(fitted.tensors()), fitted.settings())
+        return ranker_factory.load(fitted.info, dict(fitted.tensors()), fitted.settings())
 
     def test_it_says_what_it_is_for(self, ranker):
-        assert ranker.about == RankerInfo(self.config.kind, DIRECTIONS, 6)
-        assert RankerInfo.of(json.loads(json.dumps(ranker.about.said()))) == ranker.about
+        assert ranker.info == RankerInfo(self.config.kind, DIRECTIONS, 6)
+        assert RankerInfo.from_dict(json.loads(json.dumps(ranker.info.to_dict()))) == ranker.info
 
     def test_what_everybody_likes_is_found_and_is_what_a_stranger_gets(self, ranker):
-        shown = options(20, 8)
+        shown = edit_set(20, 8)
         assert agreement(ranker, PEOPLE[3]) > 0.7
         assert agreement(ranker, "a stranger") > 0.7
         np.testing.assert_array_equal(ranker.utilities("a stranger", shown), ranker.utilities("another", shown))
 
     def test_it_learns_on_with_each_choice(self, ranker):
         before = agreement(ranker, "ana", -TASTE)
-        for event in choices("ana", 60, taste=-TASTE, seed=5):
-            ranker.tell(event)
+        for comparison in choices("ana", 60, taste=-TASTE, seed=5):
+            ranker.update(comparison)
         assert agreement(ranker, "ana", -TASTE) > max(0.3, before + 1)
 
     def test_one_choice_is_enough_to_begin_with_and_moves_nobody_else(self, ranker):
-        shown = options(20, 8)
+        shown = edit_set(20, 8)
         before = ranker.utilities(PEOPLE[3], shown)
-        ranker.tell(choices("ana", 1)[0])
+        ranker.update(choices("ana", 1)[0])
         assert np.isfinite(ranker.utilities("ana", shown)).all()
         np.testing.assert_array_equal(ranker.utilities(PEOPLE[3], shown), before)
 
     def test_neither_is_a_choice_too(self, ranker):
-        both = options(2, 3)
+        both = edit_set(2, 3)
         for _ in range(5):
-            ranker.tell(Comparison("ana", "face", both[0], both[1], 0.5))
+            ranker.update(Comparison("ana", "face", both[0], both[1], 0.5))
         assert np.isfinite(ranker.utilities("ana", both)).all()
 
     def test_which_side_an_edit_was_on_means_nothing(self, ranker):
-        for event in choices("ana", 10):
-            ranker.tell(event)
-            ranker.tell(Comparison("ben", "face", event.right, event.left, 1 - event.won, event.at))
-        shown = options(20, 8)
+        for comparison in choices("ana", 10):
+            ranker.update(comparison)
+            ranker.update(Comparison("ben", "face", comparison.right, comparison.left, 1 - comparison.outcome, comparison.at))
+        shown = edit_set(20, 8)
         np.testing.assert_allclose(ranker.utilities("ana", shown), ranker.utilities("ben", shown), atol=1e-3)
 
     def test_draws_are_those_of_the_joint_belief(self, ranker):
-        shown = options(5, 8)
+        shown = edit_set(5, 8)
         joint = ranker.joint(PEOPLE[3], shown)
         drawn = ranker.draws(PEOPLE[3], shown, count=20_000, seed=1).astype(np.float64)
         assert drawn.shape == (20_000, 5)
-        assert (joint.roots.shape[1] > 0) == self.doubts
+        assert (joint.factor.shape[1] > 0) == self.uncertainties
         np.testing.assert_allclose(drawn.mean(axis=0), joint.mean, atol=0.03)
-        np.testing.assert_allclose(np.cov(drawn.T), joint.roots @ joint.roots.T, atol=0.03)
+        np.testing.assert_allclose(np.cov(drawn.T), joint.factor @ joint.factor.T, atol=0.03)
         np.testing.assert_array_equal(ranker.draws("x", shown, count=3, seed=4), ranker.draws("x", shown, count=3, seed=4))
 
     def test_utilities_do_not_depend_on_what_else_is_asked(self, ranker):
-        shown = options(9, 8)
+        shown = edit_set(9, 8)
         assert ranker.utilities(PEOPLE[1], shown).dtype == np.float32
         np.testing.assert_allclose(ranker.utilities(PEOPLE[1], shown[4])[0], ranker.utilities(PEOPLE[1], shown)[4], atol=1e-5)
 
     def test_what_is_preferred_is_a_probability_and_turns_round_with_the_sides(self, ranker):
-        shown = options(20, 8)
+        shown = edit_set(20, 8)
         chances = ranker.preferred(PEOPLE[3], shown, shown[0])
         assert ((chances >= 0) & (chances <= 1)).all()
         assert chances[0] == pytest.approx(0.5)
@@ -127,7 +127,7 @@ class RankerContract:
         assert ((chances[1:] > 0.5) == (told[1:] > told[0])).all()
 
     def test_somebody_forgotten_is_a_stranger(self, ranker):
-        shown = options(20, 8)
+        shown = edit_set(20, 8)
         ranker.utilities(OTHERWISE, shown)
         assert ranker.forget(OTHERWISE)
         assert not ranker.forget(OTHERWISE)
@@ -136,33 +136,33 @@ class RankerContract:
 
     def test_it_can_be_written_down_and_learns_on_where_it_was(self, fitted, tmp_path):
         tensors = load(save({name: np.ascontiguousarray(array) for name, array in fitted.tensors().items()}))
-        again = ranker_factory.load(fitted.about, tensors, json.loads(json.dumps(fitted.settings())))
+        again = ranker_factory.load(fitted.info, tensors, json.loads(json.dumps(fitted.settings())))
         ranker_registry.write(Place.at(tmp_path), "ours", fitted, made_for="portraits", figures={"accuracy": 0.5})
         read = ranker_registry.read(Place.at(tmp_path), "ours", made_for="portraits").ranker
-        first = ranker_factory.load(fitted.about, dict(fitted.tensors()), fitted.settings())
-        shown = options(20, 8)
+        first = ranker_factory.load(fitted.info, dict(fitted.tensors()), fitted.settings())
+        shown = edit_set(20, 8)
         for user_id in (*PEOPLE, "a stranger"):
             np.testing.assert_array_equal(again.utilities(user_id, shown), fitted.utilities(user_id, shown))
             np.testing.assert_array_equal(read.utilities(user_id, shown), fitted.utilities(user_id, shown))
         for each in (first, again, read):
-            each.tell(choices(OTHERWISE, 1, seed=77)[0])
+            each.update(choices(OTHERWISE, 1, seed=77)[0])
         np.testing.assert_array_equal(again.utilities(OTHERWISE, shown), first.utilities(OTHERWISE, shown))
         np.testing.assert_array_equal(read.utilities(OTHERWISE, shown), first.utilities(OTHERWISE, shown))
 
     def test_the_same_choices_make_the_same_ranker(self, fitted):
         again = ranker_factory.fit(everybody(), self.config)
-        shown = options(20, 8)
+        shown = edit_set(20, 8)
         np.testing.assert_array_equal(again.utilities(PEOPLE[2], shown), fitted.utilities(PEOPLE[2], shown))
 
     def test_other_directions_and_embeddings_are_refused(self, ranker):
-        shown = options(2, 1)
+        shown = edit_set(2, 1)
         turned = EditSet(shown.alphas, shown.embeddings, DIRECTIONS[::-1], shown.original)
         short = EditSet(shown.alphas, shown.embeddings[:, :5], DIRECTIONS, shown.original[:5])
         for wrong, said in ((turned, "smile, hat, age"), (short, "embeddings of 6 numbers, got 5")):
             with pytest.raises(ChoiceError, match=said):
                 ranker.joint("ana", wrong)
             with pytest.raises(ChoiceError, match=said):
-                ranker.tell(Comparison("ana", "face", wrong[0], wrong[1], 1.0))
+                ranker.update(Comparison("ana", "face", wrong[0], wrong[1], 1.0))
 
     def test_no_choices_are_refused(self):
         with pytest.raises(ChoiceError, match="at least one choice"):
@@ -170,4 +170,4 @@ class RankerContract:
 
     def test_very_few_choices_are_enough_to_fit(self):
         few = ranker_factory.fit(choices("ana", 2), self.config)
-        assert np.isfinite(few.utilities("ana", options(5, 1))).all()
+        assert np.isfinite(few.utilities("ana", edit_set(5, 1))).all()

@@ -45,7 +45,7 @@ class StoreContract:
         found = again.choices("ana")
         assert [choice.question for choice in found] == [asked[2], asked[0], asked[1]]
         assert [choice.answer for choice in found] == [answer(3, "neither"), answer(1, "right"), answer(2, "right")]
-        assert [choice.left_won for choice in found] == [0.5, 0.0, 0.0]
+        assert [choice.outcome for choice in found] == [0.5, 0.0, 0.0]
         assert again.open_questions("ana") == asked[3:]
         assert again.question("q4") == asked[3]
         again.close()

@@ -15,31 +15,31 @@ from beholder.recommending.rankers.bayes_ranker import BayesRankerConfig
 from beholder.recommending.rankers.ranker import JointNormal, Ranker, RankerInfo
 
 
-def options(count: int, width: int = 3, seed: int = 1) -> EditSet:
-    dice = np.random.default_rng(seed)
+def edit_set(count: int, width: int = 3, seed: int = 1) -> EditSet:
+    rng = np.random.default_rng(seed)
     names = DIRECTIONS if width == 3 else tuple(f"d{k}" for k in range(width))
-    alphas = dice.normal(size=(count, width)).astype(np.float32)
-    return EditSet(alphas, alphas @ dice.normal(size=(width, width)).astype(np.float32), names, np.zeros(width, np.float32))
+    alphas = rng.normal(size=(count, width)).astype(np.float32)
+    return EditSet(alphas, alphas @ rng.normal(size=(width, width)).astype(np.float32), names, np.zeros(width, np.float32))
 
 
 class Sure(Ranker):
     """Believes these utilities of everybody, with these roots of a covariance."""
 
-    def __init__(self, mean: list[float], roots: np.ndarray | None = None) -> None:
-        self.about = RankerInfo("logistic", DIRECTIONS, 3)
+    def __init__(self, mean: list[float], factor: np.ndarray | None = None) -> None:
+        self.info = RankerInfo("logistic", DIRECTIONS, 3)
         self.mean = np.array(mean, np.float64)
-        self.roots = np.zeros((len(self.mean), 0)) if roots is None else roots
+        self.factor = np.zeros((len(self.mean), 0)) if factor is None else factor
 
-    def joint(self, user_id: str, options: EditSet) -> JointNormal:
-        count = len(options)
+    def joint(self, user_id: str, edit_set: EditSet) -> JointNormal:
+        count = len(edit_set)
         if count == 1:
-            return JointNormal(np.zeros(1), np.zeros((1, self.roots.shape[1])))
-        return JointNormal(self.mean, self.roots)
+            return JointNormal(np.zeros(1), np.zeros((1, self.factor.shape[1])))
+        return JointNormal(self.mean, self.factor)
 
 
 def pair(strategy: str, ranker: Ranker, count: int, *, seed: int = 0, without: tuple = ()) -> acquisition.QuestionPair:
-    shown = options(count)
-    return ask(strategy, ranker, "ana", shown, shown.base, seed=seed, without=without)
+    shown = edit_set(count)
+    return ask(strategy, ranker, "ana", shown, shown.unedited, seed=seed, without=without)
 
 
 def normals(mean: float, deviation: float) -> np.ndarray:
@@ -48,10 +48,10 @@ def normals(mean: float, deviation: float) -> np.ndarray:
 
 @pytest.mark.parametrize(("left", "right", "spread"), [(0.0, 0.0, 1.0), (1.0, -0.5, 2.0), (-3.0, 0.0, 0.7), (0.2, 0.1, 5.0)])
 def test_the_expected_best_of_two_is_that_of_draws(left, right, spread):
-    dice = np.random.default_rng(3)
-    shared = dice.standard_normal(400_000)  # what both have in common must not count
-    one = left + shared + spread * 0.6 * dice.standard_normal(400_000)
-    other = right + shared + spread * 0.8 * dice.standard_normal(400_000)
+    rng = np.random.default_rng(3)
+    shared = rng.standard_normal(400_000)  # what both have in common must not count
+    one = left + shared + spread * 0.6 * rng.standard_normal(400_000)
+    other = right + shared + spread * 0.8 * rng.standard_normal(400_000)
     found = eubo(np.array([left]), np.array([right]), np.array([spread]))[0]
     assert found == pytest.approx(np.maximum(one, other).mean(), abs=0.02)
 
@@ -79,11 +79,11 @@ def test_information_has_its_limits():
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_no_pair_has_the_same_edit_twice_and_the_seed_decides(strategy):
-    shown = options(12)
+    shown = edit_set(12)
     ranker = bayes_ranker.begin(shown, BayesRankerConfig(components=3))
-    asked = [ask(strategy, ranker, "ana", shown, shown.base, seed=seed) for seed in range(40)]
+    asked = [ask(strategy, ranker, "ana", shown, shown.unedited, seed=seed) for seed in range(40)]
     assert all(each.left != each.right and each.strategy == strategy for each in asked)
-    assert ask(strategy, ranker, "ana", shown, shown.base, seed=7) == asked[7]
+    assert ask(strategy, ranker, "ana", shown, shown.unedited, seed=7) == asked[7]
     sides = {each.left < each.right for each in asked}
     assert sides == {True, False}
 
@@ -97,23 +97,23 @@ def test_random_asks_every_pair_with_the_probability_it_says():
 
 
 def test_eubo_asks_of_the_best_and_of_what_may_be_better():
-    roots = np.diag([0.1, 0.1, 3.0, 0.1])
-    asked = pair("eubo", Sure([2.0, 1.8, 1.5, -1.0], roots), 4)
+    factor = np.diag([0.1, 0.1, 3.0, 0.1])
+    asked = pair("eubo", Sure([2.0, 1.8, 1.5, -1.0], factor), 4)
     assert {asked.left, asked.right} == {0, 2}
     assert asked.probability == 0.5
 
 
 def test_information_asks_where_the_answer_is_open():
-    roots = np.diag([0.1, 0.1, 3.0, 3.0])
-    asked = pair("information", Sure([9.0, 8.8, 0.0, 0.3], roots), 4)
+    factor = np.diag([0.1, 0.1, 3.0, 3.0])
+    asked = pair("information", Sure([9.0, 8.8, 0.0, 0.3], factor), 4)
     assert {asked.left, asked.right} == {2, 3}
 
 
 def test_thompson_asks_by_the_chance_of_being_best():
     """Of two edits without doubt and one that is better than both half of the time."""
-    roots = np.zeros((3, 1))
-    roots[2] = 1.0
-    asked = [pair("thompson", Sure([0.0, -1.0, 0.0], roots), 3, seed=seed) for seed in range(1000)]
+    factor = np.zeros((3, 1))
+    factor[2] = 1.0
+    asked = [pair("thompson", Sure([0.0, -1.0, 0.0], factor), 3, seed=seed) for seed in range(1000)]
     lefts = np.bincount([each.left for each in asked], minlength=3) / 1000
     np.testing.assert_allclose(lefts, [0.5, 0.0, 0.5], atol=0.05)
     assert {each.probability for each in asked} == {None}
@@ -130,8 +130,8 @@ def test_without_doubt_the_champion_is_shown_beside_any_other(strategy):
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("doubt", [True, False])
-def test_pairs_that_are_open_are_not_asked_either_way_round(strategy, doubt):
-    ranker = Sure([0.0, 1.0, 2.0, 3.0], np.eye(4) if doubt else None)
+def test_pairs_that_are_open_are_not_asked_either_way_round(strategy, uncertainty):
+    ranker = Sure([0.0, 1.0, 2.0, 3.0], np.eye(4) if uncertainty else None)
     opened: list[tuple[int, int]] = []
     for number in range(6):
         asked = pair(strategy, ranker, 4, seed=number, without=tuple(opened))
@@ -150,12 +150,12 @@ def test_what_can_not_be_asked_is_refused():
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_question_about_a_thousand_edits_takes_no_more_than_50_ms(strategy):
-    shown = options(1000, width=19)
+    shown = edit_set(1000, width=19)
     ranker = bayes_ranker.begin(shown, BayesRankerConfig())
-    ask(strategy, ranker, "ana", shown, shown.base, seed=0)
+    ask(strategy, ranker, "ana", shown, shown.unedited, seed=0)
     times = []
     for seed in range(5):
         began = time.process_time()
-        ask(strategy, ranker, "ana", shown, shown.base, seed=seed)
+        ask(strategy, ranker, "ana", shown, shown.unedited, seed=seed)
         times.append(time.process_time() - began)
     assert min(times) < 0.05

@@ -16,11 +16,11 @@ OPTIONS = EditSet(ALPHAS, np.ones((len(ALPHAS), 2), np.float32), NAMES, np.ones(
 class Plain(Ranker):
     """Likes smiles of 1 best, and youth; knows its doubt about each."""
 
-    about = RankerInfo("plain", NAMES, 2)
+    info = RankerInfo("plain", NAMES, 2)
 
-    def joint(self, user_id, options):
-        smile, older, hat = options.alphas.astype(float).T
-        return JointNormal(5.0 + 2 * smile - smile**2 - 0.5 * older - hat, options.alphas * np.array([0.25, 0.4, 0.1]))
+    def joint(self, user_id, edit_set):
+        smile, older, hat = edit_set.alphas.astype(float).T
+        return JointNormal(5.0 + 2 * smile - smile**2 - 0.5 * older - hat, edit_set.alphas * np.array([0.25, 0.4, 0.1]))
 
 
 def test_the_best_strength_of_each_direction():
@@ -36,7 +36,7 @@ def test_the_best_strength_of_each_direction():
 
 def test_words_tell_what_is_more_than_chance():
     found = direction_preferences(Plain(), "ana", [OPTIONS])
-    says = {"smile": ("frowning", "smiling"), "older": ("who is young", "who is old")}
-    assert words(found, says) == ["You like somebody smiling", "You seem to like somebody who is young"]
+    labels = {"smile": ("frowning", "smiling"), "older": ("who is young", "who is old")}
+    assert words(found, labels) == ["You like somebody smiling", "You seem to like somebody who is young"]
     assert words(found, {}) == ["You like more smile", "You seem to like less older"]
-    assert words([DirectionPreference("smile", 1.0, 0.1, 1.0)], says) == []
+    assert words([DirectionPreference("smile", 1.0, 0.1, 1.0)], labels) == []

@@ -32,15 +32,15 @@ class Bright:
     """A taste for brightness, which grows with the person's name, and knows its doubt where it takes embeddings."""
 
     def __init__(self, kind="bright", takes="embeddings", attributes=("attractive", "smart")):
-        self.about = TasteInfo(kind, "colours", attributes, ("ana",), takes)
+        self.info = TasteInfo(kind, "colours", attributes, ("ana",), takes)
 
     def utilities(self, items, user_ids, attribute):
-        light = items.mean(axis=tuple(range(1, items.ndim))) * (3 if self.about.takes == "embeddings" else 3 / 255)
+        light = items.mean(axis=tuple(range(1, items.ndim))) * (3 if self.info.takes == "embeddings" else 3 / 255)
         return np.stack([light * len(user_id) for user_id in user_ids]).astype(np.float32)
 
     def differences(self, left, right, user_id, attribute):
         gap = self.utilities(left, [user_id], attribute)[0] - self.utilities(right, [user_id], attribute)[0]
-        return Normal(gap, np.full(len(gap), 0.25 if self.about.takes == "embeddings" else 0.0, np.float32))
+        return Normal(gap, np.full(len(gap), 0.25 if self.info.takes == "embeddings" else 0.0, np.float32))
 
 
 def critic(**tastes):
@@ -62,7 +62,7 @@ def test_a_verdict_is_beside_typical_faces(takes):
     usual = 3 * 3 * TYPICAL.mean() / 255
     assert bright.utility == pytest.approx(3 * 3 * 250 / 255 - usual, abs=1e-4)
     assert dark.utility == pytest.approx(3 * 3 * 10 / 255 - usual, abs=1e-4)
-    assert bright.doubt == (pytest.approx(0.5) if takes == "embeddings" else None)
+    assert bright.uncertainty == (pytest.approx(0.5) if takes == "embeddings" else None)
     assert dark.probability < 0.5 < bright.probability < 1
     ours.judge(PICTURES, "ana", attribute="smart")
     assert len(ours.asked) == 1  # typical faces are drawn once
@@ -86,7 +86,7 @@ def test_words_go_to_a_taste_that_takes_them_or_to_the_encoder_as_it_is():
     unit = np.ones(3) / np.sqrt(3)
     expected = (Colours().images(np.stack(PICTURES)) @ unit - (Colours().images(TYPICAL) @ unit).mean()) / 0.15
     assert [bright.utility, dark.utility] == pytest.approx(expected.tolist(), rel=1e-4)
-    assert bright.doubt is None
+    assert bright.uncertainty is None
     with pytest.raises(TasteError, match="expected a question in words"):
         ours.judge(PICTURES, "ana", question="who?")
 

@@ -53,7 +53,7 @@ def test_a_gallery_can_hang_other_latents(tmp_path):
 
 def test_what_is_told_rightly_has_no_regret(tmp_path):
     gallery = hang(tmp_path)
-    told = [simulated_people.options(gallery, image) for image in range(2)]
+    told = [simulated_people.edit_set(gallery, image) for image in range(2)]
     found = surrogate_error.compare(told, gallery, surrogate_error.any_tastes(12, 5, seed=1))
     assert found.rank_correlation.shape == found.regret.shape == (2, 5)
     np.testing.assert_allclose(found.rank_correlation, 1)
@@ -63,7 +63,7 @@ def test_what_is_told_rightly_has_no_regret(tmp_path):
 
 def test_one_who_tells_the_opposite_picks_the_worst(tmp_path):
     gallery = hang(tmp_path)
-    told = [simulated_people.options(gallery, image) for image in range(2)]
+    told = [simulated_people.edit_set(gallery, image) for image in range(2)]
     told = [EditSet(each.alphas, -each.embeddings, each.directions, each.original) for each in told]
     found = surrogate_error.compare(told, gallery, surrogate_error.any_tastes(12, 5, seed=1), final=1)
     np.testing.assert_allclose(found.rank_correlation, -1)
@@ -72,7 +72,7 @@ def test_one_who_tells_the_opposite_picks_the_worst(tmp_path):
 
 def test_one_who_sees_no_edit_misses_all_of_it(tmp_path):
     gallery = hang(tmp_path)
-    told = [simulated_people.options(gallery, image) for image in range(2)]
+    told = [simulated_people.edit_set(gallery, image) for image in range(2)]
     blind = [EditSet(each.alphas, np.tile(each.original, (60, 1)), each.directions, each.original) for each in told]
     assert surrogate_error.missed(blind, gallery) == {name: pytest.approx(1.0) for name in EDITOR.directions}
 
@@ -85,8 +85,8 @@ def test_regret_is_what_the_pick_lacks_as_a_share_of_the_range():
 
 
 def test_rank_correlations_are_spearman_s():
-    dice = np.random.default_rng(0)
-    guesses, truths = dice.normal(size=(3, 40)), dice.normal(size=(3, 40))
+    rng = np.random.default_rng(0)
+    guesses, truths = rng.normal(size=(3, 40)), rng.normal(size=(3, 40))
     expected = [spearmanr(guess, true).statistic for guess, true in zip(guesses, truths, strict=True)]
     np.testing.assert_allclose(surrogate_error.rank_correlations(guesses, truths), expected)
 

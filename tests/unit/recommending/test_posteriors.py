@@ -21,13 +21,13 @@ ORIGINAL = DICE.normal(size=6).astype(np.float32)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def options(alphas):
+def edit_set(alphas):
     """Edits whose embedding changes along two axes."""
     rows = np.array(alphas, np.float32)
     return EditSet(rows, (ORIGINAL + rows @ AXES).astype(np.float32), NAMES, ORIGINAL)
 
 
-GRID = options([(s, o) for s in (-2, -1, 0, 1, 2) for o in (-2, -1, 0, 1, 2)])
+GRID = edit_set([(s, o) for s in (-2, -1, 0, 1, 2) for o in (-2, -1, 0, 1, 2)])
 
 
 class Counted:
@@ -40,14 +40,14 @@ class Counted:
         self.count += len(choices)
         return [
             Comparison(
-                each.question.user_id, each.question.image_id, side(each.question.left), side(each.question.right), each.left_won
+                each.question.user_id, each.question.image_id, side(each.question.left), side(each.question.right), each.outcome
             )
             for each in choices
         ]
 
 
 def side(edit):
-    return options([[edit.get(name, 0.0) for name in NAMES]])
+    return edit_set([[edit.get(name, 0.0) for name in NAMES]])
 
 
 class Hours:
@@ -106,14 +106,14 @@ def test_two_of_them_agree_whoever_hears_of_it_first(store):
     one, other = (people(store)[0] for _ in range(2))
     for number, choice in enumerate(("left", "right", "neither", "left")):
         chosen(store, number, choice)
-        first, second = (ours.know("ana").ranker.beliefs["ana"] for ours in (one, other))
+        first, second = (ours.know("ana").ranker.posteriors["ana"] for ours in (one, other))
         assert np.array_equal(first.mean, second.mean)
         assert np.array_equal(first.covariance, second.covariance)
     store.undo("ana-1")
     chosen(store, 9)
-    fresh = people(store)[0].know("ana").ranker.beliefs["ana"]
+    fresh = people(store)[0].know("ana").ranker.posteriors["ana"]
     for ours in (one, other):
-        assert np.array_equal(ours.know("ana").ranker.beliefs["ana"].mean, fresh.mean)
+        assert np.array_equal(ours.know("ana").ranker.posteriors["ana"].mean, fresh.mean)
 
 
 def test_an_answer_taken_back_is_unlearned(store):
@@ -159,10 +159,10 @@ def test_memory_has_an_end(store):
 
 
 def everybody_smiles(store):
-    dice = np.random.default_rng(1)
+    rng = np.random.default_rng(1)
     for user in range(12):
         for number in range(6):
-            left = {"smile": float(dice.integers(1, 3)), "older": float(dice.integers(-2, 3))}
+            left = {"smile": float(rng.integers(1, 3)), "older": float(rng.integers(-2, 3))}
             chosen(store, number, user=f"person-{user}", left=left, right={"smile": -1.0})
 
 

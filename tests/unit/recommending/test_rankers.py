@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from ranker_suite import DIRECTIONS, TASTE, RankerContract, agreement, choices, everybody, options
+from ranker_suite import DIRECTIONS, TASTE, RankerContract, agreement, choices, edit_set, everybody
 
 from beholder.errors import ChoiceError, ConfigError
 from beholder.recommending.edit_set import Comparison, EditSet
@@ -31,39 +31,39 @@ class TestRankNet(RankerContract):
 
 class TestBayes(RankerContract):
     config = RankerConfig(kind="bayes")
-    doubts = True
+    uncertainties = True
 
     def test_it_understands_who_is_otherwise(self, fitted):
         assert agreement(fitted, "person 0", -TASTE) > 0.5
 
     def test_doubt_shrinks_with_choices(self, ranker):
-        shown = options(30, 8)
-        before = (ranker.joint("ana", shown).roots ** 2).sum()
-        for event in choices("ana", 20):
-            ranker.tell(event)
-        assert (ranker.joint("ana", shown).roots ** 2).sum() < 0.7 * before
+        shown = edit_set(30, 8)
+        before = (ranker.joint("ana", shown).factor ** 2).sum()
+        for comparison in choices("ana", 20):
+            ranker.update(comparison)
+        assert (ranker.joint("ana", shown).factor ** 2).sum() < 0.7 * before
 
 
 def test_a_taste_that_changes_is_followed_faster_where_choices_fade():
     found = {}
     for half_life in (None, 200.0, 20.0):
-        ranker = bayes_ranker.begin(options(50, 9), BayesRankerConfig(components=3, half_life=half_life))
+        ranker = bayes_ranker.begin(edit_set(50, 9), BayesRankerConfig(components=3, half_life=half_life))
         for user_id, seed in (("ana", 51), ("ben", 52), ("eve", 53)):
-            for event in choices(user_id, 80, taste=TASTE, seed=seed) + choices(user_id, 25, taste=-TASTE, seed=seed + 10):
-                ranker.tell(event)
+            for comparison in choices(user_id, 80, taste=TASTE, seed=seed) + choices(user_id, 25, taste=-TASTE, seed=seed + 10):
+                ranker.update(comparison)
         found[half_life] = np.mean([agreement(ranker, user_id, -TASTE) for user_id in ("ana", "ben", "eve")])
     assert found[None] < 0.5 < found[200.0] < found[20.0]
 
 
 def test_choices_fade_by_half_in_a_half_life():
-    ranker = bayes_ranker.begin(options(50, 9), BayesRankerConfig(components=3, half_life=10))
-    for event in choices("ana", 30):
-        ranker.tell(event)
-    start = ranker.belief("ana").mean - ranker.prior.mean
-    both = options(1, 1)
+    ranker = bayes_ranker.begin(edit_set(50, 9), BayesRankerConfig(components=3, half_life=10))
+    for comparison in choices("ana", 30):
+        ranker.update(comparison)
+    start = ranker.posterior("ana").mean - ranker.prior.mean
+    both = edit_set(1, 1)
     for _ in range(11):  # nothing is learned from one edit beside itself; it fades before each
-        ranker.tell(Comparison("ana", "face", both, both, 1.0))
-    np.testing.assert_allclose(ranker.belief("ana").mean - ranker.prior.mean, start * 0.5**1.1, atol=1e-9)
+        ranker.update(Comparison("ana", "face", both, both, 1.0))
+    np.testing.assert_allclose(ranker.posterior("ana").mean - ranker.prior.mean, start * 0.5**1.1, atol=1e-9)
 
 
 def test_half_lives_that_are_none_are_refused():
@@ -73,21 +73,21 @@ def test_half_lives_that_are_none_are_refused():
 
 
 def test_a_ranker_that_knows_nobody_begins_even_and_learns():
-    shown = options(200, 9)
+    shown = edit_set(200, 9)
     config = BayesRankerConfig(components=3)
     assert not bayes_ranker.begin(shown, config).utilities("ana", shown).any()
     learned = bayes_ranker.learn(everybody()[30:90], shown, config)
     assert agreement(learned, "person 1") > 0.7
-    assert "person 5" not in learned.beliefs
+    assert "person 5" not in learned.posteriors
 
 
 def test_with_enough_people_their_choices_become_the_prior():
-    shown = options(200, 9)
+    shown = edit_set(200, 9)
     assert agreement(bayes_ranker.learn(everybody(), shown, BayesRankerConfig(components=3)), "a stranger") > 0.7
 
 
 def test_squares_are_thought_rarer_than_slopes():
-    shown = options(50, 9)
+    shown = edit_set(50, 9)
     variances = np.diag(bayes_ranker.begin(shown, BayesRankerConfig(components=3)).prior.covariance)
     assert (variances[3:6] < variances[:3]).all()
 
@@ -101,14 +101,14 @@ def test_an_unknown_kind_is_refused():
 
 @pytest.mark.parametrize("field", ["alphas", "embeddings", "original"])
 def test_numbers_that_are_none_are_no_options(field):
-    good = options(3, 1)
+    good = edit_set(3, 1)
     bad = {field: np.full_like(getattr(good, field), np.nan)}
     with pytest.raises(ChoiceError, match="finite"):
         replace(good, **bad)
 
 
 def test_options_of_wrong_shapes_are_refused():
-    good = options(3, 1)
+    good = edit_set(3, 1)
     with pytest.raises(ChoiceError, match="a column for each direction"):
         replace(good, directions=("smile",))
     with pytest.raises(ChoiceError, match="an embedding for each of 3"):
@@ -122,10 +122,10 @@ def test_options_of_wrong_shapes_are_refused():
 
 
 def test_the_base_is_the_image_as_it_is():
-    base = options(3, 1).base
-    assert isinstance(base, EditSet)
-    assert not base.alphas.any()
-    np.testing.assert_array_equal(base.embeddings[0], base.original)
+    unedited = edit_set(3, 1).unedited
+    assert isinstance(unedited, EditSet)
+    assert not unedited.alphas.any()
+    np.testing.assert_array_equal(unedited.embeddings[0], unedited.original)
 
 
 def small() -> bayes_ranker.BayesRanker:
@@ -141,13 +141,13 @@ def test_a_ranker_stays_whole_until_another_takes_its_place(tmp_path):
             return {"config": {1.0}}
 
     other = small()
-    other.tell(choices("ben", 1)[0])
-    torn = Torn(other.about, other.shape, other.prior, other.beliefs, other.config)
+    other.update(choices("ben", 1)[0])
+    torn = Torn(other.info, other.shape, other.prior, other.posteriors, other.config)
     with pytest.raises(TypeError, match="not JSON"):
         ranker_registry.write(place, "ours", torn, made_for="portraits")
-    assert list(ranker_registry.read(place, "ours").ranker.beliefs) == ["ana"]
+    assert list(ranker_registry.read(place, "ours").ranker.posteriors) == ["ana"]
     ranker_registry.write(place, "ours", other, made_for="portraits")
-    assert list(ranker_registry.read(place, "ours").ranker.beliefs) == ["ana", "ben"]
+    assert list(ranker_registry.read(place, "ours").ranker.posteriors) == ["ana", "ben"]
     assert len(list((tmp_path / "ours").glob("*.safetensors"))) == 1
     assert ranker_registry.names(place) == ["ours"]
 

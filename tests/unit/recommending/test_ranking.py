@@ -43,15 +43,15 @@ class Redness(Ranker):
     """A ranker that likes red, as the embedding shows it, and knows its doubt."""
 
     def __init__(self, sign: float = 1.0):
-        self.about, self.sign = RankerInfo("redness", CANDIDATES.directions, 6), sign
+        self.info, self.sign = RankerInfo("redness", CANDIDATES.directions, 6), sign
 
-    def tell(self, event):
+    def update(self, comparison):
         raise NotImplementedError
 
-    def joint(self, user_id, options):
-        self.about.check(options)
-        mean = 10 * self.sign * options.embeddings[:, 3].astype(float)
-        return JointNormal(mean, np.abs(options.alphas).sum(axis=1, keepdims=True) * 0.1)
+    def joint(self, user_id, edit_set):
+        self.info.check(edit_set)
+        mean = 10 * self.sign * edit_set.embeddings[:, 3].astype(float)
+        return JointNormal(mean, np.abs(edit_set.alphas).sum(axis=1, keepdims=True) * 0.1)
 
     def tensors(self):
         return {}
@@ -82,7 +82,7 @@ def test_it_finds_the_best_edit_and_shows_it(latent):
     assert [each.utility for each in found] == sorted((each.utility for each in found), reverse=True)
     assert len(found) == 8
     assert 0.5 < found[0].probability < 1
-    assert found[0].doubt == pytest.approx(0.1 * sum(map(abs, found[0].edit.values())), rel=1e-5)
+    assert found[0].uncertainty == pytest.approx(0.1 * sum(map(abs, found[0].edit.values())), rel=1e-5)
 
 
 def test_what_it_perceives_wrongly_is_put_right_by_drawing(latent):
@@ -95,9 +95,9 @@ def test_what_it_perceives_wrongly_is_put_right_by_drawing(latent):
 
 def test_an_image_that_nothing_makes_better_is_left_as_it_is(latent):
     class Content(Redness):
-        def joint(self, user_id, options):
-            moved = np.abs(options.alphas).sum(axis=1)
-            return JointNormal(-moved.astype(float), np.zeros((len(options), 0)))
+        def joint(self, user_id, edit_set):
+            moved = np.abs(edit_set.alphas).sum(axis=1)
+            return JointNormal(-moved.astype(float), np.zeros((len(edit_set), 0)))
 
     ours = studio()
     view = ours.look("seed-3", latent)
@@ -119,18 +119,18 @@ def test_a_choice_reaches_the_ranker_as_it_was(latent):
     ours = studio()
     view = ours.look("face-1", latent)
     asked = question(1, left={"redder": 1.5, "larger": -2.0}, right={})
-    event = ours.event(Choice(asked, answer(1, "right"), 1), view)
-    assert (event.user_id, event.image_id, event.won) == ("ana", "face-1", 0.0)
-    assert event.left.alphas.tolist() == [[1.5, 0, 0, -2.0, 0]]
-    assert not event.right.alphas.any()
+    comparison = ours.comparison(Choice(asked, answer(1, "right"), 1), view)
+    assert (comparison.user_id, comparison.image_id, comparison.outcome) == ("ana", "face-1", 0.0)
+    assert comparison.left.alphas.tolist() == [[1.5, 0, 0, -2.0, 0]]
+    assert not comparison.right.alphas.any()
     drawn = Colours().images(EDITOR.edit(latent, [{"redder": 1.5, "larger": -2.0}]))
-    np.testing.assert_allclose(event.left.embeddings, drawn, atol=1e-6)
+    np.testing.assert_allclose(comparison.left.embeddings, drawn, atol=1e-6)
 
 
 def test_a_direction_that_it_does_not_know_is_said(latent):
     ours = studio()
     with pytest.raises(EditError, match="reder is not a direction"):
-        ours.event(Choice(question(1, left={"reder": 1.0}), answer(1), 1), ours.look("face-1", latent))
+        ours.comparison(Choice(question(1, left={"reder": 1.0}), answer(1), 1), ours.look("face-1", latent))
 
 
 def test_choices_that_cannot_be_understood_are_counted(latent):
@@ -144,15 +144,15 @@ def test_choices_that_cannot_be_understood_are_counted(latent):
             raise EditError("gone")
         return views[image_id]
 
-    events, lost = ours.events([Choice(each, answer(number), number) for number, each in enumerate(asked, 1)], see)
-    assert ([event.image_id for event in events], lost) == (["face-1"], 2)
+    comparisons, lost = ours.comparisons([Choice(each, answer(number), number) for number, each in enumerate(asked, 1)], see)
+    assert ([comparison.image_id for comparison in comparisons], lost) == (["face-1"], 2)
 
 
 def test_the_parts_of_a_recommendation_are_the_whole(latent):
     ours, ranker = studio(), Redness()
     view = ours.look("seed-3", latent)
-    rows = best(ranker, "ana", view.options)
-    scores = ranked(ranker, "ana", view.options[rows])
+    rows = best(ranker, "ana", view.edit_set)
+    scores = ranked(ranker, "ana", view.edit_set[rows])
     whole = recommend(ours, ranker, "ana", view)
     assert [CANDIDATES.edit(int(rows[score.row])) for score in scores] == [found.edit for found in whole]
 

@@ -20,15 +20,15 @@ def test_choices_images_and_tastes_forget_a_person(tmp_path: Path):
         store.answer(answer(number))
         (tmp_path / f"photo-{user_id}").write_bytes(b"a face")
         store.uploaded(user_id, f"photo-{user_id}", str(tmp_path / f"photo-{user_id}"), at=NOON)
-    about = TasteInfo("population", "encoder", ("attractive",), ("ana", "bo"))
-    taste = Population(about, np.ones((1, 3), np.float32), np.zeros(3, np.float32), [1.0])
+    info = TasteInfo("population", "encoder", ("attractive",), ("ana", "bo"))
+    taste = Population(info, np.ones((1, 3), np.float32), np.zeros(3, np.float32), [1.0])
     taste_registry.write(workspace.models, "ours", taste, figures={}, config={}, commit=None)
 
     receipt = forget(store, workspace, "ana")
     assert str(receipt) == "ana: 1 questions, 1 answers, 1 images, their part in ours removed"
     assert store.people() == ["bo"]
     assert sorted(path.name for path in tmp_path.glob("photo-*")) == ["photo-bo"]
-    assert taste_registry.about(workspace.models, "ours").people == ("bo",)
+    assert taste_registry.info(workspace.models, "ours").people == ("bo",)
     store.engine.dispose()
     left = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and path.name == "card.json")
     assert b"ana" not in left

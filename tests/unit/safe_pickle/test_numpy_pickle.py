@@ -25,8 +25,8 @@ def read(data: bytes):
     return numpy_pickle.read_arrays(data, name="x.pkl", error=EmbeddingError)
 
 
-def refused(data: bytes, says: str | None = None) -> str:
-    with pytest.raises(EmbeddingError, match=says) as caught:
+def refused(data: bytes, labels: str | None = None) -> str:
+    with pytest.raises(EmbeddingError, match=labels) as caught:
         read(data)
     assert str(caught.value).startswith("x.pkl can't be read as a pickle of numpy arrays: ")
     return str(caught.value)

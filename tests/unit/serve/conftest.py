@@ -16,20 +16,20 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> ServeSettings:
     """Those of `beholder serve`, with 60 candidates of which 3 are drawn, and photos inverted in one pass."""
     words = [
         f"workspace={tmp_path_factory.mktemp('served')}",
-        "parts.candidates.count=60",
-        "parts.recommend.exact=3",
-        "darkroom.refinement.steps=0",
+        "components.candidates.count=60",
+        "components.ranking.exact=3",
+        "image_library.refinement.steps=0",
     ]
     return config.load(ServeSettings, command="serve", overrides=words)
 
 
 @pytest.fixture(scope="session")
-def graph(settings: ServeSettings) -> LocalService:
+def service(settings: ServeSettings) -> LocalService:
     return LocalService.load(settings.service)
 
 
 @pytest.fixture(scope="session")
-def client(graph: LocalService, settings: ServeSettings) -> Iterator[TestClient]:
+def client(service: LocalService, settings: ServeSettings) -> Iterator[TestClient]:
     """A client that gets an answer of 500 as an answer."""
-    with TestClient(api.create(graph, limits=settings.limits), raise_server_exceptions=False) as client:
+    with TestClient(api.create(service, limits=settings.limits), raise_server_exceptions=False) as client:
         yield client

@@ -39,7 +39,7 @@ class Moody:
     async def ready(self) -> dict[str, bool]:
         return {"editor": True, "ranker": False}
 
-    def mending(self) -> bool:
+    def recovering(self) -> bool:
         return self.lost
 
     async def close(self) -> None: ...
@@ -62,8 +62,8 @@ class Tally:
         return b"up 1\n", "text/plain"
 
 
-def client_of(graph, **more):
-    return TestClient(api.create(graph, **more), raise_server_exceptions=False)
+def client_of(service, **more):
+    return TestClient(api.create(service, **more), raise_server_exceptions=False)
 
 
 def test_too_many_are_told_to_come_again():
@@ -76,10 +76,10 @@ def test_too_many_are_told_to_come_again():
 
 
 def test_what_takes_too_long_is_given_up():
-    tally, graph = Tally(), Moody(seconds=30)
-    answer = client_of(graph, metrics=tally, limits=RequestLimits(seconds=0.05)).get("/v1/directions")
+    tally, service = Tally(), Moody(seconds=30)
+    answer = client_of(service, metrics=tally, limits=RequestLimits(seconds=0.05)).get("/v1/directions")
     assert answer.status_code == 504
-    assert graph.cancelled
+    assert service.cancelled
     assert tally.counts == [("rejected", "late")]
     assert client_of(Moody(DeadlineExceeded())).get("/v1/directions").status_code == 504
 
@@ -94,12 +94,12 @@ def test_what_waits_for_a_lost_part_is_told_to_come_again():
 
 
 def test_only_so_many_are_inside():
-    graph, tally = Moody(seconds=1.0), Tally()
-    app = api.create(graph, limits=RequestLimits(inside=1), metrics=tally)
+    service, tally = Moody(seconds=1.0), Tally()
+    app = api.create(service, limits=RequestLimits(inside=1), metrics=tally)
     with TestClient(app) as client:
         first = threading.Thread(target=client.get, args=("/v1/directions",))
         first.start()
-        assert graph.asked.wait(5)
+        assert service.asked.wait(5)
         answer = client.get("/v1/directions")
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
         assert client.get("/healthz").status_code == 200  # whoever looks after it is not refused
@@ -109,12 +109,12 @@ def test_only_so_many_are_inside():
 
 
 def test_only_so_many_draw_at_a_time():
-    graph, tally = Moody(seconds=1.0), Tally()
+    service, tally = Moody(seconds=1.0), Tally()
     want = {"user_id": "ana", "image_id": "seed-1"}
-    with TestClient(api.create(graph, limits=RequestLimits(at_once=1), metrics=tally)) as client:
+    with TestClient(api.create(service, limits=RequestLimits(at_once=1), metrics=tally)) as client:
         first = threading.Thread(target=client.post, args=("/v1/recommendations",), kwargs={"json": want})
         first.start()
-        assert graph.asked.wait(5)
+        assert service.asked.wait(5)
         assert client.post("/v1/recommendations", json=want).status_code == 503
         assert client.get("/v1/directions").status_code == 200  # whoever wants less is not refused
         first.join()
@@ -149,12 +149,12 @@ def test_a_part_that_does_not_answer_is_named():
 def test_a_gate_decides_who_comes_in():
     seen = []
 
-    async def gate(request, scope):
+    async def authorizer(request, scope):
         seen.append(scope)
         if request.headers.get("authorization") != "Bearer key":
             raise ProblemError(401, "a key is needed", {"WWW-Authenticate": "Bearer"})
 
-    client = client_of(Moody(), gate=gate)
+    client = client_of(Moody(), authorizer=authorizer)
     refused = client.get("/v1/directions")
     assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
     assert client.get("/v1/directions", headers={"authorization": "Bearer key"}).status_code == 200

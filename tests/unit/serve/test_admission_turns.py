@@ -18,55 +18,55 @@ class Clock:
         return self.now
 
 
-def take(turns: ConcurrencyLimiter, clock: Clock, seconds: float) -> None:
-    with turns.turn("draw"):
+def take(limiter: ConcurrencyLimiter, clock: Clock, seconds: float) -> None:
+    with limiter.turn("draw"):
         clock.now += seconds
 
 
-def away(turns: ConcurrencyLimiter) -> int:
-    with pytest.raises(Overloaded, match="draw") as refused, turns.turn("draw"):
+def away(limiter: ConcurrencyLimiter) -> int:
+    with pytest.raises(Overloaded, match="draw") as refused, limiter.turn("draw"):
         pass
     assert refused.value.seconds is not None
     return refused.value.seconds
 
 
 def test_there_is_room_for_so_many() -> None:
-    turns = ConcurrencyLimiter(2)
-    with turns.turn("draw"), turns.turn("draw"):
-        away(turns)
-    with turns.turn("draw"):
-        assert turns.inside == 1
+    limiter = ConcurrencyLimiter(2)
+    with limiter.turn("draw"), limiter.turn("draw"):
+        away(limiter)
+    with limiter.turn("draw"):
+        assert limiter.inside == 1
 
 
 def test_turns_follow_each_other_at_twice_the_pace_of_those_inside() -> None:
     clock = Clock()
-    turns = ConcurrencyLimiter(4, clock=clock)
+    limiter = ConcurrencyLimiter(4, clock=clock)
     for _ in range(200):
-        take(turns, clock, 0.78)  # four at a time, each 0.78 seconds: five a second
-    with turns.turn("draw"), turns.turn("draw"), turns.turn("draw"), turns.turn("draw"):
-        assert [away(turns) for _ in range(40)] == [1] * 10 + [2] * 10 + [3] * 10 + [4] * 10
+        take(limiter, clock, 0.78)  # four at a time, each 0.78 seconds: five a second
+    with limiter.turn("draw"), limiter.turn("draw"), limiter.turn("draw"), limiter.turn("draw"):
+        assert [away(limiter) for _ in range(40)] == [1] * 10 + [2] * 10 + [3] * 10 + [4] * 10
         clock.now += 4.0
-        assert away(turns) == 1  # all those have had theirs
+        assert away(limiter) == 1  # all those have had theirs
 
 
 @pytest.mark.parametrize("error", [ValueError, TimeoutError])
 def test_what_fails_leaves_and_says_nothing_of_how_long_it_takes(error: type[Exception]) -> None:
     clock = Clock()
-    turns = ConcurrencyLimiter(1, clock=clock)
+    limiter = ConcurrencyLimiter(1, clock=clock)
     for _ in range(50):
-        with pytest.raises(error), turns.turn("draw"):
+        with pytest.raises(error), limiter.turn("draw"):
             raise error
-    with turns.turn("draw"):
-        assert [away(turns) for _ in range(6)] == [1, 1, 2, 2, 3, 3]  # a second inside, as nothing is known
+    with limiter.turn("draw"):
+        assert [away(limiter) for _ in range(6)] == [1, 1, 2, 2, 3, 3]  # a second inside, as nothing is known
 
 
 @given(st.lists(st.tuples(st.floats(0, 100), st.floats(0, 5)), max_size=60), st.integers(1, 8))
 def test_nobody_is_sent_away_for_less_than_a_second_or_more_than_thirty(steps: list[tuple[float, float]], most: int) -> None:
     clock = Clock()
-    turns = ConcurrencyLimiter(most, clock=clock)
+    limiter = ConcurrencyLimiter(most, clock=clock)
     for took, later in steps:
-        take(turns, clock, took)
-        turns.inside = most
-        assert 1 <= away(turns) <= 30
-        turns.inside = 0
+        take(limiter, clock, took)
+        limiter.inside = most
+        assert 1 <= away(limiter) <= 30
+        limiter.inside = 0
         clock.now += later

@@ -18,13 +18,13 @@ def ask(client, user="ana", image="seed-7", **more):
     return answer.json()
 
 
-def choose(client, question, choice, event=None):
+def answer(client, question, choice, event=None):
     body = {"event_id": event or f"event-{question['question_id']}", "question_id": question["question_id"], "choice": choice}
     return client.post("/v1/choices", json=body)
 
 
-def test_the_local_graph_signs(graph):
-    signed: Service = graph
+def test_the_local_graph_signs(service):
+    signed: Service = service
     assert signed
 
 
@@ -41,7 +41,7 @@ def test_a_seed_is_an_image(client):
 
 
 @pytest.mark.parametrize("way", ["form", "json"])
-def test_a_photo_comes_in_either_way_and_goes_with_its_person(client, graph, way):
+def test_a_photo_comes_in_either_way_and_goes_with_its_person(client, service, way):
     drawn = client.get("/v1/images/seed-11", headers={"accept": "image/png"}).content
     pixels = images.decode(drawn).copy()
     pixels[0, 0] = len(way)  # another file each time
@@ -54,7 +54,7 @@ def test_a_photo_comes_in_either_way_and_goes_with_its_person(client, graph, way
         answer = client.post("/v1/images", json=body)
     assert answer.status_code == 201, answer.text
     told = answer.json()
-    assert told["image_id"] == graph.darkroom.faces.of_photo(images.digest(data))
+    assert told["image_id"] == service.image_library.faces.of_photo(images.digest(data))
     assert told["source"] == "photo"
     assert 0 < told["loss"] < 0.2
     found = images.decode(client.get(told["picture"], headers={"accept": "image/png"}).content)
@@ -81,9 +81,9 @@ def test_pictures_come_in_three_formats_with_a_tag(client, kind):
     assert other.headers["etag"] != etag
 
 
-def test_a_picture_is_what_the_editor_draws(client, graph):
+def test_a_picture_is_what_the_editor_draws(client, service):
     found = images.decode(client.get("/v1/images/seed-3/edits/smile%3D1.5", headers={"accept": "image/png"}).content)
-    assert np.array_equal(found, graph.darkroom.editor.edit(graph.darkroom.latent("seed-3"), [{"smile": 1.5}])[0])
+    assert np.array_equal(found, service.image_library.editor.edit(service.image_library.latent("seed-3"), [{"smile": 1.5}])[0])
 
 
 def test_an_edit_of_nothing_is_the_image(client):
@@ -108,7 +108,7 @@ def test_a_round_from_question_to_recommendation(client):
         for side in ("left", "right"):
             assert client.get(question[side]["picture"]).status_code == 200
         smiles = {side: question[side]["edit"].get("smile", 0) for side in ("left", "right")}
-        answer = choose(client, question, max(smiles, key=smiles.__getitem__))
+        answer = answer(client, question, max(smiles, key=smiles.__getitem__))
         assert answer.json()["counted"]
     assert answer.json()["rounds"] == 6
     told = client.post("/v1/recommendations", json={"user_id": "cy", "image_id": "seed-7", "count": 2}).json()
@@ -123,7 +123,7 @@ def test_a_round_from_question_to_recommendation(client):
     assert told["reasons"]
 
 
-def test_someone_who_likes_smiles_is_told_so(client, graph):
+def test_someone_who_likes_smiles_is_told_so(client, service):
     """Their choices come into the store from elsewhere."""
     now = datetime.now(UTC)
     asked = [
@@ -131,7 +131,7 @@ def test_someone_who_likes_smiles_is_told_so(client, graph):
         for number in range(12)
     ]
     assert client.get("/v1/users/dee").json()["words"] == []
-    graph.advisor.store.add([(each, Answer(each.question_id, each.question_id, "left", now)) for each in asked])
+    service.recommendations.store.add([(each, Answer(each.question_id, each.question_id, "left", now)) for each in asked])
     person = client.get("/v1/users/dee").json()
     assert person["rounds"] == 12
     assert person["words"][0].endswith("like somebody smiling")
@@ -150,24 +150,24 @@ def test_the_next_question_can_be_fetched_before_the_answer(client):
 
 def test_a_retry_is_counted_once_and_a_contradiction_refused(client):
     question = ask(client, "fay")
-    first, again = choose(client, question, "left"), choose(client, question, "left")
+    first, again = answer(client, question, "left"), answer(client, question, "left")
     assert (first.json()["counted"], again.json()["counted"]) == (True, False)
     assert first.json()["rounds"] == again.json()["rounds"] == 1
-    against = choose(client, question, "right", event="another")
+    against = answer(client, question, "right", event="another")
     assert against.status_code == 409
     assert against.headers["content-type"] == "application/problem+json"
     undone = client.delete(f"/v1/choices/{question['question_id']}").json()
     assert undone == {"question_id": question["question_id"], "rounds": 0, "undone": True}
     assert client.delete(f"/v1/choices/{question['question_id']}").json()["undone"] is False
-    assert choose(client, question, "right", event="another").json()["rounds"] == 1
+    assert answer(client, question, "right", event="another").json()["rounds"] == 1
 
 
 def test_an_event_of_another_question_is_refused(client):
     one, other = ask(client, "gil"), ask(client, "gil")
-    assert choose(client, one, "left", event="mine").status_code == 200
-    assert choose(client, other, "left", event="mine").status_code == 409
+    assert answer(client, one, "left", event="mine").status_code == 200
+    assert answer(client, other, "left", event="mine").status_code == 409
     stranger = ask(client, "hal")
-    assert choose(client, stranger, "right", event="mine").status_code == 409
+    assert answer(client, stranger, "right", event="mine").status_code == 409
 
 
 def test_somebody_unknown_is_as_everybody(client):
@@ -179,7 +179,7 @@ def test_somebody_unknown_is_as_everybody(client):
 
 
 def test_who_is_removed_is_nobody(client):
-    choose(client, ask(client, "ida"), "left")
+    answer(client, ask(client, "ida"), "left")
     assert client.delete("/v1/users/ida").json() == {"user_id": "ida", "questions": 1, "answers": 1, "images": 0, "tastes": []}
     assert client.get("/v1/users/ida").json()["rounds"] == 0
 

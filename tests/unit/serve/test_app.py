@@ -15,18 +15,18 @@ def settings(*words: str) -> ServeSettings:
 
 
 @pytest.mark.parametrize("fleet", ["small", "gpu", "cluster"])
-def test_every_queue_has_an_end(fleet):
-    chosen = settings(f"serve={fleet}").serve
-    for crew in (chosen.api, chosen.editor, chosen.encoder, chosen.ranker):
-        assert crew.queued >= 1
-        deployment = app._deployed(app.EditorDeployment, crew, chosen)
-        assert deployment.max_queued_requests == crew.queued
-        assert deployment.max_ongoing_requests == crew.ongoing
-        assert deployment.ray_actor_options["num_gpus"] == crew.gpus
+def test_every_queue_has_an_end(serve_config):
+    chosen = settings(f"serve={serve_config}").serve
+    for deployment in (chosen.api, chosen.editor, chosen.encoder, chosen.ranker):
+        assert deployment.max_queued_requests >= 1
+        deployment = app._deployed(app.EditorDeployment, deployment, chosen)
+        assert deployment.max_queued_requests == deployment.max_queued_requests
+        assert deployment.max_ongoing_requests == deployment.max_ongoing_requests
+        assert deployment.ray_actor_options["num_gpus"] == deployment.num_gpus
         assert "MALLOC_TRIM_THRESHOLD_" in deployment.ray_actor_options["runtime_env"]["env_vars"]
-        if crew.most > crew.replicas:
+        if deployment.max_replicas > deployment.min_replicas:
             scaling = deployment._deployment_config.autoscaling_config
-            assert (scaling.min_replicas, scaling.max_replicas) == (crew.replicas, crew.most)
+            assert (scaling.min_replicas, scaling.max_replicas) == (deployment.min_replicas, deployment.max_replicas)
 
 
 @pytest.mark.parametrize(("words", "at_once"), [([], 2), (["serve=gpu"], 4), (["serve=gpu", "limits.at_once=5"], 5)])
@@ -36,7 +36,7 @@ def test_more_is_let_in_where_more_can_be_done(words: list[str], at_once: int):
 
 def test_a_gpu_is_shared():
     chosen = settings("serve=gpu").serve
-    assert 0 < chosen.editor.gpus * chosen.editor.most + chosen.encoder.gpus * chosen.encoder.most <= 1
+    assert 0 < chosen.editor.num_gpus * chosen.editor.max_replicas + chosen.encoder.num_gpus * chosen.encoder.max_replicas <= 1
 
 
 @pytest.mark.parametrize("choices", [[], ["choices=sqlite:////shared/choices.db"]])
@@ -48,7 +48,7 @@ def test_sqlite_on_several_nodes_is_refused(choices):
 
 
 def test_a_config_file_has_the_same_settings():
-    assert app.build({"workspace": "s3://bucket/team", "serve": "cluster", "choices": POSTGRES[8:], "parts.recommend.exact": 4})
+    assert app.build({"workspace": "s3://bucket/team", "serve": "cluster", "choices": POSTGRES[8:], "components.ranking.exact": 4})
     with pytest.raises(ConfigError, match="workspce is not a setting of serve; did you mean workspace"):
         app.build({"workspce": "x"})
     with pytest.raises(AttributeError, match="no attribute 'sevice'"):
@@ -74,7 +74,7 @@ def test_crews_that_make_no_sense(wrong):
 
 
 def test_fleets_that_make_no_sense():
-    for wrong in ({"nodes": 0}, {"stop_seconds": 0.0}):
+    for wrong in ({"nodes": 0}, {"graceful_shutdown_timeout_s": 0.0}):
         with pytest.raises(ConfigError, match=r"serve.nodes must be at least 1"):
             ServeConfig(**wrong)
 
@@ -100,9 +100,9 @@ def test_a_config_file_needs_keys_unless_it_says_otherwise():
     assert not app.needs_keys(built(**{"keys.required": False}))
 
 
-def test_loopback_goes_by_its_own_names(graph):
+def test_loopback_goes_by_its_own_names(service):
     from fastapi.testclient import TestClient
 
-    client = TestClient(app.api_of(graph, settings()))
+    client = TestClient(app.api_of(service, settings()))
     assert client.get("/healthz", headers={"host": "localhost:8000"}).status_code == 200
     assert client.get("/healthz", headers={"host": "evil.example:8000"}).status_code == 421

@@ -92,8 +92,8 @@ def service(ring, clock, tally):
     """service(**settings of keys): a client of an API behind the ring's keys."""
 
     def serve(**more) -> TestClient:
-        gate = KeyAuth(ring, ApiKeysConfig(**more), metrics=tally, clock=clock, now=clock.now)
-        return TestClient(api.create(Empty(), gate=gate, metrics=tally), raise_server_exceptions=False)
+        authorizer = KeyAuth(ring, ApiKeysConfig(**more), metrics=tally, clock=clock, now=clock.now)
+        return TestClient(api.create(Empty(), authorizer=authorizer, metrics=tally), raise_server_exceptions=False)
 
     return serve
 

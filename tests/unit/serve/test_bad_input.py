@@ -23,7 +23,7 @@ def refused(answer, *statuses):
     return told["detail"]
 
 
-def bring(client, data, **more):
+def add_photo(client, data, **more):
     return client.post("/v1/images", files={"file": ("photo", data)}, data={"user_id": "mal", "aligned": "true", **more})
 
 
@@ -41,8 +41,8 @@ def bomb(width, height):
 
 
 def test_bombs_of_pixels(client):
-    assert "over the limit" in refused(bring(client, bomb(60_000, 60_000)), 422)
-    refused(bring(client, bomb(5000, 5000)), 422)  # within the limit, but not there
+    assert "over the limit" in refused(add_photo(client, bomb(60_000, 60_000)), 422)
+    refused(add_photo(client, bomb(5000, 5000)), 422)  # within the limit, but not there
     body = {"user_id": "mal", "images": [base64.b64encode(bomb(60_000, 60_000)).decode()], "question": "friendly"}
     refused(client.post("/v1/predictions", json=body), 422)
 
@@ -50,19 +50,19 @@ def test_bombs_of_pixels(client):
 def test_images_that_are_none(client):
     whole = images.encode(np.zeros((64, 64, 3), np.uint8))
     for data in (b"", b"GIF89a", b"<svg onload=alert(1)>", whole[: len(whole) // 2], bytes(1000), b"%!PS-Adobe"):
-        refused(bring(client, data), 422)
+        refused(add_photo(client, data), 422)
 
 
 def test_a_photo_without_a_face(client):
     pytest.importorskip("dlib")
-    detail = refused(bring(client, images.encode(np.zeros((200, 200, 3), np.uint8)), aligned="false"), 422)
+    detail = refused(add_photo(client, images.encode(np.zeros((200, 200, 3), np.uint8)), aligned="false"), 422)
     assert "face" in detail
 
 
 def test_bodies_that_are_too_large(client):
     refused(client.post("/v1/choices", content=b'{"event_id": "' + b"x" * 10_000_000 + b'"}', headers=JSON), 413)
     refused(client.post("/v1/images", content=b"x" * 20_000_000, headers=JSON), 413)
-    refused(bring(client, b"x" * 18_000_000), 413)
+    refused(add_photo(client, b"x" * 18_000_000), 413)
 
     def drip():
         for _ in range(200):

@@ -38,26 +38,26 @@ class Part:
 def ask() -> Iterator:
     def run(*found) -> tuple[object, Part, bool]:
         part = Part(*found)
-        graph = RayService(part, part, part)
+        service = RayService(part, part, part)
         try:
-            said = asyncio.run(graph.person("ana"))
+            said = asyncio.run(service.person("ana"))
         except Exception as error:
             said = error
-        return said, part, graph.mending()
+        return said, part, service.recovering()
 
     return run
 
 
 def test_where_a_replica_died_another_is_asked_once(ask):
-    said, part, mending = ask(ActorDiedError(), 7)
-    assert (said, part.asked, mending) == (7, 2, True)
-    said, part, mending = ask(ActorDiedError(), ActorDiedError(), 7)
+    said, part, recovering = ask(ActorDiedError(), 7)
+    assert (said, part.asked, recovering) == (7, 2, True)
+    said, part, recovering = ask(ActorDiedError(), ActorDiedError(), 7)
     assert isinstance(said, Overloaded)
-    assert (part.asked, mending) == (2, True)
+    assert (part.asked, recovering) == (2, True)
 
 
 @pytest.mark.parametrize(("found", "kind"), [(7, int), (Overloaded("photos"), Overloaded), (UnknownImage("'x'"), UnknownImage)])
 def test_everything_else_is_asked_once_and_nothing_is_mended(ask, found, kind):
-    said, part, mending = ask(found, 8)
+    said, part, recovering = ask(found, 8)
     assert isinstance(said, kind)
-    assert (part.asked, mending) == (1, False)
+    assert (part.asked, recovering) == (1, False)

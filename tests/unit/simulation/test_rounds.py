@@ -23,11 +23,11 @@ PEOPLE = SimulatedPeopleConfig(steady=9, noisy=2, drifting=1)
 def gallery() -> GroundTruth:
     """Four portraits whose edits do exactly what their names say; embeddings show the traits, turned."""
     edits = candidates(dict.fromkeys(NAMES, (-3.0, 3.0)), CandidatesConfig(count=60))
-    base = traits.sample(4, seed=1).numpy()
-    shown = np.repeat(base[:, None], len(edits), axis=1)
+    unedited = traits.sample(4, seed=1).numpy()
+    shown = np.repeat(unedited[:, None], len(edits), axis=1)
     shown[:, :, RAISED] += 0.2 * edits.alphas
     turn = np.linalg.qr(np.random.default_rng(0).normal(size=(19, 19)))[0].astype(np.float32)
-    return GroundTruth(edits, (10, 11, 12, 13), None, base @ turn, base, shown @ turn, shown)
+    return GroundTruth(edits, (10, 11, 12, 13), None, unedited @ turn, unedited, shown @ turn, shown)
 
 
 @pytest.fixture(scope="module")
@@ -39,15 +39,15 @@ class Oracle(Ranker):
     """Knows everybody's utilities, without doubt; nothing is learned."""
 
     def __init__(self, gallery: GroundTruth, truths: dict[str, np.ndarray], sign: float = 1.0) -> None:
-        self.about = RankerInfo("logistic", gallery.candidates.directions, 19)
+        self.info = RankerInfo("logistic", gallery.candidates.directions, 19)
         self.truths, self.sign, self.told = truths, sign, []
 
-    def tell(self, event):
-        self.told.append(event)
+    def update(self, comparison):
+        self.told.append(comparison)
 
-    def joint(self, user_id, options):
+    def joint(self, user_id, edit_set):
         felt = self.truths[user_id.split()[0]]
-        mean = self.sign * (felt[:1] if len(options) == 1 else felt[1:])
+        mean = self.sign * (felt[:1] if len(edit_set) == 1 else felt[1:])
         return JointNormal(mean, np.zeros((len(mean), 0)))
 
 
@@ -80,15 +80,15 @@ def test_only_who_drifts_changes(people):
 def test_choices_are_logistic_in_what_is_truly_liked():
     person = SimulatedPeople("ana", "steady", 0, np.array([0.0, 1.0, 0.0]), np.array([0.0, 0.0, 1.0]))
     for moment, chance in ((0.0, 1 / (1 + np.exp(-1))), (1.0, 1 / (1 + np.exp(1)))):
-        dice = np.random.default_rng(0)
-        won = np.mean([person.choose(0, 1, moment=moment, dice=dice) for _ in range(4000)])
-        assert won == pytest.approx(chance, abs=0.03)
+        rng = np.random.default_rng(0)
+        outcome = np.mean([person.choose(0, 1, moment=moment, rng=rng) for _ in range(4000)])
+        assert outcome == pytest.approx(chance, abs=0.03)
 
 
 def test_everybody_chooses_about_their_own_image(gallery, people):
     told = simulated_people.everybody(gallery, people, each=7, seed=0)
-    assert [event.user_id for event in told[:8]] == [people[0].user_id] * 7 + [people[1].user_id]
-    assert {event.image_id for event in told} == {"seed-12", "seed-13"}
+    assert [comparison.user_id for comparison in told[:8]] == [people[0].user_id] * 7 + [people[1].user_id]
+    assert {comparison.image_id for comparison in told} == {"seed-12", "seed-13"}
 
 
 def test_who_knows_everything_has_no_regret_and_who_knows_it_the_wrong_way_has_all(gallery, people):
@@ -109,14 +109,17 @@ def test_held_out_pairs_are_never_asked(gallery, people):
     ranker = Oracle(gallery, {person.user_id: person.first for person in people})
     rounds.play(ranker, "random", people[0], gallery, rounds=200, seed=3)
     rows = {tuple(alphas): row for row, alphas in enumerate(gallery.candidates.alphas.tolist())}
-    asked = {frozenset(rows[tuple(side.alphas[0].tolist())] for side in (event.left, event.right)) for event in ranker.told}
+    asked = {
+        frozenset(rows[tuple(side.alphas[0].tolist())] for side in (comparison.left, comparison.right))
+        for comparison in ranker.told
+    }
     held_out = {frozenset(pair) for pair in rounds.held_out(60, seed=3).tolist()}
     assert len(held_out) == 300
     assert not asked & held_out
 
 
 def test_a_ranker_learns_in_its_rounds_and_starts_anew_with_each_strategy(gallery, people):
-    ranker = bayes_ranker.begin(simulated_people.options(gallery, 2), BayesRankerConfig(components=4))
+    ranker = bayes_ranker.begin(simulated_people.edit_set(gallery, 2), BayesRankerConfig(components=4))
     courses = [rounds.play(ranker, "eubo", person, gallery, rounds=12, seed=k) for k, person in enumerate(people)]
     regret = rounds.curves(courses, "regret").mean(axis=0)
     assert regret[12] < 0.6 * regret[0]
@@ -154,7 +157,7 @@ def test_goals_are_held_to_what_was_found():
 
 def test_where_random_questions_teach_nothing_there_is_nothing_to_come_to_sooner():
     flat = {("bayes", "random"): [course(*[0.3] * 21)], ("bayes", "eubo"): [course(*[0.2] * 21)]}
-    (told,) = (goal for goal in summary.goals(flat) if "20 random" in goal.says)
+    (told,) = (goal for goal in summary.goals(flat) if "20 random" in goal.labels)
     assert told.reached is None
     assert told.found == "eubo 0 (random: 0.300 before the first, 0.300 after 20)"
 
@@ -173,8 +176,8 @@ def test_a_level_is_reached_where_regret_stays_below_it():
 
 
 def test_means_and_leads_have_intervals_over_people():
-    dice = np.random.default_rng(0)
-    some = [course(value, 0.0) for value in dice.normal(0.5, 0.1, 400)]
+    rng = np.random.default_rng(0)
+    some = [course(value, 0.0) for value in rng.normal(0.5, 0.1, 400)]
     first, last = summary.means(some, "regret")
     assert (last.mean, last.low, last.high) == (0, 0, 0)
     assert first.high - first.low == pytest.approx(2 * 1.96 * 0.1 / 20, rel=0.15)

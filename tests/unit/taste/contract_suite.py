@@ -98,10 +98,10 @@ class TasteContract:
         return cls().fit(world, shown, seed=3)
 
     def test_it_says_what_it_is_for(self, taste):
-        assert taste.about.encoder_id == self.encoder_id
-        assert taste.about.attributes == ATTRIBUTES
-        assert taste.about.people == PEOPLE
-        assert taste.about.kind in taste_factory.KINDS
+        assert taste.info.encoder_id == self.encoder_id
+        assert taste.info.attributes == ATTRIBUTES
+        assert taste.info.people == PEOPLE
+        assert taste.info.kind in taste_factory.KINDS
 
     def test_utilities_have_a_row_for_each_person_and_a_column_for_each_image(self, taste, shown):
         found = taste.utilities(shown[:5], PEOPLE[:3], "smart")
@@ -146,7 +146,7 @@ class TasteContract:
             taste.differences(shown[:2], shown[2:4], PEOPLE[0], "smrat")
 
     def test_embeddings_of_another_length_are_refused(self, taste, shown):
-        if taste.about.takes != "embeddings":
+        if taste.info.takes != "embeddings":
             pytest.skip("it takes pixels")
         for wrong in (shown[:2, :-1], shown[0]):
             with pytest.raises(EmbeddingError, match=str(shown.shape[1])):
@@ -154,18 +154,18 @@ class TasteContract:
 
     def test_it_can_be_written_down_and_read_again(self, taste, shown):
         tensors = load(save({name: np.ascontiguousarray(array) for name, array in taste.tensors().items()}))
-        again = taste_factory.load(taste.about, tensors, json.loads(json.dumps(taste.settings())))
+        again = taste_factory.load(taste.info, tensors, json.loads(json.dumps(taste.settings())))
         people = [*PEOPLE, "a stranger"]
         np.testing.assert_array_equal(again.utilities(shown, people, "smart"), taste.utilities(shown, people, "smart"))
-        assert again.about == taste.about
+        assert again.info == taste.info
         assert again.settings() == json.loads(json.dumps(taste.settings()))
 
     def test_a_person_can_be_forgotten(self, taste, shown):
         tensors = {name: np.ascontiguousarray(array) for name, array in taste.tensors().items()}
-        left = taste_factory.forget(taste.about, tensors, json.loads(json.dumps(taste.settings())), PEOPLE[2])
+        left = taste_factory.forget(taste.info, tensors, json.loads(json.dumps(taste.settings())), PEOPLE[2])
         again = taste_factory.load(*left)
         others = [name for name in PEOPLE if name != PEOPLE[2]]
-        assert again.about.people == tuple(others)
+        assert again.info.people == tuple(others)
         found = again.utilities(shown, others, "smart")
         np.testing.assert_allclose(found, taste.utilities(shown, others, "smart"), atol=1e-4)
         forgotten, stranger = again.utilities(shown, [PEOPLE[2], "a stranger"], "smart")

@@ -22,8 +22,8 @@ class TestBayes(TasteContract):
         return bayes.fit(world.train, world.held_out, items, SMALL, encoder_id=ENCODER, seed=seed, progress=silent)
 
     def test_a_choice_moves_the_utility_towards_it_and_the_doubt_down(self, taste, shown):
-        about, tensors, settings = taste.about, taste.tensors(), taste.settings()
-        fresh = bayes.load(about, tensors, settings)
+        info, tensors, settings = taste.info, taste.tensors(), taste.settings()
+        fresh = bayes.load(info, tensors, settings)
         for _ in range(3):
             before = fresh.differences(shown[:1], shown[1:2], "a stranger", "smart")
             fresh.choose(shown[0], shown[1], 1.0, "a stranger", "smart")
@@ -38,7 +38,7 @@ class TestBayes(TasteContract):
         few = mine.where(np.zeros(len(mine.ratings), bool), np.arange(40))
         stranger = JudgementDataset(("somebody",), few.images, few.attributes, few.ratings, _by_the_first(few.comparisons))
         together = taste.learn(stranger, shown)
-        alone = bayes.load(taste.about, taste.tensors(), taste.settings())
+        alone = bayes.load(taste.info, taste.tensors(), taste.settings())
         for left, right, choice in zip(few.comparisons.left, few.comparisons.right, few.comparisons.choice, strict=True):
             alone.choose(shown[left], shown[right], float(choice), "somebody", "smart")
         one, other = (each.utilities(shown, ["somebody"], "smart")[0] for each in (together, alone))
@@ -49,7 +49,7 @@ class TestBayes(TasteContract):
         mine = world.train.by(np.arange(len(PEOPLE)) == row).on(0)
         stranger = JudgementDataset(("somebody",), mine.images, mine.attributes, mine.ratings[:0], _by_the_first(mine.comparisons))
         taught = taste.learn(stranger, shown)
-        assert "somebody" in taught.about.people
+        assert "somebody" in taught.info.people
         found = taught.utilities(shown, ["somebody", "a stranger"], "attractive")[:, world.fresh]
         truth = world.truth[row, 0][world.fresh]
         assert np.corrcoef(found[0], truth)[0, 1] > 0.7 > np.corrcoef(found[1], truth)[0, 1]

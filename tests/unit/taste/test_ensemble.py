@@ -36,16 +36,16 @@ class TestBlend(TasteContract):
         assert np.allclose(whole, taste.weights[1][0] ** 2 * part, rtol=1e-4)
 
     def test_a_choice_moves_the_utility_towards_it(self, taste, shown):
-        about, tensors, settings = taste.about, taste.tensors(), taste.settings()
-        fresh = taste_factory.load(about, tensors, settings)
+        info, tensors, settings = taste.info, taste.tensors(), taste.settings()
+        fresh = taste_factory.load(info, tensors, settings)
         before = fresh.differences(shown[:1], shown[1:2], "a stranger", "smart").mean[0]
         fresh.choose(shown[0], shown[1], 1.0, "a stranger", "smart")
         assert fresh.differences(shown[:1], shown[1:2], "a stranger", "smart").mean[0] > before
 
     def test_somebody_new_becomes_known(self, taste, shown, world):
         stranger = world.train.by(np.arange(len(world.train.people)) == 0)
-        told = ensemble.EnsembleTaste(taste.about, taste.parts, taste.weights).learn(stranger, shown)
-        assert "person 0" in told.about.people
+        told = ensemble.EnsembleTaste(taste.info, taste.parts, taste.weights).learn(stranger, shown)
+        assert "person 0" in told.info.people
         assert len(told.parts) == len(taste.parts)
 
 

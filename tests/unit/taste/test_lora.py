@@ -108,7 +108,7 @@ class TestLora(TasteContract):
 def test_every_option_learns_and_can_be_kept(world, eye, fields):
     found = fitted(world, eye, **fields, fit=replace(ONCE, epochs=2))
     items, people = shown(world), [*PEOPLE, "a stranger"]
-    again = taste_factory.load(found.about, found.tensors(), json.loads(json.dumps(found.settings())))
+    again = taste_factory.load(found.info, found.tensors(), json.loads(json.dumps(found.settings())))
     sent = pickle.loads(pickle.dumps(found))
     for attribute in (*ATTRIBUTES, "who looks more friendly?"):
         expected = found.utilities(items[:7], people, attribute)
@@ -154,20 +154,20 @@ def test_a_name_can_be_said_in_other_words(world, eye):
 def test_other_base_weights_are_refused(taste):
     settings = taste.settings() | {"encoder": taste.settings()["encoder"] | {"size": 32}}
     with pytest.raises(TasteError, match=r"is for the encoder eye-random-.* but its settings name eye-random-"):
-        lora.load(taste.about, taste.tensors(), settings)
+        lora.load(taste.info, taste.tensors(), settings)
     with pytest.raises(TasteError, match="is for the encoder another"):
-        lora.load(replace(taste.about, encoder_id="another"), taste.tensors(), taste.settings())
+        lora.load(replace(taste.info, encoder_id="another"), taste.tensors(), taste.settings())
 
 
 def test_tensors_that_do_not_fit_are_refused(taste):
     tensors = dict(taste.tensors())
     with pytest.raises(TasteError, match=r"tokens\.people is \[3, 32\] where \[8, 32\] was expected"):
-        lora.load(taste.about, tensors | {"tokens.people": np.zeros((3, 32), np.float32)}, taste.settings())
+        lora.load(taste.info, tensors | {"tokens.people": np.zeros((3, 32), np.float32)}, taste.settings())
     del tensors["tokens.shared"]
     with pytest.raises(TasteError, match=r"tokens\.shared"):
-        lora.load(taste.about, tensors, taste.settings())
+        lora.load(taste.info, tensors, taste.settings())
     with pytest.raises(TasteError, match="can't be read"):
-        lora.load(taste.about, taste.tensors(), {"rank": 4})
+        lora.load(taste.info, taste.tensors(), {"rank": 4})
 
 
 def test_items_that_are_no_pixels(taste, world, eye):
@@ -201,8 +201,8 @@ def test_a_tower_of_another_kind_is_refused(world, tmp_path):
         ({"blocks": -1}, "blocks must be 0 or more"),
     ],
 )
-def test_settings_that_are_refused(fields, says):
-    with pytest.raises(ConfigError, match=says):
+def test_settings_that_are_refused(fields, labels):
+    with pytest.raises(ConfigError, match=labels):
         LoraConfig(**fields)
 
 

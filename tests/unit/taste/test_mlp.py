@@ -86,7 +86,7 @@ def test_utilities_of_an_ensemble_are_the_mean_of_its_networks(world, items):
     for number in range(2):
         own = {f"0.{k[2:]}": v for k, v in tensors.items() if k.startswith(f"{number}.")}
         shared = {k: v for k, v in tensors.items() if k in ("mean", "spread", "slope")}
-        single.append(mlp.load(two.about, own | shared, two.settings() | {"ensemble": 1}))
+        single.append(mlp.load(two.info, own | shared, two.settings() | {"ensemble": 1}))
     mean = sum(taste.utilities(items, PEOPLE, "smart") for taste in single) / 2
     np.testing.assert_allclose(two.utilities(items, PEOPLE, "smart"), mean, atol=1e-5)
     one, other = (taste.utilities(items, PEOPLE, "smart") for taste in single)
@@ -137,9 +137,9 @@ def test_what_does_not_fit_is_refused(world, items):
         mlp.fit(world.train.within(np.zeros(240, bool)), world.held_out, items, QUICK, encoder_id=ENCODER)
     taste = fitted(world, items, QUICK)
     with pytest.raises(TasteError, match="don't fit"):
-        mlp.load(taste.about, taste.tensors(), taste.settings() | {"widths": [9]})
+        mlp.load(taste.info, taste.tensors(), taste.settings() | {"widths": [9]})
     with pytest.raises(TasteError, match="don't fit"):
-        mlp.load(taste.about, {}, taste.settings())
+        mlp.load(taste.info, {}, taste.settings())
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def test_pixels_are_embedded_for_it(eye, scene):
     plain = taste_factory.fit(world.train, world.held_out, vectors, settings, **how)
     found = taste_factory.fit(world.train, world.held_out, pixels, settings, **how)
     assert isinstance(found, FromPixels)
-    assert (found.about.takes, plain.about.takes) == ("pixels", "embeddings")
+    assert (found.info.takes, plain.info.takes) == ("pixels", "embeddings")
     for taste in (found, pickle.loads(pickle.dumps(found))):
         expected = plain.utilities(vectors[:5], PEOPLE[:2], "smart")
         np.testing.assert_allclose(taste.utilities(pixels[:5], PEOPLE[:2], "smart"), expected, atol=1e-4)

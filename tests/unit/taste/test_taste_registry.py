@@ -31,7 +31,7 @@ def test_there_and_back(tmp_path: Path) -> None:
     write(models)
     entry = taste_registry.read(models, "ours", encoder_id=ENCODER)
     assert np.array_equal(entry.taste.utilities(ITEMS, PEOPLE, "smart"), taste().utilities(ITEMS, PEOPLE, "smart"))
-    assert entry.taste.about == taste().about
+    assert entry.taste.info == taste().info
     assert (entry.card["figures"], entry.card["commit"]) == ({"accuracy": 0.5}, "abc")
     assert taste_registry.names(models) == ["ours"]
 
@@ -47,7 +47,7 @@ def test_a_taste_stays_whole_until_another_takes_its_place(tmp_path: Path) -> No
     models = Place.at(tmp_path)
     write(models)
     before = taste_registry.read(models, "ours").card["tensors"]
-    other = Torn(taste().about, taste().weights + 1, taste().centre, [1.0, 1.0])
+    other = Torn(taste().info, taste().weights + 1, taste().centre, [1.0, 1.0])
     with pytest.raises(TypeError, match="not JSON"):
         taste_registry.write(models, "ours", other, figures={}, config={}, commit=None)
     assert np.array_equal(taste_registry.read(models, "ours").taste.weights, taste().weights)
@@ -62,7 +62,7 @@ def test_somebody_forgotten_is_in_no_taste_any_more(tmp_path: Path) -> None:
     write(models, "other")
     assert taste_registry.forget(models, PEOPLE[0]) == ["other", "ours"]
     entry = taste_registry.read(models, "ours")
-    assert PEOPLE[0] not in entry.taste.about.people
+    assert PEOPLE[0] not in entry.taste.info.people
     assert entry.card["trust"] == {"smart": {PEOPLE[1]: 0.5}}
     assert PEOPLE[0] not in (tmp_path / "ours" / "card.json").read_text()
     assert taste_registry.forget(models, PEOPLE[0]) == []

@@ -83,8 +83,8 @@ def test_stacked_is_what_each_alone_gives(config, ties, ratings):
     for person, one in enumerate(apart(train, held_out, items, config, seed=3)):
         mine = whole.taste(person, encoder_id="e")
         for attribute in train.attributes:
-            expected = one.utilities(items, one.about.people, attribute)
-            np.testing.assert_allclose(mine.utilities(items, mine.about.people, attribute), expected, atol=1e-4)
+            expected = one.utilities(items, one.info.people, attribute)
+            np.testing.assert_allclose(mine.utilities(items, mine.info.people, attribute), expected, atol=1e-4)
         for name, tensor in one.tensors().items():
             np.testing.assert_allclose(mine.tensors()[name], tensor, atol=1e-4, err_msg=name)
 
@@ -126,7 +126,7 @@ def test_differences_are_those_of_each_own_taste():
         attribute = train.attributes[asked.attribute[row]]
         slope = taste.tensors()["slope"][asked.attribute[row]]
         pair = items[[asked.left[row], asked.right[row]]]
-        utility = taste.utilities(pair, taste.about.people, attribute)[0]
+        utility = taste.utilities(pair, taste.info.people, attribute)[0]
         assert (utility[0] - utility[1]) / slope == pytest.approx(found[row], abs=1e-4)
 
 

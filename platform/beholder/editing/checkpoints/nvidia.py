@@ -68,16 +68,16 @@ _NO_CONVOLUTION = -1.0
 
 def _check(name: str, layer: ModuleStub, layers: dict[str, ModuleStub]) -> float | None:
     """Refuse what the generator does not compute; returns a convolution's clamp."""
-    says = layer.attributes
+    labels = layer.attributes
     where = shown(name) or "the network"
-    if says.get("c_dim", 0) != 0:
+    if labels.get("c_dim", 0) != 0:
         raise RefusedError("it is class-conditional; only generators without classes are known")
-    if says.get("architecture", "skip") != "skip":
-        raise RefusedError(f"{where} has architecture {shown(says['architecture'])}; only skip is known")
-    if "activation" in says:
+    if labels.get("architecture", "skip") != "skip":
+        raise RefusedError(f"{where} has architecture {shown(labels['architecture'])}; only skip is known")
+    if "activation" in labels:
         expected = "linear" if name.endswith(".affine") else "lrelu"
-        if says["activation"] != expected:
-            raise RefusedError(f"{where} has activation {shown(says['activation'])}; only {expected} is known there")
+        if labels["activation"] != expected:
+            raise RefusedError(f"{where} has activation {shown(labels['activation'])}; only {expected} is known there")
     shape = layer.part("_parameters").get("weight")
     width = shape.shape[1] if isinstance(shape, LazyTensor) and len(shape.shape) > 1 and shape.shape[1] else 1
     rate = 0.01 if name.startswith("mapping.") else 1.0
@@ -85,13 +85,13 @@ def _check(name: str, layer: ModuleStub, layers: dict[str, ModuleStub]) -> float
     if name.endswith(("conv0", "conv1")):
         del gains["weight_gain"]  # the demodulation undoes it
     for gain, expected_gain in gains.items():
-        if gain in says:
-            value = says[gain]
+        if gain in labels:
+            value = labels[gain]
             if not isinstance(value, int | float) or not math.isclose(value, expected_gain, rel_tol=1e-4):
                 raise RefusedError(f"{where} has {gain} {shown(value)}, expected {expected_gain:.6g}")
     if not name.endswith(("conv0", "conv1", "torgb")):
         return _NO_CONVOLUTION
-    clamp = says.get("conv_clamp")
+    clamp = labels.get("conv_clamp")
     if clamp is not None and not (isinstance(clamp, int | float) and math.isfinite(clamp) and clamp > 0):
         raise RefusedError(f"{where} has conv_clamp {shown(clamp)}, expected a positive number")
     return None if clamp is None else float(clamp)

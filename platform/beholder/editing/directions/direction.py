@@ -38,7 +38,7 @@ class Direction:
     layers: tuple[int, int]
     fingerprint: str = ""
     generator: str = ""
-    says: Says = ("", "")
+    labels: Says = ("", "")
     range: tuple[float, float] = (-3.0, 3.0)
 
     def __post_init__(self) -> None:
@@ -65,7 +65,7 @@ class Direction:
     @classmethod
     def along(
         cls, step: Tensor, *, name: str, space: Space, layers: tuple[int, int], fingerprint: str = "", generator: str = "",
-        says: Says = ("", ""), range: tuple[float, float] = (-3.0, 3.0),
+        labels: Says = ("", ""), range: tuple[float, float] = (-3.0, 3.0),
     ) -> "Direction":  # fmt: skip
         """The direction whose alpha 1 is `step`, in the shape of its space. Raises EditError for a step of nothing or NaN."""
         exact = step.detach().cpu().double()
@@ -73,7 +73,7 @@ class Direction:
         if not math.isfinite(length) or length == 0:
             what = "zeros only" if length == 0 else "values that are not finite"
             raise EditError(f"direction {name}: its vector holds {what}")
-        return cls(name, space, exact / length, length, layers, fingerprint, generator, says, range)
+        return cls(name, space, exact / length, length, layers, fingerprint, generator, labels, range)
 
     @property
     def step(self) -> Tensor:

@@ -26,7 +26,7 @@ class Published:
     name: str
     family: str
     range: tuple[float, float] | None
-    says: Says
+    labels: Says
     file: str = ""
     component: int | None = None
     layers: tuple[int, int] | None = None
@@ -60,17 +60,17 @@ def _principal(
     name: str,
     at: tuple[int, int, int],
     range: tuple[float, float] | None,
-    says: Says,
+    labels: Says,
     *,
     flip: bool = False,
     file: str = "ffhq_pca.pt",
 ) -> Published:
     component, first, last = at
-    return Published(name, "ganspace", range, says, file, component, (first, last), flip=flip)
+    return Published(name, "ganspace", range, labels, file, component, (first, last), flip=flip)
 
 
-def _channels(name: str, channels: str, range: tuple[float, float] | None, says: Says, *, flip: bool = False) -> Published:
-    return Published(name, "stylespace", range, says, channels=channels, flip=flip)
+def _channels(name: str, channels: str, range: tuple[float, float] | None, labels: Says, *, flip: bool = False) -> Published:
+    return Published(name, "stylespace", range, labels, channels=channels, flip=flip)
 
 
 _FFHQ = (

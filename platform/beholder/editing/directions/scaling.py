@@ -86,7 +86,7 @@ _LEAST = 0.5  # alpha; a published range that is narrower all around could not b
 
 
 def bring(
-    generator: Generator, step: SourceDirection, *, name: str, fingerprint: str, model: str, says: Says = ("", ""),
+    generator: Generator, step: SourceDirection, *, name: str, fingerprint: str, model: str, labels: Says = ("", ""),
     limits: tuple[float, float] | None = None, unit: float = 1.0, flip: bool = False,
 ) -> Direction:  # fmt: skip
     """The direction of a step, scaled so that alpha 1 is one standard deviation of the projection on this generator.
@@ -99,7 +99,7 @@ def bring(
     values = torch.from_numpy(step.values)
     rough = Direction.along(
         -values if flip else values, name=name, space=step.space, layers=(first, last), fingerprint=fingerprint, generator=model,
-        says=says,
+        labels=labels,
     )  # fmt: skip
     made = rough.rescaled(projection_spread(generator, rough))
     published = limits or step.limits
@@ -110,7 +110,7 @@ def bring(
     if high - low < _LEAST:
         return made
     return Direction(
-        made.name, made.space, made.vector, made.scale, made.layers, made.fingerprint, made.generator, made.says, (low, high)
+        made.name, made.space, made.vector, made.scale, made.layers, made.fingerprint, made.generator, made.labels, (low, high)
     )
 
 
@@ -119,7 +119,7 @@ def rebring(generator: Generator, direction: Direction, *, name: str, fingerprin
     direction.check(generator.config)
     rough = Direction.along(
         direction.step, name=name, space=direction.space, layers=direction.layers, fingerprint=fingerprint, generator=model,
-        says=direction.says, range=direction.range,
+        labels=direction.labels, range=direction.range,
     )  # fmt: skip
     try:
         return rough.rescaled(projection_spread(generator, rough))

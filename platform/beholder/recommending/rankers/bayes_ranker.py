@@ -44,135 +44,146 @@ class BayesRankerConfig:
 
 
 class BayesRanker(Ranker):
-    """Signs the contract; `beliefs[user_id]` are the posteriors. opinion: a taste whose word is one more feature."""
+    """Signs the contract; `beliefs[user_id]` are the posteriors. taste_prior: a taste whose word is one more feature."""
 
     def __init__(
-        self, about: RankerInfo, shape: EditRegressors, prior: Gaussian, beliefs: Mapping[str, Gaussian], config: BayesRankerConfig,
-        opinion: TastePrior | None = None,
+        self, info: RankerInfo, regressors: EditRegressors, prior: Gaussian, posteriors: Mapping[str, Gaussian], config: BayesRankerConfig,
+        taste_prior: TastePrior | None = None,
     ):  # fmt: skip
-        self.about, self.shape, self.prior, self.config, self.opinion = about, shape, prior, config, opinion
-        self.beliefs = dict(beliefs)
+        self.info, self.regressors, self.prior, self.config, self.taste_prior = info, regressors, prior, config, taste_prior
+        self.posteriors = dict(posteriors)
 
-    def belief(self, user_id: str) -> Gaussian:
+    def posterior(self, user_id: str) -> Gaussian:
         """What is believed of a person's weights; of somebody unknown, the prior."""
-        return self.beliefs.get(user_id, self.prior)
+        return self.posteriors.get(user_id, self.prior)
 
-    def tell(self, event: Comparison) -> None:
-        self.about.check(event.left)
-        self.about.check(event.right)
-        self.beliefs[event.user_id] = self._faded(event.user_id).choose(_gaps(self.shape, event, self.opinion), event.won)
+    def update(self, comparison: Comparison) -> None:
+        self.info.check(comparison.left)
+        self.info.check(comparison.right)
+        self.posteriors[comparison.user_id] = self._faded(comparison.user_id).choose(
+            _gaps(self.regressors, comparison, self.taste_prior), comparison.outcome
+        )
 
-    def forget(self, user_id: str) -> bool:
-        return self.beliefs.pop(user_id, None) is not None
+    def remove_person(self, user_id: str) -> bool:
+        return self.posteriors.pop(user_id, None) is not None
 
-    def joint(self, user_id: str, options: EditSet) -> JointNormal:
-        self.about.check(options)
-        rows = self.shape.of(options, self.opinion.of(user_id, options) if self.opinion else None)
-        belief = self.belief(user_id)
-        return JointNormal(rows @ belief.mean, rows @ _root(belief.covariance))
+    def of_person(self, user_id: str | None) -> "BayesRanker":
+        own = {name: posterior for name, posterior in self.posteriors.items() if name == user_id}
+        return BayesRanker(self.info, self.regressors, self.prior, own, self.config, self.taste_prior)
+
+    def utilities(self, user_id: str, edit_set: EditSet) -> np.ndarray:
+        self.info.check(edit_set)
+        rows = self.regressors.of(edit_set, self.taste_prior.of(user_id, edit_set) if self.taste_prior else None)
+        return (rows @ self.posterior(user_id).mean).astype(np.float32)
+
+    def joint(self, user_id: str, edit_set: EditSet) -> JointNormal:
+        self.info.check(edit_set)
+        rows = self.regressors.of(edit_set, self.taste_prior.of(user_id, edit_set) if self.taste_prior else None)
+        posterior = self.posterior(user_id)
+        return JointNormal(rows @ posterior.mean, rows @ _factor(posterior.covariance))
 
     def tensors(self) -> Mapping[str, np.ndarray]:
-        lower = np.tril_indices(self.shape.width)
-        means = np.array([belief.mean for belief in self.beliefs.values()]).reshape(-1, self.shape.width)
-        triangles = np.array([belief.covariance[lower] for belief in self.beliefs.values()]).reshape(-1, len(lower[0]))
+        lower = np.tril_indices(self.regressors.width)
+        means = np.array([posterior.mean for posterior in self.posteriors.values()]).reshape(-1, self.regressors.width)
+        triangles = np.array([posterior.covariance[lower] for posterior in self.posteriors.values()]).reshape(-1, len(lower[0]))
         prior = {"prior.mean": self.prior.mean, "prior.covariance": self.prior.covariance[lower]}
-        return self.shape.tensors() | prior | {"means": means, "covariances": triangles}
+        return self.regressors.tensors() | prior | {"means": means, "covariances": triangles}
 
     def settings(self) -> dict[str, Any]:
-        return {"config": asdict(self.config), "people": list(self.beliefs), "opinion": self.opinion is not None}
+        return {"config": asdict(self.config), "people": list(self.posteriors), "opinion": self.taste_prior is not None}
 
     def _faded(self, user_id: str) -> Gaussian:
         """The belief one choice later, before that choice is known."""
-        belief, kept = self.beliefs.get(user_id), self.config.kept
-        if belief is None or kept == 1:
-            return belief or self.prior
-        mean = self.prior.mean + kept * (belief.mean - self.prior.mean)
-        return Gaussian(mean, self.prior.covariance + kept**2 * (belief.covariance - self.prior.covariance))
+        posterior, kept = self.posteriors.get(user_id), self.config.kept
+        if posterior is None or kept == 1:
+            return posterior or self.prior
+        mean = self.prior.mean + kept * (posterior.mean - self.prior.mean)
+        return Gaussian(mean, self.prior.covariance + kept**2 * (posterior.covariance - self.prior.covariance))
 
 
 def fit(
-    events: Sequence[Comparison], config: BayesRankerConfig, *, opinion: TastePrior | None = None, seed: int = 0
+    comparisons: Sequence[Comparison], config: BayesRankerConfig, *, taste_prior: TastePrior | None = None, seed: int = 0
 ) -> BayesRanker:
     """The prior of everybody's choices, and the posterior of everybody among them. Nothing in it is random: seed is not used."""
-    shape = ranker_features.find(events, components=config.components, opinion=opinion)
-    blocks = _blocks(len(events[0].left.directions), shape, opinion)
+    regressors = ranker_features.find(comparisons, components=config.components, taste_prior=taste_prior)
+    blocks = _blocks(len(comparisons[0].left.directions), regressors, taste_prior)
     people: dict[str, list[Comparison]] = {}
-    for event in events:
-        people.setdefault(event.user_id, []).append(event)
-    seen = [_observe(mine, shape, opinion) for mine in people.values()]
-    prior = untaught(len(events[0].left.directions), shape, opinion)
+    for comparison in comparisons:
+        people.setdefault(comparison.user_id, []).append(comparison)
+    seen = [_observe(mine, regressors, taste_prior) for mine in people.values()]
+    prior = untaught(len(comparisons[0].left.directions), regressors, taste_prior)
     found = [prior] * len(seen)
     for _ in range(config.iterations):
         precision = np.linalg.inv(prior.covariance)
         found = [
-            laplace(prior, precision, data, temper=1.0, start=belief.mean, steps=5)
-            for data, belief in zip(seen, found, strict=True)
+            laplace(prior, precision, data, temper=1.0, start=posterior.mean, steps=5)
+            for data, posterior in zip(seen, found, strict=True)
         ]
         prior = _everybody(found, blocks, config.strength)
-    about = RankerInfo("bayes", events[0].left.directions, events[0].left.embeddings.shape[1])
-    ranker = BayesRanker(about, shape, prior, {}, config, opinion)
-    for event in events:
-        ranker.tell(event)
+    info = RankerInfo("bayes", comparisons[0].left.directions, comparisons[0].left.embeddings.shape[1])
+    ranker = BayesRanker(info, regressors, prior, {}, config, taste_prior)
+    for comparison in comparisons:
+        ranker.update(comparison)
     return ranker
 
 
-def untaught(count: int, shape: EditRegressors, opinion: TastePrior | None) -> Gaussian:
+def untaught(count: int, regressors: EditRegressors, taste_prior: TastePrior | None) -> Gaussian:
     """What is believed of anybody before a single choice, of features over `count` directions.
 
     The taste's word counts as it is; everything else is thought to be worth 0, give or take. That somebody likes a strength in
     the middle best, which is what squares tell, is thought to be rarer than that they like more of it, or less.
     """
-    _, squares, *_ = blocks = _blocks(count, shape, opinion)
-    mean, variances = np.zeros(shape.width), np.full(shape.width, _VARIANCE)
+    _, squares, *_ = blocks = _blocks(count, regressors, taste_prior)
+    mean, variances = np.zeros(regressors.width), np.full(regressors.width, _VARIANCE)
     variances[squares] = _VARIANCE / 10
-    if opinion is not None:
+    if taste_prior is not None:
         mean[blocks[-1]] = 1.0
     return Gaussian(mean, np.diag(variances))
 
 
 def load(
-    about: RankerInfo, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any], *, opinion: TastePrior | None = None
+    info: RankerInfo, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any], *, taste_prior: TastePrior | None = None
 ) -> BayesRanker:
     """From what `tensors()` and `settings()` gave."""
-    shape = EditRegressors.of_tensors(tensors)
+    regressors = EditRegressors.of_tensors(tensors)
     rows = zip(settings["people"], tensors["means"], tensors["covariances"], strict=True)
-    beliefs = {user_id: Gaussian(mean, _whole(lower, shape.width)) for user_id, mean, lower in rows}
-    prior = Gaussian(tensors["prior.mean"], _whole(tensors["prior.covariance"], shape.width))
-    return BayesRanker(about, shape, prior, beliefs, BayesRankerConfig(**settings["config"]), opinion)
+    posteriors = {user_id: Gaussian(mean, _whole(lower, regressors.width)) for user_id, mean, lower in rows}
+    prior = Gaussian(tensors["prior.mean"], _whole(tensors["prior.covariance"], regressors.width))
+    return BayesRanker(info, regressors, prior, posteriors, BayesRankerConfig(**settings["config"]), taste_prior)
 
 
 def _everybody(found: Sequence[Gaussian], blocks: Sequence[slice], strength: float) -> Gaussian:
     """The prior that makes these posteriors likeliest, its covariance shrunk towards a diagonal that is even in each block."""
-    means = np.array([belief.mean for belief in found])
+    means = np.array([posterior.mean for posterior in found])
     mean = means.mean(axis=0)
-    moments = (means - mean).T @ (means - mean) + sum(belief.covariance for belief in found)
+    moments = (means - mean).T @ (means - mean) + sum(posterior.covariance for posterior in found)
     usual = np.diag(moments) / len(found)
     even = np.concatenate([np.full(len(usual[block]), usual[block].mean()) for block in blocks])
     return Gaussian(mean, (moments + strength * np.diag(even)) / (len(found) + strength))
 
 
-def _blocks(count: int, shape: EditRegressors, opinion: TastePrior | None) -> list[slice]:
+def _blocks(count: int, regressors: EditRegressors, taste_prior: TastePrior | None) -> list[slice]:
     """Columns of one kind: alphas of `count` directions, squares, changes of the embedding, what the taste says."""
-    edges = [0, count, 2 * count, 2 * count + len(shape.axes)] + [shape.width] * (opinion is not None)
+    edges = [0, count, 2 * count, 2 * count + len(regressors.axes)] + [regressors.width] * (taste_prior is not None)
     return [slice(first, last) for first, last in itertools.pairwise(edges)]
 
 
-def _observe(events: Sequence[Comparison], shape: EditRegressors, opinion: TastePrior | None) -> Observations:
-    gaps = np.array([_gaps(shape, event, opinion) for event in events])
-    choices = np.array([event.won for event in events], np.float64)
-    none = np.zeros((0, shape.width)), np.zeros(0), np.zeros(0)
-    return Observations(*none, gaps, choices, np.zeros(len(events)))
+def _observe(comparisons: Sequence[Comparison], regressors: EditRegressors, taste_prior: TastePrior | None) -> Observations:
+    gaps = np.array([_gaps(regressors, comparison, taste_prior) for comparison in comparisons])
+    choices = np.array([comparison.outcome for comparison in comparisons], np.float64)
+    none = np.zeros((0, regressors.width)), np.zeros(0), np.zeros(0)
+    return Observations(*none, gaps, choices, np.zeros(len(comparisons)))
 
 
-def _gaps(shape: EditRegressors, event: Comparison, opinion: TastePrior | None) -> np.ndarray:
+def _gaps(regressors: EditRegressors, comparison: Comparison, taste_prior: TastePrior | None) -> np.ndarray:
     """Left minus right, [F]."""
-    if opinion is None:
-        return (shape.of(event.left) - shape.of(event.right))[0]
-    left, right = (shape.of(side, opinion.of(event.user_id, side)) for side in (event.left, event.right))
+    if taste_prior is None:
+        return (regressors.of(comparison.left) - regressors.of(comparison.right))[0]
+    left, right = (regressors.of(side, taste_prior.of(comparison.user_id, side)) for side in (comparison.left, comparison.right))
     return (left - right)[0]
 
 
-def _root(covariance: np.ndarray) -> np.ndarray:
+def _factor(covariance: np.ndarray) -> np.ndarray:
     """R with R R' = covariance."""
     try:
         return np.linalg.cholesky(covariance)
@@ -191,36 +202,36 @@ ENOUGH = 10  # people with several choices each, from which a prior can be learn
 _SEVERAL = 5
 
 
-def learn(
-    events: Sequence[Comparison], options: EditSet, config: BayesRankerConfig, *, opinion: TastePrior | None = None
+def start(
+    comparisons: Sequence[Comparison], edit_set: EditSet, config: BayesRankerConfig, *, taste_prior: TastePrior | None = None
 ) -> BayesRanker:
-    """A ranker that knows these choices, each person's in order.
+    """Return a ranker that has learned from these choices, each person's in order.
 
-    With choices of enough people the prior is learned from them; else nobody is thought to like anything in particular but what
-    their taste (opinion) says. options: the candidates of some image, which tell how large features are.
+    With choices of enough people the prior is learned from them; else it is the weak one of `begin`. edit_set: the candidates of
+    some image, which tell how large the regressors are.
     """
     counts: dict[str, int] = {}
-    for event in events:
-        counts[event.user_id] = counts.get(event.user_id, 0) + 1
+    for comparison in comparisons:
+        counts[comparison.user_id] = counts.get(comparison.user_id, 0) + 1
     if sum(count >= _SEVERAL for count in counts.values()) >= ENOUGH:
-        return fit(events, config, opinion=opinion)
-    ranker = begin(options, config, opinion=opinion)
-    for event in events:
-        ranker.tell(event)
+        return fit(comparisons, config, taste_prior=taste_prior)
+    ranker = begin(edit_set, config, taste_prior=taste_prior)
+    for comparison in comparisons:
+        ranker.update(comparison)
     return ranker
 
 
-def begin(options: EditSet, config: BayesRankerConfig, *, opinion: TastePrior | None = None) -> BayesRanker:
+def begin(edit_set: EditSet, config: BayesRankerConfig, *, taste_prior: TastePrior | None = None) -> BayesRanker:
     """A ranker that knows nobody: the taste's word counts as it is, everything else is thought to be worth 0, give or take."""
-    changes = options.embeddings.astype(np.float64) - options.original
+    changes = edit_set.embeddings.astype(np.float64) - edit_set.original
     axes = np.linalg.svd(changes, full_matrices=False)[2][: config.components]
-    alphas = options.alphas.astype(np.float64)
+    alphas = edit_set.alphas.astype(np.float64)
     parts = [alphas, alphas**2, changes @ axes.T]
     sizes = [np.sqrt((part**2).mean(axis=0)) for part in parts[:2]]
     sizes.append(np.full(len(axes), np.sqrt((parts[2] ** 2).mean())))
-    if opinion is not None:
+    if taste_prior is not None:
         sizes.append(np.ones(1))
     whole = np.concatenate(sizes)
-    shape = EditRegressors(axes, np.where(whole > 1e-9, whole, 1.0))
-    about = RankerInfo("bayes", options.directions, options.embeddings.shape[1])
-    return BayesRanker(about, shape, untaught(len(options.directions), shape, opinion), {}, config, opinion)
+    regressors = EditRegressors(axes, np.where(whole > 1e-9, whole, 1.0))
+    info = RankerInfo("bayes", edit_set.directions, edit_set.embeddings.shape[1])
+    return BayesRanker(info, regressors, untaught(len(edit_set.directions), regressors, taste_prior), {}, config, taste_prior)

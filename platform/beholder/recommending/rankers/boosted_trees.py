@@ -15,7 +15,7 @@ from beholder.recommending.edit_set import Comparison, EditSet
 from beholder.recommending.rankers import ranker_features
 from beholder.recommending.rankers.history import ChoiceHistory, ComparisonPairs
 from beholder.recommending.rankers.ranker import JointNormal, Ranker, RankerInfo
-from beholder.recommending.rankers.ranker_features import EditRegressors
+from beholder.recommending.rankers.ranker_features import EditRegressors, TastePrior
 
 if TYPE_CHECKING:
     from lightgbm import Booster
@@ -39,23 +39,28 @@ class BoostedTrees(Ranker):
     """Signs the contract; a person's trees are grown when they are first asked for."""
 
     def __init__(
-        self, about: RankerInfo, shape: EditRegressors, shared: "Booster", memory: ChoiceHistory, config: BoostedTreesConfig
+        self, info: RankerInfo, regressors: EditRegressors, shared: "Booster", history: ChoiceHistory, config: BoostedTreesConfig
     ):
-        self.about, self.shape, self.shared, self.memory, self.config = about, shape, shared, memory, config
+        self.info, self.regressors, self.shared, self.history, self.config = info, regressors, shared, history, config
         self._own: dict[str, tuple[int, Booster]] = {}
 
-    def tell(self, event: Comparison) -> None:
-        self.about.check(event.left)
-        self.about.check(event.right)
-        self.memory.add(event, self.shape)
+    def update(self, comparison: Comparison) -> None:
+        self.info.check(comparison.left)
+        self.info.check(comparison.right)
+        self.history.add(comparison, self.regressors)
 
-    def forget(self, user_id: str) -> bool:
+    def remove_person(self, user_id: str) -> bool:
         self._own.pop(user_id, None)
-        return self.memory.rows.pop(user_id, None) is not None
+        return self.history.rows.pop(user_id, None) is not None
 
-    def joint(self, user_id: str, options: EditSet) -> JointNormal:
-        self.about.check(options)
-        rows = self.shape.of(options).astype(np.float32)
+    def of_person(self, user_id: str | None) -> "BoostedTrees":
+        copy = BoostedTrees(self.info, self.regressors, self.shared, self.history.of_person(user_id), self.config)
+        copy._own = {name: own for name, own in self._own.items() if name == user_id}
+        return copy
+
+    def joint(self, user_id: str, edit_set: EditSet) -> JointNormal:
+        self.info.check(edit_set)
+        rows = self.regressors.of(edit_set).astype(np.float32)
         mean = _predict(self.shared, rows)
         own = self._trees(user_id)
         if own is not None:
@@ -63,36 +68,40 @@ class BoostedTrees(Ranker):
         return JointNormal(mean, np.zeros((len(mean), 0)))
 
     def tensors(self) -> Mapping[str, np.ndarray]:
-        return {**self.shape.tensors(), **self.memory.tensors()}
+        return {**self.regressors.tensors(), **self.history.tensors()}
 
     def settings(self) -> dict[str, Any]:
-        return {"config": asdict(self.config), "people": list(self.memory.rows), "shared": self.shared.model_to_string()}
+        return {"config": asdict(self.config), "people": list(self.history.rows), "shared": self.shared.model_to_string()}
 
     def _trees(self, user_id: str) -> "Booster | None":
-        config, count = self.config, len(self.memory.rows.get(user_id, ()))
+        config, count = self.config, len(self.history.rows.get(user_id, ()))
         if not count:
             return None
         if user_id not in self._own or self._own[user_id][0] != count:
-            pairs = self.memory.of([user_id])
+            pairs = self.history.of([user_id])
             start = _predict(self.shared, _sides(pairs))
             own = _grow(pairs, start, trees=config.own_trees, leaves=config.own_leaves, rate=config.rate, least=config.least)
             self._own[user_id] = count, own
         return self._own[user_id][1]
 
 
-def fit(events: Sequence[Comparison], config: BoostedTreesConfig, *, seed: int = 0) -> BoostedTrees:
+def fit(
+    comparisons: Sequence[Comparison], config: BoostedTreesConfig, *, taste_prior: TastePrior | None = None, seed: int = 0
+) -> BoostedTrees:
     """Grow the shared trees. Nothing in it is random: seed is not used."""
-    shape = ranker_features.find(events, components=0)
-    memory = ChoiceHistory(shape.width)
-    for event in events:
-        memory.add(event, shape)
-    pairs = memory.of(memory.rows)
+    regressors = ranker_features.find(comparisons, components=0)
+    history = ChoiceHistory(regressors.width)
+    for comparison in comparisons:
+        history.add(comparison, regressors)
+    pairs = history.of(history.rows)
     shared = _grow(pairs, np.zeros(2 * len(pairs)), trees=config.trees, leaves=config.leaves, rate=config.rate, least=20)
-    about = RankerInfo("lightgbm", events[0].left.directions, events[0].left.embeddings.shape[1])
-    return BoostedTrees(about, shape, shared, memory, config)
+    info = RankerInfo("lightgbm", comparisons[0].left.directions, comparisons[0].left.embeddings.shape[1])
+    return BoostedTrees(info, regressors, shared, history, config)
 
 
-def load(about: RankerInfo, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> BoostedTrees:
+def load(
+    info: RankerInfo, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any], *, taste_prior: TastePrior | None = None
+) -> BoostedTrees:
     """From what `tensors()` and `settings()` gave. Raises ChoiceError for trees that can't be read."""
     import lightgbm
 
@@ -100,8 +109,8 @@ def load(about: RankerInfo, tensors: Mapping[str, np.ndarray], settings: Mapping
         shared = lightgbm.Booster(model_str=settings["shared"])
     except lightgbm.basic.LightGBMError as error:
         raise ChoiceError(f"these are no trees of LightGBM: {error}") from None
-    memory = ChoiceHistory.of_tensors(tensors, settings["people"])
-    return BoostedTrees(about, EditRegressors.of_tensors(tensors), shared, memory, BoostedTreesConfig(**settings["config"]))
+    history = ChoiceHistory.of_tensors(tensors, settings["people"])
+    return BoostedTrees(info, EditRegressors.of_tensors(tensors), shared, history, BoostedTreesConfig(**settings["config"]))
 
 
 def _grow(pairs: ComparisonPairs, start: np.ndarray, *, trees: int, leaves: int, rate: float, least: int) -> "Booster":
@@ -113,7 +122,7 @@ def _grow(pairs: ComparisonPairs, start: np.ndarray, *, trees: int, leaves: int,
     def objective(scores: np.ndarray, _: Any) -> tuple[np.ndarray, np.ndarray]:
         """Gradient and curvature of -log sigma(left - right) in each side's score."""
         chance = 1 / (1 + np.exp(-np.clip(scores[:count] - scores[count:], -60, 60)))
-        slope, curve = chance - pairs.won, np.maximum(chance * (1 - chance), 1e-3)
+        slope, curve = chance - pairs.outcome, np.maximum(chance * (1 - chance), 1e-3)
         return np.concatenate([slope, -slope]), np.concatenate([curve, curve])
 
     data = lightgbm.Dataset(

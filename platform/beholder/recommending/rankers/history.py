@@ -1,4 +1,4 @@
-"""Memory: choices as arrays, person by person, for rankers that fit a person anew instead of learning on."""
+"""History: choices as arrays, person by person, for rankers that fit a person anew instead of learning on."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,10 +15,10 @@ class ComparisonPairs:
 
     left: np.ndarray
     right: np.ndarray
-    won: np.ndarray
+    outcome: np.ndarray
 
     def __len__(self) -> int:
-        return len(self.won)
+        return len(self.outcome)
 
 
 @dataclass
@@ -28,15 +28,19 @@ class ChoiceHistory:
     width: int
     rows: dict[str, list[tuple[np.ndarray, np.ndarray, float]]] = field(default_factory=dict)
 
-    def add(self, event: Comparison, shape: EditRegressors) -> None:
-        left, right = (shape.of(side)[0].astype(np.float32) for side in (event.left, event.right))
-        self.rows.setdefault(event.user_id, []).append((left, right, float(event.won)))
+    def add(self, comparison: Comparison, regressors: EditRegressors) -> None:
+        left, right = (regressors.of(side)[0].astype(np.float32) for side in (comparison.left, comparison.right))
+        self.rows.setdefault(comparison.user_id, []).append((left, right, float(comparison.outcome)))
 
     def of(self, user_ids: Iterable[str]) -> ComparisonPairs:
         """The choices of some people, one person's after another's."""
         rows = [row for user_id in user_ids for row in self.rows.get(user_id, [])]
         left, right = (np.array([row[side] for row in rows], np.float32).reshape(-1, self.width) for side in (0, 1))
         return ComparisonPairs(left, right, np.array([row[2] for row in rows]))
+
+    def of_person(self, user_id: str | None) -> "ChoiceHistory":
+        """Return a copy with the choices of one person, or of nobody."""
+        return ChoiceHistory(self.width, {name: list(rows) for name, rows in self.rows.items() if name == user_id})
 
     def counts(self) -> list[int]:
         return [len(rows) for rows in self.rows.values()]
@@ -45,14 +49,14 @@ class ChoiceHistory:
         """Everything but the names, which are the keys of `rows` in order."""
         all_ = self.of(self.rows)
         counts = np.array(self.counts(), np.int64)
-        return {"memory.left": all_.left, "memory.right": all_.right, "memory.won": all_.won, "memory.counts": counts}
+        return {"memory.left": all_.left, "memory.right": all_.right, "memory.won": all_.outcome, "memory.counts": counts}
 
     @classmethod
     def of_tensors(cls, tensors: Mapping[str, np.ndarray], people: Iterable[str]) -> "ChoiceHistory":
         """From `tensors()` and the names."""
-        left, right, won = (tensors[f"memory.{name}"] for name in ("left", "right", "won"))
-        memory, start = cls(left.shape[1]), 0
+        left, right, outcome = (tensors[f"memory.{name}"] for name in ("left", "right", "won"))
+        history, start = cls(left.shape[1]), 0
         for user_id, count in zip(people, tensors["memory.counts"].tolist(), strict=True):
-            memory.rows[user_id] = [(left[row], right[row], float(won[row])) for row in range(start, start + count)]
+            history.rows[user_id] = [(left[row], right[row], float(outcome[row])) for row in range(start, start + count)]
             start += count
-        return memory
+        return history

@@ -16,7 +16,7 @@ from beholder.recommending.edit_set import Comparison, EditSet
 from beholder.recommending.rankers import ranker_features
 from beholder.recommending.rankers.history import ChoiceHistory, ComparisonPairs
 from beholder.recommending.rankers.ranker import JointNormal, Ranker, RankerInfo
-from beholder.recommending.rankers.ranker_features import EditRegressors
+from beholder.recommending.rankers.ranker_features import EditRegressors, TastePrior
 from beholder.taste.gaussian import Gaussian, Observations, laplace
 
 
@@ -35,74 +35,85 @@ class LogisticRanker(Ranker):
 
     def __init__(
         self,
-        about: RankerInfo,
-        shape: EditRegressors,
+        info: RankerInfo,
+        regressors: EditRegressors,
         shared: np.ndarray,
         own_penalty: float,
-        memory: ChoiceHistory,
+        history: ChoiceHistory,
         config: LogisticConfig,
     ):
-        self.about, self.shape, self.shared, self.own_penalty, self.config = about, shape, shared, own_penalty, config
-        self.memory = memory
+        self.info, self.regressors, self.shared, self.own_penalty, self.config = info, regressors, shared, own_penalty, config
+        self.history = history
         self._own: dict[str, tuple[int, np.ndarray]] = {}  # how many choices it was found from, and what was found
 
-    def tell(self, event: Comparison) -> None:
-        self.about.check(event.left)
-        self.about.check(event.right)
-        self.memory.add(event, self.shape)
+    def update(self, comparison: Comparison) -> None:
+        self.info.check(comparison.left)
+        self.info.check(comparison.right)
+        self.history.add(comparison, self.regressors)
 
-    def forget(self, user_id: str) -> bool:
+    def remove_person(self, user_id: str) -> bool:
         self._own.pop(user_id, None)
-        return self.memory.rows.pop(user_id, None) is not None
+        return self.history.rows.pop(user_id, None) is not None
 
-    def joint(self, user_id: str, options: EditSet) -> JointNormal:
-        self.about.check(options)
-        mean = self.shape.of(options) @ (self.shared + self._weights(user_id))
+    def of_person(self, user_id: str | None) -> "LogisticRanker":
+        copy = LogisticRanker(
+            self.info, self.regressors, self.shared, self.own_penalty, self.history.of_person(user_id), self.config
+        )
+        copy._own = {name: own for name, own in self._own.items() if name == user_id}
+        return copy
+
+    def joint(self, user_id: str, edit_set: EditSet) -> JointNormal:
+        self.info.check(edit_set)
+        mean = self.regressors.of(edit_set) @ (self.shared + self._weights(user_id))
         return JointNormal(mean, np.zeros((len(mean), 0)))
 
     def tensors(self) -> Mapping[str, np.ndarray]:
-        return {**self.shape.tensors(), **self.memory.tensors(), "shared": self.shared}
+        return {**self.regressors.tensors(), **self.history.tensors(), "shared": self.shared}
 
     def settings(self) -> dict[str, Any]:
-        return {"config": asdict(self.config), "people": list(self.memory.rows), "own_penalty": self.own_penalty}
+        return {"config": asdict(self.config), "people": list(self.history.rows), "own_penalty": self.own_penalty}
 
     def _weights(self, user_id: str) -> np.ndarray:
         """What a person's choices add to everybody's weights, [F]."""
-        count = len(self.memory.rows.get(user_id, ()))
+        count = len(self.history.rows.get(user_id, ()))
         if not count:
-            return np.zeros(self.shape.width)
-        known, start = self._own.get(user_id, (0, np.zeros(self.shape.width)))
+            return np.zeros(self.regressors.width)
+        known, start = self._own.get(user_id, (0, np.zeros(self.regressors.width)))
         if known != count:
-            start = _own(self.memory.of([user_id]), self.shared, self.own_penalty)
+            start = _own(self.history.of([user_id]), self.shared, self.own_penalty)
             self._own[user_id] = count, start
         return start
 
 
-def fit(events: Sequence[Comparison], config: LogisticConfig, *, seed: int = 0) -> LogisticRanker:
+def fit(
+    comparisons: Sequence[Comparison], config: LogisticConfig, *, taste_prior: TastePrior | None = None, seed: int = 0
+) -> LogisticRanker:
     """Everybody's weights, and how far people lie from them. Nothing in it is random: seed is not used."""
-    shape = ranker_features.find(events, components=0)
-    memory = ChoiceHistory(shape.width)
-    for event in events:
-        memory.add(event, shape)
-    pairs = memory.of(memory.rows)
-    wide = Gaussian(np.zeros(shape.width), np.eye(shape.width) / config.penalty)
-    shared = laplace(wide, config.penalty * np.eye(shape.width), _seen(pairs, None), temper=1.0, steps=50).mean
-    losses = [_kept_out_loss(memory, shared, penalty) for penalty in config.own_penalties]
-    about = RankerInfo("logistic", events[0].left.directions, events[0].left.embeddings.shape[1])
-    return LogisticRanker(about, shape, shared, config.own_penalties[int(np.argmin(losses))], memory, config)
+    regressors = ranker_features.find(comparisons, components=0)
+    history = ChoiceHistory(regressors.width)
+    for comparison in comparisons:
+        history.add(comparison, regressors)
+    pairs = history.of(history.rows)
+    wide = Gaussian(np.zeros(regressors.width), np.eye(regressors.width) / config.penalty)
+    shared = laplace(wide, config.penalty * np.eye(regressors.width), _seen(pairs, None), temper=1.0, steps=50).mean
+    losses = [_kept_out_loss(history, shared, penalty) for penalty in config.own_penalties]
+    info = RankerInfo("logistic", comparisons[0].left.directions, comparisons[0].left.embeddings.shape[1])
+    return LogisticRanker(info, regressors, shared, config.own_penalties[int(np.argmin(losses))], history, config)
 
 
-def load(about: RankerInfo, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> LogisticRanker:
+def load(
+    info: RankerInfo, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any], *, taste_prior: TastePrior | None = None
+) -> LogisticRanker:
     """From what `tensors()` and `settings()` gave."""
-    memory = ChoiceHistory.of_tensors(tensors, settings["people"])
+    history = ChoiceHistory.of_tensors(tensors, settings["people"])
     config = LogisticConfig(**settings["config"])
-    return LogisticRanker(about, EditRegressors.of_tensors(tensors), tensors["shared"], settings["own_penalty"], memory, config)
+    return LogisticRanker(info, EditRegressors.of_tensors(tensors), tensors["shared"], settings["own_penalty"], history, config)
 
 
 def _seen(pairs: ComparisonPairs, shared: np.ndarray | None) -> Observations:
     gaps = (pairs.left - pairs.right).astype(np.float64)
     none = np.zeros((0, gaps.shape[1])), np.zeros(0), np.zeros(0)
-    return Observations(*none, gaps, pairs.won, np.zeros(len(gaps)) if shared is None else gaps @ shared)
+    return Observations(*none, gaps, pairs.outcome, np.zeros(len(gaps)) if shared is None else gaps @ shared)
 
 
 def _own(pairs: ComparisonPairs, shared: np.ndarray, penalty: float) -> np.ndarray:
@@ -117,16 +128,16 @@ def _own(pairs: ComparisonPairs, shared: np.ndarray, penalty: float) -> np.ndarr
     return np.asarray(laplace(prior, penalty * np.eye(rank), narrow, temper=1.0, steps=30).mean @ basis)
 
 
-def _kept_out_loss(memory: ChoiceHistory, shared: np.ndarray, penalty: float) -> float:
+def _kept_out_loss(history: ChoiceHistory, shared: np.ndarray, penalty: float) -> float:
     """-log P of the last third of everybody's choices, from the first two thirds, summed."""
     loss = 0.0
-    for user_id in memory.rows:
-        pairs = memory.of([user_id])
+    for user_id in history.rows:
+        pairs = history.of([user_id])
         cut = len(pairs) * 2 // 3
         first, last = (
-            ComparisonPairs(pairs.left[part], pairs.right[part], pairs.won[part]) for part in (slice(cut), slice(cut, None))
+            ComparisonPairs(pairs.left[part], pairs.right[part], pairs.outcome[part]) for part in (slice(cut), slice(cut, None))
         )
         if len(first) and len(last):
             reached = (last.left - last.right) @ (shared + _own(first, shared, penalty))
-            loss += float(np.sum(last.won * np.logaddexp(0, -reached) + (1 - last.won) * np.logaddexp(0, reached)))
+            loss += float(np.sum(last.outcome * np.logaddexp(0, -reached) + (1 - last.outcome) * np.logaddexp(0, reached)))
     return loss

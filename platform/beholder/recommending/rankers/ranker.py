@@ -1,4 +1,4 @@
-"""The contract of every ranker: utilities of edits for a person, with doubt where it is known.
+"""Ranker: the contract of every model of who would choose which edit, with uncertainty where it is known.
 
 A choice is P(left) = sigma(u_left - u_right). What somebody new gets is what everybody's choices say.
 """
@@ -22,83 +22,90 @@ class RankerInfo:
     directions: tuple[str, ...]
     width: int
 
-    def said(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """As JSON."""
         return {"kind": self.kind, "directions": list(self.directions), "width": self.width}
 
     @classmethod
-    def of(cls, said: Mapping[str, Any]) -> "RankerInfo":
-        """From what `said` gave. Raises KeyError or TypeError for anything else."""
+    def from_dict(cls, said: Mapping[str, Any]) -> "RankerInfo":
+        """Read back what `to_dict` returned. Raises KeyError or TypeError for anything else."""
         return cls(said["kind"], tuple(said["directions"]), said["width"])
 
-    def check(self, options: EditSet) -> None:
+    def check(self, edit_set: EditSet) -> None:
         """Raise ChoiceError for options of other directions or embeddings."""
-        if options.directions != self.directions:
+        if edit_set.directions != self.directions:
             raise ChoiceError(
                 f"this {self.kind} ranker knows the directions {', '.join(self.directions)}, in this order; "
-                f"got {', '.join(options.directions)}"
+                f"got {', '.join(edit_set.directions)}"
             )
-        if options.embeddings.shape[1] != self.width:
+        if edit_set.embeddings.shape[1] != self.width:
             raise ChoiceError(
-                f"this {self.kind} ranker takes embeddings of {self.width} numbers, got {options.embeddings.shape[1]}: "
+                f"this {self.kind} ranker takes embeddings of {self.width} numbers, got {edit_set.embeddings.shape[1]}: "
                 "use the encoder it was fitted with"
             )
 
 
 @dataclass(frozen=True, eq=False)
 class JointNormal:
-    """C utilities believed together: a Gaussian of mean [C] and covariance roots roots', roots [C, R]; R is 0 without doubt."""
+    """The joint distribution of C utilities: a Gaussian of mean [C] and covariance factor factor', factor [C, R]; R is 0 where there is no
+    uncertainty."""
 
     mean: np.ndarray
-    roots: np.ndarray
+    factor: np.ndarray
 
     def __getitem__(self, rows: np.ndarray) -> "JointNormal":
-        return JointNormal(self.mean[rows], self.roots[rows])
+        return JointNormal(self.mean[rows], self.factor[rows])
 
     def draws(self, count: int, *, seed: int) -> np.ndarray:
-        """Joint samples, float32 [count, C]; without doubt they are all the same."""
-        dice = np.random.default_rng(seed)
-        noise = dice.standard_normal((count, self.roots.shape[1]))
-        return (self.mean + noise @ self.roots.T).astype(np.float32)
+        """Return joint samples, float32 [count, C]; without uncertainty they are all the same."""
+        rng = np.random.default_rng(seed)
+        noise = rng.standard_normal((count, self.factor.shape[1]))
+        return (self.mean + noise @ self.factor.T).astype(np.float32)
 
 
 class Ranker(Protocol):
-    """A model of who would choose which edit. A kind inherits the three ways of asking and writes the rest."""
+    """A model of who would choose which edit. A kind inherits what is written here and writes the rest."""
 
-    about: RankerInfo
+    info: RankerInfo
 
-    def tell(self, event: Comparison) -> None:
-        """Learn from one more choice; nobody else's utilities change. Raises ChoiceError for options that don't fit."""
+    def update(self, comparison: Comparison) -> None:
+        """Learn from one more choice; nobody else's utilities change. Raises ChoiceError for edits that don't fit."""
 
-    def forget(self, user_id: str) -> bool:
+    def remove_person(self, user_id: str) -> bool:
         """Take a person out; whether they were known. What all people share was learned from them too, and stays."""
 
-    def joint(self, user_id: str, options: EditSet) -> JointNormal:
-        """The utilities of C edits in units where a difference of 1 is odds of e to 1, float64.
+    def of_person(self, user_id: str | None) -> "Ranker":
+        """Return a copy that shares what all people share, and knows this person alone; with None, nobody.
 
-        Somebody unknown gets everybody's. Raises ChoiceError for options that don't fit.
+        To update the copy changes neither this ranker nor another copy.
+        """
+
+    def joint(self, user_id: str, edit_set: EditSet) -> JointNormal:
+        """Return the joint distribution of C utilities, float64, in logits: a difference of 1 is odds of e to 1.
+
+        Somebody unknown gets the population's. Raises ChoiceError for edits that don't fit.
         """
 
     def tensors(self) -> Mapping[str, np.ndarray]:
-        """Everything that was fitted, to be written as safetensors."""
+        """Return everything that was fitted, to be written as safetensors."""
 
     def settings(self) -> dict[str, Any]:
-        """What rebuilds it around its tensors, as JSON."""
+        """Return what rebuilds it around its tensors, as JSON."""
 
-    def utilities(self, user_id: str, options: EditSet) -> np.ndarray:
-        """The mean utility of each edit, float32 [C]."""
-        return self.joint(user_id, options).mean.astype(np.float32)
+    def utilities(self, user_id: str, edit_set: EditSet) -> np.ndarray:
+        """Return the mean utility of each edit, float32 [C]."""
+        return self.joint(user_id, edit_set).mean.astype(np.float32)
 
-    def draws(self, user_id: str, options: EditSet, *, count: int, seed: int) -> np.ndarray:
-        """Joint samples of the utilities, float32 [count, C]; copies where the ranker knows no doubt."""
-        return self.joint(user_id, options).draws(count, seed=seed)
+    def draws(self, user_id: str, edit_set: EditSet, *, count: int, seed: int) -> np.ndarray:
+        """Return joint samples of the utilities, float32 [count, C]; all the same where the ranker has no uncertainty."""
+        return self.joint(user_id, edit_set).draws(count, seed=seed)
 
-    def preferred(self, user_id: str, options: EditSet, base: EditSet) -> np.ndarray:
-        """P(the person prefers each of these edits to `base`, one row), float32 [C]: the doubt is allowed for."""
-        rows = EditSet(
-            np.concatenate([base.alphas, options.alphas]), np.concatenate([base.embeddings, options.embeddings]),
-            options.directions, options.original,
-        )  # fmt: skip
-        found = self.joint(user_id, rows)
-        gaps = found.roots[1:] - found.roots[0]
-        return Normal(found.mean[1:] - found.mean[0], (gaps**2).sum(axis=1)).probability().astype(np.float32)
+    def gain_over(self, user_id: str, edit_set: EditSet, original: EditSet) -> Normal:
+        """Return the utility of each edit above that of `original` (one row), mean and variance float64 [C], by one joint
+        distribution."""
+        joint = self.joint(user_id, original + edit_set)
+        return Normal(joint.mean[1:] - joint.mean[0], ((joint.factor[1:] - joint.factor[0]) ** 2).sum(axis=1))
+
+    def preferred(self, user_id: str, edit_set: EditSet, original: EditSet) -> np.ndarray:
+        """Return P(the person prefers each edit to `original`), float32 [C]; the uncertainty is allowed for."""
+        return self.gain_over(user_id, edit_set, original).probability().astype(np.float32)

@@ -16,7 +16,7 @@ from beholder.recommending.edit_set import Comparison, EditSet
 from beholder.recommending.rankers import ranker_features
 from beholder.recommending.rankers.history import ChoiceHistory, ComparisonPairs
 from beholder.recommending.rankers.ranker import JointNormal, Ranker, RankerInfo
-from beholder.recommending.rankers.ranker_features import EditRegressors
+from beholder.recommending.rankers.ranker_features import EditRegressors, TastePrior
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,46 +45,56 @@ class RankNet(Ranker):
     """Signs the contract; a person's vector is found when it is first asked for."""
 
     def __init__(
-        self, about: RankerInfo, shape: EditRegressors, layers: Mapping[str, "Tensor"], memory: ChoiceHistory, config: RankNetConfig
+        self,
+        info: RankerInfo,
+        regressors: EditRegressors,
+        layers: Mapping[str, "Tensor"],
+        history: ChoiceHistory,
+        config: RankNetConfig,
     ):
-        self.about, self.shape, self.layers, self.memory, self.config = about, shape, dict(layers), memory, config
+        self.info, self.regressors, self.layers, self.history, self.config = info, regressors, dict(layers), history, config
         self._own: dict[str, tuple[int, Tensor]] = {}
 
-    def tell(self, event: Comparison) -> None:
-        self.about.check(event.left)
-        self.about.check(event.right)
-        self.memory.add(event, self.shape)
+    def update(self, comparison: Comparison) -> None:
+        self.info.check(comparison.left)
+        self.info.check(comparison.right)
+        self.history.add(comparison, self.regressors)
 
-    def forget(self, user_id: str) -> bool:
+    def remove_person(self, user_id: str) -> bool:
         self._own.pop(user_id, None)
-        return self.memory.rows.pop(user_id, None) is not None
+        return self.history.rows.pop(user_id, None) is not None
 
-    def joint(self, user_id: str, options: EditSet) -> JointNormal:
+    def of_person(self, user_id: str | None) -> "RankNet":
+        copy = RankNet(self.info, self.regressors, self.layers, self.history.of_person(user_id), self.config)
+        copy._own = {name: own for name, own in self._own.items() if name == user_id}
+        return copy
+
+    def joint(self, user_id: str, edit_set: EditSet) -> JointNormal:
         import torch
 
-        self.about.check(options)
-        rows = torch.from_numpy(self.shape.of(options).astype(np.float32))
+        self.info.check(edit_set)
+        rows = torch.from_numpy(self.regressors.of(edit_set).astype(np.float32))
         with torch.no_grad():
             mean = _score(self.layers, rows, self._vector(user_id).expand(len(rows), -1)).double().numpy()
         return JointNormal(mean, np.zeros((len(mean), 0)))
 
     def tensors(self) -> Mapping[str, np.ndarray]:
         layers = {f"layers.{name}": value.numpy() for name, value in self.layers.items()}
-        return {**self.shape.tensors(), **self.memory.tensors(), **layers}
+        return {**self.regressors.tensors(), **self.history.tensors(), **layers}
 
     def settings(self) -> dict[str, Any]:
-        return {"config": asdict(self.config), "people": list(self.memory.rows)}
+        return {"config": asdict(self.config), "people": list(self.history.rows)}
 
     def _vector(self, user_id: str) -> "Tensor":
         """A person's vector [1, V], from 0 by all their choices."""
         import torch
 
-        config, count = self.config, len(self.memory.rows.get(user_id, ()))
+        config, count = self.config, len(self.history.rows.get(user_id, ()))
         if not count:
             return torch.zeros(1, config.person_size)
         if user_id in self._own and self._own[user_id][0] == count:
             return self._own[user_id][1]
-        left, right, won = _tensors(self.memory.of([user_id]))
+        left, right, outcome = _tensors(self.history.of([user_id]))
         vector = torch.zeros(1, config.person_size, requires_grad=True)
         optimiser = torch.optim.Adam([vector], lr=config.own_rate)
         parts = {"left": left @ self.layers["first"].T, "right": right @ self.layers["first"].T}
@@ -92,7 +102,7 @@ class RankNet(Ranker):
             for _ in range(config.own_steps):
                 moved = vector @ self.layers["person"].T
                 gap = _rest(self.layers, parts["left"] + moved) - _rest(self.layers, parts["right"] + moved)
-                loss = _loss(gap, won).sum() + config.own_penalty * vector.square().sum() / 2
+                loss = _loss(gap, outcome).sum() + config.own_penalty * vector.square().sum() / 2
                 optimiser.zero_grad()
                 loss.backward()
                 optimiser.step()
@@ -100,23 +110,25 @@ class RankNet(Ranker):
         return self._own[user_id][1]
 
 
-def fit(events: Sequence[Comparison], config: RankNetConfig, *, seed: int = 0) -> RankNet:
+def fit(
+    comparisons: Sequence[Comparison], config: RankNetConfig, *, taste_prior: TastePrior | None = None, seed: int = 0
+) -> RankNet:
     """Train the network on everybody's choices; a tenth of them, kept out, say when to stop."""
     import torch
 
-    shape = ranker_features.find(events, components=0)
-    memory = ChoiceHistory(shape.width)
-    for event in events:
-        memory.add(event, shape)
-    dice = torch.Generator().manual_seed(seed)
-    left, right, won = _tensors(memory.of(memory.rows))
-    person = torch.repeat_interleave(torch.arange(len(memory.rows)), torch.tensor(memory.counts()))
-    out = torch.rand(len(won), generator=dice) < 0.1
-    out = out if bool(out.any()) and not bool(out.all()) else torch.arange(len(won)) == 0
-    layers = _start(shape.width, config, dice)
-    vectors = torch.zeros(len(memory.rows), config.person_size, requires_grad=True)
+    regressors = ranker_features.find(comparisons, components=0)
+    history = ChoiceHistory(regressors.width)
+    for comparison in comparisons:
+        history.add(comparison, regressors)
+    rng = torch.Generator().manual_seed(seed)
+    left, right, outcome = _tensors(history.of(history.rows))
+    person = torch.repeat_interleave(torch.arange(len(history.rows)), torch.tensor(history.counts()))
+    out = torch.rand(len(outcome), generator=rng) < 0.1
+    out = out if bool(out.any()) and not bool(out.all()) else torch.arange(len(outcome)) == 0
+    layers = _start(regressors.width, config, rng)
+    vectors = torch.zeros(len(history.rows), config.person_size, requires_grad=True)
     with torch.no_grad():
-        vectors += 0.1 * torch.randn(vectors.shape, generator=dice)
+        vectors += 0.1 * torch.randn(vectors.shape, generator=rng)
     groups = [
         {"params": list(layers.values()), "weight_decay": config.weight_decay},
         {"params": [vectors], "weight_decay": 0.0, "lr": 10 * config.learning_rate},
@@ -130,39 +142,41 @@ def fit(events: Sequence[Comparison], config: RankNetConfig, *, seed: int = 0) -
 
     kept, tested = torch.nonzero(~out)[:, 0], torch.nonzero(out)[:, 0]
     for step in range(config.steps):
-        rows = kept[torch.randint(len(kept), (min(512, len(kept)),), generator=dice)]
-        keep = (torch.rand(len(rows), 1, generator=dice) >= config.person_dropout).float()
+        rows = kept[torch.randint(len(kept), (min(512, len(kept)),), generator=rng)]
+        keep = (torch.rand(len(rows), 1, generator=rng) >= config.person_dropout).float()
         own = config.own_penalty * vectors.square().sum() / 2 / len(kept)
-        loss = _loss(gap(rows, keep), won[rows]).mean() + own
+        loss = _loss(gap(rows, keep), outcome[rows]).mean() + own
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         if step % 10 == 9:
             with torch.no_grad():
-                now = float(_loss(gap(tested, torch.ones(len(tested), 1)), won[tested]).mean())
+                now = float(_loss(gap(tested, torch.ones(len(tested), 1)), outcome[tested]).mean())
             patience = 0 if now < best[0] else patience + 1
             if now < best[0]:
                 best = now, {name: value.detach().clone() for name, value in layers.items()}
             if patience >= 10:
                 break
-    about = RankerInfo("ranknet", events[0].left.directions, events[0].left.embeddings.shape[1])
-    return RankNet(about, shape, best[1], memory, config)
+    info = RankerInfo("ranknet", comparisons[0].left.directions, comparisons[0].left.embeddings.shape[1])
+    return RankNet(info, regressors, best[1], history, config)
 
 
-def load(about: RankerInfo, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> RankNet:
+def load(
+    info: RankerInfo, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any], *, taste_prior: TastePrior | None = None
+) -> RankNet:
     """From what `tensors()` and `settings()` gave."""
     import torch
 
     layers = {name.removeprefix("layers."): torch.tensor(value) for name, value in tensors.items() if name.startswith("layers.")}
-    memory = ChoiceHistory.of_tensors(tensors, settings["people"])
-    return RankNet(about, EditRegressors.of_tensors(tensors), layers, memory, RankNetConfig(**settings["config"]))
+    history = ChoiceHistory.of_tensors(tensors, settings["people"])
+    return RankNet(info, EditRegressors.of_tensors(tensors), layers, history, RankNetConfig(**settings["config"]))
 
 
-def _start(width: int, config: RankNetConfig, dice: Any) -> dict[str, "Tensor"]:
+def _start(width: int, config: RankNetConfig, rng: Any) -> dict[str, "Tensor"]:
     import torch
 
     def weights(rows: int, columns: int, spread: float) -> "Tensor":
-        return (spread * torch.randn(rows, columns, generator=dice)).requires_grad_()
+        return (spread * torch.randn(rows, columns, generator=rng)).requires_grad_()
 
     hidden = config.hidden
     found = {
@@ -186,13 +200,13 @@ def _rest(layers: Mapping[str, "Tensor"], reached: "Tensor") -> "Tensor":
     return (hidden @ layers["last"].T)[:, 0]
 
 
-def _loss(gap: "Tensor", won: "Tensor") -> "Tensor":
+def _loss(gap: "Tensor", outcome: "Tensor") -> "Tensor":
     from torch.nn import functional
 
-    return functional.binary_cross_entropy_with_logits(gap, won, reduction="none")
+    return functional.binary_cross_entropy_with_logits(gap, outcome, reduction="none")
 
 
 def _tensors(pairs: ComparisonPairs) -> tuple["Tensor", "Tensor", "Tensor"]:
     import torch
 
-    return torch.from_numpy(pairs.left), torch.from_numpy(pairs.right), torch.from_numpy(pairs.won.astype(np.float32))
+    return torch.from_numpy(pairs.left), torch.from_numpy(pairs.right), torch.from_numpy(pairs.outcome.astype(np.float32))

@@ -75,7 +75,7 @@ class Choice:
     number: int
 
     @property
-    def left_won(self) -> float:
+    def outcome(self) -> float:
         """1 left, 0 right, 0.5 neither: what tastes learn from."""
         return {"left": 1.0, "right": 0.0, "neither": 0.5}[self.answer.choice]
 

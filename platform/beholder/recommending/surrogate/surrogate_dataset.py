@@ -84,29 +84,29 @@ def open_dataset(
     return SurrogateDataset(directions, **{name: value.astype(np.float32) for name, value in whole.items()})
 
 
-def random_alphas(ranges: list[tuple[float, float]], count: int, *, originals: float, dice: np.random.Generator) -> np.ndarray:
+def random_alphas(ranges: list[tuple[float, float]], count: int, *, originals: float, rng: np.random.Generator) -> np.ndarray:
     """Edits spread over everything that candidates can be, float32 [count, K]: of nothing, one direction or two."""
     low, high = (np.array([ends[side] for ends in ranges]) for side in (0, 1))
     alphas = np.zeros((count, len(ranges)), np.float32)
     for row in range(count):
-        if dice.random() >= originals:
-            moves = min(1 + int(dice.random() < 0.6), _MOST_MOVES, len(ranges))
-            columns = dice.choice(len(ranges), moves, replace=False)
-            alphas[row, columns] = dice.uniform(low[columns], high[columns])
+        if rng.random() >= originals:
+            moves = min(1 + int(rng.random() < 0.6), _MOST_MOVES, len(ranges))
+            columns = rng.choice(len(ranges), moves, replace=False)
+            alphas[row, columns] = rng.uniform(low[columns], high[columns])
     return alphas
 
 
 def _draw(
     editor: StyleGAN, encoder: Embedder, config: SurrogateDatasetConfig, start: int, count: int, away: np.ndarray | None
 ) -> dict[str, np.ndarray]:
-    dice = np.random.default_rng([config.seed, start])
-    latent = editor.generate([int(seed) for seed in dice.integers(0, 2**32, count)])
+    rng = np.random.default_rng([config.seed, start])
+    latent = editor.generate([int(seed) for seed in rng.integers(0, 2**32, count)])
     if away is not None:
-        mixed = dice.normal(size=(count, len(away))) / np.sqrt(len(away)) * (dice.random(count) < config.inverted)[:, None]
+        mixed = rng.normal(size=(count, len(away))) / np.sqrt(len(away)) * (rng.random(count) < config.inverted)[:, None]
         shift = torch.from_numpy(np.einsum("na,arw->nrw", mixed, away).astype(np.float32)).to(latent.ws)
         latent = Latent(latent.ws + shift, latent.z)
     ranges = [slider.range for slider in editor.directions.values()]
-    alphas = random_alphas(ranges, count, originals=config.originals, dice=dice)
+    alphas = random_alphas(ranges, count, originals=config.originals, rng=rng)
     names = list(editor.directions)
     edits = [{names[k]: float(row[k]) for k in np.flatnonzero(row)} for row in alphas]
     embeddings = [
@@ -134,8 +134,8 @@ def _away(editor: StyleGAN, config: SurrogateDatasetConfig) -> np.ndarray | None
     """How far inversions lie from what was inverted, w+ [A, num_ws, w_dim]; None where nothing inverts or none is asked for."""
     if editor.inverter is None or config.inverted == 0:
         return None
-    dice = np.random.default_rng([config.seed, 2**31])
-    latent = editor.generate([int(seed) for seed in dice.integers(0, 2**32, 96)])
+    rng = np.random.default_rng([config.seed, 2**31])
+    latent = editor.generate([int(seed) for seed in rng.integers(0, 2**32, 96)])
     found = editor.invert(editor.edit(latent, [{}] * len(latent)))
     return (found.ws - latent.ws).cpu().numpy()
 

@@ -113,17 +113,17 @@ class ResidualBlock(nn.Module):
 class Surrogate:
     """A network and what it is for."""
 
-    def __init__(self, about: SurrogateInfo, network: SurrogateNetwork) -> None:
-        self.about = about
+    def __init__(self, info: SurrogateInfo, network: SurrogateNetwork) -> None:
+        self.info = info
         self.network = network.eval().requires_grad_(False)
 
     @property
     def directions(self) -> tuple[str, ...]:
         """The names of the columns of alphas."""
-        return tuple(self.about.directions)
+        return tuple(self.info.directions)
 
     @torch.no_grad()
-    def embeddings(
+    def predict(
         self,
         latent: Latent,
         alphas: np.ndarray,
@@ -149,15 +149,15 @@ class Surrogate:
             found = normalize(found + (known - self.network(seen, torch.zeros(1, wide.shape[1]))), dim=1)
         return found.numpy()
 
-    def check(self, about: SurrogateInfo) -> None:
+    def check(self, info: SurrogateInfo) -> None:
         """Raise WeightsError where this perception is not of these: another generator, encoder, or a direction it doesn't know."""
-        mine, again = self.about, "`beholder build surrogate` makes one that fits"
-        if mine.fingerprint != about.fingerprint:
+        mine, again = self.info, "`beholder build surrogate` makes one that fits"
+        if mine.fingerprint != info.fingerprint:
             made = f"{mine.generator} ({mine.fingerprint})"
-            raise WeightsError(f"this perception is of generator {made}, not of {about.generator} ({about.fingerprint}); {again}")
-        if mine.encoder_id != about.encoder_id:
-            raise WeightsError(f"this perception is of encoder {mine.encoder_id}, not of {about.encoder_id}; {again}")
-        for name, step in about.directions.items():
+            raise WeightsError(f"this perception is of generator {made}, not of {info.generator} ({info.fingerprint}); {again}")
+        if mine.encoder_id != info.encoder_id:
+            raise WeightsError(f"this perception is of encoder {mine.encoder_id}, not of {info.encoder_id}; {again}")
+        for name, step in info.directions.items():
             if mine.directions.get(name) != step:
                 how = "has changed since this perception was made" if name in mine.directions else "is new to this perception"
                 raise WeightsError(f"direction {name} {how}; {again}")
@@ -169,9 +169,9 @@ class Surrogate:
         tensors = {
             name: (value.half() if value.ndim == 2 else value).contiguous() for name, value in self.network.state_dict().items()
         }
-        told = {"about": asdict(self.about), "sizes": asdict(self.network.sizes)}
+        told = {"about": asdict(self.info), "sizes": asdict(self.network.sizes)}
         place.write_bytes(save(tensors, metadata={name: json.dumps(value) for name, value in told.items()}))
-        whole = {"name": place.name.removesuffix(".safetensors"), **asdict(self.about), **card}
+        whole = {"name": place.name.removesuffix(".safetensors"), **asdict(self.info), **card}
         _card(place).write_bytes((json.dumps(whole, indent=2) + "\n").encode())
 
     @classmethod
@@ -201,30 +201,30 @@ class Surrogate:
         return wide
 
 
-def find(about: SurrogateInfo, workspace: "Workspace | None" = None) -> Surrogate:
+def find(info: SurrogateInfo, workspace: "Workspace | None" = None) -> Surrogate:
     """The perception of a generator and an encoder: the workspace's own, or the shipped one.
 
     Raises WeightsError where there is none that fits.
     """
     from beholder import weights
 
-    place = None if workspace is None else place_of(about, workspace)
+    place = None if workspace is None else place_of(info, workspace)
     if place is not None and place.is_file():
         found = Surrogate.load(place)
     else:
         found = Surrogate.load(Place.at(weights.shipped(SHIPPED)))
-        if (found.about.fingerprint, found.about.encoder_id) != (about.fingerprint, about.encoder_id):
+        if (found.info.fingerprint, found.info.encoder_id) != (info.fingerprint, info.encoder_id):
             raise WeightsError(
-                f"there is no perception of generator {about.generator} and encoder {about.encoder_id}; "
-                f"`beholder build surrogate generator={about.generator}` makes one"
+                f"there is no perception of generator {info.generator} and encoder {info.encoder_id}; "
+                f"`beholder build surrogate generator={info.generator}` makes one"
             )
-    found.check(about)
+    found.check(info)
     return found
 
 
-def place_of(about: SurrogateInfo, workspace: "Workspace") -> Place:
+def place_of(info: SurrogateInfo, workspace: "Workspace") -> Place:
     """Where a workspace keeps the perception of a generator and an encoder."""
-    return workspace.models / "perception" / f"{about.generator}-{about.encoder_id}.safetensors"
+    return workspace.models / "perception" / f"{info.generator}-{info.encoder_id}.safetensors"
 
 
 def add_figures(place: Place, figures: Mapping[str, float]) -> None:

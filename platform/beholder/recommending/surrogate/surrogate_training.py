@@ -47,7 +47,7 @@ class SurrogateTrainingConfig:
 
 def learn(
     editor: StyleGAN,
-    about: SurrogateInfo,
+    info: SurrogateInfo,
     lessons: SurrogateDataset,
     config: SurrogateTrainingConfig,
     *,
@@ -68,7 +68,7 @@ def learn(
         network = _blank(editor, lessons, wanted.shape[1], config, ws[train], alphas[train])
     seen = network.seen(ws)
     course = SurrogateTraining(network, config, _whitening(wanted[train], config.whitening), len(seen[train]))
-    place = None if keep is None else keep / f"{_key(about, lessons, config)}.safetensors"
+    place = None if keep is None else keep / f"{_key(info, lessons, config)}.safetensors"
     if place is not None and place.is_file():
         course.resume(place)
     network.train()
@@ -81,7 +81,7 @@ def learn(
         place.delete()
     with torch.no_grad():
         figures = _figures(network(seen[test], alphas[test]), wanted[test], wanted[train].mean(dim=0))
-    return Surrogate(about, network), figures
+    return Surrogate(info, network), figures
 
 
 class SurrogateTraining:
@@ -135,9 +135,9 @@ class SurrogateTraining:
             raise WeightsError(f"{place.uri} is no training to go on from ({reason}): delete it to begin anew") from None
 
 
-def _key(about: SurrogateInfo, lessons: SurrogateDataset, config: SurrogateTrainingConfig) -> str:
+def _key(info: SurrogateInfo, lessons: SurrogateDataset, config: SurrogateTrainingConfig) -> str:
     """A name that changes with what is trained on and how."""
-    told = [about.made_for, dict(about.directions), len(lessons), float(lessons.ws.sum()), asdict(config)]
+    told = [info.made_for, dict(info.directions), len(lessons), float(lessons.ws.sum()), asdict(config)]
     return f"perceiving-{hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]}"
 
 

@@ -44,9 +44,9 @@ def test_nothing_that_is_drawn_elsewhere_depends_on_it(tensors):
         ("mapping.fc0.weight", (10, 8193), "its z or w has 8,193 numbers, more than 8,192"),
     ],
 )
-def test_what_does_not_fit_is_said(tensors, name, shape, says):
+def test_what_does_not_fit_is_said(tensors, name, shape, labels):
     tensors[name] = LazyTensor.of(torch.ones(shape))
-    with pytest.raises(RefusedError, match=says):
+    with pytest.raises(RefusedError, match=labels):
         state_dict.assemble(tensors, size=10**6)
 
 

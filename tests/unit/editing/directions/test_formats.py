@@ -222,15 +222,15 @@ def test_another_generators_direction_by_force(generator: Generator) -> None:
         ("a.npy", np.ones(12, complex), {}, "expected numbers"),
     ],
 )
-def test_shapes_that_do_not_fit(read, name: str, values: np.ndarray, hints: dict, says: str) -> None:
+def test_shapes_that_do_not_fit(read, name: str, values: np.ndarray, hints: dict, labels: str) -> None:
     with pytest.raises(EditError) as told:
         read(name, npy(values), **hints)
-    assert says in str(told.value)
+    assert labels in str(told.value)
 
 
 def test_formats_that_it_is_not(read) -> None:
-    for format, says in (("ganspace", "no file of GANSpace"), ("sefa", "no factor file of SeFa"), ("stylespace", "no list of")):
-        with pytest.raises(EditError, match=says):
+    for format, labels in (("ganspace", "no file of GANSpace"), ("sefa", "no factor file of SeFa"), ("stylespace", "no list of")):
+        with pytest.raises(EditError, match=labels):
             read("a.npy", npy(ROW), format)
     with pytest.raises(EditError, match=r"say which with component=0 \.\. component=2"):
         read("a.pt", pt({"comp": torch.ones(3, 1, 12), "mean": torch.ones(1, 12), "std": torch.ones(3)}))
@@ -255,10 +255,10 @@ def test_formats_that_it_is_not(read) -> None:
         ("", "it names no channel"),
     ],
 )
-def test_channels_that_are_not_there(generator: Generator, channels: str, says: str) -> None:
+def test_channels_that_are_not_there(generator: Generator, channels: str, labels: str) -> None:
     with pytest.raises(EditError) as told:
         detect.read_channels(channels, generator.config, SourceHints())
-    assert says in str(told.value)
+    assert labels in str(told.value)
 
 
 def test_hints_are_checked() -> None:

@@ -21,7 +21,7 @@ def examples(generator: Generator, count: int, *, noise: float = 0.0) -> tuple[T
 
 
 def learn(generator: Generator, w: Tensor, labels: Tensor) -> Learned:
-    return from_labels(generator, w, labels, column=0, name="up", fingerprint="abc", model="toy", says=("less", "more"))
+    return from_labels(generator, w, labels, column=0, name="up", fingerprint="abc", model="toy", labels=("less", "more"))
 
 
 def slopes(w: Tensor, labels: Tensor, vector: Tensor) -> Tensor:
@@ -37,7 +37,7 @@ def test_a_label_is_raised_and_the_other_stays(generator: Generator) -> None:
     assert own > 0.5
     assert abs(other) < 0.02 * own
     assert made.explained > 0.99
-    assert (made.direction.fingerprint, made.direction.says, made.direction.layers) == ("abc", ("less", "more"), (0, 8))
+    assert (made.direction.fingerprint, made.direction.labels, made.direction.layers) == ("abc", ("less", "more"), (0, 8))
 
 
 def test_alpha_one_is_one_standard_deviation(generator: Generator) -> None:
@@ -73,13 +73,13 @@ def test_each_example_left_out_is_told_by_the_others() -> None:
 def test_what_can_not_be_learned(generator: Generator) -> None:
     w, labels = examples(generator, 60)
     dice = torch.Generator().manual_seed(5)
-    for wrong, says in (
+    for wrong, labels in (
         ((w[:10], labels[:10]), "at least 20 labelled pictures, got 10"),
         ((w, labels * torch.tensor([1.0, 0.0])), "label 1 is the same in all examples"),
         ((w, labels / 0), "not finite"),
         ((w, torch.randn(60, 2, generator=dice)), "can't be told from w better than by chance"),
     ):
-        with pytest.raises(EditError, match=says):
+        with pytest.raises(EditError, match=labels):
             learn(generator, *wrong)
 
 

@@ -33,10 +33,10 @@ def test_what_is_read_tells_what_was_written(known, latent, tmp_path):
     place = Place.at(tmp_path / "it.safetensors")
     known.save(place, card={"figures": {"error": 0.1}})
     again = Surrogate.load(place)
-    assert again.about == known.about
-    np.testing.assert_allclose(again.embeddings(latent, ALPHAS), known.embeddings(latent, ALPHAS), atol=5e-3)  # float16
+    assert again.info == known.info
+    np.testing.assert_allclose(again.predict(latent, ALPHAS), known.predict(latent, ALPHAS), atol=5e-3)  # float16
     again.save(place, card={})
-    np.testing.assert_array_equal(Surrogate.load(place).embeddings(latent, ALPHAS), again.embeddings(latent, ALPHAS))
+    np.testing.assert_array_equal(Surrogate.load(place).predict(latent, ALPHAS), again.predict(latent, ALPHAS))
 
 
 def test_the_card_says_what_it_is_for_and_takes_figures(known, tmp_path):
@@ -52,7 +52,7 @@ def test_the_card_says_what_it_is_for_and_takes_figures(known, tmp_path):
 
 def test_rows_have_length_1_and_the_edit_of_nothing_gives_the_original(known, latent):
     original = np.eye(E, dtype=np.float32)[3]
-    found = known.embeddings(latent, ALPHAS, original=original)
+    found = known.predict(latent, ALPHAS, original=original)
     assert found.shape == (3, E)
     assert found.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)
@@ -61,39 +61,39 @@ def test_rows_have_length_1_and_the_edit_of_nothing_gives_the_original(known, la
 
 
 def test_columns_may_come_in_any_order_and_unmoved_strangers_are_let_be(known, latent):
-    found = known.embeddings(latent, np.array([[2, 7, -1]], np.float32), directions=("light", "smile", "hat"))
-    np.testing.assert_array_equal(found, known.embeddings(latent, np.array([[7, -1, 2]], np.float32)))
-    some = known.embeddings(latent, np.array([[0, 2]], np.float32), directions=("beard", "light"))
-    np.testing.assert_array_equal(some, known.embeddings(latent, np.array([[0, 0, 2]], np.float32)))
+    found = known.predict(latent, np.array([[2, 7, -1]], np.float32), directions=("light", "smile", "hat"))
+    np.testing.assert_array_equal(found, known.predict(latent, np.array([[7, -1, 2]], np.float32)))
+    some = known.predict(latent, np.array([[0, 2]], np.float32), directions=("beard", "light"))
+    np.testing.assert_array_equal(some, known.predict(latent, np.array([[0, 0, 2]], np.float32)))
 
 
 def test_a_direction_it_never_learned_is_refused(known, latent):
     with pytest.raises(EditError, match="never learned direction smil; did you mean smile"):
-        known.embeddings(latent, np.ones((1, 1), np.float32), directions=("smil",))
+        known.predict(latent, np.ones((1, 1), np.float32), directions=("smil",))
 
 
 @pytest.mark.parametrize("shape", [(3,), (2, 2), (1, 3, 1)])
 def test_alphas_of_another_shape_are_refused(known, latent, shape):
     with pytest.raises(EditError, match=r"expected alphas \[C, 3\]"):
-        known.embeddings(latent, np.zeros(shape, np.float32))
+        known.predict(latent, np.zeros(shape, np.float32))
 
 
 @pytest.mark.parametrize("shape", [(2, ROWS, W_DIM), (1, ROWS + 1, W_DIM), (1, ROWS, W_DIM - 1)])
 def test_latents_of_another_shape_are_refused(known, shape):
     with pytest.raises(EditError, match=rf"expected one latent, w\+ of shape \[1, {ROWS}, {W_DIM}\]"):
-        known.embeddings(Latent(torch.zeros(shape)), ALPHAS)
+        known.predict(Latent(torch.zeros(shape)), ALPHAS)
 
 
 def test_it_fits_what_it_was_made_for_alone(known):
-    known.check(double.about())
+    known.check(double.info())
     with pytest.raises(WeightsError, match=r"is of generator tiny \(.*beholder build surrogate"):
-        known.check(double.about(seed=5))
+        known.check(double.info(seed=5))
     with pytest.raises(WeightsError, match="is of encoder colours, not of shapes"):
-        known.check(double.about("shapes"))
+        known.check(double.info("shapes"))
 
 
 def test_a_direction_that_is_new_or_has_changed_is_noticed(known):
-    told = double.about()
+    told = double.info()
     new, fewer = {**told.directions, "beard": "0"}, {"hat": told.directions["hat"]}
     changed = {**told.directions, "smile": mark(double.directions(turned=0.01)["smile"])}
     known.check(SurrogateInfo(told.fingerprint, "tiny", "colours", fewer))
@@ -106,11 +106,11 @@ def test_a_direction_that_is_new_or_has_changed_is_noticed(known):
 def test_a_workspace_s_own_is_found_and_no_other(known, tmp_path):
     workspace = Workspace(str(tmp_path))
     with pytest.raises(WeightsError, match="no perception of generator tiny and encoder colours; `beholder build surrogate gen"):
-        find(double.about(), workspace)
-    known.save(place_of(double.about(), workspace), card={})
-    assert find(double.about(), workspace).about == known.about
+        find(double.info(), workspace)
+    known.save(place_of(double.info(), workspace), card={})
+    assert find(double.info(), workspace).info == known.info
     with pytest.raises(WeightsError, match="is of generator tiny"):
-        find(double.about(seed=5), workspace)  # another generator that took the name
+        find(double.info(seed=5), workspace)  # another generator that took the name
 
 
 def _written(known: Surrogate, tmp_path) -> bytes:
@@ -142,7 +142,7 @@ def _sizes(**changed):
         lambda data: data[: len(data) // 2],
         lambda data: b"\xff" * 8 + data[8:],
         lambda data: _header(data, lambda told: told.pop("__metadata__")),
-        lambda data: _header(data, lambda told: told["__metadata__"].update(about="{}")),
+        lambda data: _header(data, lambda told: told["__metadata__"].update(info="{}")),
         lambda data: _header(data, lambda told: told["__metadata__"].update(sizes="[1]")),
         lambda data: _header(data, _sizes(width=17)),
         lambda data: _header(data, _sizes(width=10**12)),

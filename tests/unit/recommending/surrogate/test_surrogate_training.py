@@ -64,7 +64,7 @@ def test_lessons_are_drawn_once_and_more_of_them_share_what_is_there(tmp_path):
 
 def test_edits_spread_over_ranges_and_move_one_direction_or_two():
     ranges = [(-3.0, 3.0), (-1.0, 2.0), (0.0, 1.0)]
-    found = random_alphas(ranges, 2000, originals=0.1, dice=np.random.default_rng(0))
+    found = random_alphas(ranges, 2000, originals=0.1, rng=np.random.default_rng(0))
     moves = (found != 0).sum(axis=1)
     assert set(moves) == {0, 1, 2}
     assert abs((moves == 0).mean() - 0.1) < 0.03
@@ -74,9 +74,9 @@ def test_edits_spread_over_ranges_and_move_one_direction_or_two():
 
 def invented(count: int) -> SurrogateDataset:
     """Lessons of embeddings that are a known function of the edited w+, and of how far `light` goes, which is no move in w+."""
-    dice = np.random.default_rng(3)
-    ws = dice.normal(size=(count, ROWS, W_DIM)).astype(np.float32)
-    alphas = random_alphas([each.range for each in double.directions().values()], count, originals=0.1, dice=dice)
+    rng = np.random.default_rng(3)
+    ws = rng.normal(size=(count, ROWS, W_DIM)).astype(np.float32)
+    alphas = random_alphas([each.range for each in double.directions().values()], count, originals=0.1, rng=rng)
     moved = ws.copy()
     for column, each in enumerate(double.directions().values()):
         if each.space != "s":
@@ -87,7 +87,7 @@ def invented(count: int) -> SurrogateDataset:
 
 def test_the_network_learns_what_can_be_learned():
     config = SurrogateTrainingConfig(parts=48, width=32, blocks=1, epochs=10, batch=32, weight_decay=0.01)
-    found, figures = learn(double.editor(), double.about(), invented(1200), config)
+    found, figures = learn(double.editor(), double.info(), invented(1200), config)
     assert figures["error"] < 0.1
     assert figures["cosine"] > 0.95
     assert found.directions == NAMES
@@ -95,7 +95,7 @@ def test_the_network_learns_what_can_be_learned():
 
 def test_a_stopped_training_ends_where_an_undisturbed_one_does(tmp_path):
     some, editor = invented(100), double.editor()
-    whole, figures = learn(editor, double.about(), some, SMALL)
+    whole, figures = learn(editor, double.info(), some, SMALL)
 
     def stop(epoch, epochs):
         if epoch == 8:
@@ -103,12 +103,12 @@ def test_a_stopped_training_ends_where_an_undisturbed_one_does(tmp_path):
 
     keep, told = Place.at(tmp_path / "kept"), []
     with pytest.raises(Stopped):
-        learn(editor, double.about(), some, SMALL, keep=keep, progress=stop)
-    again, same = learn(editor, double.about(), some, SMALL, keep=keep, progress=lambda epoch, epochs: told.append(epoch))
+        learn(editor, double.info(), some, SMALL, keep=keep, progress=stop)
+    again, same = learn(editor, double.info(), some, SMALL, keep=keep, progress=lambda epoch, epochs: told.append(epoch))
     assert told == list(range(6, 13))  # from the last one that was kept
     assert same == figures
     latent = editor.generate([1])
-    np.testing.assert_array_equal(again.embeddings(latent, some.alphas), whole.embeddings(latent, some.alphas))
+    np.testing.assert_array_equal(again.predict(latent, some.alphas), whole.predict(latent, some.alphas))
     assert not list((tmp_path / "kept").iterdir())
 
 
@@ -121,9 +121,9 @@ def test_a_broken_training_is_refused(tmp_path):
             raise Stopped
 
     with pytest.raises(Stopped):
-        learn(editor, double.about(), some, SMALL, keep=Place.at(keep), progress=spoil)
+        learn(editor, double.info(), some, SMALL, keep=Place.at(keep), progress=spoil)
     with pytest.raises(WeightsError, match=r"no training to go on from .*delete it"):
-        learn(editor, double.about(), some, SMALL, keep=Place.at(keep))
+        learn(editor, double.info(), some, SMALL, keep=Place.at(keep))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,79 @@
+"""What `ask` and `recommend` share: settings of the service in this process, and the image that a person is asked about."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from beholder import images
+from beholder.commands import _photo
+from beholder.config import required, setting
+from beholder.editing.inversion import Refinement
+from beholder.editing.latent import Latent
+from beholder.editing.saved_inversion import SavedInversion
+from beholder.encoder import EncoderConfig
+from beholder.errors import ConfigError
+from beholder.recommending.components import Components, InProcessService, ServiceConfig, build_service
+from beholder.recommending.image_library import LatentStore
+from beholder.recommending.rankers.ranker_factory import RankerConfig
+from beholder.recommending.service import RecommendationServiceConfig
+
+CHOICES = "the store of choices, sqlite:///FILE or postgresql://...; null: choices.db of the workspace"
+
+
+@dataclass(frozen=True)
+class PhotoSettings:
+    """How a photo becomes an image to be edited."""
+
+    aligned: bool = setting(False, "it is cut out around a face already, as FFHQ's are: take it as it is")
+    face: str = setting("largest", "which of its faces: largest, left, right, or a number counted from 0 at the left")
+    refinement: Refinement = setting(Refinement(stay=1.0), "how closely it is inverted")
+
+
+@dataclass(frozen=True)
+class PersonImageSettings:
+    """Who, which image, and what the service is built from."""
+
+    user: str = required("the person")
+    image: str | None = setting(None, "a photo of a face, a file or URI")
+    seed: int | None = setting(None, "instead of a photo: an image that the generator makes")
+    components: Components = setting(Components(), "what a recommendation is made of")
+    encoder: EncoderConfig = setting(EncoderConfig(), "the CLIP that embeds edited images")
+    ranker: RankerConfig = setting(RankerConfig(), "the model of who would choose which edit")
+    service: RecommendationServiceConfig = setting(RecommendationServiceConfig(), "how people are asked")
+    photo: PhotoSettings = setting(PhotoSettings(), "how a photo becomes an image to be edited")
+    choices: str | None = setting(None, CHOICES)
+    workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
+
+    def __post_init__(self) -> None:
+        if (self.image is None) == (self.seed is None):
+            raise ConfigError("give either image=FILE, a photo, or seed=NUMBER, an image that the generator makes")
+        if self.seed is not None and not 0 <= self.seed < 2**32:
+            raise ConfigError(f"seed must be between 0 and {2**32 - 1}, got {self.seed}")
+
+    def build(self) -> InProcessService:
+        """Build the service in this process. Raises BeholderError where a component is missing."""
+        return build_service(
+            ServiceConfig(
+                components=self.components,
+                encoder=self.encoder,
+                ranker=self.ranker,
+                service=self.service,
+                choices=self.choices,
+                workspace=self.workspace,
+            )
+        )
+
+
+def image_id_of(settings: PersonImageSettings, service: InProcessService) -> str:
+    """Return the id of the seed, or of the photo: inverted and kept where it is new, and known as uploaded by this person."""
+    if settings.image is None:
+        assert settings.seed is not None
+        return LatentStore.id_of_seed(settings.seed)
+    library, latents, photo = service.library, service.library.latents, settings.photo
+    image_id = LatentStore.id_of_photo(images.digest(images.read(settings.image)))
+    if image_id not in latents:
+        _photo.warn(latents.generator)
+        taken, digest = _photo.take(settings.image, aligned=photo.aligned, face=photo.face)
+        inversion = _photo.search(library.editor, taken.aligned(library.editor.resolution), photo.refinement)
+        latents.write(SavedInversion(Latent(inversion.ws), latents.fingerprint, latents.generator, digest, taken.square))
+    library.store.uploaded(settings.user, image_id, latents.uri(image_id), at=datetime.now(UTC))
+    return image_id
