@@ -51,7 +51,7 @@ def main(settings: EmbedSettings, run: Run) -> None:
     encoder_id = encoder.encoder_id()
     workspace = Workspace(settings.workspace)
     folder = workspace.embeddings(encoder_id)
-    listed = image_index.find(workspace, settings.images)
+    listed = image_index.find_images(workspace, settings.images)
     known = embeddings.current(folder, workspace.read("images"))
     missing = listed.filter(pa.array([image_id not in known for image_id in listed["image_id"].to_pylist()], pa.bool_()))
     log.info("%s: %d images listed, %d to embed", encoder_id, listed.num_rows, missing.num_rows)
@@ -66,7 +66,7 @@ def main(settings: EmbedSettings, run: Run) -> None:
                 progress.advance(batch.num_rows)
     copied = embeddings.copy(folder, encoder_id=encoder_id, twins=outcome.twins)
     outcome.settle_twins(copied)
-    image_index.note(workspace, outcome.images(), looked_at=set(missing["uri"].to_pylist()), rejected=outcome.rejected)
+    image_index.record_images(workspace, outcome.images(), read=set(missing["uri"].to_pylist()), rejected=outcome.rejected)
     shards = embeddings.compact(folder)
     counts = {
         "encoder_id": encoder_id,

@@ -187,7 +187,7 @@ def picture(
         judges = judge(settings, gallery)[-1]
         exact = judges.utilities(simulated_people.edit_set(gallery, 0))[0]
         scores[f"{SAID[judges.kind]}, {_FACES[name]}"] = judges.utilities(told[name][0])[0], exact
-    return plots.perceived(scores, {_FACES[name]: shares for name, shares in lost.items()}, final=settings.final)
+    return plots.surrogate_errors(scores, {_FACES[name]: shares for name, shares in lost.items()}, final=settings.final)
 
 
 def write_card(uri: str, rows: Sequence[dict[str, Any]]) -> None:

@@ -97,7 +97,7 @@ def find(workspace: Workspace, source: str | None) -> pa.Table:
         rows = {image_id: row for row, image_id in enumerate(known["image_id"].to_pylist())}
         if all(name in rows for name in wanted):
             return known.take(pa.array([rows[name] for name in dict.fromkeys(wanted)], pa.int64()))
-    return image_index.find(workspace, source)
+    return image_index.find_images(workspace, source)
 
 
 def from_embeddings(

@@ -158,7 +158,7 @@ def picture(found: Mapping[Cell, Sequence[Trajectory]], count: int) -> "plots.Fi
         for row in rows
         if row
     ]
-    return plots.courses(panels, title=f"Recommendations for {count} simulated people, by choices; bands: 95 % over people")
+    return plots.trajectories(panels, title=f"Recommendations for {count} simulated people, by choices; bands: 95 % over people")
 
 
 def _points(courses: Sequence[Trajectory], figure: str) -> pd.DataFrame:

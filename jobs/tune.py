@@ -194,7 +194,7 @@ class TuneReport:
                 "Each dot is a setting, the ring the best one; bars are medians.",
             ),
             "luck": (
-                plots.luck(lead, title="The luckiest setting of each person"),
+                plots.selection_bias(lead, title="The luckiest setting of each person"),
                 "How far each person's best-looking setting leads the pooled one: where it was chosen, and on pairs of images that "
                 "the search never saw. What is left of the lead there is real; the rest was luck.",
             ),

@@ -10,7 +10,7 @@ from beholder.serve.admission import RequestLimits
 from beholder.serve.auth import ApiKeysConfig
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
-REPLICA_ENV = {**process.KEPT, **process.BRIEF}
+REPLICA_ENV = {**process.ALLOCATOR_ENV, **process.THREAD_ENV}
 
 
 @dataclass(frozen=True)

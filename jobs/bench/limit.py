@@ -62,7 +62,7 @@ def limit(encoder: EncoderConfig, *, users: int, rounds: int) -> Iterator[Throug
     """Inside, there is such a process."""
     wishes = [(f"person-{number}", f"seed-{number}") for number in range(users)]
     with tempfile.TemporaryDirectory(prefix="beholder-bench-") as scratch:
-        with environment({**process.KEPT, **process.BRIEF}):
+        with environment({**process.ALLOCATOR_ENV, **process.THREAD_ENV}):
             pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
             pool.submit(_begin, encoder, scratch, wishes, rounds).result()
         with pool:

@@ -1,7 +1,9 @@
 """`beholder <command> key=value ...`: finds the command, builds its settings, makes its run folder, runs it.
 
-Commands are found through the entry point group "beholder.commands": each entry is a dict of name -> (module, one line).
-A command's module has `main(settings: SomeSettings, run)`, whose settings are a frozen dataclass with a field `workspace`.
+Commands are found through the entry point group "beholder.commands", of which each entry is a dict of name -> (module, help
+line). Another package adds commands with an entry of its own in that group (`[project.entry-points."beholder.commands"]`). A
+command's module has `main(settings: SomeSettings, run: Run) -> None`; the settings are a frozen dataclass with a field
+`workspace`, read off that annotation; `run` is the command's run folder.
 Exit codes: 0 done; 1 a fault of ours (with a traceback); 2 a user's mistake (one line on stderr); 130 and 143 stopped.
 """
 
@@ -20,7 +22,7 @@ Commands = dict[str, tuple[str, str]]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command line; returns the exit code."""
+    """Run one command line and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     signal.signal(signal.SIGTERM, _terminate)
     try:
@@ -36,17 +38,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def commands() -> Commands:
-    """Every command that is installed, by name."""
-    found: Commands = {}
+    """Return every installed command, by name."""
+    result: Commands = {}
     for entry in metadata.entry_points(group="beholder.commands"):
-        found.update(entry.load())
-    return dict(sorted(found.items()))
+        result.update(entry.load())
+    return dict(sorted(result.items()))
 
 
 def settings_type(module: ModuleType) -> type[Any]:
     """Return the dataclass that a command's `main` takes."""
-    found: type[Any] = get_type_hints(module.main)["settings"]
-    return found
+    annotation: type[Any] = get_type_hints(module.main)["settings"]
+    return annotation
 
 
 def _dispatch(words: list[str]) -> int:
@@ -67,21 +69,21 @@ def _dispatch(words: list[str]) -> int:
 
 
 def _switched_on(word: str) -> str:
-    """--once is once=true, for who is used to it."""
+    """Return --once as once=true, the form that Hydra reads; other words stay as they are."""
     return f"{word[2:].replace('-', '_')}=true" if word.startswith("--") and "=" not in word else word
 
 
 def _match(words: list[str], known: Commands) -> tuple[str, list[str]]:
-    """The longest command that the words begin with, and the words after it."""
+    """Return the longest command that the words begin with, and the words after it. Raises ConfigError for an unknown one."""
     for length in (2, 1):
         name = " ".join(words[:length])
         if name in known and len(words) >= length:
             return name, words[length:]
-    spoken = " ".join(word for word in words[:2] if "=" not in word and not word.startswith("-")) or words[0]
-    raise ConfigError(f"{spoken!r} is not a command{nearest(spoken, list(known))}")
+    typed = " ".join(word for word in words[:2] if "=" not in word and not word.startswith("-")) or words[0]
+    raise ConfigError(f"{typed!r} is not a command{nearest(typed, list(known))}")
 
 
-def _run(name: str, module: Any, overrides: list[str]) -> None:
+def _run(name: str, module: ModuleType, overrides: list[str]) -> None:
     from beholder import config
     from beholder.runs import log
     from beholder.workspace import Workspace
@@ -113,7 +115,7 @@ def _print_overview(known: Commands) -> None:
     for name, (_, about) in known.items():
         table.add_row(f"[bold]{name}[/]", about)
     console.print(table)
-    console.print("\nbeholder <command> --help tells its settings.")
+    console.print("\nbeholder <command> --help lists its settings.")
 
 
 def _print_settings(name: str, about: str, settings: type) -> None:
@@ -128,10 +130,10 @@ def _print_settings(name: str, about: str, settings: type) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for title in ("setting", "default", "what it does"):
         table.add_column(title, overflow="fold")
-    for knob in config.setting_specs(settings, command=name):
-        help = knob.help + (f" ({' | '.join(knob.choices)})" if knob.choices else "")
-        default = "[bold]required[/]" if knob.default == "required" else escape(knob.default)
-        table.add_row(f"[bold]{knob.key}[/]", default, escape(help))
+    for spec in config.setting_specs(settings, command=name):
+        help = spec.help + (f" ({' | '.join(spec.choices)})" if spec.choices else "")
+        default = "[bold]required[/]" if spec.default == "required" else escape(spec.default)
+        table.add_row(f"[bold]{spec.key}[/]", default, escape(help))
     console.print(table)
 
 

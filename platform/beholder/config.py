@@ -1,6 +1,6 @@
 """configs/ and key=value overrides -> frozen dataclasses.
 
-A knob is a field of a frozen dataclass beside the thing it turns, made with `setting(default, help)`. `load` composes
+A setting is a field of a frozen dataclass in the file of what it configures, made with `setting(default, help)`. `load` composes
 configs/<command>.yaml and its groups (configs/<group>/<choice>.yaml) with Hydra, lays the user's overrides on top, checks
 every key and type against the dataclass, and builds it.
 """
@@ -22,7 +22,7 @@ REQUIRED = "???"  # OmegaConf's mark of a value that must be given
 
 
 def setting(default: Any, help: str) -> Any:
-    """A field of a config dataclass: its default and one line on what it does."""
+    """Return a field of a config dataclass with its default and one line of help."""
     metadata = {"help": help}
     if isinstance(default, list | dict | set):
         return dataclasses.field(default_factory=lambda: type(default)(default), metadata=metadata)
@@ -32,13 +32,13 @@ def setting(default: Any, help: str) -> Any:
 
 
 def required(help: str) -> Any:
-    """A field that the user has to give."""
+    """Return a field of a config dataclass that the user has to give."""
     return setting(REQUIRED, help)
 
 
 @dataclass(frozen=True)
 class SettingSpec:
-    """One line of a command's help."""
+    """One line of a command's help: a setting, its type, its default as text, and the choices of a group."""
 
     key: str
     kind: str
@@ -72,7 +72,7 @@ def load(cls: type[T], *, command: str, overrides: Sequence[str] = ()) -> T:
 
 
 def setting_specs(cls: type, *, command: str) -> list[SettingSpec]:
-    """Every setting of a command with its default as composed, in the order of the dataclass."""
+    """Return every setting of a command with its default as composed, in the order of the dataclass."""
     from omegaconf import OmegaConf
 
     composed = _compose(cls, command, ())
@@ -94,21 +94,21 @@ def setting_specs(cls: type, *, command: str) -> list[SettingSpec]:
 
 
 def dump(config: Any) -> str:
-    """A config dataclass as YAML, every value written out."""
+    """Return a config dataclass as YAML, every value written out."""
     import yaml  # type: ignore[import-untyped]
 
     return str(yaml.safe_dump(dataclasses.asdict(config), sort_keys=False, allow_unicode=True))
 
 
 def groups() -> dict[str, list[str]]:
-    """Each folder of configs/ and the choices in it."""
-    found = {}
+    """Return the config groups: each folder of configs/ and the choices in it."""
+    result = {}
     for folder in sorted(_root().iterdir()):
         if folder.is_dir():
             choices = sorted(path.stem for path in folder.glob("*.yaml"))
             if choices:
-                found[folder.name] = choices
-    return found
+                result[folder.name] = choices
+    return result
 
 
 def _root() -> Path:
@@ -116,7 +116,7 @@ def _root() -> Path:
 
 
 def _compose(cls: type, command: str, overrides: Sequence[str]) -> Any:
-    """The YAML of the command with the overrides on it, not yet checked against the dataclass."""
+    """Return the YAML of the command with the overrides applied, not yet checked against the dataclass."""
     from hydra import compose, initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
     from hydra.errors import HydraException
@@ -138,7 +138,7 @@ def _compose(cls: type, command: str, overrides: Sequence[str]) -> Any:
 
 
 def _copy_groups(node: Any, whole: Any) -> None:
-    """Put a copy of the group in the place of a ${group} that names one: a dataclass takes no reference for a group of its own."""
+    """Replace each ${group} that names a group by a copy of it: OmegaConf takes no reference where the schema has a dataclass."""
     from omegaconf import DictConfig, OmegaConf
 
     for key in node:
@@ -151,7 +151,7 @@ def _copy_groups(node: Any, whole: Any) -> None:
 
 
 def _sort(cls: type, command: str, overrides: Sequence[str]) -> tuple[list[str], dict[str, str | None]]:
-    """Overrides with their keys checked: those for Hydra's grammar, and the text settings, which no grammar may touch."""
+    """Check the keys of the overrides; return those that Hydra's grammar parses, and the text settings, taken as typed."""
     known = {name: (kind, node) for name, kind, _, node in _fields(cls)}
     lines: list[str] = []
     texts: dict[str, str | None] = {}
@@ -177,23 +177,23 @@ def _sort(cls: type, command: str, overrides: Sequence[str]) -> tuple[list[str],
 
 
 def _literal(text: str) -> str:
-    """Text whose ${...} OmegaConf will leave as it is."""
+    """Return the text with ${...} escaped, so that OmegaConf leaves it as it is."""
     return re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + r"\${", text)
 
 
 def _fields(cls: type, prefix: str = "") -> list[tuple[str, str, str, type | None]]:
-    """(dotted key, kind, help, dataclass or None) of every field, nested ones after their parent."""
-    found: list[tuple[str, str, str, type | None]] = []
+    """Return (dotted key, kind, help, dataclass or None) of every field, nested ones after their parent."""
+    result: list[tuple[str, str, str, type | None]] = []
     hints = typing.get_type_hints(cls)
     for field in dataclasses.fields(cls):
         key, hint = prefix + field.name, hints[field.name]
         help = field.metadata.get("help", "")
         if dataclasses.is_dataclass(hint):
-            found.append((key, "group", help, typing.cast(type, hint)))
-            found += _fields(typing.cast(type, hint), key + ".")
+            result.append((key, "group", help, typing.cast(type, hint)))
+            result += _fields(typing.cast(type, hint), key + ".")
         else:
-            found.append((key, _kind(hint), help, None))
-    return found
+            result.append((key, _kind(hint), help, None))
+    return result
 
 
 def _kind(hint: Any) -> str:
@@ -203,7 +203,7 @@ def _kind(hint: Any) -> str:
 
 
 def _chosen(command: str, group: str) -> str:
-    """The default choice of a group, read off the defaults list of the command's YAML."""
+    """Return the default choice of a group, read off the defaults list of the command's YAML."""
     from omegaconf import OmegaConf
 
     path = _root() / f"{command.replace(' ', '_')}.yaml"
@@ -223,7 +223,7 @@ def _show(value: Any) -> str:
 
 
 def _unlock(node: Any) -> None:
-    """Frozen dataclasses come out of OmegaConf read-only; the schema has to take the user's values first."""
+    """Make a schema writable: OmegaConf makes those of frozen dataclasses read-only, and the user's values come first."""
     from omegaconf import DictConfig, OmegaConf
 
     OmegaConf.set_readonly(node, False)
@@ -233,7 +233,7 @@ def _unlock(node: Any) -> None:
 
 
 def _explain(error: Exception) -> str:
-    """OmegaConf's and Hydra's multi-line messages as one line that names the setting."""
+    """Return a multi-line message of OmegaConf or Hydra as one line that names the setting."""
     text = str(error).strip().splitlines()[0].replace("++", "")
     key = getattr(error, "full_key", None) or getattr(error, "override", "").removeprefix("++")
     return f"{key}: {text}" if key and key not in text else text

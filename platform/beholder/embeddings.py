@@ -1,6 +1,6 @@
 """The table image_id -> vector of one encoder: Parquet shards in a folder, and vectors computed elsewhere.
 
-A shard is named after the images in it, so that work done twice after a failure overwrites itself. Whoever reads the table gets
+A shard is named by a hash of its image ids, so that work done twice after a failure overwrites itself. A reader of the table gets
 each image once, whatever a killed job left behind.
 """
 
@@ -25,7 +25,7 @@ ENCODER_ID = b"encoder_id"
 
 @dataclass(frozen=True)
 class Embeddings:
-    """image_ids[i] has the vector vectors[i]; float32 [N, D]. In order of image_id, each once."""
+    """Embeddings by image: image_ids[i] has the vector vectors[i], float32 [N, D]. In order of image_id, each once."""
 
     image_ids: list[str]
     vectors: np.ndarray
@@ -38,7 +38,7 @@ class Embeddings:
 def write_shard(
     folder: Place, *, encoder_id: str, image_ids: Sequence[str], sha256: Sequence[str | None], vectors: np.ndarray
 ) -> Place:
-    """Put float32 [N, D] vectors into the table as one shard, whole or not at all."""
+    """Write float32 [N, D] vectors into the table as one shard, whole or not at all; return its place."""
     name = hashlib.sha256("\0".join(image_ids).encode()).hexdigest()[:20]
     flat = pa.array(np.ascontiguousarray(vectors, np.float32).reshape(-1))
     offsets = pa.array(np.arange(0, vectors.size + 1, vectors.shape[1], dtype=np.int32))
@@ -53,7 +53,7 @@ def write_shard(
 
 
 def read(folder: Place) -> Embeddings:
-    """The whole table. Raises EmbeddingError where there is none, or where vectors differ in length."""
+    """Return the whole table. Raises EmbeddingError where there is none, or where vectors differ in length."""
     parts = [tables.read(place, tables.EMBEDDINGS) for place in _shards(folder)]
     if not parts:
         raise EmbeddingError(f"no embeddings in {folder.uri}; make them with beholder embed or beholder import embeddings=")
@@ -62,26 +62,26 @@ def read(folder: Place) -> Embeddings:
 
 
 def known(folder: Place) -> dict[str, str | None]:
-    """image_id -> sha256 of every image in the table; the vectors are not read."""
-    found: dict[str, str | None] = {}
+    """Return image_id -> sha256 of every image in the table; the vectors are not read."""
+    result: dict[str, str | None] = {}
     for place in _shards(folder):
         table = _columns(place, ["image_id", "sha256"])
-        found.update(zip(table["image_id"].to_pylist(), table["sha256"].to_pylist(), strict=True))
-    return found
+        result.update(zip(table["image_id"].to_pylist(), table["sha256"].to_pylist(), strict=True))
+    return result
 
 
 def current(folder: Place, images: pa.Table) -> dict[str, str | None]:
-    """`known`, without the images whose bytes have changed since (by the sha256 in `images`): those are dropped from the table."""
-    found = known(folder)
+    """Drop the images whose bytes have changed since (by the sha256 in `images`) from the table; return `known` of the rest."""
+    stored = known(folder)
     now = dict(zip(images["image_id"].to_pylist(), images["sha256"].to_pylist(), strict=True))
-    stale = {image_id for image_id, sha256 in found.items() if sha256 and (now.get(image_id) or sha256) != sha256}
+    stale = {image_id for image_id, sha256 in stored.items() if sha256 and (now.get(image_id) or sha256) != sha256}
     if stale:
         drop(folder, stale)
-    return {image_id: sha256 for image_id, sha256 in found.items() if image_id not in stale}
+    return {image_id: sha256 for image_id, sha256 in stored.items() if image_id not in stale}
 
 
 def copy(folder: Place, *, encoder_id: str, twins: Sequence[Mapping[str, Any]]) -> set[str]:
-    """Give each of `twins` (image_id, sha256) the vector of an image with the same bytes; returns the image_ids that got one."""
+    """Give each of `twins` (image_id, sha256) the vector of an image with the same bytes; return the image_ids that got one."""
     vectors = vectors_of(folder, {twin["sha256"] for twin in twins})
     copied = [twin for twin in twins if twin["sha256"] in vectors]
     if copied:
@@ -96,21 +96,21 @@ def copy(folder: Place, *, encoder_id: str, twins: Sequence[Mapping[str, Any]]) 
 
 
 def vectors_of(folder: Place, digests: set[str]) -> dict[str, np.ndarray]:
-    """sha256 -> float32 [D] for those of `digests` that the table has, read a shard at a time."""
-    found: dict[str, np.ndarray] = {}
+    """Return sha256 -> float32 [D] for those of `digests` that the table has, read a shard at a time."""
+    result: dict[str, np.ndarray] = {}
     for place in _shards(folder) if digests else ():
         present = _columns(place, ["sha256"])["sha256"].to_pylist()
         if digests.isdisjoint(present):
             continue
         table = tables.read(place, tables.EMBEDDINGS)
         for row, sha256 in enumerate(present):
-            if sha256 in digests and sha256 not in found:
-                found[sha256] = np.asarray(table["embedding"][row].values, np.float32)
-    return found
+            if sha256 in digests and sha256 not in result:
+                result[sha256] = np.asarray(table["embedding"][row].values, np.float32)
+    return result
 
 
 def drop(folder: Place, image_ids: set[str], *, but: Collection[str] = ()) -> None:
-    """Take images out of the table, shard by shard; the shards named in `but` stay as they are."""
+    """Remove images from the table, shard by shard; the shards named in `but` stay as they are."""
     for place in _shards(folder):
         if place.name in but:
             continue
@@ -125,17 +125,17 @@ def drop(folder: Place, image_ids: set[str], *, but: Collection[str] = ()) -> No
 
 
 def compact(folder: Place, *, rows: int = COMPACT_ROWS) -> int:
-    """Merge small shards into ones of at most `rows` rows, and drop rows that stand twice; returns the number of shards left.
+    """Merge small shards into ones of at most `rows` rows, and drop repeated rows; return the number of shards left.
 
     A merged shard is written before the small ones go, so that a killed compaction loses nothing.
     """
     group: list[tuple[Place, pa.Table]] = []
-    count, seen = 0, set[str]()
+    count, ids_before = 0, set[str]()
     for place in _shards(folder):
         table = tables.read(place, tables.EMBEDDINGS)
         ids = table["image_id"].to_pylist()
-        fresh = table.filter(pa.array([image_id not in seen for image_id in ids], pa.bool_()))
-        seen.update(ids)
+        fresh = table.filter(pa.array([image_id not in ids_before for image_id in ids], pa.bool_()))
+        ids_before.update(ids)
         if group and sum(part.num_rows for _, part in group) + fresh.num_rows > rows:
             count += _merge(folder, group)
             group = []
@@ -144,7 +144,7 @@ def compact(folder: Place, *, rows: int = COMPACT_ROWS) -> int:
 
 
 def from_file(place: Place) -> Embeddings:
-    """Vectors computed elsewhere: Parquet with image_id and embedding; .npz with one array per image, or with the arrays
+    """Read vectors computed elsewhere: Parquet with image_id and embedding; .npz with one array per image, or with the arrays
     image_id [N] and embedding [N, D]; or a pickle (.pkl, .pickle) of a dict path -> vector, read without running anything in it.
 
     Raises EmbeddingError for another kind of file, vectors of different lengths, and numbers that are not finite.
@@ -172,7 +172,7 @@ def from_file(place: Place) -> Embeddings:
 
 
 def match(names: Sequence[str], images: pa.Table) -> list[str]:
-    """The image_id that each name means: itself an image_id or URI, or the end of just one image's path; else the name as it is.
+    """Return the image_id that each name means: itself an image_id or URI, or the end of just one image's path; else the name.
 
     Older tools name images by a path of another machine: /home/ana/data/images/7.jpg is .../images/7.jpg here.
     """
@@ -182,17 +182,17 @@ def match(names: Sequence[str], images: pa.Table) -> list[str]:
     for uri, image_id in zip(images["uri"].to_pylist(), ids, strict=True):
         parts = uri.partition("?")[0].split("/")
         by_name.setdefault(parts[-1], []).append((parts[::-1], image_id))
-    found = []
+    result = []
     for name in names:
         parts = name.replace("\\", "/").split("/")[::-1]
         shared = [(_common(parts, other), image_id) for other, image_id in by_name.get(parts[0], [])]
         best = [image_id for length, image_id in shared if length == max(shared)[0]]
-        found.append(exact.get(name) or (best[0] if len(best) == 1 else name))
-    return found if len(set(found)) == len(found) else list(names)
+        result.append(exact.get(name) or (best[0] if len(best) == 1 else name))
+    return result if len(set(result)) == len(result) else list(names)
 
 
 def _common(one: Sequence[str], other: Sequence[str]) -> int:
-    """How many parts two paths share, counted from the end."""
+    """Return how many parts two paths share, counted from the end."""
     return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
@@ -219,8 +219,8 @@ def _from_npz(data: bytes, name: str) -> tuple[list[str], Sequence[np.ndarray]]:
             arrays = {key: archive[key] for key in archive.files}
     except Exception as error:  # numpy and zipfile each raise their own for broken or hostile files
         raise EmbeddingError(f"{name} can't be read as an .npz of numeric arrays: {error}") from None
-    if strange := [key for key, array in arrays.items() if array.dtype.kind not in "iuf" and key != "image_id"]:
-        raise EmbeddingError(f"{name}: expected numeric arrays, got one of {arrays[strange[0]].dtype} under {strange[0]!r}")
+    if other := [key for key, array in arrays.items() if array.dtype.kind not in "iuf" and key != "image_id"]:
+        raise EmbeddingError(f"{name}: expected numeric arrays, got one of {arrays[other[0]].dtype} under {other[0]!r}")
     if set(arrays) == {"image_id", "embedding"}:
         ids, matrix = arrays["image_id"], arrays["embedding"]
         if matrix.ndim != 2 or ids.shape != (len(matrix),):
@@ -230,10 +230,10 @@ def _from_npz(data: bytes, name: str) -> tuple[list[str], Sequence[np.ndarray]]:
 
 
 def _from_pickle(data: bytes, name: str) -> tuple[list[str], Sequence[np.ndarray]]:
-    found = read_arrays(data, name=name, error=EmbeddingError)
-    if not isinstance(found, dict) or not all(isinstance(v, np.ndarray) and v.dtype.kind in "iuf" for v in found.values()):
-        raise EmbeddingError(f"{name}: expected a dict of path -> numeric numpy array, got a {type(found).__name__}")
-    return [str(key) for key in found], list(found.values())
+    content = read_arrays(data, name=name, error=EmbeddingError)
+    if not isinstance(content, dict) or not all(isinstance(v, np.ndarray) and v.dtype.kind in "iuf" for v in content.values()):
+        raise EmbeddingError(f"{name}: expected a dict of path -> numeric numpy array, got a {type(content).__name__}")
+    return [str(key) for key in content], list(content.values())
 
 
 def _shards(folder: Place) -> Iterator[Place]:
@@ -251,7 +251,7 @@ def _columns(place: Place, names: list[str]) -> pa.Table:
 
 
 def _once(table: pa.Table) -> pa.Table:
-    """The first row of each image, in order of image_id."""
+    """Return the first row of each image, in order of image_id."""
     ids = table["image_id"].to_pylist()
     first = {image_id: row for row, image_id in reversed(list(enumerate(ids)))}
     return table.take(pa.array([first[image_id] for image_id in sorted(first)], pa.int64()))
@@ -259,7 +259,7 @@ def _once(table: pa.Table) -> pa.Table:
 
 def _matrix(table: pa.Table, name: str) -> np.ndarray:
     column = table["embedding"].combine_chunks()
-    flat = column.flatten().to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
+    flat: np.ndarray = column.flatten().to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
     lengths = set(np.diff(column.offsets.to_numpy()).tolist())
     if len(lengths) > 1:
         raise EmbeddingError(f"{name} holds vectors of different lengths: {sorted(lengths)}")
@@ -267,7 +267,7 @@ def _matrix(table: pa.Table, name: str) -> np.ndarray:
 
 
 def _merge(folder: Place, group: list[tuple[Place, pa.Table]]) -> int:
-    """One shard in the place of a group; a group of one with all its rows stays as it is."""
+    """Replace a group of shards by one; return how many are left. A group of one with all its rows stays as it is."""
     if not group:
         return 0
     whole = pa.concat_tables([table for _, table in group])

@@ -1,7 +1,7 @@
-"""Images, texts -> unit embeddings in CLIP space; the only door to open_clip.
+"""Images and texts -> unit embeddings in CLIP space; the only file that imports open_clip.
 
-The preprocessing here is the only one there is: batch jobs cut images to size with `EncoderConfig.fit` in their own processes
-and hand over uint8, serving hands over whatever it has, and both get the same vectors.
+There is one preprocessing: batch jobs resize images with `EncoderConfig.fit` in their own processes and pass uint8 on, serving
+passes images of any size, and both get the same vectors.
 """
 
 import dataclasses
@@ -31,19 +31,23 @@ _EACH = 4  # images from which on a core of a CPU embeds some by itself: fewer d
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """Which CLIP, with which weights, on what."""
+    """A CLIP model: architecture, weights, preprocessing, precision and device."""
 
     name: str = setting("", "short name, the first part of the encoder id")
     model: str = setting("", "open_clip's name of the architecture, or a .json file that describes one")
     weights: str | None = setting(
         None, "a pretrained tag of open_clip, a local file (.safetensors, .pt, .bin), or random (for speed tests only)"
     )
-    quick_gelu: bool = setting(False, "whether a local weights file was trained with QuickGELU; a tag knows by itself")
+    quick_gelu: bool = setting(False, "whether a local weights file was trained with QuickGELU; open_clip knows it of a tag")
     size: int = setting(224, "side of the square the image tower takes, in pixels")
     resize: str = setting("shortest", "shortest: scale the shorter side, cut out the middle; squash: scale both sides")
     interpolation: str = setting("bicubic", "bicubic or bilinear")
-    mean: list[float] = setting([0.48145466, 0.4578275, 0.40821073], "subtracted from RGB in 0..1")
-    std: list[float] = setting([0.26862954, 0.26130258, 0.27577711], "then divided by")
+    mean: list[float] = setting(
+        [0.48145466, 0.4578275, 0.40821073], "mean of each RGB channel in 0..1, subtracted before the image tower"
+    )
+    std: list[float] = setting(
+        [0.26862954, 0.26130258, 0.27577711], "standard deviation of each RGB channel, by which it is then divided"
+    )
     precision: str = setting("auto", "fp32, bf16 or fp16; auto is fp32 on a CPU, bf16 or fp16 on a GPU")
     device: str = setting("auto", "cpu, cuda or cuda:N; auto takes a GPU where there is one")
     batch_size: int = setting(0, "images in one forward pass; 0 is 32 on a CPU, 256 on a GPU")
@@ -59,11 +63,11 @@ class EncoderConfig:
 
     @property
     def fit(self) -> Fit:
-        """How an image becomes what the tower takes."""
+        """Return how an image is resized for the image tower."""
         return Fit(self.size, self.resize, self.interpolation)
 
     def resolved(self) -> "EncoderConfig":
-        """With the preprocessing its weights were trained with: a pretrained tag brings its own. Touches no network.
+        """Return the config with the preprocessing that a pretrained tag was trained with. No network is used.
 
         Raises EncoderError unless the weights are a known tag, a file that is there, or random.
         """
@@ -101,7 +105,7 @@ class EncoderConfig:
         )
 
     def encoder_id(self) -> str:
-        """A name that changes whenever the vectors would: model, weights (a file by its content) and preprocessing."""
+        """Return an id of model, weights (a file by its content) and preprocessing: it changes whenever the vectors would."""
         known = self.resolved()
         weights = str(known.weights)
         label, identity = weights, weights
@@ -125,7 +129,7 @@ class EncoderConfig:
 class Encoder:
     """A loaded CLIP. `Encoder.load(config)`, then `images` and `texts`.
 
-    model: open_clip's own, frozen and in eval mode, for whoever adapts it; `prepared` and `tokens` make what it takes.
+    model: open_clip's own, frozen and in eval mode, for code that adapts it; `prepared` and `tokens` make its inputs.
     """
 
     def __init__(self, model: Any, tokenizer: Any, config: EncoderConfig, device: str):
@@ -171,7 +175,7 @@ class Encoder:
         return np.concatenate([self._batch(batch) for batch in batches])
 
     def prepared(self, pixels: "np.ndarray | Sequence[np.ndarray]") -> "torch.Tensor":
-        """Images as the image tower takes them, float32 [N, 3, size, size] on its device; pixels and errors as for `images`."""
+        """Return the image tower's input, float32 [N, 3, size, size] on its device; pixels and errors as for `images`."""
         import torch
 
         if isinstance(pixels, np.ndarray) and pixels.ndim != 4:
@@ -190,12 +194,12 @@ class Encoder:
         return self._unit(self.model.encode_text, self.tokens(texts))
 
     def tokens(self, texts: Sequence[str]) -> "torch.Tensor":
-        """Texts as the text tower takes them, int64 [N, context] on its device."""
-        found: torch.Tensor = self._tokenizer(list(texts)).to(self.device)
-        return found
+        """Return the text tower's input, int64 [N, context] on its device."""
+        tokens: torch.Tensor = self._tokenizer(list(texts)).to(self.device)
+        return tokens
 
     def autocast(self) -> Any:
-        """A context in which torch computes in the config's precision."""
+        """Return a context in which torch computes in the config's precision."""
         import torch
 
         return torch.autocast(self.device.partition(":")[0], dtype=self._autocast, enabled=self._autocast is not None)
@@ -218,7 +222,7 @@ class Encoder:
 
 
 def fetch(config: EncoderConfig) -> None:
-    """Make sure that the weights are on this machine, downloading a tag if need be. Raises EncoderError where they can't be had."""
+    """Download the weights of a pretrained tag unless they are here. Raises EncoderError where that fails."""
     weights = str(config.resolved().weights)
     if weights == RANDOM or Path(weights).is_file():
         return
@@ -235,7 +239,7 @@ def fetch(config: EncoderConfig) -> None:
 
 
 def untrained(config: EncoderConfig) -> tuple[Any, Any]:
-    """The model and the tokenizer of a config with random weights, ready to be trained."""
+    """Return the model and the tokenizer of a config with random weights, ready to be trained."""
     config = dataclasses.replace(config, weights=RANDOM).resolved()
     return _build(config), _tokenizer(config)
 
@@ -267,7 +271,7 @@ def _build(config: EncoderConfig) -> Any:
 
 
 def _other_size(config: EncoderConfig) -> int | None:
-    """The image size where it is not the architecture's own; open_clip then stretches the position embedding."""
+    """Return the image size where it is not the architecture's own; open_clip then interpolates the position embedding."""
     import open_clip
 
     own = (open_clip.get_model_config(_registered(config.model)) or {}).get("vision_cfg", {}).get("image_size")
@@ -275,7 +279,7 @@ def _other_size(config: EncoderConfig) -> int | None:
 
 
 def _registered(model: str) -> str:
-    """open_clip's name of an architecture; one that a .json file describes is made known to open_clip under the file's name."""
+    """Return open_clip's name of an architecture; one described by a .json file is registered under the file's name."""
     import open_clip
 
     if not model.endswith(".json"):
@@ -290,14 +294,14 @@ def _is_packaged(text: str | None) -> bool:
 
 
 def _packaged(text: str | None) -> Any:
-    """data:weights/x.safetensors -> the file that ships with the project."""
+    """Return the packaged file that data:weights/x.safetensors names; other texts stay as they are."""
     if not _is_packaged(text):
         return text
     return str(importlib.resources.files("beholder.data") / str(text).removeprefix(PACKAGED))
 
 
 def _tokenizer(config: EncoderConfig) -> Any:
-    """open_clip's own tokenizer; one that lives on a hub is fetched at the first text, not before."""
+    """Return open_clip's tokenizer; one that lives on a hub is fetched at the first text, not before."""
     import open_clip
 
     model_config = open_clip.get_model_config(_registered(config.model)) or {}

@@ -1,28 +1,28 @@
-"""The exceptions. A BeholderError is a user's mistake or a bad input: one line for a person, never a traceback.
+"""The exceptions. A BeholderError is a user's mistake or a bad input: the command line prints it as one line, without a traceback.
 
 BeholderError
 ├── ConfigError        a setting that is unknown, missing or out of range
 ├── StorageError       a place that can't be read or written
 ├── ArtifactError      bytes that are no safetensors file, or no card; rooms say in their own error which artifact it is
-├── TableError         a table that is not of its schema
+├── TableError         a table that does not have its schema
 ├── SpreadsheetError   a spreadsheet that can't be read at all (a bad row is not an error: it is `rejected`)
-├── ImageError         bytes that are no usable image
-├── EmbeddingError     vectors that don't fit: wrong shape, not finite, of another encoder
+├── ImageError         bytes that can't be used as an image
+├── EmbeddingError     vectors of a wrong shape, not finite, or of another encoder
 ├── EncoderError       a model or its weights that can't be had
 ├── WeightsError       weights that are not there or can't be read
-├── EditError          a direction or an edit that makes no sense
-│   └── UnknownImage         an image that is none, or is not there
-├── TasteError         judgements that no taste can be fitted to, or a taste that does not fit what it is asked
-├── ChoiceError        a question or an answer that makes no sense
-│   ├── ConflictingAnswer  an answer against one that stands
-│   └── UnknownQuestion     a question that was never asked
-├── StoreError         a database of choices that can't be reached, or is none
-└── AccessError        a key that makes no sense, or was never made
+├── EditError          a direction or an edit that can't be applied
+│   └── UnknownImage   an id of no image in the library
+├── TasteError         judgements that no taste can be fitted to, or a taste that does not fit its input
+├── ChoiceError        a question or an answer that can't be recorded
+│   ├── ConflictingAnswer  another answer to a question that has one
+│   └── UnknownQuestion    an id of no question
+├── StoreError         a database of choices that can't be reached or read
+└── AccessError        an API key that can't be made, or is unknown
 """
 
 
 class BeholderError(Exception):
-    """Base of all: its message says what was expected, what came and what to do."""
+    """Base class: the message says what was expected, what came and what to do."""
 
 
 class ConfigError(BeholderError):
@@ -94,7 +94,7 @@ class AccessError(BeholderError):
 
 
 def nearest(word: str, known: list[str]) -> str:
-    """'; did you mean ...?' for a misspelt word, or the known words where none is near."""
+    """Return '; did you mean ...?' for a misspelt word, or the known words where none is near."""
     import difflib
 
     match = difflib.get_close_matches(word, known, n=1, cutoff=0.6)

@@ -1,4 +1,4 @@
-"""Which images there are: in a folder, a glob, a list or under a prefix, and in a workspace."""
+"""Image files by id: listed from a folder, a glob, a .parquet list or a prefix, and recorded in a workspace."""
 
 import io
 import re
@@ -21,7 +21,7 @@ _OPTIONS = re.compile(r"\?\w+=.*$")  # s3://bucket/faces?endpoint_override=...
 
 
 def list_images(source: str) -> pa.Table:
-    """Every file that `source` names, in order of path, as a table of image_id and uri.
+    """Return every file that `source` names, in order of path, as a table of image_id and uri.
 
     source: a folder or prefix (all files below it but hidden ones), a glob ("faces/**/*.png"), one file, or a .parquet file with
     a column `uri` and, if wanted, `image_id`. Nothing is opened, so a file need not be an image.
@@ -49,41 +49,24 @@ def list_images(source: str) -> pa.Table:
     return pa.table({"image_id": [e.path for e in entries], "uri": [e.uri for e in entries]}, schema=SCHEMA)
 
 
-def resolve(root: Place, paths: Iterable[str]) -> dict[str, str | None]:
-    """path -> URI of the file it means below `root`, None where there is none. One listing, however many paths.
+def resolve_paths(root: Place, paths: Iterable[str]) -> dict[str, str | None]:
+    """Return path -> URI of the file it means below `root`, None where there is none. One listing, however many paths.
 
     A path may also start with the name of `root` itself: images/7.jpg is found in .../images as well as beside it.
     """
     files = {entry.path: entry.uri for entry in root.files()}
-    found: dict[str, str | None] = {}
+    result: dict[str, str | None] = {}
     for path in paths:
         below = path.replace("\\", "/").removeprefix("./").lstrip("/")
-        found[path] = files.get(below) or files.get(below.removeprefix(f"{root.name}/"))
-    return found
+        result[path] = files.get(below) or files.get(below.removeprefix(f"{root.name}/"))
+    return result
 
 
-def _parquet_list(place: Place) -> pa.Table:
-    try:
-        table = pq.read_table(io.BytesIO(place.read_bytes()))
-    except (pa.ArrowInvalid, OSError) as error:
-        raise TableError(f"{place.uri} is no readable Parquet file: {str(error).splitlines()[0]}") from None
-    if "image_id" not in table.column_names and "uri" in table.column_names:
-        table = table.append_column("image_id", table.column("uri"))
-    table = tables.conform(table, SCHEMA, name=place.uri)
-    if table.num_rows == 0:
-        raise StorageError(f"{place.uri} lists no images")
-    counts = table.group_by("image_id").aggregate([([], "count_all")])
-    twice = counts.filter(pc.greater(counts["count_all"], 1))
-    if twice.num_rows:
-        raise TableError(f"{place.uri} has image_id {twice['image_id'][0].as_py()!r} more than once")
-    return table
+def find_images(workspace: Workspace, source: str | None) -> pa.Table:
+    """Return image_id and uri of what `source` names (see list_images), or of every image of the workspace where it is None.
 
-
-def find(workspace: Workspace, source: str | None) -> pa.Table:
-    """image_id and uri of what `source` names (see list_images), or of every image of the workspace where it is None.
-
-    An image that the workspace knows by its URI keeps its image_id. Raises TableError where one image_id would stand for two files,
-    or the workspace has no images yet.
+    An image that the workspace has by its URI keeps its image_id. Raises TableError where one image_id would name two files, or
+    the workspace has no images yet.
     """
     images = workspace.read("images").select(["image_id", "uri"])
     if source is None:
@@ -104,13 +87,29 @@ def find(workspace: Workspace, source: str | None) -> pa.Table:
     return pa.table({"image_id": ids, "uri": uris}, schema=listed.schema)
 
 
-def note(workspace: Workspace, images: pa.Table, *, looked_at: set[str], rejected: dict[str, str]) -> None:
-    """Put rows of `images` into the workspace's table (a row replaces the old one of its image_id), and the refused
-    files into `rejected`.
+def record_images(workspace: Workspace, images: pa.Table, *, read: set[str], rejected: dict[str, str]) -> None:
+    """Write rows of `images` to the workspace's table (a row replaces the one of its image_id), and refused files to `rejected`.
 
-    looked_at: the URIs of all files that were read; what `rejected` said of them before is forgotten. rejected: URI -> reason.
+    read: the URIs of all files that were read, whose earlier rows of `rejected` are removed. rejected: URI -> reason.
     """
     old = workspace.read("images")
     kept = old.filter(pc.invert(pc.is_in(old["image_id"], value_set=images["image_id"].combine_chunks())))
     workspace.write("images", pa.concat_tables([kept, images.cast(tables.IMAGES)]))
-    workspace.replace_rejected(looked_at, [{"file": uri, "reason": reason} for uri, reason in sorted(rejected.items())])
+    workspace.replace_rejected(read, [{"file": uri, "reason": reason} for uri, reason in sorted(rejected.items())])
+
+
+def _parquet_list(place: Place) -> pa.Table:
+    try:
+        table = pq.read_table(io.BytesIO(place.read_bytes()))
+    except (pa.ArrowInvalid, OSError) as error:
+        raise TableError(f"{place.uri} is no readable Parquet file: {str(error).splitlines()[0]}") from None
+    if "image_id" not in table.column_names and "uri" in table.column_names:
+        table = table.append_column("image_id", table.column("uri"))
+    table = tables.conform(table, SCHEMA, name=place.uri)
+    if table.num_rows == 0:
+        raise StorageError(f"{place.uri} lists no images")
+    counts = table.group_by("image_id").aggregate([([], "count_all")])
+    twice = counts.filter(pc.greater(counts["count_all"], 1))
+    if twice.num_rows:
+        raise TableError(f"{place.uri} has image_id {twice['image_id'][0].as_py()!r} more than once")
+    return table

@@ -1,7 +1,7 @@
 """Bytes -> uint8 RGB [H, W, 3]: the only decoding and resizing there is, with its limits.
 
-Whatever a file holds comes in as it looks to a person: EXIF rotation applied, CMYK and grey turned into RGB, 16 bits scaled to
-8, transparency laid on white. A file's header is judged before a single pixel of it is decoded.
+An image is decoded as it is displayed: EXIF rotation applied, CMYK and grey converted to RGB, 16 bits scaled to 8, transparency
+laid on white. The header is checked against the limits before any pixel is decoded.
 """
 
 import hashlib
@@ -27,9 +27,9 @@ _PNG_EXIF = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")  # the chunks t
 
 @dataclass(frozen=True)
 class ImageLimits:
-    """What an image may cost before it is refused."""
+    """Limits above which an image is refused."""
 
-    max_pixels: int = setting(100_000_000, "width x height above which an image is refused unread")
+    max_pixels: int = setting(100_000_000, "width x height above which an image is refused undecoded")
     max_bytes: int = setting(256 * 1024 * 1024, "file size in bytes above which an image is refused unread")
 
     def __post_init__(self) -> None:
@@ -40,7 +40,7 @@ class ImageLimits:
 
 @dataclass(frozen=True)
 class Fit:
-    """How an image becomes a square of `size` pixels.
+    """The resizing of an image to a square of `size` pixels.
 
     resize "shortest": the shorter side becomes `size`, then the middle is cut out (CLIP). "squash": both sides become `size`,
     whatever the shape (SigLIP).
@@ -60,12 +60,12 @@ class Fit:
 
 
 def digest(data: bytes) -> str:
-    """SHA-256 of a file's bytes, in hex: images with equal digests are the same image."""
+    """Return the SHA-256 of a file's bytes, in hex: images with equal digests are the same image."""
     return hashlib.sha256(data).hexdigest()
 
 
 def read(uri: str, *, limits: ImageLimits | None = None) -> bytes:
-    """The bytes of an image file. Raises ImageError where it is missing, can't be read, or is over the limit."""
+    """Return the bytes of an image file. Raises ImageError where it is missing, can't be read, or is over the limit."""
     try:
         return Place.at(uri).read_bytes((limits or ImageLimits()).max_bytes)
     except StorageError as error:
@@ -73,7 +73,7 @@ def read(uri: str, *, limits: ImageLimits | None = None) -> bytes:
 
 
 def shape(data: bytes, *, limits: ImageLimits | None = None) -> tuple[int, int]:
-    """(width, height) as shown, read from the header alone. Raises ImageError as `decode` does."""
+    """Return (width, height) as displayed, read from the header alone. Raises ImageError as `decode` does."""
     image = _open(data, limits or ImageLimits())
     if image.format == "TIFF":  # Pillow has turned its size already
         return image.size
@@ -83,15 +83,15 @@ def shape(data: bytes, *, limits: ImageLimits | None = None) -> tuple[int, int]:
 
 
 def decode(data: bytes, *, limits: ImageLimits | None = None) -> np.ndarray:
-    """The whole image as uint8 RGB [H, W, 3].
+    """Return the whole image as uint8 RGB [H, W, 3].
 
-    Raises ImageError for an empty file, a file that is no image or not whole, and one over the limits.
+    Raises ImageError for an empty file, a file that is no image or is cut off, and one over the limits.
     """
     return np.asarray(_rgb(_open(data, limits or ImageLimits()), draft=None))
 
 
 def decode_fit(data: bytes, fit: Fit, *, limits: ImageLimits | None = None) -> np.ndarray:
-    """The image as uint8 RGB [size, size, 3], as `fit_pixels(decode(data), fit)` makes it but sooner.
+    """Return the image as uint8 RGB [size, size, 3], like `fit_pixels(decode(data), fit)` but faster.
 
     A JPEG more than twice as large as needed is decoded at a half, quarter or eighth of its size (never below twice the
     target, so that the last step is still a proper filter). Raises ImageError like `decode`.
@@ -100,7 +100,7 @@ def decode_fit(data: bytes, fit: Fit, *, limits: ImageLimits | None = None) -> n
 
 
 def fit_pixels(pixels: np.ndarray, fit: Fit) -> np.ndarray:
-    """uint8 RGB [H, W, 3] -> uint8 RGB [size, size, 3]; returned as it is where it has that size already."""
+    """Resize uint8 RGB [H, W, 3] to [size, size, 3]; an image of that size is returned as it is."""
     from PIL import Image
 
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
@@ -113,7 +113,7 @@ def fit_pixels(pixels: np.ndarray, fit: Fit) -> np.ndarray:
 
 
 def encode(pixels: np.ndarray, *, format: str = "PNG", quality: int = 90) -> bytes:
-    """uint8 RGB [H, W, 3] -> the bytes of a PNG, JPEG or WEBP file; quality 1..100 counts for the last two."""
+    """Return uint8 RGB [H, W, 3] as the bytes of a PNG, JPEG or WEBP file; quality 1..100 counts for the last two."""
     from PIL import Image
 
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
@@ -125,7 +125,7 @@ def encode(pixels: np.ndarray, *, format: str = "PNG", quality: int = 90) -> byt
 
 
 def _open(data: bytes, limits: ImageLimits) -> "Image.Image":
-    """The image with its header read and judged, its pixels not yet decoded."""
+    """Return the image with its header read and checked against the limits, its pixels not yet decoded."""
     from PIL import Image, UnidentifiedImageError
 
     if not data:
@@ -137,7 +137,7 @@ def _open(data: bytes, limits: ImageLimits) -> "Image.Image":
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
         raise ImageError(f"the file is no image of a known format ({', '.join(FORMATS)})") from None
-    except Exception as error:  # decoders meet hostile bytes with whatever they like to raise
+    except Exception as error:  # decoders raise all kinds of errors for hostile bytes
         raise ImageError(f"the file's header can't be read: {error}") from None
     width, height = image.size
     if width * height > limits.max_pixels:
@@ -146,7 +146,7 @@ def _open(data: bytes, limits: ImageLimits) -> "Image.Image":
 
 
 def _rgb(image: "Image.Image", *, draft: int | None) -> "Image.Image":
-    """Decode, turn upright and convert to RGB. `draft`: both sides have to stay at least this long."""
+    """Decode an image, turn it upright and convert it to RGB. draft: the least length of both sides, for a JPEG decoded smaller."""
     from PIL import ImageOps
 
     try:
@@ -180,7 +180,7 @@ def _convert(image: "Image.Image") -> "Image.Image":
 
 
 def _square(image: "Image.Image", fit: Fit) -> "Image.Image":
-    """The resizing that CLIP was trained with: the same sizes and rounding as torchvision's Resize and CenterCrop."""
+    """Resize as CLIP was trained: the same sizes and rounding as torchvision's Resize and CenterCrop."""
     from PIL import Image
 
     filter = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}[fit.interpolation]

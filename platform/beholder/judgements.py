@@ -1,4 +1,4 @@
-"""Ratings and comparisons: what people said of images, merged so that saying it twice changes nothing."""
+"""Ratings and comparisons, merged by identity: reading the same judgement twice changes nothing."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ _KEYS = {
 
 
 def merge(old: pa.Table, fresh: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
-    """The judgements of both; a fresh one replaces the old one of the same identity. Order: old ones first, then new ones.
+    """Return the judgements of both; a fresh one replaces the old one of the same identity. Order: old ones first, then new ones.
 
     schema: tables.RATINGS or tables.COMPARISONS. The same person's second judgement of the same image is another judgement (it has
     another judgement_id) and is kept.

@@ -1,4 +1,4 @@
-"""Pictures for people: figures of reports, drawn without a screen. The only door to matplotlib."""
+"""Figures of reports, drawn without a display; the only file that imports matplotlib."""
 
 import io
 import itertools
@@ -18,14 +18,14 @@ CYCLE = ("#2f6fde", "#e08a1e", "#3c9d6b", "#9b5bc4", "#c8553d", "#4fa8b8", "#7a7
 
 
 def new(width: float = 8.0, height: float = 4.5) -> "Figure":
-    """An empty figure, inches."""
+    """Return an empty figure; width and height in inches."""
     from matplotlib.figure import Figure as Figure
 
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def save(run: Place, name: str, figure: "Figure") -> Place:
-    """Write a figure into a run folder as figures/<name>.png."""
+    """Write a figure into a run folder as figures/<name>.png; return its place."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=130, facecolor="white")
     place = run / "figures" / f"{name}.png"
@@ -34,7 +34,7 @@ def save(run: Place, name: str, figure: "Figure") -> Place:
 
 
 def gains(table: pd.DataFrame, *, title: str) -> "Figure":
-    """Each person's gain with its interval, sorted: columns user_id, gain, gain.low, gain.high; attributes are averaged."""
+    """Draw each person's gain with its interval, sorted: columns user_id, gain, gain.low, gain.high; attributes are averaged."""
     means = table.groupby("user_id")[["gain", "gain.low", "gain.high"]].mean().sort_values("gain")
     figure = new()
     axes = figure.subplots()
@@ -47,7 +47,7 @@ def gains(table: pd.DataFrame, *, title: str) -> "Figure":
     mean = float(means["gain"].mean())
     axes.axhline(mean, color=ACCENT, lw=1, ls="--")
     axes.text(0, mean, f" mean {mean:+.3f}", va="bottom", ha="left", color=ACCENT, fontsize=9)
-    axes.set_xlabel(f"{len(means)} people, sorted by gain; blue: beyond noise better, red: beyond noise worse")
+    axes.set_xlabel(f"{len(means)} people, sorted by gain; blue: interval above 0, red: below 0")
     axes.set_ylabel("accuracy, own taste minus population")
     axes.set_xticks([])
     plain(axes, title)
@@ -55,7 +55,7 @@ def gains(table: pd.DataFrame, *, title: str) -> "Figure":
 
 
 def learning(curves: Mapping[str, pd.DataFrame], *, title: str) -> "Figure":
-    """Gain after so many judgements, a line with its band for each name: columns judgements, gain, gain.low, gain.high."""
+    """Draw the gain by number of judgements, a line with its band for each name: columns judgements, gain, gain.low, gain.high."""
     figure = new(7.0, 4.5)
     axes = figure.subplots()
     counts: list[int] = []
@@ -73,8 +73,8 @@ def learning(curves: Mapping[str, pd.DataFrame], *, title: str) -> "Figure":
     return figure
 
 
-def courses(rows: Sequence[Sequence[tuple[str, Mapping[str, pd.DataFrame]]]], *, title: str) -> "Figure":
-    """A grid of panels over rounds of questions, each (what is measured, its lines): columns rounds, mean, low, high.
+def trajectories(rows: Sequence[Sequence[tuple[str, Mapping[str, pd.DataFrame]]]], *, title: str) -> "Figure":
+    """Draw a grid of panels over rounds of questions, each (title, its lines): columns rounds, mean, low, high.
 
     A line keeps its colour by its name through a row; the legend stands in the first panel of each.
     """
@@ -94,23 +94,24 @@ def courses(rows: Sequence[Sequence[tuple[str, Mapping[str, pd.DataFrame]]]], *,
     return figure
 
 
-def perceived(
+def surrogate_errors(
     scores: Mapping[str, tuple[np.ndarray, np.ndarray]], missed: Mapping[str, Mapping[str, float]], *, final: int
 ) -> "Figure":
-    """What edits are told to be worth beside what they are worth drawn, and how much of each direction's change is missed.
+    """Draw predicted against exact utilities of edits, and the share of each direction's change that the surrogate misses.
 
-    scores: title -> told and exact [C]; marked are the `final` highest told and the best. missed: line -> direction -> share.
+    scores: title -> predicted and exact [C]; marked are the `final` highest predicted and the best. missed: line -> direction
+    -> share.
     """
     figure = new(4.4 * len(scores) + 4.6, 4.8)
     *panels, last = figure.subplots(1, len(scores) + 1)
-    for axes, (name, (told, exact)) in zip(panels, scores.items(), strict=True):
-        picked, best = np.argsort(-told, kind="stable")[:final], int(np.argmax(exact))
+    for axes, (name, (predicted, exact)) in zip(panels, scores.items(), strict=True):
+        picked, best = np.argsort(-predicted, kind="stable")[:final], int(np.argmax(exact))
         axes.axline((float(exact.mean()), float(exact.mean())), slope=1, color=QUIET, lw=1)
-        axes.scatter(exact, told, s=8, color=QUIET, alpha=0.6, lw=0)
-        axes.scatter(exact[picked], told[picked], s=22, color=ACCENT, lw=0, label=f"the {final} that are drawn")
-        axes.scatter(exact[best], told[best], s=90, facecolors="none", edgecolors=BAD, lw=1.5, label="the best of all")
+        axes.scatter(exact, predicted, s=8, color=QUIET, alpha=0.6, lw=0)
+        axes.scatter(exact[picked], predicted[picked], s=22, color=ACCENT, lw=0, label=f"the {final} that are drawn")
+        axes.scatter(exact[best], predicted[best], s=90, facecolors="none", edgecolors=BAD, lw=1.5, label="the best of all")
         axes.set_xlabel("score, drawn and encoded")
-        axes.set_ylabel("score, told without drawing")
+        axes.set_ylabel("score, predicted by the surrogate")
         axes.legend(frameon=False, loc="upper left", fontsize=8)
         plain(axes, name)
     names = list(next(iter(missed.values())))
@@ -122,14 +123,14 @@ def perceived(
     last.invert_yaxis()
     last.set_xlabel("squared error, as a share of the squared change")
     last.legend(frameon=False, fontsize=8)
-    plain(last, "What is missed of each direction")
+    plain(last, "Error of the surrogate by direction")
     last.grid(axis="x", color="#e6e8ee", lw=0.8)
     last.grid(axis="y", visible=False)
     return figure
 
 
 def plain(axes: object, title: str) -> None:
-    """A quiet frame and a title on the left."""
+    """Style axes: no frame on top and right, a horizontal grid, the title on the left."""
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)  # type: ignore[attr-defined]
     axes.grid(axis="y", color="#e6e8ee", lw=0.8)  # type: ignore[attr-defined]
@@ -137,56 +138,57 @@ def plain(axes: object, title: str) -> None:
     axes.set_title(title, loc="left", color=INK, fontsize=11)  # type: ignore[attr-defined]
 
 
-def parallel(knobs: pd.DataFrame, loss: np.ndarray, *, logs: Collection[str] = (), title: str) -> "Figure":
-    """Parallel coordinates of a search: a line for each setting, coloured by its loss, the best ones on top.
+def parallel(settings: pd.DataFrame, loss: np.ndarray, *, logs: Collection[str] = (), title: str) -> "Figure":
+    """Draw parallel coordinates of a search: a line for each trial, coloured by its loss, the best ones on top.
 
-    knobs: a column for each knob, text for a choice and numbers else; logs: those on a logarithmic axis. loss: float [S].
+    settings: [S] rows, a column for each setting, text for a categorical one, else numbers; logs: those on a logarithmic axis.
+    loss: float [S].
     """
     from matplotlib.colors import Normalize
     from matplotlib.path import Path
 
-    figure = new(max(8.0, 1.7 * (knobs.shape[1] + 1)), 4.8)
+    figure = new(max(8.0, 1.7 * (settings.shape[1] + 1)), 4.8)
     axes = figure.subplots()
-    heights, ticks = zip(*(_coordinate(knobs[name], name in logs) for name in knobs.columns), strict=True)
+    heights, ticks = zip(*(_coordinate(settings[name], name in logs) for name in settings.columns), strict=True)
     low, high = float(np.min(loss)), float(np.quantile(loss, 0.9))  # a few hopeless settings must not take all the colour
     high = high if high > low else low + 1e-9
     heights = [*heights, 1 - (np.clip(loss, low, high) - low) / (high - low)]
     ends = [(1 - at, f"{low + at * (high - low):.3f}" + (" or more" if at == 1 else "")) for at in (0.0, 0.5, 1.0)]
     colours = _scale()(Normalize(low, high)(np.clip(loss, low, high)))
-    dice = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     for rank, row in enumerate(np.argsort(-loss)):
         points = [(float(at), float(height[row])) for at, height in enumerate(heights)]
         # lines through the same choice lie beside each other, not on each other
-        points = [(x, y + (dice.uniform(-0.02, 0.02) if x < knobs.shape[1] else 0)) for x, y in points]
+        points = [(x, y + (rng.uniform(-0.02, 0.02) if x < settings.shape[1] else 0)) for x, y in points]
         path = [points[0]]
         for (x0, y0), (x1, y1) in itertools.pairwise(points):
             path += [(x0 + (x1 - x0) / 2, y0), (x0 + (x1 - x0) / 2, y1), (x1, y1)]
         codes = [Path.MOVETO] + [Path.CURVE4] * (len(path) - 1)
         good = rank / max(len(loss) - 1, 1)
         axes.add_patch(_line(Path(path, codes), colours[row], 0.8 + 1.6 * good, 0.35 + 0.6 * good))
-    for at, (name, marks) in enumerate(zip([*knobs.columns, "loss"], [*ticks, ends], strict=True)):
+    for at, (name, marks) in enumerate(zip([*settings.columns, "loss"], [*ticks, ends], strict=True)):
         axes.plot([at, at], [-0.03, 1.03], color=INK, lw=1)
         for height, text in marks:
             axes.plot([at - 0.02, at + 0.02], [height, height], color=INK, lw=1)
             axes.text(at + 0.04, height, text, va="center", fontsize=8, color=INK, bbox=_PAPER, zorder=5)
         axes.text(at, 1.09, name, ha="center", fontsize=9, color=INK, weight="bold")
-    axes.set_xlim(-0.15, knobs.shape[1] + 0.45)
+    axes.set_xlim(-0.15, settings.shape[1] + 0.45)
     axes.set_ylim(-0.06, 1.16)
     axes.axis("off")
     axes.set_title(title, loc="left", color=INK, fontsize=11)
     return figure
 
 
-def slices(knobs: pd.DataFrame, loss: np.ndarray, *, logs: Collection[str] = (), title: str) -> "Figure":
-    """The loss of each setting over each knob, a panel for each: as for `parallel`."""
-    across = min(knobs.shape[1], 3)
-    down = -(-knobs.shape[1] // across)
+def slices(settings: pd.DataFrame, loss: np.ndarray, *, logs: Collection[str] = (), title: str) -> "Figure":
+    """Draw the loss of each trial over each setting, a panel for each; arguments as for `parallel`."""
+    across = min(settings.shape[1], 3)
+    down = -(-settings.shape[1] // across)
     figure = new(3.2 * across, 2.7 * down + 0.3)
     panels = np.atleast_1d(figure.subplots(down, across, sharey=True)).flatten()
     top = float(np.quantile(loss, 0.9)) + 0.3 * float(np.ptp(np.quantile(loss, [0.0, 0.9])))
-    dice = np.random.default_rng(0)
-    for axes, name in zip(panels, knobs.columns, strict=False):
-        column, best = knobs[name], int(np.argmin(loss))
+    rng = np.random.default_rng(0)
+    for axes, name in zip(panels, settings.columns, strict=False):
+        column, best = settings[name], int(np.argmin(loss))
         if pd.api.types.is_numeric_dtype(column):
             x = column.to_numpy(float)
             if name in logs:
@@ -196,12 +198,12 @@ def slices(knobs: pd.DataFrame, loss: np.ndarray, *, logs: Collection[str] = (),
             middle = np.array([labels.index(text) for text in column], float)
             for at in range(len(labels)):
                 axes.hlines(np.median(loss[middle == at]), at - 0.3, at + 0.3, color=INK, lw=1.5)
-            x = middle + dice.uniform(-0.15, 0.15, len(middle))
+            x = middle + rng.uniform(-0.15, 0.15, len(middle))
             axes.set_xticks(range(len(labels)), labels, fontsize=7, rotation=30 if max(map(len, labels)) > 6 else 0)
         axes.scatter(x, np.minimum(loss, top), s=16, color=ACCENT, alpha=0.55, lw=0)
         axes.scatter(x[best], loss[best], s=60, facecolors="none", edgecolors=BAD, lw=1.5)
         plain(axes, name)
-    for axes in panels[knobs.shape[1] :]:
+    for axes in panels[settings.shape[1] :]:
         axes.axis("off")
     for axes in panels[::across]:
         axes.set_ylabel("held-out loss")
@@ -210,7 +212,7 @@ def slices(knobs: pd.DataFrame, loss: np.ndarray, *, logs: Collection[str] = (),
 
 
 def importances(shares: Mapping[str, float], *, title: str) -> "Figure":
-    """How much each knob matters, a bar for each, shares that sum to 1."""
+    """Draw the importance of each setting as a bar, shares that sum to 1."""
     names = sorted(shares, key=lambda name: shares[name])
     figure = new(7.0, 0.9 + 0.36 * len(names))
     axes = figure.subplots()
@@ -225,10 +227,10 @@ def importances(shares: Mapping[str, float], *, title: str) -> "Figure":
     return figure
 
 
-def luck(people: pd.DataFrame, *, title: str) -> "Figure":
-    """What each person's luckiest setting leads the pooled one by: where it was chosen, and on pairs that it was not chosen by.
+def selection_bias(people: pd.DataFrame, *, title: str) -> "Figure":
+    """Draw the selection bias of each person's best setting: its lead over the pooled one in selection and on held-out pairs.
 
-    people: columns chosen_lead, reported_lead, own (whether they keep it).
+    people: columns chosen_lead, reported_lead, own (whether the person keeps it).
     """
     figure = new(6.2, 5.2)
     axes = figure.subplots()
@@ -236,7 +238,7 @@ def luck(people: pd.DataFrame, *, title: str) -> "Figure":
     own = lead["own"].to_numpy(bool)
     reach = max(float(lead[["chosen_lead", "reported_lead"]].abs().to_numpy().max(initial=0.02)) * 1.1, 0.05)
     axes.plot([0, reach], [0, reach], color=QUIET, lw=1, ls="--")
-    axes.text(reach, reach, "as good as it looked ", ha="right", va="bottom", fontsize=8, color=QUIET)
+    axes.text(reach, reach, "no selection bias ", ha="right", va="bottom", fontsize=8, color=QUIET)
     axes.axhline(0, color=INK, lw=1)
     for rows, colour, name in ((~own, QUIET, "keeps the pooled setting"), (own, ACCENT, "keeps their own")):
         if rows.any():
@@ -247,8 +249,8 @@ def luck(people: pd.DataFrame, *, title: str) -> "Figure":
     axes.scatter(float(mean.iloc[0]), float(mean.iloc[1]), marker="P", s=110, color=BAD, edgecolors="white", zorder=4, label="mean")
     axes.set_xlim(-0.03 * reach, reach)
     axes.set_ylim(-reach, reach)
-    axes.set_xlabel("lead in accuracy on the pairs that it was chosen by")
-    axes.set_ylabel("lead on pairs that the search never saw")
+    axes.set_xlabel("lead in accuracy on the pairs it was selected by")
+    axes.set_ylabel("lead on held-out pairs")
     axes.legend(frameon=False, loc="lower right", fontsize=9)
     plain(axes, title)
     return figure
@@ -258,9 +260,9 @@ _PAPER = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.8}
 
 
 def strips(rows: Sequence[tuple[str, str, np.ndarray]], alphas: Sequence[float], *, title: str) -> "Figure":
-    """Pictures side by side, a column for each alpha: rows of (name, what it means, uint8 [len(alphas), H, W, 3]).
+    """Draw pictures side by side, a column for each alpha: rows of (name, what it means, uint8 [len(alphas), H, W, 3]).
 
-    A name that is that of the row above it is not written again.
+    A name that repeats the row above is not written again.
     """
     side, left, top, gap = 1.05, 1.9, 0.75, 0.12  # inches
     starts = [row == 0 or rows[row - 1][0] != each[0] for row, each in enumerate(rows)]
@@ -289,9 +291,9 @@ def strips(rows: Sequence[tuple[str, str, np.ndarray]], alphas: Sequence[float],
 
 
 def row(pictures: Sequence[np.ndarray], captions: Sequence[tuple[str, str]], *, title: str) -> "Figure":
-    """Pictures side by side, uint8 [H, W, 3] each, with two captions under each: what it is, and what is said of it.
+    """Draw pictures side by side, uint8 [H, W, 3] each, with two captions under each.
 
-    What it is goes on in a new line after a comma.
+    The first caption continues on a new line after a comma.
     """
     names = [first.replace(", ", ",\n") for first, _ in captions]
     most = max(name.count("\n") for name in names)
@@ -313,7 +315,7 @@ def row(pictures: Sequence[np.ndarray], captions: Sequence[tuple[str, str]], *, 
 
 
 def _coordinate(column: pd.Series, log: bool) -> tuple[np.ndarray, list[tuple[float, str]]]:
-    """Heights in 0..1 of a knob's values, and where its axis is marked with what."""
+    """Return the heights in 0..1 of a setting's values, and the ticks of its axis as (height, label)."""
     if not pd.api.types.is_numeric_dtype(column):
         labels = sorted(set(column), key=lambda text: (len(text), text))
         at = {text: (row + 0.5) / len(labels) for row, text in enumerate(labels)}
@@ -332,7 +334,7 @@ def _line(path: Any, colour: Any, width: float, alpha: float) -> Any:
 
 
 def _scale() -> Any:
-    """Colours from good, dark and strong, to bad, pale."""
+    """Return the colour map of losses: dark for low ones, pale for high ones."""
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list("good to bad", ["#123c8c", ACCENT, "#9bb8e8", "#d9dde6"])

@@ -1,4 +1,4 @@
-"""This process: its memory, its ports, who handles its signals, and work divided among its threads."""
+"""This process: settings of its memory allocator and thread pools, its ports and signal handlers, and rows mapped over threads."""
 
 import contextlib
 import errno
@@ -13,26 +13,30 @@ import numpy as np
 
 from beholder.errors import ConfigError
 
-# Environment variables of a process that runs networks, which ask for the same large blocks again and again. Left to itself glibc
-# gives them back to the kernel after each use, and a fifth of the time of drawing goes into getting them anew.
-KEPT = {
+# Environment variables for processes that run networks, which allocate the same large blocks again and again. By default glibc
+# returns them to the kernel after each use, and a fifth of the time of drawing goes into allocating them anew.
+ALLOCATOR_ENV = {
     "MALLOC_ARENA_MAX": "1",
-    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),  # the most that glibc takes
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),  # the largest value that glibc accepts
     "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
 }
+# Environment variables for processes whose networks share the cores with others: idle threads leave their core after some tens of
+# microseconds, while OpenBLAS by default keeps polling for work much longer. Not at once: layers follow each other faster than
+# that, and waking a thread for each would take longer.
+THREAD_ENV = {"GOMP_SPINCOUNT": "20000", "OPENBLAS_THREAD_TIMEOUT": "14"}
 
 
 def check_port(host: str, port: int) -> None:
-    """Raise ConfigError where something listens at a port of this machine already.
+    """Raise ConfigError where the port is taken, not allowed, or the host is no address of this machine.
 
-    Ray Serve's proxy would share the port with it, and each would get some of the requests.
+    Ray Serve's proxy would share a taken port, and each listener would get some of the requests.
     """
     try:
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as door:
-            door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            door.bind((host, port))
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((host, port))
     except PermissionError:
-        raise ConfigError(f"port {port} is not for this user: give a port= of 1024 or above") from None
+        raise ConfigError(f"port {port} needs root: give a port= of 1024 or above") from None
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise ConfigError(f"port {port} is taken: stop what listens there, or give another port=") from None
@@ -41,9 +45,9 @@ def check_port(host: str, port: int) -> None:
 
 @contextlib.contextmanager
 def keep_handlers(which: signal.Signals = signal.SIGTERM) -> Iterator[None]:
-    """What is called inside may put a handler of its own in place; afterwards the one from before handles the signal again.
+    """Restore a signal's handler after a block that may replace it.
 
-    Starting Ray installs one that kills the processes of Ray at once: nothing that we have in hand would be finished.
+    Starting Ray installs a handler that kills the processes of Ray at once, so that nothing in progress would be finished.
     """
     before = signal.getsignal(which)
     try:
@@ -54,14 +58,8 @@ def keep_handlers(which: signal.Signals = signal.SIGTERM) -> Iterator[None]:
             signal.signal(which, before)
 
 
-# Environment variables of a process whose networks share the cores with others: threads that have nothing to do leave them after
-# some tens of microseconds, while OpenBLAS, left to itself, keeps looking for work much longer. Not at once, as layers follow each
-# other faster than that, and waking up for each would take longer.
-BRIEF = {"GOMP_SPINCOUNT": "20000", "OPENBLAS_THREAD_TIMEOUT": "14"}
-
-
 class ThreadShare:
-    """As many as torch may use where they are asked for, each with torch on one core. Safe to share between threads."""
+    """A pool of as many threads as torch may use, each with torch on one core. Safe to use from several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -69,10 +67,10 @@ class ThreadShare:
         self._count = 0
 
     def share(self, work: Callable[[Any], np.ndarray], rows: Any) -> np.ndarray:
-        """What `work` makes of rows, a sequence or an array, divided among the threads: a row for each, [N, ...] in their order.
+        """Map `work` over rows, a sequence or an array, divided among the threads; return an array [N, ...], a row for each.
 
-        How many threads there are changes no bit of it where `work` makes each row by itself: one core computes it, also where it
-        is the only one. Raises what `work` raises.
+        The number of threads changes no bit of the result where `work` computes each row by itself: every row is computed by one
+        core in any case. Raises what `work` raises.
         """
         import torch
 
@@ -81,21 +79,21 @@ class ThreadShare:
             return work(rows)
         share = -(-len(rows) // count)
         parts = [rows[start : start + share] for start in range(0, len(rows), share)]
-        return np.concatenate(list(self._hired(count).map(work, parts)))
+        return np.concatenate(list(self._pool_of(count).map(work, parts)))
 
-    def _hired(self, count: int) -> ThreadPoolExecutor:
+    def _pool_of(self, count: int) -> ThreadPoolExecutor:
         import torch
 
         with self._lock:
             if self._pool is None or self._count != count:
                 self._pool, self._count = ThreadPoolExecutor(count, thread_name_prefix="share"), count
-                hired = threading.Barrier(count)
+                started = threading.Barrier(count)
 
-                def hire(_: int) -> None:
-                    torch.get_num_threads()  # takes what is set for all threads now, so that it is not taken later
+                def start(_: int) -> None:
+                    torch.get_num_threads()  # reads the value for all threads now, so that it is not read later
                     torch.set_num_threads(1)
-                    hired.wait()
+                    started.wait()
 
-                list(self._pool.map(hire, range(count)))
-                torch.set_num_threads(count)  # for all other threads it stays as it was
+                list(self._pool.map(start, range(count)))
+                torch.set_num_threads(count)  # other threads keep their number
             return self._pool

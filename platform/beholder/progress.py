@@ -1,4 +1,4 @@
-"""How far long work has come: a bar on a terminal, plain lines elsewhere (at most one every few seconds), on stderr."""
+"""Progress of long work on stderr: a bar on a terminal, plain lines elsewhere (at most one every few seconds)."""
 
 import sys
 import time
@@ -7,7 +7,7 @@ from typing import Any, TextIO
 
 
 class Progress:
-    """`with Progress("embed", total=1004, unit="images") as progress: progress.advance(64)`."""
+    """A progress display: `with Progress("embed", total=1004, unit="images") as progress: progress.advance(64)`."""
 
     def __init__(
         self,
@@ -26,7 +26,7 @@ class Progress:
         self._bar: Any = None
 
     def __enter__(self) -> "Progress":
-        self._began = self._said = self._clock()
+        self._began = self._printed = self._clock()
         self._last = -1
         if self._stream.isatty():
             from rich.console import Console
@@ -50,8 +50,8 @@ class Progress:
         now = self._clock()
         if self._bar is not None:
             self._bar.update(self._task, completed=self.done, speed=f"{self._speed(now):.1f} {self.unit}/s")
-        elif now - self._said >= self._every:
-            self._said = now
+        elif now - self._printed >= self._every:
+            self._printed = now
             self._line(now)
 
     def __exit__(self, *_: object) -> None:

@@ -1,4 +1,4 @@
-"""Report: a page for people, one HTML file that needs nothing else: pictures inside, no scripts, nothing fetched."""
+"""A report as one HTML file: pictures are embedded, there are no scripts, nothing is fetched."""
 
 import base64
 import html
@@ -41,14 +41,14 @@ code { background: var(--tint); padding: .1rem .35rem; border-radius: .3rem; ove
 
 @dataclass(frozen=True)
 class Section:
-    """A heading and what stands under it, HTML as the functions here make it."""
+    """A heading and the HTML below it, as the functions here return it."""
 
     title: str
     body: str
 
 
 def page(title: str, lead: str, figures: Mapping[str, str], sections: Sequence[Section]) -> str:
-    """A whole page. figures: the few numbers that matter, name -> value. Every text is escaped."""
+    """Return a whole page. figures: the headline numbers, name -> value. Every text is escaped."""
     boxes = "".join(f"<div><dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd></div>" for name, value in figures.items())
     below = "".join(f"<section><h2>{html.escape(one.title)}</h2>{one.body}</section>" for one in sections)
     return (
@@ -60,17 +60,17 @@ def page(title: str, lead: str, figures: Mapping[str, str], sections: Sequence[S
 
 
 def text(words: str) -> str:
-    """A paragraph."""
+    """Return a paragraph."""
     return f"<p>{html.escape(words)}</p>"
 
 
 def command(line: str) -> str:
-    """A command to type."""
+    """Return a command to type, as a paragraph."""
     return f"<p><code>{html.escape(line)}</code></p>"
 
 
 def picture(figure: "Figure", caption: str) -> str:
-    """A figure inside the page, and what it shows."""
+    """Return a figure embedded as PNG, with its caption."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=130, facecolor="white")
     data = base64.b64encode(buffer.getvalue()).decode()
@@ -79,7 +79,7 @@ def picture(figure: "Figure", caption: str) -> str:
 
 
 def table(frame: pd.DataFrame, *, digits: int = 3) -> str:
-    """A table that scrolls: numbers on the right, with `digits` decimals; what is not there is a dash."""
+    """Return a table that scrolls: numbers right-aligned, with `digits` decimals; a missing value is a dash."""
     numeric = [pd.api.types.is_numeric_dtype(frame[name]) and frame[name].dtype != bool for name in frame.columns]
     marks = [' class="number"' if number else "" for number in numeric]
     head = "".join(f"<th{mark}>{html.escape(str(name))}</th>" for name, mark in zip(frame.columns, marks, strict=True))

@@ -1,4 +1,4 @@
-"""The folder that a command leaves behind: config.yaml, metrics.json, results.csv, summary.md, log.txt, environment.json."""
+"""The run folder of a command: config.yaml, metrics.json, results.csv, summary.md, log.txt, environment.json."""
 
 import datetime
 import json
@@ -17,7 +17,7 @@ log = logging.getLogger("beholder")
 
 
 class Run:
-    """One command's run. Every file in its folder is written whole; `log` lines reach log.txt when the run ends or fails."""
+    """One run of a command. Every file in its folder is written whole; `log` lines reach log.txt when the run ends or fails."""
 
     def __init__(self, place: Place, command: str):
         self.place = place
@@ -27,7 +27,7 @@ class Run:
 
     @classmethod
     def start(cls, runs: Place, *, command: str, config: str, now: datetime.datetime) -> "Run":
-        """Make `<command>-<UTC time>/` (a second one in the same second gets -2) and begin its log."""
+        """Make the folder `<command>-<UTC time>/` (a second one in the same second gets -2) and begin its log."""
         name = f"{command.replace(' ', '-')}-{now.astimezone(datetime.UTC):%Y%m%dT%H%M%SZ}"
         place, attempt = runs / name, 1
         while (place / "config.yaml").is_file():
@@ -63,7 +63,7 @@ class Run:
         self.write_text(name, json.dumps(value, indent=2, sort_keys=True) + "\n")
 
     def finish(self) -> None:
-        """Close the log and put it in the folder."""
+        """Close the log and write it into the folder."""
         if self._handler is None or self._log_path is None:
             return
         log.removeHandler(self._handler)
@@ -77,7 +77,7 @@ class Run:
         self._log_path.unlink(missing_ok=True)
 
     def _open_log(self) -> None:
-        """A local run logs straight into its folder; a remote one aside, because an object can't be appended to."""
+        """Open the log: in the folder of a local run, in a temporary file for a remote one (an object can't be appended to)."""
         if self.place.is_local:
             self._log_path = Path(self.place.path) / "log.txt"
         else:
@@ -93,7 +93,7 @@ class Run:
 
 
 def environment() -> dict[str, Any]:
-    """Versions, commit and device: what somebody needs who wants the same figures again."""
+    """Return versions, commit and device: what is needed to reproduce a run's figures."""
     import os
     import platform
     from importlib import metadata
@@ -128,7 +128,7 @@ def environment() -> dict[str, Any]:
 
 
 def _commit() -> str | None:
-    """The commit of the checkout this library runs from (with + for local changes); None for an installed wheel."""
+    """Return the commit of the checkout this library runs from (with + for local changes); None for an installed wheel."""
     folder = Path(__file__).parent
     try:
         described = subprocess.run(
@@ -157,7 +157,7 @@ def _processor() -> str:
 
 
 def _device() -> str:
-    """The NVIDIA cards the driver tells of, or "cpu"; asked of the driver, so that no command waits for torch."""
+    """Return the NVIDIA cards that the driver lists, or "cpu"; read from /proc, so that no command waits for torch."""
     cards = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
     names = []
     for card in cards:

@@ -1,4 +1,4 @@
-"""The .xlsx schema of the labelling tools -> judgements, every refused one accounted for.
+"""The .xlsx files of the labelling tools -> judgements; every refused one is listed with its cell and the reason.
 
 A folder holds any of these, each as big_*.xlsx and small_*.xlsx:
 
@@ -22,10 +22,16 @@ from beholder.errors import SpreadsheetError, nearest
 from beholder.judgements import LEFT, RIGHT, TIE
 from beholder.storage import Place
 
+FAMILIES = ("big", "small")
+KINDS = ("data", "label", "compare_data", "compares", "compare_label")
+ATTRIBUTES = ("attractive", "smart", "trustworthy")
+_CHOICES = {"1": LEFT, "2": RIGHT, "0": TIE, "tie": TIE, "equal": TIE}
+_SCORES = {"1": 1.0, "2": 2.0, "3": 3.0, "4": 4.0}
+
 
 @dataclass(frozen=True)
 class SheetRow:
-    """One row: its values by column, and where a person finds it (the header is row 1)."""
+    """One row of a sheet: its values by column, and its file, sheet and number (the header is row 1)."""
 
     file: str
     sheet: str
@@ -36,11 +42,11 @@ class SheetRow:
         return self.values.get(column)
 
     def text(self, column: str) -> str | None:
-        """The cell as text (7.0 is "7"), None where it is empty."""
+        """Return the cell as text (7.0 is "7"), None where it is empty."""
         return cell_text(self.values.get(column))
 
     def refuse(self, column: str, reason: str, *, attribute: str | None = None) -> dict[str, Any]:
-        """A row of the table `rejected` about one cell of this row."""
+        """Return a row of the table `rejected` about one cell of this row."""
         return {
             "file": self.file,
             "sheet": self.sheet,
@@ -53,7 +59,7 @@ class SheetRow:
 
 
 def sheet_rows(place: Place, columns: Sequence[str]) -> Iterator[SheetRow]:
-    """The rows of the first sheet that are not blank.
+    """Yield the rows of the first sheet that are not blank.
 
     Raises SpreadsheetError where the file is no .xlsx workbook, or lacks one of `columns`.
     """
@@ -70,10 +76,10 @@ def sheet_rows(place: Place, columns: Sequence[str]) -> Iterator[SheetRow]:
         raise SpreadsheetError(f"{place.uri} can't be read as an .xlsx workbook: {error}") from None
     for column in columns:
         if column not in header:
-            found = [name for name in header if name is not None]
-            hint = nearest(column, found) if found else ""
+            present = [name for name in header if name is not None]
+            hint = nearest(column, present) if present else ""
             raise SpreadsheetError(
-                f"{place.uri} has no column {column!r}; found: {', '.join(found) or 'an empty first row'}"
+                f"{place.uri} has no column {column!r}; found: {', '.join(present) or 'an empty first row'}"
                 + (hint if "did you mean" in hint else "")
             )
     try:
@@ -100,16 +106,9 @@ def cell_text(value: Any) -> str | None:
     return str(value).strip() or None
 
 
-FAMILIES = ("big", "small")
-KINDS = ("data", "label", "compare_data", "compares", "compare_label")
-ATTRIBUTES = ("attractive", "smart", "trustworthy")
-_CHOICES = {"1": LEFT, "2": RIGHT, "0": TIE, "tie": TIE, "equal": TIE}
-_SCORES = {"1": 1.0, "2": 2.0, "3": 3.0, "4": 4.0}
-
-
 @dataclass(frozen=True)
 class SpreadsheetImages:
-    """The images that the sheets speak of: paths[image_id] as written there, rows[image_id] where, and the refused rows."""
+    """The images that the sheets name: paths[image_id] as written there, rows[image_id] their rows, and the refused rows."""
 
     paths: dict[str, str]
     rows: dict[str, SheetRow]
@@ -128,25 +127,25 @@ class SpreadsheetJudgements:
 
     @property
     def read(self) -> int:
-        """How many judgements there were."""
+        """The number of judgements read, accepted or not."""
         return len(self.ratings) + len(self.comparisons) + self.ratings_rejected + self.comparisons_rejected
 
 
 def find(folder: Place) -> dict[tuple[str, str], Place]:
-    """(family, kind) -> file, for every spreadsheet of the schema in `folder`. Raises SpreadsheetError where there is none."""
+    """Return (family, kind) -> file for each spreadsheet of the schema in `folder`. Raises SpreadsheetError where there is none."""
     present = {entry.path.lower(): folder / entry.path for entry in folder.files() if "/" not in entry.path}
     names = {(family, kind): f"{family}_{kind}.xlsx" for kind in KINDS for family in FAMILIES}
-    found = {key: present[name] for key, name in names.items() if name in present}
-    if not found:
+    files = {key: present[name] for key, name in names.items() if name in present}
+    if not files:
         raise SpreadsheetError(
             f"{folder.uri} has none of the spreadsheets {{{','.join(FAMILIES)}}}_{{{','.join(KINDS)}}}.xlsx; "
             f"found: {', '.join(sorted(present)[:8]) or 'no files'}"
         )
-    return found
+    return files
 
 
 def read_images(files: Mapping[tuple[str, str], Place]) -> SpreadsheetImages:
-    """Every image of the data sheets; where there is no data sheet, every path of the pairs (its own id)."""
+    """Return the images of the data sheets; where there is no data sheet, the paths of the pairs, each its own id."""
     images = SpreadsheetImages({}, {}, [])
     for row in _rows(files, "data", ("_id", "data_image_part")):
         image_id, path = row.text("_id"), row.text("data_image_part")
@@ -174,27 +173,27 @@ def read_judgements(
     refused: Mapping[str, str],
     attributes: Sequence[str] = ATTRIBUTES,
 ) -> SpreadsheetJudgements:
-    """Every rating and comparison in the sheets, accepted or rejected with file, row, column, value and reason.
+    """Return every rating and comparison in the sheets, accepted or rejected with file, row, column, value and reason.
 
-    refused: image_id -> why its file is of no use; judgements of it are rejected. Raises SpreadsheetError for a missing column.
+    refused: image_id -> why its file can't be used; judgements of it are rejected. Raises SpreadsheetError for a missing column.
     """
-    found = SpreadsheetJudgements()
+    judgements = SpreadsheetJudgements()
     items = {image_id: (image_id,) for image_id in images.paths}
     for row, attribute, score, fault in _judgements(files, "label", attributes, items, images, refused, _SCORES):
         if fault:
-            found.rejected.append(fault)
-            found.ratings_rejected += 1
+            judgements.rejected.append(fault)
+            judgements.ratings_rejected += 1
         else:
-            found.ratings.append(_said(row, attribute) | {"image_id": row.text("item_id"), "score": score})
+            judgements.ratings.append(_common_columns(row, attribute) | {"image_id": row.text("item_id"), "score": score})
     pairs = _pairs(files, images)
     for row, attribute, choice, fault in _judgements(files, "compare_label", attributes, pairs, images, refused, _CHOICES):
         if fault:
-            found.rejected.append(fault)
-            found.comparisons_rejected += 1
+            judgements.rejected.append(fault)
+            judgements.comparisons_rejected += 1
         else:
             left, right = pairs[str(row.text("item_id"))]
-            found.comparisons.append(_said(row, attribute) | {"left_id": left, "right_id": right, "choice": choice})
-    return found
+            judgements.comparisons.append(_common_columns(row, attribute) | {"left_id": left, "right_id": right, "choice": choice})
+    return judgements
 
 
 def _rows(files: Mapping[tuple[str, str], Place], kind: str, columns: Sequence[str]) -> Iterator[SheetRow]:
@@ -204,7 +203,7 @@ def _rows(files: Mapping[tuple[str, str], Place], kind: str, columns: Sequence[s
 
 
 def _pairs(files: Mapping[tuple[str, str], Place], images: SpreadsheetImages) -> dict[str, tuple[str, str]]:
-    """pair id -> (left, right), from either form of the pair table; an image nobody knows stays as it is written."""
+    """Return pair id -> (left, right), from either form of the pair table; an unknown image stays as it is written."""
     by_path = {path: image_id for image_id, path in images.paths.items()}
     pairs: dict[str, tuple[str, str]] = {}
     for row in _rows(files, "compare_data", ("_id", "im1_path", "im2_path")):
@@ -227,18 +226,18 @@ def _judgements(
     refused: Mapping[str, str],
     values: Mapping[str, Any],
 ) -> Iterator[tuple[SheetRow, str, Any, dict[str, Any] | None]]:
-    """(row, attribute, value, None) for every judgement that is sound, (row, attribute, None, rejected row) for the others."""
+    """Yield (row, attribute, value, None) for every valid judgement, (row, attribute, None, rejected row) for the others."""
     expected = {"label": "1, 2, 3 or 4", "compare_label": "1 (left), 2 (right) or 0 (tie)"}[kind]
-    seen: dict[tuple[str, str], Any] = {}
+    accepted: dict[tuple[str, str], Any] = {}
     for row in _rows(files, kind, ("_id", "user_id", "item_id", *attributes, "lang", "insert_time")):
-        fault = _row_fault(row, kind, items, images, refused, seen)
+        fault = _row_fault(row, kind, items, images, refused, accepted)
         for attribute in attributes:
             value = values.get((row.text(attribute) or "").lower())
             if fault:
                 yield row, attribute, None, row.refuse(*fault, attribute=attribute)
             elif value is None:
-                said = "missing" if row.text(attribute) is None else "outside the scale"
-                yield row, attribute, None, row.refuse(attribute, f"{said}: expected {expected}", attribute=attribute)
+                reason = "missing" if row.text(attribute) is None else "outside the scale"
+                yield row, attribute, None, row.refuse(attribute, f"{reason}: expected {expected}", attribute=attribute)
             else:
                 yield row, attribute, value, None
 
@@ -249,32 +248,32 @@ def _row_fault(
     items: Mapping[str, tuple[str, ...]],
     images: SpreadsheetImages,
     refused: Mapping[str, str],
-    seen: dict[tuple[str, str], Any],
+    accepted: dict[tuple[str, str], Any],
 ) -> tuple[str, str] | None:
-    """(column, reason) of what makes a whole row unusable, or None; a sound row's _id is noted in `seen`."""
+    """Return (column, reason) of what makes a whole row invalid, or None; adds a valid row's _id to `accepted`."""
     judgement, user, item = row.text("_id"), row.text("user_id"), row.text("item_id")
     for column in ("_id", "user_id", "item_id"):
         if row.text(column) is None:
             return column, "missing"
-    about = items.get(str(item))
-    if about is None:
+    image_ids = items.get(str(item))
+    if image_ids is None:
         return "item_id", f"unknown item: no {'image' if kind == 'label' else 'pair'} has this id"
-    for image_id in about:
+    for image_id in image_ids:
         if image_id in refused:
             return "item_id", f"its image {image_id} is of no use: {refused[image_id]}"
-    if unknown := [image_id for image_id in about if image_id not in images.paths]:
+    if unknown := [image_id for image_id in image_ids if image_id not in images.paths]:
         return "item_id", f"unknown image {unknown[0]!r} in this pair"
     if _time(row["insert_time"]) is None:
         return "insert_time", "missing" if row.text("insert_time") is None else "not a readable time"
-    same = (user, about)
-    if (row.file, str(judgement)) in seen or seen.get(("", str(judgement))) == same:
+    same = (user, image_ids)
+    if (row.file, str(judgement)) in accepted or accepted.get(("", str(judgement))) == same:
         return "_id", "repeated: the first judgement of this _id stays"
-    seen[row.file, str(judgement)] = seen["", str(judgement)] = same
+    accepted[row.file, str(judgement)] = accepted["", str(judgement)] = same
     return None
 
 
-def _said(row: SheetRow, attribute: str) -> dict[str, Any]:
-    """The columns that ratings and comparisons share."""
+def _common_columns(row: SheetRow, attribute: str) -> dict[str, Any]:
+    """Return the columns that ratings and comparisons share."""
     return {
         "judgement_id": row.text("_id"),
         "user_id": row.text("user_id"),
@@ -285,7 +284,7 @@ def _said(row: SheetRow, attribute: str) -> dict[str, Any]:
 
 
 def _time(value: Any) -> datetime.datetime | None:
-    """A date cell or ISO 8601 text as UTC; None for anything else (a bare number could mean several times)."""
+    """Return a date cell or ISO 8601 text as UTC; None for anything else (a bare number could mean several times)."""
     if isinstance(value, str):
         try:
             value = datetime.datetime.fromisoformat(value.strip())

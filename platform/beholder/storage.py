@@ -34,8 +34,8 @@ class Place:
     filesystem: Any  # pyarrow.fs.FileSystem
 
     @classmethod
-    def at(cls, uri: str | os.PathLike) -> "Place":
-        """Raises StorageError for a scheme nobody knows or a store that can't be reached."""
+    def at(cls, uri: str | os.PathLike[str]) -> "Place":
+        """Return the place that a path or URI names. Raises StorageError for an unknown scheme or a store that can't be reached."""
         from pyarrow import fs
 
         text = os.fspath(uri)
@@ -61,16 +61,13 @@ class Place:
 
     @property
     def is_local(self) -> bool:
-        return self.filesystem.type_name == "local"
+        return bool(self.filesystem.type_name == "local")
 
     def is_file(self) -> bool:
         return self._kind() == "File"
 
-    def is_folder(self) -> bool:
-        return self._kind() == "Directory"
-
     def read_bytes(self, limit: int | None = None) -> bytes:
-        """Everything in the file. Raises StorageError where it is missing or larger than `limit` bytes."""
+        """Return the whole file. Raises StorageError where it is missing or larger than `limit` bytes."""
         try:
             with self.filesystem.open_input_file(self.path) as file:
                 if limit is not None and file.size() > limit:
@@ -82,7 +79,7 @@ class Place:
             raise StorageError(f"{self.uri} can't be read: {_first_line(error)}") from None
 
     def write_bytes(self, data: bytes) -> None:
-        """Put `data` there, whole or not at all, making folders as needed."""
+        """Write `data` to the file, whole or not at all, making folders as needed."""
         try:
             if self.is_local:
                 _write_aside(Path(self.path), data)
@@ -95,7 +92,7 @@ class Place:
             raise StorageError(f"{self.uri} can't be written: {_first_line(error)}") from None
 
     def files(self) -> Iterator[Entry]:
-        """Every file below this folder, in order of path; hidden ones are left out. Nothing where there is no folder."""
+        """Yield every file below this folder in order of path, without hidden ones; none where there is no folder."""
         from pyarrow import fs
 
         try:
@@ -108,7 +105,7 @@ class Place:
                 yield Entry((self / below).uri, below, info.size or 0)
 
     def delete(self) -> None:
-        """Remove the file, if it is there."""
+        """Delete the file, if it is there."""
         with contextlib.suppress(FileNotFoundError, OSError):
             self.filesystem.delete_file(self.path)
 
@@ -121,13 +118,14 @@ class Place:
 
 @functools.lru_cache(maxsize=64)
 def _filesystem(root: str) -> tuple[Any, str]:
-    """The filesystem behind scheme://bucket and the path of its root; kept, because a client is dear to make."""
+    """Return the filesystem of scheme://bucket and the path of its root; cached, because a client is expensive to make."""
     import fsspec
     import pyarrow as pa
     from pyarrow import fs
 
     try:
-        return fs.FileSystem.from_uri(root)
+        filesystem, path = fs.FileSystem.from_uri(root)
+        return filesystem, str(path)
     except pa.ArrowInvalid:
         pass  # a scheme that pyarrow doesn't know
     except OSError as error:

@@ -66,7 +66,7 @@ EMBEDDINGS = pa.schema(
 
 
 def read(place: Place, schema: pa.Schema) -> pa.Table:
-    """The table at `place`, or an empty one where there is none yet.
+    """Return the table at `place`, or an empty one where there is none yet.
 
     Raises TableError where the file is no Parquet or lacks a column of the schema.
     """
@@ -80,7 +80,7 @@ def read(place: Place, schema: pa.Schema) -> pa.Table:
 
 
 def write(place: Place, table: pa.Table, *, metadata: dict[str, str] | None = None) -> bool:
-    """Put the table there whole; False where the same table was there already and nothing was touched."""
+    """Write the table, whole or not at all; return False where the same table was there and nothing was written."""
     if metadata:
         table = table.replace_schema_metadata(metadata)
     if place.is_file():
@@ -96,7 +96,7 @@ def write(place: Place, table: pa.Table, *, metadata: dict[str, str] | None = No
 
 
 def conform(table: pa.Table, schema: pa.Schema, *, name: str) -> pa.Table:
-    """The columns of `schema`, in its order and types. Raises TableError naming a missing column or a wrong type."""
+    """Return the columns of `schema`, in its order and types. Raises TableError naming a missing column or a wrong type."""
     missing = [column for column in schema.names if column not in table.column_names]
     if missing:
         raise TableError(f"{name} has no column {missing[0]!r}; found: {', '.join(table.column_names)}")

@@ -1,4 +1,4 @@
-"""The terminal: pictures where it can show them (kitty's or iTerm2's protocol, half blocks in 24-bit colour), and less noise."""
+"""The terminal: pictures where it can show them (kitty's or iTerm2's protocol, half blocks in 24-bit colour), filtered output."""
 
 import base64
 import contextlib
@@ -16,9 +16,9 @@ _CHUNK = 4096  # bytes of base64 that kitty takes at a time
 
 
 def inline(picture: np.ndarray, env: Mapping[str, str], *, columns: int = 64) -> str | None:
-    """What prints a picture, uint8 RGB [H, W, 3], about so many columns wide; None for a terminal that shows none.
+    """Return the text that shows a picture, uint8 RGB [H, W, 3], about `columns` wide; None for a terminal that can't show one.
 
-    env: the environment's variables, which say what kind of terminal it is.
+    env: environment variables, which name the kind of terminal.
     """
     if env.get("KITTY_WINDOW_ID") or "kitty" in env.get("TERM", ""):
         return _kitty(images.encode(picture, format="PNG"), columns)
@@ -31,7 +31,7 @@ def inline(picture: np.ndarray, env: Mapping[str, str], *, columns: int = 64) ->
 
 
 def blocks(picture: np.ndarray, columns: int) -> str:
-    """A picture, uint8 RGB [H, W, 3], as half blocks: two pixels, one above the other, in each character."""
+    """Return a picture, uint8 RGB [H, W, 3], as half blocks: two pixels, one above the other, in each character."""
     columns = max(1, min(columns, picture.shape[1]))
     rows = max(2, 2 * round(picture.shape[0] * columns / picture.shape[1] / 2))
     small = _shrink(picture, rows, columns)
@@ -43,13 +43,14 @@ def blocks(picture: np.ndarray, columns: int) -> str:
 
 
 def _shrink(picture: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    """The mean colour of each cell of a grid of rows x columns."""
+    """Return the mean colour of each cell of a grid of rows x columns."""
     high, wide = picture.shape[:2]
     down = np.linspace(0, high, rows + 1).astype(int)[:-1].clip(max=high - 1)
     across = np.linspace(0, wide, columns + 1).astype(int)[:-1].clip(max=wide - 1)
     sums = np.add.reduceat(np.add.reduceat(picture.astype(np.float64), down, axis=0), across, axis=1)
     counts = np.diff(np.r_[down, high]).clip(min=1)[:, None] * np.diff(np.r_[across, wide]).clip(min=1)
-    return np.round(sums / counts[..., None]).astype(np.uint8)
+    means: np.ndarray = np.round(sums / counts[..., None])
+    return means.astype(np.uint8)
 
 
 def _kitty(data: bytes, columns: int) -> str:
@@ -65,9 +66,9 @@ def _kitty(data: bytes, columns: int) -> str:
 
 @contextlib.contextmanager
 def without(note: str, *, stream: TextIO | None = None) -> Iterator[None]:
-    """Keep back what this process, its C libraries too, writes to stderr, and pass it on afterwards but for lines with `note`.
+    """Hold back what this process (its C libraries too) writes to stderr; pass it on afterwards without lines that have `note`.
 
-    stream: sys.stdout, where that is to be kept back.
+    stream: sys.stdout, where that is to be filtered.
     """
     stream = stream or sys.stderr
     number = 1 if stream is sys.stdout else 2

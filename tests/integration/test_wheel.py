@@ -1,9 +1,11 @@
 """One wheel holds the project, and works from any folder."""
 
 import os
+import re
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -14,19 +16,40 @@ FOLDERS = {"platform/beholder": "beholder", "jobs": "beholder/jobs", "serve": "b
            "data": "beholder/data"}  # fmt: skip
 
 
+def tracked(*folders: str) -> list[str]:
+    """Every path that git tracks, below these folders."""
+    listed = subprocess.run(["git", "ls-files", "-z", *folders], cwd=ROOT, capture_output=True, text=True, check=True)
+    return [name for name in listed.stdout.split("\0") if name]
+
+
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory) -> Path:
-    out = tmp_path_factory.mktemp("wheel")
-    source = tmp_path_factory.mktemp("source")  # a copy of what is tracked, so that building leaves nothing behind
-    files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
-    for name in filter(None, files):
-        if (ROOT / name).is_file() and not name.startswith("tests/"):
-            (source / name).parent.mkdir(parents=True, exist_ok=True)
-            (source / name).write_bytes((ROOT / name).read_bytes())
-    subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", out, source], check=True, capture_output=True
+def source(tmp_path_factory) -> Path:
+    """A copy of what is tracked, links as links, so that building leaves nothing behind."""
+    copy = tmp_path_factory.mktemp("source")
+    for name in tracked():
+        if not (ROOT / name).exists():
+            continue
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / name).is_symlink():
+            (copy / name).symlink_to((ROOT / name).readlink())
+        else:
+            (copy / name).write_bytes((ROOT / name).read_bytes())
+    return copy
+
+
+@pytest.fixture(scope="module")
+def built(source, tmp_path_factory) -> tuple[Path, str]:
+    """The folder of an sdist and of the wheel that was built from it, and what building printed."""
+    out = tmp_path_factory.mktemp("built")
+    ran = subprocess.run(
+        [sys.executable, "-m", "build", "--no-isolation", "--outdir", out, source], check=True, capture_output=True, text=True
     )
-    (path,) = out.glob("*.whl")
+    return out, ran.stdout + ran.stderr
+
+
+@pytest.fixture(scope="module")
+def wheel(built) -> Path:
+    (path,) = built[0].glob("*.whl")
     return path
 
 
@@ -49,11 +72,38 @@ def run(words: list[str], environment: dict[str, str], folder: Path) -> subproce
 def test_everything_is_in_it(wheel):
     with zipfile.ZipFile(wheel) as archive:
         packed = set(archive.namelist())
-    files = subprocess.run(["git", "ls-files", *FOLDERS], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
-    for name in filter(None, files):
+    assert "beholder/py.typed" in packed
+    for name in tracked(*FOLDERS):
         folder = next(folder for folder in FOLDERS if name.startswith(folder + "/"))
         if (ROOT / name).is_file():
             assert FOLDERS[folder] + name.removeprefix(folder) in packed, f"{name} is not in the wheel"
+
+
+def test_building_warns_of_nothing(built):
+    warnings = [line for line in built[1].splitlines() if re.search("warning|deprecat|absent|ignored", line, re.IGNORECASE)]
+    assert [line for line in warnings if "byte-compiling is disabled" not in line] == []
+
+
+def test_an_sdist_has_every_file_once_and_no_links(built):
+    """A wheel is built from it where there is none for a platform, and not every archive tool makes links."""
+    (path,) = built[0].glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        members = [member for member in archive.getmembers() if not member.isdir()]
+    assert all(member.isfile() for member in members)
+    names = {member.name.partition("/")[2] for member in members}
+    assert {"jobs", "serve", "configs", "data"}.isdisjoint(name.partition("/")[0] for name in names)
+    assert {"platform/beholder/jobs/embed.py", "platform/beholder/data/README.md"} <= names
+
+
+def test_an_upload_to_ray_has_the_package_once(source, tmp_path):
+    """`ray job submit --working-dir .` follows links; .rayignore keeps what they lead to from travelling twice."""
+    from ray._private.runtime_env import packaging
+
+    packaging.create_package(str(source), tmp_path / "upload.zip", include_gitignore=True)
+    with zipfile.ZipFile(tmp_path / "upload.zip") as archive:
+        names = set(archive.namelist())
+    assert {"platform/beholder/jobs/embed.py", "platform/beholder/data/README.md", "pyproject.toml"} <= names
+    assert {"jobs", "serve", "configs", "data", "tests"}.isdisjoint(name.partition("/")[0] for name in names)
 
 
 def test_the_command_runs_from_an_empty_folder(installed, tmp_path):

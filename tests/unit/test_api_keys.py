@@ -89,7 +89,7 @@ def test_times_that_are_none(text):
         ("x" * 201, ["ask"], {}, "a key's name is printable text"),
         ("ana", [], {}, "a key without scopes is for nothing"),
         ("ana", ["asc"], {}, "'asc' is not a scope; did you mean ask?"),
-        ("ana", ["ask"], {"expires_at": NOON}, "opens nothing; give a time to come"),
+        ("ana", ["ask"], {"expires_at": NOON}, "is of no use; give a time in the future"),
     ],
 )
 def test_keys_that_make_no_sense(name, scopes, more, says):

@@ -66,7 +66,7 @@ OTHERS = ("numpy", "pandas", "pyarrow.parquet", "pyarrow.compute", "torch", "ray
 
 def deeds(*modules: str, path: Path | None = None, others: tuple[str, ...] = OTHERS) -> list[str]:
     """What importing these modules, in this order, in a fresh process does besides importing."""
-    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(path or "")}
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": f"{path or ''}{os.pathsep}{ROOT / 'platform'}"}
     ran = subprocess.run(
         [sys.executable, "-c", WATCH, json.dumps(others), *modules], capture_output=True, text=True, timeout=120, env=environment
     )

@@ -1,11 +1,19 @@
-"""Ports: what is refused before anything starts."""
+"""process: ports that are taken, signal handlers that are kept, and rows mapped over threads."""
 
+import signal
 import socket
+import threading
+from collections.abc import Iterator, Sequence
+from functools import partial
 
+import numpy as np
 import pytest
+import torch
 
 from beholder import process
+from beholder.editing.stylegan import StyleGAN, StyleGANConfig, Wanted
 from beholder.errors import ConfigError
+from beholder.process import ThreadShare
 
 
 def test_a_port_that_is_taken_is_refused_even_where_it_could_be_shared() -> None:
@@ -23,3 +31,127 @@ def test_a_port_that_is_taken_is_refused_even_where_it_could_be_shared() -> None
 def test_an_address_of_another_machine_is_refused(host: str) -> None:
     with pytest.raises(ConfigError, match="no address of this machine"):
         process.check_port(host, 8000)
+
+
+@pytest.fixture
+def ours():
+    before = signal.getsignal(signal.SIGTERM)
+    calls = []
+
+    def handle(*_: object) -> None:
+        calls.append("ours")
+
+    signal.signal(signal.SIGTERM, handle)
+    yield calls
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_ours_handles_it_again(ours):
+    with process.keep_handlers():
+        signal.signal(signal.SIGTERM, lambda *_: ours.append("theirs"))
+        signal.raise_signal(signal.SIGTERM)
+    signal.raise_signal(signal.SIGTERM)
+    assert ours == ["theirs", "ours"]
+
+
+def test_it_is_ours_again_after_a_failure_too(ours):
+    def fail() -> None:
+        with process.keep_handlers():
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            raise OSError("full")
+
+    with pytest.raises(OSError, match="full"):
+        fail()
+    signal.raise_signal(signal.SIGTERM)
+    assert ours == ["ours"]
+
+
+def test_another_thread_may_ask_too(ours):
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            with process.keep_handlers():
+                pass
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert not failed
+
+
+@pytest.fixture(autouse=True)
+def threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+@pytest.mark.parametrize("rows", [0, 1, 2, 3, 8])
+def test_rows_are_divided_and_come_back_in_order(count: int, rows: int) -> None:
+    torch.set_num_threads(count)
+    parts: list[int] = []
+
+    def double(some: np.ndarray) -> np.ndarray:
+        parts.append(len(some))
+        return 2 * some
+
+    np.testing.assert_array_equal(ThreadShare().share(double, np.arange(rows)), 2 * np.arange(rows))
+    assert len(parts) <= count
+    assert max(parts) <= -(-rows // count)
+
+
+def test_each_computes_by_itself_and_all_at_the_same_time() -> None:
+    torch.set_num_threads(3)
+    together = threading.Barrier(3)
+
+    def work(_: object) -> np.ndarray:
+        together.wait(10)
+        return np.array([[torch.get_num_threads(), threading.get_ident()]])
+
+    found = ThreadShare().share(work, range(3))
+    assert found[:, 0].tolist() == [1, 1, 1]
+    assert len(set(found[:, 1].tolist())) == 3
+    assert torch.get_num_threads() == 3
+    other: list[int] = []
+    thread = threading.Thread(target=lambda: other.append(torch.get_num_threads()))
+    thread.start()
+    thread.join()
+    assert other == [3]
+
+
+def test_more_are_hired_when_torch_may_use_more() -> None:
+    threads = ThreadShare()
+    for count in (2, 4, 2):
+        torch.set_num_threads(count)
+        at_once = threading.Barrier(count)
+        threads.share(lambda some, wait=at_once.wait: np.full(1, wait(10)), range(count))
+
+
+def test_what_goes_wrong_is_told() -> None:
+    torch.set_num_threads(2)
+    with pytest.raises(ZeroDivisionError):
+        ThreadShare().share(lambda some: np.array([1 // row for row in some]), range(4))
+
+
+def test_pictures_have_the_same_bits_however_many_draw_them() -> None:
+    edits = [{"smile": 0.5 * at, "glasses": 1.0} for at in range(-3, 3)]
+    editor = StyleGAN.load(config=StyleGANConfig(device="cpu"))
+    latent = editor.generate([7])
+    pixels, rgb = [], []
+    for count in (1, 2, 3, 16):
+        torch.set_num_threads(count)
+        sliders = editor.sliders(latent)
+        pixels += [editor.edit(latent, edits), np.concatenate([editor.edit(latent, [each]) for each in edits])]
+        pixels.append(np.stack([sliders.draw(each) for each in edits]))
+        rgb.append(editor.painted(partial(drawn, editor), [(latent, each) for each in edits]))
+    assert all(np.array_equal(each, pixels[0]) for each in pixels)
+    assert all(np.array_equal(each, rgb[0]) for each in rgb)
+
+
+def drawn(editor: StyleGAN, wanted: Sequence[Wanted]) -> np.ndarray:
+    """Before it is rounded: float32 RGB [N, 3, R, R]."""
+    return np.concatenate([editor.easel().draw(editor.styles(*each)).numpy() for each in wanted])

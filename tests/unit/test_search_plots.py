@@ -37,7 +37,7 @@ def test_slices_have_a_panel_for_each_knob():
 
 def test_luck_counts_who_keeps_what():
     people = pd.DataFrame({"chosen_lead": [0.02, 0.2, 0.0], "reported_lead": [-0.01, 0.1, np.nan], "own": [False, True, False]})
-    (axes,) = plots.luck(people, title="Luck").axes
+    (axes,) = plots.selection_bias(people, title="Luck").axes
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
     assert labels == ["keeps the pooled setting (1)", "keeps their own (1)", "mean"]
 

@@ -36,8 +36,8 @@ def test_write_then_read(place):
     file.write_bytes(b"second")
     assert file.read_bytes() == b"second"
     assert Place.at(file.uri).read_bytes() == b"second"
-    assert (file.is_file(), file.is_folder()) == (True, False)
-    assert ((place / "deep").is_file(), (place / "deep").is_folder()) == (False, True)
+    assert file.is_file()
+    assert not (place / "deep").is_file()
 
 
 def test_an_empty_file_is_a_file(place):

@@ -94,7 +94,7 @@ def _measure(settings: ImportSettings, said: spreadsheets.SpreadsheetImages) -> 
     if settings.images is None:
         return [{"image_id": i, "uri": path} for i, path in said.paths.items()], {}
     root = Place.at(settings.images)
-    uris = image_index.resolve(root, said.paths.values())
+    uris = image_index.resolve_paths(root, said.paths.values())
     if said.paths and not any(uris.values()):
         raise StorageError(
             f"images={settings.images}: none of the {len(uris)} image files is below it; "
