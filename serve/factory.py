@@ -109,5 +109,5 @@ def versions(about: SurrogateInfo) -> dict[str, str]:
 
 def palette(room: ImageLibrary) -> DirectionList:
     """The editor's directions as people see them."""
-    ways = (DirectionInfo(name, *each.range, *each.says) for name, each in room.editor.directions.items())
+    ways = (DirectionInfo(name, *each.range, *each.labels) for name, each in room.editor.directions.items())
     return DirectionList(room.faces.generator, tuple(ways))

@@ -44,7 +44,7 @@ class DirectionInfo:
         return self.low, self.high
 
     @property
-    def says(self) -> tuple[str, str]:
+    def labels(self) -> tuple[str, str]:
         """As sliders call it."""
         return self.minus, self.plus
 

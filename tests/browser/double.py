@@ -138,7 +138,7 @@ class Double:
         return {
             "generator": "portraits",
             "directions": [
-                {"name": each.name, "low": each.range[0], "high": each.range[1], "minus": each.says[0], "plus": each.says[1]}
+                {"name": each.name, "low": each.range[0], "high": each.range[1], "minus": each.labels[0], "plus": each.labels[1]}
                 for each in self.editor.directions.values()
             ],
         }
@@ -202,7 +202,7 @@ class Double:
 
     def user(self, user_id: str) -> dict[str, Any]:
         liked = self.liked(user_id)
-        says = {each.name: each.says for each in self.editor.directions.values()}
+        says = {each.name: each.labels for each in self.editor.directions.values()}
         return {
             "user_id": user_id,
             "rounds": self.rounds(user_id),

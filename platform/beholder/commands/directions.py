@@ -65,15 +65,15 @@ def listed(directions: "Mapping[str, Direction]") -> pd.DataFrame:
             "layers": f"{each.layers[0]}..{each.layers[1] - 1}",
             "alpha": f"{each.range[0]:g}..{each.range[1]:g}",
             "step": f"{each.scale:.3g}",
-            "says": _says(each.says),
+            "labels": _arrow(each.labels),
         }
         for each in directions.values()
     ]
-    return pd.DataFrame(rows, columns=["name", "space", "layers", "alpha", "step", "says"])
+    return pd.DataFrame(rows, columns=["name", "space", "layers", "alpha", "step", "labels"])
 
 
-def _says(says: tuple[str, str]) -> str:
-    return " -> ".join(end or "?" for end in says) if any(says) else ""
+def _arrow(labels: tuple[str, str]) -> str:
+    return " -> ".join(end or "?" for end in labels) if any(labels) else ""
 
 
 def _columns(table: pd.DataFrame) -> str:
@@ -102,7 +102,7 @@ def _draw(settings: DirectionsSettings, editor: "StyleGAN", names: Sequence[str]
     with Progress("draw", total=len(names) * len(shown) * len(ALPHAS), unit="pictures") as progress:
         for name in names:
             about = editor.directions[name]
-            means = "\n".join(f"{sign} {end}" for sign, end in zip("−+", about.says, strict=True) if end)
+            means = "\n".join(f"{sign} {end}" for sign, end in zip("−+", about.labels, strict=True) if end)
             for row in shown:
                 rows.append((name, means, editor.edit(latent[row], [{name: alpha} for alpha in ALPHAS])))
                 progress.advance(len(ALPHAS))
@@ -124,7 +124,7 @@ def _print_catalogue(domain: str, run: Run) -> None:
                 "published": f"{each.range[0]:g}..{each.range[1]:g}" if each.range else "?",
                 "bring": each.file or "nothing",
                 "where": each.where,
-                "says": _says(each.says),
+                "labels": _arrow(each.labels),
             }
             for each in published.CATALOGUE[domain]
         ]

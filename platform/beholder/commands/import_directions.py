@@ -115,13 +115,13 @@ def bring(settings: ImportDirectionsSettings, generator: "Generator", maker: str
     if settings.format == "beholder" or (settings.file or "").endswith(".safetensors"):
         return _own(settings, generator, maker)
     said = (settings.low, settings.high)
-    return scaling.bring(
+    return scaling.scale(
         generator,
         _step(settings, generator, published),
         name=settings.name,
         fingerprint=maker,
         model=settings.generator,
-        says=said if any(said) or published is None else published.says,
+        labels=said if any(said) or published is None else published.labels,
         limits=published.range if published else None,
         unit=published.unit if published else 1.0,
         flip=settings.flip != (published.flip if published else False),
@@ -142,7 +142,7 @@ def _own(settings: ImportDirectionsSettings, generator: "Generator", maker: str)
         direction.check_maker(maker, settings.generator)
     if direction.fingerprint == maker:
         return replace(direction, name=settings.name, generator=settings.generator)
-    return scaling.rebring(generator, direction, name=settings.name, fingerprint=maker, model=settings.generator)
+    return scaling.rescale(generator, direction, name=settings.name, fingerprint=maker, model=settings.generator)
 
 
 def _step(settings: ImportDirectionsSettings, generator: "Generator", published: "Published | None") -> "SourceDirection":

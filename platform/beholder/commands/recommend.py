@@ -47,7 +47,7 @@ def show(desk: LocalComponents, image_id: str, user_id: str, run: Run, *, out: s
     found = recommend(desk.studio, desk.ranker(image_id), user_id, view, desk.parts.recommend)
     best, others = found[0], found[1:]
     mine = desk.store.choices(user_id)
-    said = reasons(best.edit, mine, {name: each.says for name, each in desk.editor.directions.items()})
+    said = reasons(best.edit, mine, {name: each.labels for name, each in desk.editor.directions.items()})
     place = out or f"{run.place.uri}/recommended.png"
     _photo.save(place, best.picture)
     shown = [best, *others[:4]]

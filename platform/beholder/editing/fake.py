@@ -25,7 +25,7 @@ class FakeDirection:
 
     name: str
     range: tuple[float, float] = (-3.0, 3.0)
-    says: tuple[str, str] = ("", "")
+    labels: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class FakeEditor:
 
     @property
     def directions(self) -> Mapping[str, FakeDirection]:
-        return {name: FakeDirection(name, says=("less", "more")) for name in _PARTS}
+        return {name: FakeDirection(name, labels=("less", "more")) for name in _PARTS}
 
     def generate(self, seeds: Sequence[int]) -> FakeLatents:
         for seed in seeds:

@@ -49,7 +49,7 @@ class Latent:
         return cls(torch.cat([each.ws for each in latents]), torch.cat(zs) if len(zs) == len(latents) else None)
 
 
-def noise(seeds: Sequence[int], size: int) -> Tensor:
+def z_from_seeds(seeds: Sequence[int], size: int) -> Tensor:
     """Standard normal z of seeds, float32 [N, size]: for each seed the numbers that NVIDIA's own programs draw for it.
 
     Raises EditError for a seed outside 0..2^32-1.
@@ -62,9 +62,9 @@ def noise(seeds: Sequence[int], size: int) -> Tensor:
 
 
 @torch.no_grad()
-def of_seeds(generator: Generator, seeds: Sequence[int], *, truncation: float = 1.0) -> Latent:
+def from_seeds(generator: Generator, seeds: Sequence[int], *, truncation: float = 1.0) -> Latent:
     """The latents of seeds, each the same whatever the others are; truncation below 1 pulls w towards the mean."""
-    z = noise(seeds, generator.config.z_dim).to(generator.mapping.w_avg.device)
+    z = z_from_seeds(seeds, generator.config.z_dim).to(generator.mapping.w_avg.device)
     if not len(z):
         return Latent(generator.mapping(z), z)
     # one by one: the last bits of a product of matrices depend on how many rows it has

@@ -12,14 +12,13 @@ from beholder import images as pictures
 from beholder.config import setting
 from beholder.editing import generator_store  # fmt: skip
 from beholder.editing import latent as latents
-from beholder.editing.directions import Direction, direction_registry, moved
+from beholder.editing.directions import Direction, direction_registry, edited_styles
 from beholder.editing.editor import Edit, check_images, pair
-from beholder.editing.generator import Generator
+from beholder.editing.generator import Generator, to_pixels, to_rgb
 from beholder.editing.generator_store import fingerprint
 from beholder.editing.inversion import Inversion, InversionStep, Inverter, Refinement, invert
 from beholder.editing.latent import Latent
 from beholder.editing.layer_cache import LayerCache, Still
-from beholder.editing.pixels import to_pixels, to_rgb
 from beholder.errors import ConfigError
 from beholder.process import ThreadShare
 
@@ -115,7 +114,7 @@ class StyleGAN:
         if not len(seeds):
             empty = self.generator.mapping.w_avg.new_empty(0, self.generator.config.num_ws, self.generator.config.w_dim)
             return Latent(empty, empty.new_empty(0, self.generator.config.z_dim))
-        some = [latents.of_seeds(self.generator, [seed], truncation=self.config.truncation) for seed in seeds]
+        some = [latents.from_seeds(self.generator, [seed], truncation=self.config.truncation) for seed in seeds]
         return Latent.join(some)
 
     def invert(self, images: np.ndarray) -> Latent:
@@ -169,7 +168,7 @@ class StyleGAN:
     @torch.no_grad()
     def styles(self, latent: Latent, edit: Edit) -> tuple[torch.Tensor, ...]:
         """S of one latent after an edit, a tensor [1, width] for each layer. Raises EditError as `edit` does."""
-        return moved(self.generator, latent, edit, self._directions)
+        return edited_styles(self.generator, latent, edit, self._directions)
 
     def _one_by_one(self, wanted: Sequence[Wanted]) -> np.ndarray:
         styles, easel = [self.styles(*each) for each in wanted], self.easel()

@@ -7,18 +7,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from beholder.editing.editor import Edit, Editor, pair
+from beholder.encoder import ImageEncoder
 from beholder.errors import EditError
 from beholder.recommending.candidates import Candidates, row_of_alphas
 from beholder.recommending.edit_set import Comparison, EditSet
 from beholder.recommending.store.question import Choice
 
 _AT_ONCE = 32  # pictures between two words of progress
-
-
-class Embedder(Protocol):
-    """What an encoder does with pictures: uint8 RGB [N, H, W, 3] -> float32 [N, E], rows of length 1."""
-
-    def images(self, pixels: np.ndarray) -> np.ndarray: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +29,7 @@ class DrawnEdits:
 
 def draw(
     editor: Editor[Any],
-    encoder: Embedder,
+    encoder: ImageEncoder,
     latent: Any,
     edits: Sequence[Edit],
     *,

@@ -160,7 +160,7 @@ class RecommendationService:
         self._there = there
         self.config, parts = config or RecommendationServiceConfig(), parts or Components()
         self._recommend: RecommendConfig = parts.recommend
-        self.says = {name: each.says for name, each in sliders.items()}
+        self.says = {name: each.labels for name, each in sliders.items()}
         self._lock = threading.Lock()
         self._looks: OrderedDict[str, EditableImage] = OrderedDict()
         self._options: OrderedDict[str, EditSet] = OrderedDict()

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from beholder.editing.editor import Edit, Editor
+from beholder.encoder import ImageEncoder
 from beholder.recommending import edit_features
 from beholder.recommending.candidates import Candidates
-from beholder.recommending.edit_features import EditableImage, EditFeatures, Embedder, EmbeddingPredictor
+from beholder.recommending.edit_features import EditableImage, EditFeatures, EmbeddingPredictor
 from beholder.recommending.edit_set import Comparison, EditSet
 from beholder.recommending.store.question import Choice
 
@@ -32,7 +33,7 @@ class View:
 class Studio:
     """An editor, an encoder, a perception of the two, and the edits to choose among."""
 
-    def __init__(self, editor: Editor[Any], encoder: Embedder, perception: EmbeddingPredictor, candidates: Candidates) -> None:
+    def __init__(self, editor: Editor[Any], encoder: ImageEncoder, perception: EmbeddingPredictor, candidates: Candidates) -> None:
         self.editor, self.encoder, self.perception, self.candidates = editor, encoder, perception, candidates
         self.sight = EditFeatures(perception, candidates)
 

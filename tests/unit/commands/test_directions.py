@@ -14,7 +14,7 @@ from beholder.editing import generator_store
 from beholder.editing.directions import Direction, direction_file, direction_registry
 from beholder.editing.generator import Generator, GeneratorConfig
 from beholder.editing.generator_store import fingerprint
-from beholder.editing.latent import of_seeds
+from beholder.editing.latent import from_seeds
 from beholder.errors import BeholderError, ConfigError, EditError, StorageError, TableError
 from beholder.jobs import learn_directions
 from beholder.runs import Run
@@ -54,7 +54,7 @@ def test_a_file_is_brought_listed_and_drawn(workspace: Workspace, tmp_path: Path
     run(workspace, import_directions, name="older", file=str(tmp_path / "age_w_boundary.npy"), low="young", high="old")
     made = known(workspace)["older"]
     assert np.allclose(made.vector, row[0] / np.linalg.norm(row))
-    assert made.says == ("young", "old")
+    assert made.labels == ("young", "old")
     assert "older: in w, layers 0..7" in capsys.readouterr().out
     seen = run(workspace, directions, draw="older", seeds=[1, 2])
     said = capsys.readouterr().out
@@ -128,7 +128,7 @@ def test_styleclip_towards_a_given_difference(workspace: Workspace, tmp_path: Pa
 
 def test_labels_become_a_direction(workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     generator = generator_store.read("toy", workspace)
-    w = of_seeds(generator, range(60)).ws[:, 0]
+    w = from_seeds(generator, range(60)).ws[:, 0]
     truth = w @ torch.randn(12, 2, generator=torch.Generator().manual_seed(4))
     table = pd.DataFrame({"seed": range(60), "kind": truth[:, 0], "tall": np.where(truth[:, 1] > 0, "yes", "no"), "by": "ann"})
     table.loc[5, "kind"] = None
@@ -136,7 +136,7 @@ def test_labels_become_a_direction(workspace: Workspace, tmp_path: Path, capsys:
     table.to_parquet(tmp_path / "labels.parquet")
     run(workspace, learn_directions, name="kinder", labels=str(tmp_path / "labels.csv"), label="kind", high="kind")
     made = known(workspace)["kinder"]
-    assert made.says == ("", "kind")
+    assert made.labels == ("", "kind")
     assert "of its label in pictures left out" in capsys.readouterr().out
     run(workspace, learn_directions, name="same", labels=str(tmp_path / "labels.parquet"), label="kind")
     assert torch.equal(known(workspace)["same"].vector, made.vector)

@@ -42,7 +42,7 @@ class EditorContract:
             assert direction.name == name
             assert low <= 0 <= high
             assert low < high
-            assert len(direction.says) == 2
+            assert len(direction.labels) == 2
 
     def test_a_seed_is_a_picture(self, editor):
         drawn = editor.edit(editor.generate([3, 4, 2**32 - 1]), [{}] * 3)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from editor_suite import EditorContract
 
-from beholder.editing.directions import Direction, moved
+from beholder.editing.directions import Direction, edited_styles
 from beholder.editing.generator import Generator, GeneratorConfig
 from beholder.editing.inversion import Inverter, InverterConfig, Refinement
 from beholder.editing.latent import Latent
@@ -87,9 +87,9 @@ def test_a_gpu_draws_the_same_each_time_and_what_a_cpu_draws(editor: StyleGAN) -
 def test_a_slider_draws_what_changed_and_gets_the_same_bits(editor: StyleGAN, name: str, drawn: int) -> None:
     latent = editor.generate([3])
     easel = LayerCache(editor.generator.synthesis)
-    easel.draw(moved(editor.generator, latent, {"plain": 1.0}, editor.directions))
+    easel.draw(edited_styles(editor.generator, latent, {"plain": 1.0}, editor.directions))
     for alpha in (0.5, 2.0, -1.0):
-        styles = moved(editor.generator, latent, {"plain": 1.0, name: 1.0 + alpha}, editor.directions)
+        styles = edited_styles(editor.generator, latent, {"plain": 1.0, name: 1.0 + alpha}, editor.directions)
         assert torch.equal(easel.draw(styles), editor.generator.synthesis.draw(styles))
         assert easel.layers_drawn == drawn
     assert torch.equal(easel.draw(styles), editor.generator.synthesis.draw(styles))

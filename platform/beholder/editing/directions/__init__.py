@@ -14,4 +14,4 @@ catalogue  the directions that were published for known generators
 
 from beholder.editing.directions.direction import Direction as Direction
 
-from beholder.editing.directions.apply import moved as moved, moved_ws as moved_ws  # isort: skip
+from beholder.editing.directions.apply import edited_styles as edited_styles, edited_ws as edited_ws  # isort: skip

@@ -43,7 +43,7 @@ def dump(directions: Sequence[Direction]) -> bytes:
             "layers": each.layers,
             "fingerprint": each.fingerprint,
             "generator": each.generator,
-            "says": each.says,
+            "says": each.labels,
             "range": each.range,
         }
         for each in directions

@@ -12,7 +12,7 @@ from beholder.errors import EditError
 
 FIRST = Direction.along(
     torch.randn(8), name="smile", space="w", layers=(0, 4), fingerprint="abc", generator="toy",
-    says=("frowning", "smiling"), range=(-5.0, 7.0),
+    labels=("frowning", "smiling"), range=(-5.0, 7.0),
 )  # fmt: skip
 SECOND = Direction.along(torch.randn(2, 8), name="age", space="w+", layers=(1, 3))
 
