@@ -1,4 +1,4 @@
-"""Latent: where pictures lie in a generator's latent space."""
+"""Latents: where pictures lie in a generator's latent space."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Latent:
         return len(self.ws)
 
     def __getitem__(self, rows: int | slice | Sequence[int] | Tensor) -> "Latent":
-        """The latents of some rows, in that order; of one row a Latent of one."""
+        """Return the latents of some rows, in that order; of one row a Latent of one."""
         if isinstance(rows, int):
             rows = [rows]
         elif not isinstance(rows, slice | Tensor):
@@ -42,7 +42,7 @@ class Latent:
 
     @classmethod
     def join(cls, latents: Sequence["Latent"]) -> "Latent":
-        """All rows one after another; z is kept where every part has it. Raises EditError for nothing to join."""
+        """Concatenate the rows of latents; z is kept where every part has it. Raises EditError for nothing to join."""
         if not latents:
             raise EditError("expected at least one latent, got none")
         zs = [each.z for each in latents if each.z is not None]
@@ -50,7 +50,7 @@ class Latent:
 
 
 def z_from_seeds(seeds: Sequence[int], size: int) -> Tensor:
-    """Standard normal z of seeds, float32 [N, size]: for each seed the numbers that NVIDIA's own programs draw for it.
+    """Return standard normal z of seeds, float32 [N, size]: for each seed the numbers that NVIDIA's own programs draw for it.
 
     Raises EditError for a seed outside 0..2^32-1.
     """
@@ -63,7 +63,7 @@ def z_from_seeds(seeds: Sequence[int], size: int) -> Tensor:
 
 @torch.no_grad()
 def from_seeds(generator: Generator, seeds: Sequence[int], *, truncation: float = 1.0) -> Latent:
-    """The latents of seeds, each the same whatever the others are; truncation below 1 pulls w towards the mean."""
+    """Return the latents of seeds, each the same whatever the others are; truncation below 1 pulls w towards the mean."""
     z = z_from_seeds(seeds, generator.config.z_dim).to(generator.mapping.w_avg.device)
     if not len(z):
         return Latent(generator.mapping(z), z)

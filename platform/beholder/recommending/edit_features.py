@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from beholder.editing.editor import Edit, Editor, pair
+from beholder.editing.editor import Edit, Editor, latent_rows
 from beholder.encoder import ImageEncoder
 from beholder.errors import EditError
 from beholder.recommending.candidates import Candidates, row_of_alphas
@@ -40,7 +40,7 @@ def draw(
     Raises EditError as the editor does, and for no edits at all ImageError as the encoder does. progress: told how many more
     are done.
     """
-    rows = pair(len(latent), edits)
+    rows = latent_rows(len(latent), edits)
     images = [np.empty((0, editor.resolution, editor.resolution, 3), np.uint8)]
     found = []
     for start in range(0, max(len(edits), 1), _AT_ONCE):
