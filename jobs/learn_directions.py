@@ -9,7 +9,7 @@ import pandas as pd
 
 from beholder import images
 from beholder.config import required, setting
-from beholder.editing.directions.learning import Texts
+from beholder.editing.directions.learning import TextDirectionConfig
 from beholder.encoder import Encoder, EncoderConfig
 from beholder.errors import ConfigError, EditError, TableError, nearest
 from beholder.images import ImageLimits
@@ -21,7 +21,7 @@ from beholder.workspace import Workspace
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from beholder.editing.directions.learning import Learned
+    from beholder.editing.directions.learning import LearnedDirection
     from beholder.editing.stylegan import StyleGAN
 
 _KEYS = ("seed", "image_id", "image")
@@ -37,7 +37,7 @@ class LearnDirectionsSettings:
     label: str | None = setting(None, "with labels: the column that the direction raises; null: the column called as the direction")
     others: list[str] | None = setting(None, "with labels: columns that are to stay; null: all other labels")
     texts: list[str] = setting([], 'instead of labels: two texts, such as "[a face, a smiling face]"')
-    drawn: Texts = setting(Texts(), "with texts: what they are compared with")
+    drawn: TextDirectionConfig = setting(TextDirectionConfig(), "with texts: what they are compared with")
     low: str = setting("", "how a person would call its low end")
     high: str = setting("", "how a person would call its high end")
     encoder: EncoderConfig = setting(EncoderConfig(), "with texts: the CLIP that compares")
@@ -70,22 +70,22 @@ def main(settings: LearnDirectionsSettings, run: Run) -> None:
     print(f"{told}\n{place.uri}\nsee it: beholder directions generator={settings.generator} draw={settings.name}")
 
 
-def _from_texts(settings: LearnDirectionsSettings, editor: "StyleGAN") -> "Learned":
-    from beholder.editing.directions.learning import from_texts, look
+def _from_texts(settings: LearnDirectionsSettings, editor: "StyleGAN") -> "LearnedDirection":
+    from beholder.editing.directions.learning import embed_pictures, from_texts
     from beholder.editing.generator_store import fingerprint
 
     first, second = settings.texts
     clip = Encoder.load(settings.encoder)
     with Progress("draw", total=settings.drawn.pictures, unit="pictures") as progress:
-        seen = look(editor.generator, clip, settings.drawn, progress=progress.advance)
+        seen = embed_pictures(editor.generator, clip, settings.drawn, progress=progress.advance)
     said = (settings.low, settings.high)
     return from_texts(
         editor.generator, seen, clip, (first, second), name=settings.name, fingerprint=fingerprint(editor.generator),
-        model=settings.generator, says=said if any(said) else None,
+        model=settings.generator, ends=said if any(said) else None,
     )  # fmt: skip
 
 
-def _from_labels(settings: LearnDirectionsSettings, editor: "StyleGAN", workspace: Workspace) -> "Learned":
+def _from_labels(settings: LearnDirectionsSettings, editor: "StyleGAN", workspace: Workspace) -> "LearnedDirection":
     import torch
 
     from beholder.editing.directions.learning import from_labels
@@ -102,7 +102,7 @@ def _from_labels(settings: LearnDirectionsSettings, editor: "StyleGAN", workspac
     w = latents(table[key][whole], key, settings, editor, workspace)
     return from_labels(
         editor.generator, w, torch.tensor(labels[whole].to_numpy(), dtype=torch.float32), column=0,
-        name=settings.name, fingerprint=fingerprint(editor.generator), model=settings.generator, says=(settings.low, settings.high),
+        name=settings.name, fingerprint=fingerprint(editor.generator), model=settings.generator, ends=(settings.low, settings.high),
     )  # fmt: skip
 
 

@@ -125,22 +125,22 @@ def _slide(settings: BenchEditorSettings, name: str, generator: Generator) -> li
     synthesis, count = generator.synthesis, generator.config.num_ws
     ws = generator.mapping(torch.randn(1, generator.config.z_dim))
     whole = _time(lambda: synthesis(ws), settings.seconds)
-    rows, easel = [("drawn anew", len(synthesis.layers()), whole)], LayerCache(synthesis)
+    rows, cache = [("drawn anew", len(synthesis.layers()), whole)], LayerCache(synthesis)
     for first in (0, count // 2, count - 4, count - 2):
-        easel.draw(synthesis.styles(ws))
-        took = _time(partial(_move, easel, synthesis, ws, first), settings.seconds / 2)
-        rows.append((f"rows {first} to {count - 1}", easel.layers_drawn, took))
-    easel.draw(synthesis.styles(ws))
-    took = _time(partial(_move, easel, synthesis, ws, count), settings.seconds / 4)
-    rows.append(("nothing", easel.layers_drawn, took))
+        cache.draw(synthesis.styles(ws))
+        took = _time(partial(_move, cache, synthesis, ws, first), settings.seconds / 2)
+        rows.append((f"rows {first} to {count - 1}", cache.layers_drawn, took))
+    cache.draw(synthesis.styles(ws))
+    took = _time(partial(_move, cache, synthesis, ws, count), settings.seconds / 4)
+    rows.append(("nothing", cache.layers_drawn, took))
     names = ("generator", "what moves", "layers drawn", "ms", "of drawn anew")
     return [dict(zip(names, (name, what, drawn, 1e3 * took, took / whole), strict=True)) for what, drawn, took in rows]
 
 
-def _move(easel: LayerCache, synthesis: Synthesis, ws: torch.Tensor, first: int) -> None:
+def _move(cache: LayerCache, synthesis: Synthesis, ws: torch.Tensor, first: int) -> None:
     """Draw with the rows of w+ from `first` on a little elsewhere, each time elsewhere."""
     move = torch.randn(ws.shape[2]) * (torch.arange(ws.shape[1]) >= first)[:, None]
-    easel.draw(synthesis.styles(ws + 0.01 * move))
+    cache.draw(synthesis.styles(ws + 0.01 * move))
 
 
 def _time(do: Callable[[], object], seconds: float) -> float:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from beholder import artifacts, weights
 from beholder.editing import pretrained
-from beholder.editing.directions import direction_file as directions_file
+from beholder.editing.directions import direction_file
 from beholder.editing.generator import Generator
 from beholder.editing.inversion import Inverter
 from beholder.portraits import reader, training_loop
@@ -100,7 +100,7 @@ class Builder:
         """The named directions of this generator."""
         found = find_directions(generator, reader, self.config.directions)
         path = self.out / f"{pretrained.DIRECTIONS}.safetensors"
-        directions_file.save(path, found)
+        direction_file.save(path, found)
         weights.write_card(path, self._card(pretrained.DIRECTIONS, asdict(self.config.directions)))
 
     def _how(self, name: str) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from beholder.editing.editor import Editor
+from beholder.encoder import ImageEncoder
 from beholder.recommending import edit_features
 from beholder.recommending.candidates import Candidates
-from beholder.recommending.edit_features import Embedder
 from beholder.storage import Place
 
 Read = Callable[[np.ndarray], np.ndarray]  # uint8 RGB [N, R, R, 3] -> traits float32 [N, T]
@@ -41,7 +41,7 @@ class GroundTruth:
 def open_ground_truth(
     folder: Place,
     editor: Editor[Any],
-    encoder: Embedder,
+    encoder: ImageEncoder,
     read: Read,
     *,
     candidates: Candidates,
@@ -72,7 +72,7 @@ def open_ground_truth(
 
 
 def _draw(
-    editor: Editor[Any], encoder: Embedder, read: Read, candidates: Candidates, latent: Any, progress: Callable[[int], None]
+    editor: Editor[Any], encoder: ImageEncoder, read: Read, candidates: Candidates, latent: Any, progress: Callable[[int], None]
 ) -> dict[str, np.ndarray]:
     """The image as it is and then under every candidate: its embeddings and traits, float16."""
     drawn = edit_features.draw(editor, encoder, latent, [{}, *candidates.edits()], progress=progress)

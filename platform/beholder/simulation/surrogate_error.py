@@ -8,10 +8,11 @@ from typing import Protocol
 import numpy as np
 
 from beholder.editing.stylegan import StyleGAN
+from beholder.encoder import ImageEncoder
 from beholder.evaluation import Interval
 from beholder.recommending import edit_features, ranking
 from beholder.recommending.candidates import Candidates
-from beholder.recommending.edit_features import EditableImage, EditFeatures, Embedder
+from beholder.recommending.edit_features import EditableImage, EditFeatures
 from beholder.recommending.edit_set import EditSet
 from beholder.recommending.rankers import bayes_ranker
 from beholder.recommending.rankers.bayes_ranker import BayesRankerConfig
@@ -164,7 +165,7 @@ def interval(values: np.ndarray, *, seed: int = 0) -> Interval:
 
 def seconds(
     editor: StyleGAN,
-    encoder: Embedder,
+    encoder: ImageEncoder,
     perception: Surrogate,
     candidates: Candidates,
     *,

@@ -14,7 +14,7 @@ from beholder.editing import generator_store
 from beholder.editing.directions import Direction, direction_file, direction_registry
 from beholder.editing.generator import Generator, GeneratorConfig
 from beholder.editing.generator_store import fingerprint
-from beholder.editing.latent import of_seeds
+from beholder.editing.latent import from_seeds
 from beholder.errors import BeholderError, ConfigError, EditError, StorageError, TableError
 from beholder.jobs import learn_directions
 from beholder.runs import Run
@@ -128,7 +128,7 @@ def test_styleclip_towards_a_given_difference(workspace: Workspace, tmp_path: Pa
 
 def test_labels_become_a_direction(workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     generator = generator_store.read("toy", workspace)
-    w = of_seeds(generator, range(60)).ws[:, 0]
+    w = from_seeds(generator, range(60)).ws[:, 0]
     truth = w @ torch.randn(12, 2, generator=torch.Generator().manual_seed(4))
     table = pd.DataFrame({"seed": range(60), "kind": truth[:, 0], "tall": np.where(truth[:, 1] > 0, "yes", "no"), "by": "ann"})
     table.loc[5, "kind"] = None

@@ -232,7 +232,7 @@ def again() -> dict[str, bytes]:
 
         def layer(tensors: dict, layers: dict) -> object:
             attributes = {"_parameters": tensors, "_buffers": {}, "_modules": layers}
-            return published.Says(make, ({"type": "class", "class_name": "Layer", "state": attributes},))
+            return published.PickledAs(make, ({"type": "class", "class_name": "Layer", "state": attributes},))
 
         one = torch.zeros(1)
         many = layer({f"p{i}": one for i in range(10_000)}, {})
@@ -355,7 +355,7 @@ def reads_directions() -> Callable[[Path], object]:
 
     def read_direction(path: Path) -> object:
         step = detect.read(Place.at(path), None, config, SourceHints())
-        return scaling.bring(generator, step, name="a", fingerprint="", model="")
+        return scaling.scale(generator, step, name="a", fingerprint="", model="")
 
     return read_direction
 

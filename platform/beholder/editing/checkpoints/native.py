@@ -15,8 +15,8 @@ FORMAT = "safetensors"
 _KINDS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 
 
-def read(data: bytes) -> ReadGenerator:
-    """Return the generator in a safetensors file. Raises RefusedError."""
+def read(data: bytes) -> tuple[str, ReadGenerator]:
+    """Return the format's name and the generator in a safetensors file. Raises RefusedError."""
     try:
         artifact = artifacts.parse_tensors(data, finite=False)  # `assemble` looks at the numbers
         sizes = artifact.record("network") if "network" in artifact.metadata else {}
@@ -28,7 +28,8 @@ def read(data: bytes) -> ReadGenerator:
     for name, value in artifact.tensors.items():
         if value.dtype not in _KINDS:
             raise RefusedError(f"{printable(name)} holds {value.dtype}, expected plain numbers")
-    return assemble({name: LazyTensor.of(value) for name, value in artifact.tensors.items()}, size=len(data), conv_clamp=clamp)
+    stored = {name: LazyTensor.of(value) for name, value in artifact.tensors.items()}
+    return FORMAT, assemble(stored, size=len(data), conv_clamp=clamp)
 
 
 def write(generator: Generator) -> bytes:

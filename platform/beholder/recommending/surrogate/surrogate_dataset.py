@@ -10,12 +10,12 @@ import numpy as np
 import torch
 
 from beholder.config import setting
-from beholder.editing.directions import moved
+from beholder.editing.directions import edited_styles
+from beholder.editing.generator import to_pixels
 from beholder.editing.latent import Latent
-from beholder.editing.pixels import to_pixels
 from beholder.editing.stylegan import StyleGAN
+from beholder.encoder import ImageEncoder
 from beholder.errors import ConfigError
-from beholder.recommending.edit_features import Embedder
 from beholder.storage import Place
 
 _PART = 200  # lessons in a file
@@ -56,7 +56,7 @@ class SurrogateDataset:
 def open_dataset(
     folder: Place,
     editor: StyleGAN,
-    encoder: Embedder,
+    encoder: ImageEncoder,
     config: SurrogateDatasetConfig,
     *,
     samples: int,
@@ -97,7 +97,7 @@ def random_alphas(ranges: list[tuple[float, float]], count: int, *, originals: f
 
 
 def _draw(
-    editor: StyleGAN, encoder: Embedder, config: SurrogateDatasetConfig, start: int, count: int, away: np.ndarray | None
+    editor: StyleGAN, encoder: ImageEncoder, config: SurrogateDatasetConfig, start: int, count: int, away: np.ndarray | None
 ) -> dict[str, np.ndarray]:
     rng = np.random.default_rng([config.seed, start])
     latent = editor.generate([int(seed) for seed in rng.integers(0, 2**32, count)])
@@ -119,11 +119,11 @@ def _draw(
 
 @torch.no_grad()
 def _look(
-    editor: StyleGAN, encoder: Embedder, latent: Latent, edits: list[dict[str, float]], config: SurrogateDatasetConfig
+    editor: StyleGAN, encoder: ImageEncoder, latent: Latent, edits: list[dict[str, float]], config: SurrogateDatasetConfig
 ) -> np.ndarray:
     """The embeddings [N, E] of latents under an edit each, all drawn together."""
     generator = editor.generator
-    styles = [moved(generator, latent[row], edit, editor.directions) for row, edit in enumerate(edits)]
+    styles = [edited_styles(generator, latent[row], edit, editor.directions) for row, edit in enumerate(edits)]
     whole = [torch.cat(layer) for layer in zip(*styles, strict=True)]
     with torch.autocast(editor.device.partition(":")[0], torch.bfloat16, enabled=config.bfloat16):
         rgb = generator.synthesis.draw(whole, noise="none" if editor.config.noise == "none" else "const")

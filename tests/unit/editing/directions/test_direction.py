@@ -26,7 +26,7 @@ def test_a_step_comes_back_bit_for_bit() -> None:
 def test_twice_the_scale_is_twice_the_step() -> None:
     made = along(torch.tensor([3.0, 4.0]))
     assert made.scale == 5
-    assert torch.equal(made.rescaled(10).step, torch.tensor([6.0, 8.0]))
+    assert torch.equal(made.with_scale(10).step, torch.tensor([6.0, 8.0]))
 
 
 @pytest.mark.parametrize(
