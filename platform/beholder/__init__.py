@@ -5,6 +5,8 @@ config        configs/ and key=value overrides -> frozen dataclasses
 cli           `beholder <command> key=value ...`
 commands/     commands that need no Ray
 storage       bytes at a path or a URI, written whole or not at all
+artifacts     named arrays as safetensors and a card in JSON, written whole, read with one-line errors
+cache         a bounded cache that threads share
 workspace     where tables and runs lie
 tables        the schema of every table
 runs          the folder that a command leaves behind

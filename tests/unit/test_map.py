@@ -29,7 +29,7 @@ DOORS = {
     "fsspec": ("platform/beholder/storage.py", "platform/beholder/image_index.py"),
     "pyarrow.fs": ("platform/beholder/storage.py",),
     "rich": ("platform/beholder/cli.py", "platform/beholder/progress.py"),
-    "pickle": ("platform/beholder/safe_pickle/numpy_pickle.py",),
+    "pickle": (),
     "peft": ("platform/beholder/taste/lora.py",),
     "lightgbm": ("platform/beholder/recommending/rankers/boosted_trees.py",),
     "sqlalchemy": ("platform/beholder/recommending/store/*",),

@@ -8,8 +8,8 @@ from beholder.editing.checkpoints import native, nvidia, rosinality, tensorflow
 from beholder.editing.checkpoints.state_dict import ReadGenerator
 from beholder.editing.generator import Generator
 from beholder.errors import WeightsError
-from beholder.safe_pickle import stubs, torch_archive
-from beholder.safe_pickle.interpreter import Filled, RefusedError, shown, unpickle
+from beholder.safe_pickle import torch_archive
+from beholder.safe_pickle.interpreter import DictStub, RefusedError, printable, unpickle
 from beholder.storage import Place
 
 MOST_BYTES = 4 * 2**30
@@ -60,9 +60,9 @@ def _read(data: bytes) -> tuple[str, ReadGenerator]:
 
 
 def _read_pickle(data: bytes) -> tuple[str, ReadGenerator]:
-    whole = unpickle(io.BytesIO(data), doubles=stubs.NETWORKS)
+    whole = unpickle(io.BytesIO(data), stubs=torch_archive.NETWORKS)
     if isinstance(whole, dict):
         return nvidia.FORMAT, nvidia.build(whole, size=len(data))
-    if isinstance(whole, tuple) and len(whole) == 3 and all(isinstance(each, Filled) for each in whole):
+    if isinstance(whole, tuple) and len(whole) == 3 and all(isinstance(each, DictStub) for each in whole):
         return tensorflow.FORMAT, tensorflow.build(whole, size=len(data))
-    raise RefusedError(f"its pickle holds a {shown(type(whole).__name__)}, expected a dict with G_ema or three networks")
+    raise RefusedError(f"its pickle holds a {printable(type(whole).__name__)}, expected a dict with G_ema or three networks")
