@@ -81,7 +81,7 @@ def _from_texts(settings: LearnDirectionsSettings, editor: "StyleGAN") -> "Learn
     said = (settings.low, settings.high)
     return from_texts(
         editor.generator, seen, clip, (first, second), name=settings.name, fingerprint=fingerprint(editor.generator),
-        model=settings.generator, labels=said if any(said) else None,
+        model=settings.generator, ends=said if any(said) else None,
     )  # fmt: skip
 
 
@@ -102,7 +102,7 @@ def _from_labels(settings: LearnDirectionsSettings, editor: "StyleGAN", workspac
     w = latents(table[key][whole], key, settings, editor, workspace)
     return from_labels(
         editor.generator, w, torch.tensor(labels[whole].to_numpy(), dtype=torch.float32), column=0,
-        name=settings.name, fingerprint=fingerprint(editor.generator), model=settings.generator, labels=(settings.low, settings.high),
+        name=settings.name, fingerprint=fingerprint(editor.generator), model=settings.generator, ends=(settings.low, settings.high),
     )  # fmt: skip
 
 

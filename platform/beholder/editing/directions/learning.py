@@ -60,7 +60,7 @@ class Learned:
 
 def from_labels(
     generator: Generator, w: Tensor, labels: Tensor, *, column: int, name: str, fingerprint: str, model: str,
-    labels: tuple[str, str] = ("", ""),
+    ends: tuple[str, str] = ("", ""),
 ) -> Learned:  # fmt: skip
     """Learn the direction that raises one label and leaves the others alone.
 
@@ -83,7 +83,7 @@ def from_labels(
     moves = spread @ weights @ torch.linalg.inv(weights.T @ spread @ weights + unexplained)
     whole = (0, generator.config.num_ws)
     rough = Direction.along(
-        moves[:, column], name=name, space="w", layers=whole, fingerprint=fingerprint, generator=model, labels=labels
+        moves[:, column], name=name, space="w", layers=whole, fingerprint=fingerprint, generator=model, labels=ends
     )
     return Learned(rough.rescaled(projection_spread(generator, rough)), explained)
 
@@ -113,11 +113,11 @@ def look(
 
 def from_texts(
     generator: Generator, seen: Seen, clip: ImageTextEncoder, texts: tuple[str, str], *, name: str, fingerprint: str, model: str,
-    labels: tuple[str, str] | None = None,
+    ends: tuple[str, str] | None = None,
 ) -> Learned:  # fmt: skip
     """Learn the direction that leads from pictures that fit the first text to those that fit the second.
 
-    How much better each picture fits the second text is its label. says: the two ends; the texts themselves, if not given.
+    How much better each picture fits the second text is its label. ends: the two ends; the texts themselves, if not given.
     Raises EditError as `from_labels` does, and for texts that the encoder takes for the same.
     """
     first, second = clip.texts(list(texts))
@@ -125,7 +125,7 @@ def from_texts(
         raise EditError(f"{name}: {texts[0]!r} and {texts[1]!r} are the same to this encoder")
     labels = torch.from_numpy((seen.vectors @ (second - first)).astype(np.float32))[:, None]
     return from_labels(
-        generator, seen.w, labels, column=0, name=name, fingerprint=fingerprint, model=model, labels=labels or texts
+        generator, seen.w, labels, column=0, name=name, fingerprint=fingerprint, model=model, ends=ends or texts
     )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ def examples(generator: Generator, count: int, *, noise: float = 0.0) -> tuple[T
 
 
 def learn(generator: Generator, w: Tensor, labels: Tensor) -> Learned:
-    return from_labels(generator, w, labels, column=0, name="up", fingerprint="abc", model="toy", labels=("less", "more"))
+    return from_labels(generator, w, labels, column=0, name="up", fingerprint="abc", model="toy", ends=("less", "more"))
 
 
 def slopes(w: Tensor, labels: Tensor, vector: Tensor) -> Tensor:
@@ -73,13 +73,13 @@ def test_each_example_left_out_is_told_by_the_others() -> None:
 def test_what_can_not_be_learned(generator: Generator) -> None:
     w, labels = examples(generator, 60)
     dice = torch.Generator().manual_seed(5)
-    for wrong, labels in (
+    for wrong, says in (
         ((w[:10], labels[:10]), "at least 20 labelled pictures, got 10"),
         ((w, labels * torch.tensor([1.0, 0.0])), "label 1 is the same in all examples"),
         ((w, labels / 0), "not finite"),
         ((w, torch.randn(60, 2, generator=dice)), "can't be told from w better than by chance"),
     ):
-        with pytest.raises(EditError, match=labels):
+        with pytest.raises(EditError, match=says):
             learn(generator, *wrong)
 
 
