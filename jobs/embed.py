@@ -21,8 +21,8 @@ from beholder.config import setting
 from beholder.encoder import Encoder, EncoderConfig, fetch
 from beholder.errors import ConfigError, ImageError, StorageError
 from beholder.images import Fit, ImageLimits
-from beholder.jobs._ray_connection import RayConfig, connect, quiet_data
 from beholder.progress import Progress
+from beholder.ray_connection import RayConfig, connect, quiet_data
 from beholder.runs import Run, log
 from beholder.storage import Place
 from beholder.workspace import Workspace

@@ -12,8 +12,8 @@ from beholder.errors import ConfigError, TasteError
 from beholder.jobs import _workspace_dataset
 from beholder.jobs._comparison import TasteComparison, TasteResult
 from beholder.jobs._few_shot import few_shots
-from beholder.jobs._ray_connection import RayConfig, connect
 from beholder.progress import Progress
+from beholder.ray_connection import RayConfig, connect
 from beholder.runs import Run
 from beholder.taste import splits
 from beholder.taste.dataset import JudgementDataset

@@ -13,8 +13,8 @@ from beholder.config import required, setting
 from beholder.encoder import Encoder, EncoderConfig
 from beholder.errors import ConfigError, ImageError, StorageError, TasteError
 from beholder.images import ImageLimits
-from beholder.jobs._ray_connection import RayConfig, connect, quiet_data
 from beholder.progress import Progress
+from beholder.ray_connection import RayConfig, connect, quiet_data
 from beholder.runs import Run, log
 from beholder.storage import Place
 from beholder.taste import taste_factory, taste_registry

@@ -13,8 +13,8 @@ from beholder.config import setting
 from beholder.editing import generator_store
 from beholder.encoder import Encoder, EncoderConfig
 from beholder.errors import ConfigError, nearest
-from beholder.jobs._ray_connection import RayConfig, connect
 from beholder.progress import Progress
+from beholder.ray_connection import RayConfig, connect
 from beholder.recommending import acquisition
 from beholder.recommending.candidates import CandidatesConfig, candidates
 from beholder.recommending.edit_set import Comparison

@@ -28,9 +28,9 @@ from beholder.config import setting
 from beholder.encoder import EncoderConfig
 from beholder.errors import BeholderError, ConfigError, TasteError
 from beholder.jobs import _workspace_dataset
-from beholder.jobs._ray_connection import RayConfig, connect
 from beholder.jobs._workspace_dataset import DatasetWithItems
 from beholder.progress import Progress
+from beholder.ray_connection import RayConfig, connect
 from beholder.runs import Run, environment, log
 from beholder.storage import Place
 from beholder.taste import shrinkage, splits, taste_factory, taste_registry

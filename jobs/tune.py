@@ -17,8 +17,8 @@ from beholder.config import setting
 from beholder.encoder import EncoderConfig
 from beholder.errors import ConfigError
 from beholder.jobs import _search, _workspace_dataset
-from beholder.jobs._ray_connection import RayConfig, connect
 from beholder.jobs._search import Search, TriedSetting, TuneConfig
+from beholder.ray_connection import RayConfig, connect
 from beholder.report import Section
 from beholder.runs import Run, log
 from beholder.taste import splits

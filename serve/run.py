@@ -7,7 +7,6 @@ import sys
 import threading
 from collections.abc import Iterator
 
-import ray
 from ray import serve
 from ray.exceptions import RayError
 from ray.serve.exceptions import RayServeException
@@ -15,10 +14,10 @@ from ray.serve.handle import DeploymentHandle
 from ray.serve.schema import LoggingConfig
 
 from beholder import process, terminal
-from beholder.errors import ConfigError
+from beholder.ray_connection import connect
 from beholder.runs import Run, log
 from beholder.serve import app, proxy_retry
-from beholder.serve.settings import ServeRayConfig, ServeSettings
+from beholder.serve.settings import ServeSettings
 
 
 def main(settings: ServeSettings, run: Run) -> None:
@@ -61,7 +60,7 @@ _NOISE = "infinite retries remaining"  # what Ray says of the questions its cont
 def running(settings: ServeSettings) -> Iterator[None]:
     """Inside, the service answers at its port. At the end it takes no more requests, and those that are being worked on finish."""
     app.bind(settings)  # says what is wrong before anything is started
-    with contextlib.ExitStack() as quiet, connect(settings.ray):
+    with contextlib.ExitStack() as quiet, connect(settings.ray, environment=ray_environment()):
         logs = LoggingConfig(log_level="WARNING", enable_access_log=False)
         application = app.bind(settings)  # again: now it knows how many nodes there are
         _hush()
@@ -101,32 +100,14 @@ def wait() -> None:
     threading.Event().wait()
 
 
-@contextlib.contextmanager
-def connect(config: ServeRayConfig) -> Iterator[None]:
-    """Inside, Ray is there; a Ray that was started here ends here."""
-    if ray.is_initialized():
-        yield
-        return
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # leave CUDA_VISIBLE_DEVICES as it is without GPUs
-    os.environ.setdefault("RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH", proxy_retry.PLACE)
-    os.environ.setdefault("RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S", "30")  # a busy machine needs more than the 5 it comes with
-    # Serve's throughput path answers sooner and more: `beholder bench serve "paths=[plain,throughput,haproxy]"`. But each replica
-    # of the API would also listen at a port of its own, at all addresses, where no rule of the entrance holds.
-    os.environ.setdefault("RAY_SERVE_THROUGHPUT_OPTIMIZED", "1")
-    os.environ.setdefault("RAY_SERVE_PROXY_USE_GRPC", "1")  # from the proxy to the API straight, too
-    os.environ.setdefault("RAY_SERVE_ENABLE_DIRECT_INGRESS", "1" if app.through_haproxy(os.environ) else "0")
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # its core would print where it was when it was asked to stop
-    known = None if config.address == "local" else config.address or os.environ.get("RAY_ADDRESS")
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
-    try:
-        with process.keep_handlers(), terminal.without("Set ray log level"):
-            if known:
-                ray.init(known, **quiet)
-            else:
-                ray.init(config.address, **quiet, num_cpus=config.cpus or None, include_dashboard=False)
-    except (ConnectionError, ValueError, RayError) as error:
-        raise ConfigError(f"Ray can't be reached at {known or 'this machine'}: {str(error).splitlines()[0]}") from None
-    try:
-        yield
-    finally:
-        ray.shutdown()
+def ray_environment() -> dict[str, str]:
+    """Return the variables that the processes of Ray Serve read."""
+    return {
+        "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": proxy_retry.PLACE,
+        "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "30",  # a busy machine needs more than the 5 it comes with
+        # Serve's throughput path answers sooner and more: `beholder bench serve "paths=[plain,throughput,haproxy]"`. But each
+        # replica of the API would also listen at a port of its own, at all addresses, where no rule of the entrance holds.
+        "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+        "RAY_SERVE_PROXY_USE_GRPC": "1",  # from the proxy to the API straight, too
+        "RAY_SERVE_ENABLE_DIRECT_INGRESS": "1" if app.through_haproxy(os.environ) else "0",
+    }

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from beholder import process
 from beholder.config import setting
 from beholder.errors import ConfigError
+from beholder.ray_connection import RayConfig
 from beholder.recommending.components import ServiceConfig
 from beholder.serve.admission import RequestLimits
 from beholder.serve.auth import ApiKeysConfig
@@ -66,18 +67,6 @@ class ServeConfig:
 
 
 @dataclass(frozen=True)
-class ServeRayConfig:
-    address: str | None = setting(
-        None, "a running cluster (auto, HOST:PORT), local for a new one; null: RAY_ADDRESS, a Ray on this machine, or a new one"
-    )
-    cpus: int = setting(0, "cores of a new Ray on this machine; 0 is all of them")
-
-    def __post_init__(self) -> None:
-        if self.cpus < 0:
-            raise ConfigError(f"ray.cpus must be 0 or more, got {self.cpus}")
-
-
-@dataclass(frozen=True)
 class ServeSettings(ServiceConfig):
     """What is served (as of ServiceConfig), where and how."""
 
@@ -87,7 +76,7 @@ class ServeSettings(ServiceConfig):
     threads: int = setting(2, "with local=true: requests worked on at a time")
     queue: int = setting(64, "with local=true: requests that may wait; more are refused (503 with Retry-After)")
     serve: ServeConfig = setting(ServeConfig(), "how many replicas of each deployment, and what each may use")
-    ray: ServeRayConfig = setting(ServeRayConfig(), "which Ray")
+    ray: RayConfig = setting(RayConfig(), "which Ray")
     limits: RequestLimits = setting(RequestLimits(), "what a request may cost")
     keys: ApiKeysConfig = setting(ApiKeysConfig(), "who may send requests")
 

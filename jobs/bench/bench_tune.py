@@ -19,7 +19,7 @@ import ray.tune
 
 from beholder.config import setting
 from beholder.errors import ConfigError
-from beholder.jobs._ray_connection import RayConfig, connect
+from beholder.ray_connection import RayConfig, connect
 from beholder.runs import Run, log
 from beholder.taste import mlp
 from beholder.taste.dataset import ComparisonTable, JudgementDataset, RatingTable
