@@ -1,5 +1,7 @@
 """Settings of `beholder serve`, and of the same app in a Serve config file; how many replicas of each deployment there are."""
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from beholder import process
@@ -7,6 +9,7 @@ from beholder.config import setting
 from beholder.errors import ConfigError
 from beholder.ray_connection import RayConfig
 from beholder.recommending.components import ServiceConfig
+from beholder.serve import ray_compat
 from beholder.serve.admission import RequestLimits
 from beholder.serve.auth import ApiKeysConfig
 
@@ -91,3 +94,21 @@ class ServeSettings(ServiceConfig):
     def service_config(self) -> ServiceConfig:
         """What is served, without where and how."""
         return ServiceConfig(**{field.name: getattr(self, field.name) for field in fields(ServiceConfig)})
+
+    def needs_keys(self, env: Mapping[str, str] = os.environ) -> bool:
+        """Tell whether requests need a key: where they may come from elsewhere, unless keys.required says otherwise."""
+        required = self.keys.required
+        return self.host not in LOOPBACK or self._open_to_all(env) if required is None else required
+
+    def check_access(self, env: Mapping[str, str] = os.environ) -> None:
+        """Raise ConfigError where a service without keys would be reached from elsewhere."""
+        if self._open_to_all(env) and not self.needs_keys(env):
+            raise ConfigError(
+                "RAY_SERVE_ENABLE_HA_PROXY=1 opens the service at all addresses, where keys are needed; leave it, or keys.required"
+            )
+        if self.host not in LOOPBACK and not self.needs_keys(env):
+            raise ConfigError(f"host={self.host} can be reached from elsewhere, where keys are needed; without any: host=127.0.0.1")
+
+    def _open_to_all(self, env: Mapping[str, str]) -> bool:
+        """Ray Serve's HAProxy listens at all addresses, whatever the host."""
+        return not self.local and ray_compat.haproxy(env)

@@ -4,7 +4,7 @@ import pytest
 
 from beholder import config
 from beholder.errors import ConfigError
-from beholder.serve import app
+from beholder.serve import api, app
 from beholder.serve.settings import DeploymentConfig, ServeConfig, ServeSettings
 
 POSTGRES = "choices=postgresql://ana:secret@db.example/choices"
@@ -84,9 +84,9 @@ def test_nobody_is_let_in_from_elsewhere_without_keys():
     with pytest.raises(ConfigError, match=r"host=0\.0\.0\.0 can be reached from elsewhere, where keys are needed"):
         app.bind(settings("host=0.0.0.0", "keys.required=false"))
     assert app.bind(settings("host=0.0.0.0"))
-    assert app.needs_keys(settings("host=0.0.0.0"))
-    assert app.needs_keys(settings("keys.required=true"))
-    assert not app.needs_keys(settings())
+    assert settings("host=0.0.0.0").needs_keys()
+    assert settings("keys.required=true").needs_keys()
+    assert not settings().needs_keys()
 
 
 def test_a_config_file_needs_keys_unless_it_says_otherwise():
@@ -96,14 +96,14 @@ def test_a_config_file_needs_keys_unless_it_says_otherwise():
         (found, *_) = app.build(args)._bound_deployment.init_args
         return found
 
-    assert app.needs_keys(built())
-    assert app.needs_keys(built(host="127.0.0.1"))
-    assert not app.needs_keys(built(**{"keys.required": False}))
+    assert built().needs_keys()
+    assert built(host="127.0.0.1").needs_keys()
+    assert not built(**{"keys.required": False}).needs_keys()
 
 
 def test_loopback_goes_by_its_own_names(service):
     from fastapi.testclient import TestClient
 
-    client = TestClient(app.api_of(service, settings()))
+    client = TestClient(api.of_settings(service, settings()))
     assert client.get("/healthz", headers={"host": "localhost:8000"}).status_code == 200
     assert client.get("/healthz", headers={"host": "evil.example:8000"}).status_code == 421
