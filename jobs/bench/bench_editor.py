@@ -22,7 +22,9 @@ from beholder.editing import generator_store
 from beholder.editing.generator import Generator, GeneratorConfig, Synthesis
 from beholder.editing.layer_cache import LayerCache
 from beholder.errors import ConfigError
+from beholder.jobs.bench import check_extra
 from beholder.progress import Progress
+from beholder.report import markdown_table
 from beholder.runs import Run
 
 
@@ -50,6 +52,7 @@ class BenchEditorSettings:
 
 
 def main(settings: BenchEditorSettings, run: Run) -> None:
+    check_extra()
     torch.set_num_threads(settings.threads or len(os.sched_getaffinity(0)))
     busy = os.getloadavg()[0]
     networks = {"portraits": generator_store.read(generator_store.SHIPPED)} | {
@@ -188,10 +191,6 @@ def _lines(table: pd.DataFrame) -> str:
             return str(value)
         return f"{value:.0%}" if column.startswith("of ") else f"{value:.2f}" if value < 100 else f"{value:,.0f}"
 
-    lines = ["| " + " | ".join(table.columns) + " |"]
-    lines.append("|" + "|".join("---" if table[column].dtype.kind not in "ifu" else "---:" for column in table.columns) + "|")
-    lines += [
-        "| " + " | ".join(cell(c, v) for c, v in zip(table.columns, row, strict=True)) + " |"
-        for row in table.itertuples(index=False)
-    ]
-    return "\n".join(lines)
+    align = "".join("r" if table[column].dtype.kind in "ifu" else "l" for column in table.columns)
+    rows = ([cell(c, v) for c, v in zip(table.columns, row, strict=True)] for row in table.itertuples(index=False))
+    return "\n".join(markdown_table(list(table.columns), rows, align=align))

@@ -8,7 +8,7 @@ limit of `least_squares_moves` for endless examples. From one label alone it is 
 takes (Shen et al., 2020), are the same where w is isotropic and less likely a picture where it is not.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,6 +56,11 @@ class EmbeddedPictures:
     w: Tensor
     vectors: np.ndarray
 
+    @classmethod
+    def join(cls, parts: Sequence["EmbeddedPictures"]) -> "EmbeddedPictures":
+        """Return the pictures of all parts, in order."""
+        return cls(torch.cat([part.w for part in parts]), np.concatenate([part.vectors for part in parts]))
+
 
 def from_labels(
     generator: Generator,
@@ -94,7 +99,6 @@ def from_labels(
     return LearnedDirection(rough.with_scale(projection_spread(generator, rough)), explained)
 
 
-@torch.no_grad()
 def embed_pictures(
     generator: Generator,
     clip: ImageTextEncoder,
@@ -103,14 +107,24 @@ def embed_pictures(
     progress: Callable[[int], None] = lambda count: None,
 ) -> EmbeddedPictures:
     """Draw pictures, always the same, and embed them. progress: gets the size of each batch."""
-    ws, vectors = [], []
-    for start in range(0, config.pictures, _BATCH):
-        seeds = range(_FIRST_SEED + start, _FIRST_SEED + min(start + _BATCH, config.pictures))
-        latent = from_seeds(generator, seeds, truncation=config.truncation)
-        vectors.append(clip.images(to_pixels(generator.synthesis(latent.ws))))
-        ws.append(latent.ws[:, 0].cpu())
+    parts = []
+    for seeds in picture_seeds(config):
+        parts.append(embed_batch(generator, clip, config, seeds))
         progress(len(seeds))
-    return EmbeddedPictures(torch.cat(ws), np.concatenate(vectors))
+    return EmbeddedPictures.join(parts)
+
+
+def picture_seeds(config: TextDirectionConfig) -> list[range]:
+    """Return the seeds of the pictures that texts are compared with, in batches."""
+    end = _FIRST_SEED + config.pictures
+    return [range(start, min(start + _BATCH, end)) for start in range(_FIRST_SEED, end, _BATCH)]
+
+
+@torch.no_grad()
+def embed_batch(generator: Generator, clip: ImageTextEncoder, config: TextDirectionConfig, seeds: range) -> EmbeddedPictures:
+    """Draw the pictures of a batch of seeds together, and embed them."""
+    latent = from_seeds(generator, seeds, truncation=config.truncation)
+    return EmbeddedPictures(latent.ws[:, 0].cpu(), clip.images(to_pixels(generator.synthesis(latent.ws))))
 
 
 def from_texts(
