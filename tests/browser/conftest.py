@@ -4,9 +4,9 @@ import shutil
 from collections.abc import Callable, Iterator
 
 import pytest
-from double import Double
 from playwright.sync_api import Browser, Page, expect, sync_playwright
-from visitor import Visitor
+from support.api_double import Double
+from support.page_visitor import Visitor
 
 from beholder.editing.stylegan import StyleGAN
 

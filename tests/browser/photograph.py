@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import Browser, expect, sync_playwright
-from visitor import PHONE, Visitor
+from support.page_visitor import PHONE, Visitor
 
 DOCS = Path(__file__).parents[2] / "docs"
 LIKED = {"smiling": 2, "wearing glasses": 1, "frowning": -2, "old": -1}

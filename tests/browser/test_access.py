@@ -3,9 +3,9 @@
 import re
 
 import pytest
-from double import PAGE
 from playwright.sync_api import expect
-from visitor import PHONE
+from support.api_double import PAGE
+from support.page_visitor import PHONE
 
 NAMED = {"button", "link", "slider", "textbox", "image", "heading", "dialog", "group", "list", "region", "main"}
 NEED_NO_NAME = {"list", "main", "group"}

@@ -1,8 +1,8 @@
 """A server that is away, full, restarted or closed: what the page says, and that no choice is lost."""
 
 import pytest
-from double import Refusal
 from playwright.sync_api import expect
+from support.api_double import Refusal
 
 
 def test_restart_in_the_middle_keeps_the_unsent_choice(visitor, page, double):

@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 from playwright.sync_api import expect
-from visitor import PHONE
+from support.page_visitor import PHONE
 
 from beholder import images
 

@@ -8,9 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "recommending"))
-from store_suite import StoreContract
+from support.store_suite import StoreContract
 
 from beholder.recommending.store.choice_store import Store
 

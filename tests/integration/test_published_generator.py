@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import published
-import reference
 import torch
+from support import published_checkpoints as published
+from support import reference_stylegan as reference
 
 from beholder.editing.checkpoints import checkpoint, native
 from beholder.editing.checkpoints.rosinality import write

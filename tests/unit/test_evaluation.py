@@ -1,13 +1,8 @@
 """Evaluation: known answers for agreement, intervals, calibration and ceilings; trust in what held-out judgements bear out."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent / "taste"))
-from contract_suite import PEOPLE, simulate
+from support.taste_suite import PEOPLE, simulate
 
 from beholder import evaluation, plots
 from beholder.storage import Place

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from disc_service import RANKER, DiscService
+from support.disc_service import RANKER, DiscService
 
 from beholder.commands.ask import AskSession, AskSettings
 from beholder.errors import ConfigError

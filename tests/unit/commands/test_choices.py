@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from store_suite import answer, question
+from support.store_suite import answer, question
 
 from beholder.recommending.store.choice_store import Store
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from editor_suite import EditorContract
+from support.editor_suite import EditorContract
 
 from beholder.editing.fake import FakeEditor, FakeLatents
 

@@ -5,10 +5,10 @@ import math
 from dataclasses import replace
 
 import numpy as np
-import published
 import pytest
-import reference
 import torch
+from support import published_checkpoints as published
+from support import reference_stylegan as reference
 from torch.nn import functional
 
 from beholder.editing.checkpoints import checkpoint, rosinality

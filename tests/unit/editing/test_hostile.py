@@ -12,7 +12,7 @@ import pytest
 def found() -> dict[str, dict]:
     """What each file got, measured in a process that forks for each."""
     ran = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("hostile.py")), "--json"],
+        [sys.executable, str(Path(__file__).parents[2] / "support/hostile_checkpoints.py"), "--json"],
         capture_output=True,
         text=True,
         check=True,

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from editor_suite import EditorContract
+from support.editor_suite import EditorContract
 
 from beholder.editing.directions import Direction, edited_styles
 from beholder.editing.generator import Generator, GeneratorConfig

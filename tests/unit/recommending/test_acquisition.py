@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 import pytest
-from ranker_suite import DIRECTIONS
+from support.ranker_suite import DIRECTIONS
 
 from beholder.errors import ChoiceError
 from beholder.recommending import acquisition

@@ -1,6 +1,6 @@
 """Reasons: counted from the choices that bear on a direction, and from no others."""
 
-from store_suite import answer, question
+from support.store_suite import answer, question
 
 from beholder.recommending.explanations import Reason, reasons
 from beholder.recommending.store.question import Choice

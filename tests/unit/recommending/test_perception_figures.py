@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from perceiving_double import Colours
 from scipy.stats import spearmanr
+from support.surrogate_double import Colours
 
 from beholder.editing.fake import FakeEditor
 from beholder.recommending.candidates import CandidatesConfig, candidates

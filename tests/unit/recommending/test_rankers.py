@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from ranker_suite import DIRECTIONS, TASTE, RankerContract, agreement, choices, edit_set, everybody
+from support.ranker_suite import DIRECTIONS, TASTE, RankerContract, agreement, choices, edit_set, everybody
 
 from beholder.errors import ChoiceError, ConfigError
 from beholder.recommending.edit_set import Comparison, EditSet

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from disc_service import CANDIDATES, EDITOR, Colours, DrawingSurrogate
-from store_suite import answer, question
+from support.disc_service import CANDIDATES, EDITOR, Colours, DrawingSurrogate
+from support.store_suite import answer, question
 
 from beholder.errors import ConfigError, EditError
 from beholder.recommending.edit_features import EditableImage, EditFeatures, draw

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from disc_service import RANKER, DiscService
-from store_suite import NOON, answer, question
+from support.disc_service import RANKER, DiscService
+from support.store_suite import NOON, answer, question
 
 from beholder.errors import ChoiceError, ConfigError
 from beholder.recommending.components import Components, ServiceConfig

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from contract_suite import ENCODER, OPPOSITE, PEOPLE, TasteContract, World, simulate
+from support.taste_suite import ENCODER, OPPOSITE, PEOPLE, TasteContract, World, simulate
 
 from beholder.errors import ConfigError
 from beholder.taste import bayes, population

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from contract_suite import ENCODER, PEOPLE, TasteContract, World, simulate
+from support.taste_suite import ENCODER, PEOPLE, TasteContract, World, simulate
 
 from beholder.errors import ConfigError
 from beholder.taste import ensemble, taste_factory

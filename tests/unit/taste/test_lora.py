@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from contract_suite import ATTRIBUTES, PEOPLE, TasteContract, World, simulate
+from support.taste_suite import ATTRIBUTES, PEOPLE, TasteContract, World, simulate
 
 from beholder import config
 from beholder.encoder import Encoder, EncoderConfig

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 import torch
-from contract_suite import ENCODER, PEOPLE, TasteContract, World, simulate
+from support.taste_suite import ENCODER, PEOPLE, TasteContract, World, simulate
 from torch import nn
 
 from beholder import config

@@ -4,7 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
-from contract_suite import PEOPLE, simulate
+from support.taste_suite import PEOPLE, simulate
 
 from beholder.encoder import Encoder, EncoderConfig
 from beholder.taste import taste_factory

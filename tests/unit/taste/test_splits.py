@@ -3,9 +3,9 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from contract_suite import simulate
 from hypothesis import given
 from hypothesis import strategies as st
+from support.taste_suite import simulate
 
 from beholder import tables
 from beholder.errors import TasteError

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from contract_suite import ATTRIBUTES, ENCODER, PEOPLE
+from support.taste_suite import ATTRIBUTES, ENCODER, PEOPLE
 
 from beholder.errors import TasteError
 from beholder.storage import Place

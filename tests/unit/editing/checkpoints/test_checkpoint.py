@@ -3,10 +3,10 @@
 import random
 from pathlib import Path
 
-import published
 import pytest
-import reference
 import torch
+from support import published_checkpoints as published
+from support import reference_stylegan as reference
 
 from beholder.editing import generator_store
 from beholder.editing.checkpoints import checkpoint, native, rosinality

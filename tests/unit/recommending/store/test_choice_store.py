@@ -9,7 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from hypothesis import given
 from hypothesis import strategies as st
-from store_suite import NOON, StoreContract, answer, question
+from support.store_suite import NOON, StoreContract, answer, question
 
 from beholder.errors import ChoiceError, StoreError
 from beholder.recommending.store.choice_store import Store

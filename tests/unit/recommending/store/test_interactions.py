@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from store_suite import NOON, answer, question
+from support.store_suite import NOON, answer, question
 
 from beholder.errors import ChoiceError
 from beholder.recommending.store import interactions

@@ -4,10 +4,10 @@ import json
 import struct
 
 import numpy as np
-import perceiving_double as double
 import pytest
 import torch
-from perceiving_double import NAMES, ROWS, W_DIM, E
+from support import surrogate_double as double
+from support.surrogate_double import NAMES, ROWS, W_DIM, E
 
 from beholder.editing.latent import Latent
 from beholder.errors import EditError, StorageError, WeightsError

@@ -1,9 +1,9 @@
 """Lessons are what they say, drawn once; a network learns from them, and a stopped training ends where an undisturbed one does."""
 
 import numpy as np
-import perceiving_double as double
 import pytest
-from perceiving_double import NAMES, ROWS, W_DIM, Colours
+from support import surrogate_double as double
+from support.surrogate_double import NAMES, ROWS, W_DIM, Colours
 
 from beholder.editing.latent import Latent
 from beholder.errors import ConfigError, WeightsError

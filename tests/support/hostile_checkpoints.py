@@ -1,4 +1,4 @@
-"""Files of generators and directions that mean harm, and what each gets: `python tests/unit/editing/hostile.py` prints the table.
+"""Hostile files of generators and directions, and what each gets: `python tests/support/hostile_checkpoints.py` prints a table.
 
 Each is read in a process of its own that may take 512 MiB more than it has and 20 seconds, and in which every command, import,
 compilation or opened file is noted.
@@ -89,8 +89,8 @@ def g_ema(**tensors: bytes) -> bytes:
 
 def generators(witness: Path) -> dict[str, bytes]:
     """What it tries -> a file for `beholder import generator=`; whatever runs would touch the witness."""
-    import published
-    import reference
+    import published_checkpoints as published
+    import reference_stylegan as reference
     import torch
 
     command, code = f"touch {witness}", f"open({str(witness)!r}, 'w')"
@@ -202,8 +202,8 @@ def safetensors(kind: str, size: int) -> bytes:
 
 def again() -> dict[str, bytes]:
     """Small files that come to much by saying the same thing in many places."""
-    import published
-    import reference
+    import published_checkpoints as published
+    import reference_stylegan as reference
     import torch
     from safetensors.torch import save
 
@@ -364,9 +364,9 @@ def measure(folder: Path) -> dict[str, Got]:
     """Every hostile file and what it got; good files are read first, so that nothing is left to import."""
     import encodings.cp437  # noqa: F401  # how old zips spell names
 
-    import hostile_directions
-    import published
-    import reference
+    import hostile_directions  # beside this file, which is run by its name
+    import published_checkpoints as published
+    import reference_stylegan as reference
     import torch
 
     from beholder.editing.checkpoints import native, rosinality

@@ -1,0 +1,7 @@
+"""What tests share: contract suites, doubles, hostile files, and formulas written a second time.
+
+taste_suite, ranker_suite, store_suite, editor_suite: contracts that implementations inherit.
+disc_service, surrogate_double, api_double: doubles that count, or fail when told to; page_visitor: a person in a browser.
+hostile_checkpoints, hostile_directions: files that attack; published_checkpoints: checkpoints in the layouts of others.
+reference_stylegan: StyleGAN2 from its paper's formulas.
+"""
