@@ -27,11 +27,11 @@ COMMANDS = {
     ),
     "build surrogate": (
         "beholder.jobs.build_surrogate",
-        "a generator and an encoder -> what edits of its pictures look like to the encoder, told without drawing them",
+        "a generator and an encoder -> a network that predicts the embeddings of edited pictures without drawing them",
     ),
     "evaluate surrogate": (
         "beholder.jobs.evaluate_surrogate",
-        "edits told without drawing them beside the same edits drawn: ranks, the final pick, the time",
+        "embeddings of edits predicted without drawing beside those of drawn edits: ranks, the final pick, the time",
     ),
     "evaluate": ("beholder.jobs.evaluate", "tastes beside the population's, on judgements they never saw, with intervals"),
     "predict": (

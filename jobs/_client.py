@@ -34,7 +34,7 @@ class AnsweredRound:
 
 
 @contextmanager
-def served(words: list[str], address: str, log: Path) -> Iterator[subprocess.Popen]:
+def served(words: list[str], address: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A server of these words, ready; stopped in peace afterwards. log: the file that takes what it prints.
 
     Raises BeholderError where it stops by itself or is not ready in time.
@@ -87,8 +87,8 @@ class ApiClient:
         """A request with a JSON body. Raises BeholderError for an answer that is no success."""
         data = json.dumps(body).encode() if body else None
         request = Request(self.address + path, data, {"Content-Type": "application/json"}, method=method)
-        found: dict[str, Any] = json.loads(self._send(request))
-        return found
+        answer: dict[str, Any] = json.loads(self._send(request))
+        return answer
 
     def _send(self, request: Request) -> bytes:
         try:
@@ -106,6 +106,6 @@ class ApiClient:
 def _answers(url: str) -> bool:
     try:
         with urlopen(url, timeout=5) as response:
-            return response.status == 200
+            return bool(response.status == 200)
     except (HTTPError, URLError, OSError):
         return False

@@ -1,4 +1,4 @@
-"""A contest of tastes: several kinds fitted to the same judgements and judged on the same test, all over the cluster."""
+"""Comparison of tastes: several kinds fitted to the same judgements and judged on the same test, each fit a Ray task."""
 
 from dataclasses import dataclass, replace
 
@@ -15,14 +15,14 @@ from beholder.taste.taste_factory import TasteConfig
 
 @dataclass(frozen=True)
 class TasteComparison:
-    """Who competes, on what. tastes: by name, the first is the one that is evaluated and the others stand beside it.
+    """Tastes to compare, and on what. tastes: by name, the first is the one that is evaluated and the others stand beside it.
 
-    items: a reference to them in Ray's store, a row for each of evidence.images.
+    items: a reference to them in Ray's store, a row for each of dataset.images.
     """
 
     tastes: dict[str, TasteConfig]
-    evidence: JudgementDataset
-    items: ray.ObjectRef
+    dataset: JudgementDataset
+    items: "ray.ObjectRef[np.ndarray]"
     encoder_id: str
     seed: int
 
@@ -31,23 +31,23 @@ class TasteComparison:
         """The name of the taste that is evaluated."""
         return next(iter(self.tastes))
 
-    def fit(self, name: str, train: JudgementDataset, held_out: JudgementDataset) -> ray.ObjectRef:
-        """A taste fitted to `train`, to come."""
+    def fit(self, name: str, train: JudgementDataset, held_out: JudgementDataset) -> "ray.ObjectRef[Taste]":
+        """Fit a taste to `train`; a reference to it."""
         return _fit.remote(train, held_out, self.items, self.tastes[name], self.encoder_id, self.seed)
 
-    def everybody(self, train: JudgementDataset, held_out: JudgementDataset) -> ray.ObjectRef:
-        """The population's taste, to come."""
+    def population(self, train: JudgementDataset, held_out: JudgementDataset) -> "ray.ObjectRef[Taste]":
+        """Fit the population's taste; a reference to it."""
         config = replace(self.tastes[self.own], kind="population")
         return _fit.remote(train, held_out, self.items, config, self.encoder_id, self.seed)
 
     def judge(
-        self, taste: ray.ObjectRef, everybody: ray.ObjectRef, test: JudgementDataset, asked: ComparisonTable
-    ) -> ray.ObjectRef:
-        """What becomes of a taste on a test, as `Judged`, to come."""
-        return _judge.remote(taste, everybody, test, asked, self.items)
+        self, taste: "ray.ObjectRef[Taste]", population: "ray.ObjectRef[Taste]", test: JudgementDataset, asked: ComparisonTable
+    ) -> "ray.ObjectRef[TasteResult]":
+        """Judge a taste on a test; a reference to the result."""
+        return _judge.remote(taste, population, test, asked, self.items)
 
-    def served(self, taste: ray.ObjectRef, held_out: JudgementDataset) -> ray.ObjectRef:
-        """The taste as it is served, to come: to each person as far as held-out judgements let it be believed."""
+    def served(self, taste: "ray.ObjectRef[Taste]", held_out: JudgementDataset) -> "ray.ObjectRef[Taste]":
+        """Shrink the taste to the population's, as it is served: for each person as far as held-out judgements say."""
         return _served.remote(taste, held_out, self.items, self.seed)
 
 
@@ -67,8 +67,8 @@ def _fit(
 
 
 @ray.remote(num_cpus=1)
-def _judge(taste: Taste, everybody: Taste, test: JudgementDataset, asked: ComparisonTable, items: np.ndarray) -> TasteResult:
-    table = evaluation.agree(taste, everybody, test, asked, items)
+def _judge(taste: Taste, population: Taste, test: JudgementDataset, asked: ComparisonTable, items: np.ndarray) -> TasteResult:
+    table = evaluation.agree(taste, population, test, asked, items)
     error = evaluation.calibration_error(taste, test, asked, items)
     return TasteResult(table, evaluation.figures(table) | {"calibration.error": error})
 

@@ -8,6 +8,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
+from beholder.jobs import _placement
 from beholder.progress import Progress
 
 
@@ -27,7 +28,7 @@ class EpochLog:
 @contextlib.contextmanager
 def follow(label: str) -> Iterator[Any]:
     """Show what is written to the EpochLog that this gives, for the length of the block."""
-    epochs, ended = ray.remote(num_cpus=0)(EpochLog).remote(), threading.Event()
+    epochs, ended = _placement.start(EpochLog, num_cpus=0), threading.Event()
 
     def watch() -> None:
         last = False

@@ -16,6 +16,7 @@ from beholder.jobs import _placement
 from beholder.progress import Progress
 from beholder.recommending.candidates import Candidates, CandidatesConfig, candidates
 from beholder.recommending.surrogate.surrogate_model import SurrogateInfo
+from beholder.runs import log
 from beholder.simulation.ground_truth import GroundTruth, Read, open_ground_truth, read_ground_truth
 from beholder.storage import Place
 from beholder.workspace import Workspace
@@ -87,6 +88,7 @@ def draw(source: ImageSource, seeds: Sequence[int], *, actors: int = 0, label: s
     with Progress(label, total=len(seeds) * (len(edits) + 1), unit="pictures") as progress:
         for row in _placement.process(DrawImage, items, arguments=(source,), device=source.encoder.device, actors=actors):
             rows[row["number"]] = row["ws"]
+            log.info("image %d is drawn", row["seed"])
             progress.advance(len(edits) + 1)
     if source.refinement is None:
         latents = source.latents(editor, seeds)

@@ -8,9 +8,11 @@ import ray
 import ray.data
 from ray.data import ActorPoolStrategy
 
+from beholder import errors
 from beholder.ray_connection import quiet_data
 
 Result = TypeVar("Result")
+_ERROR = "_error"  # column of a row that is an error: the name of its class
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,30 @@ class Placement:
 
 def nodes() -> list[dict[str, float]]:
     """Return the resources of every node that is alive."""
-    return [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]  # Ray's own has no types
+    known: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]  # Ray's own has no types
+    return [node["Resources"] for node in known if node["Alive"]]
 
 
 def gpus(nodes: Sequence[dict[str, float]], device: str) -> int:
     """Return how many GPUs the nodes have for a model on a device: none where that is cpu."""
     return int(sum(node.get("GPU", 0) for node in nodes)) if device != "cpu" else 0
+
+
+def start(actor: type, *arguments: Any, **options: Any) -> Any:
+    """Start an actor with these options of Ray's, and return its handle, whose methods are called by `remote`."""
+    return ray.remote(**options)(actor).remote(*arguments)
+
+
+def cluster_resources() -> dict[str, float]:
+    """Return the resources of all nodes together."""
+    total: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray's own has no types
+    return total
+
+
+def assigned_cpus() -> float:
+    """Return the cores that the task or trial that asks has reserved."""
+    resources: dict[str, float] = ray.get_runtime_context().get_assigned_resources()  # type: ignore[no-untyped-call]
+    return resources.get("CPU", 1.0)
 
 
 def largest_node() -> float:
@@ -70,18 +90,36 @@ def process(
     """Yield the rows that processes of a worker make of items, in whatever order they are done.
 
     worker: a class whose `__init__` takes threads and the arguments and loads the model, and whose `__call__` takes an item and
-    returns a list of rows. An item is a task: one that is lost with its node is done again on another.
+    returns a list of rows. An item is a task: one that is lost with its node is done again on another. A BeholderError that a
+    worker raises for an item is raised here.
     """
     quiet_data()
     placement = Placement.of(nodes(), device=device, items=len(items), actors=actors)
     rows = ray.data.from_items(list(items), override_num_blocks=len(items)).flat_map(
-        worker,
+        _Worker,
         compute=ActorPoolStrategy(size=placement.actors, max_tasks_in_flight_per_actor=2),
-        fn_constructor_args=(placement.threads, *arguments),
+        fn_constructor_args=(worker, placement.threads, *arguments),
         num_cpus=placement.num_cpus,
         num_gpus=placement.num_gpus,
     )
-    yield from rows.iter_rows()
+    for row in rows.iter_rows():
+        if _ERROR in row:
+            raise getattr(errors, row[_ERROR], errors.BeholderError)(row["reason"])
+        yield row
+
+
+class _Worker:
+    """A worker whose own errors come back as rows: Ray Data reports an exception by its text alone."""
+
+    def __init__(self, worker: type, threads: int, *arguments: Any) -> None:
+        self.work = worker(threads, *arguments)
+
+    def __call__(self, item: dict[str, Any]) -> list[dict[str, Any]]:
+        try:
+            rows: list[dict[str, Any]] = self.work(item)
+            return rows
+        except errors.BeholderError as error:
+            return [{_ERROR: type(error).__name__, "reason": str(error)}]
 
 
 def as_completed(tasks: Iterable["ray.ObjectRef[Result]"]) -> Iterator[Result]:

@@ -1,6 +1,6 @@
 """A search with Ray Tune: Optuna proposes settings, ASHA stops bad ones early, and a killed search goes on from its folder.
 
-A trial is one setting, fitted for everybody at once (taste/trials.py). What a trial came to lies in its checkpoint.
+A trial is one setting, fitted for everybody at once (tuning/trial.py). What a trial came to lies in its checkpoint.
 """
 
 import hashlib
@@ -19,6 +19,7 @@ from ray.tune.search.optuna import OptunaSearch
 
 from beholder.config import setting
 from beholder.errors import ConfigError, TasteError
+from beholder.jobs import _placement
 from beholder.progress import Progress
 from beholder.runs import log
 from beholder.storage import Place
@@ -28,36 +29,35 @@ from beholder.tuning.search_space import CategoricalDomain as Options
 from beholder.tuning.search_space import SearchSpace
 from beholder.tuning.trial import Trial, TrialResult
 
-_MARKS = "marks.npz"
+_RESULT = "marks.npz"
 
 
 @dataclass(frozen=True)
 class TuneConfig:
     """What is searched, and how much."""
 
-    space: dict[str, str] = setting({}, "knob of the taste: what may be tried, like loguniform(1e-4, 1e-2)")
+    space: dict[str, Any] = setting({}, "setting of the taste: what may be tried, like {loguniform: [1e-4, 1e-2]}")
     apart: bool = setting(False, "a network of each person's own, stacked (taste=mlp); false: one model that people share")
-    trials: int = setting(32, "settings to try")
-    minutes: float = setting(0.0, "begin no trial after this long; 0 is no limit")
-    concurrent: int = setting(0, "trials at a time; 0 is as many as the cluster has room for")
-    grace: int = setting(3, "epochs before a setting may be stopped")
-    reduction: int = setting(3, "one in this many settings goes on at each rung")
-    least: int = setting(20, "judgements to fit to that somebody must have to be searched for")
+    num_samples: int = setting(32, "settings to try, each a trial")
+    time_budget_s: float = setting(0.0, "seconds after which no trial begins; 0 is no limit")
+    max_concurrent_trials: int = setting(0, "trials at a time; 0 is as many as the cluster has room for")
+    grace_period: int = setting(3, "epochs before a trial may be stopped")
+    reduction_factor: int = setting(3, "one in this many trials goes on at each rung")
+    least: int = setting(20, "judgements to fit to that a person must have to be searched for")
     block: int = setting(64, "networks in one stacked product")
-    level: float = setting(0.05, "how often luck alone may give somebody a setting of their own")
-    cpus: float = setting(1.0, "cores of a trial")
-    gpus: float = setting(0.0, "GPUs of a trial, or a share of one")
+    level: float = setting(0.05, "level of the test by which a person gets a setting of their own")
+    num_cpus: float = setting(1.0, "cores of a trial")
+    num_gpus: float = setting(0.0, "GPUs of a trial, or a share of one")
 
     def __post_init__(self) -> None:
-        for name, lowest in (("trials", 1), ("minutes", 0), ("concurrent", 0), ("grace", 1), ("reduction", 2), ("block", 1)):
-            if getattr(self, name) < lowest:
-                raise ConfigError(f"tune.{name} must be at least {lowest}, got {getattr(self, name)}")
+        lowest = {"num_samples": 1, "time_budget_s": 0, "max_concurrent_trials": 0, "grace_period": 1, "reduction_factor": 2}
+        for name, least in {**lowest, "block": 1, "least": 2, "num_gpus": 0}.items():
+            if getattr(self, name) < least:
+                raise ConfigError(f"tune.{name} must be at least {least}, got {getattr(self, name)}")
         if not 0 < self.level < 1:
             raise ConfigError(f"tune.level must be between 0 and 1, got {self.level}")
-        if self.cpus <= 0 or self.gpus < 0 or self.least < 2:
-            raise ConfigError(
-                f"tune.cpus must be above 0, tune.gpus 0 or more, tune.least 2 or more; got {self.cpus}, {self.gpus}, {self.least}"
-            )
+        if self.num_cpus <= 0:
+            raise ConfigError(f"tune.num_cpus must be above 0, got {self.num_cpus}")
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class TriedSetting:
 
     number: int
     point: dict[str, Any]
-    marked: TrialResult
+    result: TrialResult
     seconds: float
     stopped: bool  # by the scheduler, before its fits had ended
 
@@ -99,7 +99,7 @@ class Search:
             tuner = ray.tune.Tuner.restore(self.folder, trainable=trainable, resume_unfinished=True, restart_errored=True)
         else:
             tuner = self._new(trainable)
-        results = tuner.fit()
+        results = results_of(tuner.fit())
         failures = [result.error for result in results if result.error]
         for error in failures:
             log.warning("a trial failed: %s", str(error).strip().splitlines()[-1])
@@ -107,32 +107,32 @@ class Search:
             raise failures[0]
 
     def outcome(self) -> tuple[list[TriedSetting], int]:
-        """Every setting with marks, in the order in which they were proposed, and how many were stopped before they had any."""
-        found, unjudged = [], 0
+        """Return every setting with a result, in the order in which they were proposed, and how many were stopped before one."""
+        tried, unjudged = [], 0
         tuner = ray.tune.Tuner.restore(self.folder, trainable=self._trainable())
-        for result in tuner.get_results():
-            if result.checkpoint is None or result.error:
-                unjudged += result.error is None
+        for trial in results_of(tuner.get_results()):
+            if trial.checkpoint is None or trial.error:
+                unjudged += trial.error is None
                 continue
             # Tune restores trials in any order; attempt_<id>_<number>_... is what it called their folders
-            number = int(Path(result.path).name.split("_")[2]) - 1
-            with result.checkpoint.as_directory() as folder:
-                marked = TrialResult.from_bytes((Path(folder) / _MARKS).read_bytes())
-            told = result.metrics or {}
-            stopped = not told.get("ended", False)
-            found.append(TriedSetting(number, dict(result.config or {}), marked, float(told["seconds"]), stopped))
-        if not found:
+            number = int(Path(trial.path).name.split("_")[2]) - 1
+            with trial.checkpoint.as_directory() as folder:
+                result = TrialResult.from_bytes((Path(folder) / _RESULT).read_bytes())
+            figures = trial.metrics or {}
+            stopped = not figures.get("ended", False)
+            tried.append(TriedSetting(number, dict(trial.config or {}), result, float(figures["seconds"]), stopped))
+        if not tried:
             raise TasteError("no setting was fitted to its end; give the search more time or fewer epochs")
-        return sorted(found, key=lambda one: one.number), unjudged
+        return sorted(tried, key=lambda one: one.number), unjudged
 
     def rungs(self) -> tuple[int, ...]:
         """The epochs after which a setting may be stopped."""
-        most, found = self._epochs(), []
-        epoch = self.knobs.grace
+        most, rungs = self._epochs(), []
+        epoch = self.knobs.grace_period
         while epoch < most:
-            found.append(epoch)
-            epoch *= self.knobs.reduction
-        return tuple(found)
+            rungs.append(epoch)
+            epoch *= self.knobs.reduction_factor
+        return tuple(rungs)
 
     def _epochs(self) -> int:
         kind = getattr(self.taste, self.taste.kind)
@@ -143,7 +143,7 @@ class Search:
         data = ray.tune.with_parameters(
             attempt, trial=self.trial, items=self.items, taste=self.taste, space=self.space, rungs=self.rungs()
         )
-        return ray.tune.with_resources(data, {"cpu": knobs.cpus, "gpu": knobs.gpus})
+        return ray.tune.with_resources(data, {"cpu": knobs.num_cpus, "gpu": knobs.num_gpus})
 
     def _new(self, trainable: Any) -> ray.tune.Tuner:
         import optuna
@@ -156,9 +156,9 @@ class Search:
             time_attr="epoch",
             metric="loss",
             mode="min",
-            grace_period=knobs.grace,
-            reduction_factor=knobs.reduction,
-            max_t=max(self._epochs(), knobs.grace + 1) + 1,  # a fit ends itself
+            grace_period=knobs.grace_period,
+            reduction_factor=knobs.reduction_factor,
+            max_t=max(self._epochs(), knobs.grace_period + 1) + 1,  # a fit ends itself
         )
         folder, _, name = self.folder.rpartition("/")
         return ray.tune.Tuner(
@@ -166,16 +166,16 @@ class Search:
             tune_config=ray.tune.TuneConfig(
                 search_alg=search,
                 scheduler=scheduler,
-                num_samples=knobs.trials,
-                max_concurrent_trials=knobs.concurrent or self._room(),
-                time_budget_s=knobs.minutes * 60 or None,
+                num_samples=knobs.num_samples,
+                max_concurrent_trials=knobs.max_concurrent_trials or self._room(),
+                time_budget_s=knobs.time_budget_s or None,
                 reuse_actors=True,  # a new process imports torch anew, which takes longer than many a fit
             ),
             run_config=ray.tune.RunConfig(
                 name=name,
                 storage_path=folder,
                 verbose=0,
-                callbacks=[SearchProgress(knobs.trials)],
+                callbacks=[SearchProgress(knobs.num_samples)],
                 failure_config=ray.tune.FailureConfig(max_failures=2),
                 checkpoint_config=ray.tune.CheckpointConfig(num_to_keep=1),
             ),
@@ -183,9 +183,9 @@ class Search:
 
     def _room(self) -> int:
         """Trials that the cluster has room for."""
-        knobs, there = self.knobs, ray.cluster_resources()
-        room = there.get("CPU", 1) / knobs.cpus
-        return max(int(min(room, there.get("GPU", 0) / knobs.gpus) if knobs.gpus else room), 1)
+        knobs, there = self.knobs, _placement.cluster_resources()
+        room = there.get("CPU", 1.0) / knobs.num_cpus
+        return max(int(min(room, there.get("GPU", 0) / knobs.num_gpus) if knobs.num_gpus else room), 1)
 
 
 def attempt(
@@ -194,68 +194,74 @@ def attempt(
     """One trial: fit a setting, tell at each rung what it came to."""
     import torch
 
-    torch.set_num_threads(max(int(ray.get_runtime_context().get_assigned_resources().get("CPU", 1)), 1))
+    torch.set_num_threads(max(int(_placement.assigned_cpus()), 1))
     began = time.time()
 
-    def tell(marked: TrialResult, *, ended: bool = False) -> None:
-        figures = {"loss": marked.objective(), "epoch": marked.epoch, "seconds": time.time() - began, "ended": ended}
-        if not len(marked.choosing):
+    def report(result: TrialResult, *, ended: bool = False) -> None:
+        figures = {"loss": result.objective(), "epoch": result.epoch, "seconds": time.time() - began, "ended": ended}
+        if not len(result.choosing):
             ray.tune.report(figures)
             return
         with tempfile.TemporaryDirectory() as folder:
-            (Path(folder) / _MARKS).write_bytes(marked.to_bytes())
+            (Path(folder) / _RESULT).write_bytes(result.to_bytes())
             ray.tune.report(figures, checkpoint=ray.tune.Checkpoint.from_directory(folder))
 
     setting = search_space.apply(space, point, getattr(taste, taste.kind))
-    last = trial.run(items, replace(taste, **{taste.kind: setting}), rungs=rungs, after=tell)
-    tell(last, ended=True)
+    last = trial.run(items, replace(taste, **{taste.kind: setting}), rungs=rungs, after=report)
+    report(last, ended=True)
 
 
 class SearchProgress(ray.tune.Callback):
     """Progress on stderr; it travels in Tune's files, so it keeps nothing that can't."""
 
     def __init__(self, trials: int):
-        self._trials, self._progress = trials, None
+        self._trials = trials
+        self._progress: Progress | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {"_trials": self._trials, "_progress": None}
 
-    def on_trial_complete(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         if self._progress is None:
             self._progress = Progress("tune", total=self._trials, unit="settings").__enter__()
         self._progress.advance()
 
-    def on_experiment_end(self, trials: list, **info: Any) -> None:
+    def on_experiment_end(self, trials: list[Any], **info: Any) -> None:
         if self._progress is not None:
             self._progress.__exit__()
             self._progress = None
+
+
+def results_of(grid: ray.tune.ResultGrid) -> list[ray.tune.Result]:
+    """Return the trials' results."""
+    return [grid[number] for number in range(len(grid))]
 
 
 def distributions(space: SearchSpace) -> dict[str, Any]:
     """A space as Optuna has it."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-    found: dict[str, Any] = {}
+    optuna_space: dict[str, Any] = {}
     for knob, one in space.items():
         if isinstance(one, Options):
-            found[knob] = CategoricalDistribution(one.labels)
+            optuna_space[knob] = CategoricalDistribution(one.labels)
         elif one.whole:
-            found[knob] = IntDistribution(int(one.low), int(one.high))
+            optuna_space[knob] = IntDistribution(int(one.low), int(one.high))
         else:
-            found[knob] = FloatDistribution(one.low, one.high, log=one.log)
-    return found
+            optuna_space[knob] = FloatDistribution(one.low, one.high, log=one.log)
+    return optuna_space
 
 
 def importance(space: SearchSpace, tried: list[TriedSetting], *, seed: int) -> dict[str, float]:
     """How much of the difference between settings each knob explains, by fANOVA (Hutter et al. 2014); {} for too few settings."""
     import optuna
 
-    if len(tried) < 8 or len({one.marked.objective() for one in tried}) < 2:
+    if len(tried) < 8 or len({one.result.objective() for one in tried}) < 2:
         return {}
     study = optuna.create_study(direction="minimize")
     for one in tried:
         study.add_trial(
-            optuna.trial.create_trial(params=one.point, distributions=distributions(space), value=one.marked.objective())
+            optuna.trial.create_trial(params=one.point, distributions=distributions(space), value=one.result.objective())
         )
     evaluator = optuna.importance.FanovaImportanceEvaluator(seed=seed)
     return {knob: float(share) for knob, share in optuna.importance.get_param_importances(study, evaluator=evaluator).items()}
@@ -265,7 +271,7 @@ def digest(settings: str, trial: Trial, items: np.ndarray) -> str:
     """A name for just this search: what was tried in another one must not be gone on from."""
     whole = hashlib.sha256(settings.encode())
     whole.update(np.ascontiguousarray(items).tobytes())
-    judged = (part for evidence in (trial.train, trial.held_out) for part in (evidence.ratings, evidence.comparisons))
+    judged = (part for dataset in (trial.train, trial.held_out) for part in (dataset.ratings, dataset.comparisons))
     for table in (*judged, trial.chosen_by, trial.reported):
         for column in vars(table).values():
             whole.update(np.ascontiguousarray(column).tobytes())

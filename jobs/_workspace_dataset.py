@@ -13,9 +13,8 @@ from beholder.encoder import EncoderConfig
 from beholder.errors import ConfigError, ImageError, TableError, TasteError
 from beholder.runs import log
 from beholder.storage import Place
-from beholder.taste import dataset
 from beholder.taste.contract import Items
-from beholder.taste.dataset import JudgementDataset
+from beholder.taste.dataset import JudgementDataset, from_tables
 from beholder.workspace import Workspace
 
 
@@ -44,7 +43,7 @@ def from_workspace(
     else:
         table = embeddings.read(workspace.embeddings(name))
         ids, items = table.image_ids, table.vectors
-    return DatasetWithItems(_gather(ratings, comparisons, ids, attributes), items, name)
+    return DatasetWithItems(_dataset(ratings, comparisons, ids, attributes), items, name)
 
 
 def from_files(
@@ -57,7 +56,7 @@ def from_files(
         for path, schema in ((ratings, tables.RATINGS), (comparisons, tables.COMPARISONS))
     ]
     return DatasetWithItems(
-        _gather(judgements[0], judgements[1], table.image_ids, attributes), table.vectors, encoder_id or Place.at(vectors).name
+        _dataset(judgements[0], judgements[1], table.image_ids, attributes), table.vectors, encoder_id or Place.at(vectors).name
     )
 
 
@@ -70,11 +69,11 @@ def parts(path: str, image_ids: tuple[str, ...]) -> list[str]:
     return [part.get(image_id, "") for image_id in image_ids]
 
 
-def _gather(ratings: pa.Table, comparisons: pa.Table, ids: list[str], attributes: list[str]) -> JudgementDataset:
+def _dataset(ratings: pa.Table, comparisons: pa.Table, ids: list[str], attributes: list[str]) -> JudgementDataset:
     known = sorted({*ratings["attribute"].to_pylist(), *comparisons["attribute"].to_pylist()})
     if strange := [name for name in attributes if name not in known]:
         raise ConfigError(f"nobody judged {', '.join(strange)}; attributes judged: {', '.join(known)}")
-    judged, lost = dataset.gather(ratings, comparisons, ids, attributes=attributes)
+    judged, lost = from_tables(ratings, comparisons, ids, attributes=attributes)
     if lost:
         log.warning("%d judgements are of images without an embedding and are left out", lost)
     return judged

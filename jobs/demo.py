@@ -26,11 +26,11 @@ _FACE = "seed-7"
 @dataclass(frozen=True)
 class DemoSettings:
     once: bool = setting(False, "end after the recommendation, instead of serving on until Ctrl-C")
-    port: int = setting(8000, "where the page is served")
+    port: int = setting(8000, "port at which the page is served")
     rounds: int = setting(8, "questions that the simulated person answers")
-    attribute: str = setting("attractive", "what that person chooses by: attractive, smart or trustworthy")
+    attribute: str = setting("attractive", "the attribute by which that person chooses: attractive, smart or trustworthy")
     workspace: str = setting("workspace", "folder that holds tables, models, runs and choices")
-    encoder: EncoderConfig = setting(EncoderConfig(), "which CLIP")
+    encoder: EncoderConfig = setting(EncoderConfig(), "the CLIP that embeds the portraits")
 
     def __post_init__(self) -> None:
         if not 0 < self.port < 65536:
@@ -40,21 +40,21 @@ class DemoSettings:
 
 
 class DemoSteps:
-    """What was done, and how long each step took."""
+    """The steps of the demo, and how long each took."""
 
     def __init__(self, count: int) -> None:
         self.count, self.done, self._began = count, 0, time.monotonic()
         self._steps: list[tuple[str, str, str]] = []
 
     def begin(self, what: str, command: str) -> None:
-        """Say what comes now."""
+        """Print the step that comes now."""
         self.done += 1
         self._step, self._what, self._command = time.monotonic(), what, command
         print(f"\n{self.done}/{self.count} {what}\n$ {command}", flush=True)
         log.info("%s", command)
 
     def end(self) -> None:
-        """Say how long it took."""
+        """Print how long the step took."""
         seconds = time.monotonic() - self._step
         self._steps.append((self._what, f"`{self._command}`", f"{seconds:.0f}"))
         print(f"({seconds:.0f} s)", flush=True)
@@ -66,7 +66,7 @@ class DemoSteps:
 
     @property
     def seconds(self) -> float:
-        """Since the beginning."""
+        """Seconds since the beginning."""
         return time.monotonic() - self._began
 
 
@@ -78,7 +78,7 @@ def main(settings: DemoSettings, run: Run) -> None:
     batch = [
         ("Read what 24 simulated people said of 600 portraits", ["import", f"source={sample}", f"images={sample}"]),
         ("Embed the portraits (Ray Data)", ["embed", *encoder]),
-        ("Try two settings of a network on each person (Ray Tune)", ["tune", "taste=mlp", "tune.trials=2", *encoder]),
+        ("Try two settings of a network on each person (Ray Tune)", ["tune", "taste=mlp", "tune.num_samples=2", *encoder]),
         ("Fit a network by two processes (Ray Train)", network),
         ("See whether each person's own taste beats everybody's, on portraits it never saw", ["evaluate", "taste=bayes", *encoder]),
         ("Fit every person's taste and keep it", ["train", "taste=bayes", *encoder]),
@@ -119,14 +119,14 @@ def visit(settings: DemoSettings, run: Run, steps: DemoSteps, address: str, samp
         rounds.append(client.answer(_FACE, visitor))
         one, other = recommend.name(rounds[-1].left), recommend.name(rounds[-1].right)
         print(f"  {number}. {one} | {other}: {rounds[-1].choice} ({rounds[-1].seconds:.1f} s)", flush=True)
-    found = client.recommend(_FACE)
-    best = found["recommendations"][0]
+    answer = client.recommend(_FACE)
+    best = answer["recommendations"][0]
     original, picture = client.picture(f"/v1/images/{_FACE}"), client.picture(best["picture"])
     true = visitor.utilities([original, picture])
     steps.end()
     name = recommend.name(best["edit"])
     print(f"Recommended: {name}; preferred to the portrait as it is with probability {best['probability']:.2f}, it is thought.")
-    for reason in found["reasons"]:
+    for reason in answer["reasons"]:
         print(f"  {reason}")
     print(
         f"In truth this simulated person likes it {true[1] - true[0]:+.2f} standard deviations better than the portrait as it is."
@@ -148,12 +148,12 @@ def visit(settings: DemoSettings, run: Run, steps: DemoSteps, address: str, samp
 
 
 def _steady(sample: Path) -> str:
-    """Who of the sample's people has a taste and said most."""
-    known = pd.read_csv(sample / "truth.csv").query("kind == 'steady'")
-    return str(known.loc[known["comparisons"].idxmax(), "user_id"])
+    """Return who of the sample's people has a taste and compared most."""
+    people = pd.read_csv(sample / "truth.csv").query("kind == 'steady'")
+    return str(people.nlargest(1, "comparisons")["user_id"].iloc[0])
 
 
-def _stay(server: subprocess.Popen) -> None:
+def _stay(server: subprocess.Popen[bytes]) -> None:
     """Until Ctrl-C, which the server hears as well."""
     try:
         code = server.wait()

@@ -6,6 +6,7 @@ its batch is encoded, so a killed job has lost no more than what was in flight; 
 
 import math
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,11 +35,11 @@ from beholder.workspace import Workspace
 @dataclass(frozen=True)
 class EmbedSettings:
     images: str | None = setting(None, "folder, glob, .parquet list of URIs or s3:// prefix; null: the images of the workspace")
-    encoder: EncoderConfig = setting(EncoderConfig(), "which CLIP")
+    encoder: EncoderConfig = setting(EncoderConfig(), "the CLIP that embeds images")
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
     actors: int = setting(0, "processes that hold the model; 0 is one per GPU, or one per core where there is no GPU")
     in_flight_mib: int = setting(512, "decoded pixels that may wait for an encoder, in MiB")
-    limits: ImageLimits = setting(ImageLimits(), "what an image may cost")
+    limits: ImageLimits = setting(ImageLimits(), "the largest file and picture that are read")
     ray: RayConfig = setting(RayConfig(), "which Ray")
 
     def __post_init__(self) -> None:
@@ -64,7 +65,8 @@ def main(settings: EmbedSettings, run: Run) -> None:
         fetch(encoder)
         with connect(settings.ray), Progress("embed", total=missing.num_rows, unit="images") as progress:
             pipeline = build(missing, encoder, folder, encoder_id=encoder_id, known=known, settings=settings)
-            for batch in pipeline.iter_batches(batch_size=None, batch_format="pyarrow"):
+            batches: Iterable[pa.Table] = pipeline.iter_batches(batch_size=None, batch_format="pyarrow")
+            for batch in batches:
                 outcome.add(batch)
                 progress.advance(batch.num_rows)
     copied = embeddings.copy(folder, encoder_id=encoder_id, twins=outcome.twins)
@@ -102,7 +104,8 @@ def build(
     )
     quiet_data()
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    claims = DigestClaims.options(scheduling_strategy=here).remote({sha: i for i, sha in known.items() if sha})
+    owners = {sha: image_id for image_id, sha in known.items() if sha}
+    claims = _placement.start(DigestClaims, owners, num_cpus=0, max_restarts=-1, max_task_retries=-1, scheduling_strategy=here)
     # from_items counts its blocks here; from_arrow would start tasks to do it, and wait for the first workers to come up
     batches = [missing.slice(start, batch).to_pydict() for start in range(0, missing.num_rows, batch)]
     dataset = ray.data.from_items(batches, override_num_blocks=len(batches))
@@ -111,7 +114,7 @@ def build(
     )
     return (
         dataset.map_batches(
-            decode,
+            decode,  # type: ignore[arg-type]  # Ray's types know nothing of fn_kwargs
             batch_size=None,
             batch_format="pyarrow",
             num_cpus=placement.cpus_beside,
@@ -127,7 +130,7 @@ def build(
             fn_constructor_args=(encoder, placement.threads),
         )
         .map_batches(
-            write,
+            write,  # type: ignore[arg-type]  # the same
             batch_size=None,
             batch_format="pyarrow",
             num_cpus=0.05,
@@ -136,9 +139,11 @@ def build(
     )
 
 
-@ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)
 class DigestClaims:
-    """Who computes which bytes: the first image to claim a digest owns it. Losing it costs double work, never a wrong row."""
+    """An actor that knows who computes which bytes: the first image to claim a digest owns it.
+
+    Losing it costs double work, never a wrong row.
+    """
 
     def __init__(self, owners: dict[str, str]):
         self._owners = owners
@@ -166,10 +171,10 @@ def decode(batch: pa.Table, *, fit: Fit, limits: ImageLimits, claims: Any) -> pa
     whole = [row for row in rows if row["reason"] is None]
     owners = ray.get(claims.claim.remote([r["sha256"] for r in whole], [r["image_id"] for r in whole])) if whole else []
     mine = {row["image_id"] for row, owner in zip(whole, owners, strict=True) if owner == row["image_id"]}
-    for row, data in zip(rows, files, strict=True):
-        if data is not None and row["image_id"] in mine:
+    for row, file in zip(rows, files, strict=True):
+        if file is not None and row["image_id"] in mine:
             try:
-                row["pixels"] = images.decode_fit(data, fit, limits=limits).tobytes()
+                row["pixels"] = images.decode_fit(file, fit, limits=limits).tobytes()
             except ImageError as error:
                 row["reason"] = str(error)
     return pa.Table.from_pylist(rows, schema=_DECODED)

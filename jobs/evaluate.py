@@ -16,7 +16,9 @@ from beholder.progress import Progress
 from beholder.ray_connection import RayConfig, connect
 from beholder.report import markdown_table
 from beholder.runs import Run
-from beholder.taste import splits
+from beholder.statistics import Interval
+from beholder.taste import splits, validation
+from beholder.taste.contract import Items
 from beholder.taste.dataset import JudgementDataset
 from beholder.taste.splits import Split
 from beholder.taste.taste_factory import TasteConfig
@@ -42,13 +44,13 @@ class EvaluateSettings:
     splits: str | None = setting(
         None, "a Parquet file of image_id and split (train, val, test), instead of a random split by image"
     )
-    attributes: list[str] = setting([], "only these; empty: all")
-    min_ratings: int = setting(0, "report only people with so many judgements; everybody is learned from")
-    pairs: int = setting(200, "test pairs that ratings imply, at most, for a person and attribute")
-    encoder: EncoderConfig = setting(EncoderConfig(), "whose embeddings of the workspace")
-    encoder_id: str | None = setting(None, "embeddings imported under this name, instead of an encoder's")
-    seed: int = setting(0, "of splits, fits and test pairs")
-    ray: RayConfig = setting(RayConfig(), "where the fits run")
+    attributes: list[str] = setting([], "attributes; empty: all that were judged")
+    min_ratings: int = setting(0, "judgements that a person must have to be reported on; all are learned from")
+    pairs: int = setting(200, "most test pairs that a person's ratings imply for an attribute")
+    encoder: EncoderConfig = setting(EncoderConfig(), "the CLIP whose embeddings in the workspace are used")
+    encoder_id: str | None = setting(None, "name of imported embeddings to use instead of an encoder's")
+    seed: int = setting(0, "seed of splits, fits and test pairs")
+    ray: RayConfig = setting(RayConfig(), "which Ray")
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
 
     def __post_init__(self) -> None:
@@ -69,18 +71,18 @@ def main(settings: EvaluateSettings, run: Run) -> None:
     if any((config.kind == "lora") != (settings.taste.kind == "lora") for config in tastes.values()):
         raise ConfigError("lora looks at pixels, the other kinds at embeddings: they can't be evaluated in one run")
     material = gather(settings, takes="pixels" if settings.taste.kind == "lora" else "embeddings")
-    evidence = material.dataset
+    dataset = material.dataset
     with connect(settings.ray):
-        contest = TasteComparison(tastes, evidence, ray.put(material.items), material.encoder_id, settings.seed)
+        comparison = TasteComparison(tastes, dataset, ray.put(material.items), material.encoder_id, settings.seed)
         if settings.split == "person":
-            split = divide(replace(settings, split="image"), evidence)
-            enough = evidence.counts() >= settings.min_ratings
-            few_shots(contest, split, run, shots=settings.shots, folds=settings.folds, enough=enough, at_most=settings.pairs)
+            split = divide(replace(settings, split="image"), dataset)
+            enough = dataset.counts() >= settings.min_ratings
+            few_shots(comparison, split, run, shots=settings.shots, folds=settings.folds, enough=enough, at_most=settings.pairs)
         else:
-            _held_out(contest, divide(settings, evidence), settings, run)
+            _held_out(comparison, divide(settings, dataset), settings, run)
 
 
-def gather(settings: EvaluateSettings, *, takes: str) -> _workspace_dataset.DatasetWithItems:
+def gather(settings: EvaluateSettings, *, takes: Items) -> _workspace_dataset.DatasetWithItems:
     """Judgements and items, from files where they were named, else from the workspace."""
     if settings.embeddings:
         if takes == "pixels":
@@ -109,34 +111,34 @@ class _Choice:
     encoder: EncoderConfig = setting(EncoderConfig(), "not used")
 
 
-def _held_out(contest: TasteComparison, split: Split, settings: EvaluateSettings, run: Run) -> None:
+def _held_out(comparison: TasteComparison, split: Split, settings: EvaluateSettings, run: Run) -> None:
     """By image or by pair: everybody is known, what they are asked is not."""
-    test = split.test.by(contest.evidence.counts() >= settings.min_ratings)
-    asked = evaluation.questions(test, at_most=settings.pairs, seed=settings.seed)
+    test = split.test.of_people(comparison.dataset.counts() >= settings.min_ratings)
+    asked = validation.pairs(test, at_most=settings.pairs, seed=settings.seed)
     if not len(asked):
         raise TasteError(f"no test pairs: nobody with {settings.min_ratings} judgements judged two test images differently")
-    everybody = contest.everybody(split.train, split.val)
-    fits = {name: contest.fit(name, split.train, split.val) for name in contest.tastes}
-    held = {name: contest.judge(taste, everybody, test, asked) for name, taste in fits.items()}
-    trusted = contest.served(fits[contest.own], split.val)
-    held[f"{contest.own}, as served"] = contest.judge(trusted, everybody, test, asked)
-    found: dict[str, TasteResult] = {}
-    with Progress("evaluate", total=len(held), unit="tastes") as progress:
-        for name, judged in held.items():
-            found[name] = ray.get(judged)
+    population = comparison.population(split.train, split.val)
+    fits = {name: comparison.fit(name, split.train, split.val) for name in comparison.tastes}
+    tasks = {name: comparison.judge(taste, population, test, asked) for name, taste in fits.items()}
+    served = comparison.served(fits[comparison.own], split.val)
+    tasks[f"{comparison.own}, as served"] = comparison.judge(served, population, test, asked)
+    results: dict[str, TasteResult] = {}
+    with Progress("evaluate", total=len(tasks), unit="tastes") as progress:
+        for name, task in tasks.items():
+            results[name] = ray.get(task)
             progress.advance()
-    own = found[contest.own]
+    own = results[comparison.own]
     highest, repeats = evaluation.ceiling(test)
-    ahead = {name: evaluation.lead(own.table, found[name].table) for name in contest.tastes if name != contest.own}
+    ahead = {name: evaluation.lead(own.table, results[name].table) for name in comparison.tastes if name != comparison.own}
     leads = {f"{name}/lead.{key}": value for name, lead in ahead.items() for key, value in vars(lead).items()}
-    run.metrics(own.figures | {"ceiling": highest, "ceiling.pairs": repeats} | _beside(found) | leads)
-    run.results(pd.concat([judged.table.assign(taste=name) for name, judged in found.items()]))
-    plots.save(run.place, "gain", plots.gains(own.table, title=f"{contest.own}: gain over the population, by person"))
-    rows = table(found)
+    run.metrics(own.figures | {"ceiling": highest, "ceiling.pairs": repeats} | _beside(results) | leads)
+    run.results(pd.concat([result.table.assign(taste=name) for name, result in results.items()]))
+    plots.save(run.place, "gain", plots.gains(own.table, title=f"{comparison.own}: gain over the population, by person"))
+    rows = table(results)
     if ahead:
-        rows += ["", *markdown_table([f"{contest.own} over", "accuracy, on the same pairs"], ahead.items(), align="lr")]
+        rows += ["", *markdown_table([f"{comparison.own} over", "accuracy, on the same pairs"], ahead.items(), align="lr")]
     lines = [
-        f"# {contest.own} beside the population's taste",
+        f"# {comparison.own} beside the population's taste",
         "",
         f"Split by {settings.split}; {own.figures['people']} people, {own.figures['pairs']:,} test pairs; means over people, "
         "intervals of 95 % by bootstrap over people.",
@@ -152,12 +154,12 @@ def _held_out(contest: TasteComparison, split: Split, settings: EvaluateSettings
     print("\n".join(rows))
 
 
-def divide(settings: EvaluateSettings, evidence: JudgementDataset) -> Split:
+def divide(settings: EvaluateSettings, dataset: JudgementDataset) -> Split:
     """Train, validation and test, as the settings say."""
     if settings.splits:
-        return splits.by_table(evidence, _workspace_dataset.parts(settings.splits, evidence.images))
+        return splits.by_table(dataset, _workspace_dataset.parts(settings.splits, dataset.images))
     how = splits.by_pair if settings.split == "pair" else splits.by_image
-    return Split(*how(evidence, seed=settings.seed))
+    return Split(*how(dataset, seed=settings.seed))
 
 
 def table(results: dict[str, TasteResult]) -> list[str]:
@@ -168,13 +170,13 @@ def table(results: dict[str, TasteResult]) -> list[str]:
     rows: list[tuple[object, ...]] = [("population", accuracy, "", loss, "", srcc)]
     for name, result in results.items():
         f = result.figures
-        gain = evaluation.Interval(f["gain.mean"], f["gain.low"], f["gain.high"])
+        gain = Interval(f["gain.mean"], f["gain.low"], f["gain.high"])
         numbers = (f"{f[key]:.4f}" for key in ("logloss.personal", "calibration.error", "srcc.personal"))
         rows.append((name, f"{f['accuracy.personal']:.4f}", gain, *numbers))
     return markdown_table(header, rows, align="lrrrrr")
 
 
-def _beside(found: dict[str, TasteResult]) -> dict[str, float]:
+def _beside(results: dict[str, TasteResult]) -> dict[str, float]:
     """The figures of all tastes, under their names."""
-    wanted = ("accuracy.personal", "gain.mean", "gain.low", "gain.high", "logloss.personal", "calibration.error")
-    return {f"{name}/{key}": judged.figures[key] for name, judged in found.items() for key in wanted}
+    keys = ("accuracy.personal", "gain.mean", "gain.low", "gain.high", "logloss.personal", "calibration.error")
+    return {f"{name}/{key}": result.figures[key] for name, result in results.items() for key in keys}

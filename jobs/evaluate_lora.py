@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 import ray
 
-from beholder import evaluation
 from beholder.config import setting
 from beholder.encoder import Encoder, EncoderConfig, fetch
 from beholder.errors import ConfigError
@@ -24,7 +23,8 @@ from beholder.progress import Progress
 from beholder.ray_connection import RayConfig, connect
 from beholder.report import markdown_table
 from beholder.runs import Run, log
-from beholder.taste import lora, splits
+from beholder.statistics import bootstrap
+from beholder.taste import lora, splits, validation
 from beholder.taste.clip_text import PromptTemplates
 from beholder.taste.dataset import ComparisonTable, JudgementDataset
 from beholder.taste.taste_factory import TasteConfig
@@ -48,10 +48,10 @@ class EvaluateLoraSettings:
         ["a portrait of a person {}", "a picture of a person {}", "a photo of a person {}", "a person {}", "a face {}"],
         "with ways=[words]: an attribute is the mean over these",
     )
-    nonsense: list[str] = setting(["blorp", "fensic", "quandle", "trivvy"], "words without meaning")
+    nonsense: list[str] = setting(["blorp", "fensic", "quandle", "trivvy"], "words without meaning, which are asked beside")
     pairs: int = setting(200, "most test pairs that a person's ratings imply")
     encoder: EncoderConfig = setting(EncoderConfig(), "the CLIP that is adapted")
-    seed: int = setting(0, "of splits, fits and test pairs")
+    seed: int = setting(0, "seed of splits, fits and test pairs")
     ray: RayConfig = setting(RayConfig(), "which Ray")
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
 
@@ -64,7 +64,7 @@ class EvaluateLoraSettings:
 
 @dataclass(frozen=True)
 class PromptVariant:
-    """One way to say attributes: what each is called, and the taste's config that says them so."""
+    """One way to prompt for attributes: the text of each, and the taste's config with these texts."""
 
     name: str
     texts: Mapping[str, str]
@@ -134,19 +134,19 @@ def zero_shot(
     whole = material.dataset
     others = without(whole, held_out)
     train, val, _ = splits.by_image(others, seed=settings.seed, shares=(0.5, 0.1, 0.4))
-    test = splits.by_image(whole.on(whole.attributes.index(held_out)), seed=settings.seed, shares=(0.5, 0.1, 0.4))[2]
-    asked = evaluation.questions(test, at_most=settings.pairs, seed=settings.seed)
+    test = splits.by_image(whole.on_attribute(whole.attributes.index(held_out)), seed=settings.seed, shares=(0.5, 0.1, 0.4))[2]
+    asked = validation.pairs(test, at_most=settings.pairs, seed=settings.seed)
     taste = lora.fit(train, val, material.items, variant.config, encoder_id=material.encoder_id, seed=settings.seed)
     at, where = np.unique(np.concatenate([asked.left, asked.right]), return_inverse=True)
     pixels, left, right = material.items[at], *np.split(where.reshape(-1), 2)
     everybody = [*whole.people, ""]
     own = taste.utilities(pixels, everybody, variant.texts[held_out])
     nobody = np.full(len(asked), len(whole.people))
-    text = PromptTemplates(encoder, variant.config.templates).texts([variant.texts[held_out]])[0]
+    text = PromptTemplates(encoder, variant.config.templates).embed([variant.texts[held_out]])[0]
     plain = (encoder.images(pixels) @ text)[None]
 
     def right_share(utility: np.ndarray, person: np.ndarray) -> np.ndarray:
-        return evaluation.right_or_not(utility[person, left] - utility[person, right], asked.choice)
+        return validation.correctness(utility[person, left] - utility[person, right], asked.choice)
 
     frame = pd.DataFrame({"user_id": np.array(whole.people, dtype=object)[asked.person]})
     frame["asked"] = right_share(own, asked.person)
@@ -162,7 +162,7 @@ def without(dataset: JudgementDataset, held_out: str) -> JudgementDataset:
     """The judgements on every attribute but one, which is forgotten even by name."""
     names = tuple(name for name in dataset.attributes if name != held_out)
     number = np.array([names.index(name) if name in names else -1 for name in dataset.attributes])
-    kept = dataset.where(number[dataset.ratings.attribute] >= 0, number[dataset.comparisons.attribute] >= 0)
+    kept = dataset.select(number[dataset.ratings.attribute] >= 0, number[dataset.comparisons.attribute] >= 0)
     ratings = replace(kept.ratings, attribute=number[kept.ratings.attribute])
     comparisons: ComparisonTable = replace(kept.comparisons, attribute=number[kept.comparisons.attribute])
     return replace(kept, attributes=names, ratings=ratings, comparisons=comparisons)
@@ -171,14 +171,14 @@ def without(dataset: JudgementDataset, held_out: str) -> JudgementDataset:
 def report(run: Run, rows: pd.DataFrame, settings: EvaluateLoraSettings) -> None:
     """results.csv has a row per person, attribute and way; the table has means over people with their intervals."""
     metrics: dict[str, float | int] = {"people": int(rows["user_id"].nunique())}
-    cells = []
+    cells: list[tuple[object, ...]] = []
     for (way, attribute), part in [*_parts(rows), *_together(rows)]:
         for key, title in NAMES.items():
-            share = evaluation.bootstrap(part[key].to_numpy(), seed=settings.seed)
+            share = bootstrap(part[key].to_numpy(), seed=settings.seed)
             cells.append((way, attribute, title, f"{share.mean:.3f} [{share.low:.3f}, {share.high:.3f}]"))
             metrics |= {f"{way}/{attribute}/{key}": share.mean, f"{way}/{attribute}/{key}.low": share.low}
             metrics[f"{way}/{attribute}/{key}.high"] = share.high
-        gap = evaluation.bootstrap((part["asked"] - part["nonsense"]).to_numpy(), seed=settings.seed)
+        gap = bootstrap((part["asked"] - part["nonsense"]).to_numpy(), seed=settings.seed)
         cells.append((way, attribute, "own taste less nonsense", gap))
         metrics |= {f"{way}/{attribute}/over_nonsense": gap.mean, f"{way}/{attribute}/over_nonsense.low": gap.low}
     lines = markdown_table(["said by", "held out", "answered by", "accuracy over people"], cells, align="lllr")

@@ -32,6 +32,7 @@ from beholder.runs import Run, log
 from beholder.simulation import simulated_people, surrogate_error
 from beholder.simulation.ground_truth import GroundTruth
 from beholder.simulation.surrogate_error import FINAL, GOALS, Scorers
+from beholder.statistics import bootstrap_two_way
 from beholder.storage import Place
 from beholder.workspace import Workspace
 
@@ -102,12 +103,15 @@ def main(settings: EvaluateSurrogateSettings, run: Run) -> None:
         truths = {
             name: _ground_truth.draw(source, range(count), actors=settings.actors) for name, source, count in settings.sources()
         }
-        predicted = {name: surrogate_error.perceive(surrogate, truth) for name, truth in truths.items()}
+        predicted: dict[str, Sequence[EditSet]] = {
+            name: surrogate_error.perceive(surrogate, truth) for name, truth in truths.items()
+        }
         shared = {name: (ray.put(predicted[name]), ray.put(truth)) for name, truth in truths.items()}
         scorers = {name: settings.scorers(truth) for name, truth in truths.items()}
-        tasks = {
-            (name, kind): compare.remote(settings, name, kind, *shared[name]) for name, kinds in scorers.items() for kind in kinds
-        }
+        tasks = {}
+        for name, kind in [(name, kind) for name, kinds in scorers.items() for kind in kinds]:
+            guesses, truth = shared[name]
+            tasks[name, kind] = compare.remote(settings, name, kind, guesses, truth)
         results = dict(zip(tasks, ray.get(list(tasks.values())), strict=True))
         cores = int(_placement.largest_node())  # alone there: what is measured is the time
         times = ray.get(seconds.options(num_cpus=cores).remote(settings, surrogate, settings.threads or cores))
@@ -151,7 +155,7 @@ def compare(
     errors = surrogate_error.compare(predicted, truth, people, final=settings.final)
     rows: list[Row] = []
     for figure in ("rank_correlation", "regret"):
-        mean = surrogate_error.interval(getattr(errors, figure), seed=settings.seed)
+        mean = bootstrap_two_way(getattr(errors, figure), seed=settings.seed)
         rows.append({"figure": f"{name}/{kind}/{figure}", "mean": mean.mean, "low": mean.low, "high": mean.high})
     exact = people.utilities(simulated_people.edit_set(truth, 0))[0]
     return ScoredTruth(rows, (people.utilities(predicted[0])[0], exact))

@@ -45,7 +45,7 @@ class LearnDirectionsSettings:
     low: str = setting("", "words for the low end of the direction")
     high: str = setting("", "words for the high end of the direction")
     encoder: EncoderConfig = setting(EncoderConfig(), "with texts: the CLIP that embeds texts and pictures")
-    limits: ImageLimits = setting(ImageLimits(), "what an image may cost")
+    limits: ImageLimits = setting(ImageLimits(), "the largest file and picture that are read")
     actors: int = setting(0, "processes that draw or invert pictures; 0 is one per GPU, or one per core where there is no GPU")
     ray: RayConfig = setting(RayConfig(), "which Ray")
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
@@ -131,7 +131,7 @@ class EmbedPictures:
 
 
 def read(source: str) -> pd.DataFrame:
-    """The table of labels. Raises TableError where it is none."""
+    """Read the table of labels. Raises TableError where it is none."""
     place = Place.at(source)
     data = io.BytesIO(place.read_bytes(_MOST_BYTES))
     try:
@@ -142,7 +142,7 @@ def read(source: str) -> pd.DataFrame:
 
 
 def columns(table: pd.DataFrame, settings: LearnDirectionsSettings) -> tuple[str, list[str]]:
-    """The column that names the pictures, and the labels: first the wanted one, then those that are to stay."""
+    """Return the column that names the pictures, and the labels: first the one to raise, then those that are to stay."""
     known = [str(name) for name in table.columns]
     key = next((name for name in _KEYS if name in known), None)
     if key is None:

@@ -23,24 +23,24 @@ from beholder.taste import taste_factory, taste_registry
 from beholder.taste.contract import Taste
 from beholder.workspace import Workspace
 
-_BATCH = 64  # images that are decoded and looked at together
+_BATCH = 64  # images that are decoded and scored together
 
 
 @dataclass(frozen=True)
 class PredictSettings:
     taste: str = required("the taste's name in the registry")
-    user: str | None = setting(None, "whose taste; null, or somebody it does not know: the population's")
-    attribute: str | None = setting(None, "what is asked: an attribute that the taste was fitted to")
-    question: str | None = setting(None, 'or a question in any words, such as "looks friendly", where the taste takes words')
+    user: str | None = setting(None, "the person whose taste is asked; null, or one that it does not know: the population's")
+    attribute: str | None = setting(None, "the attribute to score by, of those that the taste was fitted to")
+    question: str | None = setting(None, 'instead of an attribute, any words such as "looks friendly", where the taste takes words')
     images: str | None = setting(
         None, "image ids with commas between, or a folder, glob, .parquet list or prefix; null: all of the workspace"
     )
     top: int = setting(10, "how many of the best and of the worst are shown")
-    cluster_from: int = setting(2000, "from so many images to be looked at on, the work is spread by Ray Data")
-    actors: int = setting(0, "then: processes that hold the model; 0 is one per GPU, or one per core")
+    cluster_from: int = setting(2000, "images from which on Ray Data spreads the work, where the taste needs pixels")
+    actors: int = setting(0, "processes that then hold the model; 0 is one per GPU, or one per core where there is no GPU")
     encoder: EncoderConfig = setting(EncoderConfig(), "the CLIP that the taste was trained with")
-    encoder_id: str | None = setting(None, "embeddings imported under this name, instead of an encoder's")
-    limits: ImageLimits = setting(ImageLimits(), "what an image may cost")
+    encoder_id: str | None = setting(None, "name of imported embeddings to use instead of an encoder's")
+    limits: ImageLimits = setting(ImageLimits(), "the largest file and picture that are read")
     ray: RayConfig = setting(RayConfig(), "which Ray")
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
 
@@ -71,7 +71,7 @@ def main(settings: PredictSettings, run: Run) -> None:
         log.warning("taste %s does not know %s: these are the population's utilities", settings.taste, user)
     listed = find(workspace, settings.images)
     if taste.info.takes == "pixels":
-        scored = look(taste, listed, user, asked, settings)
+        scored = from_pixels(taste, listed, user, asked, settings)
     else:
         scored = from_embeddings(taste, listed, user, asked, workspace, settings)
     report(run, scored, settings, asked, refused=listed.num_rows - len(scored.image_ids))
@@ -79,39 +79,40 @@ def main(settings: PredictSettings, run: Run) -> None:
 
 def check_question(settings: PredictSettings, models: Place) -> None:
     """Refuse an attribute the taste was not fitted to, and words where it takes none, naming the tastes that do."""
-    about = taste_registry.info(models, settings.taste)
+    info = taste_registry.info(models, settings.taste)
     if settings.attribute is not None:
-        about.attribute(settings.attribute)
-    elif about.kind not in taste_factory.WORDS:
-        able = [name for name in taste_registry.names(models) if taste_registry.info(models, name).kind in taste_factory.WORDS]
-        known = f"here {', '.join(able)} can" if able else f"train one that can: beholder train taste={taste_factory.WORDS[0]}"
+        info.attribute(settings.attribute)
+    elif info.kind not in taste_factory.QUESTION_KINDS:
+        kinds = taste_factory.QUESTION_KINDS
+        able = [name for name in taste_registry.names(models) if taste_registry.info(models, name).kind in kinds]
+        known = f"here {', '.join(able)} can" if able else f"train one that can: beholder train taste={kinds[0]}"
         raise TasteError(
-            f"taste {settings.taste!r} ({about.kind}) knows the attributes {', '.join(about.attributes)} and can't answer "
+            f"taste {settings.taste!r} ({info.kind}) knows the attributes {', '.join(info.attributes)} and can't answer "
             f"a question in words; {known}"
         )
 
 
 def find(workspace: Workspace, source: str | None) -> pa.Table:
-    """image_id and uri of the images meant: ids of the workspace with commas between, or whatever `catalogue.find` takes."""
+    """image_id and uri of the images meant: ids of the workspace with commas between, or whatever `image_index.find` takes."""
     if source is not None:
         known = workspace.read("images").select(["image_id", "uri"])
-        wanted = [name.strip() for name in source.split(",")]
+        names = [name.strip() for name in source.split(",")]
         rows = {image_id: row for row, image_id in enumerate(known["image_id"].to_pylist())}
-        if all(name in rows for name in wanted):
-            return known.take(pa.array([rows[name] for name in dict.fromkeys(wanted)], pa.int64()))
+        if all(name in rows for name in names):
+            return known.take(pa.array([rows[name] for name in dict.fromkeys(names)], pa.int64()))
     return image_index.find_images(workspace, source)
 
 
 def from_embeddings(
     taste: Taste, listed: pa.Table, user: str, asked: str, workspace: Workspace, settings: PredictSettings
 ) -> ImageUtilities:
-    """Utilities from the table of embeddings; the few images that are not in it are embedded here."""
+    """Return utilities from the table of embeddings; the few images that are not in it are embedded here."""
     folder = workspace.embeddings(taste.info.encoder_id)
     ids = listed["image_id"].to_pylist()
     vectors: dict[str, np.ndarray] = {}
     if embeddings.current(folder, workspace.read("images")):
-        found = embeddings.read(folder)
-        vectors = dict(zip(found.image_ids, found.vectors, strict=True))
+        table = embeddings.read(folder)
+        vectors = dict(zip(table.image_ids, table.vectors, strict=True))
     missing = listed.filter(pa.array([image_id not in vectors for image_id in ids], pa.bool_()))
     if missing.num_rows and settings.encoder_id:
         raise TasteError(f"{missing.num_rows} of {len(ids)} images have no embedding under {settings.encoder_id}")
@@ -135,8 +136,8 @@ def from_embeddings(
     return ImageUtilities(kept, utility, variance if variance.any() else None)
 
 
-def look(taste: Taste, listed: pa.Table, user: str, asked: str, settings: PredictSettings) -> ImageUtilities:
-    """Utilities of a taste that looks at pixels: here, or where there are many images with Ray Data."""
+def from_pixels(taste: Taste, listed: pa.Table, user: str, asked: str, settings: PredictSettings) -> ImageUtilities:
+    """Return utilities by a taste that takes pixels: in this process, or with Ray Data where there are many images."""
     ids: list[str] = []
     utility: list[np.ndarray] = []
     with Progress("predict", total=listed.num_rows, unit="images") as progress:
@@ -191,15 +192,15 @@ class ScoreImages:
         self.user, self.asked, self.settings = user, asked, settings
 
     def __call__(self, batch: pa.Table) -> pa.Table:
-        found: dict[str, list] = {"image_id": [], "utility": []}
+        rows: dict[str, list[Any]] = {"image_id": [], "utility": []}
         for some, pixels in decoded(batch, self.settings):
-            found["image_id"] += some
-            found["utility"] += self.taste.utilities(pixels, [self.user], self.asked)[0].tolist()
-        return pa.table(found, schema=pa.schema([("image_id", pa.string()), ("utility", pa.float32())]))
+            rows["image_id"] += some
+            rows["utility"] += self.taste.utilities(pixels, [self.user], self.asked)[0].tolist()
+        return pa.table(rows, schema=pa.schema([("image_id", pa.string()), ("utility", pa.float32())]))
 
 
 def decoded(listed: pa.Table, settings: PredictSettings) -> Iterator[tuple[list[str], np.ndarray]]:
-    """Batches of image_ids and pixels uint8 [N, S, S, 3], as the encoder takes them; unreadable files are told of and left out."""
+    """Yield batches of image_ids and pixels uint8 [N, S, S, 3], as the encoder takes them; unreadable ones are left out."""
     fit = settings.encoder.resolved().fit
     for start in range(0, listed.num_rows, _BATCH):
         ids, pixels = [], []

@@ -4,11 +4,9 @@ One fit is one Ray task. With train.workers=N a network is fitted by N processes
 and keep a checkpoint after every epoch: whatever is killed, the fit goes on from there, and so does the same command.
 """
 
-import contextlib
 import hashlib
 import io
 import tempfile
-import threading
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,7 +17,6 @@ import pandas as pd
 import ray
 import ray.train
 import torch
-from ray.exceptions import RayError
 from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
 
@@ -27,15 +24,16 @@ from beholder import evaluation
 from beholder.config import setting
 from beholder.encoder import EncoderConfig
 from beholder.errors import BeholderError, ConfigError, TasteError
-from beholder.jobs import _workspace_dataset
+from beholder.jobs import _placement, _workspace_dataset
+from beholder.jobs._epoch_log import follow
 from beholder.jobs._workspace_dataset import DatasetWithItems
-from beholder.progress import Progress
 from beholder.ray_connection import RayConfig, connect
 from beholder.report import markdown_values
 from beholder.runs import Run, environment, log
+from beholder.statistics import Interval
 from beholder.storage import Place
-from beholder.taste import shrinkage, splits, taste_factory, taste_registry
-from beholder.taste.contract import Taste
+from beholder.taste import shrinkage, splits, taste_factory, taste_registry, validation
+from beholder.taste.contract import Items, Taste
 from beholder.taste.dataset import JudgementDataset
 from beholder.taste.taste_factory import TasteConfig
 from beholder.taste.training import TrainingHooks
@@ -66,14 +64,14 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class TrainSettings:
-    taste: TasteConfig = setting(TasteConfig(), "which model")
-    name: str = setting("", "of the taste in the registry; empty: its kind")
-    attributes: list[str] = setting([], "only these; empty: all that were judged")
+    taste: TasteConfig = setting(TasteConfig(), "the kind of taste and its settings")
+    name: str = setting("", "name of the taste in the registry; empty: its kind")
+    attributes: list[str] = setting([], "attributes to learn; empty: all that were judged")
     held_out: float = setting(0.2, "share of the images whose judgements only stop the fit and measure it")
-    encoder: EncoderConfig = setting(EncoderConfig(), "whose embeddings, or what cuts the images to size")
-    encoder_id: str | None = setting(None, "embeddings imported under this name, instead of an encoder's")
-    seed: int = setting(0, "of the split and the fit")
-    train: TrainConfig = setting(TrainConfig(), "where the fit runs")
+    encoder: EncoderConfig = setting(EncoderConfig(), "the CLIP whose embeddings are used, or that images are cut to size for")
+    encoder_id: str | None = setting(None, "name of imported embeddings to use instead of an encoder's")
+    seed: int = setting(0, "seed of the split and the fit")
+    train: TrainConfig = setting(TrainConfig(), "how many processes fit, and what is kept of it")
     ray: RayConfig = setting(RayConfig(), "which Ray")
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
 
@@ -99,8 +97,8 @@ class TrainJob:
     encoder_id: str
     seed: int
 
-    def fit(self, items: np.ndarray, *, driver: TrainingHooks | None = None, told: Any = None) -> Taste:
-        """Run it here. told: a Steps to be told how far it is."""
+    def fit(self, items: np.ndarray, *, hooks: TrainingHooks | None = None, epochs: Any = None) -> Taste:
+        """Fit here. epochs: an EpochLog to write to."""
         return taste_factory.fit(
             self.train,
             self.held_out,
@@ -108,19 +106,19 @@ class TrainJob:
             self.taste,
             encoder_id=self.encoder_id,
             seed=self.seed,
-            driver=driver,
-            progress=lambda step, steps, figures: told.tell.remote(step, steps) if told else None,
+            hooks=hooks,
+            progress=lambda step, steps, figures: epochs.write.remote(step, steps) if epochs else None,
         )
 
     def digest(self, items: np.ndarray, workers: int) -> str:
-        """A name for just this fit: checkpoints of another one must not be gone on from."""
-        found = hashlib.sha256(repr((self.taste, self.encoder_id, self.seed, workers)).encode())
-        for evidence in (self.train, self.held_out):
-            found.update(repr((evidence.people, evidence.images, evidence.attributes)).encode())
-            for column in (*vars(evidence.ratings).values(), *vars(evidence.comparisons).values()):
-                found.update(np.ascontiguousarray(column).tobytes())
-        found.update(np.ascontiguousarray(items).tobytes())
-        return found.hexdigest()[:12]
+        """Return a name for just this fit: checkpoints of another one must not be gone on from."""
+        digest = hashlib.sha256(repr((self.taste, self.encoder_id, self.seed, workers)).encode())
+        for judged in (self.train, self.held_out):
+            digest.update(repr((judged.people, judged.images, judged.attributes)).encode())
+            for column in (*vars(judged.ratings).values(), *vars(judged.comparisons).values()):
+                digest.update(np.ascontiguousarray(column).tobytes())
+        digest.update(np.ascontiguousarray(items).tobytes())
+        return digest.hexdigest()[:12]
 
 
 def main(settings: TrainSettings, run: Run) -> None:
@@ -135,17 +133,17 @@ def main(settings: TrainSettings, run: Run) -> None:
     log.info("%s: %d judgements to learn from, %d held out", name, len(train), len(held_out))
     with connect(settings.ray):
         items = ray.put(material.items)
-        everybody = fit.remote(replace(job, taste=replace(settings.taste, kind="population")), items)
-        story: dict[str, Any] = {}
+        population = fit.remote(replace(job, taste=replace(settings.taste, kind="population")), items)
+        history: dict[str, Any] = {}
         if settings.train.checkpoints:
             place = workspace.place / "training" / f"{name}-{job.digest(material.items, settings.train.workers)}"
-            with watched(name) as told:
-                taste, story = fit_together(job, items, place, settings.train, told)
+            with follow(f"train {name}") as epochs:
+                taste, history = fit_together(job, items, place, settings.train, epochs)
         else:
-            with watched(name) as told:
-                taste = ray.get(fit.remote(job, items, told))
+            with follow(f"train {name}") as epochs:
+                taste = ray.get(fit.remote(job, items, epochs))
         table, weights = ray.get(
-            [judge.remote(taste, everybody, held_out, items, settings.seed), weigh.remote(taste, held_out, items, settings.seed)]
+            [judge.remote(taste, population, held_out, items, settings.seed), weigh.remote(taste, held_out, items, settings.seed)]
         )
     figures = evaluation.figures(table)
     served = [weight for people in weights.values() for weight in people.values()]
@@ -161,31 +159,31 @@ def main(settings: TrainSettings, run: Run) -> None:
     )
     if settings.train.checkpoints:
         place.filesystem.delete_dir(place.path)
-    run.metrics(figures | counts | story | {"encoder_id": material.encoder_id, "kind": settings.taste.kind})
+    run.metrics(figures | counts | history | {"encoder_id": material.encoder_id, "kind": settings.taste.kind})
     run.results(table)
-    run.summary(_summary(name, settings, figures, counts, story, taste))
-    print(f"{name}: {_said(figures)}; in {folder.uri}")
+    run.summary(_summary(name, settings, figures, counts, history, taste))
+    print(f"{name}: {_in_words(figures)}; in {folder.uri}")
 
 
 def items_for(settings: TrainSettings, workspace: Workspace) -> DatasetWithItems:
     """What the kind of taste looks at: embeddings, or the images themselves."""
-    takes = "pixels" if settings.taste.kind == "lora" else "embeddings"
+    takes: Items = "pixels" if settings.taste.kind == "lora" else "embeddings"
     return _workspace_dataset.from_workspace(
         workspace, settings.encoder, encoder_id=settings.encoder_id, attributes=settings.attributes, takes=takes
     )
 
 
 @ray.remote(num_cpus=1)
-def fit(job: TrainJob, items: np.ndarray, told: Any = None) -> Taste:
-    """One fit, somewhere on the cluster. told: a Steps to be told how far it is."""
-    return job.fit(items, told=told)
+def fit(job: TrainJob, items: np.ndarray, epochs: Any = None) -> Taste:
+    """Fit somewhere on the cluster. epochs: an EpochLog to write to."""
+    return job.fit(items, epochs=epochs)
 
 
 @ray.remote(num_cpus=1)
-def judge(taste: Taste, everybody: Taste, held_out: JudgementDataset, items: np.ndarray, seed: int) -> pd.DataFrame:
+def judge(taste: Taste, population: Taste, held_out: JudgementDataset, items: np.ndarray, seed: int) -> pd.DataFrame:
     """Agreement with what was held out, beside the population's, somewhere on the cluster."""
-    asked = evaluation.questions(held_out, seed=seed)
-    return evaluation.agree(taste, everybody, held_out, asked, items)
+    asked = validation.pairs(held_out, seed=seed)
+    return evaluation.agree(taste, population, held_out, asked, items)
 
 
 @ray.remote(num_cpus=1)
@@ -194,56 +192,18 @@ def weigh(taste: Taste, held_out: JudgementDataset, items: np.ndarray, seed: int
     return shrinkage.weigh(taste, held_out, items, seed=seed)
 
 
-@ray.remote(num_cpus=0)
-class EpochLog:
-    """How far a fit has come."""
-
-    def __init__(self) -> None:
-        self._step, self._steps = 0, 0
-
-    def tell(self, step: int, steps: int) -> None:
-        self._step, self._steps = step, steps
-
-    def ask(self) -> tuple[int, int]:
-        return self._step, self._steps
-
-
-@contextlib.contextmanager
-def watched(name: str) -> Iterator[Any]:
-    """Inside, whatever the Steps that this gives is told is shown."""
-    told, ended = EpochLog.remote(), threading.Event()
-
-    def watch() -> None:
-        last = False
-        while not last:
-            last = ended.wait(1.0)
-            with contextlib.suppress(RayError):  # a Ray that is going down has nothing more to tell
-                step, progress.total = ray.get(told.ask.remote())
-                if step > progress.done:
-                    progress.advance(step - progress.done)
-
-    with Progress(f"train {name}", total=0, unit="epochs") as progress:
-        thread = threading.Thread(target=watch, daemon=True)
-        thread.start()
-        try:
-            yield told
-        finally:
-            ended.set()
-            thread.join()
-
-
 def fit_together(
-    job: TrainJob, items: ray.ObjectRef, place: Place, config: TrainConfig, told: Any = None
+    job: TrainJob, items: "ray.ObjectRef[np.ndarray]", place: Place, config: TrainConfig, epochs: Any = None
 ) -> tuple[Taste, dict[str, Any]]:
     """One network by several processes, with checkpoints in `place`; and how it went.
 
     Every batch is shared out, gradients are averaged (DistributedDataParallel), and batch statistics are those of the whole batch,
     so that without dropout the taste is that of one process up to rounding. What is dropped each worker draws for its own share.
     """
-    gpus = ray.cluster_resources().get("GPU", 0) if getattr(job.taste, job.taste.kind).fit.device != "cpu" else 0
+    gpus = _placement.gpus(_placement.nodes(), getattr(job.taste, job.taste.kind).fit.device)
     trainer = TorchTrainer(
         work,
-        train_loop_config={"job": job, "items": items, "told": told},
+        train_loop_config={"job": job, "items": items, "epochs": epochs},
         scaling_config=ScalingConfig(num_workers=config.workers, use_gpu=gpus >= config.workers),
         run_config=RunConfig(
             name=place.name,
@@ -258,16 +218,15 @@ def fit_together(
     except ray.train.TrainingFailedError as error:
         raise _reason(error, config) from None
     states = _read(result.checkpoint)
-    story = {"workers": config.workers, "epochs": sum(state["epoch"] for state in states.values())}
-    story["resumed_from_epoch"] = int(result.metrics["resumed_from_epoch"])
-    found: Taste = ray.get(finish.remote(job, items, states))
-    return found, story
+    history = {"workers": config.workers, "epochs": sum(state["epoch"] for state in states.values())}
+    history["resumed_from_epoch"] = int((result.metrics or {})["resumed_from_epoch"])
+    return ray.get(finish.remote(job, items, states)), history
 
 
 @ray.remote(num_cpus=1)
 def finish(job: TrainJob, items: np.ndarray, states: dict[str, Any]) -> Taste:
     """The taste of networks that are fitted already."""
-    return job.fit(items, driver=TrainingHooks(states=states))
+    return job.fit(items, hooks=TrainingHooks(states=states))
 
 
 def work(config: dict[str, Any]) -> None:
@@ -277,33 +236,33 @@ def work(config: dict[str, Any]) -> None:
     states = _read(checkpoint) if checkpoint else {}
     resumed = float(sum(state["epoch"] for state in states.values()))
 
-    def after(driver: TrainingHooks, figures: dict[str, float]) -> None:
+    def after(hooks: TrainingHooks, figures: dict[str, float]) -> None:
         figures = figures | {"resumed_from_epoch": resumed}
-        if driver.rank:
+        if hooks.rank:
             ray.train.report(figures)
             return
         with tempfile.TemporaryDirectory() as folder:
-            torch.save(driver.states, Path(folder) / _STATES)
+            torch.save(hooks.states, Path(folder) / _STATES)
             ray.train.report(figures, checkpoint=ray.train.Checkpoint.from_directory(folder))
 
-    job, items, told = config["job"], config["items"], config["told"]
-    driver = TrainingHooks(
+    job, items, epochs = config["job"], config["items"], config["epochs"]
+    hooks = TrainingHooks(
         rank=context.get_world_rank(),
         workers=context.get_world_size(),
         wrap=_shared if context.get_world_size() > 1 else lambda module: module,
         states=states,
         after=after,
     )
-    job.fit(ray.get(items), driver=driver, told=None if driver.rank else told)
+    job.fit(ray.get(items), hooks=hooks, epochs=None if hooks.rank else epochs)
 
 
 def _reason(error: Exception, config: TrainConfig) -> BeholderError:
     """Why a fit by workers ended: a user's mistake as itself, a lost worker with what to do."""
-    found = [cause for failure in getattr(error, "worker_failures", {}).values() for cause in _causes(failure)]
-    for cause in found:
+    causes = [cause for failure in getattr(error, "worker_failures", {}).values() for cause in _causes(failure)]
+    for cause in causes:
         if isinstance(cause, BeholderError):
             return type(cause)(str(cause))
-    last = str(found[-1] if found else error).strip().splitlines()[-1]
+    last = str(causes[-1] if causes else error).strip().splitlines()[-1]
     return BeholderError(
         f"the fit lost its workers more often than train.max_failures={config.max_failures} allows ({last}); "
         "the same command goes on from the last epoch"
@@ -325,15 +284,15 @@ def _read(checkpoint: Any) -> dict[str, Any]:
     """The states in a checkpoint; tensors and plain values only, nothing in it is run."""
     with checkpoint.as_directory() as folder:
         data = io.BytesIO((Path(folder) / _STATES).read_bytes())
-    found: dict[str, Any] = torch.load(data, map_location="cpu", weights_only=True)
-    return found
+    states: dict[str, Any] = torch.load(data, map_location="cpu", weights_only=True)
+    return states
 
 
-def _said(figures: dict[str, float]) -> str:
+def _in_words(figures: dict[str, float]) -> str:
     """The figures in a few words."""
     if "accuracy.personal" not in figures:
         return "nothing held out to measure it by"
-    gain = evaluation.Interval(figures["gain.mean"], figures["gain.low"], figures["gain.high"])
+    gain = Interval(figures["gain.mean"], figures["gain.low"], figures["gain.high"])
     return (
         f"agrees with {figures['accuracy.personal']:.3f} of held-out choices, the population's taste with "
         f"{figures['accuracy.population']:.3f}, gain {gain} over {figures['people']} people"
@@ -341,16 +300,16 @@ def _said(figures: dict[str, float]) -> str:
 
 
 def _summary(
-    name: str, settings: TrainSettings, figures: dict[str, float], counts: dict[str, int], story: dict[str, Any], taste: Taste
+    name: str, settings: TrainSettings, figures: dict[str, float], counts: dict[str, float], history: dict[str, Any], taste: Taste
 ) -> str:
     lines = [
         f"# {name}, a taste of kind {settings.taste.kind}",
         "",
-        f"{_said(figures).capitalize()}. These judgements stopped the fit, so `beholder evaluate` is the fairer judge.",
+        f"{_in_words(figures).capitalize()}. These judgements stopped the fit, so `beholder evaluate` is the fairer judge.",
         "",
         f"Attributes: {', '.join(taste.info.attributes)}. Encoder: {taste.info.encoder_id}.",
         "",
-        *markdown_values(counts | story | figures, real=".4f", whole=","),
+        *markdown_values(counts | history | figures, real=".4f", whole=","),
         "",
     ]
     return "\n".join(lines)

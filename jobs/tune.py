@@ -1,6 +1,6 @@
 """`beholder tune`: a search over the settings of a taste, with Ray Tune, and which setting each person should get.
 
-The search sees one part of each person's judgements; what its settings are worth is told on another. Everybody gets the setting
+The search sees one part of each person's judgements; what its settings are worth is measured on another. Everybody gets the setting
 that is best on average, and somebody keeps another only where it is better for them beyond noise. A search that was killed goes
 on with the same command, from its folder tune/<kind>-<digest> in the workspace.
 """
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from beholder import config, evaluation, plots, report
+from beholder import config, plots, report
 from beholder.config import setting
 from beholder.encoder import EncoderConfig
 from beholder.errors import ConfigError
@@ -21,7 +21,9 @@ from beholder.jobs._search import Search, TriedSetting, TuneConfig
 from beholder.ray_connection import RayConfig, connect
 from beholder.report import Section
 from beholder.runs import Run, log
+from beholder.statistics import bootstrap
 from beholder.taste import splits
+from beholder.taste.contract import Items
 from beholder.taste.taste_factory import TasteConfig
 from beholder.tuning import search_space, selection
 from beholder.tuning.search_space import NumericDomain, SearchSpace
@@ -32,16 +34,16 @@ from beholder.workspace import Workspace
 
 @dataclass(frozen=True)
 class TuneSettings:
-    taste: TasteConfig = setting(TasteConfig(), "which model, and the knobs that are not searched")
-    tune: TuneConfig = setting(TuneConfig(), "what is searched; by default what goes with the taste")
-    attributes: list[str] = setting([], "only these; empty: all that were judged")
-    shares: list[float] = setting([0.5, 0.25, 0.25], "of the images: to fit to, to choose by, to report on")
-    encoder: EncoderConfig = setting(EncoderConfig(), "whose embeddings, or what cuts the images to size")
-    encoder_id: str | None = setting(None, "embeddings imported under this name, instead of an encoder's")
+    taste: TasteConfig = setting(TasteConfig(), "the kind of taste, and the settings that are not searched")
+    tune: TuneConfig = setting(TuneConfig(), "what is searched, and how much; by default what goes with the taste")
+    attributes: list[str] = setting([], "attributes to learn; empty: all that were judged")
+    shares: list[float] = setting([0.5, 0.25, 0.25], "shares of the images: to fit to, to choose settings by, to report on")
+    encoder: EncoderConfig = setting(EncoderConfig(), "the CLIP whose embeddings are used, or that images are cut to size for")
+    encoder_id: str | None = setting(None, "name of imported embeddings to use instead of an encoder's")
     ratings: str | None = setting(None, "ratings straight from a Parquet file, instead of the workspace's")
     comparisons: str | None = setting(None, "comparisons straight from a Parquet file")
     embeddings: str | None = setting(None, "embeddings straight from a file; needed with ratings= or comparisons=")
-    seed: int = setting(0, "of the split, the search and the fits")
+    seed: int = setting(0, "seed of the split, the search and the fits")
     ray: RayConfig = setting(RayConfig(), "which Ray")
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
 
@@ -58,11 +60,11 @@ class TuneSettings:
 
 def main(settings: TuneSettings, run: Run) -> None:
     began = time.time()
-    space = search_space.space(settings.tune.space, getattr(settings.taste, settings.taste.kind))
-    trial, items = material(settings)
+    space = search_space.read_space(settings.tune.space, getattr(settings.taste, settings.taste.kind))
+    trial, items = load_material(settings)
     log.info("%d people, %d judgements to fit to", len(trial.train.people), len(trial.train))
     kind = settings.taste.kind
-    knobs = replace(settings.tune, concurrent=0, block=64)  # how it runs does not decide what comes out
+    knobs = replace(settings.tune, max_concurrent_trials=0, block=64)  # how it runs does not decide what comes out
     decides = config.dump(getattr(settings.taste, kind)) + config.dump(knobs) + f"seed: {settings.seed}"
     name = f"{kind}-{_search.digest(decides, trial, items)}"
     place = Workspace(settings.workspace).place / "tune" / name
@@ -73,10 +75,10 @@ def main(settings: TuneSettings, run: Run) -> None:
     TuneReport(settings, space, trial, tried, unjudged).write(run, seconds=time.time() - began)
 
 
-def material(settings: TuneSettings) -> tuple[Trial, np.ndarray]:
+def load_material(settings: TuneSettings) -> tuple[Trial, np.ndarray]:
     """What every setting is tried on."""
     if settings.embeddings:
-        found = _workspace_dataset.from_files(
+        material = _workspace_dataset.from_files(
             ratings=settings.ratings,
             comparisons=settings.comparisons,
             vectors=settings.embeddings,
@@ -84,15 +86,17 @@ def material(settings: TuneSettings) -> tuple[Trial, np.ndarray]:
             attributes=settings.attributes,
         )
     else:
-        takes = "pixels" if settings.taste.kind == "lora" else "embeddings"
+        takes: Items = "pixels" if settings.taste.kind == "lora" else "embeddings"
         workspace = Workspace(settings.workspace)
-        found = _workspace_dataset.from_workspace(
+        material = _workspace_dataset.from_workspace(
             workspace, settings.encoder, encoder_id=settings.encoder_id, attributes=settings.attributes, takes=takes
         )
-    parts = splits.by_image(found.dataset, seed=settings.seed, shares=tuple(settings.shares))
+    parts = splits.by_image(material.dataset, seed=settings.seed, shares=tuple(settings.shares))
     knobs = settings.tune
-    made = Trial.of(parts, least=knobs.least, encoder_id=found.encoder_id, seed=settings.seed, apart=knobs.apart, block=knobs.block)
-    return made, found.items
+    trial = Trial.of(
+        parts, least=knobs.least, encoder_id=material.encoder_id, seed=settings.seed, apart=knobs.apart, block=knobs.block
+    )
+    return trial, material.items
 
 
 class TuneReport:
@@ -100,11 +104,11 @@ class TuneReport:
 
     def __init__(self, settings: TuneSettings, space: SearchSpace, trial: Trial, tried: list[TriedSetting], unjudged: int = 0):
         self.settings, self.space, self.trial, self.tried, self.unjudged = settings, space, trial, tried, unjudged
-        marks = Correctness(*(np.stack([getattr(one.marked, part) for one in tried]) for part in ("choosing", "reporting")))
+        correctness = Correctness(*(np.stack([getattr(one.result, part) for one in tried]) for part in ("choosing", "reporting")))
         people = trial.train.people
-        self.choices = selection.choose(marks, trial.chosen_by, trial.reported, people, level=settings.tune.level)
+        self.choices = selection.choose(correctness, trial.chosen_by, trial.reported, people, level=settings.tune.level)
         self.pooled = tried[self.choices[0].pooled]
-        self.loss = np.array([one.marked.objective() for one in tried])
+        self.loss = np.array([one.result.objective() for one in tried])
         self.logs = [knob for knob, one in space.items() if isinstance(one, NumericDomain) and one.log]
 
     def write(self, run: Run, *, seconds: float) -> None:
@@ -135,9 +139,9 @@ class TuneReport:
                 {
                     "setting": one.number,
                     **self._values(one),
-                    "loss": one.marked.objective(),
-                    "accuracy.chosen": one.marked.accuracy(self.trial.chosen_by, len(self.choices)),
-                    "epochs": one.marked.epoch,
+                    "loss": one.result.objective(),
+                    "accuracy.chosen": one.result.accuracy(self.trial.chosen_by, len(self.choices)),
+                    "epochs": one.result.epoch,
                     "seconds": one.seconds,
                     "stopped_early": one.stopped,
                     "best_for": best_for,
@@ -151,7 +155,7 @@ class TuneReport:
         mean = {name: _mean([getattr(choice, name) for choice in self.choices]) for name in columns}
         gains = np.array([choice.reported - choice.reported_pooled for choice in self.choices])
         gains = gains[~np.isnan(gains)]
-        gain = evaluation.bootstrap(gains, seed=0)
+        gain = bootstrap(gains, seed=0)
         return {
             "people": len(self.choices),
             "people.own": sum(choice.own for choice in self.choices),
@@ -184,7 +188,7 @@ class TuneReport:
                 "own": people["kept"] == "own",
             }
         )
-        found = {
+        pictures = {
             "parallel": (
                 plots.parallel(knobs, self.loss, logs=self.logs, title=f"{len(self.tried)} settings"),
                 "Each line is a setting: dark lines have a low held-out loss, averaged over people.",
@@ -200,11 +204,11 @@ class TuneReport:
             ),
         }
         if importance:
-            found["importance"] = (
+            pictures["importance"] = (
                 plots.importances(importance, title="What matters"),
                 "Share of the differences in loss between settings that each knob explains on its own (fANOVA).",
             )
-        return found
+        return pictures
 
     def page(self, metrics: dict[str, Any], figures: dict[str, tuple[Any, str]]) -> str:
         shown = {name: report.picture(*figures[name]) for name in figures}
@@ -223,7 +227,7 @@ class TuneReport:
             },
             [
                 Section("The pooled setting", report.command(self.command())),
-                Section("TuneSettings", shown["parallel"] + shown["slices"]),
+                Section("Settings", shown["parallel"] + shown["slices"]),
                 Section("What matters", shown.get("importance", report.text("Too few settings to tell."))),
                 Section("Luck", shown["luck"]),
                 Section("People", report.table(people)),
@@ -248,7 +252,7 @@ class TuneReport:
     def command(self) -> str:
         """What fits the pooled setting. `beholder train` makes no networks of people's own: of those, the words alone."""
         kind = self.settings.taste.kind
-        words = search_space.words(self.space, self.pooled.point, prefix=f"taste.{kind}.")
+        words = search_space.overrides(self.space, self.pooled.point, prefix=f"taste.{kind}.")
         return " ".join(words if self.settings.tune.apart else ["beholder train", f"taste={kind}", *words])
 
     def _person(self, choice: SettingChoice, count: int) -> dict[str, Any]:
@@ -271,7 +275,7 @@ class TuneReport:
         return {knob: one.point[knob] for knob in self.space}
 
     def _text(self, one: TriedSetting) -> str:
-        return " ".join(search_space.words(self.space, one.point, prefix=""))
+        return " ".join(search_space.overrides(self.space, one.point, prefix=""))
 
 
 def _mean(values: list[float]) -> float:

@@ -21,8 +21,8 @@ class BenchBayesSettings:
     dimensions: int = setting(512, "length of the embeddings, which are random")
     components: int = setting(64, "principal directions that a person weighs")
     images: int = setting(1000, "images that are scored")
-    repeats: int = setting(300, "how often each thing is done")
-    seed: int = setting(0, "of the embeddings and choices")
+    repeats: int = setting(300, "repeats of each measurement")
+    seed: int = setting(0, "seed of the embeddings and choices")
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
 
     def __post_init__(self) -> None:
@@ -31,27 +31,27 @@ class BenchBayesSettings:
 
 
 def main(settings: BenchBayesSettings, run: Run) -> None:
-    dice = np.random.default_rng(settings.seed)
-    taste = untaught(settings, dice)
-    images = dice.normal(size=(settings.images, settings.dimensions)).astype(np.float32)
+    rng = np.random.default_rng(settings.seed)
+    taste = untaught(settings, rng)
+    images = rng.normal(size=(settings.images, settings.dimensions)).astype(np.float32)
     prior = taste.priors[0]
     known = prior.features.of(images)
-    pairs = iter(np.tile(dice.integers(0, settings.images, (1000, 2)), (settings.repeats // 500 + 2, 1)).tolist())
+    pairs = iter(np.tile(rng.integers(0, settings.images, (1000, 2)), (settings.repeats // 500 + 2, 1)).tolist())
 
     def update() -> None:
         one, other = next(pairs)
-        belief = taste.belief("ana", "attractive")
-        taste.beliefs[0]["ana"] = belief.choose(known[one] - known[other], 1.0, temper=prior.temper)
+        posterior = taste.posterior("ana", "attractive")
+        taste.posteriors[0]["ana"] = posterior.update(known[one] - known[other], 1.0, temper=prior.temper)
 
     def choose() -> None:
         one, other = next(pairs)
-        taste.choose(images[one], images[other], 1.0, "ana", "attractive")
+        taste.update(images[one], images[other], 1.0, "ana", "attractive")
 
     work: dict[str, Callable[[], object]] = {
         "update": update,
         "update from embeddings": choose,
         f"score {settings.images}": lambda: taste.utilities(images, ["ana"], "attractive"),
-        f"score {settings.images} with variance": lambda: taste.belief("ana", "attractive").look(known),
+        f"score {settings.images} with variance": lambda: taste.posterior("ana", "attractive").project(known),
     }
     rows = []
     for name, step in work.items():
@@ -72,9 +72,9 @@ def main(settings: BenchBayesSettings, run: Run) -> None:
     print("\n".join(lines))
 
 
-def untaught(settings: BenchBayesSettings, dice: np.random.Generator) -> BayesTaste:
+def untaught(settings: BenchBayesSettings, rng: np.random.Generator) -> BayesTaste:
     """A taste of the real shape whose numbers mean nothing: what an update costs does not depend on them."""
-    axes = np.linalg.qr(dice.normal(size=(settings.dimensions, settings.components)))[0].T
-    features = PersonFeatures(np.zeros(settings.dimensions), axes, dice.normal(size=settings.dimensions), 1.0)
+    axes = np.linalg.qr(rng.normal(size=(settings.dimensions, settings.components)))[0].T
+    features = PersonFeatures(np.zeros(settings.dimensions), axes, rng.normal(size=settings.dimensions), 1.0)
     about = TasteInfo("bayes", "random", ("attractive",), ())
     return BayesTaste(about, [PopulationPrior(features, 0.02 * np.eye(features.width), 1.0, 1.0)], [{}], [])

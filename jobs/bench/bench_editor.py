@@ -35,8 +35,8 @@ class BenchEditorSettings:
     )
     batches: list[int] = setting([1, 8, 32], "pictures drawn at once")
     seconds: float = setting(4.0, "how long each measurement goes on, at least one drawing")
-    longest: float = setting(90.0, "a drawing that would take more seconds is left out, and said so")
-    memory: float = setting(0.5, "a drawing that would take more than this share of the free memory is left out, and said so")
+    longest: float = setting(90.0, "most seconds of a drawing; one that would take more is left out, with a note")
+    memory: float = setting(0.5, "largest share of the free memory that a drawing may take; others are left out, with a note")
     threads: int = setting(0, "threads that draw; 0: one for each core this process may use")
     slider: bool = setting(True, "measure a slider's moves too")
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
@@ -85,11 +85,11 @@ def main(settings: BenchEditorSettings, run: Run) -> None:
     )
     head = f"{torch.get_num_threads()} threads; limit: GFLOP/s of a product of 2048 x 2048 matrices; MiB: what drawing adds"
     head += f"; load average {busy:.1f} before, {os.getloadavg()[0]:.1f} after"
-    said = [_lines(table)]
+    tables = [_lines(table)]
     if sliders:
-        said.append(_lines(pd.DataFrame(sliders)))
-    run.summary(f"# The editor's speed\n\n{head}\n\n" + "\n\n".join(said) + "\n")
-    print(head, *said, sep="\n\n")
+        tables.append(_lines(pd.DataFrame(sliders)))
+    run.summary(f"# The editor's speed\n\n{head}\n\n" + "\n\n".join(tables) + "\n")
+    print(head, *tables, sep="\n\n")
 
 
 def limit(seconds: float) -> float:

@@ -33,9 +33,9 @@ class BenchEmbedSettings:
     images: str | None = setting(None, "folder, glob, .parquet list or prefix; null: 1,004 pictures of noise made for the bench")
     encoder: EncoderConfig = setting(EncoderConfig(), "which CLIP; random weights will do for speed")
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
-    actors: int = setting(0, "as for embed")
-    bare: int = setting(256, "images for (b), before and again after (a)")
-    single: int = setting(96, "images for (c)")
+    actors: int = setting(0, "processes that hold the model in (a); 0 is one per GPU, or one per core")
+    bare: int = setting(256, "images for (b), the bare encoder, before and again after (a)")
+    single: int = setting(96, "images for (c), one image at a time")
     memory: list[int] = setting([1000, 4000], "numbers of images at which the job's peak memory is measured; [] measures none")
 
     def __post_init__(self) -> None:

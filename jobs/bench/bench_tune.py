@@ -19,10 +19,12 @@ import ray.tune
 
 from beholder.config import setting
 from beholder.errors import ConfigError
+from beholder.jobs import _placement
+from beholder.jobs._search import results_of
 from beholder.ray_connection import RayConfig, connect
 from beholder.report import markdown_values
 from beholder.runs import Run, log
-from beholder.taste import mlp
+from beholder.taste import mlp, validation
 from beholder.taste.dataset import ComparisonTable, JudgementDataset, RatingTable
 from beholder.taste.mlp import MlpConfig
 from beholder.taste.taste_factory import TasteConfig
@@ -30,19 +32,21 @@ from beholder.tuning import search_space, selection, stacked
 from beholder.tuning.search_space import SearchSpace
 from beholder.tuning.trial import Trial
 
+Points = list[dict[str, Any]]  # settings to try, each a value for every knob
+
 
 @dataclass(frozen=True)
 class BenchTuneSettings:
     people: int = setting(64, "simulated people")
     settings: int = setting(32, "settings to try for each of them, drawn from the space")
-    sample: int = setting(32, "of all (person, setting), those that are fitted one by one")
+    sample: int = setting(32, "pairs of a person and a setting that are fitted one by one")
     judgements: int = setting(200, "comparisons of each person to fit to; half as many to stop by, and as many to report on")
-    dims: int = setting(512, "of the random embeddings")
-    images: int = setting(300, "of each part")
+    dims: int = setting(512, "length of the random embeddings")
+    images: int = setting(300, "images of each of the three parts")
     space: dict[str, str] = setting({}, "knob: what may be tried, as for tune")
-    mlp: MlpConfig = setting(MlpConfig(), "the knobs that are not tried")
+    mlp: MlpConfig = setting(MlpConfig(), "the settings that are not tried")
     block: int = setting(64, "networks in one stacked product")
-    seed: int = setting(0, "of the people, the settings and the fits")
+    seed: int = setting(0, "seed of the people, the settings and the fits")
     ray: RayConfig = setting(RayConfig(), "which Ray")
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
 
@@ -55,11 +59,11 @@ class BenchTuneSettings:
 
 
 def main(settings: BenchTuneSettings, run: Run) -> None:
-    space = search_space.space(settings.space, settings.mlp)
-    points = search_space.grid(space, settings.settings, seed=settings.seed)
+    space = search_space.read_space(settings.space, settings.mlp)
+    points = search_space.sample(space, settings.settings, seed=settings.seed)
     trial, items = crowd(settings)
-    dice = np.random.default_rng(settings.seed)
-    cells = dice.choice(settings.people * settings.settings, settings.sample, replace=False)
+    rng = np.random.default_rng(settings.seed)
+    cells = rng.choice(settings.people * settings.settings, settings.sample, replace=False)
     pairs = [(int(cell % settings.people), int(cell // settings.people)) for cell in cells]
     shared = {"trial": trial, "items": items, "space": space, "points": points, "base": settings.mlp}
     # Tune's own tables and TensorBoard files of each trial are left out both ways.
@@ -83,20 +87,20 @@ def main(settings: BenchTuneSettings, run: Run) -> None:
 
 def crowd(settings: BenchTuneSettings) -> tuple[Trial, np.ndarray]:
     """Simulated people: u = w . embedding with a w of their own, comparisons with the noise of a logistic choice."""
-    dice = np.random.default_rng(settings.seed)
-    items = dice.normal(size=(3 * settings.images, settings.dims)).astype(np.float32)
+    rng = np.random.default_rng(settings.seed)
+    items = rng.normal(size=(3 * settings.images, settings.dims)).astype(np.float32)
     # Tastes lie in few dimensions, as people's do, so that a few hundred judgements can tell something.
-    basis = np.linalg.qr(dice.normal(size=(settings.dims, min(8, settings.dims))))[0]
-    tastes = 2 * dice.normal(size=(settings.people, basis.shape[1])) @ basis.T
+    basis = np.linalg.qr(rng.normal(size=(settings.dims, min(8, settings.dims))))[0]
+    tastes = 2 * rng.normal(size=(settings.people, basis.shape[1])) @ basis.T
     parts = []
     for part, count in enumerate((settings.judgements, settings.judgements // 2, settings.judgements // 2)):
         shape = settings.people, max(count, 2)
-        left = dice.integers(settings.images, size=shape)
-        right = (left + dice.integers(1, settings.images, size=shape)) % settings.images
+        left = rng.integers(settings.images, size=shape)
+        right = (left + rng.integers(1, settings.images, size=shape)) % settings.images
         left, right = left + part * settings.images, right + part * settings.images
         utility = tastes @ items.T
         who = np.arange(settings.people)[:, None]
-        gap = utility[who, left] - utility[who, right] + dice.logistic(size=shape)
+        gap = utility[who, left] - utility[who, right] + rng.logistic(size=shape)
         person = np.repeat(np.arange(settings.people), shape[1])
         nothing = np.zeros(0, np.int64)
         parts.append(
@@ -114,36 +118,41 @@ def crowd(settings: BenchTuneSettings) -> tuple[Trial, np.ndarray]:
 
 def search(
     what: Any, shared: dict[str, Any], points: list[dict[str, int]], folder: str, *, reuse: bool
-) -> tuple[list[dict], float]:
+) -> tuple[list[dict[str, Any]], float]:
     """Tune's results for each of `points`, and the seconds that it took. reuse: let a trial take over the last one's process."""
     began = time.time()
     tuner = ray.tune.Tuner(
         ray.tune.with_parameters(what, **shared),
         param_space={"asked": ray.tune.grid_search(points)},
         tune_config=ray.tune.TuneConfig(
-            max_concurrent_trials=max(int(ray.cluster_resources().get("CPU", 1)), 1), reuse_actors=reuse
+            max_concurrent_trials=max(int(_placement.cluster_resources().get("CPU", 1)), 1), reuse_actors=reuse
         ),
         run_config=ray.tune.RunConfig(name=f"{what.__name__}-{reuse}", storage_path=folder, verbose=0),
     )
-    results = tuner.fit()
+    results = results_of(tuner.fit())
     seconds = time.time() - began
     for result in results:
         if result.error:
             raise result.error
     log.info("%s: %d trials in %.1f s (processes %s)", what.__name__, len(points), seconds, "reused" if reuse else "new")
-    return [result.metrics["asked"] | {"accuracy": result.metrics["accuracy"]} for result in results], seconds
+    metrics = [result.metrics or {} for result in results]
+    return [each["asked"] | {"accuracy": each["accuracy"]} for each in metrics], seconds
 
 
-def everybody(asked: dict[str, Any], *, trial: Trial, items: np.ndarray, space: SearchSpace, points: list, base: MlpConfig) -> None:
+def everybody(
+    asked: dict[str, Any], *, trial: Trial, items: np.ndarray, space: SearchSpace, points: list[dict[str, Any]], base: MlpConfig
+) -> None:
     """A trial of the stacked way: one setting, for all people."""
     one_thread()
     config = search_space.apply(space, points[asked["asked"]["point"]], base)
     marked = trial.run(items, TasteConfig(kind="mlp", mlp=config), rungs=(), after=lambda _: None)
-    found = selection.accuracies(marked.reporting[None], trial.reported, len(trial.train.people))[0]
-    ray.tune.report({"asked": asked["asked"], "accuracy": found.tolist()})
+    accuracies = selection.accuracies(marked.reporting[None], trial.reported, len(trial.train.people))[0]
+    ray.tune.report({"asked": asked["asked"], "accuracy": accuracies.tolist()})
 
 
-def somebody(asked: dict[str, Any], *, trial: Trial, items: np.ndarray, space: SearchSpace, points: list, base: MlpConfig) -> None:
+def somebody(
+    asked: dict[str, Any], *, trial: Trial, items: np.ndarray, space: SearchSpace, points: list[dict[str, Any]], base: MlpConfig
+) -> None:
     """A trial of the plain way: one setting, for one person."""
     one_thread()
     person = asked["asked"]["person"]
@@ -159,7 +168,7 @@ def somebody(asked: dict[str, Any], *, trial: Trial, items: np.ndarray, space: S
     )
     mine = trial.reported[trial.reported.person == person]
     belief = taste.differences(items[mine.left], items[mine.right], user_id, trial.train.attributes[0])
-    ray.tune.report({"asked": asked["asked"], "accuracy": float(selection.mark(belief.mean, mine).astype(np.float64).mean())})
+    ray.tune.report({"asked": asked["asked"], "accuracy": float(validation.correctness(belief.mean, mine.choice).mean())})
 
 
 def one_thread() -> None:
@@ -170,7 +179,7 @@ def one_thread() -> None:
 
 def warm_up() -> None:
     """Have Ray's first workers started before anything is measured."""
-    ray.get([ray.remote(one_thread).remote() for _ in range(max(int(ray.cluster_resources().get("CPU", 1)), 1))])
+    ray.get([ray.remote(one_thread).remote() for _ in range(max(int(_placement.cluster_resources().get("CPU", 1)), 1))])
 
 
 def report(run: Run, settings: BenchTuneSettings, frame: pd.DataFrame, seconds: dict[str, float]) -> None:

@@ -23,6 +23,7 @@ spreadsheets  the .xlsx schema -> judgements, every refused one accounted for
 safe_pickle/  reading a pickle without running anything in it
 taste/        models of what each person sees in images
 tuning/       a search over a taste's settings
+statistics    intervals by bootstrap, rank correlation
 evaluation    agreement with judgements that a taste never saw
 editing/      images as points in a latent space, moved along directions
 recommending/ from a person's choices to the edit that they will like most

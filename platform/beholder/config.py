@@ -124,13 +124,15 @@ def _compose(cls: type, command: str, overrides: Sequence[str]) -> Any:
     from omegaconf.errors import OmegaConfBaseException
 
     name = command.replace(" ", "_")
-    lines, texts = _sort(cls, command, overrides)
     GlobalHydra.instance().clear()
     try:
+        lines, texts, entries = _sort(cls, command, overrides)
         with initialize_config_dir(str(_root()), version_base="1.3"):
             composed = compose(name if (_root() / f"{name}.yaml").is_file() else None, overrides=lines)
-        for key, value in texts.items():
-            OmegaConf.update(composed, key, value, force_add=True)
+        for key, text in texts.items():
+            OmegaConf.update(composed, key, text, force_add=True)
+        for key, value in entries.items():
+            OmegaConf.update(composed, key, value, merge=False, force_add=True)
         _copy_groups(composed, composed)
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(_explain(error)) from None
@@ -150,15 +152,22 @@ def _copy_groups(node: Any, whole: Any) -> None:
             _copy_groups(child, whole)
 
 
-def _sort(cls: type, command: str, overrides: Sequence[str]) -> tuple[list[str], dict[str, str | None]]:
-    """Check the keys of the overrides; return those that Hydra's grammar parses, and the text settings, taken as typed."""
+def _sort(cls: type, command: str, overrides: Sequence[str]) -> tuple[list[str], dict[str, str | None], dict[str, Any]]:
+    """Check the keys of the overrides; return those that Hydra composes, the text settings, taken as typed, and the entries of
+    settings that are dicts, which replace what is there."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
     known = {name: (kind, node) for name, kind, _, node in _fields(cls)}
     lines: list[str] = []
     texts: dict[str, str | None] = {}
+    entries: dict[str, Any] = {}
     for override in overrides:
         key, equals, value = override.partition("=")
         if not equals:
             raise ConfigError(f"{override!r} is not of the form key=value")
+        if key not in known and any(_is_entry(key, name, kind) for name, (kind, _) in known.items()):
+            entries[key] = OverridesParser.create().parse_override(f"++{key}={value}").value()
+            continue
         if key not in known:
             hint = nearest(key, [name for name, (_, node) in known.items() if node is None or name in groups()])
             raise ConfigError(f"{key} is not a setting of {command}{hint}")
@@ -173,7 +182,12 @@ def _sort(cls: type, command: str, overrides: Sequence[str]) -> tuple[list[str],
             texts[key] = None if value == "null" and kind.endswith("null") else _literal(value)
         else:
             lines.append(f"++{key}={value}")
-    return lines, texts
+    return lines, texts, entries
+
+
+def _is_entry(key: str, name: str, kind: str) -> bool:
+    """Tell whether a key is of an entry of the setting `name`, which is a dict."""
+    return kind.startswith("dict") and key.startswith(f"{name}.")
 
 
 def _literal(text: str) -> str:

@@ -75,7 +75,7 @@ def _init(address: str | None, new: Mapping[str, Any]) -> None:
     """Call ray.init. new: options of a Ray that is started; one that runs already is used as it is."""
     import ray
 
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
         ray.init(address, **quiet, **new)
     except ValueError:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from beholder import cli, weights
-from beholder.evaluation import bootstrap
+from beholder.statistics import bootstrap
 
 
 @pytest.fixture

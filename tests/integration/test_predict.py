@@ -42,20 +42,20 @@ def workspace(tmp_path_factory: pytest.TempPathFactory, encoder: EncoderConfig, 
     person = np.arange(len(left)) % 2
     none = np.zeros(0, np.int64)
     said = ComparisonTable(person, left, right, np.zeros(len(left), np.int64), (person == 0).astype(np.float32))
-    evidence = JudgementDataset(
+    dataset = JudgementDataset(
         ("ana", "bo"),
         tuple(row["image_id"] for row in rows),
         ("smart",),
         RatingTable(none, none, none, none.astype(np.float32)),
         said,
     )
-    held_out = evidence.where(none, np.arange(0, len(left), 5))
-    adapted = LoraConfig(encoder=encoder, person="text", blocks=1, alpha=8, fit=TrainingConfig(epochs=2, batch=64))
+    held_out = dataset.select(none, np.arange(0, len(left), 5))
+    adapted = LoraConfig(encoder=encoder, person="text", blocks=1, lora_alpha=8, fit=TrainingConfig(epochs=2, batch=64))
     for name, settings, items in (
         ("words", TasteConfig(kind="lora", lora=adapted), pixels),
         ("plain", TasteConfig(kind="population"), Encoder.load(encoder).images(pixels)),
     ):
-        taste = taste_factory.fit(evidence, held_out, items, settings, encoder_id=encoder.encoder_id())
+        taste = taste_factory.fit(dataset, held_out, items, settings, encoder_id=encoder.encoder_id())
         taste_registry.write(place.models, name, taste, figures={}, config={}, commit=None)
     return place.place.uri
 

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,6 +15,7 @@ from beholder.jobs import evaluate_surrogate
 from beholder.portraits.reader import reading
 from beholder.recommending.candidates import CandidatesConfig, candidates
 from beholder.recommending.surrogate import surrogate_model
+from beholder.recommending.surrogate.surrogate_dataset import SurrogateDatasetConfig, draw_block
 from beholder.recommending.surrogate.surrogate_model import Surrogate, SurrogateInfo
 from beholder.simulation import surrogate_error
 from beholder.simulation.ground_truth import open_ground_truth
@@ -38,23 +40,25 @@ def test_the_shipped_perception_tells_edits_apart(tmp_path: Path) -> None:
     assert max(surrogate_error.missed(told, gallery).values()) < 0.6  # no direction is not seen at all
 
 
-def test_a_tiny_one_is_built_found_and_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    here = ["threads=1", f"workspace={tmp_path}"]
-    words = ["build", "surrogate", "samples=40", "dataset.inverted=0", "training.epochs=2", "training.width=32", *here]
+def test_a_tiny_one_is_built_found_and_measured(small_ray: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    here = ["threads=1", f"workspace={tmp_path}", "actors=2"]
+    words = ["build", "surrogate", "samples=220", "dataset.inverted=0", "training.epochs=2", "training.width=32", *here]
     assert cli.main(words) == 0
     place = next((tmp_path / "models" / "perception").glob("portraits-*.safetensors"))
     first, drawn = Surrogate.load(Place.at(place)).network.state_dict(), list((tmp_path / "lessons").rglob("*.npz"))
     card = json.loads(place.with_suffix(".json").read_text())
-    assert card["settings"]["samples"] == 40
+    assert card["settings"]["samples"] == 220
+    assert logged(tmp_path, "build-surrogate", "samples") == ["samples 0 to 199 are drawn", "samples 200 to 219 are drawn"]
     assert card["figures"]["error"] > 0
     assert cli.main(words) == 0
     again = Surrogate.load(Place.at(place)).network.state_dict()
     assert all(torch.equal(again[name], value) for name, value in first.items())
     assert list((tmp_path / "lessons").rglob("*.npz")) == drawn
+    assert_drawn_as_here(tmp_path)
     about = SurrogateInfo(**{name: card[name] for name in ("fingerprint", "generator", "encoder_id", "directions")})
     assert surrogate_model.find(about, Workspace(str(tmp_path))).network.sizes.width == 32
 
-    few = ["images=1", "inverted=1", "refinement.steps=0", "candidates.count=20", "people=4", "choices=4", "timed=4"]
+    few = ["images=2", "inverted=1", "refinement.steps=0", "candidates.count=20", "people=4", "choices=4", "timed=4"]
     capsys.readouterr()
     assert cli.main(["evaluate", "surrogate", *few, f"surrogate={place}", "card=true", *here]) == 0
     said = capsys.readouterr().out
@@ -65,6 +69,27 @@ def test_a_tiny_one_is_built_found_and_measured(tmp_path: Path, capsys: pytest.C
     assert figures["error"] == card["figures"]["error"]
     assert figures["seeds/any/regret"] >= 0
     assert list((tmp_path / "runs").rglob("figures/surrogate.png"))
+    assert logged(tmp_path, "evaluate-surrogate", "image") == ["image 0 is drawn", "image 0 is drawn", "image 1 is drawn"]
+
+
+def logged(workspace: Path, command: str, word: str) -> list[str]:
+    """What the first run of a command wrote to its log, of a task each, in order."""
+    run = sorted((workspace / "runs").glob(f"{command}-*"))[0]
+    return sorted(line.split(" INFO ")[1] for line in (run / "log.txt").read_text().splitlines() if f" INFO {word} " in line)
+
+
+def assert_drawn_as_here(workspace: Path) -> None:
+    """The last block is what the library draws in this process."""
+    config = SurrogateDatasetConfig(inverted=0)
+    editor, encoder = StyleGAN.load(), load(evaluate_surrogate.EvaluateSurrogateSettings, command="evaluate surrogate").encoder
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    expected = draw_block(editor, Encoder.load(encoder), config, range(200, 220), None)
+    torch.set_num_threads(threads)
+    (file,) = (workspace / "lessons").rglob("0000200-20.npz")
+    with np.load(file) as kept:
+        for name, values in expected.items():
+            np.testing.assert_allclose(kept[name], values, atol=2e-3)
 
 
 @pytest.mark.parametrize(

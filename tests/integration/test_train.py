@@ -18,7 +18,7 @@ from beholder.cli import main
 from beholder.embeddings import write_shard
 from beholder.errors import BeholderError, TasteError
 from beholder.storage import Place
-from beholder.taste import taste_registry
+from beholder.taste import taste_registry, validation
 from beholder.taste.dataset import ComparisonTable, JudgementDataset, RatingTable
 from beholder.taste.mlp import MlpConfig
 from beholder.taste.taste_factory import TasteConfig
@@ -53,7 +53,7 @@ def world() -> World:
     none = np.zeros(count, np.int64)
     rater, image = dice.integers(0, people, 400), dice.integers(0, images, 400)
     score = 1 + (truth[rater, image][:, None] > np.array([-3, 0, 3])).sum(axis=1)
-    evidence = JudgementDataset(
+    dataset = JudgementDataset(
         tuple(f"person {n}" for n in range(people)),
         tuple(f"{n:03d}.jpg" for n in range(images)),
         ("attractive",),
@@ -61,7 +61,7 @@ def world() -> World:
         ComparisonTable(person, left, right, none, choice),
     )
     part = dice.random(images) < 0.75
-    return World(items, evidence.within(part), evidence.within(~part))
+    return World(items, dataset.on_images(part), dataset.on_images(~part))
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def together(job, items, place: Path, **options):
     from beholder.jobs.train import TrainConfig, fit_together
 
     taste, story = fit_together(job, ray.put(items), Place.at(place), TrainConfig(**options))
-    asked = evaluation.questions(job.held_out)
+    asked = validation.pairs(job.held_out)
     found = taste.differences(items[asked.left], items[asked.right], "person 0", "attractive")
     assert np.isfinite(found.mean).all()
     table = evaluation.agree(taste, taste, job.held_out, asked, items)
@@ -132,7 +132,7 @@ def kill_a_worker(place: Path, killed: list[int], *, after: int = 3) -> threadin
 
 def test_two_workers_fit_what_one_fits_and_so_does_a_run_whose_worker_was_killed(small_ray, job, world, tmp_path):
     alone = job.fit(world.items)
-    asked = evaluation.questions(job.held_out)
+    asked = validation.pairs(job.held_out)
     expected = evaluation.agree(alone, alone, job.held_out, asked, world.items)
 
     taste, story, accuracy, loss = together(job, world.items, tmp_path / "calm", workers=2)

@@ -39,7 +39,7 @@ def files(tmp_path_factory) -> list[str]:
 
 
 def words(files: list[str], workspace: Path, *more: str) -> list[str]:
-    small = ["taste.mlp.fit.epochs=12", "taste.mlp.fit.batch=64", "taste.mlp.fit.device=cpu", "tune.concurrent=1"]
+    small = ["taste.mlp.fit.epochs=12", "taste.mlp.fit.batch=64", "taste.mlp.fit.device=cpu", "tune.max_concurrent_trials=1"]
     return ["tune", "taste=mlp", *files, f"workspace={workspace}", *small, *more]
 
 
@@ -49,7 +49,7 @@ def run_of(workspace: Path) -> Path:
 
 
 def test_a_search_from_judgements_to_a_page(small_ray, files, tmp_path, capsys):
-    assert main(words(files, tmp_path, "tune.trials=4")) == 0
+    assert main(words(files, tmp_path, "tune.num_samples=4")) == 0
     run = run_of(tmp_path)
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["people"] == PEOPLE
@@ -66,7 +66,7 @@ def test_a_search_from_judgements_to_a_page(small_ray, files, tmp_path, capsys):
     assert "<script" not in page
     assert f"taste.mlp.{metrics['pooled.setting'].split()[0]}" in page
     # the same command again finds its search done, and says the same
-    assert main(words(files, tmp_path, "tune.trials=4")) == 0
+    assert main(words(files, tmp_path, "tune.num_samples=4")) == 0
     again = run_of(tmp_path)
     assert again != run
     pd.testing.assert_frame_equal(pd.read_csv(again / "results.csv"), people)
@@ -74,7 +74,7 @@ def test_a_search_from_judgements_to_a_page(small_ray, files, tmp_path, capsys):
 
 
 def test_one_model_for_all_per_setting(small_ray, files, tmp_path):
-    assert main(words(files, tmp_path, "tune=mlp_shared", "tune.trials=2", "tune.grace=12")) == 0
+    assert main(words(files, tmp_path, "tune=mlp_shared", "tune.num_samples=2", "tune.grace_period=12")) == 0
     metrics = json.loads((run_of(tmp_path) / "metrics.json").read_text())
     assert metrics["settings"] == 2
     assert 0 <= metrics["accuracy.reported.pooled"] <= 1
@@ -82,7 +82,8 @@ def test_one_model_for_all_per_setting(small_ray, files, tmp_path):
 
 def test_a_killed_search_goes_on(files, tmp_path):
     """Killed with trials done, the same command keeps those and does the rest."""
-    command = [sys.executable, "-m", "beholder", *words(files, tmp_path, "tune.trials=6", "ray.address=local", "ray.num_cpus=1")]
+    more = ("tune.num_samples=6", "ray.address=local", "ray.num_cpus=1")
+    command = [sys.executable, "-m", "beholder", *words(files, tmp_path, *more)]
     first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     deadline = time.monotonic() + 240
     while len(marks(tmp_path)) < 3 and time.monotonic() < deadline:
@@ -110,10 +111,10 @@ def marks(workspace: Path) -> list[Path]:
     ("more", "said"),
     [
         (["tune.apart=true", "taste=bayes"], "tune.apart"),
-        (["tune.trials=0"], "tune.trials"),
+        (["tune.num_samples=0"], "tune.num_samples"),
         (["shares=[0.5,0.5]"], "three numbers"),
         (["tune.least=100000"], "nobody has 100000"),
-        (["tune.space={dropout: 'unifrom(0, 1)'}"], "uniform"),
+        (["tune.space={dropout: {unifrom: [0, 1]}}"], "uniform"),
     ],
 )
 def test_what_is_refused(files, tmp_path, capsys, more, said):

@@ -40,30 +40,30 @@ class World:
 
 
 def simulate(*, images: int = 240, comparisons: int = 4000, ratings: int = 1600, seed: int = 5) -> World:
-    dice = np.random.default_rng(seed)
-    latents = dice.normal(size=(images, 8))
-    shared = dice.normal(size=(len(ATTRIBUTES), 8))
-    weights = shared + 0.5 * dice.normal(size=(len(PEOPLE), len(ATTRIBUTES), 8))
+    rng = np.random.default_rng(seed)
+    latents = rng.normal(size=(images, 8))
+    shared = rng.normal(size=(len(ATTRIBUTES), 8))
+    weights = shared + 0.5 * rng.normal(size=(len(PEOPLE), len(ATTRIBUTES), 8))
     weights[-1] = -shared
     weights *= 2.5 / np.linalg.norm(weights, axis=2, keepdims=True)
     truth = weights @ latents.T
 
-    person, attribute = dice.integers(0, len(PEOPLE), comparisons), dice.integers(0, len(ATTRIBUTES), comparisons)
-    left = dice.integers(0, images, comparisons)
-    right = (left + dice.integers(1, images, comparisons)) % images
+    person, attribute = rng.integers(0, len(PEOPLE), comparisons), rng.integers(0, len(ATTRIBUTES), comparisons)
+    left = rng.integers(0, images, comparisons)
+    right = (left + rng.integers(1, images, comparisons)) % images
     chance = 1 / (1 + np.exp(truth[person, attribute, right] - truth[person, attribute, left]))
-    choice = (dice.random(comparisons) < chance).astype(np.float32)
+    choice = (rng.random(comparisons) < chance).astype(np.float32)
     compared = ComparisonTable(person, left, right, attribute, choice)
 
-    person, attribute = dice.integers(0, len(PEOPLE), ratings), dice.integers(0, len(ATTRIBUTES), ratings)
-    image = dice.integers(0, images, ratings)
-    felt = truth[person, attribute, image] + dice.logistic(size=ratings) + 1.5 * dice.normal(size=len(PEOPLE))[person]
+    person, attribute = rng.integers(0, len(PEOPLE), ratings), rng.integers(0, len(ATTRIBUTES), ratings)
+    image = rng.integers(0, images, ratings)
+    felt = truth[person, attribute, image] + rng.logistic(size=ratings) + 1.5 * rng.normal(size=len(PEOPLE))[person]
     score = 1 + (felt[:, None] > np.array([-2.0, 0.0, 2.0])).sum(axis=1)
     rated = RatingTable(person, image, attribute, score.astype(np.float32))
 
-    evidence = JudgementDataset(PEOPLE, tuple(f"image {n}" for n in range(images)), ATTRIBUTES, rated, compared)
-    part = dice.permutation(images) % 10
-    return World(latents, truth, evidence.within(part < 7), evidence.within((part == 7) | (part == 8)), part == 9)
+    dataset = JudgementDataset(PEOPLE, tuple(f"image {n}" for n in range(images)), ATTRIBUTES, rated, compared)
+    part = rng.permutation(images) % 10
+    return World(latents, truth, dataset.on_images(part < 7), dataset.on_images((part == 7) | (part == 8)), part == 9)
 
 
 class TasteContract:
@@ -77,9 +77,9 @@ class TasteContract:
 
     def items(self, world: World) -> np.ndarray:
         """What the taste is shown of images [N]: by default embeddings that hold the latents, turned, among 8 useless numbers."""
-        dice = np.random.default_rng(99)
-        turned = np.concatenate([world.latents, dice.normal(size=world.latents.shape)], axis=1)
-        turned = turned @ np.linalg.qr(dice.normal(size=(16, 16)))[0]
+        rng = np.random.default_rng(99)
+        turned = np.concatenate([world.latents, rng.normal(size=world.latents.shape)], axis=1)
+        turned = turned @ np.linalg.qr(rng.normal(size=(16, 16)))[0]
         return (0.05 * turned + 0.1).astype(np.float32)
 
     @pytest.fixture(scope="class")

@@ -5,8 +5,9 @@ import pytest
 from support.taste_suite import PEOPLE, simulate
 
 from beholder import evaluation, plots
+from beholder.statistics import bootstrap
 from beholder.storage import Place
-from beholder.taste import shrinkage
+from beholder.taste import shrinkage, validation
 from beholder.taste.contract import Normal, TasteInfo
 from beholder.taste.dataset import ComparisonTable, JudgementDataset, RatingTable
 
@@ -32,7 +33,7 @@ class Oracle:
 
 
 def judged(factor: float):
-    asked = evaluation.questions(WORLD.train)
+    asked = validation.pairs(WORLD.train)
     return evaluation.agree(Oracle(factor), Oracle(0.0), WORLD.train, asked, ITEMS), asked
 
 
@@ -55,7 +56,7 @@ def test_a_lead_is_paired_and_turns_with_who_is_compared():
 
 
 def test_the_truth_is_calibrated_and_more_than_the_truth_is_not():
-    asked = evaluation.questions(JudgementDataset(*(getattr(WORLD.train, n) for n in ("people", "images", "attributes")),
+    asked = validation.pairs(JudgementDataset(*(getattr(WORLD.train, n) for n in ("people", "images", "attributes")),
                                           WORLD.train.ratings[:0], WORLD.train.comparisons))  # fmt: skip
     honest = evaluation.calibration_error(Oracle(1.0), WORLD.train, asked, ITEMS)
     boastful = evaluation.calibration_error(Oracle(8.0), WORLD.train, asked, ITEMS)
@@ -63,20 +64,20 @@ def test_the_truth_is_calibrated_and_more_than_the_truth_is_not():
 
 
 def test_the_bootstrap_covers_the_mean_about_as_often_as_it_says():
-    dice = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     hits = 0
     for seed in range(200):
-        interval = evaluation.bootstrap(dice.normal(0.3, 1, 60), seed=seed, draws=500)
+        interval = bootstrap(rng.normal(0.3, 1, 60), seed=seed, draws=500)
         hits += interval.low <= 0.3 <= interval.high
     assert 180 <= hits <= 199
-    assert np.isnan(evaluation.bootstrap(np.array([np.nan])).mean)
+    assert np.isnan(bootstrap(np.array([np.nan])).mean)
 
 
 def test_the_ceiling_comes_from_repeats():
-    dice = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     pairs, error = 4000, 0.2
-    truth = dice.random(pairs) < 0.5
-    said = [truth ^ (dice.random(pairs) < error) for _ in range(2)]
+    truth = rng.random(pairs) < 0.5
+    said = [truth ^ (rng.random(pairs) < error) for _ in range(2)]
     left, right = np.zeros(pairs, np.int64), np.arange(1, pairs + 1)
     # the second time the other way round: it is the same pair
     compared = ComparisonTable(
@@ -84,10 +85,10 @@ def test_the_ceiling_comes_from_repeats():
         np.r_[said[0], ~said[1]].astype(np.float32),
     )  # fmt: skip
     none = np.zeros(0, np.int64)
-    evidence = JudgementDataset(
+    dataset = JudgementDataset(
         ("ana",), tuple(map(str, range(pairs + 1))), ("smart",), RatingTable(none, none, none, none), compared
     )
-    highest, repeats = evaluation.ceiling(evidence)
+    highest, repeats = evaluation.ceiling(dataset)
     assert repeats == pairs
     assert highest == pytest.approx(1 - error, abs=0.015)
 

@@ -67,7 +67,7 @@ class ImageScorer:
         """The taste that answers this, by its name; `clip` for the encoder as it is. Raises TasteError as `score` does."""
         if question:
             bare(question)
-            return next((name for name, taste in self.tastes.items() if taste.info.kind in taste_factory.WORDS), "clip")
+            return next((name for name, taste in self.tastes.items() if taste.info.kind in taste_factory.QUESTION_KINDS), "clip")
         for name, taste in self.tastes.items():
             if attribute in taste.info.attributes:
                 return name
@@ -83,7 +83,7 @@ class ImageScorer:
 
     def _by_cosine(self, shown: np.ndarray, count: int, question: str) -> Normal:
         """By the cosine with the question's text."""
-        text = PromptTemplates(self.encoder, _TEMPLATES).texts([bare(question)])[0]
+        text = PromptTemplates(self.encoder, _TEMPLATES).embed([bare(question)])[0]
         cosines = self.encoder.images(shown) @ text / _TEMPERATURE
         mean = cosines[:count] - cosines[count:].mean()
         return Normal(mean, np.zeros_like(mean))

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from beholder.evaluation import Interval
 from beholder.simulation.rounds import FIGURES, Trajectory, curves
 from beholder.simulation.simulated_people import SimulatedPeople
+from beholder.statistics import Interval, bootstrap_columns
 
 Cell = tuple[str, str]  # a ranker and a strategy
-_DRAWS = 4000
 BEST = ("bayes", "eubo")  # what is recommended with unless one says otherwise
 RANDOM = ("bayes", "random")
 
@@ -29,12 +28,12 @@ def table(found: Mapping[Cell, Sequence[Trajectory]], people: Sequence[Simulated
 
 def means(courses: Sequence[Trajectory], figure: str) -> list[Interval]:
     """A figure after each number of rounds, with its interval over people."""
-    return _intervals(curves(courses, figure))
+    return bootstrap_columns(curves(courses, figure))
 
 
 def lead(courses: Sequence[Trajectory], others: Sequence[Trajectory], figure: str) -> list[Interval]:
     """How much higher a figure is than that of the same people elsewhere, after each number of rounds: paired."""
-    return _intervals(curves(courses, figure) - curves(others, figure))
+    return bootstrap_columns(curves(courses, figure) - curves(others, figure))
 
 
 def rounds_to_reach(courses: Sequence[Trajectory], level: float) -> int | None:
@@ -101,11 +100,3 @@ def _rivals(found: Mapping[Cell, Sequence[Trajectory]]) -> list[tuple[Cell, Cell
     others = [cell for cell in found if cell[0] in ("logistic", "lightgbm", "ranknet")]
     pairs = [(RANDOM if cell[1] == "random" else BEST, cell) for cell in others]
     return [(own, other) for own, other in pairs if own in found]
-
-
-def _intervals(values: np.ndarray) -> list[Interval]:
-    """Bootstrap means of the columns of [P, R], the same people drawn for all of them (Efron 1979)."""
-    rng = np.random.default_rng(0)
-    shares = rng.multinomial(len(values), np.full(len(values), 1 / len(values)), _DRAWS) / len(values)
-    low, high = np.quantile(shares @ values, [0.025, 0.975], axis=0)
-    return [Interval(*each) for each in zip(values.mean(axis=0).tolist(), low.tolist(), high.tolist(), strict=True)]

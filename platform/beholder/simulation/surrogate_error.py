@@ -9,7 +9,6 @@ import numpy as np
 
 from beholder.editing.stylegan import StyleGAN
 from beholder.encoder import ImageEncoder
-from beholder.evaluation import Interval
 from beholder.recommending import edit_features, ranking
 from beholder.recommending.candidates import Candidates
 from beholder.recommending.edit_features import EditableImage, EditFeatures
@@ -22,6 +21,7 @@ from beholder.recommending.surrogate.surrogate_model import Surrogate
 from beholder.simulation import simulated_people
 from beholder.simulation.ground_truth import GroundTruth
 from beholder.simulation.simulated_people import SimulatedPeopleConfig
+from beholder.statistics import spearman
 
 GOALS: dict[str, tuple[str, float]] = {
     "rank_correlation": (">=", 0.9),
@@ -30,7 +30,6 @@ GOALS: dict[str, tuple[str, float]] = {
     "share_of_exact": ("<=", 1 / 20),
 }
 FINAL = 8  # candidates that are drawn, encoded and scored exactly
-_DRAWS = 2000
 
 
 class Scorers(Protocol):
@@ -121,7 +120,7 @@ def compare(perceived: Sequence[EditSet], gallery: GroundTruth, judges: Scorers,
         for image, seen in enumerate(perceived)
     ]
     return SurrogateErrors(
-        np.stack([rank_correlations(guess, true) for guess, true in pairs]),
+        np.stack([spearman(guess, true) for guess, true in pairs]),
         np.stack([regrets(guess, true, final=final) for guess, true in pairs]),
     )
 
@@ -139,28 +138,12 @@ def missed(perceived: Sequence[EditSet], gallery: GroundTruth) -> dict[str, floa
     return found
 
 
-def rank_correlations(guesses: np.ndarray, truths: np.ndarray) -> np.ndarray:
-    """Spearman's rank correlation of each row, [U, C] and [U, C] -> [U]; ties are taken in order."""
-    first, second = (np.argsort(np.argsort(scores, axis=1, kind="stable"), axis=1).astype(float) for scores in (guesses, truths))
-    middle = (first.shape[1] - 1) / 2
-    return ((first - middle) * (second - middle)).sum(axis=1) / ((first - middle) ** 2).sum(axis=1)
-
-
 def regrets(guesses: np.ndarray, truths: np.ndarray, *, final: int) -> np.ndarray:
     """(the best - the best of the `final` with the highest guesses) / (the best - the worst), [U, C] and [U, C] -> [U]."""
     rows = np.arange(len(truths))[:, None]
     picked = truths[rows, np.argsort(-guesses, axis=1, kind="stable")[:, :final]].max(axis=1)
     best, worst = truths.max(axis=1), truths.min(axis=1)
     return (best - picked) / np.maximum(best - worst, 1e-12)
-
-
-def interval(values: np.ndarray, *, seed: int = 0) -> Interval:
-    """The mean of values [I, U], and 95 % of where it would lie for other images and other people: both are drawn anew."""
-    rng = np.random.default_rng(seed)
-    images, people = (rng.integers(0, size, (_DRAWS, size)) for size in values.shape)
-    means = [values[rows][:, columns].mean() for rows, columns in zip(images, people, strict=True)]
-    low, high = np.quantile(means, [0.025, 0.975])
-    return Interval(float(values.mean()), float(low), float(high))
 
 
 def seconds(

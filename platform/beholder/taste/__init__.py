@@ -1,25 +1,22 @@
-"""Taste: models of what each person sees in images.
+"""Taste: models of each person's utility for images.
 
-contract    what every taste can do: utilities, differences with their uncertainty, tensors to keep
-evidence    judgements by number: what tastes are fitted to
-kinds       the one place that knows every kind of taste: fit and load by name
-registry    tastes in the workspace: safetensors and a card
-splits      evidence divided so that nothing of a test is known in training
-scores      ratings on any scale, made comparable between people
-population  nobody's taste: the yardstick
-bayes       the population as prior, a covariance learned over people, a posterior per person
-gaussian    beliefs about weights, from many judgements or from one
-features    what a person's own weights are about
-trust       how far each person is served their own
-mlp, lora   the published architectures
-tower       CLIP's vision transformer with a person's token after CLS, for lora
-wording     attributes and questions as text, with a person's token in it, for lora
-seeing      a taste of embeddings that is shown pixels
-likelihood  what judgements say of utilities, for networks
-held_out    the judgements that stop a fit, and the slope that makes utilities logits
-fit         the one training loop of the networks
-stacked     a network of their own for each of many people, fitted at once
-spaces      which values of which knobs a search may try, as text
-trials      one setting of a search, fitted for everybody and marked
-choosing    which setting each person gets, and whether that is more than luck
+contract          what every taste can do, and how a kind of taste is fitted, loaded and rid of a person
+dataset           judgements by number: what tastes are fitted to
+validation        pairs to judge by, the policy for ties, the scale that makes utilities logits
+splits            judgements divided so that nothing of a test is known in training
+rating_scale      ratings made comparable between people, and judgements as observations of weights
+gaussian          Gaussian posteriors of weights by Laplace's method, and a prior learned over people
+population        the taste that everybody shares: what all others are compared with
+bayes             the population's as prior, a covariance learned over people, a posterior per person
+person_features   what a person's own weights are on
+mlp, lora         the published architectures: a network on embeddings, CLIP with LoRA
+clip_vision       CLIP's vision transformer with a person's token after CLS, for lora
+clip_text         attributes and questions as text, with a person's token in it, for lora
+likelihood        the likelihood of judgements given utilities, for networks
+training          the training loop of the tastes that are networks
+ensemble          a weighted sum of other tastes
+shrinkage         how far each person is served their own taste
+pixel_taste       a taste of embeddings that takes pixels
+taste_factory     every kind by name: fit, load, forget
+taste_registry    tastes in a workspace: safetensors and a card
 """

@@ -1,4 +1,4 @@
-"""Wording: attributes and questions as CLIP's text tower hears them, optionally with a person's token in the sentence."""
+"""Attributes and questions as CLIP's text tower embeds them, optionally with a person's token in the sentence."""
 
 import re
 from collections.abc import Sequence
@@ -19,30 +19,32 @@ _ASKING = re.compile(
 
 
 def bare(question: str) -> str:
-    """What a question asks about, without the asking. Raises TasteError where nothing is left."""
-    found = _ASKING.sub("", question.strip().rstrip("?!. ").strip() + " ").strip()
-    if not found:
+    """Return what a question asks about, without the asking. Raises TasteError where nothing is left."""
+    subject = _ASKING.sub("", question.strip().rstrip("?!. ").strip() + " ").strip()
+    if not subject:
         raise TasteError(f"expected a question in words such as 'looks friendly', got {question!r}")
-    return found
+    return subject
 
 
 class PromptTemplates:
-    """Texts -> unit embeddings: the mean over the templates. The text tower stays as it is."""
+    """Prompts: texts -> unit embeddings, the mean over the templates. The text tower stays as it is."""
 
     def __init__(self, encoder: Encoder, templates: Sequence[str]):
         self._encoder, self._templates = encoder, list(templates)
 
-    def texts(self, said: Sequence[str]) -> np.ndarray:
-        """float32 [A, D], rows of length 1."""
-        spoken = [template.format(text) for text in said for template in self._templates]
-        found = self._encoder.texts(spoken).reshape(len(said), len(self._templates), -1).mean(axis=1)
-        return found / np.linalg.norm(found, axis=1, keepdims=True)
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        """Return embeddings of texts, float32 [A, D], rows of length 1."""
+        embeddings = self._encoder.texts(self._prompts(texts)).reshape(len(texts), len(self._templates), -1).mean(axis=1)
+        return np.asarray(embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True))
 
-    def spoken(self, said: Sequence[str]) -> Tensor:
-        """Token numbers, int64 [A, templates, L], cut off behind the longest text."""
-        ids = self._encoder.tokens([template.format(text) for text in said for template in self._templates])
+    def tokens(self, texts: Sequence[str]) -> Tensor:
+        """Return token numbers, int64 [A, templates, L], cut off behind the longest text."""
+        ids = self._encoder.tokens(self._prompts(texts))
         longest = int(ids.argmax(dim=1).max()) + 1
-        return ids[:, :longest].reshape(len(said), len(self._templates), -1)
+        return ids[:, :longest].reshape(len(texts), len(self._templates), -1)
+
+    def _prompts(self, texts: Sequence[str]) -> list[str]:
+        return [template.format(text) for text in texts for template in self._templates]
 
 
 class PersonTextEncoder(nn.Module):
@@ -60,7 +62,10 @@ class PersonTextEncoder(nn.Module):
         self.width = int(model.token_embedding.weight.shape[1])
 
     def forward(self, ids: Tensor, person: Tensor) -> Tensor:
-        """Token numbers [N, K, L] of N texts in K templates, a person's token for each text [N, W] -> [N, D], rows of length 1."""
+        """Return embeddings [N, D], rows of length 1.
+
+        ids: token numbers [N, K, L] of N texts in K templates. person: a token for each text [N, W].
+        """
         model = self._model[0]
         count, templates, length = ids.shape
         if length >= len(model.attn_mask):
@@ -78,5 +83,5 @@ class PersonTextEncoder(nn.Module):
         x = x[torch.arange(len(x), device=flat.device), end + 1]
         projection = model.text_projection
         x = projection(x) if isinstance(projection, nn.Linear) else x if projection is None else x @ projection
-        found = functional.normalize(x.float(), dim=-1).unflatten(0, (count, templates)).mean(dim=1)
-        return functional.normalize(found, dim=-1)
+        x = functional.normalize(x.float(), dim=-1).reshape(count, templates, -1).mean(dim=1)
+        return functional.normalize(x, dim=-1)

@@ -1,4 +1,4 @@
-"""Tower: CLIP's vision transformer as plain blocks, with room for a person's token after CLS.
+"""CLIP's vision transformer as plain blocks, with room for a person's token after CLS.
 
 The first blocks are frozen and see the image alone, so what they make of it can be kept; the last ones see [CLS, person,
 patches...]. Of the very last one only CLS is read, so nothing else is computed there.
@@ -28,14 +28,15 @@ class Attention(nn.Module):
         self.out = _linear(out.weight.detach(), None if out.bias is None else out.bias.detach())
 
     def forward(self, x: Tensor, queries: int) -> Tensor:
-        """x: [N, T, W]. Returns what the first `queries` tokens gather from all, [N, queries, W]."""
+        """x: [N, T, W]. Return what the first `queries` tokens gather from all, [N, queries, W]."""
         q, k, v = (self._heads(y) for y in (self.q(x[:, :queries]), self.k(x), self.v(x)))
-        found = functional.scaled_dot_product_attention(q, k, v)
-        gathered: Tensor = self.out(found.transpose(1, 2).flatten(2))
-        return gathered
+        attended = functional.scaled_dot_product_attention(q, k, v)
+        tokens: Tensor = self.out(attended.transpose(1, 2).flatten(2))
+        return tokens
 
     def _heads(self, x: Tensor) -> Tensor:
-        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
+        batch, length, width = x.shape
+        return x.reshape(batch, length, self.heads, width // self.heads).transpose(1, 2)
 
 
 class TransformerBlock(nn.Module):
@@ -50,8 +51,8 @@ class TransformerBlock(nn.Module):
         """[N, T, W] -> [N, T, W], or [N, 1, W] where only CLS is wanted."""
         queries = 1 if only_cls else x.shape[1]
         x = x[:, :queries] + self.ls_1(self.attn(self.ln_1(x), queries))
-        found: Tensor = x + self.ls_2(self.mlp(self.ln_2(x)))
-        return found
+        x = x + self.ls_2(self.mlp(self.ln_2(x)))
+        return x
 
 
 class VisionTransformer(nn.Module):
@@ -77,7 +78,7 @@ class VisionTransformer(nn.Module):
         self.requires_grad_(False)
 
     def embed(self, x: Tensor) -> Tensor:
-        """Prepared pixels [N, 3, S, S] -> tokens [N, T, W] before the first block that is adapted."""
+        """Return prepared pixels [N, 3, S, S] as tokens [N, T, W] before the first block that is adapted."""
         visual, blocks = self._frozen
         with torch.no_grad():
             x = visual._embeds(x)
@@ -86,7 +87,7 @@ class VisionTransformer(nn.Module):
         return x
 
     def forward(self, x: Tensor, person: Tensor | None) -> Tensor:
-        """tokens [N, T, W], and a person's token for each [N, W] -> embeddings [N, D], rows of length 1."""
+        """Return tokens [N, T, W], with a person's token for each [N, W], as embeddings [N, D], rows of length 1."""
         if person is not None:
             x = torch.cat([x[:, :1], person[:, None].to(x.dtype), x[:, 1:]], dim=1)
         for block in self.blocks[:-1]:

@@ -1,8 +1,8 @@
-"""Evidence: judgements by number, ready for arithmetic."""
+"""Judgements as arrays: people, images and attributes by number; read from tables, selected, joined, and implied by ratings."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +10,7 @@ import pyarrow as pa
 from beholder import judgements
 from beholder.errors import TasteError
 
+T = TypeVar("T", "RatingTable", "ComparisonTable")
 _CHOICES = {judgements.LEFT: 1.0, judgements.RIGHT: 0.0, judgements.TIE: 0.5}
 
 
@@ -45,10 +46,6 @@ class ComparisonTable:
     def __getitem__(self, rows: np.ndarray) -> "ComparisonTable":
         return ComparisonTable(self.person[rows], self.left[rows], self.right[rows], self.attribute[rows], self.choice[rows])
 
-    def swapped(self) -> "ComparisonTable":
-        """The same said the other way round."""
-        return ComparisonTable(self.person, self.right, self.left, self.attribute, 1 - self.choice)
-
 
 @dataclass(frozen=True)
 class JudgementDataset:
@@ -63,42 +60,58 @@ class JudgementDataset:
     def __len__(self) -> int:
         return len(self.ratings) + len(self.comparisons)
 
-    def where(self, ratings: np.ndarray, comparisons: np.ndarray) -> "JudgementDataset":
-        """Some of it, by masks or row numbers; the names stay, so that numbers go on meaning the same."""
+    def select(self, ratings: np.ndarray, comparisons: np.ndarray) -> "JudgementDataset":
+        """Return some of the judgements, by masks or row numbers; the names stay, so that numbers go on meaning the same."""
         return replace(self, ratings=self.ratings[ratings], comparisons=self.comparisons[comparisons])
 
-    def within(self, images: np.ndarray) -> "JudgementDataset":
-        """Judgements all of whose images are in a mask, bool [N images]: a comparison needs both."""
+    def on_images(self, images: np.ndarray) -> "JudgementDataset":
+        """Return the judgements all of whose images are in a mask, bool [N images]: a comparison needs both."""
         pairs = images[self.comparisons.left] & images[self.comparisons.right]
-        return self.where(images[self.ratings.image], pairs)
+        return self.select(images[self.ratings.image], pairs)
 
-    def by(self, people: np.ndarray) -> "JudgementDataset":
-        """Judgements of the people in a mask, bool [P]."""
-        return self.where(people[self.ratings.person], people[self.comparisons.person])
+    def of_people(self, people: np.ndarray) -> "JudgementDataset":
+        """Return the judgements of the people in a mask, bool [P]."""
+        return self.select(people[self.ratings.person], people[self.comparisons.person])
 
-    def on(self, attribute: int) -> "JudgementDataset":
-        """Judgements on one attribute."""
-        return self.where(self.ratings.attribute == attribute, self.comparisons.attribute == attribute)
+    def of_person(self, person: int) -> "JudgementDataset":
+        """Return one person's judgements."""
+        return self.select(self.ratings.person == person, self.comparisons.person == person)
+
+    def on_attribute(self, attribute: int) -> "JudgementDataset":
+        """Return the judgements on one attribute."""
+        return self.select(self.ratings.attribute == attribute, self.comparisons.attribute == attribute)
 
     def counts(self) -> np.ndarray:
-        """How many judgements each person made, int64 [P]."""
-        counted = np.bincount(self.ratings.person, minlength=len(self.people))
-        return counted + np.bincount(self.comparisons.person, minlength=len(self.people))
+        """Return how many judgements each person made, int64 [P]."""
+        ratings, comparisons = (np.bincount(table.person, minlength=len(self.people)) for table in (self.ratings, self.comparisons))
+        return ratings + comparisons
+
+    def judged_images(self) -> np.ndarray:
+        """Return the numbers of the images that anything was said of, int64, in rising order."""
+        return np.unique(np.concatenate([self.ratings.image, self.comparisons.left, self.comparisons.right]))
 
 
 def join(one: JudgementDataset, other: JudgementDataset) -> JudgementDataset:
-    """The judgements of both, which must be of the same people, images and attributes."""
-    names = ("people", "images", "attributes")
-    if any(getattr(one, name) != getattr(other, name) for name in names):
-        raise TasteError("evidence of other people, images or attributes can't be joined")
-    ratings, comparisons = ([getattr(each, kind) for each in (one, other)] for kind in ("ratings", "comparisons"))
-    return replace(one, ratings=_stack(ratings), comparisons=_stack(comparisons))
+    """Return the judgements of both. Raises TasteError where they are not of the same people, images and attributes."""
+    if any(getattr(one, name) != getattr(other, name) for name in ("people", "images", "attributes")):
+        raise TasteError("judgements can be joined where they are of the same people, images and attributes; these are of others")
+    return replace(
+        one,
+        ratings=concatenate([one.ratings, other.ratings]),
+        comparisons=concatenate([one.comparisons, other.comparisons]),
+    )
 
 
-def gather(
+def concatenate(tables: Sequence[T]) -> T:
+    """Return the rows of several RatingTables, or of several ComparisonTables, one after the other."""
+    names = [field.name for field in fields(tables[0])]
+    return type(tables[0])(*(np.concatenate([getattr(table, name) for table in tables]) for name in names))
+
+
+def from_tables(
     ratings: pa.Table, comparisons: pa.Table, images: Sequence[str], *, attributes: Collection[str] = ()
 ) -> tuple[JudgementDataset, int]:
-    """Tables (schemas tables.RATINGS and tables.COMPARISONS) as evidence on `images`, and how many judgements had to be left out
+    """Return tables (schemas tables.RATINGS and tables.COMPARISONS) as judgements on `images`, and how many had to be left out
     because an image of theirs is not among these. attributes: only these; empty: all.
 
     Raises TasteError where nothing is left.
@@ -116,7 +129,7 @@ def gather(
     names = tuple(sorted(set(rated["attribute"]) | set(compared["attribute"])))
     person = {user_id: row for row, user_id in enumerate(people)}
     attribute = {name: row for row, name in enumerate(names)}
-    evidence = JudgementDataset(
+    dataset = JudgementDataset(
         people,
         tuple(images),
         names,
@@ -134,26 +147,26 @@ def gather(
             _numbers(compared["choice"], _CHOICES).astype(np.float32),
         ),
     )
-    return evidence, total - len(evidence)
+    return dataset, total - len(dataset)
 
 
-def pairs_within(evidence: JudgementDataset, *, at_most: int, seed: int) -> ComparisonTable:
-    """Comparisons that ratings imply: pairs of images that one person rated differently on one attribute.
+def implied_comparisons(dataset: JudgementDataset, *, at_most: int, seed: int) -> ComparisonTable:
+    """Return the comparisons that ratings imply: pairs of images that one person rated differently on one attribute.
 
     At most `at_most` a person and attribute, drawn without replacement. Pairs of one person share ratings, so they are not
     independent.
     """
-    dice = np.random.default_rng(seed)
-    rated = evidence.ratings
+    rng = np.random.default_rng(seed)
+    rated = dataset.ratings
     parts = []
     order = np.lexsort((rated.attribute, rated.person))
-    groups = rated.person * len(evidence.attributes) + rated.attribute
+    groups = rated.person * len(dataset.attributes) + rated.attribute
     for rows in np.split(order, np.flatnonzero(np.diff(groups[order])) + 1) if len(order) else []:
         first, second = np.triu_indices(len(rows), 1)
         differ = rated.score[rows[first]] != rated.score[rows[second]]
         first, second = first[differ], second[differ]
         if len(first) > at_most:
-            chosen = dice.choice(len(first), at_most, replace=False)
+            chosen = rng.choice(len(first), at_most, replace=False)
             first, second = first[chosen], second[chosen]
         one, other = rows[first], rows[second]
         left = (rated.score[one] > rated.score[other]).astype(np.float32)
@@ -164,13 +177,7 @@ def pairs_within(evidence: JudgementDataset, *, at_most: int, seed: int) -> Comp
     return ComparisonTable(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
-def _stack(parts: list[Any]) -> Any:
-    """Rows of one after rows of the other."""
-    names = [field.name for field in fields(parts[0])]
-    return type(parts[0])(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
-
-
-def _numbers(column: object, mapping: dict[str, int] | dict[str, float]) -> np.ndarray:
-    """Names as the numbers they map to, int64 or float64."""
-    values = [mapping[name] for name in column]  # type: ignore[attr-defined]
+def _numbers(column: Iterable[str], mapping: dict[str, int] | dict[str, float]) -> np.ndarray:
+    """Return names as the numbers they map to, int64 or float64."""
+    values = [mapping[name] for name in column]
     return np.array(values, np.float64 if mapping is _CHOICES else np.int64)

@@ -37,11 +37,11 @@ class JudgementBatch:
 
 
 class JudgementTensors:
-    """Evidence as tensors on a device; `take` gives some of it: rows 0..R-1 are the ratings, the comparisons follow."""
+    """A JudgementDataset as tensors on a device; `take` gives some of it: rows 0..R-1 are the ratings, the comparisons follow."""
 
-    def __init__(self, evidence: JudgementDataset, *, levels: np.ndarray, device: str = "cpu"):
+    def __init__(self, dataset: JudgementDataset, *, levels: np.ndarray, device: str = "cpu"):
         """levels: the scale, `scale(...)` of the training ratings."""
-        rated, compared = evidence.ratings, evidence.comparisons
+        rated, compared = dataset.ratings, dataset.comparisons
         level = np.searchsorted(levels, rated.score)
 
         def put(values: np.ndarray) -> Tensor:
@@ -57,14 +57,14 @@ class JudgementTensors:
         return len(self._ratings[0]) + len(self._comparisons[0])
 
     def take(self, rows: np.ndarray) -> JudgementBatch:
-        """The judgements of these row numbers, int64 [B]."""
+        """Return the judgements of these row numbers, int64 [B]."""
         at = torch.as_tensor(rows, device=self._device)
         rated, compared = at[at < len(self._ratings[0])], at[at >= len(self._ratings[0])] - len(self._ratings[0])
         return JudgementBatch(*(column[rated] for column in self._ratings), *(column[compared] for column in self._comparisons))
 
 
 def scale(scores: np.ndarray) -> np.ndarray:
-    """The levels of a table of ratings: its distinct scores in order (1..4, 1..10, halves: whatever was used)."""
+    """Return the levels of a table of ratings: its distinct scores in order (1..4, 1..10, halves: whatever was used)."""
     return np.unique(scores)
 
 
@@ -72,23 +72,23 @@ class Likelihood(nn.Module):
     """The parameters that turn utilities into probabilities: a band per attribute, cuts per attribute, a shift and a stretch of the
     cuts per person and attribute."""
 
-    def __init__(self, evidence: JudgementDataset, levels: np.ndarray):
-        """evidence: the training judgements; cuts begin where a population of constant utility would put them."""
+    def __init__(self, dataset: JudgementDataset, levels: np.ndarray):
+        """dataset: the training judgements; cuts begin where a population of constant utility would put them."""
         super().__init__()
-        people, attributes = len(evidence.people), len(evidence.attributes)
-        has_ties = bool(np.any(evidence.comparisons.choice == 0.5))
+        people, attributes = len(dataset.people), len(dataset.attributes)
+        has_ties = bool(np.any(dataset.comparisons.choice == 0.5))
         self.band = nn.Parameter(torch.full((attributes,), -1.0)) if has_ties else None
         self.levels = len(levels)
         if self.levels < 2:  # no ratings, or all of them the same: they say nothing
             return
-        cuts = torch.as_tensor(_marginal_cuts(evidence, levels), dtype=torch.float32)
+        cuts = torch.as_tensor(_marginal_cuts(dataset, levels), dtype=torch.float32)
         self.first = nn.Parameter(cuts[:, :1].clone())
         self.gaps = nn.Parameter(_unsoftplus(cuts.diff(dim=1) - _NARROWEST))
         self.shift = nn.Parameter(torch.zeros(people, attributes))
         self.stretch = nn.Parameter(torch.zeros(people, attributes))
 
     def comparison(self, difference: Tensor, attribute: Tensor, choice: Tensor) -> Tensor:
-        """-log P(choice), [C], of differences u_left - u_right [C]."""
+        """Return -log P(choice), [C], of differences u_left - u_right [C]."""
         if self.band is None:
             return functional.softplus(torch.where(choice > 0.5, -difference, difference))
         band = functional.softplus(self.band)[attribute] + _NARROWEST / 2
@@ -98,7 +98,7 @@ class Likelihood(nn.Module):
         return -torch.where(choice == 0.5, tie, torch.where(choice > 0.5, left, right))
 
     def rating(self, utility: Tensor, person: Tensor, attribute: Tensor, level: Tensor) -> Tensor:
-        """-log P(level), [R], of utilities [R]; a person of number -1 has the population's cuts."""
+        """Return -log P(level), [R], of utilities [R]; a person of number -1 has the population's cuts."""
         if self.levels < 2:
             return utility * 0
         cuts = self.cuts(person, attribute)
@@ -111,7 +111,7 @@ class Likelihood(nn.Module):
         return -torch.where(level == 0, lowest, torch.where(level == last, highest, middle))
 
     def cuts(self, person: Tensor, attribute: Tensor) -> Tensor:
-        """Where each person's scores change, [N, L - 1], increasing."""
+        """Return where each person's scores change, [N, L - 1], increasing."""
         gaps = functional.softplus(self.gaps) + _NARROWEST
         shared = torch.cat([self.first, gaps], dim=1).cumsum(dim=1)[attribute]
         known = (person >= 0)[:, None]
@@ -151,17 +151,17 @@ class Objective(nn.Module):
 
 
 def _between(low: Tensor, high: Tensor) -> Tensor:
-    """log(sigma(high) - sigma(low)) for low < high, without taking a difference of near numbers."""
+    """Return log(sigma(high) - sigma(low)) for low < high, without taking a difference of near numbers."""
     return functional.logsigmoid(high) + functional.logsigmoid(-low) + torch.log(-torch.expm1(low - high))
 
 
-def _marginal_cuts(evidence: JudgementDataset, levels: np.ndarray) -> np.ndarray:
-    """The logits of how often each attribute's ratings lie below each level but the first, float64 [A, L - 1], increasing."""
-    rated = evidence.ratings
-    counts = np.full((len(evidence.attributes), len(levels)), 0.5)
+def _marginal_cuts(dataset: JudgementDataset, levels: np.ndarray) -> np.ndarray:
+    """Return logits of the share of each attribute's ratings below each level but the first, float64 [A, L - 1], increasing."""
+    rated = dataset.ratings
+    counts = np.full((len(dataset.attributes), len(levels)), 0.5)
     np.add.at(counts, (rated.attribute, np.searchsorted(levels, rated.score)), 1)
     below = np.cumsum(counts, axis=1)[:, :-1] / counts.sum(axis=1, keepdims=True)
-    return np.log(below) - np.log1p(-below)
+    return np.asarray(np.log(below) - np.log1p(-below))
 
 
 def _unsoftplus(x: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """CLIP that learns people: LoRA in its vision tower and a learned token per person after CLS, after *Decoding Subjectivity*.
 
-u(person, image, attribute) = cosine(image as this person sees it, text of the attribute) / temperature, so it answers in words:
+u(person, image, attribute) = cosine(image with this person's token, text of the attribute) / temperature, so it answers in words:
 any text is an attribute. LoRA is Hu et al. 2021; the base weights stay as they are and are kept nowhere but in the encoder's file.
 """
 
@@ -15,68 +15,70 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from beholder.cache import BoundedCache
 from beholder.config import setting
 from beholder.encoder import Encoder, EncoderConfig
 from beholder.errors import ConfigError, EmbeddingError, TasteError, nearest
 from beholder.taste.clip_text import PersonTextEncoder, PromptTemplates, bare
 from beholder.taste.clip_vision import VisionTransformer
-from beholder.taste.contract import Normal, TasteInfo
+from beholder.taste.contract import Normal, Progress, TasteInfo, TasteSettings, no_progress
 from beholder.taste.dataset import JudgementDataset
 from beholder.taste.likelihood import JudgementBatch, JudgementTensors, Likelihood, Objective, scale
-from beholder.taste.training import FitTask, TrainingConfig, TrainingHooks
+from beholder.taste.training import FitTask, TrainingConfig, TrainingHooks, with_progress
 from beholder.taste.training import fit as run_fit
 from beholder.taste.validation import HeldOut, ratings_as_pairs
 
 TARGETS = {"mlp": ["c_fc", "c_proj"], "attention": ["q", "k", "v", "out"]}
 PERSONS = ("image", "text", "both", "none")
-_REMEMBERED = 20_000  # embeddings of images that a taste keeps for the next question, where everybody sees them alike
-_ROWS = 256  # images, each seen by one person, that go through the tower at once when nothing is learned
+# Settings as version 0.1.0 wrote them into cards.
+_STORED_SETTINGS = {"rank": "r", "alpha": "lora_alpha", "dropout": "lora_dropout", "targets": "target_modules"}
+_REMEMBERED = 20_000  # embeddings of images that a taste keeps for the next question, where they are the same for everybody
+_ROWS = 256  # images, each with one person's token, that go through the tower at once when nothing is learned
 
 
 @dataclass(frozen=True)
 class LoraConfig:
-    """What is adapted, how a person comes in, how an attribute is said, and how it is fitted."""
+    """Settings of LoRA (under peft's names), of the person's token, of an attribute's text, and of the fit."""
 
     encoder: EncoderConfig = setting(EncoderConfig(), "the CLIP that is adapted; the command's own encoder")
-    rank: int = setting(4, "of the adapters")
-    alpha: float = setting(1.0, "their strength: they are scaled by alpha / rank")
-    dropout: float = setting(0.0, "share of the adapters' inputs dropped in training")
-    targets: list[str] = setting(["mlp"], "the layers that get adapters: mlp, attention")
+    r: int = setting(4, "LoRA rank")
+    lora_alpha: float = setting(1.0, "LoRA alpha: what LoRA adds is scaled by lora_alpha / r")
+    lora_dropout: float = setting(0.0, "LoRA dropout: share of the inputs of LoRA layers dropped in training")
+    target_modules: list[str] = setting(["mlp"], "the layers of a block that get LoRA: mlp, attention")
     blocks: int = setting(0, "how many of the tower's last blocks are adapted and see the person's token; 0: all of them")
-    person: str = setting("image", "image: a token after CLS; text: one before the text's end; both; none: nobody's taste")
+    person: str = setting("image", "image: a token after CLS; text: one before the text's end; both; none: the population's taste")
     person_dropout: float = setting(0.2, "share of judgements whose person is left out in training, for people it will not know")
     person_decay: float = setting(0.01, "weight decay of what is a person's own")
-    person_rate: float = setting(10.0, "learning rate of tokens, scales and cuts, in multiples of the adapters'")
+    person_rate: float = setting(10.0, "learning rate of tokens, scales and cuts, in multiples of that of LoRA")
     temperature: float = setting(0.15, "what the cosine is divided by")
     scales: bool = setting(False, "whether each attribute learns a factor on top of that")
     neutral: str | None = setting(None, "a text whose embedding is taken out of every attribute's; null: none is")
     templates: list[str] = setting(
         ["{}", "a {} person", "this person looks {}", "a face that looks {}", "a {} looking face"], "an attribute is their mean"
     )
-    texts: dict[str, str] = setting({}, "how an attribute is said to the encoder, where its name is not what it knows")
+    texts: dict[str, str] = setting({}, "the text that stands for an attribute, where its name is not what the encoder knows")
     ratings_as: str = setting("cuts", "cuts: an ordered logit with each person's own cuts; pairs: the comparisons that they imply")
     pairs: int = setting(200, "with ratings_as=pairs: pairs of a person and attribute, at most")
-    cache_mib: int = setting(2048, "what the frozen blocks made of the images is kept up to this size, else made again each time")
+    cache_mib: int = setting(2048, "MiB up to which outputs of the frozen blocks are kept; above, they are computed anew")
     fit: TrainingConfig = setting(TrainingConfig(epochs=10, batch=128, learning_rate=1e-3, patience=3), "the training loop")
 
     def __post_init__(self) -> None:
         for name, known in (("person", list(PERSONS)), ("ratings_as", ["cuts", "pairs"])):
             if getattr(self, name) not in known:
                 raise ConfigError(f"{name}={getattr(self, name)} is not known{nearest(getattr(self, name), known)}")
-        if not self.targets or (strange := [name for name in self.targets if name not in TARGETS]):
-            raise ConfigError(
-                f"targets={self.targets}: expected mlp, attention or both" + (f", not {strange[0]}" if self.targets else "")
-            )
-        for name in ("rank", "pairs"):
+        if not self.target_modules or (strange := [name for name in self.target_modules if name not in TARGETS]):
+            wrong = f", not {strange[0]}" if self.target_modules else ""
+            raise ConfigError(f"target_modules={self.target_modules}: expected mlp, attention or both{wrong}")
+        for name in ("r", "pairs"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("dropout", "person_dropout"):
+        for name in ("lora_dropout", "person_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be in 0..1 and below 1, got {getattr(self, name)}")
         for name in ("blocks", "person_decay", "cache_mib"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} must be 0 or more, got {getattr(self, name)}")
-        for name in ("alpha", "temperature", "person_rate"):
+        for name in ("lora_alpha", "temperature", "person_rate"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} must be above 0, got {getattr(self, name)}")
         if not self.templates or any(template.count("{}") != 1 for template in self.templates):
@@ -84,7 +86,7 @@ class LoraConfig:
 
 
 class PersonTokens(nn.Module):
-    """A token for each person: shared + own. Nobody in particular (-1) has the mean one."""
+    """A token for each person: shared + own. Person -1, nobody in particular, has the mean one."""
 
     def __init__(self, people: int, width: int):
         super().__init__()
@@ -105,41 +107,38 @@ class LoraNetwork(nn.Module):
         self.tower = VisionTransformer(encoder.model.visual, blocks=config.blocks, name=name)
         _adapt(self.tower.blocks, config)
         self.tokens = PersonTokens(people, self.tower.width) if config.person in ("image", "both") else None
-        self.hearing = PersonTextEncoder(encoder.model, name=name) if config.person in ("text", "both") else None
-        self.said = PersonTokens(people, self.hearing.width) if self.hearing is not None else None
+        self.text_encoder = PersonTextEncoder(encoder.model, name=name) if config.person in ("text", "both") else None
+        self.text_tokens = PersonTokens(people, self.text_encoder.width) if self.text_encoder is not None else None
         self.scales = nn.Parameter(torch.zeros(len(attributes))) if config.scales else None
-        self.wording, self.temperature, self._neutral = (
-            PromptTemplates(encoder, config.templates),
-            config.temperature,
-            config.neutral,
-        )
+        self.prompts = PromptTemplates(encoder, config.templates)
+        self.temperature, self._neutral = config.temperature, config.neutral
         self.to(encoder.device)
         self._device = encoder.device
 
-    def see(self, tokens: Tensor, person: Tensor) -> Tensor:
-        """What `Tower.embed` made of images [N, T, W], as each person [N] sees them: unit embeddings [N, D]."""
-        found: Tensor = self.tower(tokens, None if self.tokens is None else self.tokens(person))
-        return found
+    def embed(self, tokens: Tensor, person: Tensor) -> Tensor:
+        """Return images, as tokens [N, T, W] of `VisionTransformer.embed`, for each person [N]: unit embeddings [N, D]."""
+        embeddings: Tensor = self.tower(tokens, None if self.tokens is None else self.tokens(person))
+        return embeddings
 
-    def heard(self, texts: Sequence[str]) -> "TextTargets":
-        """Texts, ready to be compared with what is seen."""
-        if self.hearing is not None and self.said is not None:
-            neutral = None if self._neutral is None else self.wording.spoken([self._neutral])
-            return TextTargets(self.wording.spoken(texts), neutral, self.hearing, self.said)
-        found = self.wording.texts(texts)
+    def targets(self, texts: Sequence[str]) -> "TextTargets":
+        """Return texts, ready to be compared with images."""
+        if self.text_encoder is not None and self.text_tokens is not None:
+            neutral = None if self._neutral is None else self.prompts.tokens([self._neutral])
+            return TextTargets(self.prompts.tokens(texts), neutral, self.text_encoder, self.text_tokens)
+        embeddings = self.prompts.embed(texts)
         if self._neutral is not None:
-            found = found - self.wording.texts([self._neutral])
-            found /= np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-6)
-        return TextTargets(torch.as_tensor(found, dtype=torch.float32, device=self._device))
+            embeddings = embeddings - self.prompts.embed([self._neutral])
+            embeddings /= np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-6)
+        return TextTargets(torch.as_tensor(embeddings, dtype=torch.float32, device=self._device))
 
     def factor(self, attribute: Tensor | None = None) -> Tensor | float:
-        """What cosines are multiplied by, [N] for attributes [N]; without any, for a question: the attributes' mean."""
+        """Return what cosines are multiplied by, [N] for attributes [N]; without any, for a question: the attributes' mean."""
         if self.scales is None:
             return 1 / self.temperature
         return torch.exp(self.scales.mean() if attribute is None else self.scales[attribute]) / self.temperature
 
     def fitted(self) -> dict[str, Tensor]:
-        """What is learned, by name."""
+        """Return what is learned, by name."""
         return {name: parameter for name, parameter in self.named_parameters() if parameter.requires_grad}
 
 
@@ -149,133 +148,133 @@ class TextTargets:
 
     texts: Tensor
     neutral: Tensor | None = None
-    hearing: PersonTextEncoder | None = None
-    said: PersonTokens | None = None
+    encoder: PersonTextEncoder | None = None
+    tokens: PersonTokens | None = None
 
     def __call__(self, person: Tensor, text: Tensor) -> Tensor:
-        """Text number `text` as each person hears it, unit embeddings [N, D]; int64 [N] each."""
-        if self.hearing is None or self.said is None:
+        """Return text number `text` for each person, unit embeddings [N, D]; int64 [N] each."""
+        if self.encoder is None or self.tokens is None:
             return self.texts[text]
         once, where = torch.unique(torch.stack([person, text]), dim=1, return_inverse=True)
-        token = self.said(once[0])
-        found = self.hearing(self.texts[once[1]], token)
+        token = self.tokens(once[0])
+        embeddings: Tensor = self.encoder(self.texts[once[1]], token)
         if self.neutral is not None:
-            found = found - self.hearing(self.neutral.expand(len(token), -1, -1), token)
-            found = nn.functional.normalize(found, dim=-1)
-        return found[where]
+            embeddings = embeddings - self.encoder(self.neutral.expand(len(token), -1, -1), token)
+            embeddings = nn.functional.normalize(embeddings, dim=-1)
+        return embeddings[where]
 
 
-class _Shown(nn.Module):
+class _ImageLookup(nn.Module):
     """The network on images by number: utilities less a constant for each attribute, so that they begin around 0."""
 
-    def __init__(self, network: LoraNetwork, heard: TextTargets, tokens: Callable[[Tensor], Tensor]):
+    def __init__(self, network: LoraNetwork, targets: TextTargets, tokens: Callable[[Tensor], Tensor]):
         super().__init__()
-        self.inner, self._heard, self._tokens = network, heard, tokens
+        self.inner, self._targets, self._tokens = network, targets, tokens
         self._offset: Tensor | None = None
 
     def forward(self, image: Tensor, person: Tensor, attribute: Tensor) -> Tensor:
         viewer = torch.full_like(person, -1) if self.inner.tokens is None else person
         once, where = torch.unique(torch.stack([image, viewer]), dim=1, return_inverse=True)
-        seen = self.inner.see(self._tokens(once[0]), once[1])
-        cosine = (seen[where] * self._heard(person, attribute)).sum(dim=1)
+        embeddings = self.inner.embed(self._tokens(once[0]), once[1])
+        cosine = (embeddings[where] * self._targets(person, attribute)).sum(dim=1)
         if self._offset is not None:
             cosine = cosine - self._offset[attribute]
-        found: Tensor = cosine * self.inner.factor(attribute)
-        return found
+        utilities: Tensor = cosine * self.inner.factor(attribute)
+        return utilities
 
     def centre(self, images: np.ndarray, attributes: int) -> None:
         """Take out what each attribute's cosine is on average, of some images and nobody in particular."""
-        device = self._heard.texts.device
+        device = self._targets.texts.device
         at = torch.as_tensor(images, device=device)
         nobody = torch.full_like(at, -1)
         with torch.no_grad():
-            seen = self.inner.see(self._tokens(at), nobody)
-            means = [(seen * self._heard(nobody, torch.full_like(at, a))).sum(dim=1).mean() for a in range(attributes)]
+            embeddings = self.inner.embed(self._tokens(at), nobody)
+            texts = [self._targets(nobody, torch.full_like(at, number)) for number in range(attributes)]
+            means = [(embeddings * text).sum(dim=1).mean() for text in texts]
         self._offset = torch.stack(means)
 
 
 class Lora:
-    """A fitted taste that looks at pixels and takes any words for an attribute."""
+    """A fitted taste that takes pixels, and any words for an attribute."""
 
-    def __init__(self, info: TasteInfo, network: LoraNetwork, *, config: LoraConfig, encoder: Encoder, slopes: np.ndarray):
-        """slopes: float32 [A], what turns the network's utilities into logits."""
-        self.info, self.config, self._slopes = info, config, slopes.astype(np.float32)
+    def __init__(self, info: TasteInfo, network: LoraNetwork, *, config: LoraConfig, encoder: Encoder, scales: np.ndarray):
+        """scales: float32 [A], the factors that turn the network's utilities into logits."""
+        self.info, self.config, self._scales = info, config, scales.astype(np.float32)
         self._network, self._encoder = network.eval().requires_grad_(False), encoder
         self._own = _names(network, config)
-        self._seen: dict[bytes, Tensor] = {}
+        self._embeddings: BoundedCache[bytes, Tensor] = BoundedCache(_REMEMBERED)
 
-    def __reduce__(self) -> Any:
-        """Sent elsewhere it is what was fitted; the base weights are read there."""
+    def __reduce__(self) -> tuple[Callable[..., "Lora"], tuple[TasteInfo, dict[str, np.ndarray], TasteSettings]]:
+        """Pickle what was fitted; the base weights are read again where it is unpickled."""
         return load, (self.info, dict(self.tensors()), self.settings())
 
     def utilities(self, items: np.ndarray, user_ids: Sequence[str], attribute: str) -> np.ndarray:
-        """As the contract has it; an attribute that it was not fitted to is taken as a question in words."""
+        """Return what the contract says; an attribute that it was not fitted to is taken as a question in words."""
         if items.dtype != np.uint8 or items.ndim != 4 or items.shape[3] != 3:
-            raise EmbeddingError(f"a lora taste looks at pixels uint8 [N, H, W, 3], got {items.dtype} {list(items.shape)}")
+            raise EmbeddingError(f"a lora taste takes pixels uint8 [N, H, W, 3], got {items.dtype} {list(items.shape)}")
         with torch.inference_mode(), self._encoder.autocast():
-            heard, slope = self._heard(attribute)
+            targets, scale = self._targets(attribute)
             people, person_at = np.unique(self.info.rows(user_ids), return_inverse=True)
             once, image_at, digests = _distinct(items)
-            found = np.zeros((len(people), len(once)), np.float32)
+            utilities = np.zeros((len(people), len(once)), np.float32)
             who = torch.as_tensor(people, device=self._encoder.device)
-            texts = heard(who)
+            texts = targets(who)
             for start in range(0, len(once), self._encoder.batch_size):
                 part = slice(start, start + self._encoder.batch_size)
-                if self._network.tokens is None:  # everybody sees the same
-                    found[:, part] = (texts @ self._alike(items[once[part]], digests[part]).T).float().cpu()
+                if self._network.tokens is None:  # an image is the same for everybody
+                    utilities[:, part] = (texts @ self._shared(items[once[part]], digests[part]).T).float().cpu()
                 else:
-                    found[:, part] = self._batch(items[once[part]], who, texts)
-        return found[person_at][:, image_at] * np.float32(slope)
+                    utilities[:, part] = self._batch(items[once[part]], who, texts)
+        return np.asarray(utilities[person_at][:, image_at] * np.float32(scale))
 
     def differences(self, left: np.ndarray, right: np.ndarray, user_id: str, attribute: str) -> Normal:
-        found = self.utilities(np.concatenate([left, right]), [user_id], attribute)[0]
-        mean = found[: len(left)] - found[len(left) :]
+        utility = self.utilities(np.concatenate([left, right]), [user_id], attribute)[0]
+        mean = utility[: len(left)] - utility[len(left) :]
         return Normal(mean, np.zeros_like(mean))
 
     def tensors(self) -> Mapping[str, np.ndarray]:
-        """Adapters, tokens, scales; nothing of the base."""
+        """Return LoRA weights, tokens, scales; nothing of the base."""
         state = self._network.state_dict()
-        return {name: state[name].float().cpu().numpy() for name in self._own} | {"slope": self._slopes}
+        return {_stored_name(name): state[name].float().cpu().numpy() for name in self._own} | {"slope": self._scales}
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> TasteSettings:
         return dataclasses.asdict(self.config)
 
-    def _heard(self, attribute: str) -> tuple[Callable[[Tensor], Tensor], float]:
-        """What gives each person's text [P, D] times the attribute's factor, and the slope."""
+    def _targets(self, attribute: str) -> tuple[Callable[[Tensor], Tensor], float]:
+        """Return what gives each person's text [P, D] times the attribute's factor, and the logit scale."""
         if attribute in self.info.attributes:
             column = self.info.attributes.index(attribute)
-            heard = self._network.heard([_said(attribute, self.config)])
+            targets = self._network.targets([_text(attribute, self.config)])
             factor = self._network.factor(torch.tensor([column], device=self._encoder.device))
-            slope = float(self._slopes[column])
+            scale = float(self._scales[column])
         else:
-            heard = self._network.heard([bare(attribute)])
-            factor, slope = self._network.factor(), float(np.exp(np.mean(np.log(self._slopes))))
-        return lambda people: heard(people, torch.zeros_like(people)) * factor, slope
+            targets = self._network.targets([bare(attribute)])
+            factor, scale = self._network.factor(), float(np.exp(np.mean(np.log(self._scales))))
+        return lambda people: targets(people, torch.zeros_like(people)) * factor, scale
 
-    def _alike(self, pixels: np.ndarray, digests: list[bytes]) -> Tensor:
-        """Images as everybody sees them, [N, D]; those that were asked about before are remembered."""
-        fresh = [row for row, digest in enumerate(digests) if digest not in self._seen]
-        known = {digest: self._seen[digest] for digest in digests if digest in self._seen}
+    def _shared(self, pixels: np.ndarray, digests: list[bytes]) -> Tensor:
+        """Return the embeddings that are the same for everybody, [N, D]; those of images asked about before are remembered."""
+        known = {digest: vector for digest in digests if (vector := self._embeddings.get(digest)) is not None}
+        fresh = [row for row, digest in enumerate(digests) if digest not in known]
         if fresh:
             tokens = self._network.tower.embed(self._encoder.prepared(pixels[fresh]))
-            seen = self._network.see(tokens, torch.full((len(fresh),), -1, device=tokens.device))
-            known |= {digests[row]: vector for row, vector in zip(fresh, seen, strict=True)}
-        if len(self._seen) + len(fresh) > _REMEMBERED:
-            self._seen.clear()
-        self._seen |= known
+            vectors = self._network.embed(tokens, torch.full((len(fresh),), -1, device=tokens.device))
+            for row, vector in zip(fresh, vectors, strict=True):
+                known[digests[row]] = vector
+                self._embeddings.put(digests[row], vector)
         return torch.stack([known[digest] for digest in digests])
 
     def _batch(self, pixels: np.ndarray, who: Tensor, texts: Tensor) -> np.ndarray:
-        """Utilities [P, N] of a batch of images for distinct people and their texts [P, D]."""
+        """Return utilities [P, N] of a batch of images for distinct people and their texts [P, D]."""
         tokens = self._network.tower.embed(self._encoder.prepared(pixels))
-        found = torch.zeros(len(who), len(tokens))
+        utilities = torch.zeros(len(who), len(tokens))
         step = max(_ROWS // len(tokens), 1)
         for start in range(0, len(who), step):
             some = slice(start, start + step)
             count = len(who[some])
-            seen = self._network.see(tokens.repeat(count, 1, 1), who[some].repeat_interleave(len(tokens)))
-            found[some] = torch.einsum("pnd,pd->pn", seen.unflatten(0, (count, len(tokens))), texts[some]).cpu()
-        return found.numpy()
+            vectors = self._network.embed(tokens.repeat(count, 1, 1), who[some].repeat_interleave(len(tokens)))
+            utilities[some] = torch.einsum("pnd,pd->pn", vectors.reshape(count, len(tokens), -1), texts[some]).cpu()
+        return np.asarray(utilities.numpy())
 
 
 def fit(
@@ -286,12 +285,12 @@ def fit(
     *,
     encoder_id: str,
     seed: int = 0,
-    progress: Callable[[int, int, dict[str, float]], None] = lambda step, steps, figures: None,
-    driver: TrainingHooks | None = None,
+    progress: Progress = no_progress,
+    hooks: TrainingHooks | None = None,
 ) -> Lora:
     """Fit to `train`; `held_out` stops it and sets the scale.
 
-    items: pixels uint8 [N, H, W, 3], one for each of train.images. driver: how to run the training loop. Raises TasteError for
+    items: pixels uint8 [N, H, W, 3], one for each of train.images. hooks: how the training loop runs. Raises TasteError for
     too few judgements, an encoder that is not `encoder_id` or can't be adapted, EmbeddingError for items that don't fit.
     """
     if items.dtype != np.uint8 or items.ndim != 4 or len(items) != len(train.images):
@@ -304,12 +303,13 @@ def fit(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = LoraNetwork(encoder, config, people=len(train.people), attributes=train.attributes)
-    judged = HeldOut.of(held_out)
-    task, shown = _task(train, judged, items, network, encoder, config, seed=seed)
-    run_fit(task, config.fit, seed=seed, name="lora", driver=_telling(driver or TrainingHooks(), progress, config))
-    slopes = judged.slopes(judged.differences(_asker(shown, encoder.device)))
+    validation = HeldOut.of(held_out)
+    task, lookup = _task(train, validation, items, network, encoder, config, seed=seed)
+    reporting = with_progress(hooks, progress, total=config.fit.epochs)
+    run_fit(task, config.fit, seed=seed, name="lora", hooks=reporting)
+    scales = validation.logit_scales(validation.differences(_utility(lookup, encoder.device)))
     info = TasteInfo("lora", encoder_id, train.attributes, train.people, "pixels")
-    return Lora(info, network, config=config, encoder=encoder, slopes=slopes)
+    return Lora(info, network, config=config, encoder=encoder, scales=scales)
 
 
 def load(info: TasteInfo, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> Lora:
@@ -319,42 +319,48 @@ def load(info: TasteInfo, tensors: Mapping[str, np.ndarray], settings: Mapping[s
     """
     try:
         parts = {"encoder": EncoderConfig(**settings["encoder"]), "fit": TrainingConfig(**settings["fit"])}
-        config = LoraConfig(**{**settings, **parts})
+        named = {_STORED_SETTINGS.get(name, name): value for name, value in settings.items()}
+        config = LoraConfig(**{**named, **parts})
     except (TypeError, KeyError) as error:
         raise TasteError(f"the settings of this lora taste can't be read: {str(error).splitlines()[0]}") from None
     _check_encoder(config, info.encoder_id)
     encoder = Encoder.load(config.encoder)
     network = LoraNetwork(encoder, config, people=len(info.people), attributes=info.attributes)
-    own = {name: torch.tensor(np.asarray(value)) for name, value in tensors.items() if name != "slope"}
-    wanted = network.fitted()
-    if own.keys() != wanted.keys() or "slope" not in tensors:
-        odd = sorted(own.keys() ^ wanted.keys()) or ["slope"]
+    names = {_stored_name(name): name for name in network.fitted()}
+    if (tensors.keys() ^ names.keys()) != {"slope"} or "slope" not in tensors:
+        odd = sorted((tensors.keys() - {"slope"}) ^ names.keys()) or ["slope"]
         raise TasteError(f"the tensors of this lora taste don't fit its settings: {odd[0]}")
+    own = {name: torch.tensor(np.asarray(tensors[stored])) for stored, name in names.items()}
+    fitted = network.fitted()
     for name, value in own.items():
-        if value.shape != wanted[name].shape:
-            sizes = f"{list(value.shape)} where {list(wanted[name].shape)} was expected"
+        if value.shape != fitted[name].shape:
+            sizes = f"{list(value.shape)} where {list(fitted[name].shape)} was expected"
             raise TasteError(f"the tensors of this lora taste don't fit its settings: {name} is {sizes}")
     network.load_state_dict(own, strict=False)
-    return Lora(info, network, config=config, encoder=encoder, slopes=np.asarray(tensors["slope"]))
+    return Lora(info, network, config=config, encoder=encoder, scales=np.asarray(tensors["slope"]))
 
 
-def without(tensors: Mapping[str, np.ndarray], row: int) -> dict[str, np.ndarray]:
-    """Its tensors without the tokens of the person of a row of about.people."""
-    return {name: np.delete(value, row, axis=0) if name.endswith(".people") else value for name, value in tensors.items()}
+def without_person(
+    info: TasteInfo, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any], user_id: str
+) -> tuple[dict[str, np.ndarray], TasteSettings]:
+    """Return tensors and settings without a person's tokens."""
+    row = info.people.index(user_id)
+    left = {name: np.delete(value, row, axis=0) if name.endswith(".people") else value for name, value in tensors.items()}
+    return left, dict(settings)
 
 
 def _adapt(blocks: nn.Module, config: LoraConfig) -> None:
-    """Put adapters into blocks; what they add begins as nothing."""
+    """Put LoRA into blocks; what it adds begins as nothing."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of notes on models that this is none of
         import peft
 
-        targets = [layer for name in config.targets for layer in TARGETS[name]]
+        targets = [layer for name in config.target_modules for layer in TARGETS[name]]
         peft.inject_adapter_in_model(
             peft.LoraConfig(
-                r=config.rank,
-                lora_alpha=config.alpha,  # type: ignore[arg-type]
-                lora_dropout=config.dropout,
+                r=config.r,
+                lora_alpha=config.lora_alpha,  # type: ignore[arg-type]  # peft says int, and only divides by it
+                lora_dropout=config.lora_dropout,
                 target_modules=targets,
             ),
             blocks,
@@ -362,50 +368,51 @@ def _adapt(blocks: nn.Module, config: LoraConfig) -> None:
 
 
 def _check_encoder(config: LoraConfig, encoder_id: str) -> None:
-    found = config.encoder.encoder_id() if config.encoder.model else "none"
-    if found != encoder_id:
+    named = config.encoder.encoder_id() if config.encoder.model else "none"
+    if named != encoder_id:
         raise TasteError(
-            f"this lora taste is for the encoder {encoder_id}, but its settings name {found}; "
+            f"this lora taste is for the encoder {encoder_id}, but its settings name {named}; "
             "its base weights have changed, or taste.lora.encoder is not the command's encoder"
         )
 
 
 def _task(
     train: JudgementDataset,
-    judged: HeldOut,
+    validation: HeldOut,
     items: np.ndarray,
     network: LoraNetwork,
     encoder: Encoder,
     config: LoraConfig,
     *,
     seed: int,
-) -> tuple[FitTask, _Shown]:
-    """What the training loop is given. An example is a sitting: what one person said of one image, or of one pair, on any
-    attribute, so that it is looked at once."""
+) -> tuple[FitTask, _ImageLookup]:
+    """Return what the training loop is given. An example is what one person said of one image, or of one pair, on all attributes
+    together, so that each image is embedded once."""
     if config.ratings_as == "pairs":
         train = ratings_as_pairs(train, at_most=config.pairs, seed=seed)
     levels = scale(train.ratings.score)
-    heard = network.heard([_said(name, config) for name in train.attributes])
-    shown = _Shown(network, heard, _tokens(network, encoder, items, config))
+    targets = network.targets([_text(name, config) for name in train.attributes])
+    lookup = _ImageLookup(network, targets, _tokens(network, encoder, items, config))
     judgements = JudgementTensors(train, levels=levels, device=encoder.device)
-    sittings = _sittings(train)
-    some = np.random.default_rng(seed).permutation(_looked_at(train))[:64]
-    shown.centre(some, len(train.attributes))
+    examples = _examples(train)
+    some = np.random.default_rng(seed).permutation(train.judged_images())[:64]
+    lookup.centre(some, len(train.attributes))
     likelihood = Likelihood(train, levels)
-    objective = Objective(shown, likelihood, person_dropout=config.person_dropout).to(encoder.device)
-    ask = _asker(shown, encoder.device)
+    objective = Objective(lookup, likelihood, person_dropout=config.person_dropout).to(encoder.device)
+    utility = _utility(lookup, encoder.device)
 
     def take(rows: np.ndarray) -> JudgementBatch:
-        return judgements.take(np.concatenate([sittings[row] for row in rows]))
+        return judgements.take(np.concatenate([examples[row] for row in rows]))
 
-    def judge() -> float:
-        return judged.loss(judged.differences(ask))
+    def validate() -> float:
+        return validation.loss(validation.differences(utility))
 
-    return FitTask(objective, len(sittings), take, judge if len(judged) else None, _groups(objective, config)), shown
+    groups = _groups(objective, config)
+    return FitTask(objective, len(examples), take, validate if len(validation) else None, groups), lookup
 
 
 def _tokens(network: LoraNetwork, encoder: Encoder, items: np.ndarray, config: LoraConfig) -> Callable[[Tensor], Tensor]:
-    """image numbers [N] -> what the frozen blocks make of them, [N, T, W]: kept if there is room for all."""
+    """Return a function from image numbers [N] to outputs of the frozen blocks, [N, T, W]: kept if there is room for all."""
 
     def embed(rows: np.ndarray) -> Tensor:
         parts = [rows[start : start + encoder.batch_size] for start in range(0, len(rows), encoder.batch_size)]
@@ -419,13 +426,8 @@ def _tokens(network: LoraNetwork, encoder: Encoder, items: np.ndarray, config: L
     return lambda image: kept[image]
 
 
-def _looked_at(train: JudgementDataset) -> np.ndarray:
-    """Numbers of the images that anything was said of."""
-    return np.unique(np.concatenate([train.ratings.image, train.comparisons.left, train.comparisons.right]))
-
-
-def _sittings(train: JudgementDataset) -> list[np.ndarray]:
-    """Row numbers of judgements (ratings, then comparisons), grouped by person and image or pair."""
+def _examples(train: JudgementDataset) -> list[np.ndarray]:
+    """Return row numbers of judgements (ratings, then comparisons), grouped by person and image or pair."""
     rated, compared = train.ratings, train.comparisons
     one = np.stack([rated.person, rated.image, np.full(len(rated), -1)], axis=1)
     two = np.stack([compared.person, compared.left, compared.right], axis=1)
@@ -435,24 +437,24 @@ def _sittings(train: JudgementDataset) -> list[np.ndarray]:
     return np.split(order, np.flatnonzero(np.diff(group[order])) + 1)
 
 
-def _asker(shown: _Shown, device: str) -> Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
-    """utility(image, person, attribute) in eval mode, for held-out judgements."""
+def _utility(lookup: _ImageLookup, device: str) -> Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
+    """Return utility(image, person, attribute) in eval mode, for held-out judgements."""
 
     def utility(image: np.ndarray, person: np.ndarray, attribute: np.ndarray) -> np.ndarray:
-        found = np.zeros(len(image), np.float32)
-        order = np.lexsort((attribute, person, image))  # what is looked at once lies together
+        utilities = np.zeros(len(image), np.float32)
+        order = np.lexsort((attribute, person, image))  # what is embedded once lies together
         with torch.inference_mode():
             for start in range(0, len(image), _ROWS):
                 rows = order[start : start + _ROWS]
                 numbers = (torch.as_tensor(column[rows], device=device) for column in (image, person, attribute))
-                found[rows] = shown(*numbers).float().cpu().numpy()
-        return found
+                utilities[rows] = lookup(*numbers).float().cpu().numpy()
+        return utilities
 
     return utility
 
 
 def _groups(objective: Objective, config: LoraConfig) -> list[dict[str, Any]]:
-    """Adapters learn and decay as the loop is told; tokens, scales and cuts faster, and only what is a person's own decays."""
+    """Return parameter groups: LoRA as `fit` says; tokens, scales and cuts learn faster, and only what is a person's own decays."""
     adapters, own, rest = [], [], []
     for name, parameter in objective.named_parameters():
         if not parameter.requires_grad:
@@ -473,29 +475,26 @@ def _groups(objective: Objective, config: LoraConfig) -> list[dict[str, Any]]:
 
 
 def _names(network: LoraNetwork, config: LoraConfig) -> list[str]:
-    """The names of what is learned, whether or not it is still being learned."""
-    own = [name for name, _ in network.named_parameters() if ".lora_" in name or name.startswith(("tokens.", "said."))]
+    """Return the names of what is learned, whether or not it is still being learned."""
+    own = [name for name, _ in network.named_parameters() if ".lora_" in name or name.startswith(("tokens.", "text_tokens."))]
     return own + (["scales"] if config.scales else [])
 
 
-def _said(attribute: str, config: LoraConfig) -> str:
+def _stored_name(name: str) -> str:
+    """Return the name under which safetensors hold a parameter: text tokens are called as version 0.1.0 called them."""
+    return "said." + name.removeprefix("text_tokens.") if name.startswith("text_tokens.") else name
+
+
+def _text(attribute: str, config: LoraConfig) -> str:
     return config.texts.get(attribute, attribute)
 
 
 def _distinct(items: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[bytes]]:
-    """The row of the first of each different image, for each row which of these it equals, and a digest of each: pairs repeat their
-    images."""
-    seen: dict[bytes, int] = {}
+    """Return the row of the first of each different image, for each row which of these it equals, and a digest of each.
+
+    Pairs repeat their images.
+    """
+    numbers: dict[bytes, int] = {}
     digests = [hashlib.blake2b(item.tobytes(), digest_size=16).digest() for item in items]
-    at = np.array([seen.setdefault(digest, len(seen)) for digest in digests], np.int64)
-    return np.unique(at, return_index=True)[1], at, list(seen)
-
-
-def _telling(driver: TrainingHooks, progress: Callable[[int, int, dict[str, float]], None], config: LoraConfig) -> TrainingHooks:
-    """The driver, which also tells of its progress."""
-
-    def after(current: TrainingHooks, figures: dict[str, float]) -> None:
-        driver.after(current, figures)
-        progress(int(figures["epoch"]), config.fit.epochs, figures)
-
-    return dataclasses.replace(driver, after=after)
+    at = np.array([numbers.setdefault(digest, len(numbers)) for digest in digests], np.int64)
+    return np.unique(at, return_index=True)[1], at, list(numbers)

@@ -17,10 +17,10 @@ from torch.nn import functional
 
 from beholder.config import setting
 from beholder.errors import ConfigError, EmbeddingError, TasteError, nearest
-from beholder.taste.contract import Normal, TasteInfo, fitting
+from beholder.taste.contract import Normal, Progress, TasteInfo, TasteSettings, finite_embeddings, no_progress
 from beholder.taste.dataset import JudgementDataset
 from beholder.taste.likelihood import JudgementTensors, Likelihood, Objective, scale
-from beholder.taste.training import FitTask, TrainingConfig, TrainingHooks
+from beholder.taste.training import FitTask, TrainingConfig, TrainingHooks, with_progress
 from beholder.taste.training import fit as run_fit
 from beholder.taste.validation import HeldOut, ratings_as_pairs
 
@@ -31,18 +31,18 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
 }
 PERSONS = ("vector", "one_hot", "none")
-_ROWS = 16_384  # that go through the network at once
+_ROWS = 16_384  # rows that go through the network at once
 
 
 @dataclass(frozen=True)
 class MlpConfig:
-    """The network and how it is fitted."""
+    """Settings of the network and of its fit."""
 
-    widths: list[int] = setting([384, 256, 128, 64, 32], "of the hidden layers; [] is linear")
+    widths: list[int] = setting([384, 256, 128, 64, 32], "widths of the hidden layers; [] is linear")
     activation: str = setting("relu", "relu, gelu, silu or tanh")
     batchnorm: bool = setting(True, "whether each hidden layer has its batch's mean and spread taken out")
     dropout: float = setting(0.1, "share of a hidden layer's outputs dropped in training")
-    person: str = setting("vector", "vector: learned; one_hot; none: nobody's taste")
+    person: str = setting("vector", "vector: learned; one_hot; none: the population's taste")
     person_size: int = setting(32, "length of a learned vector")
     person_dropout: float = setting(0.2, "share of judgements whose person is left out in training, for people it will not know")
     person_decay: float = setting(0.01, "weight decay of person vectors and of each person's own cuts")
@@ -93,7 +93,7 @@ class BatchNorm(nn.Module):
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             from torch.distributed.nn.functional import all_reduce
 
-            sums = all_reduce(sums)
+            sums = all_reduce(sums)  # type: ignore[no-untyped-call]  # torch leaves it without types
         count = sums[-1].clamp(min=1)
         mean, square = (sums[:-1] / count).chunk(2)
         variance = (square - mean.square()).clamp(min=0)
@@ -104,7 +104,7 @@ class BatchNorm(nn.Module):
 
 
 class MlpNetwork(nn.Module):
-    """embedding [N, D] + person [N] -> utilities of every attribute [N, A]."""
+    """The network: embedding [N, D] + person [N] -> utilities of every attribute [N, A]."""
 
     def __init__(self, config: MlpConfig, *, dims: int, people: int, attributes: int):
         super().__init__()
@@ -124,11 +124,11 @@ class MlpNetwork(nn.Module):
             x = torch.cat([x, self._person(person)], dim=1)
         for layer, norm in zip(self.layers, self.norms, strict=True):
             x = functional.dropout(self.activation(norm(layer(x))), self.dropout, self.training)
-        found: Tensor = self.heads(x)
-        return found
+        utilities: Tensor = self.heads(x)
+        return utilities
 
     def _person(self, person: Tensor) -> Tensor:
-        """Each person's vector; nobody's (-1) is zero."""
+        """Return each person's vector; that of person -1 is zero."""
         known = (person >= 0)[:, None]
         row = person.clamp(min=0)
         if self.people is None:
@@ -145,11 +145,12 @@ class _Lookup(nn.Module):
         self._items = [items]  # in a list, so that it is no buffer: it is neither fitted nor kept
 
     def forward(self, image: Tensor, person: Tensor, attribute: Tensor) -> Tensor:
-        return self.inner(self._items[0][image], person).gather(1, attribute[:, None])[:, 0]
+        utilities: Tensor = self.inner(self._items[0][image], person)
+        return utilities.gather(1, attribute[:, None])[:, 0]
 
 
 class Mlp:
-    """A fitted ensemble, on the CPU or wherever `to` put it."""
+    """A taste that is the mean of fitted networks, on the CPU."""
 
     def __init__(self, info: TasteInfo, networks: Sequence[MlpNetwork], *, config: MlpConfig, tensors: Mapping[str, np.ndarray]):
         """tensors: mean and spread of each dimension float32 [D], slope float32 [A], and whatever else was fitted."""
@@ -161,20 +162,20 @@ class Mlp:
         column = self.info.attribute(attribute)
         mean = self._tensors["mean"]
         people = torch.as_tensor(self.info.rows(user_ids))
-        x = torch.as_tensor((fitting(items, len(mean)).astype(np.float32) - mean) / self._tensors["spread"])
-        found = np.zeros((len(people), len(x)), np.float32)
+        x = torch.as_tensor((finite_embeddings(items, len(mean)).astype(np.float32) - mean) / self._tensors["spread"])
+        utilities = np.zeros((len(people), len(x)), np.float32)
         step = max(_ROWS // max(len(x), 1), 1)
         with torch.inference_mode():
             for start in range(0, len(people), step):
                 some = people[start : start + step]
                 rows = x.repeat(len(some), 1), some.repeat_interleave(len(x))
                 total = sum(network(*rows)[:, column] for network in self._networks)
-                found[start : start + step] = torch.as_tensor(total).reshape(len(some), len(x)).numpy()
-        return found * (self._tensors["slope"][column] / len(self._networks))
+                utilities[start : start + step] = torch.as_tensor(total).reshape(len(some), len(x)).numpy()
+        return np.asarray(utilities * (self._tensors["slope"][column] / len(self._networks)))
 
     def differences(self, left: np.ndarray, right: np.ndarray, user_id: str, attribute: str) -> Normal:
-        found = self.utilities(np.concatenate([left, right]), [user_id], attribute)[0]
-        mean = found[: len(left)] - found[len(left) :]
+        utility = self.utilities(np.concatenate([left, right]), [user_id], attribute)[0]
+        mean = utility[: len(left)] - utility[len(left) :]
         return Normal(mean, np.zeros_like(mean))
 
     def tensors(self) -> Mapping[str, np.ndarray]:
@@ -184,7 +185,7 @@ class Mlp:
             for name, tensor in network.state_dict().items()
         }
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> TasteSettings:
         return dataclasses.asdict(self.config)
 
 
@@ -196,32 +197,33 @@ def fit(
     *,
     encoder_id: str,
     seed: int = 0,
-    progress: Callable[[int, int, dict[str, float]], None] = lambda step, steps, figures: None,
-    driver: TrainingHooks | None = None,
+    progress: Progress = no_progress,
+    hooks: TrainingHooks | None = None,
 ) -> Mlp:
     """Fit to `train`; `held_out` stops it and sets the scale.
 
-    items: embeddings float32 [N, D], one for each of train.images. driver: how to run the training loop. Raises TasteError for too
+    items: embeddings float32 [N, D], one for each of train.images. hooks: how the training loop runs. Raises TasteError for too
     few judgements, EmbeddingError for items that don't fit.
     """
-    if len(fitting(items, None)) != len(train.images):
+    if len(finite_embeddings(items, None)) != len(train.images):
         raise EmbeddingError(f"expected an embedding for each of {len(train.images)} images, got {len(items)}")
     if not len(train):
         raise TasteError("expected at least one judgement to fit to, got none")
     train = as_fitted(train, config, seed=seed)
     mean, spread = standard(items, train)
     x = torch.as_tensor((items.astype(np.float32) - mean) / spread, device=config.fit.place())
-    judged = HeldOut.of(held_out)
-    networks, differences = [], np.zeros(len(judged))
+    validation = HeldOut.of(held_out)
+    networks, differences = [], np.zeros(len(validation))
+    epochs = config.fit.epochs
     for number in range(config.ensemble):
-        task, network = prepare(train, judged, x, config, seed=seed * 1000 + number)
-        told = _telling(driver or TrainingHooks(), progress, number, config)
-        run_fit(task, config.fit, seed=seed * 1000 + number, name=f"network {number}", driver=told)
-        differences += judged.differences(_asker(network, x)) / config.ensemble
+        task, network = prepare(train, validation, x, config, seed=seed * 1000 + number)
+        reporting = with_progress(hooks, progress, done=number * epochs, total=config.ensemble * epochs)
+        run_fit(task, config.fit, seed=seed * 1000 + number, name=f"network {number}", hooks=reporting)
+        differences += validation.differences(_utility(network, x)) / config.ensemble
         networks.append(network.cpu())
     info = TasteInfo("mlp", encoder_id, train.attributes, train.people)
-    slopes = judged.slopes(differences).astype(np.float32)
-    return Mlp(info, networks, config=config, tensors={"mean": mean, "spread": spread, "slope": slopes})
+    scales = validation.logit_scales(differences).astype(np.float32)
+    return Mlp(info, networks, config=config, tensors={"mean": mean, "spread": spread, "slope": scales})
 
 
 def load(info: TasteInfo, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> Mlp:
@@ -241,20 +243,22 @@ def load(info: TasteInfo, tensors: Mapping[str, np.ndarray], settings: Mapping[s
     return Mlp(info, networks, config=config, tensors=own_tensors)
 
 
-def without(tensors: Mapping[str, np.ndarray], row: int, settings: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Its tensors without the person of a row of about.people: without their vector, or their column."""
-    found, dims = dict(tensors), len(tensors["mean"])
+def without_person(
+    info: TasteInfo, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any], user_id: str
+) -> tuple[dict[str, np.ndarray], TasteSettings]:
+    """Return tensors and settings without a person's vector, or their column."""
+    row, left, dims = info.people.index(user_id), dict(tensors), len(tensors["mean"])
     first = ".layers.0.weight" if settings["widths"] else ".heads.weight"
     for name, value in tensors.items():
         if name.endswith(".people"):
-            found[name] = np.delete(value, row, axis=0)
+            left[name] = np.delete(value, row, axis=0)
         elif settings["person"] == "one_hot" and name.endswith(first):
-            found[name] = np.delete(value, dims + row, axis=1)
-    return found
+            left[name] = np.delete(value, dims + row, axis=1)
+    return left, dict(settings)
 
 
-def prepare(train: JudgementDataset, judged: HeldOut, x: Tensor, config: MlpConfig, *, seed: int) -> tuple[FitTask, MlpNetwork]:
-    """One network's task for the training loop, and the network in it.
+def prepare(train: JudgementDataset, validation: HeldOut, x: Tensor, config: MlpConfig, *, seed: int) -> tuple[FitTask, MlpNetwork]:
+    """Return one network's task for the training loop, and the network in it.
 
     x: standardised embeddings float32 [N, D] of train.images, on the device to fit on.
     """
@@ -266,50 +270,49 @@ def prepare(train: JudgementDataset, judged: HeldOut, x: Tensor, config: MlpConf
     objective = Objective(_Lookup(network, x), likelihood, person_dropout=config.person_dropout).to(x.device)
     judgements = JudgementTensors(train, levels=levels, device=str(x.device))
 
-    def judge() -> float:
-        return judged.loss(judged.differences(_asker(network, x)))
+    def validate() -> float:
+        return validation.loss(validation.differences(_utility(network, x)))
 
-    task = FitTask(objective, len(judgements), judgements.take, judge if len(judged) else None, _groups(objective, config))
+    groups = _groups(objective, config)
+    task = FitTask(objective, len(judgements), judgements.take, validate if len(validation) else None, groups)
     return task, network
 
 
 def as_fitted(train: JudgementDataset, config: MlpConfig, *, seed: int) -> JudgementDataset:
-    """The judgements as this config takes them: with ratings_as=pairs, comparisons in the place of ratings."""
+    """Return the judgements as this config takes them: with ratings_as=pairs, comparisons in the place of ratings."""
     if config.ratings_as == "cuts":
         return train
     return ratings_as_pairs(train, at_most=config.pairs, seed=seed)
 
 
 def standard(items: np.ndarray, train: JudgementDataset) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and spread of each dimension over the images that `train` has judgements of, float32 [D] each."""
-    rated, compared = train.ratings, train.comparisons
-    seen = np.unique(np.concatenate([rated.image, compared.left, compared.right]))
-    found = items[seen].astype(np.float64)
-    spread = np.maximum(found.std(axis=0), 1e-6)
-    return found.mean(axis=0).astype(np.float32), spread.astype(np.float32)
+    """Return mean and spread of each dimension over the images that `train` has judgements of, float32 [D] each."""
+    judged = items[train.judged_images()].astype(np.float64)
+    spread = np.maximum(judged.std(axis=0), 1e-6)
+    return judged.mean(axis=0).astype(np.float32), spread.astype(np.float32)
 
 
 def _network(config: MlpConfig, *, dims: int, info: TasteInfo) -> MlpNetwork:
     return MlpNetwork(config, dims=dims, people=len(info.people), attributes=len(info.attributes))
 
 
-def _asker(network: MlpNetwork, x: Tensor) -> Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
-    """utility(image, person, attribute) of a network in eval mode, for held-out judgements."""
+def _utility(network: MlpNetwork, x: Tensor) -> Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
+    """Return utility(image, person, attribute) of a network in eval mode, for held-out judgements."""
 
     def utility(image: np.ndarray, person: np.ndarray, attribute: np.ndarray) -> np.ndarray:
-        found = np.zeros(len(image), np.float32)
+        utilities = np.zeros(len(image), np.float32)
         with torch.inference_mode():
             for start in range(0, len(image), _ROWS):
                 rows = slice(start, start + _ROWS)
                 at, who, on = (torch.as_tensor(numbers[rows], device=x.device) for numbers in (image, person, attribute))
-                found[rows] = network(x[at], who).gather(1, on[:, None])[:, 0].float().cpu().numpy()
-        return found
+                utilities[rows] = network(x[at], who).gather(1, on[:, None])[:, 0].float().cpu().numpy()
+        return utilities
 
     return utility
 
 
 def _groups(objective: Objective, config: MlpConfig) -> list[dict[str, Any]]:
-    """What decays how: weights as the loop is told, what is a person's own by person_decay, anything else not at all."""
+    """Return parameter groups: weights decay by fit.weight_decay, what is a person's own by person_decay, the rest not at all."""
     own, weights, rest = [], [], []
     for name, parameter in objective.named_parameters():
         if name.endswith((".people", ".shift", ".stretch")):
@@ -320,15 +323,3 @@ def _groups(objective: Objective, config: MlpConfig) -> list[dict[str, Any]]:
             rest.append(parameter)
     decays = ((own, config.person_decay), (weights, config.fit.weight_decay), (rest, 0.0))
     return [{"params": parameters, "weight_decay": decay} for parameters, decay in decays if parameters]
-
-
-def _telling(
-    driver: TrainingHooks, progress: Callable[[int, int, dict[str, float]], None], number: int, config: MlpConfig
-) -> TrainingHooks:
-    """The driver, which also tells of its progress through the ensemble."""
-
-    def after(current: TrainingHooks, figures: dict[str, float]) -> None:
-        driver.after(current, figures)
-        progress(number * config.fit.epochs + int(figures["epoch"]), config.ensemble * config.fit.epochs, figures)
-
-    return dataclasses.replace(driver, after=after)

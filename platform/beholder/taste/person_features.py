@@ -1,4 +1,4 @@
-"""Features: what a person's own weights are about: the embedding's principal directions, and what everybody thinks."""
+"""The features that a person's own weights are on: the embedding's principal directions, and the population's utility."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ _LEVEL = 0.3  # of the constant feature: people who rate only images they like r
 
 @dataclass(frozen=True)
 class PersonFeatures:
-    """Embedding [N, D] -> features [N, F]: principal directions, a constant, the population's utility.
+    """A linear map of embeddings [N, D] to features [N, F]: principal directions, a constant, the population's utility.
 
     centre [D]; axes [K, D], scaled so that a feature row has mean square 1; weights [D], the population's, and spread, the
     standard deviation of its utility.
@@ -23,32 +23,31 @@ class PersonFeatures:
 
     @property
     def width(self) -> int:
-        """F."""
+        """Return F."""
         return len(self.axes) + 2
 
     def of(self, vectors: np.ndarray) -> np.ndarray:
-        """Features float64 [N, F] of embeddings [N, D]."""
+        """Return features float64 [N, F] of embeddings [N, D]."""
         moved = vectors.astype(np.float64) - self.centre
         shared = moved @ self.weights
-        own = np.column_stack([moved @ self.axes.T, np.full(len(moved), _LEVEL), shared / self.spread])
-        return own
+        return np.column_stack([moved @ self.axes.T, np.full(len(moved), _LEVEL), shared / self.spread])
 
     def utilities(self, vectors: np.ndarray, own: np.ndarray) -> np.ndarray:
-        """The population's utility and what each person adds to it, float64 [P, N], of own weights [P, F].
+        """Return the population's utility and what each person adds to it, float64 [P, N], of own weights [P, F].
 
         A few people's weights are brought to the embedding's space first: then nobody's features have to be computed.
         """
         if len(own) > len(self.axes):
-            return self.shared(vectors) + own @ self.of(vectors).T
+            return np.asarray(self.shared(vectors) + own @ self.of(vectors).T)
         whole = own[:, :-2] @ self.axes + (1 + own[:, -1:] / self.spread) * self.weights
-        return whole @ vectors.T - whole @ self.centre[:, None] + _LEVEL * own[:, -2:-1]
+        return np.asarray(whole @ vectors.T - whole @ self.centre[:, None] + _LEVEL * own[:, -2:-1])
 
     def shared(self, vectors: np.ndarray) -> np.ndarray:
-        """The population's utility, float64 [N]."""
-        return (vectors.astype(np.float64) - self.centre) @ self.weights
+        """Return the population's utility, float64 [N]."""
+        return np.asarray((vectors.astype(np.float64) - self.centre) @ self.weights)
 
     def tensors(self) -> dict[str, np.ndarray]:
-        """Everything in it, float64: read again, it gives the same to the last bit."""
+        """Return everything in it, float64: read again, it gives the same to the last bit."""
         return {
             "centre": self.centre,
             "axes": self.axes,
@@ -58,12 +57,12 @@ class PersonFeatures:
 
     @classmethod
     def of_tensors(cls, tensors: Mapping[str, np.ndarray]) -> "PersonFeatures":
-        """From `tensors()`."""
+        """Rebuild it from `tensors()`."""
         return cls(tensors["centre"], tensors["axes"], tensors["weights"], float(tensors["spread"][0]))
 
 
 def find(vectors: np.ndarray, *, components: int, centre: np.ndarray, weights: np.ndarray) -> PersonFeatures:
-    """The features of a set of embeddings [N, D], with the population's centre [D] and weights [D]."""
+    """Return the features of a set of embeddings [N, D], with the population's centre [D] and weights [D]."""
     moved = vectors.astype(np.float64) - centre
     axes = np.linalg.svd(moved, full_matrices=False)[2][: min(components, *moved.shape)]
     size = np.sqrt(((moved @ axes.T) ** 2).sum(axis=1).mean())

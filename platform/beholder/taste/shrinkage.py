@@ -1,49 +1,49 @@
-"""Trust: how far a person is served their own taste, where judgements that it never saw may speak against it.
+"""Shrinkage: how far a person is served their own taste, where judgements that it was not fitted to may speak against it.
 
-Nobody should get worse than everybody's taste because a model of them went wrong: a person who clicks at random, or changed
-their mind. The weight is the posterior probability that the personal utilities explain the held-out judgements better than the
-population's do, and what is served lies that far between the two.
+Nobody should be served worse than by the population's taste because a model of them went wrong: a person who clicks at random,
+or changed their mind. The weight is the posterior probability that the personal utilities explain the held-out judgements better
+than the population's do, and what is served lies that far between the two.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from beholder.taste import population
-from beholder.taste.contract import Normal, Taste, TasteInfo
+from beholder.statistics import log_likelihood, sigmoid
+from beholder.taste.contract import Normal, Taste, TasteInfo, TasteSettings
 from beholder.taste.dataset import JudgementDataset
+from beholder.taste.validation import TIE, pairs
 
 POPULATION = ""  # a user_id that no taste knows: it gets the population's
-_ODDS = 4.0  # for the personal taste before anything held out is seen: it was fitted to this person
+_ODDS = 4.0  # prior odds of the personal taste, before held-out judgements: it was fitted to this person
 
 Weights = Mapping[str, Mapping[str, float]]  # attribute -> user_id -> 0 (the population's) .. 1 (the person's own)
 
 
 @dataclass(frozen=True)
 class ShrunkTaste:
-    """A taste that serves each person as far as it can be believed. Signs the contract of tastes."""
+    """A taste that serves each person something between the population's utility and their own, by their weight."""
 
     taste: Taste
     weights: Weights
 
     @property
     def info(self) -> TasteInfo:
-        """The taste's own."""
+        """Return the inner taste's."""
         return self.taste.info
 
     def utilities(self, items: np.ndarray, user_ids: Sequence[str], attribute: str) -> np.ndarray:
-        """Between the population's and the person's, float32 [P, N]."""
+        """Return what lies between the population's and the person's, float32 [P, N]."""
         own = self.taste.utilities(items, user_ids, attribute)
         weights = np.array([self._weight(user_id, attribute) for user_id in user_ids], np.float32)
         if (weights == 1).all():
             return own
         shared = self.taste.utilities(items, [POPULATION], attribute)
-        return (shared + weights[:, None] * (own - shared)).astype(np.float32)
+        return np.asarray(shared + weights[:, None] * (own - shared), np.float32)
 
     def differences(self, left: np.ndarray, right: np.ndarray, user_id: str, attribute: str) -> Normal:
-        """Between the population's and the person's; the variance is that of the mixture of the two."""
+        """Return what lies between the population's and the person's; the variance is that of the mixture of the two."""
         own = self.taste.differences(left, right, user_id, attribute)
         weight = self._weight(user_id, attribute)
         if weight == 1:
@@ -55,11 +55,11 @@ class ShrunkTaste:
         return Normal(mean, within + between)
 
     def tensors(self) -> Mapping[str, np.ndarray]:
-        """The taste's own."""
+        """Return the inner taste's."""
         return self.taste.tensors()
 
-    def settings(self) -> dict[str, Any]:
-        """The taste's own."""
+    def settings(self) -> TasteSettings:
+        """Return the inner taste's."""
         return self.taste.settings()
 
     def _weight(self, user_id: str, attribute: str) -> float:
@@ -67,30 +67,22 @@ class ShrunkTaste:
 
 
 def weigh(taste: Taste, held_out: JudgementDataset, items: np.ndarray, *, seed: int) -> dict[str, dict[str, float]]:
-    """How far each person's own taste is to be trusted, from judgements it was not fitted to; 1 where there are none.
+    """Return how far each person's own taste is to be trusted, from judgements it was not fitted to; nobody without any is named.
 
     Pairs that ratings imply count as much together as the ratings they come from.
     """
-    found: dict[str, dict[str, float]] = {}
+    weights: dict[str, dict[str, float]] = {}
     for row, attribute in enumerate(held_out.attributes):
-        own = held_out.on(row)
-        person, left, right, choice = population.trials(own, seed=seed)
-        said = own.counts()
-        found[attribute] = {}
-        for who in np.unique(person):
-            mine = person == who
-            user_id = held_out.people[who]
-            pair = items[left[mine]], items[right[mine]]
-            gains = [
-                log_likelihood(taste.differences(*pair, name, attribute).probability(), choice[mine]).sum()
+        own = held_out.on_attribute(row)
+        test = pairs(own, seed=seed)
+        counts = own.select(np.arange(len(own.ratings)), own.comparisons.choice != TIE).counts()
+        weights[attribute] = {}
+        for person in np.unique(test.person):
+            mine, user_id = test[test.person == person], held_out.people[person]
+            personal, population = (
+                log_likelihood(taste.differences(items[mine.left], items[mine.right], name, attribute).logits(), mine.choice).sum()
                 for name in (user_id, POPULATION)
-            ]
-            share = min(1.0, said[who] / mine.sum())
-            found[attribute][user_id] = float(1 / (1 + np.exp(-np.log(_ODDS) - share * (gains[0] - gains[1]))))
-    return found
-
-
-def log_likelihood(probability: np.ndarray, choice: np.ndarray) -> np.ndarray:
-    """ln P of each choice [N] (1 left, 0 right, 0.5 half of each), given P(left) [N]."""
-    certain = np.clip(probability.astype(np.float64), 1e-9, 1 - 1e-9)
-    return choice * np.log(certain) + (1 - choice) * np.log1p(-certain)
+            )
+            share = min(1.0, counts[person] / len(mine))
+            weights[attribute][user_id] = float(sigmoid(np.log(_ODDS) + share * (personal - population)))
+    return weights

@@ -1,28 +1,25 @@
-"""Registry: tastes in a workspace, models/<name>/ with taste-<digest>.safetensors and the card.json that names it.
+"""Tastes in a workspace, models/<name>/ with taste-<digest>.safetensors and the card.json that names it.
 
 The card is what counts: a taste takes the place of another in the moment its card is written, and not half of it before.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from beholder.errors import TasteError, nearest
+from beholder import artifacts
+from beholder.errors import ArtifactError, TasteError, nearest
 from beholder.storage import Place
 from beholder.taste import taste_factory
 from beholder.taste.contract import Taste, TasteInfo
 from beholder.taste.shrinkage import ShrunkTaste, Weights
 
-_CARD = "card.json"
-
 
 @dataclass(frozen=True)
 class RegisteredTaste:
-    """A taste in the registry, as it is served, and its card: about, settings, figures, config, commit, trust."""
+    """A taste in the registry, as it is served (shrunk by its card's trust), and its card: about, settings, figures, config, ..."""
 
     name: str
     taste: Taste
@@ -41,7 +38,7 @@ def write(
 ) -> Place:
     """Put a taste into the registry under a name, in the place of one of that name.
 
-    trust: how far each person is to be served their own taste, as `trust.weigh` found it.
+    trust: how far each person is to be served their own taste, as `shrinkage.weigh` returns it.
     """
     card = {
         "about": taste.info.to_dict(),
@@ -51,11 +48,14 @@ def write(
         "commit": commit,
         "trust": trust or {},
     }
-    return _put(models / name, taste.tensors(), card)
+    return artifacts.replace(models / name, "taste", taste.tensors(), card)
 
 
 def forget(models: Place, user_id: str) -> list[str]:
-    """Take a person out of every taste that knows them; their names. What people share was learned from them too, and stays."""
+    """Take a person out of every taste that knows them; return the names of these.
+
+    What people share was learned from them too, and stays.
+    """
     changed = []
     for name in names(models):
         card, info = _card(models, name)
@@ -68,23 +68,23 @@ def forget(models: Place, user_id: str) -> list[str]:
         trust = {
             attribute: {who: w for who, w in own.items() if who != user_id} for attribute, own in card.get("trust", {}).items()
         }
-        _put(models / name, tensors, card | {"about": left.to_dict(), "settings": settings, "trust": trust})
+        artifacts.replace(models / name, "taste", tensors, card | {"about": left.to_dict(), "settings": settings, "trust": trust})
         changed.append(name)
     return changed
 
 
 def names(models: Place) -> list[str]:
-    """The tastes that are there."""
-    return sorted(entry.path.removesuffix("/" + _CARD) for entry in models.files() if entry.path.endswith("/" + _CARD))
+    """Return the names of the tastes that are there."""
+    return artifacts.names(models)
 
 
 def info(models: Place, name: str) -> TasteInfo:
-    """What a taste is for, from its card alone. Raises TasteError as `read` does."""
+    """Return what a taste is for, from its card alone. Raises TasteError as `read` does."""
     return _card(models, name)[1]
 
 
 def read(models: Place, name: str, *, encoder_id: str | None = None) -> RegisteredTaste:
-    """A taste by name.
+    """Return a taste by name.
 
     Raises TasteError where it is not there, can't be read, or was made for another encoder than `encoder_id`.
     """
@@ -102,39 +102,21 @@ def read(models: Place, name: str, *, encoder_id: str | None = None) -> Register
     return RegisteredTaste(name, ShrunkTaste(taste, card["trust"]) if card.get("trust") else taste, card)
 
 
-def _put(folder: Place, tensors: Mapping[str, np.ndarray], card: dict[str, Any]) -> Place:
-    """Write tensors, then the card that names them, then remove what no card names any more."""
-    from safetensors.numpy import save
-
-    data = save({key: np.ascontiguousarray(value) for key, value in tensors.items()})
-    file = f"taste-{hashlib.sha256(data).hexdigest()[:16]}.safetensors"
-    (folder / file).write_bytes(data)
-    (folder / _CARD).write_bytes((json.dumps(card | {"tensors": file}, indent=2) + "\n").encode())
-    for old in folder.files():
-        if old.path not in (file, _CARD):
-            (folder / old.path).delete()
-    return folder
-
-
-def _tensors(folder: Place, card: dict[str, Any]) -> dict[str, np.ndarray]:
-    """What the card names. Raises KeyError where it names nothing, TasteError where that can't be read."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
+def _tensors(folder: Place, card: Mapping[str, Any]) -> dict[str, np.ndarray]:
     try:
-        return dict(load((folder / card["tensors"]).read_bytes()))
-    except SafetensorError as error:
+        return artifacts.read_folder(folder, card, finite=False)
+    except ArtifactError as error:
         raise _unreadable(folder, error) from None
 
 
 def _card(models: Place, name: str) -> tuple[dict[str, Any], TasteInfo]:
     folder = models / name
-    if not (folder / _CARD).is_file():
+    if not (folder / artifacts.CARD).is_file():
         raise TasteError(f"no taste {name!r} in {models.uri}{nearest(name, names(models))}; beholder train makes one")
     try:
-        card = json.loads((folder / _CARD).read_bytes())
+        card = artifacts.read_card(folder / artifacts.CARD)
         return card, TasteInfo.from_dict(card["about"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ArtifactError, KeyError, TypeError) as error:
         raise _unreadable(folder, error) from None
 
 

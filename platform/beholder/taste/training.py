@@ -1,7 +1,10 @@
-"""Fit: the one training loop of every network.
+"""The training loop of the tastes that are networks: AdamW, early stopping on a validation loss, resumable after every epoch.
+
+The surrogate and the portrait world have loops of their own, whose steps are not passes over judgements; `tuning.stacked` repeats
+this one for many small networks in one product.
 
 What happens in an epoch follows from (seed, epoch) alone, so a fit that goes on from a kept state ends as if it had never stopped.
-The loop knows of no cluster: a driver may hand in how to spread a batch over processes, where to go on, and what to do after
+The loop knows of no cluster: its hooks say how to spread a batch over processes, where to go on, and what to do after
 each epoch.
 """
 
@@ -9,7 +12,7 @@ import contextlib
 import copy
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,20 +21,21 @@ from torch import Tensor, nn
 
 from beholder.config import setting
 from beholder.errors import ConfigError, TasteError
+from beholder.taste.contract import Progress
 
 State = dict[str, Any]  # plain numbers, text and tensors: torch.load(weights_only=True) reads it
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How a network is fitted: AdamW (Loshchilov and Hutter 2019), stopped by held-out judgements."""
+    """Settings of a fit: AdamW (Loshchilov and Hutter 2019), stopped by held-out judgements."""
 
     epochs: int = setting(100, "passes over the judgements, at most")
     batch: int = setting(256, "judgements in one step, over all workers")
-    learning_rate: float = setting(3e-3, "of AdamW")
-    weight_decay: float = setting(0.01, "of AdamW, on weights")
+    learning_rate: float = setting(3e-3, "learning rate of AdamW")
+    weight_decay: float = setting(0.01, "weight decay of AdamW, on weights")
     patience: int = setting(10, "epochs without a better held-out loss before it stops; 0 never stops early")
-    clip: float = setting(0.0, "longest gradient; 0 leaves it as it is")
+    clip: float = setting(0.0, "norm to which a gradient is clipped; 0 leaves it as it is")
     precision: str = setting("fp32", "fp32, or bf16 for the network's forward pass")
     device: str = setting("auto", "cpu, cuda or cuda:N; auto takes a GPU where there is one")
 
@@ -48,7 +52,7 @@ class TrainingConfig:
             raise ConfigError(f"precision must be fp32 or bf16, got {self.precision!r}")
 
     def place(self) -> str:
-        """The device that `device` means on this machine."""
+        """Return the device that `device` means on this machine."""
         if self.device != "auto":
             return self.device
         return "cuda" if torch.cuda.is_available() else "cpu"
@@ -56,10 +60,10 @@ class TrainingConfig:
 
 @dataclass(frozen=True)
 class FitTask:
-    """What is fitted.
+    """A module to fit and the examples to fit it to.
 
     module: forward(batch) is the mean loss of a batch. examples: how many there are. take: row numbers int64 [B] -> a batch on the
-    module's device. judge: the held-out loss of the module as it stands (called in eval mode, without gradients); None where
+    module's device. validate: the held-out loss of the module as it stands (called in eval mode, without gradients); None where
     nothing is held out: then every epoch is run and the last one kept. groups: torch's parameter groups where not all
     parameters take the config's learning rate and weight decay.
     """
@@ -67,13 +71,13 @@ class FitTask:
     module: nn.Module
     examples: int
     take: Callable[[np.ndarray], Any]
-    judge: Callable[[], float] | None
+    validate: Callable[[], float] | None
     groups: list[dict[str, Any]] | None = None
 
 
 @dataclass
 class TrainingHooks:
-    """How fits run: in this process alone unless told otherwise.
+    """How fits run: in this process alone by default.
 
     rank of workers: this process takes every `workers`-th judgement of each batch. wrap: the module as it is called, for instance
     in DistributedDataParallel, which has to average gradients over the workers. states: the last state of each fit by name; what
@@ -85,27 +89,27 @@ class TrainingHooks:
     workers: int = 1
     wrap: Callable[[nn.Module], nn.Module] = lambda module: module
     states: dict[str, State] = field(default_factory=dict)
-    after: Callable[["TrainingHooks", dict[str, float]], None] = lambda driver, figures: None
+    after: Callable[["TrainingHooks", dict[str, float]], None] = lambda hooks, figures: None
 
 
 @dataclass(frozen=True)
 class FitResult:
-    """What came out; the module holds the best epoch's weights. loss: the best held-out loss (nan where nothing is held out)."""
+    """The result of a fit; the module holds the best epoch's weights. loss: the best held-out one (nan for none)."""
 
     epochs: int
     best_epoch: int
     loss: float
 
 
-def fit(task: FitTask, config: TrainingConfig, *, seed: int, name: str = "fit", driver: TrainingHooks | None = None) -> FitResult:
+def fit(task: FitTask, config: TrainingConfig, *, seed: int, name: str = "fit", hooks: TrainingHooks | None = None) -> FitResult:
     """Fit `task.module` in place, leaving it with the weights of its best epoch, in eval mode.
 
     Raises TasteError where there are fewer judgements than workers, or where the loss is not a number.
     """
-    driver = driver or TrainingHooks()
-    if task.examples < 2 * driver.workers:
-        raise TasteError(f"{task.examples} judgements are too few to fit a network on {driver.workers} workers")
-    state = driver.states.get(name)
+    hooks = hooks or TrainingHooks()
+    if task.examples < 2 * hooks.workers:
+        raise TasteError(f"{task.examples} judgements are too few to fit a network on {hooks.workers} workers")
+    state = hooks.states.get(name)
     if state is not None and state["done"]:
         _put(task.module, state["best"])
         task.module.eval()
@@ -113,40 +117,53 @@ def fit(task: FitTask, config: TrainingConfig, *, seed: int, name: str = "fit", 
     groups = task.groups or [{"params": [p for p in task.module.parameters() if p.requires_grad]}]
     optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay)
     if state is None:
-        state = {"epoch": 0, "best_epoch": 0, "loss": math.inf, "best": kept(task.module), "done": False}
+        state = {"epoch": 0, "best_epoch": 0, "loss": math.inf, "best": trainable_state(task.module), "done": False}
     else:
         _put(task.module, state["module"])
         optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
-    called = driver.wrap(task.module)
+    called = hooks.wrap(task.module)
     while not state["done"]:
         epoch = state["epoch"]
-        loss = _epoch(task, called, optimizer, config, driver, seed=seed, epoch=epoch)
-        judged = _judge(task)
-        state = _judged(state, task, config, judged)
-        state |= {"module": kept(task.module), "optimizer": copy.deepcopy(optimizer.state_dict())}
+        loss = _epoch(task, called, optimizer, config, hooks, seed=seed, epoch=epoch)
+        validated = _validate(task)
+        state = _after_epoch(state, task, config, validated)
+        state |= {"module": trainable_state(task.module), "optimizer": copy.deepcopy(optimizer.state_dict())}
         if state["done"]:
             state = {key: value for key, value in state.items() if key not in ("module", "optimizer")}
-        driver.states[name] = state
-        driver.after(driver, {"epoch": float(epoch + 1), "loss": loss, "held_out_loss": judged, "best_loss": state["loss"]})
+        hooks.states[name] = state
+        hooks.after(hooks, {"epoch": float(epoch + 1), "loss": loss, "held_out_loss": validated, "best_loss": state["loss"]})
     _put(task.module, state["best"])
     task.module.eval()
     return FitResult(state["epoch"], state["best_epoch"], state["loss"])
 
 
+def with_progress(hooks: TrainingHooks | None, progress: Progress, *, done: int = 0, total: int) -> TrainingHooks:
+    """Return hooks that also report progress: of `total` epochs, `done` were passed before this fit."""
+    hooks = hooks or TrainingHooks()
+
+    def after(current: TrainingHooks, figures: dict[str, float]) -> None:
+        hooks.after(current, figures)
+        progress(done + int(figures["epoch"]), total, figures)
+
+    return replace(hooks, after=after)
+
+
 def batches(examples: int, size: int, *, seed: int, epoch: int) -> list[np.ndarray]:
-    """An epoch's row numbers in its own order, int64, in batches of at most `size` and of nearly equal length: a last one of a
-    single judgement would be too few for batch statistics."""
+    """Return an epoch's row numbers in its own order, int64, in batches of at most `size` and of nearly equal length.
+
+    A last one of a single judgement would be too few for batch statistics.
+    """
     order = np.random.default_rng([seed, epoch]).permutation(examples)
     return np.array_split(order, math.ceil(examples / size))
 
 
 def chance(seed: int, epoch: int, rank: int = 0) -> int:
-    """The seed of whatever an epoch leaves to chance, such as dropout."""
+    """Return the seed of whatever an epoch leaves to chance, such as dropout."""
     return int(np.random.SeedSequence([seed, epoch, rank]).generate_state(1)[0])
 
 
-def kept(module: nn.Module) -> dict[str, Tensor]:
-    """What fitting changes in a module, by name: trainable parameters and buffers, copied, so that later steps don't reach it."""
+def trainable_state(module: nn.Module) -> dict[str, Tensor]:
+    """Return what fitting changes in a module, by name: copies of its trainable parameters and buffers."""
     trained = {name: p for name, p in module.named_parameters() if p.requires_grad} | dict(module.named_buffers())
     return {name: tensor.detach().clone() for name, tensor in trained.items()}
 
@@ -155,35 +172,35 @@ def _put(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     module.load_state_dict(dict(tensors), strict=False)
 
 
-def _judge(task: FitTask) -> float:
-    if task.judge is None:
+def _validate(task: FitTask) -> float:
+    if task.validate is None:
         return math.nan
     task.module.eval()
     with torch.no_grad():
-        return float(task.judge())
+        return float(task.validate())
 
 
-def _judged(state: State, task: FitTask, config: TrainingConfig, judged: float) -> State:
-    """The state after an epoch that was judged so."""
+def _after_epoch(state: State, task: FitTask, config: TrainingConfig, validated: float) -> State:
+    """Return the state after an epoch with this held-out loss."""
     epoch = state["epoch"] + 1
-    if task.judge is None or judged < state["loss"]:
-        state = state | {"loss": judged, "best_epoch": epoch, "best": kept(task.module)}
+    if task.validate is None or validated < state["loss"]:
+        state = state | {"loss": validated, "best_epoch": epoch, "best": trainable_state(task.module)}
     waited = epoch - state["best_epoch"]
     return state | {"epoch": epoch, "done": epoch >= config.epochs or bool(config.patience and waited >= config.patience)}
 
 
 def _epoch(
-    task: FitTask, called: nn.Module, optimizer: Any, config: TrainingConfig, driver: TrainingHooks, *, seed: int, epoch: int
+    task: FitTask, called: nn.Module, optimizer: Any, config: TrainingConfig, hooks: TrainingHooks, *, seed: int, epoch: int
 ) -> float:
-    """One pass over the examples; returns the mean loss of this worker's share."""
+    """Pass once over the examples and return the mean loss of this worker's share."""
     called.train()
     total, count = 0.0, 0
     device = next(task.module.parameters()).device.type
-    with _chance(seed, epoch, driver.rank):
-        for whole in batches(task.examples, max(config.batch, 2 * driver.workers), seed=seed, epoch=epoch):
-            rows = whole[driver.rank :: driver.workers]
+    with _chance(seed, epoch, hooks.rank):
+        for whole in batches(task.examples, max(config.batch, 2 * hooks.workers), seed=seed, epoch=epoch):
+            rows = whole[hooks.rank :: hooks.workers]
             # Averaging over workers weighs each alike, so a longer share has to weigh more.
-            weight = len(rows) * driver.workers / len(whole)
+            weight = len(rows) * hooks.workers / len(whole)
             optimizer.zero_grad(set_to_none=True)
             with torch.autocast(device, torch.bfloat16, enabled=config.precision == "bf16"):
                 loss = called(task.take(rows))
@@ -200,8 +217,9 @@ def _epoch(
 
 @contextlib.contextmanager
 def _chance(seed: int, epoch: int, rank: int) -> Iterator[None]:
-    """Torch's chance follows from these numbers inside, and is as it was afterwards."""
-    cards = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
+    """Seed torch from these numbers inside, and leave its state as it was."""
+    initialized = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]  # torch leaves it without types
+    cards = list(range(torch.cuda.device_count())) if initialized else []
     with torch.random.fork_rng(devices=cards):
         torch.manual_seed(chance(seed, epoch, rank))
         yield

@@ -1,93 +1,128 @@
-"""Held-out judgements: the loss that stops a fit, and the slope that turns utilities into logits."""
+"""Pairs to judge a taste by, whether its differences are right about them, and the scale that makes its utilities logits.
+
+There is one policy for ties, in training, judging and searching:
+
+- Training learns from ties. A tie says that two utilities lie near each other, and every likelihood has a place for it: a band
+  in `likelihood`, half a choice for either side in `gaussian`.
+- Judging leaves ties out: when a fit stops, a setting or a weight is chosen, a scale is set, or a figure is reported. A tie
+  has no right answer that accuracy could count, and what a taste serves is the probability of left given that a side is
+  chosen. Counted as half a choice for either side, ties would pull every taste's scale towards 0, and the more so the
+  better it orders the images.
+- Two images that somebody rated alike imply nothing, in training or judging: scales are coarse, so most equal ratings come of
+  the scale and not of the images.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from beholder.taste.dataset import ComparisonTable, JudgementDataset, pairs_within
+from beholder import statistics
+from beholder.statistics import sigmoid
+from beholder.taste.dataset import ComparisonTable, JudgementDataset, concatenate, implied_comparisons
 
-_PAIRS = 200  # that a person's ratings imply, at most, on one attribute
+PAIRS = 200  # that a person's ratings imply, at most, on one attribute
+TIE = 0.5
 _PRIOR = 9.0  # the variance, in logits, of what a typical difference is believed to be worth
+
+
+def pairs(dataset: JudgementDataset, *, seed: int = 0, at_most: int = PAIRS, ties: bool = False) -> ComparisonTable:
+    """Return the comparisons made and those that ratings imply, `at_most` a person and attribute.
+
+    ties: False to judge by, True to learn from (the module's docstring says why).
+    """
+    made = dataset.comparisons if ties else decided(dataset.comparisons)
+    return concatenate([made, implied_comparisons(dataset, at_most=at_most, seed=seed)])
+
+
+def decided(comparisons: ComparisonTable) -> ComparisonTable:
+    """Return the comparisons that are no ties."""
+    return comparisons[comparisons.choice != TIE]
+
+
+def ratings_as_pairs(dataset: JudgementDataset, *, at_most: int, seed: int) -> JudgementDataset:
+    """Return judgements to learn from with the comparisons that ratings imply in the place of the ratings."""
+    comparisons = pairs(dataset, seed=seed, at_most=at_most, ties=True)
+    return replace(dataset, ratings=dataset.ratings[np.zeros(0, np.int64)], comparisons=comparisons)
+
+
+def correctness(differences: np.ndarray, choice: np.ndarray) -> np.ndarray:
+    """Return 1 where the sign of a difference [C] is the choice, 0 where not, 0.5 where there is no difference; float64 [C]."""
+    return np.asarray(1 - np.abs(choice - (np.sign(differences) + 1) / 2), np.float64)
+
+
+def logit_scale(differences: np.ndarray, choice: np.ndarray) -> float:
+    """Return the factor, above 0, that turns differences [C] into logits of the choices [C]; 1 where nothing tells.
+
+    It is the most probable one where a typical difference is believed to be worth 0 +- 3 logits, so that it is finite, and
+    scales as the differences do.
+    """
+    return float(logit_scales(differences, choice, np.zeros(len(differences), np.int64), 1)[0])
+
+
+def logit_scales(differences: np.ndarray, choice: np.ndarray, group: np.ndarray, groups: int) -> np.ndarray:
+    """Return `logit_scale` of each of many groups of comparisons at once (Newton's method), float64 [groups].
+
+    group: which each comparison belongs to, int64 [C].
+    """
+    count = np.maximum(np.bincount(group, minlength=groups), 1)
+    x = differences.astype(np.float64)
+    size = np.sqrt(np.bincount(group, x * x, minlength=groups) / count)
+    silent = size == 0
+    size = np.where(silent, 1.0, size)
+    x = x / size[group]
+    scale, unfinished = np.ones(groups), ~silent
+    for _ in range(100):
+        p = sigmoid(scale[group] * x)
+        gradient = np.bincount(group, (p - choice) * x, minlength=groups) + scale / _PRIOR
+        step = gradient / (np.bincount(group, p * (1 - p) * x * x, minlength=groups) + 1 / _PRIOR)
+        scale = np.where(unfinished, np.clip(scale - np.clip(step, -1, 1), 1e-3, 1e3), scale)
+        unfinished &= np.abs(step) >= 1e-9
+        if not unfinished.any():
+            break
+    return np.asarray(scale / size)
+
+
+def scaled_log_loss(differences: np.ndarray, choice: np.ndarray) -> tuple[float, float]:
+    """Return the log-loss of choices [C] at the logit scale of differences [C], and that scale; 0 and 1 for no choices."""
+    if not len(choice):
+        return 0.0, 1.0
+    scale = logit_scale(differences, choice)
+    return statistics.log_loss(scale * differences, choice), scale
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Comparisons to judge a model by: those that were made and, on an attribute without any, those that ratings imply."""
+    """Pairs to stop a fit by: the comparisons made and, on an attribute without any, those that ratings imply; no ties."""
 
     comparisons: ComparisonTable
     attributes: int
 
     @classmethod
-    def of(cls, evidence: JudgementDataset, *, seed: int = 0) -> "HeldOut":
-        made = evidence.comparisons
-        rated = replace(evidence, ratings=evidence.ratings[~np.isin(evidence.ratings.attribute, made.attribute)])
-        return cls(ratings_as_pairs(rated, at_most=_PAIRS, seed=seed).comparisons, len(evidence.attributes))
+    def of(cls, dataset: JudgementDataset, *, seed: int = 0) -> "HeldOut":
+        """Return the pairs of held-out judgements."""
+        compared = np.isin(dataset.ratings.attribute, decided(dataset.comparisons).attribute)
+        dataset = replace(dataset, ratings=dataset.ratings[~compared])
+        return cls(pairs(dataset, seed=seed), len(dataset.attributes))
 
     def __len__(self) -> int:
         return len(self.comparisons)
 
     def differences(self, utility: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
-        """u(left) - u(right), [C]. utility(image, person, attribute), int64 [N] each, gives [N]; it is asked each thing once."""
-        asked = self.comparisons
+        """Return u(left) - u(right), [C]. utility(image, person, attribute), int64 [N] each, gives [N]; it is asked each once."""
+        table = self.comparisons
         sides = np.stack(
-            [np.r_[asked.left, asked.right], np.r_[asked.person, asked.person], np.r_[asked.attribute, asked.attribute]]
+            [np.r_[table.left, table.right], np.r_[table.person, table.person], np.r_[table.attribute, table.attribute]]
         )
         once, where = np.unique(sides, axis=1, return_inverse=True)
         left, right = utility(once[0], once[1], once[2])[where.reshape(-1)].reshape(2, -1)
-        found: np.ndarray = left - right
-        return found
+        return np.asarray(left - right)
 
-    def slopes(self, differences: np.ndarray) -> np.ndarray:
-        """For each attribute the factor that turns differences into logits, float64 [A]; 1 where nothing tells."""
-        return slopes(differences, self.comparisons.choice, self.comparisons.attribute, self.attributes)
+    def logit_scales(self, differences: np.ndarray) -> np.ndarray:
+        """Return for each attribute the factor that turns differences into logits, float64 [A]; 1 where nothing tells."""
+        return logit_scales(differences, self.comparisons.choice, self.comparisons.attribute, self.attributes)
 
     def loss(self, differences: np.ndarray) -> float:
-        """Mean -log P of the choices, at each attribute's best slope: the order of images counts, not how far they lie apart."""
-        factors = self.slopes(differences)[self.comparisons.attribute]
-        return log_loss(factors * differences, self.comparisons.choice)
-
-    def accuracy(self, differences: np.ndarray) -> float:
-        """The share of choices that differences have the sign of; a tie on either side counts half."""
-        return float(np.mean(1 - np.abs(self.comparisons.choice - (np.sign(differences) + 1) / 2)))
-
-
-def ratings_as_pairs(evidence: JudgementDataset, *, at_most: int, seed: int) -> JudgementDataset:
-    """The evidence with the comparisons that ratings imply in the place of the ratings, at most so many a person and attribute."""
-    made, implied = evidence.comparisons, pairs_within(evidence, at_most=at_most, seed=seed)
-    columns = ("person", "left", "right", "attribute", "choice")
-    both = ComparisonTable(*(np.concatenate([getattr(made, name), getattr(implied, name)]) for name in columns))
-    return replace(evidence, ratings=evidence.ratings[np.zeros(0, np.int64)], comparisons=both)
-
-
-def log_loss(difference: np.ndarray, choice: np.ndarray) -> float:
-    """Mean -log P of comparisons, [C] each, as plain logistic choices; a tie counts half for either side."""
-    x = difference.astype(np.float64)
-    return float(np.mean(np.logaddexp(0, x) - choice * x))
-
-
-def slope(difference: np.ndarray, choice: np.ndarray) -> float:
-    """The factor, above 0, that turns differences [C] into logits of the choices [C]: the most probable one where a typical
-    difference is believed to be worth 0 +- 3 logits, so that it is finite, and scales as the differences do. 1 where nothing tells.
-    """
-    return float(slopes(difference, choice, np.zeros(len(difference), np.int64), 1)[0])
-
-
-def slopes(difference: np.ndarray, choice: np.ndarray, group: np.ndarray, groups: int) -> np.ndarray:
-    """`slope` of each of many groups of comparisons at once, float64 [groups]; group: whose each comparison is, int64 [C]."""
-    count = np.maximum(np.bincount(group, minlength=groups), 1)
-    x = difference.astype(np.float64)
-    size = np.sqrt(np.bincount(group, x * x, minlength=groups) / count)
-    silent = size == 0
-    size = np.where(silent, 1.0, size)
-    x = x / size[group]
-    found, going = np.ones(groups), ~silent
-    for _ in range(100):
-        p = 1 / (1 + np.exp(-np.clip(found[group] * x, -60, 60)))
-        up = np.bincount(group, (p - choice) * x, minlength=groups) + found / _PRIOR
-        step = up / (np.bincount(group, p * (1 - p) * x * x, minlength=groups) + 1 / _PRIOR)
-        found = np.where(going, np.clip(found - np.clip(step, -1, 1), 1e-3, 1e3), found)
-        going &= np.abs(step) >= 1e-9
-        if not going.any():
-            break
-    return found / size
+        """Return the log-loss at each attribute's scale: the order of images counts, not how far they lie apart."""
+        scales = self.logit_scales(differences)[self.comparisons.attribute]
+        return statistics.log_loss(scales * differences, self.comparisons.choice)

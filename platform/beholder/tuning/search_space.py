@@ -1,24 +1,31 @@
-"""Spaces: which values of which knobs a search may try, written as text: `loguniform(1e-4, 1e-2)`.
+"""Search spaces: which values of which settings a search may try, read from plain YAML.
 
-The grammar has four words. choice(a, b, ...): one of the values, each a number, text, true, false, null or a list of those.
-uniform(low, high) and loguniform(low, high): numbers in between. integers(low, high): whole numbers, both ends included.
+A space maps settings of a taste, nested as they are or as dotted paths, to one of four words with its values:
+
+    widths: {choice: [[], [16], [32, 16]]}      # one of these: numbers, texts, true, false, null, or lists of those
+    dropout: {uniform: [0, 0.5]}                # numbers in between
+    fit:
+      learning_rate: {loguniform: [1e-4, 1e-2]} # the same, spread evenly over orders of magnitude
+    person_size: {int: [4, 64]}                 # whole numbers, both ends included
 """
 
-import ast
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from beholder.errors import ConfigError, nearest
 
-T = TypeVar("T")
-Point = Mapping[str, Any]  # knob -> value, as a search names it: a choice goes by its label
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
-_WORDS = ("choice", "uniform", "loguniform", "integers")
-_NAMES = {"true": True, "false": False, "null": None}
+T = TypeVar("T", bound="DataclassInstance")
+Point = Mapping[str, Any]  # setting -> value, as a search names it: a choice goes by its label
+
+_WORDS = ("choice", "uniform", "loguniform", "int")
+_EXAMPLE = "{uniform: [0, 0.5]} or {choice: [a, b]}"
 
 
 @dataclass(frozen=True)
@@ -29,13 +36,15 @@ class CategoricalDomain:
     options: tuple[Any, ...]
 
     def value(self, label: Any) -> Any:
-        """The value that a label means."""
+        """Return the value that a label means."""
         return self.options[self.labels.index(label)]
 
-    def draw(self, dice: np.random.Generator) -> str:
-        return self.labels[int(dice.integers(len(self.labels)))]
+    def draw(self, rng: np.random.Generator) -> str:
+        """Return a label at random."""
+        return self.labels[int(rng.integers(len(self.labels)))]
 
     def ends(self) -> list[str]:
+        """Return every label."""
         return list(self.labels)
 
 
@@ -49,17 +58,19 @@ class NumericDomain:
     whole: bool = False
 
     def value(self, number: Any) -> Any:
-        """The number itself, as int or float."""
+        """Return the number itself, as int or float."""
         return int(number) if self.whole else float(number)
 
-    def draw(self, dice: np.random.Generator) -> Any:
+    def draw(self, rng: np.random.Generator) -> Any:
+        """Return a number at random."""
         if self.whole:
-            return int(dice.integers(int(self.low), int(self.high) + 1))
+            return int(rng.integers(int(self.low), int(self.high) + 1))
         if self.log:
-            return float(np.exp(dice.uniform(np.log(self.low), np.log(self.high))))
-        return float(dice.uniform(self.low, self.high))
+            return float(np.exp(rng.uniform(np.log(self.low), np.log(self.high))))
+        return float(rng.uniform(self.low, self.high))
 
     def ends(self) -> list[Any]:
+        """Return the lowest and the highest."""
         return [self.value(self.low), self.value(self.high)]
 
 
@@ -67,111 +78,111 @@ Domain = CategoricalDomain | NumericDomain
 SearchSpace = dict[str, Domain]
 
 
-def space(texts: Mapping[str, str], config: Any) -> SearchSpace:
-    """Read a space and check it against the dataclass it is for.
+def read_space(values: Mapping[str, Any], config: "DataclassInstance") -> SearchSpace:
+    """Read a space from YAML values and check it against the dataclass it is for.
 
-    texts: knob -> text of the grammar; a knob is a dotted path of fields in `config`, like `fit.learning_rate`.
-    Raises ConfigError for text outside the grammar, an unknown knob, and a value that `config` itself refuses.
+    Raises ConfigError for a domain that can't be read, an unknown setting, and a value that `config` itself refuses.
     """
-    if not texts:
-        raise ConfigError("the space is empty: there is nothing to search; name at least one knob, like dropout: uniform(0, 0.5)")
-    found = {knob: domain(text, knob=knob) for knob, text in texts.items()}
-    for knob, one in found.items():
-        for end in one.ends():
-            put(config, {knob: one.value(end)})
-    return found
+    if not values:
+        raise ConfigError(f"the space is empty: there is nothing to search; name at least one setting, like dropout: {_EXAMPLE}")
+    space = {path: read_domain(value, path) for path, value in _leaves(values)}
+    for path, domain in space.items():
+        for end in domain.ends():
+            replace_fields(config, {path: domain.value(end)})
+    return space
 
 
-def domain(text: str, *, knob: str) -> Domain:
-    """One line of a space. Raises ConfigError that names the knob."""
-    said = f"{knob}: {text}"
-    try:
-        call = ast.parse(text.strip(), mode="eval").body
-    except SyntaxError:
-        raise ConfigError(f"{said} can't be read; expected something like loguniform(1e-4, 1e-2) or choice(a, b)") from None
-    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.keywords:
-        raise ConfigError(f"{said} is no space; expected {', '.join(_WORDS[:-1])} or {_WORDS[-1]} with values in brackets")
-    word = call.func.id
+def read_domain(value: Any, path: str) -> Domain:
+    """Read what one setting may be. Raises ConfigError that names the setting by its path."""
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{path}: expected a domain like {_EXAMPLE}, got {value!r}")
+    if len(value) != 1:
+        raise ConfigError(f"{path}: expected one of {', '.join(_WORDS)}, got {' and '.join(map(str, value)) or 'none'}")
+    word, arguments = next(iter(value.items()))
     if word not in _WORDS:
-        raise ConfigError(f"{said}: {word} is no word of the grammar{nearest(word, list(_WORDS))}")
-    values = [_value(node, said) for node in call.args]
+        raise ConfigError(f"{path}: {word} is none of {', '.join(_WORDS)}{nearest(str(word), list(_WORDS))}")
+    if not isinstance(arguments, list):
+        raise ConfigError(f"{path}: {word} takes a list, got {arguments!r}")
     if word == "choice":
-        labels = tuple(_label(value) for value in values)
-        if len(set(labels)) != len(labels) or len(labels) < 1:
-            raise ConfigError(f"{said}: expected different values to choose from")
-        return CategoricalDomain(labels, tuple(values))
-    if len(values) != 2 or any(isinstance(value, bool) or not isinstance(value, int | float) for value in values):
-        raise ConfigError(f"{said}: {word} takes two numbers, the lowest and the highest")
-    low, high = values
+        return _read_choice(arguments, path)
+    if len(arguments) != 2 or any(isinstance(number, bool) or not isinstance(number, int | float) for number in arguments):
+        raise ConfigError(f"{path}: {word} takes two numbers, the lowest and the highest, got {arguments}")
+    low, high = arguments
     if not low < high:
-        raise ConfigError(f"{said}: the lowest must be below the highest")
+        raise ConfigError(f"{path}: the lowest must be below the highest, got {arguments}")
     if word == "loguniform" and low <= 0:
-        raise ConfigError(f"{said}: loguniform needs numbers above 0, got {low}")
-    if word == "integers" and not (isinstance(low, int) and isinstance(high, int)):
-        raise ConfigError(f"{said}: integers takes whole numbers")
-    return NumericDomain(low, high, log=word == "loguniform", whole=word == "integers")
+        raise ConfigError(f"{path}: loguniform needs numbers above 0, got {low}")
+    if word == "int" and not (isinstance(low, int) and isinstance(high, int)):
+        raise ConfigError(f"{path}: int takes whole numbers, got {arguments}")
+    return NumericDomain(low, high, log=word == "loguniform", whole=word == "int")
 
 
-def apply(found: SearchSpace, point: Point, config: T) -> T:
-    """`config` with the values of a point of the space."""
-    return put(config, {knob: found[knob].value(named) for knob, named in point.items()})
+def apply(space: SearchSpace, point: Point, config: T) -> T:
+    """Return `config` with the values of a point of the space."""
+    return replace_fields(config, {path: space[path].value(named) for path, named in point.items()})
 
 
-def put(config: T, values: Mapping[str, Any]) -> T:
-    """A dataclass with some of its fields, dotted paths, replaced. Raises ConfigError for one it does not have."""
+def replace_fields(config: T, values: Mapping[str, Any]) -> T:
+    """Return a dataclass with some of its fields, dotted paths, replaced. Raises ConfigError for one it does not have."""
     own: dict[str, Any] = {}
     inner: dict[str, dict[str, Any]] = {}
-    fields = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}  # type: ignore[arg-type]
+    fields = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
     for path, value in values.items():
         name, _, rest = path.partition(".")
         if name not in fields or (dataclasses.is_dataclass(fields[name]) != bool(rest)):
-            raise ConfigError(f"{path} is no knob of {type(config).__name__}{nearest(path, paths(config))}")
+            raise ConfigError(f"{path} is no setting of {type(config).__name__}{nearest(path, paths(config))}")
         if rest:
             inner.setdefault(name, {})[rest] = value
         elif isinstance(fields[name], int) and not isinstance(fields[name], bool) and isinstance(value, float):
-            raise ConfigError(f"{path} takes whole numbers, got {value}; integers(low, high) draws them")
+            raise ConfigError(f"{path} takes whole numbers, got {value}; {{int: [low, high]}} draws them")
         else:
             own[name] = value
-    nested = {name: put(fields[name], below) for name, below in inner.items()}
+    nested = {name: replace_fields(fields[name], below) for name, below in inner.items()}
     try:
-        return dataclasses.replace(config, **own, **nested)  # type: ignore[type-var]
+        return dataclasses.replace(config, **own, **nested)
     except TypeError as error:
         raise ConfigError(f"{', '.join(own)}: {error}") from None
 
 
-def paths(config: Any) -> list[str]:
-    """Every knob of a dataclass, nested ones by dotted path."""
-    found = []
+def paths(config: "DataclassInstance | type[DataclassInstance]") -> list[str]:
+    """Return every setting of a dataclass, nested ones by dotted path."""
+    known = []
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        found += [f"{field.name}.{path}" for path in paths(value)] if dataclasses.is_dataclass(value) else [field.name]
-    return found
+        known += [f"{field.name}.{path}" for path in paths(value)] if dataclasses.is_dataclass(value) else [field.name]
+    return known
 
 
-def grid(found: SearchSpace, count: int, *, seed: int) -> list[dict[str, Any]]:
-    """`count` points drawn at random, the same for the same seed."""
-    dice = np.random.default_rng(seed)
-    return [{knob: one.draw(dice) for knob, one in found.items()} for _ in range(count)]
+def sample(space: SearchSpace, count: int, *, seed: int) -> list[dict[str, Any]]:
+    """Return `count` points drawn at random, the same for the same seed."""
+    rng = np.random.default_rng(seed)
+    return [{path: domain.draw(rng) for path, domain in space.items()} for _ in range(count)]
 
 
-def words(found: SearchSpace, point: Point, *, prefix: str) -> list[str]:
-    """A point as a command takes it: `taste.mlp.dropout=0.1`."""
-    return [f"{prefix}{knob}={_label(found[knob].value(named))}" for knob, named in point.items()]
+def overrides(space: SearchSpace, point: Point, *, prefix: str) -> list[str]:
+    """Return a point as a command takes it: `taste.mlp.dropout=0.1`."""
+    return [f"{prefix}{path}={_label(space[path].value(named))}" for path, named in point.items()]
 
 
-def _value(node: ast.expr, said: str) -> Any:
-    """A literal: a number, quoted or bare text, true, false, null, or a list of those."""
-    if isinstance(node, ast.List):
-        return [_value(item, said) for item in node.elts]
-    if isinstance(node, ast.Name):
-        return _NAMES.get(node.id, node.id)
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        number = _value(node.operand, said)
-        if isinstance(number, int | float):
-            return -number
-    if isinstance(node, ast.Constant) and (node.value is None or isinstance(node.value, bool | int | float | str)):
-        return node.value
-    raise ConfigError(f"{said}: {ast.unparse(node)} is no value; expected numbers, text, true, false, null or lists of those")
+def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield each setting's dotted path and domain: a mapping with none of the words in it holds settings."""
+    for name, value in values.items():
+        is_group = isinstance(value, Mapping) and value and all(isinstance(below, Mapping) for below in value.values())
+        if is_group:
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _read_choice(options: list[Any], path: str) -> CategoricalDomain:
+    for option in options:
+        inner = option if isinstance(option, list) else [option]
+        if strange := [value for value in inner if not (value is None or isinstance(value, bool | int | float | str))]:
+            raise ConfigError(f"{path}: {strange[0]!r} is no value; expected numbers, text, true, false, null or lists of those")
+    labels = tuple(_label(option) for option in options)
+    if not labels or len(set(labels)) != len(labels):
+        raise ConfigError(f"{path}: expected different values to choose from, got [{', '.join(labels)}]")
+    return CategoricalDomain(labels, tuple(options))
 
 
 def _label(value: Any) -> str:

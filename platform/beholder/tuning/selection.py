@@ -1,4 +1,4 @@
-"""Choosing: which setting of a search each person gets, judged on pairs that the search chose by and pairs it never saw.
+"""Selection: which setting of a search each person gets, judged on pairs that the search chose by and pairs it was not given.
 
 With many settings the luckiest always looks good. So everybody gets the pooled setting, the best one on average over people, and
 somebody keeps another only where it is better for them beyond noise: a paired test on their own pairs, corrected for how many
@@ -9,12 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtr  # type: ignore[import-untyped]
+from scipy.special import stdtr  # type: ignore[import-untyped]  # scipy ships no types
 
 from beholder.errors import TasteError
-from beholder.taste.dataset import ComparisonTable, JudgementDataset, pairs_within
-
-_PAIRS = 200  # that a person's ratings imply, at most, on one attribute
+from beholder.taste.dataset import ComparisonTable
 
 
 @dataclass(frozen=True)
@@ -27,8 +25,8 @@ class Correctness:
 
 @dataclass(frozen=True)
 class SettingChoice:
-    """What a person gets. best, pooled: numbers of settings; chosen and reported: accuracy of each (nan where there are no pairs);
-    p: how probable the best one's lead is by luck alone, after correction; own: whether they keep their own."""
+    """The setting that a person gets. best, pooled: numbers of settings; chosen and reported: accuracy of each (nan where there are
+    no pairs); p: the p-value of the best one's lead, after correction; own: whether they keep their own."""
 
     user_id: str
     best: int
@@ -46,43 +44,32 @@ class SettingChoice:
 
     @property
     def reported(self) -> float:
-        """Accuracy of the kept setting on pairs that the search never saw."""
+        """Return the accuracy of the kept setting on pairs that the search was not given."""
         return self.reported_best if self.own else self.reported_pooled
 
 
-def pairs(evidence: JudgementDataset, *, seed: int) -> ComparisonTable:
-    """The pairs to mark by: comparisons without ties, and those that ratings imply."""
-    made = evidence.comparisons[evidence.comparisons.choice != 0.5]
-    implied = pairs_within(evidence, at_most=_PAIRS, seed=seed)
-    columns = ("person", "left", "right", "attribute", "choice")
-    return ComparisonTable(*(np.concatenate([getattr(made, name), getattr(implied, name)]) for name in columns))
-
-
-def mark(differences: np.ndarray, asked: ComparisonTable) -> np.ndarray:
-    """Differences u(left) - u(right) as marks, float16 [C]."""
-    return (1 - np.abs(asked.choice - (np.sign(differences) + 1) / 2)).astype(np.float16)
-
-
 def choose(
-    marks: Correctness, choosing: ComparisonTable, reporting: ComparisonTable, people: Sequence[str], *, level: float = 0.05
+    correctness: Correctness, choosing: ComparisonTable, reporting: ComparisonTable, people: Sequence[str], *, level: float = 0.05
 ) -> list[SettingChoice]:
-    """Each person's choice. choosing, reporting: the pairs that the marks are of; level: how often luck may win, per person.
+    """Return each person's choice. choosing, reporting: the pairs that `correctness` is of; level: of the test, for each person.
 
     Raises TasteError where there is nothing to choose by.
     """
-    if not marks.choosing.size:
-        raise TasteError(f"nothing to choose by: {marks.choosing.shape[0]} settings were marked on {marks.choosing.shape[1]} pairs")
-    chosen, reported = accuracies(marks.choosing, choosing, len(people)), accuracies(marks.reporting, reporting, len(people))
-    asked = ~np.isnan(chosen[0])
-    pooled = int(np.argmax(chosen[:, asked].mean(axis=1)))
+    if not correctness.choosing.size:
+        settings, pairs = correctness.choosing.shape
+        raise TasteError(f"nothing to choose by: {settings} settings were judged on {pairs} pairs")
+    chosen = accuracies(correctness.choosing, choosing, len(people))
+    reported = accuracies(correctness.reporting, reporting, len(people))
+    judged = ~np.isnan(chosen[0])
+    pooled = int(np.argmax(chosen[:, judged].mean(axis=1)))
     choices = []
     for person, user_id in enumerate(people):
         best, p = pooled, 1.0
-        if asked[person]:
+        if judged[person]:
             # the pooled setting comes first, so that it wins a tie
             best = max([pooled, *range(len(chosen))], key=lambda setting: chosen[setting, person])
             mine = np.flatnonzero(choosing.person == person)
-            lead = marks.choosing[best, mine].astype(np.float64) - marks.choosing[pooled, mine]
+            lead = correctness.choosing[best, mine].astype(np.float64) - correctness.choosing[pooled, mine]
             p = corrected(paired_p_value(lead, choosing[mine]), len(chosen) - 1)
         choices.append(
             SettingChoice(
@@ -100,15 +87,15 @@ def choose(
     return choices
 
 
-def accuracies(marks: np.ndarray, asked: ComparisonTable, people: int) -> np.ndarray:
-    """Mean mark of each setting for each person, float64 [S, P]; nan for somebody without pairs."""
-    count = np.bincount(asked.person, minlength=people)
-    total = np.stack([np.bincount(asked.person, row.astype(np.float64), minlength=people) for row in marks])
+def accuracies(correctness: np.ndarray, pairs: ComparisonTable, people: int) -> np.ndarray:
+    """Return the mean correctness [S, C] of each setting for each person, float64 [S, P]; nan for somebody without pairs."""
+    count = np.bincount(pairs.person, minlength=people)
+    total = np.stack([np.bincount(pairs.person, row.astype(np.float64), minlength=people) for row in correctness])
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def paired_p_value(lead: np.ndarray, asked: ComparisonTable) -> float:
-    """How probable a mean lead [C] at least as great is where there is none: a one-sided t-test.
+def paired_p_value(lead: np.ndarray, pairs: ComparisonTable) -> float:
+    """Return how probable a mean lead [C] at least as great is where there is none: a one-sided t-test.
 
     Pairs that share an image are not independent, as those that ratings imply hardly are; so the variance is the one for dyads
     (Aronow, Samii and Assenova 2015), never below that of independent pairs. Two images make a pair, so there are half as many
@@ -119,7 +106,7 @@ def paired_p_value(lead: np.ndarray, asked: ComparisonTable) -> float:
     if mean <= 0:
         return 1.0
     rest = lead - mean
-    images, at = np.unique(np.concatenate([asked.left, asked.right]), return_inverse=True)
+    images, at = np.unique(np.concatenate([pairs.left, pairs.right]), return_inverse=True)
     by_image = np.bincount(at, np.concatenate([rest, rest]))
     free = min(len(images), count) // 2
     if free < 2:
@@ -132,5 +119,5 @@ def paired_p_value(lead: np.ndarray, asked: ComparisonTable) -> float:
 
 
 def corrected(p: float, tried: int) -> float:
-    """p for the luckiest of `tried` settings, after Sidak 1967."""
+    """Return p for the luckiest of `tried` settings, after Sidak 1967."""
     return float(-np.expm1(max(tried, 1) * np.log1p(-min(p, 1 - 1e-16))))

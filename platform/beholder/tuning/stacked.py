@@ -1,4 +1,4 @@
-"""Stacked: a network of their own for each of many people, all fitted at once as one batched computation.
+"""Stacked networks: one for each of many people, all fitted at once as one batched computation.
 
 What comes out is what `mlp.fit` gives for each person alone, with that person's own seed, shuffles, dropout and batch statistics,
 early stopping and best epoch. People with different numbers of judgements share steps through padded, masked rows. Fitting
@@ -24,7 +24,7 @@ from beholder.tuning.stacked_batch import Noise, StackedBatch, StackedComparison
 
 
 def own(config: MlpConfig) -> MlpConfig:
-    """The config of a network that belongs to one person: it needs no other input to tell whose it is.
+    """Return the config of a network that belongs to one person: it needs no other input to tell whose it is.
 
     Raises ConfigError for a `person` that would: only "none" and the default, a vector, which is left out, make sense.
     """
@@ -33,29 +33,29 @@ def own(config: MlpConfig) -> MlpConfig:
     return replace(config, person="none", person_dropout=0.0)
 
 
-def only(evidence: JudgementDataset, people: np.ndarray) -> JudgementDataset:
-    """The judgements of the people in a mask, bool [P], as if nobody else were there."""
-    mine, number = evidence.by(people), np.cumsum(people) - 1
+def only(dataset: JudgementDataset, people: np.ndarray) -> JudgementDataset:
+    """Return the judgements of the people in a mask, bool [P], as if nobody else were there."""
+    mine, number = dataset.of_people(people), np.cumsum(people) - 1
     return replace(
         mine,
-        people=tuple(user_id for user_id, kept in zip(evidence.people, people, strict=True) if kept),
+        people=tuple(user_id for user_id, kept in zip(dataset.people, people, strict=True) if kept),
         ratings=replace(mine.ratings, person=number[mine.ratings.person]),
         comparisons=replace(mine.comparisons, person=number[mine.comparisons.person]),
     )
 
 
-def alone(evidence: JudgementDataset, person: int) -> JudgementDataset:
-    """One person's judgements, as if nobody else were there."""
-    return only(evidence, np.arange(len(evidence.people)) == person)
+def alone(dataset: JudgementDataset, person: int) -> JudgementDataset:
+    """Return one person's judgements, as if nobody else were there."""
+    return only(dataset, np.arange(len(dataset.people)) == person)
 
 
 def seed_of(user_id: str, seed: int) -> int:
-    """Each person's own seed: it does not change with who else is fitted."""
+    """Return each person's own seed: it does not change with who else is fitted."""
     return int.from_bytes(hashlib.sha256(f"{seed}\0{user_id}".encode()).digest()[:4], "big") >> 1
 
 
 class Stacked:
-    """The networks of P people: how far each has come, and what each says with the weights of its best epoch so far.
+    """The networks of P people: how far each has come, and its weights of the best epoch so far.
 
     epoch: passes made. epochs, best_epoch int64 [P] and loss float64 [P]: of each person's network, the mean over an ensemble; the
     loss is the best held-out one, nan where nothing is held out, inf where every epoch's was not a number.
@@ -79,22 +79,22 @@ class Stacked:
         return self._mean("loss")
 
     def differences(self, comparisons: ComparisonTable) -> np.ndarray:
-        """u(left) - u(right) of each comparison for its own person, float32 [C], not yet scaled to logits."""
-        found = np.zeros(len(comparisons), np.float32)
+        """Return u(left) - u(right) of each comparison for its own person, float32 [C], not yet scaled to logits."""
+        differences = np.zeros(len(comparisons), np.float32)
         counts = np.zeros(len(self.people))
         for group in self._groups:
             rows = [np.flatnonzero(comparisons.person == member.person) for member in group.members]
-            asked = StackedComparisons.of([comparisons[own_rows] for own_rows in rows])
-            found_here = asked.differences(group.best, group.members, self._items, group.config)
-            for member, own_rows, at in zip(group.members, rows, asked.parts, strict=True):
-                found[own_rows] += found_here[at]
+            stack = StackedComparisons.of([comparisons[own_rows] for own_rows in rows])
+            of_group = stack.differences(group.best, group.members, self._items, group.config)
+            for member, own_rows, at in zip(group.members, rows, stack.parts, strict=True):
+                differences[own_rows] += of_group[at]
                 counts[member.person] += 1
-        return found / np.maximum(counts, 1)[comparisons.person].astype(np.float32)
+        return np.asarray(differences / np.maximum(counts, 1)[comparisons.person].astype(np.float32))
 
     def taste(self, person: int, *, encoder_id: str) -> Mlp:
-        """One person's network as a taste of its own, like the one that `mlp.fit` returns."""
+        """Return one person's network as a taste of its own, like the one that `mlp.fit` returns."""
         mine = [(group, row) for group in self._groups for row, m in enumerate(group.members) if m.person == person]
-        mine.sort(key=lambda found: found[0].members[found[1]].number)
+        mine.sort(key=lambda place: place[0].members[place[1]].number)
         info = TasteInfo("mlp", encoder_id, self.attributes, (self.people[person],))
         config, networks = mine[0][0].config, []
         for group, row in mine:
@@ -102,18 +102,18 @@ class Stacked:
             network.load_state_dict({k: v[row].cpu() for k, v in group.best.items() if not k.startswith("likelihood.")})
             networks.append(network)
         member = mine[0][0].members[mine[0][1]]
-        judged = member.judged
-        differences = self.differences(replace(judged.comparisons, person=np.full(len(judged), person)))
+        validation = member.validation
+        differences = self.differences(replace(validation.comparisons, person=np.full(len(validation), person)))
         tensors = {
             "mean": member.mean.cpu().numpy(),
             "spread": member.spread.cpu().numpy(),
-            "slope": judged.slopes(differences).astype(np.float32),
+            "slope": validation.logit_scales(differences).astype(np.float32),
         }
         return Mlp(info, networks, config=config, tensors=tensors)
 
     def _mean(self, name: str) -> np.ndarray:
         values = np.array([getattr(member, name) for member in self._members], np.float64)
-        return values.reshape(len(self.people), -1).mean(axis=1)
+        return np.asarray(values.reshape(len(self.people), -1).mean(axis=1))
 
 
 def fit(
@@ -155,7 +155,7 @@ def fit(
 
 
 def _alike(members: Sequence[StackedMember], config: MlpConfig, block: int) -> list[list[StackedMember]]:
-    """Members that can share every step: as many batches in an epoch, a band and cuts or none; at most `block` together."""
+    """Group members that can share every step: as many batches in an epoch, a band and cuts or none; at most `block` together."""
     kinds: dict[tuple[int, tuple[str, ...]], list[StackedMember]] = {}
     for member in sorted(members, key=len):
         count = math.ceil(len(member) / max(config.fit.batch, 2))
@@ -179,10 +179,10 @@ class _Group:
         self._optimizer = self._new_optimizer()
         for member in members:
             member.mean, member.spread = member.mean.to(device), member.spread.to(device)
-        self._held_out = StackedComparisons.of([member.judged.comparisons for member in members])
+        self._held_out = StackedComparisons.of([member.validation.comparisons for member in members])
 
     def step(self, items: Tensor) -> None:
-        """One epoch for whoever has not stopped."""
+        """Pass once over the judgements of whoever has not stopped."""
         if not self._active:
             return
         members = [self.members[row] for row in self._active]
@@ -195,16 +195,16 @@ class _Group:
             x = standardised(items, batch.image, members)
             noise = Noise(seeds, batch.counts, self.config.dropout)
             utility = forward(self._weights, x, self.config, valid=batch.valid, noise=noise)
-            batch.loss(utility, self._weights).backward()
+            batch.loss(utility, self._weights).backward()  # type: ignore[no-untyped-call]  # torch leaves it without types
             if self.config.fit.clip:
                 self._clip()
             self._optimizer.step()
-        self._judge(members, items)
+        self._validate(members, items)
 
-    def _judge(self, members: list[StackedMember], items: Tensor) -> None:
+    def _validate(self, members: list[StackedMember], items: Tensor) -> None:
         losses = self._held_out.losses(self._weights, members, items, self.config)
         finite = torch.stack([t.detach().flatten(1).isfinite().all(dim=1) for t in self._weights.values()]).all(dim=0).tolist()
-        better = [member.judge(loss, self.config) for member, loss in zip(members, losses, strict=True)]
+        better = [member.end_epoch(loss, self.config) for member, loss in zip(members, losses, strict=True)]
         better = [one and sound for one, sound in zip(better, finite, strict=True)]
         for member, sound in zip(members, finite, strict=True):
             member.done |= not sound
@@ -218,9 +218,9 @@ class _Group:
             self._keep(kept)
 
     def _keep(self, kept: list[int]) -> None:
-        """Go on with some of the active rows only; the optimizer's moments go with them."""
+        """Keep some of the active rows only; the optimizer's moments go with them."""
         self._active = [self._active[row] for row in kept]
-        self._held_out = StackedComparisons.of([self.members[row].judged.comparisons for row in self._active])
+        self._held_out = StackedComparisons.of([self.members[row].validation.comparisons for row in self._active])
         rows = torch.tensor(kept, dtype=torch.long, device=self.device)
         moments = {name: self._optimizer.state.get(tensor, {}) for name, tensor in self._weights.items()}
         self._weights = {
@@ -234,7 +234,7 @@ class _Group:
                 self._optimizer.state[self._weights[name]] = moved
 
     def _new_optimizer(self) -> torch.optim.AdamW:
-        """Who decays how is as in `mlp`: weights, each person's own cuts, and not the rest."""
+        """Return AdamW with parameter groups as in `mlp`: weights, each person's own cuts, and the rest, which does not decay."""
         decays: dict[float, list[Tensor]] = {}
         for name, tensor in self._weights.items():
             if isinstance(tensor, nn.Parameter):
@@ -245,7 +245,7 @@ class _Group:
         return torch.optim.AdamW(groups, lr=self.config.fit.learning_rate, fused=True)
 
     def _clip(self) -> None:
-        """Each row's gradient, over all its weights, to the longest that is allowed; after nn.utils.clip_grad_norm_."""
+        """Clip each row's gradient, over all its weights, to the longest that is allowed; after nn.utils.clip_grad_norm_."""
         gradients = [tensor.grad for tensor in self._weights.values() if tensor.grad is not None]
         length = torch.stack([gradient.flatten(1).square().sum(dim=1) for gradient in gradients]).sum(dim=0).sqrt()
         factor = (self.config.fit.clip / (length + 1e-6)).clamp(max=1)

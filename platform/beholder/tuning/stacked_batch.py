@@ -1,6 +1,6 @@
-"""Padding: many people's judgements and small networks as rows of the same tensors, so that one product serves them all.
+"""Many people's judgements and small networks as padded rows of the same tensors, so that one product serves them all.
 
-A row's result is what `mlp.Network`, `mlp.BatchNorm`, dropout and the likelihood give for that person alone.
+A row's result is what `mlp.MlpNetwork`, `mlp.BatchNorm`, dropout and the likelihood give for that person alone.
 """
 
 import math
@@ -12,12 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from beholder import statistics
 from beholder.errors import TasteError
 from beholder.taste import mlp
 from beholder.taste.dataset import ComparisonTable, JudgementDataset
 from beholder.taste.likelihood import Likelihood, scale
 from beholder.taste.mlp import ACTIVATIONS, MlpConfig
-from beholder.taste.validation import HeldOut, slopes
+from beholder.taste.validation import HeldOut, logit_scales
 
 _FAR = 1e4  # a cut that no utility reaches: who uses fewer levels than others of the stack has some of these
 _EPSILON, _MOMENTUM = 1e-5, 0.1  # mlp.BatchNorm's
@@ -28,14 +29,21 @@ class StackedMember:
     """One network of one person: its judgements, where it begins, how far it has come."""
 
     def __init__(
-        self, person: int, number: int, seed: int, train: JudgementDataset, judged: HeldOut, items: np.ndarray, config: MlpConfig
+        self,
+        person: int,
+        number: int,
+        seed: int,
+        train: JudgementDataset,
+        validation: HeldOut,
+        items: np.ndarray,
+        config: MlpConfig,
     ):
-        self.person, self.number, self.seed, self.judged = person, number, seed, judged
+        self.person, self.number, self.seed, self.validation = person, number, seed, validation
         mean, spread = mlp.standard(items, train)
         self.mean, self.spread = torch.as_tensor(mean), torch.as_tensor(spread)
         # prepare only needs to know how wide the items are
-        task, self.network = mlp.prepare(train, judged, torch.empty(0, items.shape[1]), config, seed=seed)
-        self.likelihood: Likelihood = task.module.likelihood  # type: ignore[assignment]
+        task, self.network = mlp.prepare(train, validation, torch.empty(0, items.shape[1]), config, seed=seed)
+        self.likelihood: Likelihood = task.module.likelihood  # type: ignore[assignment]  # of nn.Module, which may hold anything
         rated, compared = train.ratings, train.comparisons
         self.rated = len(rated)
         self.left = np.concatenate([rated.image, compared.left])
@@ -50,27 +58,27 @@ class StackedMember:
     def of(
         cls, person: int, train: JudgementDataset, held_out: JudgementDataset, items: np.ndarray, config: MlpConfig, *, seed: int
     ) -> "list[StackedMember]":
-        """A person's ensemble."""
+        """Return the networks of a person's ensemble."""
         train = mlp.as_fitted(train, config, seed=seed)
         if len(train) < 2:
             raise TasteError(
                 f"{train.people[0]} has {len(train)} judgements to fit to; at least 2 are needed for a network of one's own"
             )
-        judged = HeldOut.of(held_out)
-        return [cls(person, number, seed * 1000 + number, train, judged, items, config) for number in range(config.ensemble)]
+        validation = HeldOut.of(held_out)
+        return [cls(person, number, seed * 1000 + number, train, validation, items, config) for number in range(config.ensemble)]
 
     def __len__(self) -> int:
         return len(self.left)
 
     def weights(self) -> Weights:
-        """What is fitted, and the running statistics, by name."""
+        """Return what is fitted, and the running statistics, by name."""
         network = {name: tensor.detach() for name, tensor in self.network.state_dict().items()}
         return network | {f"likelihood.{name}": tensor.detach() for name, tensor in self.likelihood.state_dict().items()}
 
-    def judge(self, loss: float, config: MlpConfig) -> bool:
-        """Take in an epoch's held-out loss; whether it was the best."""
+    def end_epoch(self, loss: float, config: MlpConfig) -> bool:
+        """Take in an epoch's held-out loss; return whether it was the best."""
         self.epoch += 1
-        better = math.isnan(loss) if not len(self.judged) else loss < self.loss
+        better = math.isnan(loss) if not len(self.validation) else loss < self.loss
         if better:
             self.loss, self.best_epoch = loss, self.epoch
         waited = self.epoch - self.best_epoch
@@ -130,7 +138,7 @@ class StackedBatch:
         return cls(torch.as_tensor(image, device=device), torch.as_tensor(valid, device=device), counts, *flat)
 
     def loss(self, utility: Tensor, weights: Weights) -> Tensor:
-        """The sum over rows of each row's mean -log P: no row's gradient knows of another's. utility: [P, M, A]."""
+        """Return the sum over rows of each row's mean -log P: no row's gradient knows of another's. utility: [P, M, A]."""
         likelihood, flat = _Likelihoods(weights), utility.flatten()
         nobody = torch.zeros_like(self.rated_on)
         ratings = likelihood.rating(flat[self.rated], nobody, self.rated_on, self.level) * self.rated_weight
@@ -152,7 +160,7 @@ class _Likelihoods(Likelihood):
 
 
 class Noise:
-    """Dropout as each row's own chance has it: what functional.dropout draws for that row alone."""
+    """Dropout as each row's own generator draws it: what functional.dropout draws for that row alone."""
 
     def __init__(self, seeds: Sequence[torch.Generator], counts: Sequence[int], share: float):
         self._seeds, self._counts, self._share = seeds, counts, share
@@ -168,7 +176,7 @@ class Noise:
 
 @dataclass(frozen=True)
 class StackedComparisons:
-    """Comparisons of P rows to be answered: each row's images once, padded, int64 [P, U], and where each comparison's are."""
+    """Comparisons of P rows: each row's images once, padded, int64 [P, U], and where each comparison's are."""
 
     image: np.ndarray
     row: np.ndarray
@@ -179,46 +187,45 @@ class StackedComparisons:
     parts: list[slice]
 
     @classmethod
-    def of(cls, asked: Sequence[ComparisonTable]) -> "StackedComparisons":
+    def of(cls, tables: Sequence[ComparisonTable]) -> "StackedComparisons":
         images, places, parts, start = [], [], [], 0
-        for one in asked:
+        for one in tables:
             once, where = np.unique(np.stack([one.left, one.right]), return_inverse=True)
             images.append(once)
             places.append(where.reshape(2, -1))
             parts.append(slice(start, start + len(one)))
             start += len(one)
-        image = np.zeros((len(asked), max(map(len, images), default=0)), np.int64)
+        image = np.zeros((len(tables), max(map(len, images), default=0)), np.int64)
         for row, once in enumerate(images):
             image[row, : len(once)] = once
         sides = np.concatenate(places, axis=1) if places else np.zeros((2, 0), np.int64)
-        rows = np.repeat(np.arange(len(asked)), [len(one) for one in asked])
-        attribute = np.concatenate([one.attribute for one in asked]) if asked else np.zeros(0, np.int64)
-        choice = np.concatenate([one.choice for one in asked]) if asked else np.zeros(0, np.float32)
+        rows = np.repeat(np.arange(len(tables)), [len(one) for one in tables])
+        attribute = np.concatenate([one.attribute for one in tables]) if tables else np.zeros(0, np.int64)
+        choice = np.concatenate([one.choice for one in tables]) if tables else np.zeros(0, np.float32)
         return cls(image, rows, sides[0], sides[1], attribute, choice, parts)
 
     def differences(self, weights: Weights, members: Sequence[StackedMember], items: Tensor, config: MlpConfig) -> np.ndarray:
-        """u(left) - u(right), float32 [C], in eval mode."""
+        """Return u(left) - u(right), float32 [C], in eval mode."""
         if not len(self.row):
             return np.zeros(0, np.float32)
         with torch.no_grad():
             x = standardised(items, torch.as_tensor(self.image, device=items.device), members)
             utility = forward(weights, x, config).cpu().numpy()
-        found: np.ndarray = utility[self.row, self.left, self.attribute] - utility[self.row, self.right, self.attribute]
-        return found
+        return np.asarray(utility[self.row, self.left, self.attribute] - utility[self.row, self.right, self.attribute])
 
     def losses(self, weights: Weights, members: Sequence[StackedMember], items: Tensor, config: MlpConfig) -> list[float]:
-        """The held-out loss of each row, as HeldOut.loss has it; nan for a row that is asked nothing."""
+        """Return the held-out loss of each row, as HeldOut.loss has it; nan for a row without comparisons."""
         difference = self.differences(weights, members, items, config).astype(np.float64)
-        attributes = members[0].judged.attributes
+        attributes = members[0].validation.attributes
         cell = self.row * attributes + self.attribute
-        x = slopes(difference, self.choice, cell, len(members) * attributes)[cell] * difference
-        said = np.bincount(self.row, np.logaddexp(0, x) - self.choice * x, minlength=len(members))
+        logits = logit_scales(difference, self.choice, cell, len(members) * attributes)[cell] * difference
+        totals = np.bincount(self.row, -statistics.log_likelihood(logits, self.choice), minlength=len(members))
         count = np.bincount(self.row, minlength=len(members))
-        return [float(total / many) if many else math.nan for total, many in zip(said, count, strict=True)]
+        return [float(total / many) if many else math.nan for total, many in zip(totals, count, strict=True)]
 
 
 def standardised(items: Tensor, image: Tensor, members: Sequence[StackedMember]) -> Tensor:
-    """Each row's images in its own units, float32 [P, M, D]."""
+    """Return each row's images in its own units, float32 [P, M, D]."""
     mean, spread = (torch.stack([getattr(member, name) for member in members])[:, None] for name in ("mean", "spread"))
     return items[image].sub_(mean).div_(spread)  # in place: these are the largest arrays of a step
 
@@ -231,7 +238,7 @@ def forward(
     valid: Tensor | None = None,
     noise: Callable[[Tensor], Tensor] = lambda x: x,
 ) -> Tensor:
-    """mlp.Network for P rows at once, [P, M, D] -> [P, M, A]; with `valid` in training, which moves the running statistics."""
+    """Run mlp.MlpNetwork for P rows, [P, M, D] -> [P, M, A]; with `valid` in training, which moves the running statistics."""
     for layer in range(len(config.widths)):
         x = _linear(weights, f"layers.{layer}", x)
         if config.batchnorm:
@@ -246,14 +253,14 @@ def _linear(weights: Mapping[str, Tensor], name: str, x: Tensor) -> Tensor:
 
 
 def _normalised(weights: Mapping[str, Tensor], name: str, x: Tensor, valid: Tensor | None) -> Tensor:
-    """mlp.BatchNorm, with each row's moments over its valid entries."""
+    """Run mlp.BatchNorm with each row's moments over its valid entries."""
     if valid is None:
         mean, variance = weights[f"{name}.mean"][:, None], weights[f"{name}.variance"][:, None]
     else:
         count = valid.sum(dim=1)[:, None, None]
-        seen = x * valid[:, :, None]
-        mean = seen.sum(dim=1, keepdim=True) / count
-        variance = ((seen * x).sum(dim=1, keepdim=True) / count - mean.square()).clamp(min=0)
+        kept = x * valid[:, :, None]
+        mean = kept.sum(dim=1, keepdim=True) / count
+        variance = ((kept * x).sum(dim=1, keepdim=True) / count - mean.square()).clamp(min=0)
         with torch.no_grad():
             weights[f"{name}.mean"].lerp_(mean[:, 0], _MOMENTUM)
             weights[f"{name}.variance"].lerp_((variance * count / (count - 1).clamp(min=1))[:, 0], _MOMENTUM)
@@ -262,7 +269,7 @@ def _normalised(weights: Mapping[str, Tensor], name: str, x: Tensor, valid: Tens
 
 
 def pad(members: list[Weights]) -> Weights:
-    """The weights of many as one, [P, ...]; cuts that some have and others have not lie far out of reach."""
+    """Return the weights of many as one, [P, ...]; cuts that some have and others have not lie far out of reach."""
     whole = {}
     for name in members[0]:
         tensors = [weights[name] for weights in members]

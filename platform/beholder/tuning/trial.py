@@ -1,4 +1,4 @@
-"""Trials: one setting of a search, fitted for everybody and marked on each person's own pairs.
+"""A trial: one setting of a search, fitted for everybody and judged on each person's own pairs.
 
 Fitting everybody at once is what makes a search over many small models cheap: a trial starts once, not once per person.
 """
@@ -9,22 +9,22 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+from beholder import statistics
 from beholder.errors import ConfigError
-from beholder.taste import taste_factory
+from beholder.taste import taste_factory, validation
 from beholder.taste.contract import Taste
 from beholder.taste.dataset import ComparisonTable, JudgementDataset
 from beholder.taste.taste_factory import TasteConfig
-from beholder.taste.validation import log_loss
 from beholder.tuning import selection, stacked
 from beholder.tuning.stacked import Stacked
 
 
 @dataclass(frozen=True)
 class TrialResult:
-    """What one setting came to after `epoch` passes.
+    """The result of one setting after `epoch` passes.
 
     loss float64: the best held-out one, of each person [P] or of the model that all share [1]. choosing [C] and reporting [R]:
-    marks on the pairs of the trial, empty where it has none yet.
+    correctness on the pairs of the trial, float16, empty where there is none yet.
     """
 
     epoch: int
@@ -33,13 +33,13 @@ class TrialResult:
     reporting: np.ndarray
 
     def objective(self) -> float:
-        """What a search makes small: the mean loss over people; one that is no number counts as a bad one."""
+        """Return what a search makes small: the mean loss over people; one that is no number counts as a bad one."""
         finite = self.loss[~np.isnan(self.loss)]
         return float(np.minimum(finite, 10).mean()) if len(finite) else 10.0
 
-    def accuracy(self, asked: ComparisonTable, people: int) -> float:
-        """Mean over people of the share of choosing pairs that it gets right."""
-        return float(np.nanmean(selection.accuracies(self.choosing[None], asked, people)))
+    def accuracy(self, pairs: ComparisonTable, people: int) -> float:
+        """Return the mean over people of the share of choosing pairs that it gets right."""
+        return float(np.nanmean(selection.accuracies(self.choosing[None], pairs, people)))
 
     def to_bytes(self) -> bytes:
         buffer = io.BytesIO()
@@ -49,16 +49,16 @@ class TrialResult:
     @classmethod
     def from_bytes(cls, data: bytes) -> "TrialResult":
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            found = {field.name: arrays[field.name] for field in fields(cls)}
-        return cls(**found | {"epoch": int(found["epoch"])})
+            columns = {field.name: arrays[field.name] for field in fields(cls)}
+        return cls(**columns | {"epoch": int(columns["epoch"])})
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What every setting is tried on.
+    """The judgements and pairs that every setting is tried on.
 
     train: to fit to; held_out: stops the fit, and what the search chooses by. chosen_by: pairs of held_out. reported: pairs of
-    judgements that the search never sees. apart: fit each person a network of their own, stacked; else one model for all.
+    judgements that the search is not given. apart: fit each person a network of their own, stacked; else one model for all.
     """
 
     train: JudgementDataset
@@ -74,7 +74,7 @@ class Trial:
     def of(
         cls, parts: list[JudgementDataset], *, least: int, encoder_id: str, seed: int = 0, apart: bool = True, block: int = 64
     ) -> "Trial":
-        """From evidence in three parts: to fit to, to choose by, to report on.
+        """Make a trial of judgements in three parts: to fit to, to choose by, to report on.
 
         Who has fewer than `least` judgements to fit to is left out. Raises ConfigError where nobody is left.
         """
@@ -82,13 +82,13 @@ class Trial:
         if not people.any():
             raise ConfigError(f"nobody has {least} judgements to fit to and any to choose by; lower tune.least")
         train, held_out, unseen = (stacked.only(part, people) for part in parts)
-        pairs = [selection.pairs(part, seed=seed) for part in (held_out, unseen)]
+        pairs = [validation.pairs(part, seed=seed) for part in (held_out, unseen)]
         return cls(train, held_out, pairs[0], pairs[1], encoder_id, seed, apart, block)
 
     def run(
         self, items: np.ndarray, config: TasteConfig, *, rungs: tuple[int, ...], after: Callable[[TrialResult], None]
     ) -> TrialResult:
-        """Fit one setting. after: told of the epochs in `rungs` and what they came to; whatever it raises ends the fit."""
+        """Fit one setting. after: called with the result after each epoch in `rungs`; whatever it raises ends the fit."""
         if self.apart:
             return self._stacked(items, config, rungs, after)
         return self._shared(items, config, rungs, after)
@@ -96,45 +96,48 @@ class Trial:
     def _stacked(
         self, items: np.ndarray, config: TasteConfig, rungs: tuple[int, ...], after: Callable[[TrialResult], None]
     ) -> TrialResult:
-        def told(so_far: Stacked) -> None:
+        def after_epoch(so_far: Stacked) -> None:
             if so_far.epoch in rungs:
-                after(self._marked(so_far))
+                after(self._result(so_far))
 
-        fitted = stacked.fit(self.train, self.held_out, items, config.mlp, seed=self.seed, block=self.block, after=told)
-        return self._marked(fitted)
+        fitted = stacked.fit(self.train, self.held_out, items, config.mlp, seed=self.seed, block=self.block, after=after_epoch)
+        return self._result(fitted)
 
-    def _marked(self, fitted: Stacked) -> TrialResult:
-        pairs = (self.chosen_by, self.reported)
-        marks = [selection.mark(fitted.differences(asked), asked) for asked in pairs]
-        return TrialResult(fitted.epoch, fitted.loss, marks[0], marks[1])
+    def _result(self, fitted: Stacked) -> TrialResult:
+        choosing, reporting = (_correctness(fitted.differences(pairs), pairs) for pairs in (self.chosen_by, self.reported))
+        return TrialResult(fitted.epoch, fitted.loss, choosing, reporting)
 
     def _shared(
         self, items: np.ndarray, config: TasteConfig, rungs: tuple[int, ...], after: Callable[[TrialResult], None]
     ) -> TrialResult:
         last = TrialResult(0, np.array([np.nan]), np.zeros(0, np.float16), np.zeros(0, np.float16))
 
-        def told(step: int, steps: int, figures: dict[str, float]) -> None:
+        def progress(step: int, steps: int, figures: dict[str, float]) -> None:
             nonlocal last
             last = replace(last, epoch=step, loss=np.array([figures.get("best_loss", np.nan)]))
             if step in rungs:
                 after(last)
 
         taste = taste_factory.fit(
-            self.train, self.held_out, items, config, encoder_id=self.encoder_id, seed=self.seed, progress=told
+            self.train, self.held_out, items, config, encoder_id=self.encoder_id, seed=self.seed, progress=progress
         )
-        differences = [self._differences(taste, items, asked) for asked in (self.chosen_by, self.reported)]
-        if np.isnan(last.loss).all():  # a kind that tells of no loss on its way
-            last = replace(last, loss=np.array([log_loss(differences[0], self.chosen_by.choice)]))
-        marks = [selection.mark(*both) for both in zip(differences, (self.chosen_by, self.reported), strict=True)]
-        return replace(last, choosing=marks[0], reporting=marks[1])
+        chosen, reported = (self._differences(taste, items, pairs) for pairs in (self.chosen_by, self.reported))
+        if np.isnan(last.loss).all():  # a kind that reports no loss on its way
+            last = replace(last, loss=np.array([statistics.log_loss(chosen, self.chosen_by.choice)]))
+        return replace(last, choosing=_correctness(chosen, self.chosen_by), reporting=_correctness(reported, self.reported))
 
-    def _differences(self, taste: Taste, items: np.ndarray, asked: ComparisonTable) -> np.ndarray:
-        """u(left) - u(right) of each pair for its own person, float32 [C]: each person's images are looked at once."""
-        found = np.zeros(len(asked), np.float32)
-        for key in np.unique(np.stack([asked.person, asked.attribute]), axis=1).T:
-            rows = np.flatnonzero((asked.person == key[0]) & (asked.attribute == key[1]))
-            once, where = np.unique(np.stack([asked.left[rows], asked.right[rows]]), return_inverse=True)
+    def _differences(self, taste: Taste, items: np.ndarray, pairs: ComparisonTable) -> np.ndarray:
+        """Return u(left) - u(right) of each pair for its own person, float32 [C]: each person's images are asked for once."""
+        differences = np.zeros(len(pairs), np.float32)
+        for key in np.unique(np.stack([pairs.person, pairs.attribute]), axis=1).T:
+            rows = np.flatnonzero((pairs.person == key[0]) & (pairs.attribute == key[1]))
+            once, where = np.unique(np.stack([pairs.left[rows], pairs.right[rows]]), return_inverse=True)
             names = self.train.people[key[0]], self.train.attributes[key[1]]
             utility = taste.utilities(items[once], [names[0]], names[1])[0][where.reshape(2, -1)]
-            found[rows] = utility[0] - utility[1]
-        return found
+            differences[rows] = utility[0] - utility[1]
+        return differences
+
+
+def _correctness(differences: np.ndarray, pairs: ComparisonTable) -> np.ndarray:
+    """Return it as float16, which holds 0, 0.5 and 1: a search keeps it for every setting."""
+    return validation.correctness(differences, pairs.choice).astype(np.float16)

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from scipy.stats import spearmanr
 from support.surrogate_double import Colours
 
 from beholder.editing.fake import FakeEditor
@@ -82,22 +81,6 @@ def test_regret_is_what_the_pick_lacks_as_a_share_of_the_range():
     guesses = np.array([[0.5, 0.4, 0.3, 0.1], [0.0, 1.0, 2.0, 3.0]])
     np.testing.assert_allclose(surrogate_error.regrets(guesses, truths, final=2), [0.75, 0])
     np.testing.assert_allclose(surrogate_error.regrets(guesses, truths, final=4), [0, 0])
-
-
-def test_rank_correlations_are_spearman_s():
-    rng = np.random.default_rng(0)
-    guesses, truths = rng.normal(size=(3, 40)), rng.normal(size=(3, 40))
-    expected = [spearmanr(guess, true).statistic for guess, true in zip(guesses, truths, strict=True)]
-    np.testing.assert_allclose(surrogate_error.rank_correlations(guesses, truths), expected)
-
-
-def test_an_interval_allows_for_images_and_for_people():
-    by_image = np.repeat(np.array([0.0, 1.0] * 8)[:, None], 50, axis=1)
-    for values in (by_image, by_image.T):
-        found = surrogate_error.interval(values)
-        assert found.mean == 0.5
-        assert 0.2 < found.low < 0.32
-        assert 0.68 < found.high < 0.8
 
 
 def test_goals_are_known_by_their_names():

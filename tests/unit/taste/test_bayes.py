@@ -26,7 +26,7 @@ class TestBayes(TasteContract):
         fresh = bayes.load(info, tensors, settings)
         for _ in range(3):
             before = fresh.differences(shown[:1], shown[1:2], "a stranger", "smart")
-            fresh.choose(shown[0], shown[1], 1.0, "a stranger", "smart")
+            fresh.update(shown[0], shown[1], 1.0, "a stranger", "smart")
             after = fresh.differences(shown[:1], shown[1:2], "a stranger", "smart")
             assert after.mean[0] > before.mean[0]
             assert after.variance[0] < before.variance[0]
@@ -34,19 +34,19 @@ class TestBayes(TasteContract):
 
     def test_choices_one_by_one_are_about_the_same_as_all_at_once(self, taste, shown, world):
         row = PEOPLE.index(OPPOSITE)
-        mine = world.train.by(np.arange(len(PEOPLE)) == row).on(1)
-        few = mine.where(np.zeros(len(mine.ratings), bool), np.arange(40))
+        mine = world.train.of_people(np.arange(len(PEOPLE)) == row).on_attribute(1)
+        few = mine.select(np.zeros(len(mine.ratings), bool), np.arange(40))
         stranger = JudgementDataset(("somebody",), few.images, few.attributes, few.ratings, _by_the_first(few.comparisons))
         together = taste.learn(stranger, shown)
         alone = bayes.load(taste.info, taste.tensors(), taste.settings())
         for left, right, choice in zip(few.comparisons.left, few.comparisons.right, few.comparisons.choice, strict=True):
-            alone.choose(shown[left], shown[right], float(choice), "somebody", "smart")
+            alone.update(shown[left], shown[right], float(choice), "somebody", "smart")
         one, other = (each.utilities(shown, ["somebody"], "smart")[0] for each in (together, alone))
         assert np.corrcoef(one, other)[0, 1] > 0.98
 
     def test_somebody_new_is_learned_and_nobody_else_changes(self, taste, shown, world):
         row = PEOPLE.index(OPPOSITE)
-        mine = world.train.by(np.arange(len(PEOPLE)) == row).on(0)
+        mine = world.train.of_people(np.arange(len(PEOPLE)) == row).on_attribute(0)
         stranger = JudgementDataset(("somebody",), mine.images, mine.attributes, mine.ratings[:0], _by_the_first(mine.comparisons))
         taught = taste.learn(stranger, shown)
         assert "somebody" in taught.info.people
@@ -104,19 +104,19 @@ def test_a_setting_out_of_range_is_refused(wrong):
 
 class _along_one_axis:
     def __init__(self) -> None:
-        dice = np.random.default_rng(1)
+        rng = np.random.default_rng(1)
         people, images, count = 60, 300, 6000
-        self.items = dice.normal(size=(images, 12)).astype(np.float32)
-        shared, self.axis = dice.normal(size=12), np.eye(12)[3]
-        weights = shared + 2.0 * dice.normal(size=(people, 1)) * self.axis
+        self.items = rng.normal(size=(images, 12)).astype(np.float32)
+        shared, self.axis = rng.normal(size=12), np.eye(12)[3]
+        weights = shared + 2.0 * rng.normal(size=(people, 1)) * self.axis
         utilities = weights @ self.items.T
-        person, left = dice.integers(0, people, count), dice.integers(0, images, count)
-        right = (left + dice.integers(1, images, count)) % images
+        person, left = rng.integers(0, people, count), rng.integers(0, images, count)
+        right = (left + rng.integers(1, images, count)) % images
         chance = 1 / (1 + np.exp(utilities[person, right] - utilities[person, left]))
         zeros = np.zeros(count, np.int64)
         world = simulate(images=20, comparisons=10, ratings=0)
-        compared = type(world.train.comparisons)(person, left, right, zeros, (dice.random(count) < chance).astype(np.float32))
-        evidence = JudgementDataset(
+        compared = type(world.train.comparisons)(person, left, right, zeros, (rng.random(count) < chance).astype(np.float32))
+        dataset = JudgementDataset(
             tuple(f"p{n}" for n in range(people)),
             tuple(f"i{n}" for n in range(images)),
             ("attractive",),
@@ -124,4 +124,4 @@ class _along_one_axis:
             compared,
         )
         part = np.arange(images) % 5
-        self.train, self.held_out = evidence.within(part > 0), evidence.within(part == 0)
+        self.train, self.held_out = dataset.on_images(part > 0), dataset.on_images(part == 0)

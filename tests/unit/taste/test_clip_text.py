@@ -35,7 +35,7 @@ def test_a_question_of_nothing(question):
 
 
 def test_a_text_is_the_mean_over_its_templates(encoder):
-    found = PromptTemplates(encoder, ["{}", "a {} face"]).texts(["calm", "bold"])
+    found = PromptTemplates(encoder, ["{}", "a {} face"]).embed(["calm", "bold"])
     mean = (encoder.texts(["calm", "bold"]) + encoder.texts(["a calm face", "a bold face"])) / 2
     np.testing.assert_allclose(found, mean / np.linalg.norm(mean, axis=1, keepdims=True), atol=1e-6)
 
@@ -57,7 +57,7 @@ def test_a_word_in_the_persons_place_is_heard_as_that_word(encoder):
 
 def test_each_text_gets_its_own_person(encoder):
     hearing = PersonTextEncoder(encoder.model, name="small")
-    ids = PromptTemplates(encoder, ["{}", "a very {} face"]).spoken(["calm", "bold"])
+    ids = PromptTemplates(encoder, ["{}", "a very {} face"]).tokens(["calm", "bold"])
     people = torch.randn(2, hearing.width, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         both = hearing(ids, people)
@@ -68,6 +68,6 @@ def test_each_text_gets_its_own_person(encoder):
 
 def test_a_text_without_room_for_a_person(encoder):
     hearing = PersonTextEncoder(encoder.model, name="small")
-    ids = PromptTemplates(encoder, ["{}"]).spoken(["word " * 200])
+    ids = PromptTemplates(encoder, ["{}"]).tokens(["word " * 200])
     with pytest.raises(TasteError, match="leaves no room"):
         hearing(ids, torch.zeros(1, hearing.width))

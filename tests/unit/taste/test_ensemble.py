@@ -1,5 +1,6 @@
-"""The blended taste signs the contract; it weighs its parts by what held-out choices say, and learns on through them."""
+"""The ensemble signs the contract; it weighs its parts by what held-out choices say, and learns on through them."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 from support.taste_suite import ENCODER, PEOPLE, TasteContract, World, simulate
 
 from beholder.errors import ConfigError
-from beholder.taste import ensemble, taste_factory
+from beholder.storage import Place
+from beholder.taste import ensemble, taste_factory, taste_registry
 from beholder.taste.bayes import BayesTasteConfig
 from beholder.taste.contract import Normal
 from beholder.taste.ensemble import EnsembleConfig
@@ -16,13 +18,13 @@ from beholder.taste.taste_factory import TasteConfig
 from beholder.taste.training import TrainingConfig
 
 CONFIG = TasteConfig(
-    kind="blend",
+    kind="ensemble",
     bayes=BayesTasteConfig(components=[16], ranks=[4], spreads=[0.06], tempers=[1.0], strength=4.0, iterations=6),
     mlp=MlpConfig(widths=[32], dropout=0.0, person_size=8, fit=TrainingConfig(epochs=15, learning_rate=0.01)),
 )
 
 
-class TestBlend(TasteContract):
+class TestEnsemble(TasteContract):
     def fit(self, world: World, items: np.ndarray, seed: int) -> ensemble.EnsembleTaste:
         return taste_factory.fit(world.train, world.held_out, items, CONFIG, encoder_id=ENCODER, seed=seed)
 
@@ -39,11 +41,11 @@ class TestBlend(TasteContract):
         info, tensors, settings = taste.info, taste.tensors(), taste.settings()
         fresh = taste_factory.load(info, tensors, settings)
         before = fresh.differences(shown[:1], shown[1:2], "a stranger", "smart").mean[0]
-        fresh.choose(shown[0], shown[1], 1.0, "a stranger", "smart")
+        fresh.update(shown[0], shown[1], 1.0, "a stranger", "smart")
         assert fresh.differences(shown[:1], shown[1:2], "a stranger", "smart").mean[0] > before
 
     def test_somebody_new_becomes_known(self, taste, shown, world):
-        stranger = world.train.by(np.arange(len(world.train.people)) == 0)
+        stranger = world.train.of_people(np.arange(len(world.train.people)) == 0)
         told = ensemble.EnsembleTaste(taste.info, taste.parts, taste.weights).learn(stranger, shown)
         assert "person 0" in told.info.people
         assert len(told.parts) == len(taste.parts)
@@ -78,7 +80,7 @@ def noise(truth):
 def weigh(world: World, *utilities: np.ndarray) -> np.ndarray:
     """Items are their own numbers, so that a part can look its answer up."""
     numbered = np.arange(len(world.latents), dtype=np.float64)[:, None]
-    return ensemble.weigh([Fixed(each) for each in utilities], world.held_out.on(1), numbered, "smart", seed=0)
+    return ensemble.weigh([Fixed(each) for each in utilities], world.held_out.on_attribute(1), numbered, "smart", seed=0)
 
 
 def test_a_part_that_knows_gets_the_weight_and_one_that_guesses_gets_none(world, truth, noise):
@@ -99,7 +101,7 @@ def test_a_part_that_is_always_wrong_is_left_out_not_turned_round(world, truth, 
 
 
 def test_without_held_out_choices_parts_weigh_the_same(world, truth):
-    untold = replace(world, held_out=world.held_out.by(np.zeros(len(PEOPLE), bool)))
+    untold = replace(world, held_out=world.held_out.of_people(np.zeros(len(PEOPLE), bool)))
     assert np.allclose(weigh(untold, truth, truth), 0.5)
 
 
@@ -107,3 +109,21 @@ def test_without_held_out_choices_parts_weigh_the_same(world, truth):
 def test_parts_have_to_be_two_known_tastes(parts):
     with pytest.raises(ConfigError):
         EnsembleConfig(parts=parts)
+
+
+def test_a_card_of_version_0_1_0_can_be_read_and_rid_of_a_person(world, tmp_path):
+    """It calls the kind "blend"; what is below is named as it is now."""
+    models = Place.at(tmp_path)
+    taste = taste_factory.fit(world.train, world.held_out, world.latents.astype(np.float32), CONFIG, encoder_id=ENCODER)
+    taste_registry.write(models, "old", taste, figures={}, config={"taste": {"kind": "blend", "blend": {}}}, commit=None)
+    card = json.loads((tmp_path / "old" / "card.json").read_text())
+    assert list(card["settings"]["parts"][0]) == ["about", "settings"]
+    card["about"]["kind"] = "blend"
+    (tmp_path / "old" / "card.json").write_text(json.dumps(card))
+
+    read = taste_registry.read(models, "old").taste
+    assert read.info.kind == "ensemble"
+    items = world.latents[:5].astype(np.float32)
+    np.testing.assert_array_equal(read.utilities(items, PEOPLE, "smart"), taste.utilities(items, PEOPLE, "smart"))
+    assert taste_registry.forget(models, PEOPLE[0]) == ["old"]
+    assert PEOPLE[0] not in taste_registry.read(models, "old").taste.info.people

@@ -34,8 +34,8 @@ def said(*, scores=(), choices=(), people: int = 2, attributes: int = 1) -> Judg
 
 
 def likelihood(**what) -> Likelihood:
-    evidence = said(**what)
-    return Likelihood(evidence, scale(evidence.ratings.score))
+    dataset = said(**what)
+    return Likelihood(dataset, scale(dataset.ratings.score))
 
 
 def test_without_ties_a_comparison_is_the_plain_logistic():
@@ -124,8 +124,8 @@ def test_ratings_that_are_all_the_same_say_nothing(scores):
 
 
 def test_rows_are_the_ratings_and_then_the_comparisons():
-    evidence = said(scores=[1, 4, 2], choices=[1, 0])
-    judgements = JudgementTensors(evidence, levels=scale(evidence.ratings.score))
+    dataset = said(scores=[1, 4, 2], choices=[1, 0])
+    judgements = JudgementTensors(dataset, levels=scale(dataset.ratings.score))
     batch = judgements.take(np.array([4, 0, 1]))
     assert len(judgements) == 5
     assert batch.level.tolist() == [0, 2]
@@ -147,10 +147,10 @@ class Remembers(nn.Module):
 
 def test_a_dropped_person_is_dropped_from_both_images_of_a_comparison():
     count = 400
-    evidence = said(choices=[1.0] * count)
+    dataset = said(choices=[1.0] * count)
     network = Remembers()
     objective = Objective(network, likelihood(choices=[1]), person_dropout=0.3)
-    batch: JudgementBatch = JudgementTensors(evidence, levels=NONE).take(np.arange(count))
+    batch: JudgementBatch = JudgementTensors(dataset, levels=NONE).take(np.arange(count))
     torch.manual_seed(0)
     objective.train()(batch)
     left, right = network.person.split(count)
@@ -161,7 +161,7 @@ def test_a_dropped_person_is_dropped_from_both_images_of_a_comparison():
 
 
 def test_the_objective_is_the_mean_over_judgements():
-    evidence = said(scores=[1, 2], choices=[1.0, 0.0])
-    model = Likelihood(evidence, scale(evidence.ratings.score))
-    batch = JudgementTensors(evidence, levels=scale(evidence.ratings.score)).take(np.arange(4))
+    dataset = said(scores=[1, 2], choices=[1.0, 0.0])
+    model = Likelihood(dataset, scale(dataset.ratings.score))
+    batch = JudgementTensors(dataset, levels=scale(dataset.ratings.score)).take(np.arange(4))
     assert Objective(Remembers(), model)(batch).item() == pytest.approx(math.log(2), abs=1e-3)

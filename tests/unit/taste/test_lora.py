@@ -81,13 +81,13 @@ class TestLora(TasteContract):
     def fit(self, world: World, items: np.ndarray, seed: int) -> lora.Lora:
         loop = TrainingConfig(epochs=25, batch=128, learning_rate=0.01, patience=8, device="cpu")
         settings = LoraConfig(
-            encoder=self.eye, rank=16, alpha=32, templates=["{}"], person_rate=50, person_decay=0, person_dropout=0.1, fit=loop
+            encoder=self.eye, r=16, lora_alpha=32, templates=["{}"], person_rate=50, person_decay=0, person_dropout=0.1, fit=loop
         )
         return lora.fit(world.train, world.held_out, items, settings, encoder_id=self.encoder_id, seed=seed)
 
     def test_the_same_seed_gives_the_same_taste(self, eye):
         small = simulate(images=60, comparisons=600, ratings=200)
-        one, again = (fitted(small, eye, person="both", dropout=0.2).tensors() for _ in range(2))
+        one, again = (fitted(small, eye, person="both", lora_dropout=0.2).tensors() for _ in range(2))
         assert one.keys() == again.keys()
         for name, value in one.items():
             np.testing.assert_array_equal(value, again[name])
@@ -101,7 +101,7 @@ class TestLora(TasteContract):
     "fields",
     [
         {"person": "text", "blocks": 1, "scales": True},
-        {"person": "both", "targets": ["mlp", "attention"], "neutral": "person"},
+        {"person": "both", "target_modules": ["mlp", "attention"], "neutral": "person"},
         {"person": "none", "ratings_as": "pairs", "pairs": 20, "cache_mib": 0},
     ],
 )
@@ -117,7 +117,7 @@ def test_every_option_learns_and_can_be_kept(world, eye, fields):
         alike = np.allclose(expected[0], expected[-1], atol=1e-6)
         assert alike == (fields["person"] == "none")
     learned = {name.split(".")[-4] for name in found.tensors() if ".lora_" in name}
-    assert learned >= ({"q", "out", "c_fc"} if "attention" in fields.get("targets", []) else {"c_fc", "c_proj"})
+    assert learned >= ({"q", "out", "c_fc"} if "attention" in fields.get("target_modules", []) else {"c_fc", "c_proj"})
 
 
 def test_only_what_was_learned_is_kept(taste):
@@ -167,7 +167,18 @@ def test_tensors_that_do_not_fit_are_refused(taste):
     with pytest.raises(TasteError, match=r"tokens\.shared"):
         lora.load(taste.info, tensors, taste.settings())
     with pytest.raises(TasteError, match="can't be read"):
-        lora.load(taste.info, taste.tensors(), {"rank": 4})
+        lora.load(taste.info, taste.tensors(), {"r": 4})
+
+
+def test_settings_and_tensors_of_version_0_1_0_can_be_read(small, eye):
+    """It had its own names for peft's settings; text tokens are still stored under the name it gave them."""
+    taste = fitted(small, eye, person="text")
+    assert {"said.shared", "said.people"} <= set(taste.tensors())
+    old = {"r": "rank", "lora_alpha": "alpha", "lora_dropout": "dropout", "target_modules": "targets"}
+    settings = {old.get(name, name): value for name, value in taste.settings().items()}
+    again = lora.load(taste.info, taste.tensors(), settings)
+    assert again.config == taste.config
+    np.testing.assert_array_equal(again.tensors()["said.people"], taste.tensors()["said.people"])
 
 
 def test_items_that_are_no_pixels(taste, world, eye):
@@ -191,9 +202,9 @@ def test_a_tower_of_another_kind_is_refused(world, tmp_path):
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        ({"rank": 0}, "rank must be at least 1"),
-        ({"targets": []}, "targets"),
-        ({"targets": ["head"]}, "not head"),
+        ({"r": 0}, "r must be at least 1"),
+        ({"target_modules": []}, "target_modules"),
+        ({"target_modules": ["head"]}, "not head"),
         ({"person": "imege"}, "did you mean image"),
         ({"templates": ["a person"]}, "one {} each"),
         ({"temperature": 0.0}, "temperature must be above 0"),

@@ -106,8 +106,8 @@ def test_an_interrupted_ensemble_goes_on_where_it_was(world, items):
 
     driver = TrainingHooks(after=stop)
     with pytest.raises(Interrupt):
-        fitted(world, items, settings, seed=1, driver=driver)
-    found = fitted(world, items, settings, seed=1, driver=TrainingHooks(states=driver.states)).tensors()
+        fitted(world, items, settings, seed=1, hooks=driver)
+    found = fitted(world, items, settings, seed=1, hooks=TrainingHooks(states=driver.states)).tensors()
     assert found.keys() == expected.keys()
     assert all(np.array_equal(found[name], expected[name]) for name in expected)
 
@@ -121,8 +121,8 @@ def test_progress_runs_through_the_whole_ensemble(world, items):
 def test_one_attribute_compared_and_the_other_rated_train_one_network(items):
     """Ratings of the first attribute and comparisons of the second are left out; both are found."""
     world = simulate()
-    train = world.train.where(world.train.ratings.attribute == 1, world.train.comparisons.attribute == 0)
-    held_out = world.held_out.where(world.held_out.ratings.attribute == 1, world.held_out.comparisons.attribute == 0)
+    train = world.train.select(world.train.ratings.attribute == 1, world.train.comparisons.attribute == 0)
+    held_out = world.held_out.select(world.held_out.ratings.attribute == 1, world.held_out.comparisons.attribute == 0)
     settings = MlpConfig(widths=[], person="none", fit=SMALL)
     taste = mlp.fit(train, held_out, items, settings, encoder_id=ENCODER)
     for number, name in enumerate(world.train.attributes):
@@ -134,7 +134,7 @@ def test_what_does_not_fit_is_refused(world, items):
     with pytest.raises(EmbeddingError, match="240 images, got 239"):
         fitted(world, items[:-1], QUICK)
     with pytest.raises(TasteError, match="none"):
-        mlp.fit(world.train.within(np.zeros(240, bool)), world.held_out, items, QUICK, encoder_id=ENCODER)
+        mlp.fit(world.train.on_images(np.zeros(240, bool)), world.held_out, items, QUICK, encoder_id=ENCODER)
     taste = fitted(world, items, QUICK)
     with pytest.raises(TasteError, match="don't fit"):
         mlp.load(taste.info, taste.tensors(), taste.settings() | {"widths": [9]})

@@ -1,4 +1,4 @@
-"""Splits: nothing of a test is in training; evidence from tables; the pairs that ratings imply."""
+"""Splits: nothing of a test is in training; dataset from tables; the pairs that ratings imply."""
 
 import numpy as np
 import pyarrow as pa
@@ -10,13 +10,13 @@ from support.taste_suite import simulate
 from beholder import tables
 from beholder.errors import TasteError
 from beholder.taste import splits
-from beholder.taste.dataset import RatingTable, gather, join, pairs_within
+from beholder.taste.dataset import RatingTable, from_tables, implied_comparisons, join
 
 EVIDENCE = simulate(images=60, comparisons=500, ratings=300).train
 
 
-def images(evidence) -> set[int]:
-    return {*evidence.ratings.image.tolist(), *evidence.comparisons.left.tolist(), *evidence.comparisons.right.tolist()}
+def images(dataset) -> set[int]:
+    return {*dataset.ratings.image.tolist(), *dataset.comparisons.left.tolist(), *dataset.comparisons.right.tolist()}
 
 
 @given(seed=st.integers(0, 1000))
@@ -59,20 +59,20 @@ def test_shares_have_to_sum_to_one(shares):
 def test_what_is_divided_can_be_joined():
     parts = splits.by_pair(EVIDENCE, seed=1)
     assert len(join(join(parts[0], parts[1]), parts[2])) == len(EVIDENCE)
-    with pytest.raises(TasteError, match="can't be joined"):
+    with pytest.raises(TasteError, match="can be joined where"):
         join(parts[0], simulate(images=30, comparisons=10, ratings=10).train)
 
 
 def test_ratings_imply_the_pairs_that_differ():
     rated = RatingTable(np.array([0, 0, 0, 1, 1]), np.array([0, 1, 2, 0, 1]), np.zeros(5, np.int64), np.array([1, 3, 3, 2, 2.0]))
-    evidence = EVIDENCE.where(np.zeros(0, np.int64), np.zeros(0, np.int64))
-    evidence = type(evidence)(evidence.people, evidence.images, evidence.attributes, rated, evidence.comparisons)
-    pairs = pairs_within(evidence, at_most=10, seed=0)
+    dataset = EVIDENCE.select(np.zeros(0, np.int64), np.zeros(0, np.int64))
+    dataset = type(dataset)(dataset.people, dataset.images, dataset.attributes, rated, dataset.comparisons)
+    pairs = implied_comparisons(dataset, at_most=10, seed=0)
     said = {
         (int(p), int(a), int(b), float(c)) for p, a, b, c in zip(pairs.person, pairs.left, pairs.right, pairs.choice, strict=True)
     }
     assert said == {(0, 0, 1, 0.0), (0, 0, 2, 0.0)}
-    assert len(pairs_within(evidence, at_most=1, seed=0)) == 1
+    assert len(implied_comparisons(dataset, at_most=1, seed=0)) == 1
 
 
 def test_judgements_of_images_without_an_embedding_are_counted_out():
@@ -91,13 +91,13 @@ def test_judgements_of_images_without_an_embedding_are_counted_out():
         ],
         schema=tables.COMPARISONS,
     )  # fmt: skip
-    evidence, lost = gather(ratings, comparisons, ["b", "a"])
+    dataset, lost = from_tables(ratings, comparisons, ["b", "a"])
     assert lost == 1
-    assert evidence.people == ("ana", "ben")
-    assert evidence.attributes == ("attractive", "smart")
-    assert evidence.ratings.image.tolist() == [1]
-    assert evidence.comparisons.choice.tolist() == [0.5]
-    assert (evidence.comparisons.left.tolist(), evidence.comparisons.right.tolist()) == ([1], [0])
-    assert len(gather(ratings, comparisons, ["b", "a"], attributes=["smart"])[0]) == 1
+    assert dataset.people == ("ana", "ben")
+    assert dataset.attributes == ("attractive", "smart")
+    assert dataset.ratings.image.tolist() == [1]
+    assert dataset.comparisons.choice.tolist() == [0.5]
+    assert (dataset.comparisons.left.tolist(), dataset.comparisons.right.tolist()) == ([1], [0])
+    assert len(from_tables(ratings, comparisons, ["b", "a"], attributes=["smart"])[0]) == 1
     with pytest.raises(TasteError, match="none of the 3 judgements"):
-        gather(ratings, comparisons, ["other"])
+        from_tables(ratings, comparisons, ["other"])

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from beholder.errors import ConfigError, TasteError
-from beholder.taste.training import FitTask, TrainingConfig, TrainingHooks, fit, kept
+from beholder.taste.training import FitTask, TrainingConfig, TrainingHooks, fit, trainable_state
 
 CONFIG = TrainingConfig(epochs=8, batch=16, learning_rate=0.05, patience=3, device="cpu")
 DICE = np.random.default_rng(0)
@@ -34,9 +34,9 @@ class Regression(nn.Module):
         return (x @ self.weights - Y[rows]).square().mean()
 
 
-def task(module=None, judge=None, **options) -> FitTask:
+def task(module=None, validate=None, **options) -> FitTask:
     module = module or Regression()
-    return FitTask(module, len(X), torch.from_numpy, judge or (lambda: float(module(torch.arange(len(X))))), **options)
+    return FitTask(module, len(X), torch.from_numpy, validate or (lambda: float(module(torch.arange(len(X))))), **options)
 
 
 def scripted(*losses):
@@ -56,10 +56,10 @@ def test_a_known_relation_is_found():
 
 def test_the_best_epochs_weights_come_back_not_the_last_ones():
     """Keeping references to the weights instead of copies returns the last epoch's."""
-    job = task(judge=scripted(3.0, 1.0, 2.0, 2.5, 2.6))
+    job = task(validate=scripted(3.0, 1.0, 2.0, 2.5, 2.6))
     seen = []
     found = fit(
-        job, CONFIG, seed=0, driver=TrainingHooks(after=lambda driver, figures: seen.append(job.module.weights.detach().clone()))
+        job, CONFIG, seed=0, hooks=TrainingHooks(after=lambda driver, figures: seen.append(job.module.weights.detach().clone()))
     )
     assert (found.epochs, found.best_epoch, found.loss) == (5, 2, 1.0)
     assert torch.equal(job.module.weights, seen[1])
@@ -68,11 +68,11 @@ def test_the_best_epochs_weights_come_back_not_the_last_ones():
 
 
 def test_it_stops_after_as_many_epochs_without_progress_as_patience_allows():
-    assert fit(task(judge=scripted(1, 2, 2, 2, 9)), CONFIG, seed=0).epochs == 4
-    assert fit(task(judge=scripted(*range(8))), replace(CONFIG, patience=0), seed=0).epochs == 8
+    assert fit(task(validate=scripted(1, 2, 2, 2, 9)), CONFIG, seed=0).epochs == 4
+    assert fit(task(validate=scripted(*range(8))), replace(CONFIG, patience=0), seed=0).epochs == 8
 
 
-def test_with_nothing_held_out_every_epoch_is_run_and_the_last_kept():
+def test_with_nothing_held_out_every_epoch_is_run_and_the_last_trainable_state():
     job = FitTask(Regression(), 50, torch.from_numpy, None)
     found = fit(job, CONFIG, seed=0)
     assert (found.epochs, found.best_epoch) == (8, 8)
@@ -96,30 +96,30 @@ def test_interrupted_is_the_same_as_uninterrupted(at):
 
     file = io.BytesIO()
     with pytest.raises(Interrupt):
-        fit(task(), CONFIG, seed=7, driver=TrainingHooks(after=stop))
+        fit(task(), CONFIG, seed=7, hooks=TrainingHooks(after=stop))
     torch.rand(3)  # chance elsewhere plays no part
     states = torch.load(io.BytesIO(file.getvalue()), weights_only=True)
     resumed = task()
-    assert fit(resumed, CONFIG, seed=7, driver=TrainingHooks(states=states)) == expected
+    assert fit(resumed, CONFIG, seed=7, hooks=TrainingHooks(states=states)) == expected
     assert torch.equal(resumed.module.weights, whole.module.weights)
     assert torch.equal(resumed.module.steps, whole.module.steps)
 
 
 def test_a_finished_fit_is_not_run_again():
     driver = TrainingHooks()
-    expected = fit(task(), CONFIG, seed=1, driver=driver)
+    expected = fit(task(), CONFIG, seed=1, hooks=driver)
 
     def refuse(rows):
         raise AssertionError("it took a batch")
 
     again = replace(task(), take=refuse)
-    assert fit(again, CONFIG, seed=1, driver=TrainingHooks(states=driver.states)) == expected
+    assert fit(again, CONFIG, seed=1, hooks=TrainingHooks(states=driver.states)) == expected
     assert "optimizer" not in driver.states["fit"]
 
 
 def test_a_kept_state_does_not_change_when_the_fit_goes_on():
     states = []
-    fit(task(), CONFIG, seed=0, driver=TrainingHooks(after=lambda driver, figures: states.append(driver.states["fit"])))
+    fit(task(), CONFIG, seed=0, hooks=TrainingHooks(after=lambda driver, figures: states.append(driver.states["fit"])))
     first = states[0]["optimizer"]["state"][0]["exp_avg"]
     assert not torch.equal(first, states[1]["optimizer"]["state"][0]["exp_avg"])
     assert not torch.equal(states[0]["module"]["weights"], states[1]["module"]["weights"])
@@ -133,7 +133,7 @@ def test_workers_share_each_batch_and_their_mean_gradient_is_that_of_the_whole()
         rows = []
         job = task(Regression(dropout=0.0))
         job = replace(job, take=lambda some: (rows.extend(some.tolist()), torch.from_numpy(some))[1])
-        fit(job, config, seed=2, driver=TrainingHooks(rank=rank, workers=workers))
+        fit(job, config, seed=2, hooks=TrainingHooks(rank=rank, workers=workers))
         return job.module.weights.grad, set(rows)
 
     whole, everything = gradient(0, 1)
@@ -154,8 +154,8 @@ def test_the_same_seed_gives_the_same_and_another_another_and_chance_outside_is_
     assert torch.equal(before, torch.random.get_rng_state())
 
 
-def test_only_what_is_fitted_is_kept():
-    assert set(kept(Regression())) == {"weights", "steps"}
+def test_only_what_is_fitted_is_trainable_state():
+    assert set(trainable_state(Regression())) == {"weights", "steps"}
 
 
 def test_each_group_decays_as_it_is_told():
@@ -188,7 +188,7 @@ def test_a_loss_that_is_no_number_is_told_with_its_remedy():
 
 def test_too_few_judgements_for_the_workers_are_refused():
     with pytest.raises(TasteError, match="3 judgements"):
-        fit(replace(task(), examples=3), CONFIG, seed=0, driver=TrainingHooks(workers=2))
+        fit(replace(task(), examples=3), CONFIG, seed=0, hooks=TrainingHooks(workers=2))
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from beholder.errors import TasteError
+from beholder.taste import validation
 from beholder.taste.dataset import ComparisonTable, JudgementDataset, RatingTable
 from beholder.tuning import selection
 from beholder.tuning.selection import Correctness
@@ -12,23 +13,23 @@ PEOPLE, SETTINGS = 120, 24
 
 
 def asked(people: int, pairs: int, *, images: int, seed: int) -> ComparisonTable:
-    dice = np.random.default_rng(seed)
-    left = dice.integers(images, size=people * pairs)
-    right = (left + dice.integers(1, images, size=people * pairs)) % images
+    rng = np.random.default_rng(seed)
+    left = rng.integers(images, size=people * pairs)
+    right = (left + rng.integers(1, images, size=people * pairs)) % images
     person = np.repeat(np.arange(people), pairs)
     return ComparisonTable(person, left, right, 0 * person, np.ones(people * pairs, np.float32))
 
 
 def simulated(skill: np.ndarray, pairs: ComparisonTable, *, seed: int) -> np.ndarray:
     """Marks [S, C] where setting s is right for person p with probability skill[s, p]."""
-    dice = np.random.default_rng(seed)
-    return (dice.random((len(skill), len(pairs))) < skill[:, pairs.person]).astype(np.float16)
+    rng = np.random.default_rng(seed)
+    return (rng.random((len(skill), len(pairs))) < skill[:, pairs.person]).astype(np.float16)
 
 
 def chosen(skill: np.ndarray) -> list[selection.SettingChoice]:
     pairs, unseen = (asked(skill.shape[1], 200, images=80, seed=seed) for seed in (1, 2))
-    marks = Correctness(simulated(skill, pairs, seed=3), simulated(skill, unseen, seed=4))
-    return selection.choose(marks, pairs, unseen, [f"person {number}" for number in range(skill.shape[1])])
+    correctness = Correctness(simulated(skill, pairs, seed=3), simulated(skill, unseen, seed=4))
+    return selection.choose(correctness, pairs, unseen, [f"person {number}" for number in range(skill.shape[1])])
 
 
 def test_where_settings_do_not_differ_almost_everybody_keeps_the_pooled_one():
@@ -56,11 +57,11 @@ def test_where_they_do_each_finds_their_own():
 
 def test_pairs_that_share_images_are_worth_less():
     """Ratings of a dozen images make many pairs, but not much knowledge."""
-    dice = np.random.default_rng(5)
+    rng = np.random.default_rng(5)
     level, trials = 0.05, 300
     false = 0
     for _ in range(trials):
-        truth, one, other = dice.normal(size=(3, 12))
+        truth, one, other = rng.normal(size=(3, 12))
         first, second = np.triu_indices(12, 1)
         right = [np.sign(u[first] - u[second]) == np.sign(truth[first] - truth[second]) for u in (truth + one, truth + other)]
         pairs = ComparisonTable(0 * first, first, second, 0 * first, np.ones(len(first), np.float32))
@@ -69,8 +70,8 @@ def test_pairs_that_share_images_are_worth_less():
 
 
 def test_luck_is_the_t_test_where_pairs_share_nothing():
-    dice = np.random.default_rng(6)
-    lead = dice.choice([-1.0, 0.0, 1.0], 60, p=[0.2, 0.5, 0.3])
+    rng = np.random.default_rng(6)
+    lead = rng.choice([-1.0, 0.0, 1.0], 60, p=[0.2, 0.5, 0.3])
     numbers = np.arange(60)
     pairs = ComparisonTable(0 * numbers, 2 * numbers, 2 * numbers + 1, 0 * numbers, np.ones(60, np.float32))
     from scipy.stats import t
@@ -88,17 +89,12 @@ def test_the_correction_counts_the_settings():
 def test_pairs_leave_out_ties_and_take_what_ratings_imply():
     rated = RatingTable(np.zeros(3, np.int64), np.arange(3), np.zeros(3, np.int64), np.array([1, 2, 2], np.float32))
     made = ComparisonTable(*np.zeros((1, 2), np.int64), *np.array([[0, 1], [3, 3], [0, 0]]), np.array([0.5, 1], np.float32))
-    found = selection.pairs(JudgementDataset(("p",), ("a", "b", "c", "d"), ("kind",), rated, made), seed=0)
+    found = validation.pairs(JudgementDataset(("p",), ("a", "b", "c", "d"), ("kind",), rated, made), seed=0)
     assert sorted(zip(found.left.tolist(), found.right.tolist(), found.choice.tolist(), strict=True)) == [
         (0, 1, 0.0),
         (0, 2, 0.0),
         (1, 3, 1.0),
     ]
-
-
-def test_marks():
-    pairs = asked(1, 4, images=9, seed=0)
-    assert selection.mark(np.array([0.3, -2, 0, 5]), pairs).tolist() == [1, 0, 0.5, 1]
 
 
 def test_nothing_to_choose_by():
@@ -109,8 +105,8 @@ def test_nothing_to_choose_by():
 
 def test_somebody_without_pairs_keeps_the_pooled_setting():
     pairs = asked(1, 50, images=30, seed=0)
-    marks = simulated(np.array([[0.5], [0.9]]), pairs, seed=1)
-    choices = selection.choose(Correctness(marks, marks), pairs, pairs, ["p", "silent"])
+    correctness = simulated(np.array([[0.5], [0.9]]), pairs, seed=1)
+    choices = selection.choose(Correctness(correctness, correctness), pairs, pairs, ["p", "silent"])
     assert choices[1].own is False
     assert choices[1].pooled == 1
     assert np.isnan(choices[1].reported)

@@ -18,28 +18,28 @@ FIT = TrainingConfig(epochs=7, batch=24, learning_rate=0.01, patience=2, device=
 
 def crowd(people=5, *, ties=False, ratings=True, seed=0) -> tuple[JudgementDataset, JudgementDataset, np.ndarray]:
     """(train, held out, embeddings): linear tastes over random embeddings, and very different numbers of judgements."""
-    dice = np.random.default_rng(seed)
-    items = dice.normal(size=(IMAGES, DIMS)).astype(np.float32)
-    tastes = dice.normal(size=(people, 2, DIMS))
+    rng = np.random.default_rng(seed)
+    items = rng.normal(size=(IMAGES, DIMS)).astype(np.float32)
+    tastes = rng.normal(size=(people, 2, DIMS))
     parts = []
     for images, factor in ((np.arange(60), 1.0), (np.arange(60, IMAGES), 0.5)):
         rated, compared = [], []
         for person in range(people):
             for _ in range(int(factor * (20 + 25 * person)) if ratings else 0):
-                image, on = dice.choice(images), dice.integers(2)
+                image, on = rng.choice(images), rng.integers(2)
                 score = np.clip(np.rint(2.5 + tastes[person, on] @ items[image] / 3), 1, 3 + person % 3)
                 rated.append((person, image, on, score))
             for _ in range(int(factor * (60 - 8 * person))):
-                left, right = dice.choice(images, 2, replace=False)
-                on = dice.integers(2)
-                gap = tastes[person, on] @ (items[left] - items[right]) + dice.logistic()
+                left, right = rng.choice(images, 2, replace=False)
+                on = rng.integers(2)
+                gap = tastes[person, on] @ (items[left] - items[right]) + rng.logistic()
                 tie = ties and person != 1 and abs(gap) < 1
                 compared.append((person, left, right, on, 0.5 if tie else float(gap > 0)))
-        parts.append(evidence(people, rated, compared))
+        parts.append(dataset(people, rated, compared))
     return parts[0], parts[1], items
 
 
-def evidence(people, rated, compared) -> JudgementDataset:
+def dataset(people, rated, compared) -> JudgementDataset:
     def columns(rows, width):
         return [np.array([row[at] for row in rows], np.int64) for at in range(width)]
 
@@ -138,6 +138,6 @@ def test_what_is_refused():
         stacked.fit(train, held_out, items, MlpConfig(person="one_hot", fit=FIT))
     with pytest.raises(ConfigError, match="fp32"):
         stacked.fit(train, held_out, items, MlpConfig(fit=replace(FIT, precision="bf16")))
-    silent = train.by(np.array([True, False]))
+    silent = train.of_people(np.array([True, False]))
     with pytest.raises(TasteError, match="person 1 has 0 judgements"):
         stacked.fit(silent, held_out, items, MlpConfig(fit=FIT))

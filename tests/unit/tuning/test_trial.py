@@ -22,14 +22,14 @@ CONFIG = TasteConfig(
 
 @pytest.fixture(scope="module")
 def world() -> tuple[list[JudgementDataset], np.ndarray]:
-    """Three parts of evidence on different images; persons 0 and 1 want the opposite of 2 and 3."""
-    dice = np.random.default_rng(0)
-    items = dice.normal(size=(IMAGES, DIMS)).astype(np.float32)
-    taste = 3 * dice.normal(size=DIMS)
+    """Three parts of dataset on different images; persons 0 and 1 want the opposite of 2 and 3."""
+    rng = np.random.default_rng(0)
+    items = rng.normal(size=(IMAGES, DIMS)).astype(np.float32)
+    taste = 3 * rng.normal(size=DIMS)
     parts = []
     for images in np.split(np.arange(IMAGES), 3):
-        left, right = (dice.choice(images, 400) for _ in range(2))
-        person = dice.integers(PEOPLE, size=400)
+        left, right = (rng.choice(images, 400) for _ in range(2))
+        person = rng.integers(PEOPLE, size=400)
         gap = np.where(person < 2, 1, -1) * ((items[left] - items[right]) @ taste)
         keep = left != right
         made = ComparisonTable(person, left, right, 0 * person, (gap > 0).astype(np.float32))[keep]
@@ -39,19 +39,19 @@ def world() -> tuple[list[JudgementDataset], np.ndarray]:
     return parts, items
 
 
-def accuracies(trial: Trial, marked: TrialResult) -> np.ndarray:
-    return selection.accuracies(marked.reporting[None], trial.reported, len(trial.train.people))[0]
+def accuracies(trial: Trial, result: TrialResult) -> np.ndarray:
+    return selection.accuracies(result.reporting[None], trial.reported, len(trial.train.people))[0]
 
 
 def test_networks_of_ones_own_find_opposite_tastes(world):
     parts, items = world
     trial = Trial.of(parts, least=10, encoder_id="e", apart=True)
     seen = []
-    marked = trial.run(items, CONFIG, rungs=(2, 4), after=seen.append)
+    result = trial.run(items, CONFIG, rungs=(2, 4), after=seen.append)
     assert [one.epoch for one in seen] == [2, 4]
-    assert marked.objective() <= seen[1].objective() <= seen[0].objective()
-    assert accuracies(trial, marked).min() > 0.85
-    assert marked.accuracy(trial.chosen_by, PEOPLE) > 0.85
+    assert result.objective() <= seen[1].objective() <= seen[0].objective()
+    assert accuracies(trial, result).min() > 0.85
+    assert result.accuracy(trial.chosen_by, PEOPLE) > 0.85
 
 
 def test_a_model_that_all_share_can_be_nobodys(world):
@@ -59,10 +59,10 @@ def test_a_model_that_all_share_can_be_nobodys(world):
     parts, items = world
     trial = Trial.of(parts, least=10, encoder_id="e", apart=False)
     config = replace(CONFIG, kind="population", population=PopulationConfig())
-    marked = trial.run(items, config, rungs=(), after=lambda _: None)
-    camps = accuracies(trial, marked)
+    result = trial.run(items, config, rungs=(), after=lambda _: None)
+    camps = accuracies(trial, result)
     np.testing.assert_allclose(camps[:2].mean() + camps[2:].mean(), 1, atol=0.1)
-    assert np.isfinite(marked.objective())
+    assert np.isfinite(result.objective())
 
 
 def test_a_shared_network_tells_its_rungs(world):
@@ -72,23 +72,23 @@ def test_a_shared_network_tells_its_rungs(world):
     network = replace(
         CONFIG.mlp, widths=[16], person="one_hot", person_dropout=0.0, fit=replace(CONFIG.mlp.fit, epochs=20, learning_rate=0.02)
     )
-    marked = trial.run(items, replace(CONFIG, mlp=network), rungs=(3,), after=seen.append)
+    result = trial.run(items, replace(CONFIG, mlp=network), rungs=(3,), after=seen.append)
     assert [(one.epoch, len(one.choosing)) for one in seen] == [(3, 0)]
-    assert accuracies(trial, marked).mean() > 0.7
+    assert accuracies(trial, result).mean() > 0.7
 
 
-def test_marks_travel_as_bytes(world):
+def test_results_travel_as_bytes(world):
     parts, items = world
-    marked = Trial.of(parts, least=10, encoder_id="e").run(items, CONFIG, rungs=(), after=lambda _: None)
-    back = TrialResult.from_bytes(marked.to_bytes())
-    assert back.epoch == marked.epoch
+    result = Trial.of(parts, least=10, encoder_id="e").run(items, CONFIG, rungs=(), after=lambda _: None)
+    back = TrialResult.from_bytes(result.to_bytes())
+    assert back.epoch == result.epoch
     for name in ("loss", "choosing", "reporting"):
-        np.testing.assert_array_equal(getattr(back, name), getattr(marked, name))
+        np.testing.assert_array_equal(getattr(back, name), getattr(result, name))
 
 
 def test_who_judged_too_little_is_left_out(world):
     parts, _ = world
-    few = parts[0].where(np.zeros(0, np.int64), np.flatnonzero(parts[0].comparisons.person != 1)[:200])
+    few = parts[0].select(np.zeros(0, np.int64), np.flatnonzero(parts[0].comparisons.person != 1)[:200])
     trial = Trial.of([few, *parts[1:]], least=10, encoder_id="e")
     assert trial.train.people == ("a", "c", "d")
     assert set(trial.chosen_by.person) == {0, 1, 2}

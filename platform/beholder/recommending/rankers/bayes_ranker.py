@@ -65,7 +65,7 @@ class BayesRanker(Ranker):
     def update(self, comparison: Comparison) -> None:
         self.info.check(comparison.left)
         self.info.check(comparison.right)
-        self.posteriors[comparison.user_id] = self._faded(comparison.user_id).choose(
+        self.posteriors[comparison.user_id] = self._faded(comparison.user_id).update(
             _gaps(self.regressors, comparison, self.taste_prior), comparison.outcome
         )
 

@@ -1,0 +1,43 @@
+"""Processes that hold a model take items one at a time, several at once, and each item once."""
+
+import os
+import time
+
+import pytest
+
+from beholder.errors import ImageError
+from beholder.jobs import _placement
+from beholder.ray_connection import RayConfig, connect
+
+
+class Squares:
+    def __init__(self, threads: int, power: int) -> None:
+        self.threads, self.power = threads, power
+
+    def __call__(self, item):
+        if item["number"] < 0:
+            raise ImageError("no root")
+        time.sleep(0.2)
+        return [{"number": item["number"], "square": item["number"] ** self.power, "process": os.getpid(), "threads": self.threads}]
+
+
+def test_every_item_is_worked_on_once_by_as_many_processes_as_there_are_cores(small_ray):
+    items = [{"number": number} for number in range(12)]
+    rows = list(_placement.process(Squares, items, arguments=(2,), device="cpu"))
+    assert sorted(row["square"] for row in rows) == [number**2 for number in range(12)]
+    assert len({row["process"] for row in rows}) == 2
+    assert {row["threads"] for row in rows} == {1}
+
+
+def test_an_error_of_ours_comes_out_as_itself(small_ray):
+    with pytest.raises(ImageError, match="no root"), connect(RayConfig()):
+        list(_placement.process(Squares, [{"number": -1}], arguments=(2,), device="cpu"))
+
+
+def test_results_come_as_tasks_are_done(small_ray):
+    @small_ray.remote(num_cpus=1)
+    def wait(seconds):
+        time.sleep(seconds)
+        return seconds
+
+    assert list(_placement.as_completed([wait.remote(1.5), wait.remote(0.1)])) == [0.1, 1.5]
