@@ -1,6 +1,6 @@
 """Ray on the batch side: one file, one command, one page.
 
-A command's module has `main(settings, run)`, whose settings are a frozen dataclass; `_ray_connection.py` is how they reach Ray.
+A command's module has `main(settings, run)`, whose settings are a frozen dataclass; they reach Ray through beholder.ray_connection.
 bench/ has the benchmarks. What needs no Ray is in beholder.commands.
 """
 

@@ -7,6 +7,7 @@ import ray
 from beholder import evaluation, plots
 from beholder.jobs._comparison import TasteComparison
 from beholder.progress import Progress
+from beholder.report import markdown_table
 from beholder.runs import Run, log
 from beholder.taste import splits, taste_factory
 from beholder.taste.contract import Taste
@@ -66,11 +67,12 @@ def report(contest: TasteComparison, run: Run, found: dict[str, dict[int, pd.Dat
         pd.concat(each.assign(taste=name, judgements=count) for name, counts in found.items() for count, each in counts.items())
     )
     plots.save(run.place, "learning", plots.learning(curves, title="Gain over the population, by comparisons of somebody new"))
-    lines = ["| taste | comparisons | accuracy | gain over the population |", "|---|---:|---:|---:|"]
+    cells = []
     for name, rows in curves.items():
         for _, row in rows.iterrows():
             gain = evaluation.Interval(row["gain"], row["gain.low"], row["gain.high"])
-            lines.append(f"| {name} | {row['judgements']:.0f} | {row['accuracy']:.4f} | {gain} |")
+            cells.append((name, f"{row['judgements']:.0f}", f"{row['accuracy']:.4f}", gain))
+    lines = markdown_table(["taste", "comparisons", "accuracy", "gain over the population"], cells, align="lrrr")
     run.summary("\n".join(["# After a few comparisons of somebody new", "", *lines, "", "![learning](figures/learning.png)", ""]))
     log.info("%d shots of %d people", len(own), len(contest.evidence.people))
     print("\n".join(lines))

@@ -21,9 +21,9 @@ from beholder.workspace import Workspace
 
 @dataclass(frozen=True)
 class DatasetWithItems:
-    """Judgements and the items that they are about: items[i] is evidence.images[i]."""
+    """Judgements and the items that they are about: items[i] is dataset.images[i]."""
 
-    evidence: JudgementDataset
+    dataset: JudgementDataset
     items: np.ndarray
     encoder_id: str
 
@@ -42,8 +42,8 @@ def from_workspace(
     if takes == "pixels":
         ids, items = _pixels(workspace, encoder)
     else:
-        found = embeddings.read(workspace.embeddings(name))
-        ids, items = found.image_ids, found.vectors
+        table = embeddings.read(workspace.embeddings(name))
+        ids, items = table.image_ids, table.vectors
     return DatasetWithItems(_gather(ratings, comparisons, ids, attributes), items, name)
 
 
@@ -51,33 +51,33 @@ def from_files(
     *, ratings: str | None, comparisons: str | None, vectors: str, encoder_id: str | None, attributes: list[str]
 ) -> DatasetWithItems:
     """Judgements and embeddings straight from files: Parquet tables with the columns of the workspace's, any ordered scale."""
-    found = embeddings.from_file(Place.at(vectors))
-    said = [
+    table = embeddings.from_file(Place.at(vectors))
+    judgements = [
         _judgements(path, schema) if path else schema.empty_table()
         for path, schema in ((ratings, tables.RATINGS), (comparisons, tables.COMPARISONS))
     ]
     return DatasetWithItems(
-        _gather(said[0], said[1], found.image_ids, attributes), found.vectors, encoder_id or Place.at(vectors).name
+        _gather(judgements[0], judgements[1], table.image_ids, attributes), table.vectors, encoder_id or Place.at(vectors).name
     )
 
 
 def parts(path: str, image_ids: tuple[str, ...]) -> list[str]:
     """Which part of a split each image is in, from a Parquet file with image_id and split; "" where it does not say."""
     frame = _frame(path, ["image_id", "split"])
-    said = dict(zip(frame["image_id"].astype(str), frame["split"].astype(str), strict=True))
-    if not {"train", "val", "test"} <= set(said.values()):
-        raise TableError(f"{path}: expected the splits train, val and test, got {', '.join(sorted(set(said.values())))}")
-    return [said.get(image_id, "") for image_id in image_ids]
+    part = dict(zip(frame["image_id"].astype(str), frame["split"].astype(str), strict=True))
+    if not {"train", "val", "test"} <= set(part.values()):
+        raise TableError(f"{path}: expected the splits train, val and test, got {', '.join(sorted(set(part.values())))}")
+    return [part.get(image_id, "") for image_id in image_ids]
 
 
 def _gather(ratings: pa.Table, comparisons: pa.Table, ids: list[str], attributes: list[str]) -> JudgementDataset:
     known = sorted({*ratings["attribute"].to_pylist(), *comparisons["attribute"].to_pylist()})
     if strange := [name for name in attributes if name not in known]:
         raise ConfigError(f"nobody judged {', '.join(strange)}; attributes judged: {', '.join(known)}")
-    found, lost = dataset.gather(ratings, comparisons, ids, attributes=attributes)
+    judged, lost = dataset.gather(ratings, comparisons, ids, attributes=attributes)
     if lost:
         log.warning("%d judgements are of images without an embedding and are left out", lost)
-    return found
+    return judged
 
 
 def _judgements(path: str, schema: pa.Schema) -> pa.Table:
@@ -100,7 +100,8 @@ def _frame(path: str, columns: list[str]) -> pd.DataFrame:
         raise TableError(f"{path} is no readable Parquet file: {str(error).splitlines()[0]}") from None
     if missing := [name for name in columns if name not in table.column_names]:
         raise TableError(f"{path} has no column {missing[0]!r}; found: {', '.join(table.column_names)}")
-    return table.to_pandas()
+    frame: pd.DataFrame = table.to_pandas()
+    return frame
 
 
 def _pixels(workspace: Workspace, encoder: EncoderConfig) -> tuple[list[str], np.ndarray]:

@@ -17,6 +17,7 @@ from beholder.encoder import EncoderConfig
 from beholder.errors import BeholderError, ConfigError
 from beholder.jobs import _client
 from beholder.portraits.simulated_person import SimulatedPerson
+from beholder.report import markdown_table
 from beholder.runs import Run, log
 
 _FACE = "seed-7"
@@ -42,12 +43,8 @@ class DemoSteps:
     """What was done, and how long each step took."""
 
     def __init__(self, count: int) -> None:
-        self.count, self.lines, self._began = (
-            count,
-            ["# Demo", "", "| step | command | seconds |", "|---|---|---:|"],
-            time.monotonic(),
-        )
-        self.done = 0
+        self.count, self.done, self._began = count, 0, time.monotonic()
+        self._steps: list[tuple[str, str, str]] = []
 
     def begin(self, what: str, command: str) -> None:
         """Say what comes now."""
@@ -59,8 +56,13 @@ class DemoSteps:
     def end(self) -> None:
         """Say how long it took."""
         seconds = time.monotonic() - self._step
-        self.lines.append(f"| {self._what} | `{self._command}` | {seconds:.0f} |")
+        self._steps.append((self._what, f"`{self._command}`", f"{seconds:.0f}"))
         print(f"({seconds:.0f} s)", flush=True)
+
+    @property
+    def lines(self) -> list[str]:
+        """The steps so far as Markdown."""
+        return ["# Demo", "", *markdown_table(["step", "command", "seconds"], self._steps, align="llr")]
 
     @property
     def seconds(self) -> float:

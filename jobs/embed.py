@@ -21,8 +21,11 @@ from beholder.config import setting
 from beholder.encoder import Encoder, EncoderConfig, fetch
 from beholder.errors import ConfigError, ImageError, StorageError
 from beholder.images import Fit, ImageLimits
-from beholder.jobs._ray_connection import RayConfig, connect, quiet_data
+from beholder.jobs import _placement
+from beholder.jobs._placement import Placement
 from beholder.progress import Progress
+from beholder.ray_connection import RayConfig, connect, quiet_data
+from beholder.report import markdown_table, markdown_values
 from beholder.runs import Run, log
 from beholder.storage import Place
 from beholder.workspace import Workspace
@@ -91,13 +94,17 @@ def build(
     settings: EmbedSettings,
 ) -> Dataset:
     """The pipeline: rows of image_id, uri -> what became of each (see Decode and Encode), the shards written on the way."""
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    shape = Placement.of(nodes, encoder, actors=settings.actors, images=missing.num_rows)
+    nodes = _placement.nodes()
+    batch = encoder.batch_size or (256 if _placement.gpus(nodes, encoder.device) else 32)
+    # a core has room beside its actor for decoding, which is a few percent of the work
+    placement = Placement.of(
+        nodes, device=encoder.device, items=math.ceil(missing.num_rows / batch), actors=settings.actors, share=0.7
+    )
     quiet_data()
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     claims = DigestClaims.options(scheduling_strategy=here).remote({sha: i for i, sha in known.items() if sha})
     # from_items counts its blocks here; from_arrow would start tasks to do it, and wait for the first workers to come up
-    batches = [missing.slice(start, shape.batch).to_pydict() for start in range(0, missing.num_rows, shape.batch)]
+    batches = [missing.slice(start, batch).to_pydict() for start in range(0, missing.num_rows, batch)]
     dataset = ray.data.from_items(batches, override_num_blocks=len(batches))
     dataset.context.execution_options.resource_limits = ExecutionResources.for_limits(
         object_store_memory=settings.in_flight_mib * 2**20
@@ -107,17 +114,17 @@ def build(
             decode,
             batch_size=None,
             batch_format="pyarrow",
-            num_cpus=shape.decode_cpus,
+            num_cpus=placement.cpus_beside,
             fn_kwargs={"fit": encoder.fit, "limits": settings.limits, "claims": claims},
         )
         .map_batches(
             EncodeImages,
-            batch_size=shape.batch,
+            batch_size=batch,
             batch_format="pyarrow",
-            compute=ActorPoolStrategy(size=shape.actors, max_tasks_in_flight_per_actor=2),
-            num_cpus=shape.actor_cpus,
-            num_gpus=shape.actor_gpus,
-            fn_constructor_args=(encoder, shape.threads),
+            compute=ActorPoolStrategy(size=placement.actors, max_tasks_in_flight_per_actor=2),
+            num_cpus=placement.num_cpus,
+            num_gpus=placement.num_gpus,
+            fn_constructor_args=(encoder, placement.threads),
         )
         .map_batches(
             write,
@@ -127,35 +134,6 @@ def build(
             fn_kwargs={"folder": folder.uri, "encoder_id": encoder_id},
         )
     )
-
-
-@dataclass(frozen=True)
-class Placement:
-    """How the pipeline lies on the machines.
-
-    With GPUs: an actor on each, every other core decodes. Without: a one-thread actor a core (a process a core is faster than one
-    process with many threads, which wait for each other), and decoding, a few percent of the work, takes turns with them.
-    """
-
-    actors: int
-    actor_cpus: float
-    actor_gpus: float
-    threads: int
-    decode_cpus: float
-    batch: int
-
-    @classmethod
-    def of(cls, nodes: list[dict[str, float]], encoder: EncoderConfig, *, actors: int, images: int) -> "Placement":
-        """nodes: the resources of each, as Ray counts them ("CPU", "GPU")."""
-        cores = sum(node.get("CPU", 0) for node in nodes) or 1
-        largest = max((node.get("CPU", 0) for node in nodes), default=1) or 1
-        gpus = int(sum(node.get("GPU", 0) for node in nodes)) if encoder.device != "cpu" else 0
-        batch = encoder.batch_size or (256 if gpus else 32)
-        count = min(actors or gpus or int(cores), max(math.ceil(images / batch), 1))
-        if gpus:
-            return cls(count, 0.5, min(gpus / count, 1.0), 1, 1.0 if largest > 1 else 0.5, batch)
-        share = min(cores / count, largest)
-        return cls(count, 0.7 * share, 0.0, max(int(share), 1), 0.2, batch)
 
 
 @ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)
@@ -285,11 +263,9 @@ def _report(run: Run, counts: dict[str, Any], outcome: EmbedOutcome, *, seconds:
         "images_per_second.steady": outcome.computed / encoding if encoding else 0.0,
     }
     run.metrics(metrics)
-    lines = [f"# Embeddings of {counts['encoder_id']}", "", "| what | value |", "|---|---:|"]
-    lines += [f"| {key} | {value:,.1f} |" if isinstance(value, float) else f"| {key} | {value} |" for key, value in metrics.items()]
+    lines = [f"# Embeddings of {counts['encoder_id']}", "", *markdown_values(metrics, real=",.1f")]
     if outcome.rejected:
-        lines += ["", "## Refused", "", "| file | reason |", "|---|---|"]
-        lines += [f"| {uri} | {reason} |" for uri, reason in sorted(outcome.rejected.items())[:50]]
+        lines += ["", "## Refused", "", *markdown_table(["file", "reason"], sorted(outcome.rejected.items())[:50])]
     run.summary("\n".join(lines) + "\n")
     print(
         f"{counts['encoder_id']}: {outcome.computed} embedded, {counts['images.copied']} copied from equal files, "

@@ -12,8 +12,9 @@ from beholder.errors import ConfigError, TasteError
 from beholder.jobs import _workspace_dataset
 from beholder.jobs._comparison import TasteComparison, TasteResult
 from beholder.jobs._few_shot import few_shots
-from beholder.jobs._ray_connection import RayConfig, connect
 from beholder.progress import Progress
+from beholder.ray_connection import RayConfig, connect
+from beholder.report import markdown_table
 from beholder.runs import Run
 from beholder.taste import splits
 from beholder.taste.dataset import JudgementDataset
@@ -68,7 +69,7 @@ def main(settings: EvaluateSettings, run: Run) -> None:
     if any((config.kind == "lora") != (settings.taste.kind == "lora") for config in tastes.values()):
         raise ConfigError("lora looks at pixels, the other kinds at embeddings: they can't be evaluated in one run")
     material = gather(settings, takes="pixels" if settings.taste.kind == "lora" else "embeddings")
-    evidence = material.evidence
+    evidence = material.dataset
     with connect(settings.ray):
         contest = TasteComparison(tastes, evidence, ray.put(material.items), material.encoder_id, settings.seed)
         if settings.split == "person":
@@ -133,8 +134,7 @@ def _held_out(contest: TasteComparison, split: Split, settings: EvaluateSettings
     plots.save(run.place, "gain", plots.gains(own.table, title=f"{contest.own}: gain over the population, by person"))
     rows = table(found)
     if ahead:
-        rows += ["", f"| {contest.own} over | accuracy, on the same pairs |", "|---|---:|"]
-        rows += [f"| {name} | {lead} |" for name, lead in ahead.items()]
+        rows += ["", *markdown_table([f"{contest.own} over", "accuracy, on the same pairs"], ahead.items(), align="lr")]
     lines = [
         f"# {contest.own} beside the population's taste",
         "",
@@ -160,23 +160,18 @@ def divide(settings: EvaluateSettings, evidence: JudgementDataset) -> Split:
     return Split(*how(evidence, seed=settings.seed))
 
 
-def table(found: dict[str, TasteResult]) -> list[str]:
+def table(results: dict[str, TasteResult]) -> list[str]:
     """A row a taste, in Markdown, the population's first."""
-    first = next(iter(found.values())).figures
+    first = next(iter(results.values())).figures
     accuracy, loss, srcc = (f"{first[f'{name}.population']:.4f}" for name in ("accuracy", "logloss", "srcc"))
-    rows = [
-        "| taste | accuracy | gain over the population | log-loss | calibration error | rank correlation |",
-        "|---|---:|---:|---:|---:|---:|",
-        f"| population | {accuracy} | | {loss} | | {srcc} |",
-    ]
-    for name, judged in found.items():
-        f = judged.figures
+    header = ["taste", "accuracy", "gain over the population", "log-loss", "calibration error", "rank correlation"]
+    rows: list[tuple[object, ...]] = [("population", accuracy, "", loss, "", srcc)]
+    for name, result in results.items():
+        f = result.figures
         gain = evaluation.Interval(f["gain.mean"], f["gain.low"], f["gain.high"])
-        rows.append(
-            f"| {name} | {f['accuracy.personal']:.4f} | {gain} | {f['logloss.personal']:.4f} "
-            f"| {f['calibration.error']:.4f} | {f['srcc.personal']:.4f} |"
-        )
-    return rows
+        numbers = (f"{f[key]:.4f}" for key in ("logloss.personal", "calibration.error", "srcc.personal"))
+        rows.append((name, f"{f['accuracy.personal']:.4f}", gain, *numbers))
+    return markdown_table(header, rows, align="lrrrrr")
 
 
 def _beside(found: dict[str, TasteResult]) -> dict[str, float]:

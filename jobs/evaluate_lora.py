@@ -3,6 +3,7 @@
 Each attribute in turn is held out: the taste learns the others, and is asked the held-out one in words, of images that it never
 saw. Beside it stand CLIP as it is, asked the same, and the same taste asked words without meaning: what these reach too is not
 understood but common to all attributes (a halo). An attribute is said once by its name and, where `words` has it, once in words.
+Each fit, of a prompt variant with an attribute held out, is a Ray task.
 """
 
 from collections.abc import Mapping
@@ -10,13 +11,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+import ray
 
 from beholder import evaluation
 from beholder.config import setting
-from beholder.encoder import Encoder, EncoderConfig
+from beholder.encoder import Encoder, EncoderConfig, fetch
 from beholder.errors import ConfigError
-from beholder.jobs import _workspace_dataset
+from beholder.jobs import _placement, _workspace_dataset
+from beholder.jobs._placement import Placement
+from beholder.jobs._workspace_dataset import DatasetWithItems
 from beholder.progress import Progress
+from beholder.ray_connection import RayConfig, connect
+from beholder.report import markdown_table
 from beholder.runs import Run, log
 from beholder.taste import lora, splits
 from beholder.taste.clip_text import PromptTemplates
@@ -34,18 +40,19 @@ NAMES = {
 
 @dataclass(frozen=True)
 class EvaluateLoraSettings:
-    taste: TasteConfig = setting(TasteConfig(), "taste=lora and its knobs")
-    attributes: list[str] = setting([], "to be held out, one after the other; empty: every one that was judged")
-    ways: list[str] = setting(["name", "words"], "how attributes are said, in training and when asked: name, words")
-    words: dict[str, str] = setting({}, "each attribute in words that the encoder knows")
+    taste: TasteConfig = setting(TasteConfig(), "taste=lora and its settings")
+    attributes: list[str] = setting([], "attributes to hold out, each in a fit of its own; empty: every one that was judged")
+    ways: list[str] = setting(["name", "words"], "prompts of an attribute, in training and when asked: name, words")
+    words: dict[str, str] = setting({}, "with ways=[words]: the prompt of each attribute, in words that the encoder knows")
     templates: list[str] = setting(
         ["a portrait of a person {}", "a picture of a person {}", "a photo of a person {}", "a person {}", "a face {}"],
         "with ways=[words]: an attribute is the mean over these",
     )
     nonsense: list[str] = setting(["blorp", "fensic", "quandle", "trivvy"], "words without meaning")
-    pairs: int = setting(200, "test pairs that ratings imply, at most, for a person")
+    pairs: int = setting(200, "most test pairs that a person's ratings imply")
     encoder: EncoderConfig = setting(EncoderConfig(), "the CLIP that is adapted")
     seed: int = setting(0, "of splits, fits and test pairs")
+    ray: RayConfig = setting(RayConfig(), "which Ray")
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
 
     def __post_init__(self) -> None:
@@ -67,49 +74,75 @@ class PromptVariant:
 def main(settings: EvaluateLoraSettings, run: Run) -> None:
     workspace = Workspace(settings.workspace)
     material = _workspace_dataset.from_workspace(workspace, settings.encoder, encoder_id=None, attributes=[], takes="pixels")
-    known = material.evidence.attributes
+    known = material.dataset.attributes
     if len(known) < 2:
         raise ConfigError(f"holding one attribute out needs at least two that were judged, not {', '.join(known)}")
-    held = settings.attributes or list(known)
-    if strange := [name for name in held if name not in known]:
+    held_out = settings.attributes or list(known)
+    if strange := [name for name in held_out if name not in known]:
         raise ConfigError(f"nobody judged {', '.join(strange)}; attributes judged: {', '.join(known)}")
-    encoder, rows = Encoder.load(settings.encoder), []
-    ways = [way(name, settings, known) for name in settings.ways if name == "name" or set(known) <= set(settings.words)]
-    steps = len(ways) * len(held)
-    with Progress("evaluate lora", total=steps, unit="fits") as progress:
-        for each in ways:
-            for name in held:
-                table = zero_shot(material, encoder, name, each, settings)
-                log.info("%s by %s: %s", name, each.name, {key: round(float(table[key].mean()), 4) for key in NAMES})
-                rows.append(table.assign(way=each.name, attribute=name))
-                progress.advance()
-    report(run, pd.concat(rows, ignore_index=True), settings)
+    fetch(settings.encoder.resolved())
+    names = [name for name in settings.ways if name == "name" or set(known) <= set(settings.words)]
+    variants = [prompt_variant(name, settings, known) for name in names]
+    cells = [(variant, attribute) for variant in variants for attribute in held_out]
+    device = settings.taste.lora.fit.device
+    tables: dict[int, pd.DataFrame] = {}
+    with connect(settings.ray), Progress("evaluate lora", total=len(cells), unit="fits") as progress:
+        placement = Placement.of(_placement.nodes(), device=device, items=len(cells), share=1.0)
+        task, items = zero_shot_task.options(**placement.resources), ray.put(material.items)
+        dataset = ray.put(replace(material, items=np.empty(0, np.uint8)))
+        pending = [
+            task.remote(number, dataset, items, attribute, variant, settings, placement.threads)
+            for number, (variant, attribute) in enumerate(cells)
+        ]
+        for number, table in _placement.as_completed(pending):
+            variant, attribute = cells[number]
+            log.info("%s by %s: %s", attribute, variant.name, {key: round(float(table[key].mean()), 4) for key in NAMES})
+            tables[number] = table.assign(way=variant.name, attribute=attribute)
+            progress.advance()
+    report(run, pd.concat([tables[number] for number in range(len(cells))], ignore_index=True), settings)
 
 
-def way(name: str, settings: EvaluateLoraSettings, attributes: tuple[str, ...]) -> PromptVariant:
-    """By name an attribute is its own text, in the taste's templates."""
+def prompt_variant(name: str, settings: EvaluateLoraSettings, attributes: tuple[str, ...]) -> PromptVariant:
+    """Return the prompts of a way. By name an attribute is its own text, in the taste's templates."""
     config = settings.taste.lora
     if name == "name":
         return PromptVariant(name, {attribute: config.texts.get(attribute, attribute) for attribute in attributes}, config)
     return PromptVariant(name, settings.words, replace(config, texts=dict(settings.words), templates=settings.templates))
 
 
+@ray.remote
+def zero_shot_task(
+    number: int,
+    dataset: DatasetWithItems,
+    items: np.ndarray,
+    held_out: str,
+    variant: PromptVariant,
+    settings: EvaluateLoraSettings,
+    threads: int,
+) -> tuple[int, pd.DataFrame]:
+    """Fit and ask for one held-out attribute in one variant. items: apart from their dataset, as tasks share them in memory."""
+    import torch
+
+    torch.set_num_threads(threads)
+    return number, zero_shot(replace(dataset, items=items), Encoder.load(settings.encoder), held_out, variant, settings)
+
+
 def zero_shot(
-    material: _workspace_dataset.DatasetWithItems, encoder: Encoder, held: str, way: PromptVariant, settings: EvaluateLoraSettings
+    material: DatasetWithItems, encoder: Encoder, held_out: str, variant: PromptVariant, settings: EvaluateLoraSettings
 ) -> pd.DataFrame:
     """Fit to all attributes but one and ask for that one: a row per person, accuracy in each of NAMES' ways of answering."""
-    whole = material.evidence
-    others = without(whole, held)
+    whole = material.dataset
+    others = without(whole, held_out)
     train, val, _ = splits.by_image(others, seed=settings.seed, shares=(0.5, 0.1, 0.4))
-    test = splits.by_image(whole.on(whole.attributes.index(held)), seed=settings.seed, shares=(0.5, 0.1, 0.4))[2]
+    test = splits.by_image(whole.on(whole.attributes.index(held_out)), seed=settings.seed, shares=(0.5, 0.1, 0.4))[2]
     asked = evaluation.questions(test, at_most=settings.pairs, seed=settings.seed)
-    taste = lora.fit(train, val, material.items, way.config, encoder_id=material.encoder_id, seed=settings.seed)
+    taste = lora.fit(train, val, material.items, variant.config, encoder_id=material.encoder_id, seed=settings.seed)
     at, where = np.unique(np.concatenate([asked.left, asked.right]), return_inverse=True)
     pixels, left, right = material.items[at], *np.split(where.reshape(-1), 2)
     everybody = [*whole.people, ""]
-    own = taste.utilities(pixels, everybody, way.texts[held])
+    own = taste.utilities(pixels, everybody, variant.texts[held_out])
     nobody = np.full(len(asked), len(whole.people))
-    text = PromptTemplates(encoder, way.config.templates).texts([way.texts[held]])[0]
+    text = PromptTemplates(encoder, variant.config.templates).texts([variant.texts[held_out]])[0]
     plain = (encoder.images(pixels) @ text)[None]
 
     def right_share(utility: np.ndarray, person: np.ndarray) -> np.ndarray:
@@ -125,11 +158,11 @@ def zero_shot(
     return groups.mean().assign(pairs=groups.size()).reset_index()
 
 
-def without(evidence: JudgementDataset, held: str) -> JudgementDataset:
+def without(dataset: JudgementDataset, held_out: str) -> JudgementDataset:
     """The judgements on every attribute but one, which is forgotten even by name."""
-    names = tuple(name for name in evidence.attributes if name != held)
-    number = np.array([names.index(name) if name in names else -1 for name in evidence.attributes])
-    kept = evidence.where(number[evidence.ratings.attribute] >= 0, number[evidence.comparisons.attribute] >= 0)
+    names = tuple(name for name in dataset.attributes if name != held_out)
+    number = np.array([names.index(name) if name in names else -1 for name in dataset.attributes])
+    kept = dataset.where(number[dataset.ratings.attribute] >= 0, number[dataset.comparisons.attribute] >= 0)
     ratings = replace(kept.ratings, attribute=number[kept.ratings.attribute])
     comparisons: ComparisonTable = replace(kept.comparisons, attribute=number[kept.comparisons.attribute])
     return replace(kept, attributes=names, ratings=ratings, comparisons=comparisons)
@@ -138,23 +171,30 @@ def without(evidence: JudgementDataset, held: str) -> JudgementDataset:
 def report(run: Run, rows: pd.DataFrame, settings: EvaluateLoraSettings) -> None:
     """results.csv has a row per person, attribute and way; the table has means over people with their intervals."""
     metrics: dict[str, float | int] = {"people": int(rows["user_id"].nunique())}
-    lines = ["| said by | held out | answered by | accuracy over people |", "|---|---|---|---:|"]
-    for (way, attribute), part in [*rows.groupby(["way", "attribute"], sort=False), *_together(rows)]:
+    cells = []
+    for (way, attribute), part in [*_parts(rows), *_together(rows)]:
         for key, title in NAMES.items():
-            found = evaluation.bootstrap(part[key].to_numpy(), seed=settings.seed)
-            lines.append(f"| {way} | {attribute} | {title} | {found.mean:.3f} [{found.low:.3f}, {found.high:.3f}] |")
-            metrics |= {f"{way}/{attribute}/{key}": found.mean, f"{way}/{attribute}/{key}.low": found.low}
-            metrics[f"{way}/{attribute}/{key}.high"] = found.high
+            share = evaluation.bootstrap(part[key].to_numpy(), seed=settings.seed)
+            cells.append((way, attribute, title, f"{share.mean:.3f} [{share.low:.3f}, {share.high:.3f}]"))
+            metrics |= {f"{way}/{attribute}/{key}": share.mean, f"{way}/{attribute}/{key}.low": share.low}
+            metrics[f"{way}/{attribute}/{key}.high"] = share.high
         gap = evaluation.bootstrap((part["asked"] - part["nonsense"]).to_numpy(), seed=settings.seed)
-        lines.append(f"| {way} | {attribute} | own taste less nonsense | {gap} |")
+        cells.append((way, attribute, "own taste less nonsense", gap))
         metrics |= {f"{way}/{attribute}/over_nonsense": gap.mean, f"{way}/{attribute}/over_nonsense.low": gap.low}
+    lines = markdown_table(["said by", "held out", "answered by", "accuracy over people"], cells, align="lllr")
     run.metrics(metrics)
     run.results(rows)
     run.summary("\n".join(["# taste=lora on attributes that it was never trained on", "", *lines, ""]))
     print("\n".join(lines))
 
 
+def _parts(rows: pd.DataFrame) -> list[tuple[tuple[str, str], pd.DataFrame]]:
+    """Return the rows of each way and attribute."""
+    groups = rows.groupby(["way", "attribute"], sort=False)
+    return [((str(key[0]), str(key[1])), part) for key, part in groups]
+
+
 def _together(rows: pd.DataFrame) -> list[tuple[tuple[str, str], pd.DataFrame]]:
-    """Each person's mean over the attributes."""
+    """Return each person's mean over the attributes, by way."""
     numbers = list(NAMES)
-    return [((way, "all"), part.groupby("user_id")[numbers].mean()) for way, part in rows.groupby("way", sort=False)]
+    return [((str(way), "all"), part.groupby("user_id")[numbers].mean()) for way, part in rows.groupby("way", sort=False)]

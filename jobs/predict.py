@@ -1,5 +1,6 @@
 """`beholder predict`: a taste of the registry -> images scored and ranked for a person, on an attribute or a question in words."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +14,9 @@ from beholder.config import required, setting
 from beholder.encoder import Encoder, EncoderConfig
 from beholder.errors import ConfigError, ImageError, StorageError, TasteError
 from beholder.images import ImageLimits
-from beholder.jobs._ray_connection import RayConfig, connect, quiet_data
 from beholder.progress import Progress
+from beholder.ray_connection import RayConfig, connect, quiet_data
+from beholder.report import markdown_table
 from beholder.runs import Run, log
 from beholder.storage import Place
 from beholder.taste import taste_factory, taste_registry
@@ -155,21 +157,24 @@ def look(taste: Taste, listed: pa.Table, user: str, asked: str, settings: Predic
 
 
 def spread(taste: Taste, listed: pa.Table, user: str, asked: str, settings: PredictSettings) -> Iterator[pa.Table]:
-    """Batches of image_id and utility, from actors that hold the taste."""
+    """Yield batches of image_id and utility, from actors that hold the taste."""
     import ray.data
     from ray.data import ActorPoolStrategy
 
+    from beholder.jobs import _placement
+
     quiet_data()
-    gpus = int(ray.cluster_resources().get("GPU", 0)) if settings.encoder.device != "cpu" else 0
-    count = settings.actors or gpus or int(ray.cluster_resources().get("CPU", 1))
+    placement = _placement.Placement.of(
+        _placement.nodes(), device=settings.encoder.device, items=math.ceil(listed.num_rows / _BATCH), actors=settings.actors
+    )
     dataset = ray.data.from_arrow(listed).map_batches(
         ScoreImages,
         batch_size=_BATCH,
         batch_format="pyarrow",
-        compute=ActorPoolStrategy(size=count),
-        num_cpus=0.9,
-        num_gpus=min(gpus / count, 1.0) if gpus else 0,
-        fn_constructor_args=(ray.put(taste), user, asked, settings),
+        compute=ActorPoolStrategy(size=placement.actors),
+        num_cpus=placement.num_cpus,
+        num_gpus=placement.num_gpus,
+        fn_constructor_args=(placement.threads, ray.put(taste), user, asked, settings),
     )
     yield from dataset.iter_batches(batch_size=None, batch_format="pyarrow")
 
@@ -177,11 +182,11 @@ def spread(taste: Taste, listed: pa.Table, user: str, asked: str, settings: Pred
 class ScoreImages:
     """An actor: rows of image_id and uri -> image_id and utility; unreadable images are left out."""
 
-    def __init__(self, taste: Any, user: str, asked: str, settings: PredictSettings):
+    def __init__(self, threads: int, taste: Any, user: str, asked: str, settings: PredictSettings):
         import ray
         import torch
 
-        torch.set_num_threads(1)
+        torch.set_num_threads(threads)
         self.taste: Taste = ray.get(taste)
         self.user, self.asked, self.settings = user, asked, settings
 
@@ -227,8 +232,8 @@ def report(run: Run, scored: ImageUtilities, settings: PredictSettings, asked: s
     lines[-1] += " odds of e to 1." + (" variance: of the difference from the best image." if scored.variance is not None else "")
     shown = min(settings.top, len(frame))
     for title, part in ((f"Top {shown}", frame.head(shown)), (f"Bottom {shown}", frame.tail(shown))):
-        lines += ["", f"## {title}", "", "| rank | image | utility |", "|---:|---|---:|"]
-        lines += [f"| {row.rank} | {row.image_id} | {row.utility:.3f} |" for row in part.itertuples()]
+        cells = zip(part["rank"], part["image_id"], part["utility"].map("{:.3f}".format), strict=True)
+        lines += ["", f"## {title}", "", *markdown_table(["rank", "image", "utility"], cells, align="rlr")]
     run.summary("\n".join(lines) + "\n")
     print(f"{asked}, as {who} sees it: the best {shown} of {len(frame)}")
     print(frame.head(shown).round(4).to_string(index=False))

@@ -1,7 +1,7 @@
 """`beholder simulate`: simulated people of the portrait world answer questions; how good recommendations become, and how fast."""
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,29 +11,31 @@ import ray
 from beholder import plots
 from beholder.config import setting
 from beholder.editing import generator_store
-from beholder.encoder import Encoder, EncoderConfig
+from beholder.editing.stylegan import StyleGANConfig
+from beholder.encoder import EncoderConfig
 from beholder.errors import ConfigError, nearest
-from beholder.jobs._ray_connection import RayConfig, connect
+from beholder.jobs import _ground_truth, _placement
+from beholder.jobs._ground_truth import ImageSource
 from beholder.progress import Progress
+from beholder.ray_connection import RayConfig, connect
 from beholder.recommending import acquisition
-from beholder.recommending.candidates import CandidatesConfig, candidates
+from beholder.recommending.candidates import CandidatesConfig
 from beholder.recommending.edit_set import Comparison
 from beholder.recommending.rankers import bayes_ranker, ranker_factory
 from beholder.recommending.rankers.ranker import Ranker
 from beholder.recommending.rankers.ranker_factory import RankerConfig
-from beholder.recommending.surrogate.surrogate_model import SurrogateInfo
+from beholder.report import markdown_table
 from beholder.runs import Run
 from beholder.simulation import rounds, simulated_people, summary
-from beholder.simulation.ground_truth import GroundTruth, open_ground_truth
+from beholder.simulation.ground_truth import GroundTruth
 from beholder.simulation.rounds import Trajectory
 from beholder.simulation.simulated_people import SimulatedPeople, SimulatedPeopleConfig
 from beholder.simulation.summary import Cell
-from beholder.workspace import Workspace
 
 ALONE = "bayes alone"  # where nobody else has chosen anything yet
 _SHOWN = (0, 5, 10, 20, 50)
 _AT_ONCE = 10  # people in a task
-_SAID = {
+_TITLES = {
     "regret": "regret, as a share of the range",
     "preferred": "P(preferred to the original)",
     "accuracy": "held-out pairs right",
@@ -54,10 +56,10 @@ class SimulateSettings:
     each: int = setting(40, "choices of each of the others")
     images: int = setting(8, "portraits, half of them before the people and half before the others")
     first_image: int = setting(100, "seed of the first portrait; the others follow")
-    candidates: CandidatesConfig = setting(CandidatesConfig(), "the edits to choose among")
-    ranker: RankerConfig = setting(RankerConfig(), "the knobs of each kind of ranker")
-    encoder: EncoderConfig = setting(EncoderConfig(), "the CLIP that looks at edited images")
-    seed: int = setting(0, "of the people and their answers")
+    candidates: CandidatesConfig = setting(CandidatesConfig(), "the edits that people choose among")
+    ranker: RankerConfig = setting(RankerConfig(), "the settings of each kind of ranker")
+    encoder: EncoderConfig = setting(EncoderConfig(), "the CLIP that embeds edited images")
+    seed: int = setting(0, "seed of the people and their answers")
     ray: RayConfig = setting(RayConfig(), "where people are asked")
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
 
@@ -79,26 +81,22 @@ def main(settings: SimulateSettings, run: Run) -> None:
         half = settings.images // 2
         people = simulated_people.people(settings.people, gallery, range(half, settings.images), seed=2 * settings.seed)
         others = simulated_people.people(settings.others, gallery, range(half), seed=2 * settings.seed + 1)
-        told = simulated_people.everybody(gallery, others, each=settings.each, seed=settings.seed)
-        found = ask(settings, gallery, people, told)
-    report(found, people, run)
+        comparisons = simulated_people.everybody(gallery, others, each=settings.each, seed=settings.seed)
+        results = ask(settings, gallery, people, comparisons)
+    report(results, people, run)
 
 
 def draw(settings: SimulateSettings) -> GroundTruth:
-    """The portraits under every candidate, from the workspace or drawn by tasks and kept there."""
-    seeds = list(range(settings.first_image, settings.first_image + settings.images))
-    with Progress("draw", total=settings.images, unit="portraits") as progress:
-        for task in _each([_draw.remote(settings, [seed]) for seed in seeds]):
-            ray.get(task)
-            progress.advance()
-    return _open(settings, seeds)
+    """Return the portraits under every candidate, from the workspace or drawn by tasks and kept there."""
+    source = ImageSource(generator_store.SHIPPED, StyleGANConfig(), settings.encoder, settings.candidates, settings.workspace)
+    return _ground_truth.draw(source, range(settings.first_image, settings.first_image + settings.images))
 
 
 def ask(
-    settings: SimulateSettings, gallery: GroundTruth, people: Sequence[SimulatedPeople], told: Sequence[Comparison]
+    settings: SimulateSettings, gallery: GroundTruth, people: Sequence[SimulatedPeople], others: Sequence[Comparison]
 ) -> dict[Cell, list[Trajectory]]:
     """What becomes of everybody with every ranker and strategy."""
-    shared, comparisons = ray.put(gallery), ray.put(told)
+    shared, comparisons = ray.put(gallery), ray.put(others)
     rankers = {kind: _fit.remote(kind, settings, comparisons, shared, people[0].image) for kind in settings.rankers}
     parts = [range(start, min(start + _AT_ONCE, len(people))) for start in range(0, len(people), _AT_ONCE)]
     tasks = {
@@ -107,54 +105,53 @@ def ask(
         for cell in _cells(settings)
     }
     with Progress("simulate", total=len(people) * len(_cells(settings)), unit="people") as progress:
-        for task in _each(list(tasks.values())):
-            progress.advance(len(ray.get(task)))
+        for courses in _placement.as_completed(tasks.values()):
+            progress.advance(len(courses))
     return {cell: list(itertools.chain(*(ray.get(tasks[cell, part.start]) for part in parts))) for cell in _cells(settings)}
 
 
-def report(found: Mapping[Cell, Sequence[Trajectory]], people: Sequence[SimulatedPeople], run: Run) -> None:
+def report(results: Mapping[Cell, Sequence[Trajectory]], people: Sequence[SimulatedPeople], run: Run) -> None:
     """Leave the table, the picture and the goals."""
-    run.results(summary.table(found, people))
-    told = {(cell, figure): summary.means(found[cell], figure) for cell in found for figure in rounds.FIGURES}
-    last = len(told[next(iter(told))]) - 1
+    run.results(summary.table(results, people))
+    means = {(cell, figure): summary.means(results[cell], figure) for cell in results for figure in rounds.FIGURES}
+    last = len(means[next(iter(means))]) - 1
     shown = [count for count in _SHOWN if count <= last]
     run.metrics(
         {"people": len(people)}
         | {
-            f"{'/'.join(cell)}/{count}/{figure}{end}": getattr(told[cell, figure][count], part)
-            for (cell, figure), count in itertools.product(told, shown)
+            f"{'/'.join(cell)}/{count}/{figure}{end}": getattr(means[cell, figure][count], part)
+            for (cell, figure), count in itertools.product(means, shown)
             for end, part in (("", "mean"), (".low", "low"), (".high", "high"))
         }
     )
     lines = []
-    for figure, said in {**_SAID, "regret_logits": "regret, in logits"}.items():
-        lines += [f"{said}, after so many choices", "", "| ranker | questions |" + "".join(f" {count} |" for count in shown)]
-        lines.append("|---|---|" + "---:|" * len(shown))
-        for cell in found:
-            values = (told[cell, figure][count] for count in shown)
-            row = " | ".join(f"{value.mean:.3f} [{value.low:.3f}, {value.high:.3f}]" for value in values)
-            lines.append(f"| {cell[0]} | {cell[1]} | {row} |")
-        lines.append("")
-    if summary.BEST in found:
-        lines += [f"{' '.join(summary.BEST)}, {_SAID['preferred']}, by kind of people", ""]
-        lines += ["| people | how many |" + "".join(f" {count} |" for count in shown), "|---|---:|" + "---:|" * len(shown)]
-        for kind, (many, values) in summary.by_kind(found[summary.BEST], people, "preferred").items():
-            lines.append(f"| {kind} | {many} | " + " | ".join(f"{values[count]:.3f}" for count in shown) + " |")
-        lines.append("")
+    for figure, title in {**_TITLES, "regret_logits": "regret, in logits"}.items():
+        rows = [
+            (*cell, *(f"{each.mean:.3f} [{each.low:.3f}, {each.high:.3f}]" for each in (means[cell, figure][n] for n in shown)))
+            for cell in results
+        ]
+        header = ["ranker", "questions", *map(str, shown)]
+        lines += [f"{title}, after so many choices", "", *markdown_table(header, rows, align="ll" + "r" * len(shown)), ""]
+    if summary.BEST in results:
+        kinds = summary.by_kind(results[summary.BEST], people, "preferred")
+        counts = [(kind, many, *(f"{values[n]:.3f}" for n in shown)) for kind, (many, values) in kinds.items()]
+        header = ["people", "how many", *map(str, shown)]
+        lines += [f"{' '.join(summary.BEST)}, {_TITLES['preferred']}, by kind of people", ""]
+        lines += [*markdown_table(header, counts, align="lr" + "r" * len(shown)), ""]
     words = {True: "reached", False: "MISSED", None: "CAN'T BE TOLD"}
-    lines += [f"- {words[goal.reached]}: {goal.labels}: {goal.found}" for goal in summary.goals(found)]
-    plots.save(run.place, "courses", picture(found, len(people)))
+    lines += [f"- {words[goal.reached]}: {goal.labels}: {goal.found}" for goal in summary.goals(results)]
+    plots.save(run.place, "courses", picture(results, len(people)))
     run.summary("\n".join([f"# {len(people)} simulated people", "", *lines, "", "![courses](figures/courses.png)", ""]))
     print("\n".join(lines))
     print(f"\n{run.place.uri}/figures/courses.png")
 
 
-def picture(found: Mapping[Cell, Sequence[Trajectory]], count: int) -> "plots.Figure":
+def picture(results: Mapping[Cell, Sequence[Trajectory]], count: int) -> "plots.Figure":
     """Above, rankers, each with the questions it does best with; below, how `bayes` does with each way of asking."""
-    best = [cell for cell in found if cell[1] == acquisition.CHAMPION or (cell[0].startswith("bayes") and cell[1] == "eubo")]
-    rows = [{", ".join(cell): cell for cell in best}, {cell[1]: cell for cell in found if cell[0] == "bayes"}]
+    best = [cell for cell in results if cell[1] == acquisition.CHAMPION or (cell[0].startswith("bayes") and cell[1] == "eubo")]
+    rows = [{", ".join(cell): cell for cell in best}, {cell[1]: cell for cell in results if cell[0] == "bayes"}]
     panels = [
-        [(said, {label: _points(found[cell], figure) for label, cell in row.items()}) for figure, said in _SAID.items()]
+        [(title, {label: _points(results[cell], figure) for label, cell in row.items()}) for figure, title in _TITLES.items()]
         for row in rows
         if row
     ]
@@ -174,43 +171,13 @@ def _cells(settings: SimulateSettings) -> list[Cell]:
     return list(dict.fromkeys(cells))
 
 
-def _each(tasks: list) -> Iterator[ray.ObjectRef]:
-    """Tasks as they are done."""
-    while tasks:
-        done, tasks = ray.wait(tasks)
-        yield from done
-
-
-def _open(settings: SimulateSettings, seeds: Sequence[int]) -> GroundTruth:
-    from beholder.editing.stylegan import StyleGAN
-    from beholder.portraits.reader import reading
-
-    workspace = Workspace(settings.workspace)
-    editor = StyleGAN.load(generator_store.SHIPPED, workspace)
-    about = SurrogateInfo.of(editor, generator=generator_store.SHIPPED, encoder_id=settings.encoder.encoder_id())
-    return open_ground_truth(
-        workspace.place / "galleries",
-        editor,
-        Encoder.load(settings.encoder),
-        reading(),
-        candidates=candidates(editor.directions, settings.candidates),
-        seeds=seeds,
-        made_for=about.made_for,
-    )
-
-
 @ray.remote(num_cpus=1)
-def _draw(settings: SimulateSettings, seeds: list[int]) -> None:
-    _open(settings, seeds)
-
-
-@ray.remote(num_cpus=1)
-def _fit(kind: str, settings: SimulateSettings, told: Sequence[Comparison], gallery: GroundTruth, image: int) -> Ranker:
+def _fit(kind: str, settings: SimulateSettings, comparisons: Sequence[Comparison], gallery: GroundTruth, image: int) -> Ranker:
     from dataclasses import replace
 
     if kind == ALONE:
         return bayes_ranker.begin(simulated_people.edit_set(gallery, image), settings.ranker.bayes)
-    return ranker_factory.fit(told, replace(settings.ranker, kind=kind), seed=settings.seed)
+    return ranker_factory.fit(comparisons, replace(settings.ranker, kind=kind), seed=settings.seed)
 
 
 @ray.remote(num_cpus=1)

@@ -28,9 +28,10 @@ from beholder.config import setting
 from beholder.encoder import EncoderConfig
 from beholder.errors import BeholderError, ConfigError, TasteError
 from beholder.jobs import _workspace_dataset
-from beholder.jobs._ray_connection import RayConfig, connect
 from beholder.jobs._workspace_dataset import DatasetWithItems
 from beholder.progress import Progress
+from beholder.ray_connection import RayConfig, connect
+from beholder.report import markdown_values
 from beholder.runs import Run, environment, log
 from beholder.storage import Place
 from beholder.taste import shrinkage, splits, taste_factory, taste_registry
@@ -127,9 +128,9 @@ def main(settings: TrainSettings, run: Run) -> None:
     name = settings.name or settings.taste.kind
     material = items_for(settings, workspace)
     shares = (1 - settings.held_out, settings.held_out)
-    train, held_out = splits.by_image(material.evidence, seed=settings.seed, shares=shares)
+    train, held_out = splits.by_image(material.dataset, seed=settings.seed, shares=shares)
     if not len(train):
-        raise TasteError(f"held_out={settings.held_out} leaves nothing to learn from {len(material.evidence)} judgements")
+        raise TasteError(f"held_out={settings.held_out} leaves nothing to learn from {len(material.dataset)} judgements")
     job = TrainJob(train, held_out, settings.taste, material.encoder_id, settings.seed)
     log.info("%s: %d judgements to learn from, %d held out", name, len(train), len(held_out))
     with connect(settings.ray):
@@ -342,7 +343,6 @@ def _said(figures: dict[str, float]) -> str:
 def _summary(
     name: str, settings: TrainSettings, figures: dict[str, float], counts: dict[str, int], story: dict[str, Any], taste: Taste
 ) -> str:
-    rows = counts | story | figures
     lines = [
         f"# {name}, a taste of kind {settings.taste.kind}",
         "",
@@ -350,9 +350,7 @@ def _summary(
         "",
         f"Attributes: {', '.join(taste.info.attributes)}. Encoder: {taste.info.encoder_id}.",
         "",
-        "| what | value |",
-        "|---|---:|",
-        *(f"| {key} | {value:.4f} |" if isinstance(value, float) else f"| {key} | {value:,} |" for key, value in rows.items()),
+        *markdown_values(counts | story | figures, real=".4f", whole=","),
         "",
     ]
     return "\n".join(lines)

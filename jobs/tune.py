@@ -17,8 +17,8 @@ from beholder.config import setting
 from beholder.encoder import EncoderConfig
 from beholder.errors import ConfigError
 from beholder.jobs import _search, _workspace_dataset
-from beholder.jobs._ray_connection import RayConfig, connect
 from beholder.jobs._search import Search, TriedSetting, TuneConfig
+from beholder.ray_connection import RayConfig, connect
 from beholder.report import Section
 from beholder.runs import Run, log
 from beholder.taste import splits
@@ -89,7 +89,7 @@ def material(settings: TuneSettings) -> tuple[Trial, np.ndarray]:
         found = _workspace_dataset.from_workspace(
             workspace, settings.encoder, encoder_id=settings.encoder_id, attributes=settings.attributes, takes=takes
         )
-    parts = splits.by_image(found.evidence, seed=settings.seed, shares=tuple(settings.shares))
+    parts = splits.by_image(found.dataset, seed=settings.seed, shares=tuple(settings.shares))
     knobs = settings.tune
     made = Trial.of(parts, least=knobs.least, encoder_id=found.encoder_id, seed=settings.seed, apart=knobs.apart, block=knobs.block)
     return made, found.items
@@ -232,10 +232,8 @@ class TuneReport:
         )
 
     def summary(self, metrics: dict[str, Any]) -> str:
-        lines = ["# Search", "", self.sentence(metrics), "", f"`{self.command()}`", "", "| what | value |", "|---|---:|"]
-        lines += [
-            f"| {key} | {value:,.4f} |" if isinstance(value, float) else f"| {key} | {value} |" for key, value in metrics.items()
-        ]
+        lines = ["# Search", "", self.sentence(metrics), "", f"`{self.command()}`", ""]
+        lines += report.markdown_values(metrics, real=",.4f")
         return "\n".join(lines) + "\n"
 
     def sentence(self, metrics: dict[str, Any]) -> str:

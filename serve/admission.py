@@ -1,18 +1,23 @@
-"""How many requests are worked on at a time, how long one may take, and when who finds no room is told to come again."""
+"""Admission: how many requests are worked on at a time, how long one may take, and when a refused one may come again."""
 
+import asyncio
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from beholder.config import setting
 from beholder.errors import ConfigError
-from beholder.serve.protocols import Overloaded
+from beholder.serve.protocols import DeadlineExceeded, Overloaded, RequestMetrics, Service
+
+T = TypeVar("T")
 
 _LONGEST = 30.0  # seconds that anybody is sent away
 _EAGER = 2.0  # turns for each place that comes free: some never come, and a place that nobody takes is lost
 _NEWS = 0.1  # the weight of the latest in how long things take
+_RECOVERY_S = 5  # seconds after which to come again where a replica is being replaced
 
 
 class ConcurrencyLimiter:
@@ -30,7 +35,10 @@ class ConcurrencyLimiter:
 
     @contextlib.contextmanager
     def turn(self, what: str) -> Iterator[None]:
-        """Inside. Raises Busy of this name, with the seconds to stay away, where there is no room."""
+        """Hold a place for the length of the block.
+
+        Raises Overloaded of this name, with the seconds to stay away, where there is none.
+        """
         if self.inside >= self.most:
             raise Overloaded(what, seconds=self._away())
         self.inside += 1
@@ -67,3 +75,43 @@ class RequestLimits:
         for name, value in vars(self).items():
             if isinstance(value, int | float) and value <= 0:
                 raise ConfigError(f"limits.{name} must be above 0, got {value}")
+
+
+class RequestRunner:
+    """Runs what requests ask of a service, each under a deadline, and counts what is refused."""
+
+    def __init__(self, service: Service, limits: RequestLimits, metrics: RequestMetrics | None = None) -> None:
+        self.service, self.limits, self._metrics = service, limits, metrics
+        self._limiter = ConcurrencyLimiter(limits.at_once)  # of requests that draw many pictures
+
+    def count(self, what: str, kind: str) -> None:
+        """Count something that happened, where anything is counted."""
+        if self._metrics is not None:
+            self._metrics.counted(what, kind)
+
+    async def run(self, work: Awaitable[T], *, seconds: float | None = None) -> T:
+        """Return what the work returns within the deadline, `limits.seconds` unless said.
+
+        Raises DeadlineExceeded (504), or Overloaded (503) where it is late because a replica is being replaced, or too many wait.
+        """
+        try:
+            async with asyncio.timeout(self.limits.seconds if seconds is None else seconds):
+                return await work
+        except (TimeoutError, DeadlineExceeded):
+            if self.service.recovering():
+                self.count("rejected", "recovering")
+                raise Overloaded("recovering", seconds=_RECOVERY_S) from None
+            self.count("rejected", "late")
+            raise DeadlineExceeded from None
+        except Overloaded as refused:
+            self.count("rejected", str(refused))
+            raise
+
+    async def run_heavy(self, work: Callable[[], Awaitable[T]]) -> T:
+        """The same for work that draws many pictures, of which `limits.at_once` run at a time. Raises Overloaded beyond them."""
+
+        async def limited() -> T:
+            with self._limiter.turn("heavy"):
+                return await work()
+
+        return await self.run(limited())

@@ -1,31 +1,34 @@
-"""The app: all parts bound together, for `beholder serve` and for Ray's own `serve build` and `serve deploy`."""
+"""The app on Ray Serve: all deployments bound together, for `beholder serve` and for Ray's own `serve build` and `serve deploy`."""
 
 import asyncio
-import os
-from collections.abc import Mapping
-from dataclasses import replace
+import contextlib
+import logging
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 import ray
 from fastapi import FastAPI
 from ray import serve
+from ray.exceptions import RayError
 from ray.serve import Application
 from ray.serve.config import AutoscalingConfig, BackpressureConfig
+from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
+from ray.serve.schema import LoggingConfig
 
-from beholder import config
+from beholder import config, terminal
 from beholder.errors import ConfigError
-from beholder.recommending.components import open_store
-from beholder.recommending.store.key_store import KeyStore
-from beholder.serve import api
-from beholder.serve.auth import KeyAuth
+from beholder.ray_connection import connect
+from beholder.runs import log
+from beholder.serve import api, ray_compat
 from beholder.serve.deployments import EditorDeployment, EncoderDeployment, RankerDeployment, meter
-from beholder.serve.metrics import Counts, Meter, Metrics
+from beholder.serve.metrics import Counts, Metrics
 from beholder.serve.middleware import Drain
-from beholder.serve.protocols import Service
 from beholder.serve.ray_service import RayService
-from beholder.serve.settings import LOOPBACK, REPLICA_ENV, DeploymentConfig, ServeConfig, ServeSettings
-from beholder.workspace import Workspace
+from beholder.serve.settings import REPLICA_ENV, DeploymentConfig, ServeConfig, ServeSettings
+
+NAME = "beholder"  # of the app on Ray Serve
 
 
 class Api:
@@ -38,7 +41,7 @@ class Api:
         self.meter = meter()
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        return api_of(self.service, self.settings, drain=self.drain, metrics=Metrics(self.meter, self._gather))
+        return api.of_settings(self.service, self.settings, drain=self.drain, metrics=Metrics(self.meter, self._gather))
 
     async def counts(self) -> Counts:
         """What this replica has counted."""
@@ -77,7 +80,7 @@ def __getattr__(name: str) -> Application:
 
 def bind(settings: ServeSettings) -> Application:
     """All parts, bound. Raises ConfigError for a store that several nodes can't share, and an entrance that is open to all."""
-    check(settings)
+    settings.check_access()
     serve_config, service = settings.serve, settings.service_config
     check_nodes(settings.choices, max(serve_config.nodes, _nodes()))
     editor = _deployed(EditorDeployment, serve_config.editor, serve_config).bind(service, serve_config.editor)
@@ -134,46 +137,43 @@ def _written(value: Any) -> str:
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def needs_keys(settings: ServeSettings, env: Mapping[str, str] = os.environ) -> bool:
-    """Whether who comes in has to show a key: unless nobody can come from elsewhere."""
-    required = settings.keys.required
-    return settings.host not in LOOPBACK or _open_to_all(settings, env) if required is None else required
+_NOISE = "infinite retries remaining"  # what Ray says of the questions its controller still has open when it ends
 
 
-def through_haproxy(env: Mapping[str, str]) -> bool:
-    """Whether Ray Serve's HAProxy stands before the service, which listens at all addresses whatever the host."""
-    return env.get("RAY_SERVE_ENABLE_HA_PROXY") == "1"
+@contextlib.contextmanager
+def running(settings: ServeSettings) -> Iterator[None]:
+    """Run the service at its port for the length of the block; at the end it refuses new requests, and those inside finish."""
+    bind(settings)  # says what is wrong before anything is started
+    with contextlib.ExitStack() as quiet, connect(settings.ray, environment=ray_compat.environment()):
+        logs = LoggingConfig(log_level="WARNING", enable_access_log=False)
+        application = bind(settings)  # again: now it knows how many nodes there are
+        _quiet_serve()
+        serve.start(http_options={"host": settings.host, "port": settings.port}, logging_config=logs)
+        _quiet_serve()  # again: starting has set it up anew
+        handle = None
+        try:
+            handle = serve.run(application, name=NAME, route_prefix="/", logging_config=logs)
+            ray_compat.start_router(handle)
+            yield
+        finally:
+            if handle is not None:
+                _drain(handle, settings.serve.graceful_shutdown_timeout_s)
+            quiet.enter_context(terminal.without(_NOISE, stream=sys.stdout))
+            serve.delete(NAME)
+            serve.shutdown()
 
 
-def _open_to_all(settings: ServeSettings, env: Mapping[str, str]) -> bool:
-    return not settings.local and through_haproxy(env)
+def _drain(handle: DeploymentHandle, seconds: float) -> None:
+    """Let the requests that are inside finish while all deployments are still there."""
+    try:
+        left = sum(handle.broadcast("close", seconds).results(timeout_s=seconds + 5))
+    except (RayError, RayServeException, TimeoutError) as error:
+        log.warning("the service could not be drained: %s", str(error).splitlines()[0])
+        return
+    if left:
+        log.warning("%d requests were not done after %g s, and are cut off", left, seconds)
 
 
-def check(settings: ServeSettings, env: Mapping[str, str] = os.environ) -> None:
-    """Raise ConfigError where a service without keys would be reached from elsewhere."""
-    if _open_to_all(settings, env) and not needs_keys(settings, env):
-        raise ConfigError(
-            "RAY_SERVE_ENABLE_HA_PROXY=1 opens the service at all addresses, where keys are needed; leave it, or keys.required"
-        )
-    if settings.host not in LOOPBACK and not needs_keys(settings, env):
-        raise ConfigError(f"host={settings.host} can be reached from elsewhere, where keys are needed; without any: host=127.0.0.1")
-
-
-def api_of(service: Service, settings: ServeSettings, *, drain: Drain | None = None, metrics: Metrics | None = None) -> FastAPI:
-    """The API of a graph. On loopback it goes by no other name, so that no page of another site can reach it by one of its own.
-
-    metrics: where the API is not the only process of its kind.
-    """
-    check(settings)
-    limits = settings.limits
-    if settings.host in LOOPBACK and not limits.hosts:
-        limits = replace(limits, hosts=list(LOOPBACK))
-    drain, metrics = drain or Drain(), metrics or Metrics(Meter(), service.counts)
-    metrics.meter.count_inside(lambda: drain.inside)
-    return api.create(service, authorizer=_authorizer(settings, metrics), metrics=metrics, limits=limits, drain=drain)
-
-
-def _authorizer(settings: ServeSettings, metrics: Metrics) -> KeyAuth | None:
-    if not needs_keys(settings):
-        return None
-    return KeyAuth(KeyStore(open_store(settings.choices, Workspace(settings.workspace))), settings.keys, metrics=metrics)
+def _quiet_serve() -> None:
+    """Keep Serve's notes on what it does off the terminal; they stay in its log files."""
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)

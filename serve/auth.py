@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastapi import Depends, Request, Response, Security, params
 from fastapi.routing import APIRoute
@@ -18,52 +18,47 @@ from beholder.config import setting
 from beholder.errors import ConfigError
 from beholder.recommending.store.key_store import KeyStore
 from beholder.serve.problem_details import ProblemError
+from beholder.serve.protocols import Authorizer, RequestMetrics
 
-if TYPE_CHECKING:
-    from beholder.serve.api import Authorizer
-
-_TOLD = "a key of `beholder keys`, for one or more of: " + "; ".join(f"**{name}**: {what}" for name, what in SCOPES.items())
-_SCHEME = HTTPBearer(scheme_name="key", bearerFormat="beholder_ID_SECRET", description=_TOLD, auto_error=False)
+_SCOPES = "a key of `beholder keys`, for one or more of: " + "; ".join(f"**{name}**: {what}" for name, what in SCOPES.items())
+_SCHEME = HTTPBearer(scheme_name="key", bearerFormat="beholder_ID_SECRET", description=_SCOPES, auto_error=False)
 
 
 async def _open() -> None:
-    """Nobody is asked."""
+    """Ask nobody."""
 
 
-def needs(scope: str, authorizer: "Authorizer | None") -> Any:
-    """What a route that needs a scope depends on, and tells in the OpenAPI document."""
+def needs(scope: str, authorizer: Authorizer | None) -> Any:
+    """Return the dependency of a route that needs a scope, which the OpenAPI document shows."""
     return Depends(_open) if authorizer is None else Security(_SCHEME, scopes=[scope])
 
 
-def routes(authorizer: "Authorizer | None") -> type[APIRoute]:
-    """Routes before which the gate stands."""
+def routes(authorizer: Authorizer | None) -> type[APIRoute]:
+    """Return the class of routes that ask the authorizer before they read a body, so that nobody without a key sends megabytes."""
     if authorizer is None:
         return APIRoute
 
-    class Guarded(APIRoute):
+    class AuthorizedRoute(APIRoute):
         def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
             handler = super().get_route_handler()
             scopes = [scope for each in self.dependencies if isinstance(each, params.Security) for scope in each.scopes or ()]
 
-            async def guarded(request: Request) -> Response:
+            async def authorized(request: Request) -> Response:
                 for scope in scopes:
                     await authorizer(request, scope)
                 return await handler(request)
 
-            return guarded
+            return authorized
 
-    return Guarded
+    return AuthorizedRoute
 
-
-if TYPE_CHECKING:
-    from beholder.serve.api import RequestMetrics
 
 _MOST = 10_000  # keys in memory
 
 
 @dataclass(frozen=True)
 class ApiKeysConfig:
-    """Who may come in."""
+    """Who may send requests, and how many."""
 
     required: bool | None = setting(None, "whether keys are asked for; null: unless bound to loopback")
     per_minute: int = setting(3000, "requests of one key a minute, at each replica of the API; more are told to wait (429)")
@@ -76,7 +71,7 @@ class ApiKeysConfig:
 
 
 class TokenBuckets:
-    """A bucket of tokens for each key: it holds `burst`, and `per_minute` drip into it."""
+    """A token bucket for each key: it holds `burst`, and `per_minute` are added each minute."""
 
     def __init__(self, per_minute: float, burst: int, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.rate, self.burst, self._clock = per_minute / 60, float(burst), clock
@@ -96,18 +91,18 @@ class TokenBuckets:
 
 
 class KeyAuth:
-    """Signs Gate: lets in who brings a key for the scope (else 401, 403), as often as it may (else 429)."""
+    """Implements Authorizer: a key for the scope (else 401, 403), within its rate limit (else 429)."""
 
     def __init__(
         self,
-        ring: KeyStore,
+        keys: KeyStore,
         config: ApiKeysConfig | None = None,
         *,
-        metrics: "RequestMetrics | None" = None,
+        metrics: RequestMetrics | None = None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self.ring, self.config, self.metrics, self._clock, self._now = ring, config or ApiKeysConfig(), metrics, clock, now
+        self.keys, self.config, self.metrics, self._clock, self._now = keys, config or ApiKeysConfig(), metrics, clock, now
         self._buckets = TokenBuckets(self.config.per_minute, self.config.burst, clock=clock)
         self._known: dict[str, tuple[ApiKey, float]] = {}  # only keys that there are: forged ids leave nothing here
 
@@ -137,7 +132,7 @@ class KeyAuth:
         kept = self._known.get(key_id)
         if kept is not None and now < kept[1]:
             return kept[0]
-        found = await asyncio.to_thread(self.ring.find, key_id)
+        found = await asyncio.to_thread(self.keys.find, key_id)
         if found is not None:
             if len(self._known) >= _MOST:
                 self._known.clear()

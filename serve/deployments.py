@@ -32,7 +32,8 @@ from beholder.recommending.service import (
 from beholder.recommending.surrogate.surrogate_model import SurrogateInfo
 from beholder.serve.metrics import Meter, metered
 from beholder.serve.protocols import DirectionList, ImageScores, Overloaded
-from beholder.serve.ray_service import by_reference, choose_transport, result_of, straight
+from beholder.serve.ray_compat import by_reference, choose_transport, set_batching, straight
+from beholder.serve.ray_service import result_of
 from beholder.serve.settings import DeploymentConfig
 
 T = TypeVar("T")
@@ -79,12 +80,6 @@ class WorkerPool:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(_PATIENCE_S)
 
 
-def _batch(method: Any, config: DeploymentConfig) -> None:
-    """Set the batch size and waiting time of a method under `serve.batch`."""
-    method.set_max_batch_size(config.max_batch_size)
-    method.set_batch_wait_timeout_s(config.batch_wait_timeout_s)
-
-
 @metered("editor")
 class EditorDeployment:
     """An image library."""
@@ -94,7 +89,7 @@ class EditorDeployment:
         self.library = await self.pool.run(components.build_image_library, config)
         for name, version in components.versions(components.surrogate_info(config, self.library)).items():
             self.meter.model(name, version)
-        _batch(self._draw, deployment)
+        set_batching(self._draw, max_batch_size=deployment.max_batch_size, batch_wait_timeout_s=deployment.batch_wait_timeout_s)
 
     async def about(self) -> tuple[SurrogateInfo, DirectionList, int]:
         """Return what others have to know of the generator, and the pixels of a side of its pictures."""
@@ -157,7 +152,7 @@ class EncoderDeployment:
         self.scorer = await self.pool.run(
             components.build_image_scorer, config, self.encoder, lambda: self.pool.wait_for(typical())
         )
-        _batch(self._images, deployment)
+        set_batching(self._images, max_batch_size=deployment.max_batch_size, batch_wait_timeout_s=deployment.batch_wait_timeout_s)
 
     async def images(self, pixels: np.ndarray) -> np.ndarray:
         """Embed pictures, uint8 RGB [N, R, R, 3] -> float32 [N, E], in one batch with what others ask for now."""

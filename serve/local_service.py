@@ -81,7 +81,7 @@ class LocalService:
         def work() -> ImageScores:
             taste = scorer.taste_for(attribute=attribute, question=question)
             files = iter(scorer.decode([each for each in images if isinstance(each, bytes)], self._limits))
-            drawn = iter(self.built.library.draw([(each, [{}]) for each in images if isinstance(each, str)]))
+            drawn = iter(self.built.library.draw_images([(each, [{}]) for each in images if isinstance(each, str)]))
             pictures = [next(drawn)[0] if isinstance(each, str) else next(files) for each in images]
             return ImageScores(tuple(scorer.score(pictures, user_id, attribute=attribute, question=question)), taste)
 

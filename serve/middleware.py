@@ -1,6 +1,7 @@
-"""Doors: what every request passes before anything reads it: its size, its origin, the host it asks for; and what is counted.
+"""Middleware: what every request passes before anything reads it: its size, its origin, the host it asks for; and what is counted.
 
-Plain ASGI, because nothing here needs the body.
+Plain ASGI, because nothing here needs the body. The hosts are checked here and not by Starlette's TrustedHostMiddleware, which
+answers 400 in plain text: for a host that is not this service RFC 9110 has 421, and our errors are problem+json (RFC 9457).
 """
 
 import asyncio
@@ -9,7 +10,7 @@ import time
 from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -17,10 +18,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from beholder.serve.admission import RequestLimits
 from beholder.serve.problem_details import MEDIA
+from beholder.serve.protocols import RequestMetrics
 from beholder.serve.proxy_retry import inside
-
-if TYPE_CHECKING:
-    from beholder.serve.api import RequestMetrics
 
 _WITH_IMAGES = ("/v1/images", "/v1/predictions")
 _SAFE = ("GET", "HEAD", "OPTIONS")
@@ -32,7 +31,7 @@ _HEADERS = {
 }
 
 
-_LATER = "no more requests are taken at the moment; try again soon"
+_TRY_AGAIN = "no more requests are taken at the moment; try again soon"
 
 
 class _TooLarge(Exception):
@@ -41,13 +40,13 @@ class _TooLarge(Exception):
 
 @dataclass
 class Drain:
-    """Who is inside, and whether the doors are being closed."""
+    """The requests inside, and whether new ones are refused because the service stops."""
 
     inside: int = 0
     closing: bool = False
 
     async def close(self, seconds: float) -> int:
-        """Let nobody in any more, and wait for those inside; how many are still there after so many seconds."""
+        """Refuse new requests, and wait for those inside; returns how many are left after so many seconds."""
         self.closing = True
         until = time.monotonic() + seconds
         while self.inside and time.monotonic() < until:
@@ -59,7 +58,7 @@ class RequestPolicy:
     """Refuses bodies that are too large (413) as they arrive, pages of other sites (403), other hosts' names (421); times all."""
 
     def __init__(
-        self, app: ASGIApp, *, limits: RequestLimits, metrics: "RequestMetrics | None" = None, drain: Drain | None = None
+        self, app: ASGIApp, *, limits: RequestLimits, metrics: RequestMetrics | None = None, drain: Drain | None = None
     ) -> None:
         self.app, self.limits, self.metrics, self.drain = app, limits, metrics, drain or Drain()
 
@@ -70,7 +69,7 @@ class RequestPolicy:
         began, status = time.perf_counter(), 500
         headers = Headers(scope=scope)
         most = (self.limits.images_mb << 20) if scope["path"] in _WITH_IMAGES else (self.limits.body_kb << 10)
-        origin, started, read, hear = headers.get("origin"), False, 0, inside(scope, receive)
+        started, read, receive_next = False, 0, inside(scope, receive)
 
         async def out(message: Message) -> None:
             nonlocal status, started
@@ -81,17 +80,14 @@ class RequestPolicy:
                 return
             if message["type"] == "http.response.start":
                 started, status = True, message["status"]
-                mine = MutableHeaders(scope=message)
+                added = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
-                    mine.setdefault(name, value)
-                if origin in self.limits.origins:
-                    mine["Access-Control-Allow-Origin"] = str(origin)
-                    mine.add_vary_header("Origin")
+                    added.setdefault(name, value)
             await send(message)
 
         async def bounded() -> Message:
             nonlocal read
-            message = await hear()
+            message = await receive_next()
             read += len(message.get("body", b""))
             if read > most:
                 raise _TooLarge
@@ -105,9 +101,7 @@ class RequestPolicy:
                 if self.metrics is not None:
                     self.metrics.counted("rejected", "closing" if self.drain.closing else "full")
                 more = [(b"retry-after", str(self.limits.retry_seconds).encode())]
-                await _refuse(out, 503, _LATER, more)
-            elif scope["method"] == "OPTIONS" and origin in self.limits.origins:
-                await _preflight(out)
+                await _refuse(out, 503, _TRY_AGAIN, more)
             else:
                 await self.app(scope, bounded, out)
         except _TooLarge:
@@ -141,15 +135,8 @@ async def _refuse(send: Send, status: int, detail: str, more: Sequence[tuple[byt
     await send({"type": "http.response.body", "body": body})
 
 
-async def _preflight(send: Send) -> None:
-    allowed = {"access-control-allow-methods": "GET, POST, DELETE", "access-control-allow-headers": "authorization, content-type"}
-    headers = [(name.encode(), value.encode()) for name, value in allowed.items()]
-    await send({"type": "http.response.start", "status": 204, "headers": headers})
-    await send({"type": "http.response.body", "body": b""})
-
-
 def _split(address: str) -> SplitResult:
-    """The parts of an address; of one that is none, none."""
+    """Return the parts of an address; empty ones where it is no address."""
     try:
         return urlsplit(address)
     except ValueError:
@@ -157,5 +144,5 @@ def _split(address: str) -> SplitResult:
 
 
 def _route(scope: MutableMapping[str, Any]) -> str:
-    """The template of the route that answered; one word for all that none did, so that nobody can fill the metrics with names."""
+    """Return the template of the route that answered; one word where none did, so that nobody can fill the metrics with names."""
     return str(getattr(scope.get("route"), "path", "page" if scope["method"] == "GET" else "none"))

@@ -38,7 +38,7 @@ _TOLD: dict[type[BeholderError], int] = {
     EmbeddingError: 422,
     TasteError: 422,
 }
-_BUSY = {"mending": "a part of the service was lost and is being replaced; try again in a few seconds"}
+_BUSY = {"recovering": "a part of the service was lost and is being replaced; try again in a few seconds"}
 
 
 class ProblemError(Exception):
@@ -108,7 +108,7 @@ def install(app: FastAPI, *, retry_seconds: int) -> None:
     app.add_exception_handler(HTTPException, refused)
 
 
-def told(*statuses: int) -> dict[int | str, dict[str, object]]:
+def responses(*statuses: int) -> dict[int | str, dict[str, object]]:
     """These statuses for the OpenAPI document."""
     content = {MEDIA: {"schema": {"$ref": "#/components/schemas/ProblemBody"}}}
     return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}

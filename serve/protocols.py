@@ -1,17 +1,20 @@
 """Protocols: what the service can be asked, however it is spread over processes, and what the API needs beside it.
 
-An implementation raises BeholderError for what is wrong with a request, Overloaded where too many wait, DeadlineExceeded where it took
-too long.
+An implementation raises BeholderError for what is wrong with a request, Overloaded where too many wait, DeadlineExceeded where
+it took too long.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from beholder.recommending.image_library import ImageLibrary, LibraryImage
 from beholder.recommending.image_scoring import ImageScore
 from beholder.recommending.service import AskedQuestion, ErasureReport, Person, Recommendation, RecordedAnswer, RetractedAnswer
 from beholder.serve.metrics import Counts
+
+if TYPE_CHECKING:
+    from fastapi import Request
 
 
 class Overloaded(Exception):
@@ -112,3 +115,22 @@ class Service(Protocol):
 
     async def close(self) -> None:
         """Close what it holds open."""
+
+
+class Authorizer(Protocol):
+    """Who may send a request. scope: ask, recommend or admin. Raises ProblemError (401, 403, 429)."""
+
+    async def __call__(self, request: "Request", scope: str) -> None: ...
+
+
+class RequestMetrics(Protocol):
+    """What the API counts, in whatever process; `metrics.Metrics` implements it."""
+
+    def answered(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Count an answered request. route: its template, such as /v1/images/{image_id}."""
+
+    def counted(self, what: str, kind: str) -> None:
+        """Count something that happened: ("choice", "left"), ("model", "bayes-1a2b3c4d"), ..."""
+
+    async def exposition(self) -> tuple[bytes, str]:
+        """Return everything, for Prometheus: the text and its media type."""

@@ -15,6 +15,7 @@ from beholder.recommending.image_library import LibraryImage
 from beholder.recommending.service import AskedQuestion, ErasureReport, Person, Recommendation, RecordedAnswer, RetractedAnswer
 from beholder.serve.metrics import Counts
 from beholder.serve.protocols import DirectionList, ImageScores, Overloaded
+from beholder.serve.ray_compat import by_reference, straight
 
 _RECOVERED_S = 60.0  # seconds until a replica that was lost has certainly been replaced
 
@@ -111,28 +112,11 @@ def responses(response: DeploymentResponse | DeploymentResponseGenerator) -> Dep
     return cast(DeploymentResponse, response)
 
 
-# Bytes of a message from which on the object store is faster: below it takes longer to be told of than to be sent the message.
-_SMALL = 1 << 19
 _GONE = (RayActorError, DeploymentUnavailableError, ReplicaUnavailableError)
 
 
 class ReplicaLost(Exception):
     """A replica died, or one behind it, while it worked on an answer."""
-
-
-def straight(part: DeploymentHandle) -> DeploymentHandle:
-    """Return a handle whose messages go from process to process: sooner there where they are small."""
-    return part.options(_by_reference=False)
-
-
-def by_reference(part: DeploymentHandle) -> DeploymentHandle:
-    """Return a handle whose answers stay in the object store, and can be handed on without passing through who asked."""
-    return part.options(_by_reference=True)
-
-
-def choose_transport(part: DeploymentHandle, size: int) -> DeploymentHandle:
-    """Return the handle that is faster for so many bytes."""
-    return straight(part) if size < _SMALL else by_reference(part)
 
 
 async def result_of(ask: Callable[[], DeploymentResponse | DeploymentResponseGenerator]) -> Any:

@@ -1,5 +1,7 @@
-"""Wire: the bodies of the API, as they are sent and received."""
+"""Schemas: the bodies of the API, as they are sent and received."""
 
+import base64
+import binascii
 from collections.abc import Mapping
 from typing import Annotated, Literal
 from urllib.parse import quote
@@ -7,11 +9,12 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from beholder.editing.directions.edit_text import write
+from beholder.recommending.acquisition import Strategy as Strategy
 from beholder.recommending.image_library import LibraryImage
 from beholder.recommending.service import AskedQuestion, ErasureReport, Person, Recommendation, RecordedAnswer, RetractedAnswer
+from beholder.serve.problem_details import ProblemError
 from beholder.serve.protocols import DirectionList, ImageScores
 
-Strategy = Literal["random", "thompson", "eubo", "information"]
 UserId = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f/\\]{1,200}$")]
 ImageId = Annotated[str, StringConstraints(pattern=r"^(seed-(0|[1-9][0-9]{0,9})|photo-[0-9a-f]{24})$")]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")]
@@ -97,10 +100,10 @@ class ImageResponse(BaseModel):
     loss: float | None = Field(description="how far the inversion of a photo is off; null for a seed")
 
     @classmethod
-    def of(cls, face: LibraryImage) -> "ImageResponse":
-        source: Literal["seed", "photo"] = "seed" if face.source == "seed" else "photo"
-        address = picture(face.image_id, {})
-        return cls(image_id=face.image_id, source=source, resolution=face.resolution, picture=address, loss=face.loss)
+    def of(cls, image: LibraryImage) -> "ImageResponse":
+        source: Literal["seed", "photo"] = "seed" if image.source == "seed" else "photo"
+        address = picture(image.image_id, {})
+        return cls(image_id=image.image_id, source=source, resolution=image.resolution, picture=address, loss=image.loss)
 
 
 class DirectionResponse(BaseModel):
@@ -117,9 +120,11 @@ class DirectionsResponse(BaseModel):
 
     @classmethod
     def of(cls, direction_list: DirectionList) -> "DirectionsResponse":
-        return cls(
-            generator=direction_list.generator, directions=[DirectionResponse(**vars(way)) for way in direction_list.directions]
-        )
+        directions = [
+            DirectionResponse(name=each.name, low=each.range[0], high=each.range[1], minus=each.labels[0], plus=each.labels[1])
+            for each in direction_list.directions
+        ]
+        return cls(generator=direction_list.generator, directions=directions)
 
 
 class QuestionSide(BaseModel):
@@ -240,7 +245,7 @@ class PersonResponse(BaseModel):
             user_id=person.user_id,
             rounds=person.rounds,
             words=list(person.words),
-            directions=[PreferenceResponse(**vars(each)) for each in person.likings],
+            directions=[PreferenceResponse(**vars(each)) for each in person.preferences],
             images=list(person.images),
         )
 
@@ -290,3 +295,11 @@ def picture(image_id: str, edit: Mapping[str, float]) -> str:
     """The address of a face under an edit."""
     moved = {name: alpha for name, alpha in edit.items() if alpha}
     return f"/v1/images/{image_id}" + (f"/edits/{quote(write(moved), safe='')}" if moved else "")
+
+
+def decode_image(text: str) -> bytes:
+    """Return the bytes of an image in base64. Raises ProblemError (422) for another text."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise ProblemError(422, "an image is expected as base64, without a data: prefix") from None

@@ -1,11 +1,15 @@
 """Settings of `beholder serve`, and of the same app in a Serve config file; how many replicas of each deployment there are."""
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from beholder import process
 from beholder.config import setting
 from beholder.errors import ConfigError
+from beholder.ray_connection import RayConfig
 from beholder.recommending.components import ServiceConfig
+from beholder.serve import ray_compat
 from beholder.serve.admission import RequestLimits
 from beholder.serve.auth import ApiKeysConfig
 
@@ -31,8 +35,8 @@ class DeploymentConfig:
         least = min(self.min_replicas, self.threads, self.max_ongoing_requests, self.max_batch_size)
         if least < 1 or self.max_replicas < self.min_replicas:
             raise ConfigError(
-                "min_replicas, threads, max_ongoing_requests and max_batch_size must be at least 1, max_replicas at least min_replicas; "
-                f"got {self}"
+                "min_replicas, threads, max_ongoing_requests and max_batch_size must be at least 1, "
+                f"max_replicas at least min_replicas; got {self}"
             )
         if self.max_queued_requests < 1:
             raise ConfigError(f"max_queued_requests must be at least 1, so that every queue ends; got {self.max_queued_requests}")
@@ -66,18 +70,6 @@ class ServeConfig:
 
 
 @dataclass(frozen=True)
-class ServeRayConfig:
-    address: str | None = setting(
-        None, "a running cluster (auto, HOST:PORT), local for a new one; null: RAY_ADDRESS, a Ray on this machine, or a new one"
-    )
-    cpus: int = setting(0, "cores of a new Ray on this machine; 0 is all of them")
-
-    def __post_init__(self) -> None:
-        if self.cpus < 0:
-            raise ConfigError(f"ray.cpus must be 0 or more, got {self.cpus}")
-
-
-@dataclass(frozen=True)
 class ServeSettings(ServiceConfig):
     """What is served (as of ServiceConfig), where and how."""
 
@@ -87,7 +79,7 @@ class ServeSettings(ServiceConfig):
     threads: int = setting(2, "with local=true: requests worked on at a time")
     queue: int = setting(64, "with local=true: requests that may wait; more are refused (503 with Retry-After)")
     serve: ServeConfig = setting(ServeConfig(), "how many replicas of each deployment, and what each may use")
-    ray: ServeRayConfig = setting(ServeRayConfig(), "which Ray")
+    ray: RayConfig = setting(RayConfig(), "which Ray")
     limits: RequestLimits = setting(RequestLimits(), "what a request may cost")
     keys: ApiKeysConfig = setting(ApiKeysConfig(), "who may send requests")
 
@@ -102,3 +94,21 @@ class ServeSettings(ServiceConfig):
     def service_config(self) -> ServiceConfig:
         """What is served, without where and how."""
         return ServiceConfig(**{field.name: getattr(self, field.name) for field in fields(ServiceConfig)})
+
+    def needs_keys(self, env: Mapping[str, str] = os.environ) -> bool:
+        """Tell whether requests need a key: where they may come from elsewhere, unless keys.required says otherwise."""
+        required = self.keys.required
+        return self.host not in LOOPBACK or self._open_to_all(env) if required is None else required
+
+    def check_access(self, env: Mapping[str, str] = os.environ) -> None:
+        """Raise ConfigError where a service without keys would be reached from elsewhere."""
+        if self._open_to_all(env) and not self.needs_keys(env):
+            raise ConfigError(
+                "RAY_SERVE_ENABLE_HA_PROXY=1 opens the service at all addresses, where keys are needed; leave it, or keys.required"
+            )
+        if self.host not in LOOPBACK and not self.needs_keys(env):
+            raise ConfigError(f"host={self.host} can be reached from elsewhere, where keys are needed; without any: host=127.0.0.1")
+
+    def _open_to_all(self, env: Mapping[str, str]) -> bool:
+        """Ray Serve's HAProxy listens at all addresses, whatever the host."""
+        return not self.local and ray_compat.haproxy(env)

@@ -3,3 +3,15 @@
 bench_embed, bench_tune, bench_bayes, bench_editor, bench_serve (the commands); baseline (one process with the library), limit (what
 it does at most), loadtest (many clients at a time), chaos (while replicas are killed).
 """
+
+from importlib.util import find_spec
+
+from beholder.errors import ConfigError
+
+EXTRA = ("aiohttp", "psutil")
+
+
+def check_extra(packages: tuple[str, ...] = EXTRA) -> None:
+    """Raise ConfigError where a package of the extra `bench` is not installed."""
+    if missing := [name for name in packages if find_spec(name) is None]:
+        raise ConfigError(f'this benchmark needs {" and ".join(missing)}: pip install "beholder[bench]"')

@@ -9,6 +9,7 @@ import pandas as pd
 
 from beholder.config import setting
 from beholder.errors import ConfigError
+from beholder.report import markdown_table
 from beholder.runs import Run
 from beholder.taste.bayes import BayesTaste, PopulationPrior
 from beholder.taste.contract import TasteInfo
@@ -65,8 +66,8 @@ def main(settings: BenchBayesSettings, run: Run) -> None:
     table = pd.DataFrame(rows)
     run.results(table)
     run.metrics({f"{row['what']}/microseconds": float(row["microseconds"]) for row in rows})
-    lines = ["| what | median, microseconds | 10 % | 90 % |", "|---|---:|---:|---:|"]
-    lines += [f"| {r['what']} | {r['microseconds']:,.0f} | {r['tenth']:,.0f} | {r['ninetieth']:,.0f} |" for r in rows]
+    cells = [(row["what"], *(f"{row[key]:,.0f}" for key in ("microseconds", "tenth", "ninetieth"))) for row in rows]
+    lines = markdown_table(["what", "median, microseconds", "10 %", "90 %"], cells, align="lrrr")
     run.summary("\n".join(["# The Bayesian taste, one choice at a time", "", *lines, ""]))
     print("\n".join(lines))
 

@@ -22,7 +22,9 @@ from beholder.editing import generator_store
 from beholder.editing.generator import Generator, GeneratorConfig, Synthesis
 from beholder.editing.layer_cache import LayerCache
 from beholder.errors import ConfigError
+from beholder.jobs.bench import check_extra
 from beholder.progress import Progress
+from beholder.report import markdown_table
 from beholder.runs import Run
 
 
@@ -50,6 +52,7 @@ class BenchEditorSettings:
 
 
 def main(settings: BenchEditorSettings, run: Run) -> None:
+    check_extra()
     torch.set_num_threads(settings.threads or len(os.sched_getaffinity(0)))
     busy = os.getloadavg()[0]
     networks = {"portraits": generator_store.read(generator_store.SHIPPED)} | {
@@ -125,22 +128,22 @@ def _slide(settings: BenchEditorSettings, name: str, generator: Generator) -> li
     synthesis, count = generator.synthesis, generator.config.num_ws
     ws = generator.mapping(torch.randn(1, generator.config.z_dim))
     whole = _time(lambda: synthesis(ws), settings.seconds)
-    rows, easel = [("drawn anew", len(synthesis.layers()), whole)], LayerCache(synthesis)
+    rows, cache = [("drawn anew", len(synthesis.layers()), whole)], LayerCache(synthesis)
     for first in (0, count // 2, count - 4, count - 2):
-        easel.draw(synthesis.styles(ws))
-        took = _time(partial(_move, easel, synthesis, ws, first), settings.seconds / 2)
-        rows.append((f"rows {first} to {count - 1}", easel.layers_drawn, took))
-    easel.draw(synthesis.styles(ws))
-    took = _time(partial(_move, easel, synthesis, ws, count), settings.seconds / 4)
-    rows.append(("nothing", easel.layers_drawn, took))
+        cache.draw(synthesis.styles(ws))
+        took = _time(partial(_move, cache, synthesis, ws, first), settings.seconds / 2)
+        rows.append((f"rows {first} to {count - 1}", cache.layers_drawn, took))
+    cache.draw(synthesis.styles(ws))
+    took = _time(partial(_move, cache, synthesis, ws, count), settings.seconds / 4)
+    rows.append(("nothing", cache.layers_drawn, took))
     names = ("generator", "what moves", "layers drawn", "ms", "of drawn anew")
     return [dict(zip(names, (name, what, drawn, 1e3 * took, took / whole), strict=True)) for what, drawn, took in rows]
 
 
-def _move(easel: LayerCache, synthesis: Synthesis, ws: torch.Tensor, first: int) -> None:
+def _move(cache: LayerCache, synthesis: Synthesis, ws: torch.Tensor, first: int) -> None:
     """Draw with the rows of w+ from `first` on a little elsewhere, each time elsewhere."""
     move = torch.randn(ws.shape[2]) * (torch.arange(ws.shape[1]) >= first)[:, None]
-    easel.draw(synthesis.styles(ws + 0.01 * move))
+    cache.draw(synthesis.styles(ws + 0.01 * move))
 
 
 def _time(do: Callable[[], object], seconds: float) -> float:
@@ -188,10 +191,6 @@ def _lines(table: pd.DataFrame) -> str:
             return str(value)
         return f"{value:.0%}" if column.startswith("of ") else f"{value:.2f}" if value < 100 else f"{value:,.0f}"
 
-    lines = ["| " + " | ".join(table.columns) + " |"]
-    lines.append("|" + "|".join("---" if table[column].dtype.kind not in "ifu" else "---:" for column in table.columns) + "|")
-    lines += [
-        "| " + " | ".join(cell(c, v) for c, v in zip(table.columns, row, strict=True)) + " |"
-        for row in table.itertuples(index=False)
-    ]
-    return "\n".join(lines)
+    align = "".join("r" if table[column].dtype.kind in "ifu" else "l" for column in table.columns)
+    rows = ([cell(c, v) for c, v in zip(table.columns, row, strict=True)] for row in table.itertuples(index=False))
+    return "\n".join(markdown_table(list(table.columns), rows, align=align))

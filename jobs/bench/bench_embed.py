@@ -22,7 +22,9 @@ from beholder.encoder import Encoder, EncoderConfig
 from beholder.errors import BeholderError, ConfigError
 from beholder.image_index import list_images
 from beholder.images import ImageLimits
+from beholder.jobs.bench import check_extra
 from beholder.progress import Progress
+from beholder.report import markdown_table
 from beholder.runs import Run, log
 
 
@@ -42,6 +44,7 @@ class BenchEmbedSettings:
 
 
 def main(settings: BenchEmbedSettings, run: Run) -> None:
+    check_extra()
     cores = len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory(prefix="beholder-bench-") as scratch:
         source = settings.images or str(_noise(Path(scratch) / "noise", 1004))
@@ -82,7 +85,8 @@ def main(settings: BenchEmbedSettings, run: Run) -> None:
     memory = pd.DataFrame([(count, round(peak)) for count, peak in peaks.items()], columns=["images", "peak MiB, all processes"])
     run.metrics(metrics)
     run.results(table)
-    run.summary(f"# embed with {settings.encoder.name} on {cores} cores\n\n{_markdown(table)}\n\n{_markdown(memory)}\n")
+    tables = ["\n".join(markdown_table(list(each.columns), each.itertuples(index=False))) for each in (table, memory)]
+    run.summary(f"# embed with {settings.encoder.name} on {cores} cores\n\n{tables[0]}\n\n{tables[1]}\n")
     print(table.to_string(index=False))
     if peaks:
         print("\n" + memory.to_string(index=False))
@@ -179,9 +183,3 @@ def _copies(folder: Path, files: list[bytes], count: int) -> Path:
     for at in range(count):
         (folder / f"{at}.jpg").write_bytes(files[at % len(files)] + at.to_bytes(8))
     return folder
-
-
-def _markdown(frame: pd.DataFrame) -> str:
-    lines = ["| " + " | ".join(frame.columns) + " |", "|" + "---|" * len(frame.columns)]
-    lines += ["| " + " | ".join(str(value) for value in row) + " |" for row in frame.itertuples(index=False)]
-    return "\n".join(lines)

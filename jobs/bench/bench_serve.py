@@ -20,11 +20,12 @@ from beholder.config import setting
 from beholder.encoder import EncoderConfig
 from beholder.errors import ConfigError
 from beholder.jobs import _client
-from beholder.jobs.bench import chaos
+from beholder.jobs.bench import chaos, check_extra
 from beholder.jobs.bench.limit import Batching, ThroughputLimit, environment, limit
 from beholder.jobs.bench.loadtest import LOST, Endpoint, LoadClient, RequestStats, people
 from beholder.recommending.components import open_store
 from beholder.recommending.store.key_store import KeyStore
+from beholder.report import markdown_table
 from beholder.runs import Run, log
 from beholder.workspace import Workspace
 
@@ -128,6 +129,7 @@ def _in_turns(
 
 
 def main(settings: BenchServeSettings, run: Run) -> None:
+    check_extra()
     process.check_port("127.0.0.1", settings.port)
     found = BenchResult()
     with contextlib.ExitStack() as stack:
@@ -281,7 +283,6 @@ def _table(table: pd.DataFrame) -> str:
             return "-"
         return value if isinstance(value, str) else f"{value:,.1f}" if float(value) % 1 else f"{value:,.0f}"
 
-    lines = ["| " + " | ".join(table.columns) + " |"]
-    lines.append("|" + "|".join("---:" if table[name].dtype.kind in "if" else "---" for name in table.columns) + "|")
-    lines += ["| " + " | ".join(map(cell, row)) + " |" for row in table.itertuples(index=False)]
+    align = "".join("r" if table[name].dtype.kind in "if" else "l" for name in table.columns)
+    lines = markdown_table(list(table.columns), (list(map(cell, row)) for row in table.itertuples(index=False)), align=align)
     return "\n".join(lines)

@@ -19,7 +19,8 @@ import ray.tune
 
 from beholder.config import setting
 from beholder.errors import ConfigError
-from beholder.jobs._ray_connection import RayConfig, connect
+from beholder.ray_connection import RayConfig, connect
+from beholder.report import markdown_values
 from beholder.runs import Run, log
 from beholder.taste import mlp
 from beholder.taste.dataset import ComparisonTable, JudgementDataset, RatingTable
@@ -191,10 +192,7 @@ def report(run: Run, settings: BenchTuneSettings, frame: pd.DataFrame, seconds: 
     }
     run.results(frame)
     run.metrics(metrics)
-    lines = ["# Fits per minute (simulated people)", "", "| what | value |", "|---|---:|"]
-    lines += [
-        f"| {key} | {value:,.4f} |" if isinstance(value, float) else f"| {key} | {value:,} |" for key, value in metrics.items()
-    ]
+    lines = ["# Fits per minute (simulated people)", "", *markdown_values(metrics, real=",.4f", whole=",")]
     run.summary("\n".join(lines) + "\n")
     print(
         f"fits a minute: stacked {speed['stacked']:,.0f}; a trial for each {speed['single']:,.0f}, {metrics['ratio']:.1f} times "

@@ -1,10 +1,12 @@
-"""The library: knows images and people, has never heard of Ray or HTTP.
+"""The library: knows images and people, has never heard of HTTP, and of Ray through one door (ray_connection).
 
 errors        a user's mistake, said in one line
 config        configs/ and key=value overrides -> frozen dataclasses
 cli           `beholder <command> key=value ...`
 commands/     commands that need no Ray
 storage       bytes at a path or a URI, written whole or not at all
+artifacts     named arrays as safetensors and a card in JSON, written whole, read with one-line errors
+cache         a bounded cache that threads share
 workspace     where tables and runs lie
 tables        the schema of every table
 runs          the folder that a command leaves behind
@@ -28,6 +30,7 @@ simulation/   simulated people beside the recommender
 portraits/    drawn faces whose truth is known, and simulated people
 weights       networks that ship with the project
 api_keys      who may ask the service what
+ray_connection which Ray, and connecting to it
 process       this process: memory, ports, signals, threads
 jobs/         Ray on the batch side (a link to the folder at the top)
 serve/        Ray on the online side (a link)

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -27,6 +27,22 @@ if TYPE_CHECKING:
 RANDOM = "random"
 PACKAGED = "data:"  # a file of the package beholder.data, wherever that is installed
 _EACH = 4  # images from which on a core of a CPU embeds some by itself: fewer don't make up for reading all weights
+
+
+class ImageEncoder(Protocol):
+    """What embeds pictures, for those who need no texts; `Encoder` signs it."""
+
+    def images(self, pixels: np.ndarray) -> np.ndarray:
+        """Embed uint8 RGB [N, H, W, 3]: float32 [N, D], rows of length 1."""
+        ...
+
+
+class ImageTextEncoder(ImageEncoder, Protocol):
+    """What embeds pictures and texts in one space; `Encoder` signs it."""
+
+    def texts(self, texts: Sequence[str]) -> np.ndarray:
+        """Embed N texts: float32 [N, D], rows of length 1."""
+        ...
 
 
 @dataclass(frozen=True)

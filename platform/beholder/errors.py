@@ -3,6 +3,7 @@
 BeholderError
 ├── ConfigError        a setting that is unknown, missing or out of range
 ├── StorageError       a place that can't be read or written
+├── ArtifactError      bytes that are no safetensors file, or no card; rooms say in their own error which artifact it is
 ├── TableError         a table that does not have its schema
 ├── SpreadsheetError   a spreadsheet that can't be read at all (a bad row is not an error: it is `rejected`)
 ├── ImageError         bytes that can't be used as an image
@@ -29,6 +30,10 @@ class ConfigError(BeholderError):
 
 
 class StorageError(BeholderError):
+    pass
+
+
+class ArtifactError(BeholderError):
     pass
 
 

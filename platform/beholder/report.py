@@ -1,10 +1,10 @@
-"""A report as one HTML file: pictures are embedded, there are no scripts, nothing is fetched."""
+"""Reports: one HTML file with its pictures embedded, without scripts, that fetches nothing; and Markdown tables."""
 
 import base64
 import html
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -88,6 +88,22 @@ def table(frame: pd.DataFrame, *, digits: int = 3) -> str:
         for row in frame.itertuples(index=False, name=None)
     )
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[object]], *, align: str = "") -> list[str]:
+    """Return the lines of a Markdown table. align: l or r for each column, l where it is shorter; cells are shown by `str`."""
+    rules = ["---:" if side == "r" else "---" for side in align.ljust(len(header), "l")]
+    return [_markdown_row(header), "|" + "|".join(rules) + "|", *(_markdown_row([str(cell) for cell in row]) for row in rows)]
+
+
+def markdown_values(values: Mapping[str, Any], *, real: str, whole: str = "") -> list[str]:
+    """Return the lines of a Markdown table of names and values. real: the format of a float; whole: of anything else."""
+    rows = [(name, format(value, real if isinstance(value, float) else whole)) for name, value in values.items()]
+    return markdown_table(["what", "value"], rows, align="lr")
+
+
+def _markdown_row(cells: Sequence[str]) -> str:
+    return "|" + "".join(f" {cell} |" if cell else " |" for cell in cells)
 
 
 def _cell(value: Any, digits: int) -> str:

@@ -31,9 +31,9 @@ def small_ray():
     os.environ |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true"}
     import ray
 
-    from beholder.jobs._ray_connection import RayConfig, connect
+    from beholder.ray_connection import RayConfig, connect
 
-    with connect(RayConfig(address="local", cpus=2)):
+    with connect(RayConfig(address="local", num_cpus=2)):
         yield ray
 
 

@@ -77,8 +77,8 @@ def test_a_photo_is_inverted_once_and_goes_with_its_person(beholder, tmp_path: P
         (["seed=7", "out=best.gif"], "must end in .png"),
     ],
 )
-def test_what_can_not_be_done_is_said_in_one_line(beholder, tmp_path: Path, words: list[str], labels: str) -> None:
+def test_what_can_not_be_done_is_said_in_one_line(beholder, tmp_path: Path, words: list[str], says: str) -> None:
     said = beholder("recommend", "user=ana", *words, f"workspace={tmp_path}")
     assert said.returncode == 2
     assert len(said.stderr.strip().splitlines()) == 1
-    assert labels in said.stderr
+    assert says in said.stderr

@@ -133,7 +133,7 @@ def test_a_changed_file_is_embedded_anew(small_ray, pictures, tiny_encoder, enco
 
 def test_a_killed_job_goes_on_where_it_was(pictures, tiny_encoder, tmp_path):
     folder = pictures(240)
-    words = ["embed", f"images={folder}", *tiny_encoder, "encoder.batch_size=2", "ray.address=local", "ray.cpus=2"]
+    words = ["embed", f"images={folder}", *tiny_encoder, "encoder.batch_size=2", "ray.address=local", "ray.num_cpus=2"]
     command = [sys.executable, "-m", "beholder", *words, f"workspace={tmp_path / 'killed'}"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     deadline = time.monotonic() + 120
@@ -159,7 +159,7 @@ def test_a_killed_job_goes_on_where_it_was(pictures, tiny_encoder, tmp_path):
 
 def test_an_interrupted_job_says_so(pictures, tiny_encoder, tmp_path):
     command = [sys.executable, "-m", "beholder", "embed", f"images={pictures(300)}", f"workspace={tmp_path / 'ws'}", *tiny_encoder,
-               "encoder.batch_size=2", "ray.address=local", "ray.cpus=2"]  # fmt: skip
+               "encoder.batch_size=2", "ray.address=local", "ray.num_cpus=2"]  # fmt: skip
 
     def hear() -> None:  # tests that run in a shell's background inherit deaf ears
         signal.signal(signal.SIGINT, signal.SIG_DFL)

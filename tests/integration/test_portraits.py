@@ -10,9 +10,9 @@ import torch
 from beholder import images, weights
 from beholder.commands import evaluate_portraits
 from beholder.config import load
-from beholder.editing.directions import moved
+from beholder.editing.directions import edited_styles
 from beholder.editing.inversion import Refinement
-from beholder.editing.latent import of_seeds
+from beholder.editing.latent import from_seeds
 from beholder.encoder import Encoder
 from beholder.portraits import traits
 from beholder.portraits.edit_evaluation import measure_learned, measure_pairs, measure_told
@@ -75,9 +75,9 @@ def test_inversion_comes_close_and_can_be_edited(networks: Networks) -> None:
 
 
 def test_edits_compose(networks: Networks) -> None:
-    latent = of_seeds(networks.generator, range(4))
-    one = moved(networks.generator, latent, {"smile": 1.0, "glasses": 2.0}, networks.directions)
-    other = moved(networks.generator, latent, {"glasses": 2.0, "smile": 1.0}, networks.directions)
+    latent = from_seeds(networks.generator, range(4))
+    one = edited_styles(networks.generator, latent, {"smile": 1.0, "glasses": 2.0}, networks.directions)
+    other = edited_styles(networks.generator, latent, {"glasses": 2.0, "smile": 1.0}, networks.directions)
     assert all(torch.equal(*pair) for pair in zip(one, other, strict=True))
 
 

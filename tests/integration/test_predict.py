@@ -118,6 +118,6 @@ def test_spread_by_ray_it_is_the_same(workspace: str, small_ray: object) -> None
         (["taste=words", "attribute=smart", "encoder.size=64"], "was fitted to embeddings of"),
     ],
 )
-def test_what_is_refused(workspace: str, capsys: pytest.CaptureFixture, words: list[str], labels: str) -> None:
+def test_what_is_refused(workspace: str, capsys: pytest.CaptureFixture, words: list[str], says: str) -> None:
     assert cli.main(["predict", *words, f"workspace={workspace}"]) == 2
-    assert labels in capsys.readouterr().err
+    assert says in capsys.readouterr().err

@@ -105,7 +105,7 @@ def begin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Se
 def server(begin: Callable[..., Server]) -> Server:
     return begin(
         "ray.address=local",
-        "ray.cpus=2",
+        "ray.num_cpus=2",
         "serve.ranker.replicas=2",
         "serve.ranker.max_replicas=2",
         "serve.editor.max_ongoing_requests=2",
@@ -259,7 +259,7 @@ def test_it_stops_in_peace(server):
 @pytest.mark.parametrize("optimized", ["0", "1"])
 def test_a_terminated_service_stops_in_peace_too(begin, optimized: str):
     """As whoever runs services ends them; Ray's own handler of the signal would kill what is being worked on."""
-    server = begin("ray.address=local", "ray.cpus=2", env={"RAY_SERVE_THROUGHPUT_OPTIMIZED": optimized})
+    server = begin("ray.address=local", "ray.num_cpus=2", env={"RAY_SERVE_THROUGHPUT_OPTIMIZED": optimized})
     with ThreadPoolExecutor(1) as pool:
         inside = pool.submit(server.ask, "POST", "/v1/recommendations", {"user_id": "dee", "image_id": "seed-7"})
         time.sleep(0.1)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-FEW = ["images=2", "candidates.count=30", "rounds=3", "people.steady=3", "people.noisy=1", "people.drifting=0", "ray.cpus=1"]
+FEW = ["images=2", "candidates.count=30", "rounds=3", "people.steady=3", "people.noisy=1", "people.drifting=0", "ray.num_cpus=1"]
 OTHERS = ["others.steady=4", "others.noisy=0", "others.drifting=0", "each=10", "strategies=[random,eubo]"]
 
 

@@ -82,7 +82,7 @@ def test_one_model_for_all_per_setting(small_ray, files, tmp_path):
 
 def test_a_killed_search_goes_on(files, tmp_path):
     """Killed with trials done, the same command keeps those and does the rest."""
-    command = [sys.executable, "-m", "beholder", *words(files, tmp_path, "tune.trials=6", "ray.address=local", "ray.cpus=1")]
+    command = [sys.executable, "-m", "beholder", *words(files, tmp_path, "tune.trials=6", "ray.address=local", "ray.num_cpus=1")]
     first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     deadline = time.monotonic() + 240
     while len(marks(tmp_path)) < 3 and time.monotonic() < deadline:

@@ -92,6 +92,6 @@ def test_times_that_are_none(text):
         ("ana", ["ask"], {"expires_at": NOON}, "is of no use; give a time in the future"),
     ],
 )
-def test_keys_that_make_no_sense(name, scopes, more, labels):
-    with pytest.raises(AccessError, match=labels):
+def test_keys_that_make_no_sense(name, scopes, more, says):
+    with pytest.raises(AccessError, match=says):
         api_keys.make(name, scopes, now=NOON, **more)

@@ -62,14 +62,14 @@ def test_help_tells_every_setting_with_default_and_meaning(beholder, name):
         (["embed", "encoder=vit"], "encoder=vit is not a choice"),
     ],
 )
-def test_a_mistake_is_one_line_and_exit_code_2(beholder, tmp_path, monkeypatch, words, labels):
+def test_a_mistake_is_one_line_and_exit_code_2(beholder, tmp_path, monkeypatch, words, says):
     monkeypatch.chdir(tmp_path)
     said = beholder(*words)
     assert said.code == 2
     assert said.out == []
     assert len(said.err) == 1
     assert said.err[0].startswith("beholder: ")
-    assert labels in said.err[0]
+    assert says in said.err[0]
     assert list(tmp_path.iterdir()) == []
 
 

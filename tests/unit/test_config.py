@@ -82,10 +82,10 @@ def test_a_command_without_a_file_of_its_own():
         ("hydra.run.dir=x", "hydra.run.dir is not a setting"),
     ],
 )
-def test_a_mistake_is_one_line_that_names_the_setting(override, labels):
+def test_a_mistake_is_one_line_that_names_the_setting(override, says):
     with pytest.raises(ConfigError) as caught:
         load("source=x", override)
-    assert labels in str(caught.value)
+    assert says in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

@@ -206,8 +206,8 @@ def test_every_protocol_and_number(tmp_path, protocol, dtype):
     ],
 )
 @pytest.mark.filterwarnings("ignore:overflow")
-def test_what_is_refused(tmp_path, name, vectors, labels):
-    with pytest.raises(EmbeddingError, match=labels) as caught:
+def test_what_is_refused(tmp_path, name, vectors, says):
+    with pytest.raises(EmbeddingError, match=says) as caught:
         embeddings.from_file(saved(tmp_path / name, vectors))
     assert "\n" not in str(caught.value)
     assert name in str(caught.value)
@@ -238,9 +238,9 @@ def test_another_kind_of_file(tmp_path):
         ({"image_id": ["a", "a"], "embedding": [[1.0], [2.0]]}, "'a' more than once"),
     ],
 )
-def test_parquet_that_is_refused(tmp_path, columns, labels):
+def test_parquet_that_is_refused(tmp_path, columns, says):
     pq.write_table(pa.table(columns), tmp_path / "x.parquet")
-    with pytest.raises(EmbeddingError, match=labels):
+    with pytest.raises(EmbeddingError, match=says):
         embeddings.from_file(Place.at(tmp_path / "x.parquet"))
 
 

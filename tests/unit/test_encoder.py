@@ -277,8 +277,8 @@ def test_fetching_what_is_there_fetches_nothing(tmp_path):
         ({"resize": "fill"}, "shortest or squash"),
     ],
 )
-def test_settings_that_are_refused(fields, labels):
-    with pytest.raises(ConfigError, match=labels):
+def test_settings_that_are_refused(fields, says):
+    with pytest.raises(ConfigError, match=says):
         EncoderConfig(**fields)
 
 

@@ -185,9 +185,9 @@ def test_broken_exif_is_no_reason_to_refuse(saved):
         (bytes(1000), "no image of a known format"),
     ],
 )
-def test_not_an_image(data, labels):
+def test_not_an_image(data, says):
     for read in (images.decode, images.shape, lambda d: images.decode_fit(d, Fit(8))):
-        with pytest.raises(ImageError, match=labels) as caught:
+        with pytest.raises(ImageError, match=says) as caught:
             read(data)
         assert "\n" not in str(caught.value)
 
@@ -358,8 +358,8 @@ def test_pixels_of_another_kind(pixels):
     ("fields", "says"),
     [({"size": 0}, "size must be at least 1"), ({"resize": "fill"}, "shortest or squash"), ({"interpolation": "x"}, "bicubic or")],
 )
-def test_a_fit_that_can_not_be(fields, labels):
-    with pytest.raises(ConfigError, match=labels):
+def test_a_fit_that_can_not_be(fields, says):
+    with pytest.raises(ConfigError, match=says):
         Fit(**{"size": 8} | fields)
 
 

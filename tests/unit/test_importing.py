@@ -99,6 +99,12 @@ def test_the_command_line_waits_for_no_heavy_dependency():
     assert set(heavy).isdisjoint(ran.stdout.split())
 
 
+def test_the_service_in_one_process_does_without_ray():
+    code = "import sys, beholder.serve.run, beholder.serve.api, beholder.serve.local_service\nprint(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert "ray" not in ran.stdout.split()
+
+
 @pytest.mark.parametrize(
     ("body", "deed"),
     [

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from beholder import process
-from beholder.editing.stylegan import StyleGAN, StyleGANConfig, Wanted
+from beholder.editing.stylegan import EditedLatent, StyleGAN, StyleGANConfig
 from beholder.errors import ConfigError
 from beholder.process import ThreadShare
 
@@ -147,11 +147,11 @@ def test_pictures_have_the_same_bits_however_many_draw_them() -> None:
         sliders = editor.sliders(latent)
         pixels += [editor.edit(latent, edits), np.concatenate([editor.edit(latent, [each]) for each in edits])]
         pixels.append(np.stack([sliders.draw(each) for each in edits]))
-        rgb.append(editor.painted(partial(drawn, editor), [(latent, each) for each in edits]))
+        rgb.append(editor.on_threads(partial(drawn, editor), [(latent, each) for each in edits]))
     assert all(np.array_equal(each, pixels[0]) for each in pixels)
     assert all(np.array_equal(each, rgb[0]) for each in rgb)
 
 
-def drawn(editor: StyleGAN, wanted: Sequence[Wanted]) -> np.ndarray:
+def drawn(editor: StyleGAN, wanted: Sequence[EditedLatent]) -> np.ndarray:
     """Before it is rounded: float32 RGB [N, 3, R, R]."""
-    return np.concatenate([editor.easel().draw(editor.styles(*each)).numpy() for each in wanted])
+    return np.concatenate([editor.layer_cache().draw(editor.styles(*each)).numpy() for each in wanted])

@@ -98,8 +98,8 @@ def test_question_marks_in_local_names(tmp_path):
         ("nonsense://x/y", "nonsense://x can't be opened"),
     ],
 )
-def test_a_place_nobody_can_go_to(uri, labels):
-    with pytest.raises(StorageError, match=labels) as caught:
+def test_a_place_nobody_can_go_to(uri, says):
+    with pytest.raises(StorageError, match=says) as caught:
         Place.at(uri)
     assert "\n" not in str(caught.value)
 

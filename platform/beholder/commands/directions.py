@@ -65,14 +65,14 @@ def listed(directions: "Mapping[str, Direction]") -> pd.DataFrame:
             "layers": f"{each.layers[0]}..{each.layers[1] - 1}",
             "alpha": f"{each.range[0]:g}..{each.range[1]:g}",
             "step": f"{each.scale:.3g}",
-            "says": _says(each.labels),
+            "labels": _arrow(each.labels),
         }
         for each in directions.values()
     ]
-    return pd.DataFrame(rows, columns=["name", "space", "layers", "alpha", "step", "says"])
+    return pd.DataFrame(rows, columns=["name", "space", "layers", "alpha", "step", "labels"])
 
 
-def _says(labels: tuple[str, str]) -> str:
+def _arrow(labels: tuple[str, str]) -> str:
     return " -> ".join(end or "?" for end in labels) if any(labels) else ""
 
 
@@ -124,7 +124,7 @@ def _print_catalogue(domain: str, run: Run) -> None:
                 "published": f"{each.range[0]:g}..{each.range[1]:g}" if each.range else "?",
                 "bring": each.file or "nothing",
                 "where": each.where,
-                "says": _says(each.labels),
+                "labels": _arrow(each.labels),
             }
             for each in published.CATALOGUE[domain]
         ]

@@ -10,6 +10,7 @@ from beholder.config import setting
 from beholder.encoder import Encoder, EncoderConfig
 from beholder.errors import ConfigError
 from beholder.progress import Progress
+from beholder.report import markdown_table
 from beholder.runs import Run, log
 
 if TYPE_CHECKING:
@@ -54,13 +55,13 @@ def main(settings: EvaluatePortraitsSettings, run: Run) -> None:
     run.metrics(figures)
     run.results(pd.DataFrame({"figure": list(figures), "value": list(figures.values())}))
     goals = reached(figures)
-    lines = [f"| {name} | {figures[name]:.4f} | {' '.join(map(str, GOALS[name]))} | {_said(ok)} |" for name, ok in goals.items()]
-    lines += [
-        f"| {name}, portraits/s | {value:.0f} | | |"
+    rows = [(name, f"{figures[name]:.4f}", " ".join(map(str, GOALS[name])), _said(ok)) for name, ok in goals.items()]
+    rows += [
+        (f"{name}, portraits/s", f"{value:.0f}", "", "")
         for name, value in figures.items()
         if name.startswith("speed/") and name not in goals
     ]
-    table = ["| figure | value | goal | |", "|---|---|---|---|", *lines]
+    table = markdown_table(["figure", "value", "goal", ""], rows)
     run.summary("\n".join(["# The portrait world, measured", "", *table, ""]))
     log.info("%d of %d goals reached", sum(goals.values()), len(goals))
     print("\n".join(table))

@@ -10,6 +10,7 @@ from beholder.config import setting
 from beholder.errors import ConfigError, EmbeddingError, ImageError, StorageError
 from beholder.images import ImageLimits
 from beholder.progress import Progress
+from beholder.report import markdown_table
 from beholder.runs import Run, log
 from beholder.storage import Place
 from beholder.workspace import Workspace
@@ -177,8 +178,8 @@ def _import_generator(settings: ImportSettings, workspace: Workspace, run: Run) 
         **({"notes": "; ".join(found.notes)} if found.notes else {}),
     }
     run.metrics({"parameters": parameters, "resolution": config.resolution})
-    lines = "\n".join(f"| {key} | {value} |" for key, value in rows.items())
-    run.summary(f"# Import of {place.name} as {name}\n\n| what | value |\n|---|---|\n{lines}\n")
+    lines = "\n".join(markdown_table(["what", "value"], rows.items()))
+    run.summary(f"# Import of {place.name} as {name}\n\n{lines}\n")
     print("\n".join(f"{key:20}{value}" for key, value in rows.items()))
     print(f"generator {name} is in {folder.uri}")
 
@@ -189,16 +190,16 @@ def _counts(metrics: dict[str, int]) -> str:
 
 def _summary(settings: ImportSettings, metrics: dict[str, int], rejected: list[dict]) -> str:
     """The counts, and the reasons for what was refused with one example each."""
-    lines = [f"# Import of {settings.source}", "", "| what | count |", "|---|---:|"]
-    lines += [f"| {key} | {value:,} |" for key, value in metrics.items()]
+    counts = [(key, f"{value:,}") for key, value in metrics.items()]
+    lines = [f"# Import of {settings.source}", "", *markdown_table(["what", "count"], counts, align="lr")]
     reasons: dict[str, list[dict]] = {}
     for row in rejected:
         reasons.setdefault(f"{row['column']}: {row['reason']}", []).append(row)
     if reasons:
-        lines += ["", "## Refused (each in results.csv)", "", "| count | reason | for example |", "|---:|---|---|"]
-        for reason, found in sorted(reasons.items(), key=lambda item: -len(item[1])):
-            first = found[0]
-            lines.append(
-                f"| {len(found):,} | {reason} | {first['file'].rpartition('/')[2]} row {first['row']}, {first['value']!r} |"
-            )
+        cells = []
+        for reason, rows in sorted(reasons.items(), key=lambda item: -len(item[1])):
+            first = rows[0]
+            cells.append((f"{len(rows):,}", reason, f"{first['file'].rpartition('/')[2]} row {first['row']}, {first['value']!r}"))
+        lines += ["", "## Refused (each in results.csv)", ""]
+        lines += markdown_table(["count", "reason", "for example"], cells, align="rll")
     return "\n".join(lines) + "\n"

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from beholder.config import required, setting
+from beholder.editing.directions.formats.detect import FORMATS, OWN, STYLECLIP
 from beholder.editing.directions.formats.source import SourceHints
 from beholder.encoder import Encoder, EncoderConfig
 from beholder.errors import ConfigError
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from beholder.editing.directions.published import Published
     from beholder.editing.generator import Generator
 
-_FORMATS = ("interfacegan", "ganspace", "sefa", "stylespace", "plain", "styleclip", "beholder")
 _MOST = 100  # components at a time
 
 
@@ -26,7 +26,7 @@ class ImportDirectionsSettings:
     name: str = required("what the direction is to be called, or its name in the catalogue")
     generator: str = setting("portraits", "the generator it is for")
     file: str | None = setting(None, "the file it is in: .npy, .npz, .pt, .pkl, .json, .csv or our own .safetensors")
-    format: str | None = setting(None, f"null: told from the file; or one of {', '.join(_FORMATS)}")
+    format: str | None = setting(None, f"null: told from the file; or one of {', '.join(FORMATS)}")
     catalogue: str | None = setting(None, "ffhq or car: take component, layers, channels and range from the published list")
     component: str | None = setting(
         None, "of a file with several: a number from 0, a name in it, or 0..9 for ten of them, numbered after the name"
@@ -49,19 +49,19 @@ class ImportDirectionsSettings:
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
 
     def __post_init__(self) -> None:
-        if self.format not in (None, *_FORMATS):
-            raise ConfigError(f"format={self.format} is not known; known: {', '.join(_FORMATS)}")
+        if self.format not in (None, *FORMATS):
+            raise ConfigError(f"format={self.format} is not known; known: {', '.join(FORMATS)}")
         if self.file is not None and self.channels is not None:
             raise ConfigError("give file=FILE or channels=..., not both")
         if self.file is None and self.channels is None and self.catalogue is None:
             raise ConfigError('directions import needs file=FILE, or channels="layer:channel ...", or catalogue=ffhq')
-        if self.format == "styleclip" and (
+        if self.format == STYLECLIP and (
             self.file is None or self.statistics is None or (len(self.texts) == 2) == (self.difference is not None)
         ):
             raise ConfigError(
                 'format=styleclip needs file=fs3.npy statistics=S_mean_std and either texts="[neutral, target]" or difference=FILE'
             )
-        if self.format != "styleclip" and (self.statistics or self.texts or self.difference):
+        if self.format != STYLECLIP and (self.statistics or self.texts or self.difference):
             raise ConfigError("statistics, texts and difference go with format=styleclip")
         self.hints  # noqa: B018  (checks space and layers)
         if not 0 <= self.beta < 10:
@@ -112,10 +112,10 @@ def bring(settings: ImportDirectionsSettings, generator: "Generator", maker: str
     from beholder.editing.directions import published, scaling
 
     published = published.find(settings.catalogue, settings.name) if settings.catalogue else None
-    if settings.format == "beholder" or (settings.file or "").endswith(".safetensors"):
+    if settings.format == OWN or (settings.file or "").endswith(".safetensors"):
         return _own(settings, generator, maker)
     said = (settings.low, settings.high)
-    return scaling.bring(
+    return scaling.scale(
         generator,
         _step(settings, generator, published),
         name=settings.name,
@@ -142,7 +142,7 @@ def _own(settings: ImportDirectionsSettings, generator: "Generator", maker: str)
         direction.check_maker(maker, settings.generator)
     if direction.fingerprint == maker:
         return replace(direction, name=settings.name, generator=settings.generator)
-    return scaling.rebring(generator, direction, name=settings.name, fingerprint=maker, model=settings.generator)
+    return scaling.rescale(generator, direction, name=settings.name, fingerprint=maker, model=settings.generator)
 
 
 def _step(settings: ImportDirectionsSettings, generator: "Generator", published: "Published | None") -> "SourceDirection":

@@ -1,11 +1,14 @@
 """Editing: images as points in a latent space, moved along named directions.
 
-generator      StyleGAN2: latents -> styles -> images; easel draws one again and again, and only what changed
-checkpoints    other programs' files of generators; generators is the registry, fingerprint a network's short name
-latent         where pictures lie; inverted keeps a photo's as a file
-directions     named moves (smile, glasses, older, ...), from wherever they come
-inversion      images -> latents: an encoder's pass, then steps within a budget
-landmarks      faces in photos; alignment cuts the square around one, blending puts it back, photo does it all
-editor         the contract; stylegan and double sign it
-pixels         uint8 <-> RGB in -1..1
+editor           the contract; stylegan and fake sign it
+generator        StyleGAN2: latents -> styles -> images
+layer_cache      draws a picture again and again, and only the layers that changed
+generator_store  the generators of a workspace, and a network's fingerprint
+checkpoints/     other programs' files of generators
+latent           where pictures lie
+saved_inversion  the latent of a photo as a file
+directions/      named moves (smile, glasses, older, ...), from wherever they come
+inversion        images -> latents: an encoder's pass, then steps of optimisation within a budget
+faces/           faces in photos: landmarks, the aligned square around one, and blending it back
+pretrained       the networks and directions that ship with the project
 """

@@ -1,6 +1,6 @@
 """Editor: the contract of everything that edits pictures along named directions.
 
-`stylegan` signs it, and so does `double`, a picture-maker of a few lines for tests. An editor that keeps a photo's detail in
+`stylegan` signs it, and so does `fake`, an editor of a few lines for tests. An editor that keeps a photo's detail in
 features (after StyleFeatureEditor) and one that edits by diffusion fit behind the same three calls: what a latent holds is an
 editor's own affair.
 """
@@ -25,7 +25,7 @@ class Latents(Protocol):
 
 
 class Slider(Protocol):
-    """What a person can move: its name, the alphas that make sense, and how its low and its high end are called."""
+    """A direction as people move along it: its name, the alphas that make sense, and the labels of its low and its high end."""
 
     @property
     def name(self) -> str: ...
@@ -54,15 +54,15 @@ class Editor(Protocol[L]):
 
     @property
     def directions(self) -> Mapping[str, Slider]:
-        """What an edit may name."""
+        """The directions that an edit may name."""
         ...
 
     def generate(self, seeds: Sequence[int]) -> L:
-        """One latent for each seed, 0..2^32-1, always the same one. Raises EditError for another seed."""
+        """Return one latent for each seed, 0..2^32-1, always the same one. Raises EditError for another seed."""
         ...
 
     def invert(self, images: "np.ndarray") -> L:
-        """The latents that come closest to pictures, uint8 RGB [N, H, W, 3] of any size, their middle square taken.
+        """Return the latents that come closest to pictures, uint8 RGB [N, H, W, 3] of any size, their middle square taken.
 
         Raises ImageError for pictures of another kind.
         """
@@ -77,8 +77,11 @@ class Editor(Protocol[L]):
         ...
 
 
-def pair(count: int, edits: Sequence[Edit]) -> list[int]:
-    """The row of the latent that each edit belongs to: its own, or the only one. Raises EditError where the counts don't match."""
+def latent_rows(count: int, edits: Sequence[Edit]) -> list[int]:
+    """Return the row of the latent that each edit belongs to: its own, or the only one.
+
+    Raises EditError where the counts don't match.
+    """
     if count != len(edits) and count != 1:
         raise EditError(f"expected an edit for each of {count} latents, got {len(edits)}")
     return [0] * len(edits) if count == 1 else list(range(count))

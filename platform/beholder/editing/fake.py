@@ -1,4 +1,4 @@
-"""Double: an editor of a few lines of numpy that signs the contract, for tests of whatever uses an editor.
+"""Fake: an editor of a few lines of numpy that signs the contract, for tests of whatever uses an editor.
 
 A picture is a disc on a plain ground; its latent is six numbers, and a direction adds to one of them.
 """
@@ -11,7 +11,7 @@ import numpy as np
 
 from beholder import images as pictures
 from beholder.editing.directions.edit_text import check
-from beholder.editing.editor import Edit, check_images, pair
+from beholder.editing.editor import Edit, check_images, latent_rows
 from beholder.errors import EditError
 
 _PARTS = ("redder", "greener", "bluer", "larger", "darker_ground")
@@ -21,7 +21,7 @@ _HIGH = np.array([0.9, 0.9, 0.9, 0.45, 0.9])
 
 @dataclass(frozen=True)
 class FakeDirection:
-    """A direction of the double."""
+    """A direction of the fake editor."""
 
     name: str
     range: tuple[float, float] = (-3.0, 3.0)
@@ -60,13 +60,13 @@ class FakeEditor:
     def invert(self, images: np.ndarray) -> FakeLatents:
         check_images(images)
         fit = pictures.Fit(self.resolution)
-        found = [_measure(pictures.fit_pixels(each, fit).astype(float) / 255) for each in images]
-        share = (np.array(found).reshape(-1, 5) - _LOW) / (_HIGH - _LOW)
+        measured = [_measure(pictures.fit_pixels(each, fit).astype(float) / 255) for each in images]
+        share = (np.array(measured).reshape(-1, 5) - _LOW) / (_HIGH - _LOW)
         share = np.clip(share, 1e-3, 1 - 1e-3)
         return FakeLatents(np.log(share / (1 - share)))
 
     def edit(self, latent: FakeLatents, edits: Sequence[Edit]) -> np.ndarray:
-        rows = pair(len(latent), edits)
+        rows = latent_rows(len(latent), edits)
         drawn = np.empty((len(rows), self.resolution, self.resolution, 3), np.uint8)
         for at, (row, edit) in enumerate(zip(rows, edits, strict=True)):
             check(edit, _PARTS)
@@ -81,7 +81,7 @@ class FakeEditor:
 
 
 def _measure(picture: np.ndarray) -> np.ndarray:
-    """What `_draw` was given, read off the middle, a corner, and the share of pixels that are not ground."""
+    """Return what `_draw` was given, read off the middle, a corner, and the share of pixels that are not ground."""
     middle, corner = picture[len(picture) // 2, len(picture) // 2], picture[0, 0].mean()
     apart = np.abs(picture - corner).sum() / max(np.abs(middle - corner).sum(), 1e-6) / picture[..., 0].size
     return np.array([*middle, math.sqrt(min(apart, 1) / math.pi), 1 - corner])

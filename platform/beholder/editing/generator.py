@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -331,3 +332,13 @@ def blur(x: Tensor, bias: Tensor | None = None) -> Tensor:
 def upsample(image: Tensor) -> Tensor:
     """Double an image's size, zero-padded at its border as the published networks do."""
     return functional.conv_transpose2d(image, _kernel(4.0, image.shape[1], image), stride=2, padding=1, groups=image.shape[1])
+
+
+def to_rgb(pixels: np.ndarray) -> Tensor:
+    """Convert uint8 RGB [N, H, W, 3] to what networks take: float32 RGB in -1..1 [N, 3, H, W]."""
+    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def to_pixels(rgb: Tensor) -> np.ndarray:
+    """Convert RGB [N, 3, H, W] to uint8 RGB [N, H, W, 3]: (x + 1) * 127.5, rounded; what leaves -1..1 is cut off."""
+    return ((rgb.detach().float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()

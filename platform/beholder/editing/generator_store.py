@@ -1,16 +1,15 @@
 """Generators in a workspace, generators/<name>/ with generator.safetensors and card.json; the one that ships; fingerprints."""
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from beholder import weights
+from beholder import artifacts, weights
 from beholder.editing.checkpoints import checkpoint, native
 from beholder.editing.generator import Generator
-from beholder.errors import WeightsError, nearest
+from beholder.errors import ArtifactError, WeightsError, nearest
 from beholder.storage import Place
 from beholder.workspace import Workspace
 
@@ -18,21 +17,21 @@ _LENGTH = 16  # hexadecimal digits: chance makes two networks share them about n
 
 
 def fingerprint(generator: Generator) -> str:
-    """The first 16 hexadecimal digits of a sha256 over the names, shapes and float32 values of mapping and synthesis.
+    """Return the first 16 hexadecimal digits of a sha256 over the names, shapes and float32 values of mapping and synthesis.
 
     The noise pictures and the mean w are left out: some formats don't keep them, and no direction depends on them.
     """
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for name, value in sorted(generator.state_dict().items()):
         if name.startswith(("mapping.", "synthesis.")) and not name.endswith((".noise_const", ".w_avg")):
             numbers = value.detach().cpu().float().contiguous().numpy().astype("<f4", copy=False)
-            found.update(f"{name}{list(numbers.shape)}".encode())
-            found.update(numbers.data)
-    return found.hexdigest()[:_LENGTH]
+            digest.update(f"{name}{list(numbers.shape)}".encode())
+            digest.update(numbers.data)
+    return digest.hexdigest()[:_LENGTH]
 
 
 SHIPPED = "portraits"
-_TENSORS, _CARD = "generator.safetensors", "card.json"
+_TENSORS = "generator.safetensors"
 
 
 def write(workspace: Workspace, name: str, generator: Generator, *, card: Mapping[str, Any]) -> Place:
@@ -44,8 +43,8 @@ def write(workspace: Workspace, name: str, generator: Generator, *, card: Mappin
     check_name(name)
     folder = _folder(workspace) / name
     (folder / _TENSORS).write_bytes(native.write(generator))
-    said = {"name": name, **card, "network": asdict(generator.config), "fingerprint": fingerprint(generator)}
-    (folder / _CARD).write_bytes((json.dumps(said, indent=2) + "\n").encode())
+    more = {"network": asdict(generator.config), "fingerprint": fingerprint(generator)}
+    artifacts.write_card(folder / artifacts.CARD, {"name": name, **card, **more})
     return folder
 
 
@@ -58,13 +57,12 @@ def check_name(name: str) -> None:
 
 
 def names(workspace: Workspace | None = None) -> list[str]:
-    """The generators that `read` knows, the shipped one first."""
-    files = _folder(workspace).files() if workspace is not None else ()
-    return [SHIPPED, *sorted(file.path.removesuffix("/" + _CARD) for file in files if file.path.endswith("/" + _CARD))]
+    """Return the names of the generators that `read` knows, the shipped one first."""
+    return [SHIPPED, *(() if workspace is None else artifacts.names(_folder(workspace)))]
 
 
 def read(name: str, workspace: Workspace | None = None) -> Generator:
-    """A generator by name, ready to draw. Raises WeightsError where it is not there or can't be read."""
+    """Return a generator by name, ready to draw. Raises WeightsError where it is not there or can't be read."""
     if name == SHIPPED:
         from beholder.editing import pretrained
 
@@ -75,17 +73,17 @@ def read(name: str, workspace: Workspace | None = None) -> Generator:
 
 
 def card(name: str, workspace: Workspace | None = None) -> dict[str, Any]:
-    """What is said of a generator. Raises WeightsError where there is none of that name."""
+    """Return the card of a generator. Raises WeightsError where there is none of that name."""
     if name == SHIPPED:
         return weights.card(weights.shipped("portraits-generator"))
-    if workspace is None or not (_folder(workspace) / name / _CARD).is_file():
+    if workspace is None or not (_folder(workspace) / name / artifacts.CARD).is_file():
         where = "ships with the project" if workspace is None else f"is in {_folder(workspace).uri}"
         hint = nearest(name, names(workspace))
         raise WeightsError(f"no generator {name!r} {where}{hint}; beholder import generator=FILE name=NAME brings one")
     try:
-        return dict(json.loads((_folder(workspace) / name / _CARD).read_bytes()))
-    except (ValueError, TypeError) as error:
-        raise WeightsError(f"the card of generator {name!r} can't be read: {str(error).splitlines()[0]}") from None
+        return artifacts.read_card(_folder(workspace) / name / artifacts.CARD)
+    except ArtifactError as error:
+        raise WeightsError(f"the card of generator {name!r} can't be read: {error}") from None
 
 
 def _folder(workspace: Workspace) -> Place:

@@ -1,4 +1,4 @@
-"""Latent: where pictures lie in a generator's latent space."""
+"""Latents: where pictures lie in a generator's latent space."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Latent:
         return len(self.ws)
 
     def __getitem__(self, rows: int | slice | Sequence[int] | Tensor) -> "Latent":
-        """The latents of some rows, in that order; of one row a Latent of one."""
+        """Return the latents of some rows, in that order; of one row a Latent of one."""
         if isinstance(rows, int):
             rows = [rows]
         elif not isinstance(rows, slice | Tensor):
@@ -42,15 +42,15 @@ class Latent:
 
     @classmethod
     def join(cls, latents: Sequence["Latent"]) -> "Latent":
-        """All rows one after another; z is kept where every part has it. Raises EditError for nothing to join."""
+        """Concatenate the rows of latents; z is kept where every part has it. Raises EditError for nothing to join."""
         if not latents:
             raise EditError("expected at least one latent, got none")
         zs = [each.z for each in latents if each.z is not None]
         return cls(torch.cat([each.ws for each in latents]), torch.cat(zs) if len(zs) == len(latents) else None)
 
 
-def noise(seeds: Sequence[int], size: int) -> Tensor:
-    """Standard normal z of seeds, float32 [N, size]: for each seed the numbers that NVIDIA's own programs draw for it.
+def z_from_seeds(seeds: Sequence[int], size: int) -> Tensor:
+    """Return standard normal z of seeds, float32 [N, size]: for each seed the numbers that NVIDIA's own programs draw for it.
 
     Raises EditError for a seed outside 0..2^32-1.
     """
@@ -62,9 +62,9 @@ def noise(seeds: Sequence[int], size: int) -> Tensor:
 
 
 @torch.no_grad()
-def of_seeds(generator: Generator, seeds: Sequence[int], *, truncation: float = 1.0) -> Latent:
-    """The latents of seeds, each the same whatever the others are; truncation below 1 pulls w towards the mean."""
-    z = noise(seeds, generator.config.z_dim).to(generator.mapping.w_avg.device)
+def from_seeds(generator: Generator, seeds: Sequence[int], *, truncation: float = 1.0) -> Latent:
+    """Return the latents of seeds, each the same whatever the others are; truncation below 1 pulls w towards the mean."""
+    z = z_from_seeds(seeds, generator.config.z_dim).to(generator.mapping.w_avg.device)
     if not len(z):
         return Latent(generator.mapping(z), z)
     # one by one: the last bits of a product of matrices depend on how many rows it has

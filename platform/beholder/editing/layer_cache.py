@@ -1,4 +1,4 @@
-"""Easel: a picture that is drawn again and again, as under a slider, without drawing twice what did not change."""
+"""A cache of layers: a picture drawn again and again, as under a slider, without drawing twice what did not change."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -27,7 +27,10 @@ class LayerCache:
 
     @torch.no_grad()
     def draw(self, styles: Sequence[Tensor]) -> Tensor:
-        """S, a tensor [N, width] for each layer -> RGB [N, 3, R, R], not to be written to: the next drawing may return it again."""
+        """Draw S, a tensor [N, width] for each layer.
+
+        Returns RGB [N, 3, R, R], not to be written to: the next drawing may return it again.
+        """
         if len(styles) != len(self._layers):
             raise ValueError(f"expected the styles of {len(self._layers)} layers, got {len(styles)}")
         same = 0

@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from beholder import weights
-from beholder.editing.directions import Direction
-from beholder.editing.directions import direction_file as directions_file
+from beholder.editing.directions import Direction, direction_file
 from beholder.editing.generator import Generator, GeneratorConfig
 from beholder.editing.inversion import Inverter, InverterConfig
 
@@ -13,7 +12,7 @@ CLIP, DIRECTIONS = "portraits-clip", "portraits-directions"
 
 
 def generator(path: Path | None = None) -> Generator:
-    """The generator of portraits, from a file or as shipped."""
+    """Load the generator of portraits, from a file or as shipped."""
     tensors, _ = weights.read(path or weights.shipped(GENERATOR))
     network = Generator(GeneratorConfig.of(tensors))
     network.load_state_dict(tensors)
@@ -21,7 +20,7 @@ def generator(path: Path | None = None) -> Generator:
 
 
 def inverter(path: Path | None = None) -> Inverter:
-    """The inverter that belongs to the generator."""
+    """Load the inverter that belongs to the generator."""
     tensors, sizes = weights.read(path or weights.shipped(INVERTER))
     network = Inverter(InverterConfig(**{**sizes, "widths": tuple(sizes["widths"])}))
     network.load_state_dict(tensors)
@@ -29,5 +28,5 @@ def inverter(path: Path | None = None) -> Inverter:
 
 
 def directions(path: Path | None = None) -> dict[str, Direction]:
-    """The named directions of the generator's W space."""
-    return directions_file.load(path or weights.shipped(DIRECTIONS))
+    """Load the named directions of the generator's W space."""
+    return direction_file.load(path or weights.shipped(DIRECTIONS))

@@ -1,12 +1,13 @@
-"""Inverted: the latent of a photo as a file, with the generator it belongs to and the place of the face in the photo."""
+"""A saved inversion: the latent of a photo as a file, with the generator it belongs to and the place of the face in the photo."""
 
-import json
 from dataclasses import asdict, dataclass
+from typing import Any
 
+from beholder import artifacts
 from beholder.editing.faces.alignment import Square
 from beholder.editing.generator import GeneratorConfig
 from beholder.editing.latent import Latent
-from beholder.errors import EditError
+from beholder.errors import ArtifactError, EditError
 from beholder.storage import Place
 
 LIMIT = 64 * 1024 * 1024  # bytes of a file that is read
@@ -23,30 +24,27 @@ class SavedInversion:
     square: Square | None
 
     def write(self, place: Place) -> None:
-        """As safetensors: the tensor `w_plus` [1, num_ws, w_dim], and the rest in its metadata."""
-        from safetensors.torch import save
-
+        """Write it as safetensors: the tensor `w_plus` [1, num_ws, w_dim], and the rest in its metadata."""
         about = {**asdict(self), "latent": None, "square": None if self.square is None else asdict(self.square)}
-        place.write_bytes(save({"w_plus": self.latent.ws.cpu().float().contiguous()}, metadata={"inverted": json.dumps(about)}))
+        place.write_bytes(artifacts.dump({"w_plus": self.latent.ws.float()}, {"inverted": about}))
 
     @classmethod
     def read(cls, place: Place) -> "SavedInversion":
-        """Raises EditError where the file is none of an inversion, StorageError where it can't be read at all."""
-        from safetensors import SafetensorError
-        from safetensors.torch import load
+        """Read what `write` wrote.
 
+        Raises EditError where the file holds no inversion, StorageError where it can't be read at all.
+        """
         data = place.read_bytes(LIMIT)
         try:
-            ws = load(data)["w_plus"]
-            header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-            about = json.loads(header["__metadata__"]["inverted"])
+            artifact = artifacts.parse_tensors(data)
+            ws, about = artifact.tensors["w_plus"], artifact.record("inverted")
             at = about["square"]
             square = None if at is None else Square(_pair(at["centre"]), _pair(at["half"]))
             fingerprint, generator, sha256 = (str(about[key]) for key in ("fingerprint", "generator", "sha256"))
-            if len(ws) != 1 or not bool(ws.isfinite().all()):
-                raise EditError(f"its w_plus is {list(ws.shape)} or not finite")
+            if ws.ndim != 3 or len(ws) != 1:
+                raise EditError(f"its w_plus is {list(ws.shape)}, expected [1, num_ws, w_dim]")
             return cls(Latent(ws.float()), fingerprint, generator, sha256, square)
-        except (SafetensorError, KeyError, ValueError, TypeError, EditError) as error:
+        except (ArtifactError, KeyError, ValueError, TypeError, EditError) as error:
             what = f"it lacks {error}" if isinstance(error, KeyError) else str(error).splitlines()[0]
             raise EditError(f"{place.uri} is no latent that `beholder invert` wrote: {what}") from None
 
@@ -62,6 +60,6 @@ class SavedInversion:
             )
 
 
-def _pair(values: list) -> tuple[float, float]:
+def _pair(values: Any) -> tuple[float, float]:
     x, y = values
     return float(x), float(y)

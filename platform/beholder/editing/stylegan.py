@@ -10,23 +10,22 @@ import torch
 
 from beholder import images as pictures
 from beholder.config import setting
-from beholder.editing import generator_store  # fmt: skip
+from beholder.editing import generator_store
 from beholder.editing import latent as latents
-from beholder.editing.directions import Direction, direction_registry, moved
-from beholder.editing.editor import Edit, check_images, pair
-from beholder.editing.generator import Generator
+from beholder.editing.directions import Direction, direction_registry, edited_styles
+from beholder.editing.editor import Edit, check_images, latent_rows
+from beholder.editing.generator import Generator, to_pixels, to_rgb
 from beholder.editing.generator_store import fingerprint
 from beholder.editing.inversion import Inversion, InversionStep, Inverter, Refinement, invert
 from beholder.editing.latent import Latent
 from beholder.editing.layer_cache import LayerCache, Still
-from beholder.editing.pixels import to_pixels, to_rgb
 from beholder.errors import ConfigError
 from beholder.process import ThreadShare
 
 if TYPE_CHECKING:
     from beholder.workspace import Workspace
 
-Wanted = tuple[Latent, Edit]  # a latent of one row, and how to move it
+EditedLatent = tuple[Latent, Edit]  # a latent of one row, and its edit
 _SMALL = 2e9  # multiplications of a picture that one core draws sooner than others could help it
 
 
@@ -88,7 +87,7 @@ class StyleGAN:
         refinement: Refinement | None = None,
         config: StyleGANConfig | None = None,
     ) -> "StyleGAN":
-        """The editor of a generator of the registry with its directions; the shipped one has an inverter.
+        """Load the editor of a generator of the registry with its directions; the shipped one has an inverter.
 
         force: take directions that were made for another generator. Raises WeightsError where there is no such generator and
         EditError for directions of another one.
@@ -111,15 +110,18 @@ class StyleGAN:
         return self._directions
 
     def generate(self, seeds: Sequence[int]) -> Latent:
-        """One latent for each seed, the one that NVIDIA's programs draw for it. Raises EditError for a seed outside 0..2^32-1."""
+        """Return one latent for each seed, the one that NVIDIA's programs draw for it.
+
+        Raises EditError for a seed outside 0..2^32-1.
+        """
         if not len(seeds):
             empty = self.generator.mapping.w_avg.new_empty(0, self.generator.config.num_ws, self.generator.config.w_dim)
             return Latent(empty, empty.new_empty(0, self.generator.config.z_dim))
-        some = [latents.of_seeds(self.generator, [seed], truncation=self.config.truncation) for seed in seeds]
+        some = [latents.from_seeds(self.generator, [seed], truncation=self.config.truncation) for seed in seeds]
         return Latent.join(some)
 
     def invert(self, images: np.ndarray) -> Latent:
-        """The latents nearest to pictures, uint8 RGB [N, H, W, 3], by this editor's refinement."""
+        """Return the latents nearest to pictures, uint8 RGB [N, H, W, 3], by this editor's refinement."""
         return Latent(self.inversion(images).ws)
 
     def inversion(
@@ -129,7 +131,7 @@ class StyleGAN:
         refinement: Refinement | None = None,
         progress: Callable[[InversionStep], None] = lambda step: None,
     ) -> Inversion:
-        """`invert` with the losses, and with progress while it goes on. Raises ImageError for what is no pictures."""
+        """Invert as `invert` does, and return the losses, too. Raises ImageError for what is no pictures."""
         check_images(images)
         fit = pictures.Fit(self.resolution)
         squares = [pictures.fit_pixels(each, fit) for each in images]
@@ -148,37 +150,37 @@ class StyleGAN:
         Drawn one at a time, edits of one latent share what they leave unchanged. Raises EditError as the contract says, and for
         a move in z of latents that come from a picture.
         """
-        wanted = [(latent[row], edit) for row, edit in zip(pair(len(latent), edits), edits, strict=True)]
-        if not wanted:
+        edited = [(latent[row], edit) for row, edit in zip(latent_rows(len(latent), edits), edits, strict=True)]
+        if not edited:
             return np.empty((0, self.resolution, self.resolution, 3), np.uint8)
         size = self.config.batch or (1 if self.device == "cpu" else 16)
-        return self.painted(self._one_by_one, wanted) if size == 1 else self._together(wanted, size=size)
+        return self.on_threads(self._one_by_one, edited) if size == 1 else self._together(edited, size=size)
 
     def sliders(self, latent: Latent) -> "Sliders":
-        """One latent set up to be drawn under sliders."""
+        """Return one latent, set up to be drawn under sliders."""
         return Sliders(self, latent)
 
-    def painted(self, draw: Callable[[Sequence[Wanted]], np.ndarray], wanted: Sequence[Wanted]) -> np.ndarray:
-        """What `draw` makes of pictures, a row for each, on the threads that draw this generator's pictures."""
-        return draw(wanted) if self._threads is None else self._threads.share(draw, wanted)
+    def on_threads(self, draw: Callable[[Sequence[EditedLatent]], np.ndarray], edited: Sequence[EditedLatent]) -> np.ndarray:
+        """Run `draw` over pictures, a row for each, on the threads that draw this generator's pictures."""
+        return draw(edited) if self._threads is None else self._threads.share(draw, edited)
 
-    def easel(self) -> LayerCache:
-        """Where this generator's pictures are drawn one after the other."""
+    def layer_cache(self) -> LayerCache:
+        """Return a cache that draws this generator's pictures one after the other."""
         return LayerCache(self.generator.synthesis, noise=self._noise)
 
     @torch.no_grad()
     def styles(self, latent: Latent, edit: Edit) -> tuple[torch.Tensor, ...]:
-        """S of one latent after an edit, a tensor [1, width] for each layer. Raises EditError as `edit` does."""
-        return moved(self.generator, latent, edit, self._directions)
+        """Return S of one latent after an edit, a tensor [1, width] for each layer. Raises EditError as `edit` does."""
+        return edited_styles(self.generator, latent, edit, self._directions)
 
-    def _one_by_one(self, wanted: Sequence[Wanted]) -> np.ndarray:
-        styles, easel = [self.styles(*each) for each in wanted], self.easel()
+    def _one_by_one(self, edited: Sequence[EditedLatent]) -> np.ndarray:
+        styles, cache = [self.styles(*each) for each in edited], self.layer_cache()
         with _exact(self.device):
-            return np.concatenate([to_pixels(easel.draw(each)) for each in styles])
+            return np.concatenate([to_pixels(cache.draw(each)) for each in styles])
 
     @torch.no_grad()
-    def _together(self, wanted: Sequence[Wanted], *, size: int) -> np.ndarray:
-        styles, drawn = [self.styles(*each) for each in wanted], []
+    def _together(self, edited: Sequence[EditedLatent], *, size: int) -> np.ndarray:
+        styles, drawn = [self.styles(*each) for each in edited], []
         for start in range(0, len(styles), size):
             whole = [torch.cat(layer) for layer in zip(*styles[start : start + size], strict=True)]
             with _exact(self.device):
@@ -191,38 +193,39 @@ class StyleGAN:
 
 
 class Sliders:
-    """One picture under sliders: `draw` gives what `StyleGAN.edit` gives, sooner where an edit leaves the first layers alone."""
+    """One picture under sliders: `draw` returns what `StyleGAN.edit` gives, sooner where an edit leaves the first layers alone."""
 
     def __init__(self, editor: StyleGAN, latent: Latent) -> None:
-        pair(len(latent), [{}])
+        latent_rows(len(latent), [{}])
         self._editor, self._latent = editor, latent
-        self.easel = editor.easel()
+        self.cache = editor.layer_cache()
 
     @torch.no_grad()
     def draw(self, edit: Edit) -> np.ndarray:
-        """uint8 RGB [R, R, 3]. Raises EditError as `StyleGAN.edit` does."""
-        return self._editor.painted(self._draw, [(self._latent, edit)])[0]
+        """Draw the picture under an edit, uint8 RGB [R, R, 3]. Raises EditError as `StyleGAN.edit` does."""
+        return self._editor.on_threads(self._draw, [(self._latent, edit)])[0]
 
-    def _draw(self, wanted: Sequence[Wanted]) -> np.ndarray:
-        styles = self._editor.styles(*wanted[0])
+    def _draw(self, edited: Sequence[EditedLatent]) -> np.ndarray:
+        styles = self._editor.styles(*edited[0])
         with _exact(self._editor.device):
-            return to_pixels(self.easel.draw(styles))
+            return to_pixels(self.cache.draw(styles))
 
 
 def _exact(device: str) -> AbstractContextManager[None]:
-    """Inside, a GPU draws the same picture each time, whatever is drawn beside it, and with all digits, as a CPU does."""
+    """Return a context in which a GPU draws the same picture each time, whatever is beside it, and with all digits, as a CPU."""
     if not device.startswith("cuda"):
         return nullcontext()
-    found: AbstractContextManager[None] = torch.backends.cudnn.flags(
+    flags: AbstractContextManager[None] = torch.backends.cudnn.flags(
         enabled=True, benchmark=False, deterministic=True, allow_tf32=False
     )
-    return found
+    return flags
 
 
-def _device(wanted: str) -> str:
-    found = wanted if wanted != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
+def _device(name: str) -> str:
+    """Return a device that is there; auto is a GPU where there is one. Raises ConfigError."""
+    device = name if name != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        torch.empty(0, device=found)
+        torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise ConfigError(f"device={found} is not there: {str(error).splitlines()[0]}") from None
-    return found
+        raise ConfigError(f"device={device} is not there: {str(error).splitlines()[0]}") from None
+    return device

@@ -8,9 +8,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from beholder import weights
+from beholder import artifacts, weights
 from beholder.editing import pretrained
-from beholder.editing.directions import direction_file as directions_file
+from beholder.editing.directions import direction_file
 from beholder.editing.generator import Generator
 from beholder.editing.inversion import Inverter
 from beholder.portraits import reader, training_loop
@@ -22,6 +22,7 @@ from beholder.portraits.pool import Pool, PoolConfig, open_pool
 from beholder.portraits.reader import Reader, ReaderTraining, train_reader
 from beholder.portraits.training_loop import Progress
 from beholder.portraits.trait_directions import DirectionsConfig, find_directions
+from beholder.storage import Place
 
 Show = Callable[[str], Progress]  # the name of a part -> its progress
 _FINISH = "portraits-finish"  # the second half of the generator's training
@@ -99,7 +100,7 @@ class Builder:
         """The named directions of this generator."""
         found = find_directions(generator, reader, self.config.directions)
         path = self.out / f"{pretrained.DIRECTIONS}.safetensors"
-        directions_file.save(path, found)
+        direction_file.save(path, found)
         weights.write_card(path, self._card(pretrained.DIRECTIONS, asdict(self.config.directions)))
 
     def _how(self, name: str) -> dict[str, Any]:
@@ -141,8 +142,7 @@ def add_figures(out: Path, figures: dict[str, float]) -> None:
     for path in sorted(out.glob("portraits-*.safetensors")):
         part = path.stem.removeprefix("portraits-")
         own = {key: round(value, 4) for key, value in figures.items() if key.startswith(part + "/")}
-        card = weights.card(path)
-        weights.write_card(path, card | {"figures": card.get("figures", {}) | own})
+        artifacts.add_figures(artifacts.card_of(Place.at(path)), own)
 
 
 _ABOUT = {

@@ -5,10 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from beholder.editing.directions import Direction, moved
-from beholder.editing.generator import Generator
+from beholder.editing.directions import Direction, edited_styles
+from beholder.editing.generator import Generator, to_pixels
 from beholder.editing.latent import Latent
-from beholder.editing.pixels import to_pixels
 from beholder.portraits import traits
 from beholder.portraits.renderer import draw
 
@@ -42,6 +41,6 @@ def rows(generator: Generator, directions: Mapping[str, Direction], *, seed: int
     latent = Latent(generator.mapping(z), z)
     lines = []
     for name in directions:
-        row = [moved(generator, latent, {name: alpha}, directions) for alpha in range(-3, 4)]
+        row = [edited_styles(generator, latent, {name: alpha}, directions) for alpha in range(-3, 4)]
         lines.append(grid(to_pixels(generator.synthesis.draw([torch.cat(styles) for styles in zip(*row, strict=True)])), 7))
     return np.concatenate(lines)

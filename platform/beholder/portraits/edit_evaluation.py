@@ -5,9 +5,10 @@ from itertools import combinations
 
 import torch
 
-from beholder.editing.directions import Direction, learning, moved
+from beholder.editing.directions import Direction, edited_styles, learning
 from beholder.editing.generator import Generator
-from beholder.editing.latent import of_seeds
+from beholder.editing.latent import from_seeds
+from beholder.encoder import ImageTextEncoder
 from beholder.portraits import captions, traits
 from beholder.portraits.reader import Reader
 from beholder.portraits.trait_directions import NAMES, readings
@@ -26,12 +27,12 @@ def measure_pairs(
     alpha: of graded traits; yes/no traits get 2, where they arrive. pairs: of names; all of them, if not given.
     "edits/together_at_1/a+b" is the share that is further from 1.
     """
-    latent = of_seeds(generator, range(seed, seed + count))
+    latent = from_seeds(generator, range(seed, seed + count))
     strength = {name: 2.0 if trait in traits.YES_NO else alpha for trait, name in NAMES.items()}
     column = {name: traits.column(trait) for trait, name in NAMES.items()}
 
     def rise(*names: str) -> torch.Tensor:
-        styles = moved(generator, latent, {name: strength[name] for name in names}, directions)
+        styles = edited_styles(generator, latent, {name: strength[name] for name in names}, directions)
         return readings(generator, reader, styles).mean(dim=0) - start
 
     start = torch.zeros(len(traits.TRAITS))
@@ -54,7 +55,7 @@ def measure_learned(
     generator: Generator, directions: Mapping[str, Direction], *, seed: int, examples: int = 200
 ) -> dict[str, float]:
     """The cosine of each shipped direction with one learned from few portraits: with all labels, and with its own alone."""
-    latent = of_seeds(generator, range(seed, seed + examples))
+    latent = from_seeds(generator, range(seed, seed + examples))
     assert latent.z is not None
     w, labels = latent.ws[:, 0], traits.crisp(traits.from_latents(latent.z))
     figures: dict[str, float] = {}
@@ -72,19 +73,19 @@ def measure_learned(
 
 @torch.no_grad()
 def measure_told(
-    generator: Generator, reader: Reader, clip: learning.ImageTextEncoder, *, count: int, seed: int, pictures: int = 500,
+    generator: Generator, reader: Reader, clip: ImageTextEncoder, *, count: int, seed: int, pictures: int = 500,
     told: Sequence[str] = TOLD,
 ) -> dict[str, float]:  # fmt: skip
     """How far directions made from two texts move their trait at alpha 2, in its standard deviations, on `count` portraits."""
-    seen = learning.look(generator, clip, learning.Texts(pictures))
-    latent = of_seeds(generator, range(seed, seed + count))
+    seen = learning.embed_pictures(generator, clip, learning.TextDirectionConfig(pictures))
+    latent = from_seeds(generator, range(seed, seed + count))
     spread = traits.sample(20_000, seed=seed).std(dim=0)
     start = readings(generator, reader, generator.synthesis.styles(latent.ws)).mean(dim=0)
     figures: dict[str, float] = {}
     for trait in told:
         name, column = NAMES[trait], traits.column(trait)
         made = learning.from_texts(generator, seen, clip, captions.question(trait), name=name, fingerprint="", model="").direction
-        rise = readings(generator, reader, moved(generator, latent, {name: 2.0}, {name: made})).mean(dim=0) - start
+        rise = readings(generator, reader, edited_styles(generator, latent, {name: 2.0}, {name: made})).mean(dim=0) - start
         figures[f"edits/told/{name}"] = float(rise[column] / spread[column])
     reached = sum(value >= 1 for value in figures.values())
     return {"edits/told_reached": float(reached), "edits/told_of": float(len(figures)), **figures}

@@ -3,16 +3,15 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 import torch
 
-from beholder.editing.directions import Direction, moved
-from beholder.editing.generator import Generator
+from beholder.editing.directions import Direction, edited_styles
+from beholder.editing.generator import Generator, to_rgb
 from beholder.editing.inversion import Inverter, Refinement, invert
 from beholder.editing.latent import Latent
-from beholder.editing.pixels import to_rgb
+from beholder.encoder import ImageTextEncoder
 from beholder.portraits import captions, traits
 from beholder.portraits.edit_evaluation import measure_learned, measure_pairs, measure_told
 from beholder.portraits.reader import Reader
@@ -25,14 +24,6 @@ _GRADED = [traits.column(name) for name in traits.GRADED]
 _YES_NO = [traits.column(name) for name in traits.YES_NO]
 
 
-class PortraitEncoder(Protocol):
-    """What is asked of an encoder."""
-
-    def images(self, pixels: np.ndarray) -> np.ndarray: ...
-
-    def texts(self, texts: Sequence[str]) -> np.ndarray: ...
-
-
 @dataclass(frozen=True)
 class Networks:
     """The networks of the portrait world, to be measured together."""
@@ -41,7 +32,7 @@ class Networks:
     inverter: Inverter
     reader: Reader
     directions: Mapping[str, Direction]
-    clip: PortraitEncoder
+    clip: ImageTextEncoder
 
 
 @dataclass(frozen=True)
@@ -128,7 +119,7 @@ def measure(
     return figures
 
 
-def measure_clip(clip: PortraitEncoder, *, count: int, seed: int) -> Figures:
+def measure_clip(clip: ImageTextEncoder, *, count: int, seed: int) -> Figures:
     """Zero-shot accuracy over yes/no traits, how well a linear probe reads graded ones, and retrieval among 100 captions.
 
     `count` portraits are measured; the probe is fitted on three times as many others.
@@ -195,7 +186,9 @@ def measure_directions(
     strengths = [alpha for alpha in range(-3, 4) if alpha]
     for trait, name in NAMES.items():
         own = traits.column(trait)
-        read = {alpha: readings(generator, reader, moved(generator, latent, {name: alpha}, directions)) for alpha in strengths}
+        read = {
+            alpha: readings(generator, reader, edited_styles(generator, latent, {name: alpha}, directions)) for alpha in strengths
+        }
         means = torch.stack([read.get(alpha, start)[:, own].mean() for alpha in range(-3, 4)])
         rise = (read[2] - start) / spread
         others = [i for i in range(len(traits.TRAITS)) if i != own]
@@ -206,7 +199,7 @@ def measure_directions(
         if trait in traits.YES_NO:
             figures[f"directions/on/{name}"] = float((read[2][:, own] > 0.5).float().mean())
             figures[f"directions/off/{name}"] = float((read[-2][:, own] < 0.5).float().mean())
-    still = generator.synthesis.draw(moved(generator, latent[:4], dict.fromkeys(directions, 0.0), directions))
+    still = generator.synthesis.draw(edited_styles(generator, latent[:4], dict.fromkeys(directions, 0.0), directions))
     same = torch.equal(still, generator.synthesis(latent.ws[:4]))
     graded = [name for trait, name in NAMES.items() if trait in traits.GRADED]
     return {
@@ -274,7 +267,7 @@ def measure_inverter(
             column = traits.column(trait)
             original, inverted = (
                 (
-                    readings(generator, reader, moved(generator, Latent(ws), edit, directions))
+                    readings(generator, reader, edited_styles(generator, Latent(ws), edit, directions))
                     - readings(generator, reader, generator.synthesis.styles(ws))
                 )[:, column].mean()
                 for ws in (generator.mapping(z), refined)
@@ -289,7 +282,7 @@ def measure_inverter(
     }
 
 
-def measure_speed(generator: Generator, inverter: Inverter, clip: PortraitEncoder, *, count: int) -> Figures:
+def measure_speed(generator: Generator, inverter: Inverter, clip: ImageTextEncoder, *, count: int) -> Figures:
     """Portraits drawn, generated, embedded and inverted per second here and now."""
     z = torch.randn(count, traits.LATENT_SIZE, generator=torch.Generator().manual_seed(1))
     people = traits.from_latents(z)

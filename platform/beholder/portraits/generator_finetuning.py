@@ -11,8 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from beholder.editing.generator import Generator
-from beholder.editing.pixels import to_rgb
+from beholder.editing.generator import Generator, to_rgb
 from beholder.portraits import traits
 from beholder.portraits.generator_training import compare, follow, settle, unsettle
 from beholder.portraits.renderer import draw

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from beholder.editing.pixels import to_rgb
+from beholder.editing.generator import to_rgb
 from beholder.portraits import renderer, traits
 
 

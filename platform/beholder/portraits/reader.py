@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from beholder import weights
+from beholder.editing.generator import to_rgb
 from beholder.editing.inversion import Trunk
-from beholder.editing.pixels import to_rgb
 from beholder.portraits import traits
 from beholder.portraits.pool import Pool
 from beholder.portraits.training_loop import Progress, cosine, rows, silent, train

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from beholder.editing import generator_store
 from beholder.editing.directions import Direction
-from beholder.editing.directions.learning import find
+from beholder.editing.directions.learning import least_squares_moves
 from beholder.editing.directions.scaling import Styles, calibrate
 from beholder.editing.generator import Generator
 from beholder.editing.generator_store import fingerprint
@@ -48,7 +48,7 @@ def find_directions(generator: Generator, reader: Reader, config: DirectionsConf
     z = torch.randn(config.examples, traits.LATENT_SIZE, generator=dice)
     labels = traits.crisp(traits.from_latents(z))
     with torch.no_grad():
-        moves = find(generator.mapping(z)[:, 0], labels)
+        moves = least_squares_moves(generator.mapping(z)[:, 0], labels)
         latent = Latent(generator.mapping(torch.randn(config.probes, traits.LATENT_SIZE, generator=dice)))
     spread, found, maker = labels.std(dim=0), [], fingerprint(generator)
     for column, trait in enumerate(traits.TRAITS):

@@ -88,12 +88,12 @@ class InProcessService:
     def recommend(self, user_id: str, image_id: str, *, count: int | None = None) -> Recommendation:
         """Return the best edits of an image for a person. Raises EditError for an unknown image."""
         shortlist = self.recommendations.shortlist(user_id, image_id)
-        embeddings = self.encoder.images(self.library.draw_latent(shortlist.image.latent, shortlist.edits))
+        embeddings = self.encoder.images(self.library.draw(shortlist.image.latent, shortlist.edits))
         return self.recommendations.recommend(shortlist, embeddings, count=count)
 
     def pictures(self, image_id: str, edits: Sequence[Edit]) -> np.ndarray:
         """Return an image under edits, uint8 RGB [N, R, R, 3]. Raises EditError for an unknown image or direction."""
-        return self.library.draw([(image_id, edits)])[0]
+        return self.library.draw_images([(image_id, edits)])[0]
 
     def close(self) -> None:
         """Close the connections to the store."""
@@ -108,10 +108,10 @@ def build_service(config: ServiceConfig) -> InProcessService:
 
     def encode_image(image_id: str) -> EditableImage:
         latent = library.latent(image_id)
-        return EditableImage(image_id, latent, encoder.images(library.draw_latent(latent, [{}]))[0])
+        return EditableImage(image_id, latent, encoder.images(library.draw(latent, [{}]))[0])
 
     recommendations = build_recommendations(config, info, library.editor.directions, encode_image)
-    scorer = build_image_scorer(config, encoder, lambda: np.concatenate(library.draw([(each, [{}]) for each in TYPICAL])))
+    scorer = build_image_scorer(config, encoder, lambda: np.concatenate(library.draw_images([(each, [{}]) for each in TYPICAL])))
     return InProcessService(library, encoder, recommendations, scorer, versions(info))
 
 
@@ -137,7 +137,7 @@ def surrogate_info(config: ServiceConfig, library: ImageLibrary) -> SurrogateInf
 def build_recommendations(
     config: ServiceConfig, info: SurrogateInfo, sliders: Mapping[str, Slider], encode_image: Callable[[str], EditableImage]
 ) -> RecommendationService:
-    """Build the recommendation service, which needs no generator itself: `encode_image` draws and encodes, wherever that is done."""
+    """Build the recommendation service, which needs no generator itself: `encode_image` draws and encodes, wherever it runs."""
     workspace, components = Workspace(config.workspace), config.components
     features = EditFeatures(surrogate_model.find(info, workspace), candidates(sliders, components.candidates))
     taste_prior = _taste_prior(config, workspace)
@@ -168,7 +168,10 @@ def versions(info: SurrogateInfo) -> dict[str, str]:
 
 
 def open_store(choices: str | None, workspace: Workspace) -> Store:
-    """Open the store of a URL, or the workspace's own. Raises ConfigError for a workspace in an object store, which can't hold one."""
+    """Open the store of a URL, or the workspace's own.
+
+    Raises ConfigError for a workspace in an object store, which can't hold one.
+    """
     if choices is not None:
         return Store(choices)
     place = workspace.place

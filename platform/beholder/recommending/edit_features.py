@@ -6,19 +6,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from beholder.editing.editor import Edit, Editor, pair
+from beholder.editing.editor import Edit, Editor, latent_rows
+from beholder.encoder import ImageEncoder
 from beholder.errors import EditError
 from beholder.recommending.candidates import Candidates, row_of_alphas
 from beholder.recommending.edit_set import Comparison, EditSet
 from beholder.recommending.store.question import Choice
 
 _AT_ONCE = 32  # pictures between two calls of progress
-
-
-class Embedder(Protocol):
-    """What an encoder does with pictures: uint8 RGB [N, H, W, 3] -> float32 [N, E], rows of length 1."""
-
-    def images(self, pixels: np.ndarray) -> np.ndarray: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +29,7 @@ class DrawnEdits:
 
 def draw(
     editor: Editor[Any],
-    encoder: Embedder,
+    encoder: ImageEncoder,
     latent: Any,
     edits: Sequence[Edit],
     *,
@@ -42,9 +37,10 @@ def draw(
 ) -> DrawnEdits:
     """Draw latents under an edit each, or one latent under all of them, and encode what was drawn.
 
-    Raises EditError as the editor does, and for no edits at all ImageError as the encoder does. progress: called with how many more are done.
+    Raises EditError as the editor does, and for no edits at all ImageError as the encoder does. progress: called with
+    how many more are done.
     """
-    rows = pair(len(latent), edits)
+    rows = latent_rows(len(latent), edits)
     images = [np.empty((0, editor.resolution, editor.resolution, 3), np.uint8)]
     embeddings = []
     for start in range(0, max(len(edits), 1), _AT_ONCE):

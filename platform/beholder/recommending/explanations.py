@@ -87,7 +87,10 @@ class Reason:
 
 
 def reasons(edit: Mapping[str, float], choices: Sequence[Choice], labels: Mapping[str, tuple[str, str]]) -> list[Reason]:
-    """A reason for each direction that an edit moves, the strongest move first. labels: direction -> what its low and its high end look like."""
+    """Return a reason for each direction that an edit moves, the strongest move first.
+
+    labels: direction -> what its low and its high end look like.
+    """
     decided = [choice for choice in choices if choice.answer.choice != "neither"]
     result = []
     for name, alpha in sorted(edit.items(), key=lambda part: -abs(part[1])):

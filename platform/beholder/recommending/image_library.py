@@ -1,4 +1,4 @@
-"""The image library: the images that people are asked about, by id, made from a seed or inverted from a photo, and drawn under edits."""
+"""The image library: the images that people are asked about, made from a seed or inverted from a photo, and drawn under edits."""
 
 import re
 from collections.abc import Sequence
@@ -167,7 +167,7 @@ class ImageLibrary:
             check(edit, self.editor.directions)
         return latent
 
-    def draw(self, requests: Sequence[tuple[str, Sequence[Edit]]]) -> list[np.ndarray]:
+    def draw_images(self, requests: Sequence[tuple[str, Sequence[Edit]]]) -> list[np.ndarray]:
         """Draw images under some edits each, together: for each image uint8 RGB [its edits, R, R, 3]. Raises as `check` does."""
         return self.draw_latents([(self.check(image_id, edits), edits) for image_id, edits in requests])
 
@@ -180,7 +180,7 @@ class ImageLibrary:
         ends = np.cumsum([len(some) for _, some in requests])
         return [drawn[end - len(some) : end] for end, (_, some) in zip(ends, requests, strict=True)]
 
-    def draw_latent(self, latent: Latent, edits: Sequence[Edit]) -> np.ndarray:
+    def draw(self, latent: Latent, edits: Sequence[Edit]) -> np.ndarray:
         """Draw a latent of one row under edits, uint8 RGB [N, R, R, 3]."""
         return self.draw_latents([(latent, edits)])[0]
 
@@ -196,7 +196,7 @@ class ImageLibrary:
     def picture(self, image_id: str, edit: Edit, media_type: str) -> bytes:
         """Return an image under an edit as a file of image/webp, image/png or image/jpeg. Raises as `check` does."""
         cached = self.cached_file(image_id, edit, media_type)
-        return cached or self.encode_file(image_id, edit, media_type, self.draw([(image_id, [edit])])[0][0])
+        return cached or self.encode_file(image_id, edit, media_type, self.draw_images([(image_id, [edit])])[0][0])
 
     def cached_file(self, image_id: str, edit: Edit, media_type: str) -> bytes | None:
         """Return the file of a picture that was made a moment ago. Raises UnknownImage where the image is gone."""

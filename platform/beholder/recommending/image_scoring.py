@@ -1,4 +1,4 @@
-"""Image scoring: how images stand with a person, on an attribute of a taste or on a question in any words, beside typical images."""
+"""Image scoring: how images stand with a person, on an attribute or on a question in any words, beside typical images."""
 
 import threading
 from collections.abc import Callable, Sequence

@@ -130,8 +130,10 @@ class PosteriorCache:
         config: PosteriorCacheConfig | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """comparisons: choices -> what rankers learn from, without those that can't be used. reference: the candidates of some image,
-        always the same one, which tell how large regressors are. priors: where the prior is shared with other replicas."""
+        """comparisons: choices -> what rankers learn from, without what can not be used. priors: where replicas share the prior.
+
+        reference: the candidates of some image, always the same one, which tell how large regressors are.
+        """
         self.store, self._comparisons, self._reference, self._clock = store, comparisons, reference, clock
         self._ranker, self._taste_prior, self._priors = ranker or RankerConfig(), taste_prior, priors
         self.config = config or PosteriorCacheConfig()

@@ -1,6 +1,7 @@
 """Ranking: of a thousand edits of an image, those that this person will like most, and how sure that is.
 
-The surrogate predicts the embedding of every candidate and the ranker orders them; the best few are drawn, encoded and ranked again.
+The surrogate predicts the embedding of every candidate and the ranker orders them; the best few are drawn, encoded and
+ranked again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,8 +30,8 @@ class RankingConfig:
 class ScoredEdit:
     """An edit as a person is thought to value it.
 
-    edit: direction -> alpha. utility: above the unedited image, in logits; uncertainty: its standard deviation; probability: that the
-    person prefers the edit to the unedited image, the uncertainty allowed for.
+    edit: direction -> alpha. utility: above the unedited image, in logits; uncertainty: its standard deviation; probability: that
+    the person prefers the edit to the unedited image, the uncertainty allowed for.
     """
 
     edit: Mapping[str, float]

@@ -1,22 +1,23 @@
 """A pickle read as data: its instructions are interpreted here one by one, and none of them can reach Python.
 
-A pickle is a program for a small machine. This machine has plain values, lists, tuples and dicts; a name in the pickle is
-looked up in a table of doubles and never imported, and what is not in the table is refused by its name. No instruction
-makes more than its own bytes account for, and calls together take no more bytes than the file has, however often it recalls
-the same ones; so time and memory are bounded by the file's size.
+A pickle is a program for a stack machine. This one has plain values, lists, tuples and dicts; a global name in the pickle is
+looked up in a table of stubs and never imported, and what is not in the table is refused by its name. No instruction makes
+more than its own bytes account for, and calls together take no more bytes than the file has, however often it recalls the
+same ones; so time and memory are bounded by the file's size. Every pickle is read here: those of networks, those in torch
+files, and those of numpy arrays; what differs is the table.
 """
 
+import codecs
 import io
 import pickletools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-MOST_INSTRUCTIONS = 1_000_000  # a published file of generator, critic and averaged generator has some 50,000
 _SLACK = 4096  # bytes that calls may take beyond twice the file's
-_LARGEST = 2**60  # larger whole numbers can be made to collide in a dict
+_LARGEST_KEY = 2**60  # larger whole numbers can be made to collide in a dict
 
-Doubles = Mapping[str, Callable[..., Any]]
+Stubs = Mapping[str, Callable[..., Any]]
 
 
 class RefusedError(Exception):
@@ -24,14 +25,23 @@ class RefusedError(Exception):
 
 
 @dataclass(frozen=True)
-class Named:
-    """A name that a pickle said, and the double that answers."""
+class Limits:
+    """What one pickle may hold. instructions: a published file of generator, critic and averaged generator has some 50,000.
+    whole: whole numbers are smaller than this."""
+
+    instructions: int = 1_000_000
+    whole: int = 2**60
+
+
+@dataclass(frozen=True)
+class GlobalStub:
+    """A global name in a pickle, and the stub that answers when it is called."""
 
     name: str
     make: Callable[..., Any]
 
 
-class Filled(dict):
+class DictStub(dict[Any, Any]):
     """A dict or an object as pickles make them: the items that were put in, and the state it was given."""
 
     def __init__(self, kind: str) -> None:
@@ -40,44 +50,113 @@ class Filled(dict):
         self.state: Any = None
 
     def build(self, state: Any) -> None:
-        """What the instruction BUILD does."""
+        """Keep the state that the instruction BUILD sets."""
         self.state = state
 
 
-def shown(text: object) -> str:
-    """What a file says, fit for one line of a terminal; a container in it is only named, as it may hold itself."""
-    said = str(text) if isinstance(text, str | int | float | Exception) else type(text).__name__
-    line = "".join(letter if letter.isprintable() else "?" for letter in said[:81])
+class SetStub:
+    """A set: nothing that we read is kept in one."""
+
+
+def printable(value: object) -> str:
+    """Return what a file says, fit for one line of a terminal; of a container only its class, as it may hold itself."""
+    text = str(value) if isinstance(value, str | int | float | Exception) else type(value).__name__
+    line = "".join(letter if letter.isprintable() else "?" for letter in text[:81])
     return line if len(line) <= 80 else line[:77] + "..."
 
 
-def unpickle(file: io.BytesIO, *, doubles: Doubles, persistent: Callable[[Any], Any] | None = None) -> Any:
+def unpickle(
+    file: io.BytesIO, *, stubs: Stubs, persistent: Callable[[Any], Any] | None = None, limits: Limits | None = None
+) -> Any:
     """Read one pickle from where the file stands and leave it standing after it.
 
-    doubles: "module.name" -> what answers to it. persistent: makes something of a persistent id; None refuses them.
+    stubs: "module.name" -> what answers to it. persistent: makes something of a persistent id; None refuses them.
     Raises RefusedError for whatever is not allowed or broken.
     """
-    machine = _Machine(doubles, persistent, 2 * file.getbuffer().nbytes + _SLACK)
+    limits = limits or Limits()
+    machine = _Machine(stubs, persistent, limits, 2 * file.getbuffer().nbytes + _SLACK)
     try:
-        for count, (opcode, argument, _) in enumerate(pickletools.genops(file)):
-            if count >= MOST_INSTRUCTIONS:
-                raise RefusedError(f"its pickle has more than {MOST_INSTRUCTIONS:,} instructions")
-            machine.step(opcode.name, argument)
+        for name, argument in _instructions(file, limits.instructions):
+            machine.step(name, argument)
         return machine.pop()
     except RefusedError:
         raise
     except RecursionError:
         raise RefusedError("its pickle nests too deeply") from None
     except Exception as error:  # broken bytes can make the machine raise nearly anything
-        raise RefusedError(f"its pickle is broken: {shown(error) or type(error).__name__}") from None
+        raise RefusedError(f"its pickle is broken: {printable(error) or type(error).__name__}") from None
+
+
+def put_items(target: dict[Any, Any], items: Iterable[tuple[Any, Any]]) -> None:
+    """Put items into a dict. Raises RefusedError for keys that could be made to collide or that are no plain values."""
+    for key, value in items:
+        if not isinstance(key, str | int | bytes | None):
+            raise RefusedError(f"its pickle has a {type(key).__name__} as a key")
+        if isinstance(key, int) and abs(key) >= _LARGEST_KEY:
+            raise RefusedError("its pickle holds a whole number that is too large")
+        target[key] = value
+
+
+def ordered_dict(items: Any = ()) -> DictStub:
+    """Return what answers to collections.OrderedDict; Python 2 gave it its items as a list of pairs."""
+    result = DictStub("OrderedDict")
+    put_items(result, ((key, value) for key, value in items))
+    return result
+
+
+def latin1_bytes(text: Any, encoding: Any) -> bytes:
+    """Return what answers to _codecs.encode, as protocols 0 to 2 spell bytes; as text they took no less room in the file."""
+    if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
+        raise RefusedError("bytes in it are spelt in an unknown way")
+    return text.encode("latin-1")
+
+
+def no_bytes() -> bytes:
+    """Return what answers to __builtin__.bytes, as protocols 0 to 2 spell no bytes at all."""
+    return b""
+
+
+def _instructions(file: io.BytesIO, most: int) -> Iterator[tuple[str, Any]]:
+    """Yield each instruction's name and argument, STOP the last. Raises RefusedError where there are more than `most`."""
+    for _ in range(most):
+        code = file.read(1)
+        if not code:
+            raise RefusedError("its pickle is broken: it ends without a stop")
+        if code not in _READERS:
+            raise RefusedError(f"its pickle is broken: an unknown instruction {code.hex()}")
+        name, reader = _READERS[code]
+        yield name, None if reader is None else reader(file)
+        if code == b".":
+            return
+    raise RefusedError(f"its pickle has more than {most:,} instructions")
+
+
+def _read_string(file: io.BytesIO) -> str:
+    """Read the argument of STRING, text of Python 2 in quotes; pickletools knows only ASCII there."""
+    line = file.readline()
+    text = line[:-1].strip()
+    if not line.endswith(b"\n") or len(text) < 2 or text[:1] != text[-1:] or text[:1] not in (b"'", b'"'):
+        raise RefusedError("its pickle is broken: a text without quotes")
+    return codecs.escape_decode(text[1:-1])[0].decode("latin-1")
+
+
+def _weight(values: Iterable[Any]) -> int:
+    """Return how much a stub may read of its arguments."""
+    return sum(len(each) for each in values if isinstance(each, str | bytes | bytearray | list | tuple | dict))
+
+
+_READERS: dict[bytes, tuple[str, Callable[[io.BytesIO], Any] | None]] = {
+    opcode.code.encode("latin-1"): (opcode.name, None if opcode.arg is None else opcode.arg.reader)
+    for opcode in pickletools.opcodes
+} | {b"S": ("STRING", _read_string)}
 
 
 class _Machine:
     """A stack, the stacks below its marks, and a memo."""
 
-    def __init__(self, doubles: Doubles, persistent: Callable[[Any], Any] | None, most: int) -> None:
-        self.doubles, self.persistent = doubles, persistent
-        self.left = most  # bytes that calls may still take
+    def __init__(self, stubs: Stubs, persistent: Callable[[Any], Any] | None, limits: Limits, budget: int) -> None:
+        self.stubs, self.persistent, self.limits = stubs, persistent, limits
+        self.budget = budget  # bytes that calls may still take
         self.stack: list[Any] = []
         self.marked: list[list[Any]] = []
         self.memo: dict[int, Any] = {}
@@ -85,14 +164,14 @@ class _Machine:
     def step(self, name: str, argument: Any) -> None:
         """Do one instruction."""
         if name in _VALUES:
-            if isinstance(argument, int) and abs(argument) >= _LARGEST:
+            if isinstance(argument, int) and abs(argument) >= self.limits.whole:
                 raise RefusedError("its pickle holds a whole number that is too large")
             self.push(argument)
-        elif name in _MEANINGS:
-            _MEANINGS[name](self, argument)
+        elif name in _HANDLERS:
+            _HANDLERS[name](self, argument)
         elif name not in _SILENT:
-            said = f" of {shown(str(argument).replace(' ', '.'))}" if isinstance(argument, str) else ""
-            raise RefusedError(f"its pickle has the instruction {name}{said}, which is not allowed")
+            target = f" of {printable(argument.replace(' ', '.'))}" if isinstance(argument, str) else ""
+            raise RefusedError(f"its pickle has the instruction {name}{target}, which is not allowed")
 
     def push(self, value: Any) -> None:
         self.stack.append(value)
@@ -104,13 +183,13 @@ class _Machine:
         return self.stack.pop()
 
     def top(self) -> Any:
-        """Look at the top of the stack."""
+        """Return the top of the stack, which stays there."""
         if not self.stack:
             raise RefusedError("its pickle is broken: nothing on the stack")
         return self.stack[-1]
 
     def since_mark(self) -> list[Any]:
-        """Everything above the last mark, which goes."""
+        """Take everything above the last mark, and the mark."""
         if not self.marked:
             raise RefusedError("its pickle is broken: no mark")
         items, self.stack = self.stack, self.marked.pop()
@@ -120,31 +199,35 @@ class _Machine:
         self.marked.append(self.stack)
         self.stack = []
 
-    def look_up(self, module: Any, name: Any) -> None:
-        """A name in the pickle: its double, or a refusal."""
+    def push_stub(self, module: Any, name: Any) -> None:
+        """Push the stub of a global name, or refuse it."""
         if not isinstance(module, str) or not isinstance(name, str):
             raise RefusedError("its pickle is broken: a name that is no text")
         full = f"{module}.{name}"
-        if full not in self.doubles:
-            raise RefusedError(f"its pickle names {shown(full)}, which is not allowed")
-        self.push(Named(full, self.doubles[full]))
+        if full not in self.stubs:
+            raise RefusedError(f"its pickle names {printable(full)}, which is not allowed")
+        self.push(GlobalStub(full, self.stubs[full]))
 
-    def say_name(self, argument: str) -> None:
+    def push_global(self, argument: str) -> None:
         module, _, name = argument.partition(" ")
-        self.look_up(module, name)
+        self.push_stub(module, name)
 
-    def say_stacked_name(self, _: Any) -> None:
+    def push_stacked_global(self, _: Any) -> None:
         name, module = self.pop(), self.pop()
-        self.look_up(module, name)
+        self.push_stub(module, name)
+
+    def charge(self, values: Iterable[Any]) -> None:
+        """Take from the budget what a stub may read of these."""
+        self.budget -= _weight(values)
+        if self.budget < 0:
+            raise RefusedError("its pickle reads the same bytes again and again")
 
     def call(self, _: Any) -> None:
-        """REDUCE and NEWOBJ: only doubles can be called."""
+        """Do REDUCE and NEWOBJ: only stubs can be called."""
         arguments, callee = self.pop(), self.pop()
-        if not isinstance(callee, Named) or not isinstance(arguments, tuple):
+        if not isinstance(callee, GlobalStub) or not isinstance(arguments, tuple):
             raise RefusedError(f"its pickle calls a {type(callee).__name__}, which is not allowed")
-        self.left -= sum(len(each) for each in arguments if isinstance(each, str | bytes))
-        if self.left < 0:
-            raise RefusedError("its pickle reads the same bytes again and again")
+        self.charge(arguments)
         try:
             self.push(callee.make(*arguments))
         except TypeError:
@@ -155,9 +238,11 @@ class _Machine:
         build = getattr(type(target), "build", None)
         if build is None:
             raise RefusedError(f"its pickle sets attributes of a {type(target).__name__}, which is not allowed")
+        if isinstance(state, tuple):
+            self.charge(state)
         build(target, state)
 
-    def refer(self, _: Any) -> None:
+    def push_persistent(self, _: Any) -> None:
         if self.persistent is None:
             raise RefusedError("its pickle refers to something outside it")
         self.push(self.persistent(self.pop()))
@@ -183,10 +268,7 @@ class _Machine:
         target = self.top()
         if not isinstance(target, dict) or len(items) % 2:
             raise RefusedError(f"its pickle sets items of a {type(target).__name__}")
-        for key, value in zip(items[::2], items[1::2], strict=True):
-            if not isinstance(key, str | int | bytes | None):
-                raise RefusedError(f"its pickle has a {type(key).__name__} as a key")
-            target[key] = value
+        put_items(target, zip(items[::2], items[1::2], strict=True))
 
     def new_dict(self, _: Any) -> None:
         items = self.since_mark()
@@ -211,23 +293,19 @@ class _Machine:
             self.since_mark()
 
 
-class Unread:
-    """A set: nothing that we read is kept in one."""
-
-
 _VALUES = {
     "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "STRING", "BINSTRING", "SHORT_BINSTRING", "BINBYTES",
-    "SHORT_BINBYTES", "BINBYTES8", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "FLOAT", "BINFLOAT",
+    "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "FLOAT", "BINFLOAT",
 }  # fmt: skip
 _SILENT = {"PROTO", "FRAME", "STOP"}
-_MEANINGS: dict[str, Callable[[_Machine, Any], None]] = {
+_HANDLERS: dict[str, Callable[[_Machine, Any], None]] = {
     "NONE": lambda machine, _: machine.push(None),
     "NEWTRUE": lambda machine, _: machine.push(True),
     "NEWFALSE": lambda machine, _: machine.push(False),
     "EMPTY_LIST": lambda machine, _: machine.push([]),
     "EMPTY_TUPLE": lambda machine, _: machine.push(()),
     "EMPTY_DICT": lambda machine, _: machine.push({}),
-    "EMPTY_SET": lambda machine, _: machine.push(Unread()),
+    "EMPTY_SET": lambda machine, _: machine.push(SetStub()),
     "LIST": lambda machine, _: machine.push(machine.since_mark()),
     "TUPLE": lambda machine, _: machine.push(tuple(machine.since_mark())),
     "TUPLE1": lambda machine, _: machine.tuple_of(1),
@@ -243,12 +321,12 @@ _MEANINGS: dict[str, Callable[[_Machine, Any], None]] = {
     "POP": _Machine.pop_one,
     "POP_MARK": lambda machine, _: machine.since_mark().clear(),
     "DUP": lambda machine, _: machine.push(machine.top()),
-    "GLOBAL": _Machine.say_name,
-    "STACK_GLOBAL": _Machine.say_stacked_name,
+    "GLOBAL": _Machine.push_global,
+    "STACK_GLOBAL": _Machine.push_stacked_global,
     "REDUCE": _Machine.call,
     "NEWOBJ": _Machine.call,
     "BUILD": _Machine.build,
-    "BINPERSID": _Machine.refer,
+    "BINPERSID": _Machine.push_persistent,
     "PUT": _Machine.put,
     "BINPUT": _Machine.put,
     "LONG_BINPUT": _Machine.put,

@@ -1,148 +1,157 @@
-"""Reading a pickle without running anything in it: plain containers, numbers, text and numpy arrays, and nothing else.
+"""Pickles of numpy arrays: plain containers, numbers, text and arrays, by the interpreter with stubs for numpy's own names.
 
-A pickle is a program that may call whatever it names. This unpickler knows only the names below, and answers each of them with
-a small double of its own: not even numpy's own code for unpickling, which trusts its input, is reached.
+Not even numpy's code for unpickling, which trusts its input, is reached. Pickles of protocols 0 to 5, of numpy 1 and 2 and of
+Python 2 are read. torch is not imported here.
 """
 
 import io
 import math
-import pickle
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from beholder.errors import BeholderError
+from beholder.safe_pickle.interpreter import (
+    GlobalStub,
+    Limits,
+    RefusedError,
+    Stubs,
+    latin1_bytes,
+    no_bytes,
+    ordered_dict,
+    printable,
+    unpickle,
+)
+
+LIMITS = Limits(instructions=20_000_000, whole=2**1000)  # a table of vectors takes about 30 instructions for each
+_MOST_SIDES = 64  # of an array; numpy's own limit
 
 
 def read_arrays(data: bytes, *, name: str, error: type[BeholderError]) -> Any:
-    """The dicts, lists, numbers, text and numpy arrays in the pickle `data`.
+    """Return the dicts, lists, numbers, text and numpy arrays in the pickle `data`, as `parse` does.
 
-    Raises `error`, naming the file `name`, for anything else: other classes or functions, arrays of objects, a broken file.
+    Raises `error`, naming the file `name`, for anything else.
     """
     try:
-        return _plain(_ArraysOnly(io.BytesIO(data), encoding="latin-1").load(), {})
-    except Exception as reason:  # a hostile file can make the machine raise nearly anything
+        return parse(data)
+    except RefusedError as reason:
         raise error(f"{name} can't be read as a pickle of numpy arrays: {reason}") from None
 
 
-class _ArraysOnly(pickle.Unpickler):
-    """Arrays pickled by numpy 1 and 2, by protocols 0 to 5."""
+def parse(data: bytes) -> Any:
+    """Return the dicts, lists, numbers, text and numpy arrays in the pickle `data`; numbers of numpy come as Python's.
 
-    def find_class(self, module: str, name: str) -> Any:
-        known = _KNOWN.get((module.replace("numpy._core", "numpy.core"), name))
-        if known is None:
-            raise pickle.UnpicklingError(f"it names {module}.{name}, which is not allowed")
-        return known if isinstance(known, type) else _Sealed(known)
-
-
-class _Sealed:
-    """A function that a pickle may call but not set attributes of."""
-
-    __slots__ = ("_function",)
-
-    def __init__(self, function: Callable[..., Any]):
-        self._function = function
-
-    def __call__(self, *arguments: Any) -> Any:
-        return self._function(*arguments)
-
-    def __setstate__(self, state: Any) -> None:
-        raise pickle.UnpicklingError("it sets attributes of a function")
+    Raises RefusedError for anything else: other classes or functions, arrays of objects, a broken file.
+    """
+    value = unpickle(io.BytesIO(data), stubs=_STUBS, limits=LIMITS)
+    try:
+        return _plain(value, {})
+    except RecursionError:
+        raise RefusedError("its pickle nests too deeply") from None
 
 
-class _Dtype:
+@dataclass
+class NumpyDtype:
     """numpy.dtype: a kind of number or text; its pickled state may only set the byte order."""
 
-    def __init__(self, spec: Any, align: bool = False, copy: bool = False):
-        self.dtype = np.dtype(_raw(spec).decode())
-        if self.dtype.kind not in "biufcSU" or self.dtype.itemsize == 0:
-            raise pickle.UnpicklingError(f"it holds an array of {self.dtype}")
+    dtype: np.dtype[Any]
 
-    def __setstate__(self, state: tuple) -> None:
-        _, order, subdtype, names, fields, *_ = state
-        if subdtype is not None or names is not None or fields is not None:
-            raise pickle.UnpicklingError("it holds an array of records")
-        order = order.decode() if isinstance(order, bytes) else order
-        self.dtype = self.dtype.newbyteorder(">" if order == ">" else "<" if order == "<" else "=")
+    def build(self, state: Any) -> None:
+        """Set the byte order."""
+        match state:
+            case (_, str() | bytes() as order, None, None, None, *_):
+                mark = order.decode("latin-1") if isinstance(order, bytes) else order
+                self.dtype = self.dtype.newbyteorder(">" if mark == ">" else "<" if mark == "<" else "=")
+            case _:
+                raise RefusedError("it holds an array of records")
 
-    def array(self, raw: bytes, shape: tuple[int, ...], order: str) -> np.ndarray:
-        """The numbers in `raw`; refused where their count is not that of `shape`."""
-        shape = tuple(int(side) for side in shape)
-        if min(shape, default=0) < 0 or math.prod(shape) * self.dtype.itemsize != len(raw):
-            raise pickle.UnpicklingError(f"it claims shape {list(shape)} of {self.dtype} for {len(raw)} bytes")
-        return np.frombuffer(raw, self.dtype).reshape(shape, order="F" if order == "F" else "C").copy()
+    def array(self, raw: Any, shape: Any, *, fortran: bool) -> np.ndarray:
+        """Return the numbers in `raw`. Raises RefusedError where their count is not that of `shape`."""
+        content = _raw(raw)
+        if not isinstance(shape, tuple) or len(shape) > _MOST_SIDES or not all(type(side) is int and side >= 0 for side in shape):
+            raise RefusedError("it holds an array whose shape is no tuple of whole numbers")
+        if math.prod(shape) * self.dtype.itemsize != len(content):
+            raise RefusedError(f"it claims shape {printable(str(list(shape)))} of {self.dtype} for {len(content)} bytes")
+        return np.frombuffer(content, self.dtype).reshape(shape, order="F" if fortran else "C").copy()
 
 
-class _Array:
+class NumpyArray:
     """numpy.ndarray, filled by its pickled state."""
 
-    value: np.ndarray
+    value: np.ndarray | None = None
 
-    def __setstate__(self, state: tuple) -> None:
-        _, shape, dtype, is_fortran, raw = state
-        self.value = dtype.array(_raw(raw), shape, "F" if is_fortran else "C")
-
-
-def _reconstruct(cls: Any, shape: Any, typecode: Any) -> _Array:
-    if cls is not _Array:
-        raise pickle.UnpicklingError("it makes an array of another class")
-    return _Array()
+    def build(self, state: Any) -> None:
+        """Take the numbers of a state (version, shape, dtype, whether columns come first, bytes)."""
+        match state:
+            case (_, shape, NumpyDtype() as dtype, fortran, raw):
+                self.value = dtype.array(raw, shape, fortran=bool(fortran))
+            case _:
+                raise RefusedError("an array in it is not of plain numbers")
 
 
-def _frombuffer(raw: Any, dtype: _Dtype, shape: tuple[int, ...], order: str) -> np.ndarray:
-    return dtype.array(_raw(raw), shape, order)
+def _dtype(spec: Any, align: Any = False, copy: Any = False) -> NumpyDtype:
+    dtype = np.dtype(_raw(spec).decode())
+    if dtype.kind not in "biufcSU" or dtype.itemsize == 0:
+        raise RefusedError(f"it holds an array of {printable(str(dtype))}")
+    return NumpyDtype(dtype)
 
 
-def _scalar(dtype: _Dtype, raw: Any) -> Any:
-    return dtype.array(_raw(raw), (), "C")[()]
+def _reconstruct(cls: Any, shape: Any, typecode: Any) -> NumpyArray:
+    if not isinstance(cls, GlobalStub) or cls.make is not NumpyArray:
+        raise RefusedError("it makes an array of another class")
+    return NumpyArray()
+
+
+def _frombuffer(raw: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
+    if not isinstance(dtype, NumpyDtype):
+        raise RefusedError("an array in it is not of plain numbers")
+    return dtype.array(raw, shape, fortran=order == "F")
+
+
+def _scalar(dtype: Any, raw: Any) -> Any:
+    if not isinstance(dtype, NumpyDtype):
+        raise RefusedError("a number in it is broken")
+    return dtype.array(raw, (), fortran=False).item()
 
 
 def _raw(value: Any) -> bytes:
-    """Bytes, also as Python 2 spelt them; bytes(10**10) would be ten gigabytes of zeros."""
+    """Return bytes, also as Python 2 spelt them; bytes(10**10) would be ten gigabytes of zeros."""
     if not isinstance(value, str | bytes | bytearray):
-        raise pickle.UnpicklingError(f"it has a {type(value).__name__} in the place of bytes")
+        raise RefusedError(f"it has a {type(value).__name__} in the place of bytes")
     return value.encode("latin-1") if isinstance(value, str) else bytes(value)
 
 
-def _no_bytes() -> bytes:
-    """How protocols 0 to 2 spell b""."""
-    return b""
-
-
-def _latin1(text: str, encoding: str) -> bytes:
-    """How protocols 0 to 2 spell bytes."""
-    if encoding not in ("latin1", "latin-1"):
-        raise pickle.UnpicklingError(f"it spells bytes in {encoding}")
-    return text.encode("latin-1")
-
-
-_KNOWN: dict[tuple[str, str], Any] = {
-    ("collections", "OrderedDict"): dict,
-    ("numpy", "dtype"): _Dtype,
-    ("numpy", "ndarray"): _Array,
-    ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
-    ("numpy.core.multiarray", "scalar"): _scalar,
-    ("numpy.core.numeric", "_frombuffer"): _frombuffer,
-    ("_codecs", "encode"): _latin1,
-    ("__builtin__", "bytes"): _no_bytes,
+_STUBS: Stubs = {
+    "collections.OrderedDict": ordered_dict,
+    "numpy.dtype": _dtype,
+    "numpy.ndarray": NumpyArray,
+    "numpy.core.multiarray._reconstruct": _reconstruct,
+    "numpy._core.multiarray._reconstruct": _reconstruct,
+    "numpy.core.multiarray.scalar": _scalar,
+    "numpy._core.multiarray.scalar": _scalar,
+    "numpy.core.numeric._frombuffer": _frombuffer,
+    "numpy._core.numeric._frombuffer": _frombuffer,
+    "_codecs.encode": latin1_bytes,
+    "__builtin__.bytes": no_bytes,
 }
-_PLAIN = (str, bytes, bytearray, int, float, complex, type(None), np.generic, np.ndarray)
 
 
 def _plain(value: Any, done: dict[int, Any]) -> Any:
-    """The doubles inside containers replaced by what they stand for; `done` has what was met before, by its id."""
+    """Return a value with the stubs in its containers replaced by what they stand for; done: what was met before, by its id."""
     if id(value) in done:
         return done[id(value)]
-    if isinstance(value, _Array):
-        found: Any = value.value
+    if isinstance(value, NumpyArray):
+        if value.value is None:
+            raise RefusedError("an array in it is never filled")
+        result: Any = value.value
     elif isinstance(value, dict):
-        found = {_plain(key, done): _plain(item, done) for key, item in value.items()}
+        result = {key: _plain(item, done) for key, item in value.items()}
     elif isinstance(value, list | tuple):
-        found = type(value)(_plain(item, done) for item in value)
-    elif isinstance(value, _PLAIN):
-        found = value
+        result = type(value)(_plain(item, done) for item in value)
+    elif value is None or isinstance(value, str | bytes | bytearray | int | float | complex | np.generic | np.ndarray):
+        result = value
     else:
-        raise pickle.UnpicklingError(f"it holds a {type(value).__name__.lstrip('_')}")
-    done[id(value)] = found
-    return found
+        raise RefusedError(f"it holds a {type(value).__name__}")
+    done[id(value)] = result
+    return result

@@ -1,4 +1,4 @@
-"""Every name that a checkpoint's pickle may say, and the double that answers to it; nothing else is known.
+"""Stubs: every global name that a checkpoint's pickle may say, and the stub that answers to it; nothing else is known.
 
 The real things behind these names are never imported or called: a generator's layers, for one, come out as their class's
 name and their attributes, and the source text that travels with them is dropped unread.
@@ -11,7 +11,16 @@ from typing import Any
 
 import torch
 
-from beholder.safe_pickle.interpreter import Doubles, Filled, RefusedError, Unread, shown
+from beholder.safe_pickle.interpreter import (
+    DictStub,
+    RefusedError,
+    SetStub,
+    Stubs,
+    latin1_bytes,
+    no_bytes,
+    ordered_dict,
+    printable,
+)
 from beholder.safe_pickle.lazy_tensor import MOST_SIDES, LazyStorage, LazyTensor
 
 _KINDS = {
@@ -35,7 +44,7 @@ class ModuleStub:
 def _module(meta: Any) -> ModuleStub:
     if not isinstance(meta, dict) or meta.get("type") != "class" or not isinstance(meta.get("state"), dict):
         raise RefusedError("a network in it is not of the published layout (expected a class and its state)")
-    return ModuleStub(shown(meta.get("class_name", "")), meta["state"])
+    return ModuleStub(printable(meta.get("class_name", "")), meta["state"])
 
 
 @dataclass(frozen=True)
@@ -59,7 +68,7 @@ _NUMPY = {
 def _dtype(spec: Any, align: Any = False, copy: Any = False) -> DtypeStub:
     found = _NUMPY.get(re.sub(r"^[<|=]", "", spec)) if isinstance(spec, str) else None
     if found is None:
-        raise RefusedError(f"an array in it holds {shown(spec)}, not numbers")
+        raise RefusedError(f"an array in it holds {printable(spec)}, not numbers")
     return DtypeStub(found)
 
 
@@ -95,13 +104,6 @@ def _number(kind: Any, raw: Any) -> float | int:
     return torch.frombuffer(bytearray(raw), dtype=kind.dtype)[0].item()
 
 
-def _latin1(text: Any, encoding: Any) -> bytes:
-    """How protocol 2 spells bytes; as text they took no less room in the file."""
-    if not isinstance(text, str) or encoding != "latin1":
-        raise RefusedError("bytes in it are spelt in an unknown way")
-    return text.encode("latin-1")
-
-
 def _tensor(storage: Any, offset: Any, shape: Any, stride: Any, *_: Any) -> LazyTensor:
     whole = [offset, *shape, *stride]
     if not isinstance(storage, LazyStorage) or not all(type(number) is int for number in whole):
@@ -115,33 +117,24 @@ def _parameter(tensor: Any, *_: Any) -> LazyTensor:
     return tensor
 
 
-def _nested(raw: Any) -> LazyStorage:
-    """A storage that was pickled alone: the bytes of a torch file within the pickle."""
-    from beholder.safe_pickle import torch_archive
-
-    if not isinstance(raw, bytes):
-        raise RefusedError("a storage in it is no bytes")
-    return torch_archive.read_storage(raw)
-
-
-def _filled(kind: str) -> Callable[..., Filled]:
-    def make() -> Filled:
-        return Filled(kind)
+def _object(kind: str) -> Callable[..., DictStub]:
+    def make() -> DictStub:
+        return DictStub(kind)
 
     return make
 
 
-def _set(items: Any = ()) -> Unread:
-    return Unread()
+def _set(items: Any = ()) -> SetStub:
+    return SetStub()
 
 
-STORAGES: Doubles = {f"torch.{kind}Storage": lambda dtype=dtype: dtype for kind, dtype in _KINDS.items()}
-PLAIN: Doubles = {
-    "collections.OrderedDict": _filled("OrderedDict"),
+STORAGES: Stubs = {f"torch.{kind}Storage": lambda dtype=dtype: dtype for kind, dtype in _KINDS.items()}
+PLAIN: Stubs = {
+    "collections.OrderedDict": ordered_dict,
     "builtins.set": _set,
     "__builtin__.set": _set,
-    "_codecs.encode": _latin1,
-    "__builtin__.bytes": lambda: b"",  # how protocol 2 spells no bytes at all
+    "_codecs.encode": latin1_bytes,
+    "__builtin__.bytes": no_bytes,
     "numpy.dtype": _dtype,
     "numpy.ndarray": ArrayStub,
     "numpy.core.multiarray._reconstruct": _array,
@@ -149,15 +142,14 @@ PLAIN: Doubles = {
     "numpy.core.multiarray.scalar": _number,
     "numpy._core.multiarray.scalar": _number,
 }
-TENSORS: Doubles = {"torch._utils._rebuild_tensor_v2": _tensor, "torch._utils._rebuild_parameter": _parameter}
+TENSORS: Stubs = {"torch._utils._rebuild_tensor_v2": _tensor, "torch._utils._rebuild_parameter": _parameter}
 # In a torch file: what published training scripts save beside their tensors is plain data.
-ARCHIVE: Doubles = {**PLAIN, **TENSORS, **STORAGES, "argparse.Namespace": _filled("Namespace")}
-# In a plain pickle: networks of the PyTorch generation, and of the TensorFlow one before it.
-NETWORKS: Doubles = {
+ARCHIVE: Stubs = {**PLAIN, **TENSORS, **STORAGES, "argparse.Namespace": _object("Namespace")}
+# In a plain pickle: networks of the PyTorch generation, and of the TensorFlow one before it; torch_archive adds their storages.
+NETWORKS: Stubs = {
     **PLAIN,
     **TENSORS,
-    "torch.storage._load_from_bytes": _nested,
     "torch_utils.persistence._reconstruct_persistent_obj": _module,
-    "dnnlib.util.EasyDict": _filled("EasyDict"),
-    "dnnlib.tflib.network.Network": _filled("Network"),
+    "dnnlib.util.EasyDict": _object("EasyDict"),
+    "dnnlib.tflib.network.Network": _object("Network"),
 }

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from beholder.safe_pickle import stubs
-from beholder.safe_pickle.interpreter import Named, RefusedError, shown, unpickle
+from beholder.safe_pickle.interpreter import GlobalStub, RefusedError, Stubs, printable, unpickle
 from beholder.safe_pickle.lazy_tensor import LazyStorage
 
 ZIP = b"PK\x03\x04"
@@ -22,12 +22,17 @@ _MOST_FILES = 20_000
 
 
 def read(data: bytes) -> Any:
-    """What a torch file holds, its tensors as Stored. Raises RefusedError."""
+    """Return what a torch file holds, its tensors as LazyTensor. Raises RefusedError."""
     return _read_zip(data) if data.startswith(ZIP) else _read_legacy(data)
 
 
-def read_storage(data: bytes) -> LazyStorage:
-    """The one storage in a legacy file that holds nothing else. Raises RefusedError."""
+def read_storage(data: Any) -> LazyStorage:
+    """Return the one storage in a legacy file that holds nothing else, as a pickle of networks holds each of its storages.
+
+    Raises RefusedError.
+    """
+    if not isinstance(data, bytes):
+        raise RefusedError("a storage in it is no bytes")
     if not data.startswith(LEGACY):
         raise RefusedError("a storage in it is not in torch's layout")
     found = _read_legacy(data)
@@ -36,15 +41,19 @@ def read_storage(data: bytes) -> LazyStorage:
     return found
 
 
+# The stubs of a plain pickle of networks.
+NETWORKS: Stubs = {**stubs.NETWORKS, "torch.storage._load_from_bytes": read_storage}
+
+
 def _read_zip(data: bytes) -> Any:
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
         entries = {entry.filename: entry for entry in archive.infolist()}
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, struct.error) as error:
-        raise RefusedError(f"it is a broken zip: {shown(error)}") from None
+        raise RefusedError(f"it is a broken zip: {printable(error)}") from None
     pickles = [name for name in entries if name.count("/") == 1 and name.endswith("/data.pkl")]
     if len(pickles) != 1:
-        raise RefusedError(f"it is a zip of another kind, with {shown(next(iter(entries), 'nothing'))} in it and no data.pkl")
+        raise RefusedError(f"it is a zip of another kind, with {printable(next(iter(entries), 'nothing'))} in it and no data.pkl")
     top = pickles[0].removesuffix("data.pkl")
     if any(name.startswith(top + "code/") for name in entries):
         raise RefusedError("it is a TorchScript program, not weights")
@@ -52,7 +61,7 @@ def _read_zip(data: bytes) -> Any:
         raise RefusedError(f"it has {len(entries):,} files in it, more than {_MOST_FILES:,}")
     for entry in entries.values():
         if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > len(data) or entry.flag_bits & 1:
-            raise RefusedError(f"its part {shown(entry.filename)} is compressed or larger than the file, as torch writes none")
+            raise RefusedError(f"its part {printable(entry.filename)} is compressed or larger than the file, as torch writes none")
     if sum(entry.file_size for entry in entries.values()) > len(data):
         raise RefusedError("its parts together are larger than the file, so some lie in the same place")
 
@@ -60,22 +69,22 @@ def _read_zip(data: bytes) -> Any:
 
     def content(name: str) -> memoryview:
         if name not in entries:
-            raise RefusedError(f"its part {shown(name)} is missing")
+            raise RefusedError(f"its part {printable(name)} is missing")
         if name not in checked:
             try:
                 size = len(archive.read(name))  # against its checksum
             except (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError, struct.error) as error:
-                raise RefusedError(f"its part {shown(name)} is broken: {shown(error)}") from None
+                raise RefusedError(f"its part {printable(name)} is broken: {printable(error)}") from None
             header = entries[name].header_offset
             begin = header + 30 + sum(struct.unpack("<HH", data[header + 26 : header + 30]))
             checked[name] = memoryview(data)[begin : begin + size]
         return checked[name]
 
-    if f"{top}byteorder" in entries and content(f"{top}byteorder") != b"little":
+    if f"{top}byteorder" in entries and bytes(content(f"{top}byteorder")) != b"little":
         raise RefusedError("its numbers are big-endian")
     return unpickle(
         io.BytesIO(content(pickles[0])),
-        doubles=stubs.ARCHIVE,
+        stubs=stubs.ARCHIVE,
         persistent=lambda said: _storage(said, lambda key: content(f"{top}data/{key}")),
     )
 
@@ -84,9 +93,9 @@ def _read_legacy(data: bytes) -> Any:
     """Magic number, protocol, what the machine was like, the object, the keys of its storages, and their numbers."""
     file = io.BytesIO(data)
     file.seek(len(LEGACY))
-    if unpickle(file, doubles={}) != _PROTOCOL:
+    if unpickle(file, stubs={}) != _PROTOCOL:
         raise RefusedError("it is a torch file of an unknown version")
-    machine = unpickle(file, doubles={})
+    machine = unpickle(file, stubs={})
     if not isinstance(machine, dict) or machine.get("little_endian") is not True:
         raise RefusedError("its numbers are big-endian")
     places: dict[str, memoryview] = {}
@@ -96,8 +105,8 @@ def _read_legacy(data: bytes) -> Any:
         storage = _storage(said, lambda key: places[key])
         return claimed.setdefault(said[2], storage)
 
-    found = unpickle(file, doubles=stubs.ARCHIVE, persistent=persistent)
-    keys = unpickle(file, doubles={})
+    found = unpickle(file, stubs=stubs.ARCHIVE, persistent=persistent)
+    keys = unpickle(file, stubs={})
     if not isinstance(keys, list) or not all(isinstance(key, str | int) for key in keys) or set(map(str, keys)) != set(claimed):
         raise RefusedError("it does not hold the storages that it names")
     whole, at = memoryview(data), file.tell()
@@ -114,7 +123,7 @@ def _read_legacy(data: bytes) -> Any:
 def _storage(said: Any, content: Callable[[str], bytes | memoryview]) -> LazyStorage:
     """What a persistent id names: ("storage", kind, key, device, numel), in older files with a view at the end."""
     match said:
-        case ("storage", Named(make=make), str(key), _, int(numel), *rest) if rest in ([], [None]) and numel >= 0:
+        case ("storage", GlobalStub(make=make), str(key), _, int(numel), *rest) if rest in ([], [None]) and numel >= 0:
             dtype = make()
         case _:
             raise RefusedError("it refers to something outside it that is no storage")

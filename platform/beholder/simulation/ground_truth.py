@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from beholder.editing.editor import Editor
+from beholder.encoder import ImageEncoder
 from beholder.recommending import edit_features
 from beholder.recommending.candidates import Candidates
-from beholder.recommending.edit_features import Embedder
 from beholder.storage import Place
 
 Read = Callable[[np.ndarray], np.ndarray]  # uint8 RGB [N, R, R, 3] -> traits float32 [N, T]
@@ -41,7 +41,7 @@ class GroundTruth:
 def open_ground_truth(
     folder: Place,
     editor: Editor[Any],
-    encoder: Embedder,
+    encoder: ImageEncoder,
     read: Read,
     *,
     candidates: Candidates,
@@ -56,23 +56,27 @@ def open_ground_truth(
     latents: seeds -> a latent for each; by default what the editor makes of them. progress: told how many more pictures are done,
     kept ones too.
     """
+    made = (latents or editor.generate)(list(seeds))
     own = folder / _key(candidates, made_for)
-    rows, images = [], (latents or editor.generate)(list(seeds))
     for number, seed in enumerate(seeds):
         place = own / f"{seed}.npz"
         if place.is_file():
-            row = _parse(place.read_bytes())
             progress(len(candidates) + 1)
         else:
-            row = _draw(editor, encoder, read, candidates, images[number : number + 1], progress)
-            place.write_bytes(_dump(row))
-        rows.append(row)
+            place.write_bytes(_dump(_draw(editor, encoder, read, candidates, made[number : number + 1], progress)))
+    return read_ground_truth(folder, candidates=candidates, seeds=seeds, made_for=made_for, latents=made)
+
+
+def read_ground_truth(folder: Place, *, candidates: Candidates, seeds: Sequence[int], made_for: str, latents: Any) -> GroundTruth:
+    """Return images that `open_ground_truth` has drawn before. latents: of these seeds, a row each."""
+    own = folder / _key(candidates, made_for)
+    rows = [_parse((own / f"{seed}.npz").read_bytes()) for seed in seeds]
     embeddings, traits = (np.stack([row[name].astype(np.float32) for row in rows]) for name in ("embeddings", "traits"))
-    return GroundTruth(candidates, tuple(seeds), images, embeddings[:, 0], traits[:, 0], embeddings[:, 1:], traits[:, 1:])
+    return GroundTruth(candidates, tuple(seeds), latents, embeddings[:, 0], traits[:, 0], embeddings[:, 1:], traits[:, 1:])
 
 
 def _draw(
-    editor: Editor[Any], encoder: Embedder, read: Read, candidates: Candidates, latent: Any, progress: Callable[[int], None]
+    editor: Editor[Any], encoder: ImageEncoder, read: Read, candidates: Candidates, latent: Any, progress: Callable[[int], None]
 ) -> dict[str, np.ndarray]:
     """The image as it is and then under every candidate: its embeddings and traits, float16."""
     drawn = edit_features.draw(editor, encoder, latent, [{}, *candidates.edits()], progress=progress)

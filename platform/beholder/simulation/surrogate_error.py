@@ -8,16 +8,16 @@ from typing import Protocol
 import numpy as np
 
 from beholder.editing.stylegan import StyleGAN
+from beholder.encoder import ImageEncoder
 from beholder.evaluation import Interval
-from beholder.recommending import edit_features
+from beholder.recommending import edit_features, ranking
 from beholder.recommending.candidates import Candidates
-from beholder.recommending.edit_features import Embedder
+from beholder.recommending.edit_features import EditableImage, EditFeatures
 from beholder.recommending.edit_set import EditSet
 from beholder.recommending.rankers import bayes_ranker
 from beholder.recommending.rankers.bayes_ranker import BayesRankerConfig
 from beholder.recommending.rankers.ranker import Ranker
-from beholder.recommending.ranking import RecommendConfig, recommend
-from beholder.recommending.studio import Studio
+from beholder.recommending.ranking import RankingConfig
 from beholder.recommending.surrogate.surrogate_model import Surrogate
 from beholder.simulation import simulated_people
 from beholder.simulation.ground_truth import GroundTruth
@@ -165,7 +165,7 @@ def interval(values: np.ndarray, *, seed: int = 0) -> Interval:
 
 def seconds(
     editor: StyleGAN,
-    encoder: Embedder,
+    encoder: ImageEncoder,
     perception: Surrogate,
     candidates: Candidates,
     *,
@@ -181,18 +181,27 @@ def seconds(
     With the perception: the image drawn and encoded, all candidates perceived and ranked, the best few drawn, encoded and ranked
     again. The exact way is timed on `drawn` of the candidates, drawn, encoded and ranked, and counted up to all.
     """
-    studio, latent = Studio(editor, encoder, perception, candidates), editor.generate([seed])
-    view = studio.look("warm", latent)
-    ranker = bayes_ranker.begin(view.edit_set, BayesRankerConfig())
+    features, latent = EditFeatures(perception, candidates), editor.generate([seed])
+
+    def encode() -> EditableImage:
+        return EditableImage("warm", latent, edit_features.draw(editor, encoder, latent, [{}]).embeddings[0])
+
+    warm = features.edit_set(encode())
+    ranker = bayes_ranker.begin(warm, BayesRankerConfig())
 
     def fast() -> None:
-        recommend(studio, ranker, "ana", studio.look("again", latent), RecommendConfig(exact=final))
+        image = encode()
+        edits = [candidates.edit(int(row)) for row in ranking.shortlist(ranker, "ana", features.edit_set(image), chosen)]
+        drawn = edit_features.draw(editor, encoder, latent, edits)
+        ranking.rank(ranker, "ana", features.drawn(image, edits, drawn.embeddings), edits)
+
+    chosen = RankingConfig(exact=final)
 
     some = candidates[np.linspace(0, len(candidates) - 1, min(drawn, len(candidates))).astype(int)]
 
     def slow() -> None:
         seen = edit_features.draw(editor, encoder, latent, some.edits())
-        ranker.joint("ana", EditSet(some.alphas, seen.embeddings, some.directions, view.edit_set.original))
+        ranker.joint("ana", EditSet(some.alphas, seen.embeddings, some.directions, warm.original))
 
     fast()
     told, worked = np.median([_timed(fast) for _ in range(repeats)], axis=0)

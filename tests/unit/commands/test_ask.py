@@ -5,58 +5,27 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from disc_service import RANKER, DiscService
 
 from beholder.commands.ask import AskSession, AskSettings
-from beholder.config import ConfigError
-from beholder.editing.fake import FakeEditor
-from beholder.recommending.candidates import CandidatesConfig, candidates
-from beholder.recommending.rankers import bayes_ranker
-from beholder.recommending.rankers.bayes_ranker import BayesRankerConfig
-from beholder.recommending.store.choice_store import Store
-from beholder.recommending.studio import Studio
+from beholder.errors import ConfigError
+from beholder.recommending.rankers.ranker_factory import RankerConfig
 from beholder.storage import Place
-
-EDITOR = FakeEditor(16)
-
-
-class Colours:
-    """An encoder, and a perception that draws: the picture's mean colour and its middle, as rows of length 1."""
-
-    def images(self, pixels):
-        found = np.concatenate([pixels.mean(axis=(1, 2)), pixels[:, 8, 8].astype(float)], axis=1)
-        return (found / np.linalg.norm(found, axis=1, keepdims=True)).astype(np.float32)
-
-    def embeddings(self, latent, alphas, *, directions=None, original=None):
-        return self.images(EDITOR.edit(latent, [dict(zip(directions, map(float, row), strict=True)) for row in alphas]))
-
-
-class Desk:
-    """What rounds need of a desk."""
-
-    def __init__(self, store: Store):
-        self.store = store
-        self.studio = Studio(EDITOR, Colours(), Colours(), candidates(EDITOR.directions, CandidatesConfig(count=40)))
-        self.view = self.studio.look("seed-3", EDITOR.generate([3]))
-
-    def look(self, image_id):
-        return self.view
-
-    def ranker(self, image_id):
-        events, _ = self.studio.events(self.store.choices(), self.look)
-        return bayes_ranker.learn(events, self.view.options, BayesRankerConfig(components=4))
 
 
 @pytest.fixture
-def rounds(tmp_path):
-    """rounds(count): rounds of ana about a disc."""
-    store = Store.at(tmp_path / "choices.db")
+def session(tmp_path):
+    """session(count): rounds of ana about a disc."""
+    opened = []
 
-    def begin(count: int = 5, **more) -> AskSession:
+    def begin(count: int = 5, *, ranker: RankerConfig = RANKER, **more) -> AskSession:
         settings = AskSettings(user="ana", seed=3, rounds=count, random_seed=0, **more)
-        return AskSession(Desk(store), settings, "seed-3", SimpleNamespace(place=Place.at(tmp_path)))
+        opened.append(DiscService(tmp_path, ranker=ranker))
+        return AskSession(opened[-1], settings, "seed-3", SimpleNamespace(place=Place.at(tmp_path)))
 
     yield begin
-    store.close()
+    for service in opened:
+        service.store.close()
 
 
 def script(*lines):
@@ -65,48 +34,80 @@ def script(*lines):
     return lambda prompt: next(typed)
 
 
-def test_each_answer_is_kept_and_learned_from(rounds, tmp_path, capsys):
-    ours = rounds(3)
-    before = ours.ranker.utilities("ana", ours.view.options)
+def utilities(ours: AskSession) -> np.ndarray:
+    """What the service thinks of ana now."""
+    recommendations = ours.service.recommendations
+    return recommendations.posteriors.get("ana").ranker.utilities("ana", recommendations.edit_set("seed-3"))
+
+
+def test_each_answer_is_kept_and_learned_from(session, tmp_path, capsys):
+    ours = session(3)
+    before = utilities(ours)
     assert ours.play(script("l", "RIGHT ", "neither")) == 3
-    kept = ours.desk.store.choices("ana")
+    kept = ours.service.store.choices("ana")
     assert [choice.answer.choice for choice in kept] == ["left", "right", "neither"]
-    assert not np.allclose(before, ours.ranker.utilities("ana", ours.view.options))
-    np.testing.assert_allclose(  # learned one by one as from the store at once
-        ours.ranker.utilities("ana", ours.view.options), ours.desk.ranker("seed-3").utilities("ana", ours.view.options), atol=1e-6
-    )
+    assert not np.allclose(before, utilities(ours))
+    np.testing.assert_allclose(utilities(ours), utilities(session(1)), atol=1e-6)  # one by one as from the store at once
     assert all(choice.answer.response_seconds >= 0 for choice in kept)
     assert sorted(each.name for each in tmp_path.glob("question-*.png")) == [f"question-{n}.png" for n in (1, 2, 3)]
 
 
-def test_what_is_no_answer_is_asked_again(rounds, capsys):
-    ours = rounds(1)
+def test_no_pair_is_asked_twice_however_often_the_command_is_run(session):
+    for _ in range(4):
+        assert session(6).play(script(*"lrnlrn")) == 6
+    asked = [frozenset({str(each.question.left), str(each.question.right)}) for each in session(1).service.store.choices("ana")]
+    assert len(asked) == 24
+    assert len(set(asked)) == 24
+
+
+@pytest.mark.parametrize("strategy", ["random", "thompson", "eubo", "information"])
+def test_what_is_logged_is_what_was_used(session, strategy):
+    ours = session(3, strategy=strategy)
+    ours.play(script(*"lrl"))
+    prior = ours.service.recommendations.posteriors.prior()
+    for choice in ours.service.store.choices("ana"):
+        assert choice.question.strategy == strategy
+        assert choice.question.model == prior.version
+
+
+def test_a_ranker_without_uncertainty_logs_its_champion(session):
+    session(20, ranker=RANKER).play(script(*"lr" * 10))
+    ours = session(2, ranker=RankerConfig(kind="logistic", least=20), strategy="eubo")
+    ours.play(script("l", "r"))
+    last = ours.service.store.choices("ana")[-2:]
+    assert [choice.question.strategy for choice in last] == ["champion", "champion"]
+    assert all(choice.question.model.startswith("logistic-") for choice in last)
+
+
+def test_what_is_no_answer_is_asked_again(session, capsys):
+    ours = session(1)
     assert ours.play(script("both", "u", "", "l")) == 1
-    said = capsys.readouterr().out
-    assert "'both' is none of l, r, n, u, q." in said
-    assert "nothing to take back yet" in said
-    assert len(ours.desk.store.choices()) == 1
+    printed = capsys.readouterr().out
+    assert "'both' is none of l, r, n, u, q." in printed
+    assert "nothing to take back yet" in printed
+    assert len(ours.service.store.choices()) == 1
 
 
-def test_an_answer_taken_back_is_unlearned_and_asked_again(rounds):
-    ours = rounds(2)
-    untouched = ours.ranker.utilities("ana", ours.view.options)
-    seen = []
+def test_an_answer_taken_back_is_unlearned_and_asked_again(session):
+    ours = session(2)
+    untouched = utilities(ours)
+    at_each = []
 
     def read(prompt):
-        seen.append(ours.ranker.utilities("ana", ours.view.options))
-        return ["l", "u", "r", "l"][len(seen) - 1]
+        at_each.append(utilities(ours))
+        return ["l", "u", "r", "l"][len(at_each) - 1]
 
     assert ours.play(read) == 2
-    np.testing.assert_allclose(seen[2], untouched, atol=1e-6)
-    assert [choice.answer.choice for choice in ours.desk.store.choices()] == ["right", "left"]
+    np.testing.assert_allclose(at_each[2], untouched, atol=1e-6)
+    assert [choice.answer.choice for choice in ours.service.store.choices()] == ["right", "left"]
+    assert not ours.service.store.open_questions("ana")  # the one that was on the screen was shown again, too
 
 
 @pytest.mark.parametrize("last", ["q", None])
-def test_who_stops_early_keeps_what_was_answered(rounds, last):
-    ours = rounds(5)
+def test_who_stops_early_keeps_what_was_answered(session, last):
+    ours = session(5)
     assert ours.play(script("l", last)) == 1
-    assert len(rounds(5).desk.store.choices("ana")) == 1
+    assert len(session(5).service.store.choices("ana")) == 1
 
 
 @pytest.mark.parametrize(
@@ -119,6 +120,6 @@ def test_who_stops_early_keeps_what_was_answered(rounds, last):
         ({"strategy": "thomson"}, "did you mean thompson"),
     ],
 )
-def test_settings_that_make_no_sense_are_refused(more, labels):
-    with pytest.raises(ConfigError, match=labels):
+def test_settings_that_make_no_sense_are_refused(more, says):
+    with pytest.raises(ConfigError, match=says):
         AskSettings(**({"user": "ana", "seed": 3} | more))

@@ -57,10 +57,10 @@ def test_a_person_is_forgotten_with_a_receipt(beholder, workspace: Path) -> None
         (["choices=mysql://here/x"], "mysql"),
     ],
 )
-def test_what_can_not_be_done_is_said_in_one_line(beholder, tmp_path: Path, words: list[str], labels: str) -> None:
+def test_what_can_not_be_done_is_said_in_one_line(beholder, tmp_path: Path, words: list[str], says: str) -> None:
     (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00")
     places = {"missing": tmp_path / "missing.csv", "binary": tmp_path / "binary.csv"}
     said = beholder("choices", *(word.format(**places) for word in words), f"workspace={tmp_path / 'w'}")
     assert said.code != 0
     assert len(said.err) == 1
-    assert labels in said.err[0]
+    assert says in said.err[0]

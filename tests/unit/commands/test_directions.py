@@ -14,7 +14,7 @@ from beholder.editing import generator_store
 from beholder.editing.directions import Direction, direction_file, direction_registry
 from beholder.editing.generator import Generator, GeneratorConfig
 from beholder.editing.generator_store import fingerprint
-from beholder.editing.latent import of_seeds
+from beholder.editing.latent import from_seeds
 from beholder.errors import BeholderError, ConfigError, EditError, StorageError, TableError
 from beholder.jobs import learn_directions
 from beholder.runs import Run
@@ -128,7 +128,7 @@ def test_styleclip_towards_a_given_difference(workspace: Workspace, tmp_path: Pa
 
 def test_labels_become_a_direction(workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     generator = generator_store.read("toy", workspace)
-    w = of_seeds(generator, range(60)).ws[:, 0]
+    w = from_seeds(generator, range(60)).ws[:, 0]
     truth = w @ torch.randn(12, 2, generator=torch.Generator().manual_seed(4))
     table = pd.DataFrame({"seed": range(60), "kind": truth[:, 0], "tall": np.where(truth[:, 1] > 0, "yes", "no"), "by": "ann"})
     table.loc[5, "kind"] = None
@@ -141,8 +141,8 @@ def test_labels_become_a_direction(workspace: Workspace, tmp_path: Path, capsys:
     run(workspace, learn_directions, name="same", labels=str(tmp_path / "labels.parquet"), label="kind")
     assert torch.equal(known(workspace)["same"].vector, made.vector)
     run(workspace, learn_directions, name="tall", labels=str(tmp_path / "labels.csv"), others=[])
-    for name, labels in (("short", "has no label short"), ("by", "label by: expected numbers, or yes and no, got 'ann'")):
-        with pytest.raises(TableError, match=labels):
+    for name, says in (("short", "has no label short"), ("by", "label by: expected numbers, or yes and no, got 'ann'")):
+        with pytest.raises(TableError, match=says):
             run(workspace, learn_directions, name=name, labels=str(tmp_path / "labels.csv"))
     (tmp_path / "bare.csv").write_text("kind\n1\n")
     with pytest.raises(TableError, match="needs a column seed, image_id or image; it has kind"):
@@ -176,8 +176,8 @@ def test_the_published_ones_are_listed(workspace: Workspace, capsys: pytest.Capt
         (learn_directions, {"name": "a", "texts": ["a", "b"], "label": "c"}, "go with labels"),
     ],
 )
-def test_settings_that_make_no_sense(module, settings: dict, labels: str) -> None:
-    with pytest.raises(ConfigError, match=labels):
+def test_settings_that_make_no_sense(module, settings: dict, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
         cli.settings_type(module)(**settings)
 
 

@@ -126,11 +126,11 @@ def test_a_budget_of_seconds_ends_it(edit, toy: Path, tmp_path: Path) -> None:
         (("seed=1", "refinement.seconds=0"), "seconds above 0"),
     ],
 )
-def test_mistakes_are_said_in_one_line(edit, words: tuple, labels: str) -> None:
+def test_mistakes_are_said_in_one_line(edit, words: tuple, says: str) -> None:
     said, _ = edit(*words)
     assert said.code == 2
     assert len(said.err) == 1
-    assert labels in said.err[0]
+    assert says in said.err[0]
 
 
 def test_pictures_that_are_none(edit, tmp_path: Path) -> None:
@@ -141,10 +141,10 @@ def test_pictures_that_are_none(edit, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("out", "says"), [("a.txt", "must end in .png, .jpg"), ("none/a.png", "there is no folder")])
-def test_places_that_are_none(edit, out: str, labels: str) -> None:
+def test_places_that_are_none(edit, out: str, says: str) -> None:
     said, _ = edit("seed=1", out=out)
     assert said.code == 2
-    assert labels in said.err[0]
+    assert says in said.err[0]
 
 
 def test_a_photo_goes_all_the_way(beholder, omi: Path, toy: Path, tmp_path: Path) -> None:

@@ -39,12 +39,12 @@ def test_a_key_is_made_shown_once_listed_and_revoked(beholder, tmp_path: Path) -
         (["make=a", "scopes=[asc]"], "'asc' is not a scope; did you mean ask?"),
         (["make=a", "scopes=[]"], "a key without scopes is for nothing"),
         (["make=a", "expires=soon"], "is no time"),
-        (["make=a", "expires=2020-01-01"], "opens nothing; give a time to come"),
+        (["make=a", "expires=2020-01-01"], "is of no use; give a time in the future"),
         (["revoke=000000000000"], "'000000000000' is no key's id"),
     ],
 )
-def test_what_can_not_be_done_is_said_in_one_line(beholder, tmp_path: Path, words: list[str], labels: str) -> None:
+def test_what_can_not_be_done_is_said_in_one_line(beholder, tmp_path: Path, words: list[str], says: str) -> None:
     said = beholder("keys", *words, f"workspace={tmp_path / 'w'}")
     assert said.code == 2
     assert len(said.err) == 1
-    assert labels in said.err[0]
+    assert says in said.err[0]

@@ -24,11 +24,15 @@ MORE_MEMORY, SECONDS = 512 * 2**20, 20
 
 @dataclass(frozen=True)
 class Got:
-    """What reading a file came to. error: the one line, None where the file was taken; deeds: what it did besides."""
+    """What reading a file came to.
+
+    error: the one line, None where the file was taken; deeds: what it did besides; cpu_seconds: of its process alone, so that
+    a busy machine changes nothing.
+    """
 
     error: str | None
     deeds: tuple[str, ...]
-    seconds: float
+    cpu_seconds: float
     mib: float
 
 
@@ -228,7 +232,7 @@ def again() -> dict[str, bytes]:
 
         def layer(tensors: dict, layers: dict) -> object:
             attributes = {"_parameters": tensors, "_buffers": {}, "_modules": layers}
-            return published.Says(make, ({"type": "class", "class_name": "Layer", "state": attributes},))
+            return published.PickledAs(make, ({"type": "class", "class_name": "Layer", "state": attributes},))
 
         one = torch.zeros(1)
         many = layer({f"p{i}": one for i in range(10_000)}, {})
@@ -302,7 +306,7 @@ def read(path: Path, reader: Callable[[Path], object]) -> Got:
         now = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (now + MORE_MEMORY, now + MORE_MEMORY))
         resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
-        before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+        before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
         sys.addaudithook(watch)
         try:
             reader(path)
@@ -311,7 +315,7 @@ def read(path: Path, reader: Callable[[Path], object]) -> Got:
         except BaseException as fault:
             error = f"FAULT {type(fault).__name__}: {fault}"
         said = list(deeds)
-        took, peak = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        took, peak = time.process_time() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         os.write(into, json.dumps([error, said, took, max(0, peak - before) / 1024]).encode())
         os._exit(0)
     os.close(into)
@@ -351,7 +355,7 @@ def reads_directions() -> Callable[[Path], object]:
 
     def read_direction(path: Path) -> object:
         step = detect.read(Place.at(path), None, config, SourceHints())
-        return scaling.bring(generator, step, name="a", fingerprint="", model="")
+        return scaling.scale(generator, step, name="a", fingerprint="", model="")
 
     return read_direction
 
@@ -421,4 +425,4 @@ if __name__ == "__main__":
             for number, (name, got) in enumerate(found.items()):
                 said = got.error.replace(scratch + "/", "") if got.error else "taken"
                 did = f"  DID {'; '.join(got.deeds)}" if got.deeds else ""
-                print(f"{number:3}  {name:52} {got.seconds:5.2f} s {got.mib:4.0f} MiB  {said}{did}")
+                print(f"{number:3}  {name:52} {got.cpu_seconds:5.2f} s {got.mib:4.0f} MiB  {said}{did}")

@@ -33,7 +33,7 @@ def encoder(state: dict[str, Tensor], mean: Tensor, rows: int) -> bytes:
     return file.getvalue()
 
 
-class Says:
+class PickledAs:
     """Pickles as a call of a name with arguments, followed by a state where there is one."""
 
     def __init__(self, name: Any, arguments: tuple, state: Any = None) -> None:
@@ -92,7 +92,7 @@ def nvidia(state: dict[str, Tensor], *, protocol: int = 4, numpy_1: bool = False
     return data
 
 
-def _layer(kind: str, state: dict[str, Tensor], path: str, clamp: float | None, more: dict[str, Any]) -> Says:
+def _layer(kind: str, state: dict[str, Tensor], path: str, clamp: float | None, more: dict[str, Any]) -> PickledAs:
     own = {name: value for name, value in state.items() if "." not in name}
     inner: dict[str, dict[str, Tensor]] = {}
     for name, value in state.items():
@@ -124,7 +124,7 @@ def _layer(kind: str, state: dict[str, Tensor], path: str, clamp: float | None, 
         attributes["architecture"] = "skip"
     attributes |= {key.partition("__")[2]: value for key, value in more.items() if key.partition("__")[0] == kind}
     call = getattr(sys.modules["torch_utils.persistence"], "_reconstruct_persistent_obj")  # noqa: B009
-    return Says(call, ({"type": "class", "version": 6, "module_src": SOURCE, "class_name": kind, "state": attributes},))
+    return PickledAs(call, ({"type": "class", "version": 6, "module_src": SOURCE, "class_name": kind, "state": attributes},))
 
 
 def _kind(name: str) -> str:

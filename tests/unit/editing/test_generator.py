@@ -4,11 +4,16 @@ import copy
 import math
 from dataclasses import replace
 
+import numpy as np
+import published
 import pytest
+import reference
 import torch
 from torch.nn import functional
 
-from beholder.editing.generator import Generator, GeneratorConfig, Noise, StyledConv, blur, upsample
+from beholder.editing.checkpoints import checkpoint, rosinality
+from beholder.editing.generator import Generator, GeneratorConfig, Noise, StyledConv, blur, to_pixels, to_rgb, upsample
+from beholder.storage import Place
 
 SMALL = GeneratorConfig(resolution=32, z_dim=16, w_dim=24, mapping_layers=3, channel_base=256, channel_max=16)
 
@@ -156,3 +161,114 @@ def test_noise(generator: Generator) -> None:
 def test_impossible_resolutions_are_refused(resolution: int) -> None:
     with pytest.raises(ValueError, match=str(resolution)):
         GeneratorConfig(resolution=resolution)
+
+
+TINY = GeneratorConfig(resolution=16, z_dim=8, w_dim=8, mapping_layers=1, channel_base=128, channel_max=16)
+
+
+@pytest.fixture
+def frozen() -> Generator:
+    torch.manual_seed(2)
+    return Generator(TINY).eval().requires_grad_(False)
+
+
+def fresh(frozen: Generator) -> Generator:
+    """The same numbers in a network that has drawn nothing yet."""
+    made = Generator(TINY).eval().requires_grad_(False)
+    made.load_state_dict(frozen.state_dict())
+    return made
+
+
+def write(frozen: Generator) -> None:
+    with torch.no_grad():
+        weight = frozen.synthesis.b16.conv0.weight
+        weight.mul_(1 + torch.rand_like(weight))
+
+
+CHANGES = {
+    "written to": write,
+    "loaded": lambda frozen: frozen.load_state_dict(Generator(TINY).state_dict()),
+    "put in its place": lambda frozen: frozen.load_state_dict(Generator(TINY).state_dict(), assign=True),
+    "rounded": lambda frozen: frozen.half().float(),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_weight_that_changed_is_seen(frozen, change):
+    z = torch.randn(2, 8)
+    before = frozen(z)
+    assert torch.equal(frozen(z), before)
+    CHANGES[change](frozen)
+    frozen.requires_grad_(False)
+    after = frozen(z)
+    assert not torch.equal(after, before)
+    assert torch.equal(after, fresh(frozen)(z))
+
+
+def test_one_that_learns_keeps_nothing(frozen):
+    z = torch.randn(2, 8)
+    kept = frozen(z)
+    learning = copy.deepcopy(frozen).requires_grad_(True)
+    drawn = learning(z)
+    assert torch.allclose(drawn, kept, atol=1e-6)
+    drawn.sum().backward()
+    gradient = learning.synthesis.b16.conv0.weight.grad
+    assert gradient is not None
+    assert gradient.abs().sum() > 0
+    with torch.no_grad():
+        for parameter in learning.parameters():
+            parameter.data.add_(0.1)
+    assert torch.equal(learning(z), fresh(learning)(z))
+
+
+def test_a_picture_made_in_inference_is_the_same(frozen):
+    z = torch.randn(2, 8)
+    with torch.inference_mode():
+        first = frozen(z)
+    assert torch.equal(first, frozen(z))
+    ws = frozen.mapping(z).requires_grad_(True)
+    frozen.synthesis(ws).sum().backward()
+    assert ws.grad is not None
+
+
+@pytest.mark.parametrize(
+    ("resolution", "base", "most", "dim", "layers"),
+    [(8, 32, 8, 16, 1), (16, 128, 16, 24, 2), (32, 256, 32, 32, 3), (64, 512, 24, 48, 8), (128, 512, 64, 16, 2)],
+)
+def test_it_draws_what_the_formulas_say(resolution, base, most, dim, layers):
+    state = reference.random_state(resolution, base, most, dim=dim, layers=layers, seed=resolution)
+    dice = torch.Generator().manual_seed(1)
+    mean, z = torch.randn(dim, generator=dice), torch.randn(2, dim, generator=dice)
+    _, found = rosinality.read(published.rosinality(state, mean))
+    generator = found.generator
+    assert (generator.config.resolution, generator.config.mapping_layers, generator.config.w_dim) == (resolution, layers, dim)
+    for truncation in (1.0, 0.7, 0.0):
+        for noise in ("const", "none"):
+            expected = reference.draw(state, mean, z, truncation=truncation, noise=noise)
+            image = generator(z, truncation=truncation, noise=noise)
+            assert image.shape == expected.shape == (2, 3, resolution, resolution)
+            assert expected.std() > 0.3
+            assert (image - expected).abs().max() < 1e-4
+
+
+def test_clamped_convolutions_are_those_of_the_formulas(tmp_path):
+    state = reference.random_state(32, 256, 32, dim=16, layers=2)
+    mean, z = torch.zeros(16), torch.randn(2, 16)
+    plain = rosinality.read(published.rosinality(state, mean))[1].generator
+    (tmp_path / "x.pkl").write_bytes(published.nvidia(plain.state_dict(), clamp=0.8))
+    generator = checkpoint.read(Place.at(tmp_path / "x.pkl")).generator
+    expected = reference.draw(state, mean, z, clamp=0.8)
+    assert (expected - reference.draw(state, mean, z)).abs().max() > 0.5
+    assert (generator(z) - expected).abs().max() < 1e-4
+
+
+def test_pixels_go_there_and_back() -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, (2, 4, 5, 3), dtype=np.uint8)
+    rgb = to_rgb(pixels)
+    assert rgb.shape == (2, 3, 4, 5)
+    assert (to_pixels(rgb) == pixels).all()
+
+
+def test_the_ends_and_what_lies_beyond() -> None:
+    assert to_rgb(np.array([0, 255], np.uint8).reshape(1, 1, 2, 1).repeat(3, axis=3))[0, 0].tolist() == [[-1, 1]]
+    assert to_pixels(torch.tensor([-7.0, -0.999, 0.0, 0.999, 7.0]).expand(1, 3, 1, 5))[0, 0, :, 0].tolist() == [0, 0, 128, 255, 255]

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from beholder.editing.generator import Generator, GeneratorConfig
-from beholder.editing.latent import Latent, noise, of_seeds
+from beholder.editing.latent import Latent, from_seeds, z_from_seeds
 from beholder.errors import EditError
 
 
@@ -37,18 +37,18 @@ def test_wrong_shapes() -> None:
 
 
 def test_seeds_are_numpys() -> None:
-    z = noise([7, 0], 5)
+    z = z_from_seeds([7, 0], 5)
     assert z.dtype == torch.float32
     assert np.array_equal(z[0].numpy(), np.random.RandomState(7).randn(5).astype(np.float32))
-    assert torch.equal(z[1:], noise([0], 5))
-    assert noise([], 5).shape == (0, 5)
+    assert torch.equal(z[1:], z_from_seeds([0], 5))
+    assert z_from_seeds([], 5).shape == (0, 5)
     for seed in (-1, 2**32):
         with pytest.raises(EditError, match="expected a seed between 0 and"):
-            noise([seed], 5)
+            z_from_seeds([seed], 5)
 
 
 def test_truncation_pulls_to_the_mean() -> None:
     generator = Generator(GeneratorConfig(resolution=8, z_dim=4, w_dim=6, channel_base=64, channel_max=8)).eval()
-    whole, half = of_seeds(generator, [1, 2]), of_seeds(generator, [1, 2], truncation=0.5)
+    whole, half = from_seeds(generator, [1, 2]), from_seeds(generator, [1, 2], truncation=0.5)
     assert torch.allclose(half.ws, whole.ws / 2)  # its mean w is zero
-    assert torch.equal(of_seeds(generator, [2]).ws, whole.ws[1:])
+    assert torch.equal(from_seeds(generator, [2]).ws, whole.ws[1:])

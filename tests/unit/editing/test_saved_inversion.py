@@ -51,9 +51,9 @@ def test_another_generator_is_refused(found: SavedInversion) -> None:
         (save({"w_plus": torch.zeros(1, 6, 8)}, {"inverted": '{"square": {"centre": [1], "half": [1, 1]}}'}), "no latent"),
     ],
 )  # fmt: skip
-def test_other_files_are_refused(tmp_path: Path, data: bytes, labels: str) -> None:
+def test_other_files_are_refused(tmp_path: Path, data: bytes, says: str) -> None:
     (tmp_path / "x.safetensors").write_bytes(data)
-    with pytest.raises(EditError, match=labels):
+    with pytest.raises(EditError, match=says):
         SavedInversion.read(Place.at(tmp_path / "x.safetensors"))
 
 

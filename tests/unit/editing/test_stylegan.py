@@ -7,7 +7,7 @@ import pytest
 import torch
 from editor_suite import EditorContract
 
-from beholder.editing.directions import Direction, moved
+from beholder.editing.directions import Direction, edited_styles
 from beholder.editing.generator import Generator, GeneratorConfig
 from beholder.editing.inversion import Inverter, InverterConfig, Refinement
 from beholder.editing.latent import Latent
@@ -86,23 +86,23 @@ def test_a_gpu_draws_the_same_each_time_and_what_a_cpu_draws(editor: StyleGAN) -
 @pytest.mark.parametrize(("name", "drawn"), [("plain", 11), ("late", 5), ("channel", 3)])
 def test_a_slider_draws_what_changed_and_gets_the_same_bits(editor: StyleGAN, name: str, drawn: int) -> None:
     latent = editor.generate([3])
-    easel = LayerCache(editor.generator.synthesis)
-    easel.draw(moved(editor.generator, latent, {"plain": 1.0}, editor.directions))
+    cache = LayerCache(editor.generator.synthesis)
+    cache.draw(edited_styles(editor.generator, latent, {"plain": 1.0}, editor.directions))
     for alpha in (0.5, 2.0, -1.0):
-        styles = moved(editor.generator, latent, {"plain": 1.0, name: 1.0 + alpha}, editor.directions)
-        assert torch.equal(easel.draw(styles), editor.generator.synthesis.draw(styles))
-        assert easel.layers_drawn == drawn
-    assert torch.equal(easel.draw(styles), editor.generator.synthesis.draw(styles))
-    assert easel.layers_drawn == 0
+        styles = edited_styles(editor.generator, latent, {"plain": 1.0, name: 1.0 + alpha}, editor.directions)
+        assert torch.equal(cache.draw(styles), editor.generator.synthesis.draw(styles))
+        assert cache.layers_drawn == drawn
+    assert torch.equal(cache.draw(styles), editor.generator.synthesis.draw(styles))
+    assert cache.layers_drawn == 0
 
 
-def test_an_easel_takes_other_pictures_and_other_counts(editor: StyleGAN) -> None:
-    easel, synthesis = LayerCache(editor.generator.synthesis, noise="none"), editor.generator.synthesis
+def test_a_cache_takes_other_pictures_and_other_counts(editor: StyleGAN) -> None:
+    cache, synthesis = LayerCache(editor.generator.synthesis, noise="none"), editor.generator.synthesis
     for seeds in ([1], [2], [1, 2], [1]):
         styles = synthesis.styles(editor.generate(seeds).ws)
-        assert torch.equal(easel.draw(styles), synthesis.draw(styles, noise="none"))
+        assert torch.equal(cache.draw(styles), synthesis.draw(styles, noise="none"))
     with pytest.raises(ValueError, match="11 layers, got 10"):
-        easel.draw(styles[:-1])
+        cache.draw(styles[:-1])
 
 
 def test_sliders_draw_what_edit_draws(editor: StyleGAN) -> None:

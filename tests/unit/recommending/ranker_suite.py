@@ -12,7 +12,8 @@ from safetensors.numpy import load, save
 
 from beholder.errors import ChoiceError
 from beholder.recommending.edit_set import Comparison, EditSet
-from beholder.recommending.rankers import ranker_factory, ranker_registry
+from beholder.recommending.posteriors import PriorStore, StoredPrior
+from beholder.recommending.rankers import ranker_factory
 from beholder.recommending.rankers.ranker import Ranker, RankerInfo
 from beholder.recommending.rankers.ranker_factory import RankerConfig
 from beholder.storage import Place
@@ -129,25 +130,50 @@ class RankerContract:
     def test_somebody_forgotten_is_a_stranger(self, ranker):
         shown = edit_set(20, 8)
         ranker.utilities(OTHERWISE, shown)
-        assert ranker.forget(OTHERWISE)
-        assert not ranker.forget(OTHERWISE)
+        assert ranker.remove_person(OTHERWISE)
+        assert not ranker.remove_person(OTHERWISE)
         np.testing.assert_array_equal(ranker.utilities(OTHERWISE, shown), ranker.utilities("a stranger", shown))
         assert OTHERWISE not in json.dumps(ranker.settings())
 
-    def test_it_can_be_written_down_and_learns_on_where_it_was(self, fitted, tmp_path):
+    def test_it_can_be_written_down_and_learns_on_where_it_was(self, fitted):
         tensors = load(save({name: np.ascontiguousarray(array) for name, array in fitted.tensors().items()}))
         again = ranker_factory.load(fitted.info, tensors, json.loads(json.dumps(fitted.settings())))
-        ranker_registry.write(Place.at(tmp_path), "ours", fitted, made_for="portraits", figures={"accuracy": 0.5})
-        read = ranker_registry.read(Place.at(tmp_path), "ours", made_for="portraits").ranker
         first = ranker_factory.load(fitted.info, dict(fitted.tensors()), fitted.settings())
         shown = edit_set(20, 8)
         for user_id in (*PEOPLE, "a stranger"):
             np.testing.assert_array_equal(again.utilities(user_id, shown), fitted.utilities(user_id, shown))
-            np.testing.assert_array_equal(read.utilities(user_id, shown), fitted.utilities(user_id, shown))
-        for each in (first, again, read):
+        for each in (first, again):
             each.update(choices(OTHERWISE, 1, seed=77)[0])
         np.testing.assert_array_equal(again.utilities(OTHERWISE, shown), first.utilities(OTHERWISE, shown))
-        np.testing.assert_array_equal(read.utilities(OTHERWISE, shown), first.utilities(OTHERWISE, shown))
+
+    def test_what_all_share_can_be_stored(self, fitted, tmp_path):
+        """As a service keeps it: without people, who are learned again from their own choices."""
+        store = PriorStore(Place.at(tmp_path), {"generator": "portraits"})
+        assert store.read() is None
+        store.write(StoredPrior.of(fitted, 12.0))
+        stored = store.read()
+        shown = edit_set(20, 8)
+        assert (stored.learned_at, stored.version) == (12.0, StoredPrior.of(fitted, 0.0).version)
+        assert stored.version.startswith(f"{self.config.kind}-")
+        np.testing.assert_array_equal(stored.ranker.utilities(OTHERWISE, shown), fitted.utilities("a stranger", shown))
+        assert OTHERWISE not in json.dumps(stored.ranker.settings())
+        assert PriorStore(Place.at(tmp_path), {"generator": "ffhq"}).read() is None
+        store.place.write_bytes(store.place.read_bytes()[:-9])
+        assert store.read() is None
+
+    def test_a_copy_of_one_person_learns_alone(self, fitted):
+        shown = edit_set(20, 8)
+        before = fitted.utilities(OTHERWISE, shown), fitted.utilities(PEOPLE[2], shown)
+        copy = fitted.of_person(OTHERWISE)
+        np.testing.assert_array_equal(copy.utilities(OTHERWISE, shown), before[0])
+        np.testing.assert_array_equal(copy.utilities(PEOPLE[2], shown), fitted.utilities("a stranger", shown))
+        for comparison in choices(OTHERWISE, 3, seed=77):
+            copy.update(comparison)
+        assert not np.array_equal(copy.utilities(OTHERWISE, shown), before[0])
+        np.testing.assert_array_equal(fitted.utilities(OTHERWISE, shown), before[0])
+        np.testing.assert_array_equal(fitted.of_person(OTHERWISE).utilities(OTHERWISE, shown), before[0])
+        nobody = fitted.of_person(None)
+        np.testing.assert_array_equal(nobody.utilities(OTHERWISE, shown), fitted.utilities("a stranger", shown))
 
     def test_the_same_choices_make_the_same_ranker(self, fitted):
         again = ranker_factory.fit(everybody(), self.config)

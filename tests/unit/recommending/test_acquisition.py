@@ -129,7 +129,7 @@ def test_without_doubt_the_champion_is_shown_beside_any_other(strategy):
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-@pytest.mark.parametrize("doubt", [True, False])
+@pytest.mark.parametrize("uncertainty", [True, False])
 def test_pairs_that_are_open_are_not_asked_either_way_round(strategy, uncertainty):
     ranker = Sure([0.0, 1.0, 2.0, 3.0], np.eye(4) if uncertainty else None)
     opened: list[tuple[int, int]] = []

@@ -6,8 +6,8 @@ from beholder.recommending.explanations import Reason, reasons
 from beholder.recommending.store.question import Choice
 
 
-def choice(number: int, left: dict, right: dict, outcome: str) -> Choice:
-    return Choice(question(number, left=left, right=right), answer(number, outcome), number)
+def choice(number: int, left: dict, right: dict, chosen: str) -> Choice:
+    return Choice(question(number, left=left, right=right), answer(number, chosen), number)
 
 
 CHOICES = [
@@ -21,14 +21,14 @@ CHOICES = [
 
 def test_a_direction_is_backed_by_the_choices_that_differed_in_it():
     assert reasons({"hat": 1.0, "smile": 1.5}, CHOICES, {"smile": ("stern", "smiling")}) == [
-        Reason("smile", 1.5, asked=3, outcome=2, means="smiling"),
-        Reason("hat", 1.0, asked=2, outcome=1),
+        Reason("smile", 1.5, asked=3, chosen=2, means="smiling"),
+        Reason("hat", 1.0, asked=2, chosen=1),
     ]
 
 
 def test_the_other_way_counts_the_other_side():
     (found,) = reasons({"smile": -1.5}, CHOICES, {"smile": ("stern", "smiling")})
-    assert (found.asked, found.outcome, found.means) == (3, 1, "stern")
+    assert (found.asked, found.chosen, found.means) == (3, 1, "stern")
 
 
 def test_what_it_says():

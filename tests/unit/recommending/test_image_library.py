@@ -30,7 +30,7 @@ def photo(editor, seed, size=96):
 
 def test_faces_drawn_together_are_as_drawn_alone(room, editor):
     wanted = [("seed-1", [{}, {"smile": 2.0}]), ("seed-2", []), ("seed-3", [{"glasses": 1.0}])]
-    drawn = room.draw(wanted)
+    drawn = room.draw_images(wanted)
     assert [len(each) for each in drawn] == [2, 0, 1]
     for (image_id, edits), found in zip(wanted, drawn, strict=True):
         alone = editor.edit(editor.generate([int(image_id[5:])]), edits)
@@ -38,29 +38,29 @@ def test_faces_drawn_together_are_as_drawn_alone(room, editor):
 
 
 def test_a_photo_and_a_seed_are_drawn_together(room, editor):
-    face = room.bring(photo(editor, 5), "ana", aligned=True)
-    found = room.draw([(face.image_id, [{}]), ("seed-1", [{}])])
+    face = room.add_photo(photo(editor, 5), "ana", aligned=True)
+    found = room.draw_images([(face.image_id, [{}]), ("seed-1", [{}])])
     assert np.array_equal(found[1], editor.edit(editor.generate([1]), [{}]))
     assert np.abs(found[0].astype(int) - editor.edit(editor.generate([5]), [{}])).mean() < 20
 
 
 def test_a_photo_is_inverted_once_and_is_everybodys_who_brought_it(room, editor):
     data = photo(editor, 5)
-    first, again = (room.bring(data, user, aligned=True) for user in ("ana", "bo"))
+    first, again = (room.add_photo(data, user, aligned=True) for user in ("ana", "bo"))
     assert first.image_id == again.image_id
     assert first.loss is not None
     assert again.loss is None
     assert room.store.uploads("ana") == ()  # bo has it too
     room.store.forget("bo")
-    assert room.store.uploads("ana") == (room.faces.uri(first.image_id),)
+    assert room.store.uploads("ana") == (room.latents.uri(first.image_id),)
 
 
 def test_what_was_removed_is_not_remembered(room, editor):
-    face = room.bring(photo(editor, 6), "ana", aligned=True)
+    face = room.add_photo(photo(editor, 6), "ana", aligned=True)
     assert room.picture(face.image_id, {}, "image/png")
-    room.faces.remove(face.image_id)
-    for act in (room.face, room.latent, lambda each: room.picture(each, {}, "image/png"), lambda each: room.check(each, [{}])):
-        with pytest.raises(UnknownImage, match="is not among the photos brought"):
+    room.latents.remove(face.image_id)
+    for act in (room.image, room.latent, lambda each: room.picture(each, {}, "image/png"), lambda each: room.check(each, [{}])):
+        with pytest.raises(UnknownImage, match="is not among the photos uploaded"):
             act(face.image_id)
 
 
@@ -72,22 +72,22 @@ def test_what_is_no_photo_leaves_nothing_behind(room, editor):
         (photo(editor, 1, 128), "over the limit"),
     ]:
         with pytest.raises(ImageError, match=error):
-            room.bring(data, "ana", aligned=True)
+            room.add_photo(data, "ana", aligned=True)
     assert room.store.people() == []
 
 
 @pytest.mark.parametrize("kind", ["image/png", "image/webp", "image/jpeg"])
 def test_a_picture_is_kept_for_a_while(room, kind):
     first = room.picture("seed-1", {"smile": 1.0}, kind)
-    assert room.kept("seed-1", {"smile": 1.0, "hat": 0.0}, kind) is first
-    assert room.kept("seed-1", {"smile": 1.5}, kind) is None
+    assert room.cached_file("seed-1", {"smile": 1.0, "hat": 0.0}, kind) is first
+    assert room.cached_file("seed-1", {"smile": 1.5}, kind) is None
     assert room.picture("seed-1", {"smile": 1.0}, kind) is first
 
 
 def test_memory_has_an_end(editor, room):
-    small = ImageLibrary(editor, room.faces, room.store, ImageLibraryConfig(pictures_mb=0.0))
+    small = ImageLibrary(editor, room.latents, room.store, ImageLibraryConfig(pictures_mb=0.0))
     first = small.picture("seed-1", {}, "image/png")
-    assert small.kept("seed-1", {}, "image/png") is None
+    assert small.cached_file("seed-1", {}, "image/png") is None
     assert small.picture("seed-1", {}, "image/png") == first
 
 

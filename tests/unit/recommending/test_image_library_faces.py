@@ -30,26 +30,26 @@ def photo(faces: LatentStore, fingerprint: str | None = None) -> SavedInversion:
 
 
 def test_a_seed_is_always_the_same_face(faces):
-    image_id = LatentStore.of_seed(7)
+    image_id = LatentStore.id_of_seed(7)
     assert image_id in faces
     assert torch.equal(faces.latent(image_id).ws, faces.editor.generate([7]).ws)
 
 
 def test_a_photo_comes_back_as_it_was_kept(faces):
     brought = photo(faces)
-    image_id = faces.keep(brought)
-    assert image_id == LatentStore.of_photo("ab" * 32) == "photo-" + "ab" * 12
+    image_id = faces.write(brought)
+    assert image_id == LatentStore.id_of_photo("ab" * 32) == "photo-" + "ab" * 12
     assert image_id in faces
     assert torch.equal(faces.latent(image_id).ws, brought.latent.ws)
     faces.remove(image_id)
     assert image_id not in faces
-    with pytest.raises(EditError, match="not among the photos brought"):
+    with pytest.raises(EditError, match="not among the photos uploaded"):
         faces.latent(image_id)
 
 
 def test_a_latent_of_another_generator_is_refused(faces):
     with pytest.raises(EditError, match="belongs to generator"):
-        faces.keep(photo(faces, "0123456789abcdef"))
+        faces.write(photo(faces, "0123456789abcdef"))
 
 
 @pytest.mark.parametrize(

@@ -58,44 +58,44 @@ def critic(**tastes):
 @pytest.mark.parametrize("takes", ["embeddings", "pixels"])
 def test_a_verdict_is_beside_typical_faces(takes):
     ours = critic(mine=Bright(takes=takes))
-    bright, dark = ours.judge(PICTURES, "ana", attribute="smart")
+    bright, dark = ours.score(PICTURES, "ana", attribute="smart")
     usual = 3 * 3 * TYPICAL.mean() / 255
     assert bright.utility == pytest.approx(3 * 3 * 250 / 255 - usual, abs=1e-4)
     assert dark.utility == pytest.approx(3 * 3 * 10 / 255 - usual, abs=1e-4)
     assert bright.uncertainty == (pytest.approx(0.5) if takes == "embeddings" else None)
     assert dark.probability < 0.5 < bright.probability < 1
-    ours.judge(PICTURES, "ana", attribute="smart")
+    ours.score(PICTURES, "ana", attribute="smart")
     assert len(ours.asked) == 1  # typical faces are drawn once
 
 
 def test_the_first_taste_that_knows_an_attribute_answers():
     ours = critic(one=Bright(attributes=("smart",)), two=Bright(attributes=("attractive", "smart")))
-    assert ours.who(attribute="smart") == "one"
-    assert ours.who(attribute="attractive") == "two"
+    assert ours.taste_for(attribute="smart") == "one"
+    assert ours.taste_for(attribute="attractive") == "two"
     with pytest.raises(TasteError, match="no taste was fitted to the attribute 'smrt'; did you mean smart"):
-        ours.judge(PICTURES, "ana", attribute="smrt")
+        ours.score(PICTURES, "ana", attribute="smrt")
     with pytest.raises(TasteError, match="ask a question in words instead"):
-        critic().judge(PICTURES, "ana", attribute="smart")
+        critic().score(PICTURES, "ana", attribute="smart")
 
 
 def test_words_go_to_a_taste_that_takes_them_or_to_the_encoder_as_it_is():
-    assert critic(one=Bright(), two=Bright(kind="lora", takes="pixels")).who(question="looks friendly") == "two"
+    assert critic(one=Bright(), two=Bright(kind="lora", takes="pixels")).taste_for(question="looks friendly") == "two"
     ours = critic(one=Bright())
-    assert ours.who(question="who looks friendly?") == "clip"
-    bright, dark = ours.judge(PICTURES, "ana", question="bright")
+    assert ours.taste_for(question="who looks friendly?") == "clip"
+    bright, dark = ours.score(PICTURES, "ana", question="bright")
     unit = np.ones(3) / np.sqrt(3)
     expected = (Colours().images(np.stack(PICTURES)) @ unit - (Colours().images(TYPICAL) @ unit).mean()) / 0.15
     assert [bright.utility, dark.utility] == pytest.approx(expected.tolist(), rel=1e-4)
     assert bright.uncertainty is None
     with pytest.raises(TasteError, match="expected a question in words"):
-        ours.judge(PICTURES, "ana", question="who?")
+        ours.score(PICTURES, "ana", question="who?")
 
 
 def test_pictures_of_any_size_are_seen():
     ours = critic(mine=Bright())
     large = [np.full((40, 20, 3), 250, np.uint8), PICTURES[1]]
-    assert ours.judge(large, "ana", attribute="smart")[0].utility == pytest.approx(
-        ours.judge(PICTURES, "ana", attribute="smart")[0].utility, abs=1e-4
+    assert ours.score(large, "ana", attribute="smart")[0].utility == pytest.approx(
+        ours.score(PICTURES, "ana", attribute="smart")[0].utility, abs=1e-4
     )
 
 

@@ -10,6 +10,7 @@ from beholder.errors import ConfigError
 from beholder.recommending.edit_set import Comparison, EditSet
 from beholder.recommending.posteriors import PosteriorCache, PosteriorCacheConfig, PriorStore
 from beholder.recommending.rankers.bayes_ranker import BayesRankerConfig
+from beholder.recommending.rankers.ranker_factory import RankerConfig
 from beholder.recommending.store.choice_store import Store
 from beholder.recommending.store.question import Answer, Question
 from beholder.storage import Place
@@ -67,7 +68,9 @@ def store(tmp_path):
 
 def people(store, **more):
     understand = Counted()
-    return PosteriorCache(store, understand, begin=lambda: GRID, ranker=BayesRankerConfig(components=2), **more), understand
+    return PosteriorCache(
+        store, understand, reference=lambda: GRID, ranker=RankerConfig(bayes=BayesRankerConfig(components=2)), **more
+    ), understand
 
 
 def chosen(store, number, choice="left", user="ana", left=None, right=None):
@@ -79,7 +82,7 @@ def chosen(store, number, choice="left", user="ana", left=None, right=None):
 
 def test_somebody_new_is_as_everybody(store):
     ours, _ = people(store)
-    known = ours.know("ana")
+    known = ours.get("ana")
     assert known.rounds == 0
     assert not known.ranker.utilities("ana", GRID).any()
 
@@ -88,8 +91,8 @@ def test_a_choice_moves_its_person_and_nobody_else(store):
     ours, _ = people(store)
     for number in range(5):
         chosen(store, number)
-    assert ours.know("ana").ranker.utilities("ana", side({"smile": 2.0}))[0] > 0.5
-    assert ours.know("bo").ranker.utilities("bo", side({"smile": 2.0}))[0] == 0
+    assert ours.get("ana").ranker.utilities("ana", side({"smile": 2.0}))[0] > 0.5
+    assert ours.get("bo").ranker.utilities("bo", side({"smile": 2.0}))[0] == 0
 
 
 def test_only_what_is_new_is_learned(store):
@@ -97,8 +100,8 @@ def test_only_what_is_new_is_learned(store):
     ours.prior()
     for number in range(5):
         chosen(store, number)
-        ours.know("ana")
-        ours.know("ana")
+        ours.get("ana")
+        ours.get("ana")
     assert understand.count == 5
 
 
@@ -106,42 +109,42 @@ def test_two_of_them_agree_whoever_hears_of_it_first(store):
     one, other = (people(store)[0] for _ in range(2))
     for number, choice in enumerate(("left", "right", "neither", "left")):
         chosen(store, number, choice)
-        first, second = (ours.know("ana").ranker.posteriors["ana"] for ours in (one, other))
+        first, second = (ours.get("ana").ranker.posteriors["ana"] for ours in (one, other))
         assert np.array_equal(first.mean, second.mean)
         assert np.array_equal(first.covariance, second.covariance)
     store.undo("ana-1")
     chosen(store, 9)
-    fresh = people(store)[0].know("ana").ranker.posteriors["ana"]
+    fresh = people(store)[0].get("ana").ranker.posteriors["ana"]
     for ours in (one, other):
-        assert np.array_equal(ours.know("ana").ranker.posteriors["ana"].mean, fresh.mean)
+        assert np.array_equal(ours.get("ana").ranker.posteriors["ana"].mean, fresh.mean)
 
 
 def test_an_answer_taken_back_is_unlearned(store):
     ours, _ = people(store)
     chosen(store, 1)
-    before = ours.know("ana").ranker.utilities("ana", GRID)
+    before = ours.get("ana").ranker.utilities("ana", GRID)
     chosen(store, 2, "right")
-    ours.know("ana")
+    ours.get("ana")
     store.undo("ana-2")
-    assert np.array_equal(ours.know("ana").ranker.utilities("ana", GRID), before)
+    assert np.array_equal(ours.get("ana").ranker.utilities("ana", GRID), before)
 
 
 def test_who_was_removed_and_comes_back_is_somebody_new(store):
     ours, _ = people(store)
     chosen(store, 1, "left")
-    assert ours.know("ana").ranker.utilities("ana", side({"smile": 2.0}))[0] > 0
+    assert ours.get("ana").ranker.utilities("ana", side({"smile": 2.0}))[0] > 0
     store.forget("ana")
     chosen(store, 2, "right")  # as many changes as before
-    assert ours.know("ana").ranker.utilities("ana", side({"smile": 2.0}))[0] < 0
+    assert ours.get("ana").ranker.utilities("ana", side({"smile": 2.0}))[0] < 0
 
 
 def test_a_request_keeps_the_ranker_it_was_given(store):
     ours, _ = people(store)
     chosen(store, 1)
-    known = ours.know("ana")
+    known = ours.get("ana")
     before = known.ranker.utilities("ana", GRID)
     chosen(store, 2)
-    assert not np.array_equal(ours.know("ana").ranker.utilities("ana", GRID), before)
+    assert not np.array_equal(ours.get("ana").ranker.utilities("ana", GRID), before)
     assert np.array_equal(known.ranker.utilities("ana", GRID), before)
 
 
@@ -150,11 +153,11 @@ def test_memory_has_an_end(store):
     ours.prior()
     for user in ("ana", "bo", "cy"):
         chosen(store, 1, user=user)
-        ours.know(user)
+        ours.get(user)
     assert understand.count == 3
-    ours.know("cy")
+    ours.get("cy")
     assert understand.count == 3
-    assert ours.know("ana").rounds == 1  # from the store again
+    assert ours.get("ana").rounds == 1  # from the store again
     assert understand.count == 4
 
 
@@ -169,41 +172,41 @@ def everybody_smiles(store):
 def test_the_prior_is_learned_again_when_it_is_old(store):
     clock = Hours()
     ours, _ = people(store, config=PosteriorCacheConfig(prior_seconds=100), clock=clock)
-    first = ours.know("zoe")
+    first = ours.get("zoe")
     everybody_smiles(store)
-    assert ours.know("zoe").model == first.model
+    assert ours.get("zoe").model == first.model
     clock.now = 101.0
-    ours.know("zoe")  # asks for it, and does not wait
+    ours.get("zoe")  # asks for it, and does not wait
     ours.settle()
-    later = ours.know("zoe")
+    later = ours.get("zoe")
     assert later.model != first.model
     assert later.model.startswith("bayes-")
     assert later.ranker.utilities("zoe", side({"smile": 2.0}))[0] > 0.5  # everybody likes to smile
     again, _ = people(store)
-    assert again.know("zoe").model == later.model  # the same choices, the same version
+    assert again.get("zoe").model == later.model  # the same choices, the same version
 
 
 def test_all_who_serve_share_a_prior(store, tmp_path):
     clock = Hours()
     shelf = PriorStore(Place.at(tmp_path), {"generator": "a"})
     config = PosteriorCacheConfig(prior_seconds=100)
-    one, other = (people(store, config=config, clock=clock, shelf=shelf)[0] for _ in range(2))
-    before = one.know("zoe").model
+    one, other = (people(store, config=config, clock=clock, priors=shelf)[0] for _ in range(2))
+    before = one.get("zoe").model
     everybody_smiles(store)
-    assert other.know("zoe").model == before  # begun later, from more choices: it takes what is there all the same
+    assert other.get("zoe").model == before  # begun later, from more choices: it takes what is there all the same
     clock.now = 101.0
-    one.know("zoe")
+    one.get("zoe")
     one.settle()
-    assert one.know("zoe").model != before
+    assert one.get("zoe").model != before
     clock.now = 104.0
-    assert other.know("zoe").model == one.know("zoe").model
-    ana, again = (each.know("person-1").ranker.utilities("person-1", GRID) for each in (one, other))
+    assert other.get("zoe").model == one.get("zoe").model
+    ana, again = (each.get("person-1").ranker.utilities("person-1", GRID) for each in (one, other))
     assert np.array_equal(ana, again)
-    late, understand = people(store, config=config, clock=clock, shelf=shelf)
-    assert late.know("zoe").model == one.know("zoe").model
+    late, understand = people(store, config=config, clock=clock, priors=shelf)
+    assert late.get("zoe").model == one.get("zoe").model
     assert understand.count == 0  # who starts anew has nothing to learn
-    third, _ = people(store, config=config, clock=clock, shelf=PriorStore(Place.at(tmp_path), {"generator": "b"}))
-    assert third.know("zoe").rounds == 0
+    third, _ = people(store, config=config, clock=clock, priors=PriorStore(Place.at(tmp_path), {"generator": "b"}))
+    assert third.get("zoe").rounds == 0
     assert len(list(tmp_path.glob("prior-*.safetensors"))) == 2
 
 
@@ -212,11 +215,11 @@ def test_a_shelf_that_holds_rubbish_is_an_empty_one(store, tmp_path):
     for rubbish in (b"", b"x" * 100, b"\xff" * 8, (2).to_bytes(8, "little") + b"{}"):
         shelf.place.write_bytes(rubbish)
         assert shelf.read() is None
-    ours, _ = people(store, shelf=shelf)
-    assert ours.know("ana").model == shelf.read().version
+    ours, _ = people(store, priors=shelf)
+    assert ours.get("ana").model == shelf.read().version
 
 
 def test_settings_that_make_no_sense():
     for wrong in ({"kept": 0}, {"prior_seconds": 0.0}):
-        with pytest.raises(ConfigError, match=r"people.kept must be at least 1"):
+        with pytest.raises(ConfigError, match=r"posteriors.kept must be at least 1"):
             replace(PosteriorCacheConfig(), **wrong)

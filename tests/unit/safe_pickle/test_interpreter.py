@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import settings as sampling
 from hypothesis import strategies as st
 
-from beholder.safe_pickle.interpreter import RefusedError, shown, unpickle
-from beholder.safe_pickle.stubs import NETWORKS, ArrayStub
+from beholder.safe_pickle.interpreter import RefusedError, printable, unpickle
+from beholder.safe_pickle.stubs import ArrayStub
+from beholder.safe_pickle.torch_archive import NETWORKS
 
 PLAIN = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(-(2**59), 2**59), st.floats(allow_nan=False), st.text(), st.binary()),
@@ -26,7 +27,7 @@ PLAIN = st.recursive(
 @sampling(max_examples=100, deadline=None)
 @given(value=PLAIN, protocol=st.integers(2, 5))
 def test_plain_values(value, protocol):
-    assert unpickle(io.BytesIO(pickle.dumps(value, protocol)), doubles=NETWORKS) == value
+    assert unpickle(io.BytesIO(pickle.dumps(value, protocol)), stubs=NETWORKS) == value
 
 
 @pytest.mark.parametrize("protocol", range(2, 5))
@@ -34,7 +35,7 @@ def test_numpy_and_ordered_dicts(protocol):
     value = collections.OrderedDict(
         a=np.arange(6, dtype=np.float32).reshape(2, 3), b=np.float64(1.5), c=np.asfortranarray(np.eye(3))
     )
-    found = unpickle(io.BytesIO(pickle.dumps(value, protocol)), doubles=NETWORKS)
+    found = unpickle(io.BytesIO(pickle.dumps(value, protocol)), stubs=NETWORKS)
     assert list(found) == ["a", "b", "c"]
     assert found["b"] == 1.5
     assert isinstance(found["a"], ArrayStub)
@@ -44,13 +45,13 @@ def test_numpy_and_ordered_dicts(protocol):
 
 def test_it_stops_where_the_pickle_stops():
     file = io.BytesIO(pickle.dumps(1, 2) + pickle.dumps("two", 2) + b"rest")
-    assert [unpickle(file, doubles={}), unpickle(file, doubles={}), file.read()] == [1, "two", b"rest"]
+    assert [unpickle(file, stubs={}), unpickle(file, stubs={}), file.read()] == [1, "two", b"rest"]
 
 
 def test_a_value_within_itself_is_only_held():
     value: list = []
     value.append(value)
-    found = unpickle(io.BytesIO(pickle.dumps(value)), doubles={})
+    found = unpickle(io.BytesIO(pickle.dumps(value)), stubs={})
     assert found[0] is found
 
 
@@ -61,10 +62,10 @@ def test_broken_bytes_are_values_or_refused(data):
     for _ in range(data.draw(st.integers(1, 4))):
         good[data.draw(st.integers(0, len(good) - 1))] = data.draw(st.integers(0, 255))
     with contextlib.suppress(RefusedError):
-        unpickle(io.BytesIO(bytes(good)), doubles=NETWORKS)
+        unpickle(io.BytesIO(bytes(good)), stubs=NETWORKS)
 
 
 def test_what_a_file_says_is_one_line():
-    assert shown("a\nb\x1b[31m") == "a?b?[31m"
-    assert len(shown("x" * 10**6)) == 80
-    assert shown([["deep"]]) == "list"
+    assert printable("a\nb\x1b[31m") == "a?b?[31m"
+    assert len(printable("x" * 10**6)) == 80
+    assert printable([["deep"]]) == "list"

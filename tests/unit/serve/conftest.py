@@ -25,7 +25,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> ServeSettings:
 
 @pytest.fixture(scope="session")
 def service(settings: ServeSettings) -> LocalService:
-    return LocalService.load(settings.service)
+    return LocalService.load(settings.service_config)
 
 
 @pytest.fixture(scope="session")

@@ -90,7 +90,7 @@ def test_what_waits_for_a_lost_part_is_told_to_come_again():
         answer = client.get("/v1/directions")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert "being replaced" in answer.json()["detail"]
-    assert tally.counts == [("rejected", "mending")]
+    assert tally.counts == [("rejected", "recovering")]
 
 
 def test_only_so_many_are_inside():
@@ -192,7 +192,9 @@ def test_pages_of_a_site_that_was_named_may():
     answer = client.get("/v1/directions", headers=friend)
     assert answer.headers["access-control-allow-origin"] == "https://friend.example"
     asked = client.options("/v1/choices", headers={**friend, "access-control-request-method": "POST"})
-    assert (asked.status_code, asked.headers["access-control-allow-origin"]) == (204, "https://friend.example")
+    assert (asked.status_code, asked.headers["access-control-allow-origin"]) == (200, "https://friend.example")
+    large = client.post("/v1/choices", content=b"x" * 100_000, headers=friend)
+    assert (large.status_code, large.headers["access-control-allow-origin"]) == (413, "https://friend.example")
     assert client.post("/v1/choices", json={}, headers=friend).status_code == 422
 
 

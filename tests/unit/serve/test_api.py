@@ -13,12 +13,12 @@ from beholder.serve.protocols import Service
 
 
 def ask(client, user="ana", image="seed-7", **more):
-    answer = client.get("/v1/questions", params={"user_id": user, "image_id": image, **more})
-    assert answer.status_code == 200, answer.text
-    return answer.json()
+    reply = client.get("/v1/questions", params={"user_id": user, "image_id": image, **more})
+    assert reply.status_code == 200, reply.text
+    return reply.json()
 
 
-def answer(client, question, choice, event=None):
+def give_answer(client, question, choice, event=None):
     body = {"event_id": event or f"event-{question['question_id']}", "question_id": question["question_id"], "choice": choice}
     return client.post("/v1/choices", json=body)
 
@@ -34,10 +34,10 @@ def test_it_lives_and_all_its_parts_answer(client):
 
 
 def test_a_seed_is_an_image(client):
-    answer = client.post("/v1/images", json={"seed": 7})
-    assert answer.status_code == 201
+    reply = client.post("/v1/images", json={"seed": 7})
+    assert reply.status_code == 201
     told = {"image_id": "seed-7", "source": "seed", "resolution": 128, "picture": "/v1/images/seed-7", "loss": None}
-    assert answer.json() == told
+    assert reply.json() == told
 
 
 @pytest.mark.parametrize("way", ["form", "json"])
@@ -48,13 +48,13 @@ def test_a_photo_comes_in_either_way_and_goes_with_its_person(client, service, w
     data = images.encode(pixels)
     if way == "form":
         form = {"user_id": "bo", "aligned": "true"}
-        answer = client.post("/v1/images", files={"file": ("../../etc/passwd", data, "image/png")}, data=form)
+        reply = client.post("/v1/images", files={"file": ("../../etc/passwd", data, "image/png")}, data=form)
     else:
         body = {"user_id": "bo", "aligned": True, "image": base64.b64encode(data).decode()}
-        answer = client.post("/v1/images", json=body)
-    assert answer.status_code == 201, answer.text
-    told = answer.json()
-    assert told["image_id"] == service.image_library.faces.of_photo(images.digest(data))
+        reply = client.post("/v1/images", json=body)
+    assert reply.status_code == 201, reply.text
+    told = reply.json()
+    assert told["image_id"] == service.built.library.latents.id_of_photo(images.digest(data))
     assert told["source"] == "photo"
     assert 0 < told["loss"] < 0.2
     found = images.decode(client.get(told["picture"], headers={"accept": "image/png"}).content)
@@ -69,10 +69,10 @@ def test_a_photo_comes_in_either_way_and_goes_with_its_person(client, service, w
 
 @pytest.mark.parametrize("kind", ["image/webp", "image/png", "image/jpeg"])
 def test_pictures_come_in_three_formats_with_a_tag(client, kind):
-    answer = client.get("/v1/images/seed-3/edits/smile=1.5,glasses=2", headers={"accept": kind})
-    assert (answer.status_code, answer.headers["content-type"]) == (200, kind)
-    assert images.decode(answer.content).shape == (128, 128, 3)
-    etag = answer.headers["etag"]
+    reply = client.get("/v1/images/seed-3/edits/smile=1.5,glasses=2", headers={"accept": kind})
+    assert (reply.status_code, reply.headers["content-type"]) == (200, kind)
+    assert images.decode(reply.content).shape == (128, 128, 3)
+    etag = reply.headers["etag"]
     assert etag.startswith('"')
     again = client.get("/v1/images/seed-3/edits/glasses=2,smile=1.5", headers={"accept": kind, "if-none-match": etag})
     assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", etag)
@@ -83,7 +83,7 @@ def test_pictures_come_in_three_formats_with_a_tag(client, kind):
 
 def test_a_picture_is_what_the_editor_draws(client, service):
     found = images.decode(client.get("/v1/images/seed-3/edits/smile%3D1.5", headers={"accept": "image/png"}).content)
-    assert np.array_equal(found, service.image_library.editor.edit(service.image_library.latent("seed-3"), [{"smile": 1.5}])[0])
+    assert np.array_equal(found, service.built.library.editor.edit(service.built.library.latent("seed-3"), [{"smile": 1.5}])[0])
 
 
 def test_an_edit_of_nothing_is_the_image(client):
@@ -108,9 +108,9 @@ def test_a_round_from_question_to_recommendation(client):
         for side in ("left", "right"):
             assert client.get(question[side]["picture"]).status_code == 200
         smiles = {side: question[side]["edit"].get("smile", 0) for side in ("left", "right")}
-        answer = answer(client, question, max(smiles, key=smiles.__getitem__))
-        assert answer.json()["counted"]
-    assert answer.json()["rounds"] == 6
+        reply = give_answer(client, question, max(smiles, key=smiles.__getitem__))
+        assert reply.json()["counted"]
+    assert reply.json()["rounds"] == 6
     told = client.post("/v1/recommendations", json={"user_id": "cy", "image_id": "seed-7", "count": 2}).json()
     assert (told["user_id"], told["image_id"], told["rounds"]) == ("cy", "seed-7", 6)
     assert len(told["recommendations"]) == 2
@@ -131,7 +131,7 @@ def test_someone_who_likes_smiles_is_told_so(client, service):
         for number in range(12)
     ]
     assert client.get("/v1/users/dee").json()["words"] == []
-    service.recommendations.store.add([(each, Answer(each.question_id, each.question_id, "left", now)) for each in asked])
+    service.built.recommendations.store.add([(each, Answer(each.question_id, each.question_id, "left", now)) for each in asked])
     person = client.get("/v1/users/dee").json()
     assert person["rounds"] == 12
     assert person["words"][0].endswith("like somebody smiling")
@@ -150,24 +150,24 @@ def test_the_next_question_can_be_fetched_before_the_answer(client):
 
 def test_a_retry_is_counted_once_and_a_contradiction_refused(client):
     question = ask(client, "fay")
-    first, again = answer(client, question, "left"), answer(client, question, "left")
+    first, again = give_answer(client, question, "left"), give_answer(client, question, "left")
     assert (first.json()["counted"], again.json()["counted"]) == (True, False)
     assert first.json()["rounds"] == again.json()["rounds"] == 1
-    against = answer(client, question, "right", event="another")
+    against = give_answer(client, question, "right", event="another")
     assert against.status_code == 409
     assert against.headers["content-type"] == "application/problem+json"
     undone = client.delete(f"/v1/choices/{question['question_id']}").json()
     assert undone == {"question_id": question["question_id"], "rounds": 0, "undone": True}
     assert client.delete(f"/v1/choices/{question['question_id']}").json()["undone"] is False
-    assert answer(client, question, "right", event="another").json()["rounds"] == 1
+    assert give_answer(client, question, "right", event="another").json()["rounds"] == 1
 
 
 def test_an_event_of_another_question_is_refused(client):
     one, other = ask(client, "gil"), ask(client, "gil")
-    assert answer(client, one, "left", event="mine").status_code == 200
-    assert answer(client, other, "left", event="mine").status_code == 409
+    assert give_answer(client, one, "left", event="mine").status_code == 200
+    assert give_answer(client, other, "left", event="mine").status_code == 409
     stranger = ask(client, "hal")
-    assert answer(client, stranger, "right", event="mine").status_code == 409
+    assert give_answer(client, stranger, "right", event="mine").status_code == 409
 
 
 def test_somebody_unknown_is_as_everybody(client):
@@ -179,7 +179,7 @@ def test_somebody_unknown_is_as_everybody(client):
 
 
 def test_who_is_removed_is_nobody(client):
-    answer(client, ask(client, "ida"), "left")
+    give_answer(client, ask(client, "ida"), "left")
     assert client.delete("/v1/users/ida").json() == {"user_id": "ida", "questions": 1, "answers": 1, "images": 0, "tastes": []}
     assert client.get("/v1/users/ida").json()["rounds"] == 0
 

@@ -4,7 +4,7 @@ import pytest
 
 from beholder import config
 from beholder.errors import ConfigError
-from beholder.serve import app
+from beholder.serve import api, app
 from beholder.serve.settings import DeploymentConfig, ServeConfig, ServeSettings
 
 POSTGRES = "choices=postgresql://ana:secret@db.example/choices"
@@ -14,19 +14,20 @@ def settings(*words: str) -> ServeSettings:
     return config.load(ServeSettings, command="serve", overrides=list(words))
 
 
-@pytest.mark.parametrize("fleet", ["small", "gpu", "cluster"])
-def test_every_queue_has_an_end(serve_config):
-    chosen = settings(f"serve={serve_config}").serve
-    for deployment in (chosen.api, chosen.editor, chosen.encoder, chosen.ranker):
-        assert deployment.max_queued_requests >= 1
-        deployment = app._deployed(app.EditorDeployment, deployment, chosen)
-        assert deployment.max_queued_requests == deployment.max_queued_requests
-        assert deployment.max_ongoing_requests == deployment.max_ongoing_requests
-        assert deployment.ray_actor_options["num_gpus"] == deployment.num_gpus
+@pytest.mark.parametrize("kind", ["small", "gpu", "cluster"])
+def test_every_queue_has_an_end(kind):
+    chosen = settings(f"serve={kind}").serve
+    for wanted in (chosen.api, chosen.editor, chosen.encoder, chosen.ranker):
+        assert wanted.max_queued_requests >= 1
+        deployment = app._deployed(app.EditorDeployment, wanted, chosen)
+        assert deployment.name == "Editor"
+        assert deployment.max_queued_requests == wanted.max_queued_requests
+        assert deployment.max_ongoing_requests == wanted.max_ongoing_requests
+        assert deployment.ray_actor_options["num_gpus"] == wanted.num_gpus
         assert "MALLOC_TRIM_THRESHOLD_" in deployment.ray_actor_options["runtime_env"]["env_vars"]
-        if deployment.max_replicas > deployment.min_replicas:
+        if wanted.max_replicas > wanted.min_replicas:
             scaling = deployment._deployment_config.autoscaling_config
-            assert (scaling.min_replicas, scaling.max_replicas) == (deployment.min_replicas, deployment.max_replicas)
+            assert (scaling.min_replicas, scaling.max_replicas) == (wanted.min_replicas, wanted.max_replicas)
 
 
 @pytest.mark.parametrize(("words", "at_once"), [([], 2), (["serve=gpu"], 4), (["serve=gpu", "limits.at_once=5"], 5)])
@@ -58,22 +59,22 @@ def test_a_config_file_has_the_same_settings():
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"queued": 0},
-        {"queued": -1},
-        {"replicas": 0},
-        {"replicas": 2},
-        {"batch": 0},
-        {"ongoing": 0},
-        {"gpus": -1.0},
-        {"wait_ms": -1.0},
+        {"max_queued_requests": 0},
+        {"max_queued_requests": -1},
+        {"min_replicas": 0},
+        {"min_replicas": 2},
+        {"max_batch_size": 0},
+        {"max_ongoing_requests": 0},
+        {"num_gpus": -1.0},
+        {"batch_wait_timeout_s": -1.0},
     ],
 )
-def test_crews_that_make_no_sense(wrong):
+def test_deployments_that_make_no_sense(wrong):
     with pytest.raises(ConfigError):
         DeploymentConfig(**wrong)
 
 
-def test_fleets_that_make_no_sense():
+def test_scaling_that_make_no_sense():
     for wrong in ({"nodes": 0}, {"graceful_shutdown_timeout_s": 0.0}):
         with pytest.raises(ConfigError, match=r"serve.nodes must be at least 1"):
             ServeConfig(**wrong)
@@ -83,9 +84,9 @@ def test_nobody_is_let_in_from_elsewhere_without_keys():
     with pytest.raises(ConfigError, match=r"host=0\.0\.0\.0 can be reached from elsewhere, where keys are needed"):
         app.bind(settings("host=0.0.0.0", "keys.required=false"))
     assert app.bind(settings("host=0.0.0.0"))
-    assert app.needs_keys(settings("host=0.0.0.0"))
-    assert app.needs_keys(settings("keys.required=true"))
-    assert not app.needs_keys(settings())
+    assert settings("host=0.0.0.0").needs_keys()
+    assert settings("keys.required=true").needs_keys()
+    assert not settings().needs_keys()
 
 
 def test_a_config_file_needs_keys_unless_it_says_otherwise():
@@ -95,14 +96,14 @@ def test_a_config_file_needs_keys_unless_it_says_otherwise():
         (found, *_) = app.build(args)._bound_deployment.init_args
         return found
 
-    assert app.needs_keys(built())
-    assert app.needs_keys(built(host="127.0.0.1"))
-    assert not app.needs_keys(built(**{"keys.required": False}))
+    assert built().needs_keys()
+    assert built(host="127.0.0.1").needs_keys()
+    assert not built(**{"keys.required": False}).needs_keys()
 
 
 def test_loopback_goes_by_its_own_names(service):
     from fastapi.testclient import TestClient
 
-    client = TestClient(app.api_of(service, settings()))
+    client = TestClient(api.of_settings(service, settings()))
     assert client.get("/healthz", headers={"host": "localhost:8000"}).status_code == 200
     assert client.get("/healthz", headers={"host": "evil.example:8000"}).status_code == 421

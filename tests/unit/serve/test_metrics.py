@@ -10,7 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from beholder.serve import app
+from beholder.serve import api
 from beholder.serve.local_service import LocalService
 from beholder.serve.metrics import Counts, Meter, Metrics, metered
 from beholder.serve.protocols import Overloaded
@@ -160,7 +160,7 @@ def test_a_deployment_is_timed_whether_it_works_or_not():
 @pytest.fixture(scope="module")
 def scraped(service: LocalService, settings: ServeSettings) -> dict[tuple[str, frozenset], float]:
     """What /metrics tells after a round and some mistakes."""
-    client = TestClient(app.api_of(service, settings), base_url="http://127.0.0.1", raise_server_exceptions=False)
+    client = TestClient(api.of_settings(service, settings), base_url="http://127.0.0.1", raise_server_exceptions=False)
     asked = client.get("/v1/questions", params={"user_id": "metrics", "image_id": "seed-3"}).json()
     for _ in range(2):
         body = {"event_id": "metrics-1", "question_id": asked["question_id"], "choice": "left"}
@@ -197,7 +197,7 @@ def test_labels_never_name_people_images_or_questions(scraped):
 def test_metrics_need_a_key_where_keys_are_needed(service, settings):
     from dataclasses import replace
 
-    client = TestClient(app.api_of(service, replace(settings, host="0.0.0.0")))
+    client = TestClient(api.of_settings(service, replace(settings, host="0.0.0.0")))
     assert client.get("/metrics").status_code == 401
     assert client.get("/healthz").status_code == 200
 

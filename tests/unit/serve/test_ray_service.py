@@ -8,7 +8,7 @@ from ray.serve.exceptions import BackPressureError, RayServeException
 
 from beholder.errors import BeholderError, UnknownImage
 from beholder.serve.protocols import Overloaded
-from beholder.serve.ray_service import ReplicaLost, answer
+from beholder.serve.ray_service import ReplicaLost, result_of
 
 
 class Response:
@@ -45,7 +45,7 @@ def died_behind():
 
 
 def said(found):
-    return asyncio.run(answer(lambda: Response(found)))
+    return asyncio.run(result_of(lambda: Response(found)))
 
 
 def test_a_value_is_a_value():
@@ -95,7 +95,7 @@ def test_who_gives_up_says_so():
         response = Response(None)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
-                await answer(lambda: response)
+                await result_of(lambda: response)
         return response
 
     assert asyncio.run(give_up()).cancelled

@@ -201,8 +201,8 @@ def test_a_tower_of_another_kind_is_refused(world, tmp_path):
         ({"blocks": -1}, "blocks must be 0 or more"),
     ],
 )
-def test_settings_that_are_refused(fields, labels):
-    with pytest.raises(ConfigError, match=labels):
+def test_settings_that_are_refused(fields, says):
+    with pytest.raises(ConfigError, match=says):
         LoraConfig(**fields)
 
 

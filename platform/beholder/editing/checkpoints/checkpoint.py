@@ -1,15 +1,17 @@
-"""Any published file -> a generator. The format is told by the first bytes, never by the file's name."""
+"""Checkpoints: any published file of a generator. The format is told by the first bytes, never by the file's name."""
 
 import hashlib
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from beholder.editing.checkpoints import native, nvidia, rosinality, tensorflow
 from beholder.editing.checkpoints.state_dict import ReadGenerator
 from beholder.editing.generator import Generator
 from beholder.errors import WeightsError
-from beholder.safe_pickle import stubs, torch_archive
-from beholder.safe_pickle.interpreter import Filled, RefusedError, shown, unpickle
+from beholder.safe_pickle import torch_archive
+from beholder.safe_pickle.interpreter import DictStub, RefusedError, printable, unpickle
 from beholder.storage import Place
 
 MOST_BYTES = 4 * 2**30
@@ -40,29 +42,43 @@ def read(place: Place) -> Checkpoint:
     """
     data = place.read_bytes(limit=MOST_BYTES)
     try:
-        kind, assembled = _read(data)
+        format, assembled = _read(data)
     except RefusedError as error:
         raise WeightsError(f"{place.uri} can't be read as a generator: {error}") from None
-    return Checkpoint(assembled.generator, kind, hashlib.sha256(data).hexdigest(), len(data), assembled.notes)
+    return Checkpoint(assembled.generator, format, hashlib.sha256(data).hexdigest(), len(data), assembled.notes)
 
 
 def _read(data: bytes) -> tuple[str, ReadGenerator]:
     for start, reason in _NO_CHECKPOINTS.items():
         if data.startswith(start):
             raise RefusedError(reason)
-    if data.startswith((torch_archive.ZIP, torch_archive.LEGACY)):
-        return rosinality.read(data)
-    if data[8:9] == b"{":
-        return native.FORMAT, native.read(data)
-    if data.startswith(b"\x80"):
-        return _read_pickle(data)
+    for matches, read_container in _CONTAINERS:
+        if matches(data):
+            return read_container(data)
     raise RefusedError("it is no safetensors file, torch file or pickle of networks, going by its first bytes")
 
 
 def _read_pickle(data: bytes) -> tuple[str, ReadGenerator]:
-    whole = unpickle(io.BytesIO(data), doubles=stubs.NETWORKS)
+    """Return the format and the generator of a pickle of networks, whose outermost value tells its generation."""
+    whole = unpickle(io.BytesIO(data), stubs=torch_archive.NETWORKS)
     if isinstance(whole, dict):
         return nvidia.FORMAT, nvidia.build(whole, size=len(data))
-    if isinstance(whole, tuple) and len(whole) == 3 and all(isinstance(each, Filled) for each in whole):
+    if isinstance(whole, tuple) and len(whole) == 3 and all(isinstance(each, DictStub) for each in whole):
         return tensorflow.FORMAT, tensorflow.build(whole, size=len(data))
-    raise RefusedError(f"its pickle holds a {shown(type(whole).__name__)}, expected a dict with G_ema or three networks")
+    raise RefusedError(f"its pickle holds a {printable(type(whole).__name__)}, expected a dict with G_ema or three networks")
+
+
+class CheckpointReader(Protocol):
+    """What reads one container."""
+
+    def __call__(self, data: bytes, /) -> tuple[str, ReadGenerator]:
+        """Return the format's name and the generator in a file's bytes. Raises RefusedError."""
+        ...
+
+
+# How a container begins, and its reader; the first that matches reads the file.
+_CONTAINERS: tuple[tuple[Callable[[bytes], bool], CheckpointReader], ...] = (
+    (lambda data: data.startswith((torch_archive.ZIP, torch_archive.LEGACY)), rosinality.read),
+    (lambda data: data[8:9] == b"{", native.read),
+    (lambda data: data.startswith(b"\x80"), _read_pickle),
+)

@@ -8,7 +8,7 @@ import math
 from typing import Any
 
 from beholder.editing.checkpoints.state_dict import ReadGenerator, assemble, check_filter
-from beholder.safe_pickle.interpreter import RefusedError, shown
+from beholder.safe_pickle.interpreter import RefusedError, printable
 from beholder.safe_pickle.lazy_tensor import LazyTensor
 from beholder.safe_pickle.stubs import ModuleStub
 
@@ -20,7 +20,7 @@ def build(whole: dict[Any, Any], *, size: int) -> ReadGenerator:
     """The generator under G_ema in a file of `size` bytes. Raises RefusedError."""
     top = whole.get("G_ema")
     if not isinstance(top, ModuleStub):
-        keys = ", ".join(shown(key) for key in list(whole)[:6])
+        keys = ", ".join(printable(key) for key in list(whole)[:6])
         raise RefusedError(f"it is a pickle without a generator (expected G_ema; it has {keys})")
     layers = _layers(top)
     clamps = [_check(name, layer, layers) for name, layer in layers.items()]
@@ -41,7 +41,7 @@ def build(whole: dict[Any, Any], *, size: int) -> ReadGenerator:
                 else:
                     tensors[full] = value
             elif value is not None:
-                raise RefusedError(f"{shown(full)} is no tensor")
+                raise RefusedError(f"{printable(full)} is no tensor")
         if layer.attributes.get("use_noise") is False:
             tensors |= _silence(name, tensors)
     return assemble(tensors, size=size, conv_clamp=given.pop() if given else None)
@@ -58,7 +58,7 @@ def _layers(top: ModuleStub) -> dict[str, ModuleStub]:
             raise RefusedError(f"its network has more than {_MOST_LAYERS:,} layers, or {_DEEPEST} within each other")
         for key, inner in layer.part("_modules").items():
             if not isinstance(key, str) or not isinstance(inner, ModuleStub):
-                raise RefusedError(f"a part of its network, {shown(key)}, is no layer of the published kind")
+                raise RefusedError(f"a part of its network, {printable(key)}, is no layer of the published kind")
             waiting.append((f"{name}.{key}" if name else key, inner, depth + 1))
     return found
 
@@ -68,16 +68,16 @@ _NO_CONVOLUTION = -1.0
 
 def _check(name: str, layer: ModuleStub, layers: dict[str, ModuleStub]) -> float | None:
     """Refuse what the generator does not compute; returns a convolution's clamp."""
-    labels = layer.attributes
-    where = shown(name) or "the network"
-    if labels.get("c_dim", 0) != 0:
+    says = layer.attributes
+    where = printable(name) or "the network"
+    if says.get("c_dim", 0) != 0:
         raise RefusedError("it is class-conditional; only generators without classes are known")
-    if labels.get("architecture", "skip") != "skip":
-        raise RefusedError(f"{where} has architecture {shown(labels['architecture'])}; only skip is known")
-    if "activation" in labels:
+    if says.get("architecture", "skip") != "skip":
+        raise RefusedError(f"{where} has architecture {printable(says['architecture'])}; only skip is known")
+    if "activation" in says:
         expected = "linear" if name.endswith(".affine") else "lrelu"
-        if labels["activation"] != expected:
-            raise RefusedError(f"{where} has activation {shown(labels['activation'])}; only {expected} is known there")
+        if says["activation"] != expected:
+            raise RefusedError(f"{where} has activation {printable(says['activation'])}; only {expected} is known there")
     shape = layer.part("_parameters").get("weight")
     width = shape.shape[1] if isinstance(shape, LazyTensor) and len(shape.shape) > 1 and shape.shape[1] else 1
     rate = 0.01 if name.startswith("mapping.") else 1.0
@@ -85,15 +85,15 @@ def _check(name: str, layer: ModuleStub, layers: dict[str, ModuleStub]) -> float
     if name.endswith(("conv0", "conv1")):
         del gains["weight_gain"]  # the demodulation undoes it
     for gain, expected_gain in gains.items():
-        if gain in labels:
-            value = labels[gain]
+        if gain in says:
+            value = says[gain]
             if not isinstance(value, int | float) or not math.isclose(value, expected_gain, rel_tol=1e-4):
-                raise RefusedError(f"{where} has {gain} {shown(value)}, expected {expected_gain:.6g}")
+                raise RefusedError(f"{where} has {gain} {printable(value)}, expected {expected_gain:.6g}")
     if not name.endswith(("conv0", "conv1", "torgb")):
         return _NO_CONVOLUTION
-    clamp = labels.get("conv_clamp")
+    clamp = says.get("conv_clamp")
     if clamp is not None and not (isinstance(clamp, int | float) and math.isfinite(clamp) and clamp > 0):
-        raise RefusedError(f"{where} has conv_clamp {shown(clamp)}, expected a positive number")
+        raise RefusedError(f"{where} has conv_clamp {printable(clamp)}, expected a positive number")
     return None if clamp is None else float(clamp)
 
 

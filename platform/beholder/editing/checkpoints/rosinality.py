@@ -14,7 +14,7 @@ from beholder.editing.checkpoints.state_dict import ReadGenerator, assemble, che
 from beholder.editing.generator import Generator
 from beholder.errors import WeightsError
 from beholder.safe_pickle import torch_archive
-from beholder.safe_pickle.interpreter import RefusedError, shown
+from beholder.safe_pickle.interpreter import RefusedError, printable
 from beholder.safe_pickle.lazy_tensor import LazyTensor
 
 FORMAT = "rosinality (torch file)"
@@ -32,7 +32,7 @@ def read(data: bytes) -> tuple[str, ReadGenerator]:
         kind = ENCODER_FORMAT
         state = {str(key)[8:]: value for key, value in whole["state_dict"].items() if str(key).startswith("decoder.")}
     else:
-        keys = ", ".join(shown(key) for key in list(whole)[:6])
+        keys = ", ".join(printable(key) for key in list(whole)[:6])
         raise RefusedError(f"it is a torch file without a generator (expected g_ema, or state_dict with decoder.*; it has {keys})")
     assembled = assemble(_native(state, whole.get("latent_avg")), size=len(data))
     return kind, assembled
@@ -70,7 +70,7 @@ def _native(state: dict[Any, Any], mean: Any) -> dict[str, LazyTensor]:
     stored: dict[str, LazyTensor] = {}
     for key, value in state.items():
         if not isinstance(key, str) or not isinstance(value, LazyTensor):
-            raise RefusedError(f"its generator holds {shown(key)}, which is no tensor")
+            raise RefusedError(f"its generator holds {printable(key)}, which is no tensor")
         stored[key] = value
         if key.endswith(("blur.kernel", "upsample.kernel")):
             check_filter(key, value, total=4.0)
@@ -82,7 +82,7 @@ def _native(state: dict[Any, Any], mean: Any) -> dict[str, LazyTensor]:
     theirs = set(names.values())
     for key in stored:
         if key not in theirs and not key.endswith(("blur.kernel", "upsample.kernel")):
-            raise RefusedError(f"it holds {shown(key)}, which no StyleGAN2 generator of {resolution} px has")
+            raise RefusedError(f"it holds {printable(key)}, which no StyleGAN2 generator of {resolution} px has")
     found: dict[str, LazyTensor] = {}
     for ours, key in names.items():
         if key in stored:
@@ -146,5 +146,5 @@ def _our_shape(ours: str, theirs: str, shape: tuple[int, ...]) -> tuple[int, ...
     elif theirs.endswith(".noise.weight"):
         ours_shape = ()
     if _their_shape(theirs, ours_shape) != shape:
-        raise RefusedError(f"{shown(theirs)} has shape {list(shape)}, not that of {ours} with sides of 1 around it")
+        raise RefusedError(f"{printable(theirs)} has shape {list(shape)}, not that of {ours} with sides of 1 around it")
     return ours_shape

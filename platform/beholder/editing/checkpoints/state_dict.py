@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from beholder.editing.generator import Generator, GeneratorConfig, Mapping
-from beholder.safe_pickle.interpreter import RefusedError, shown
+from beholder.safe_pickle.interpreter import RefusedError, printable
 from beholder.safe_pickle.lazy_tensor import LazyTensor
 
 _LARGEST = 4096  # px
@@ -41,7 +41,7 @@ def assemble(tensors: Lookup[str, LazyTensor], *, size: int, conv_clamp: float |
     found: dict[str, Tensor] = {}
     for name in tensors:
         if name not in expected:
-            raise RefusedError(f"it holds {shown(name)}, which no StyleGAN2 generator of {config.resolution} px has")
+            raise RefusedError(f"it holds {printable(name)}, which no StyleGAN2 generator of {config.resolution} px has")
     for name, shape in expected.items():
         if name in tensors:
             if tensors[name].shape != shape:
@@ -90,7 +90,7 @@ def sizes(tensors: Lookup[str, LazyTensor], *, conv_clamp: float | None) -> Gene
         raise RefusedError("it holds no StyleGAN2 generator with skip connections (no layer to RGB at 4, 8, ... px)")
     largest = found[-1]
     if found != [2**k for k in range(2, largest.bit_length())] or not 8 <= largest <= _LARGEST:
-        at = shown(", ".join(map(str, found[:20])))
+        at = printable(", ".join(map(str, found[:20])))
         raise RefusedError(f"its layers to RGB are at {at} px, expected every power of two from 4 to at most {_LARGEST}")
     needed = {"mapping.fc0.weight": 2, "synthesis.b4.conv1.affine.weight": 2}
     for name, sides in (needed | {f"synthesis.b{size}.torgb.weight": 4 for size in found}).items():
@@ -139,4 +139,4 @@ def check_filter(name: str, stored: LazyTensor, *, total: float) -> None:
     """Raise RefusedError where a resampling filter is not the one that the generator uses: 1, 3, 3, 1 both ways."""
     row = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
     if stored.shape != (4, 4) or not torch.allclose(stored.read(), total * torch.outer(row, row), atol=1e-5):
-        raise RefusedError(f"{shown(name)} is not the filter 1, 3, 3, 1, the only one that is known")
+        raise RefusedError(f"{printable(name)} is not the filter 1, 3, 3, 1, the only one that is known")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from beholder.editing.checkpoints.state_dict import ReadGenerator, assemble
-from beholder.safe_pickle.interpreter import Filled, RefusedError, shown
+from beholder.safe_pickle.interpreter import DictStub, RefusedError, printable
 from beholder.safe_pickle.lazy_tensor import LazyTensor
 from beholder.safe_pickle.stubs import ArrayStub
 
@@ -30,19 +30,19 @@ def build(whole: tuple[Any, ...], *, size: int) -> ReadGenerator:
             continue
         key = _key(name)
         if key is None:
-            raise RefusedError(f"it holds {shown(name)}, which no StyleGAN2 generator has")
+            raise RefusedError(f"it holds {printable(name)}, which no StyleGAN2 generator has")
         tensors[key] = _turn(name, stored)
     return assemble(tensors, size=size)
 
 
 def _variables(prefix: str, network: Any, depth: int) -> dict[str, LazyTensor]:
     """Every array by its name, those of the networks inside under their names."""
-    state = network.state if isinstance(network, Filled) and network.kind == "Network" else None
+    state = network.state if isinstance(network, DictStub) and network.kind == "Network" else None
     if not isinstance(state, dict) or not isinstance(state.get("variables"), list) or depth > 1:
         raise RefusedError("a network in it is not of the published layout (expected a list of variables)")
     version = state.get("version")
     if not isinstance(version, int) or version < 4:
-        raise RefusedError(f"its networks are of version {shown(version)}; from version 4 on they are known")
+        raise RefusedError(f"its networks are of version {printable(version)}; from version 4 on they are known")
     found: dict[str, LazyTensor] = {}
     for pair in state["variables"]:
         match pair:
@@ -55,7 +55,7 @@ def _variables(prefix: str, network: Any, depth: int) -> dict[str, LazyTensor]:
     components = state.get("components")
     for name, inner in components.items() if isinstance(components, dict) else ():
         if name not in ("mapping", "synthesis"):
-            raise RefusedError(f"it holds the network {shown(name)}, which no StyleGAN2 generator has")
+            raise RefusedError(f"it holds the network {printable(name)}, which no StyleGAN2 generator has")
         found |= _variables(f"{prefix}{name}/", inner, depth + 1)
     return found
 

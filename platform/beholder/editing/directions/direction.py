@@ -12,7 +12,7 @@ from beholder.editing.generator import GeneratorConfig
 from beholder.errors import EditError
 
 Space = Literal["z", "w", "w+", "s"]
-Says = tuple[str, str]
+Labels = tuple[str, str]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -27,7 +27,7 @@ class Direction:
     projection of the generator's own latents on the vector.
     layers: what it touches, first and past the last: rows of w+ for z, w and w+; styles for s, in the order of
     `Synthesis.styles`.
-    fingerprint, generator: of the generator it was made for; its name is for people. says: how a person would call the
+    fingerprint, generator: of the generator it was made for; its name is for people. labels: how a person would call the
     low and the high end. range: the alphas that make sense.
     """
 
@@ -38,7 +38,7 @@ class Direction:
     layers: tuple[int, int]
     fingerprint: str = ""
     generator: str = ""
-    labels: Says = ("", "")
+    labels: Labels = ("", "")
     range: tuple[float, float] = (-3.0, 3.0)
 
     def __post_init__(self) -> None:
@@ -65,7 +65,7 @@ class Direction:
     @classmethod
     def along(
         cls, step: Tensor, *, name: str, space: Space, layers: tuple[int, int], fingerprint: str = "", generator: str = "",
-        labels: Says = ("", ""), range: tuple[float, float] = (-3.0, 3.0),
+        labels: Labels = ("", ""), range: tuple[float, float] = (-3.0, 3.0),
     ) -> "Direction":  # fmt: skip
         """The direction whose alpha 1 is `step`, in the shape of its space. Raises EditError for a step of nothing or NaN."""
         exact = step.detach().cpu().double()
@@ -80,7 +80,7 @@ class Direction:
         """What alpha 1 adds, float32 in the vector's shape."""
         return (self.vector * self.scale).float()
 
-    def rescaled(self, scale: float) -> "Direction":
+    def with_scale(self, scale: float) -> "Direction":
         """The same way with another length of alpha 1."""
         return replace(self, scale=scale)
 

@@ -1,4 +1,4 @@
-"""File: directions as safetensors, their vectors as tensors and everything else in the metadata."""
+"""A file of directions: safetensors, with their vectors as tensors and everything else in the metadata."""
 
 import json
 import math
@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from beholder import artifacts
 from beholder.editing.directions.direction import Direction
-from beholder.errors import EditError
+from beholder.errors import ArtifactError, EditError
+from beholder.storage import Place
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,8 +20,7 @@ _MARK = "beholder directions 2"
 
 def save(path: Path, directions: Sequence[Direction]) -> None:
     """Write directions to one file, as `dump` makes it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(dump(directions))
+    Place.at(path).write_bytes(dump(directions))
 
 
 def load(path: Path) -> dict[str, Direction]:
@@ -33,9 +34,7 @@ def load(path: Path) -> dict[str, Direction]:
 
 
 def dump(directions: Sequence[Direction]) -> bytes:
-    """The bytes of a file: vectors as float64 tensors by name; the rest as JSON in the metadata, in order."""
-    from safetensors.torch import save as to_bytes
-
+    """Return the bytes of a file: vectors as float64 tensors by name; the rest as JSON in the metadata, in order."""
     about = [
         {
             "name": each.name,
@@ -49,35 +48,21 @@ def dump(directions: Sequence[Direction]) -> bytes:
         }
         for each in directions
     ]
-    tensors = {each.name: each.vector.contiguous() for each in directions}
-    return to_bytes(tensors, metadata={"format": _MARK, "directions": json.dumps(about)})
+    return artifacts.dump({each.name: each.vector for each in directions}, {"format": _MARK, "directions": about})
 
 
 def parse(data: bytes, *, name: str) -> dict[str, Direction]:
-    """The directions in the bytes of a file called `name`. Raises EditError where they are no such file."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load as from_bytes
-
+    """Return the directions in the bytes of a file called `name`. Raises EditError where they are no such file."""
     try:
-        metadata = _metadata(data)
-        if metadata.get("format") != _MARK:
+        artifact = artifacts.parse_tensors(data)
+        if artifact.metadata.get("format") != _MARK:
             raise EditError(f"{name} is no file of directions: it does not call itself {_MARK!r}")
-        tensors = from_bytes(data)
-        found = [_direction(each, tensors) for each in json.loads(metadata["directions"])]
+        found = [_direction(each, artifact.tensors) for each in json.loads(artifact.metadata["directions"])]
     except EditError as error:
         raise EditError(str(error) if name in str(error) else f"{name}: {error}") from None
-    except (SafetensorError, KeyError, ValueError, TypeError, RecursionError) as error:
+    except (ArtifactError, KeyError, ValueError, TypeError, RecursionError) as error:
         raise EditError(f"{name} is no file of directions: {str(error).splitlines()[0] or type(error).__name__}") from None
     return {each.name: each for each in found}
-
-
-def _metadata(data: bytes) -> dict[str, Any]:
-    """What the header of safetensors says of the file: 8 bytes of length, then JSON."""
-    size = int.from_bytes(data[:8], "little")
-    if not 0 < size <= len(data) - 8:
-        raise ValueError("it is not safetensors")
-    header = json.loads(data[8 : 8 + size])
-    return dict(header.get("__metadata__") or {}) if isinstance(header, dict) else {}
 
 
 def _direction(about: dict[str, Any], tensors: "dict[str, Tensor]") -> Direction:

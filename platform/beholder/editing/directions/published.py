@@ -7,7 +7,7 @@ the published one did the contrary (StyleSpace's blond hair darkens) the directi
 
 from dataclasses import dataclass, field
 
-from beholder.editing.directions.direction import Says
+from beholder.editing.directions.direction import Labels
 from beholder.errors import EditError, nearest
 
 # Family -> how many of a reader's steps a published strength of 1 is.
@@ -19,14 +19,14 @@ class Published:
     """One published direction.
 
     name: as published, _ for a space. range: its published strengths; None where none are. flip: the published positive strength
-    does the contrary of what `says` has for the high end. file: what the user brings; empty: nothing.
+    does the contrary of what `labels` has for the high end. file: what the user brings; empty: nothing.
     component, layers, channels: what it is in that file, or in S.
     """
 
     name: str
     family: str
     range: tuple[float, float] | None
-    labels: Says
+    labels: Labels
     file: str = ""
     component: int | None = None
     layers: tuple[int, int] | None = None
@@ -60,7 +60,7 @@ def _principal(
     name: str,
     at: tuple[int, int, int],
     range: tuple[float, float] | None,
-    labels: Says,
+    labels: Labels,
     *,
     flip: bool = False,
     file: str = "ffhq_pca.pt",
@@ -69,7 +69,7 @@ def _principal(
     return Published(name, "ganspace", range, labels, file, component, (first, last), flip=flip)
 
 
-def _channels(name: str, channels: str, range: tuple[float, float] | None, labels: Says, *, flip: bool = False) -> Published:
+def _channels(name: str, channels: str, range: tuple[float, float] | None, labels: Labels, *, flip: bool = False) -> Published:
     return Published(name, "stylespace", range, labels, channels=channels, flip=flip)
 
 

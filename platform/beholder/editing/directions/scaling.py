@@ -1,4 +1,4 @@
-"""Scaling: how long the step of alpha 1 is, by what a reader sees or by how far the generator's own latents vary."""
+"""Scaling a direction: the length of alpha 1, by what a reader sees or by the spread of the generator's own latents."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,8 +6,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from beholder.editing.directions.apply import moved
-from beholder.editing.directions.direction import Direction, Says
+from beholder.editing.directions.apply import edited_styles
+from beholder.editing.directions.direction import Direction, Labels
 from beholder.editing.directions.formats.source import SourceDirection
 from beholder.editing.generator import Generator
 from beholder.editing.latent import Latent
@@ -19,21 +19,21 @@ _SAMPLES, _BATCH = 4000, 500
 
 @torch.no_grad()
 def projection_spread(generator: Generator, direction: Direction) -> float:
-    """The standard deviation of the projection on a direction of latents that the generator maps from random z (4,000 of them).
+    """Return the standard deviation of the projection of latents on a direction, over 4,000 that the generator maps from random z.
 
     In w+ the latents are the same in all rows. Raises EditError where the direction does not fit the generator, or the latents
     do not vary along it.
     """
     direction.check(generator.config)
-    dice = torch.Generator().manual_seed(0)
+    rng = torch.Generator().manual_seed(0)
     device = generator.mapping.w_avg.device
     vector = direction.vector.to(device)
-    seen = []
+    projections = []
     for _ in range(0, _SAMPLES, _BATCH):
-        z = torch.randn(_BATCH, generator.config.z_dim, generator=dice).to(device)
+        z = torch.randn(_BATCH, generator.config.z_dim, generator=rng).to(device)
         z = z * (z.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()  # as the mapping does
-        seen.append(_project(generator, direction, z, vector))
-    spread = float(torch.cat(seen).std())
+        projections.append(_project(generator, direction, z, vector))
+    spread = float(torch.cat(projections).std())
     if not spread > 1e-6:
         raise EditError(f"direction {direction.name}: the generator's latents do not vary along it, so it has no alpha")
     return spread
@@ -66,7 +66,7 @@ def calibrate(
     start = read(generator.synthesis.styles(latent.ws)).mean()
 
     def rise(alpha: float) -> float:
-        return float(read(moved(generator, latent, {direction.name: alpha}, {direction.name: direction})).mean() - start)
+        return float(read(edited_styles(generator, latent, {direction.name: alpha}, {direction.name: direction})).mean() - start)
 
     low, high = (0.0, 0.0), (1.0, rise(1.0))
     while high[1] < spread:
@@ -85,11 +85,11 @@ def calibrate(
 _LEAST = 0.5  # alpha; a published range that is narrower all around could not be told from nothing
 
 
-def bring(
-    generator: Generator, step: SourceDirection, *, name: str, fingerprint: str, model: str, labels: Says = ("", ""),
+def scale(
+    generator: Generator, step: SourceDirection, *, name: str, fingerprint: str, model: str, labels: Labels = ("", ""),
     limits: tuple[float, float] | None = None, unit: float = 1.0, flip: bool = False,
 ) -> Direction:  # fmt: skip
-    """The direction of a step, scaled so that alpha 1 is one standard deviation of the projection on this generator.
+    """Return the direction of a published step, with alpha 1 one standard deviation of the projection on this generator.
 
     limits: the published range of strengths (else the step's own), unit: how many steps a published strength of 1 is; both turned
     into alphas. Without a range it is -3..3. flip: the other way round, so that more is what the name says.
@@ -101,27 +101,28 @@ def bring(
         -values if flip else values, name=name, space=step.space, layers=(first, last), fingerprint=fingerprint, generator=model,
         labels=labels,
     )  # fmt: skip
-    made = rough.rescaled(projection_spread(generator, rough))
+    scaled = rough.with_scale(projection_spread(generator, rough))
     published = limits or step.limits
     if published is None:
-        return made
-    low, high = (strength * unit * rough.scale / made.scale * (-1 if flip else 1) for strength in published)
+        return scaled
+    low, high = (strength * unit * rough.scale / scaled.scale * (-1 if flip else 1) for strength in published)
     low, high = round(min(low, high, 0.0), 2), round(max(low, high, 0.0), 2)
     if high - low < _LEAST:
-        return made
-    return Direction(
-        made.name, made.space, made.vector, made.scale, made.layers, made.fingerprint, made.generator, made.labels, (low, high)
-    )
+        return scaled
+    return replace(scaled, range=(low, high))
 
 
-def rebring(generator: Generator, direction: Direction, *, name: str, fingerprint: str, model: str) -> Direction:
-    """A direction that was made for another generator, taken all the same: its vector, with alpha measured on this one."""
+def rescale(generator: Generator, direction: Direction, *, name: str, fingerprint: str, model: str) -> Direction:
+    """Return a direction that was made for another generator, its vector as it is, with alpha measured on this one.
+
+    Raises EditError where it does not fit the generator.
+    """
     direction.check(generator.config)
     rough = Direction.along(
         direction.step, name=name, space=direction.space, layers=direction.layers, fingerprint=fingerprint, generator=model,
         labels=direction.labels, range=direction.range,
     )  # fmt: skip
     try:
-        return rough.rescaled(projection_spread(generator, rough))
+        return rough.with_scale(projection_spread(generator, rough))
     except EditError as error:
         raise EditError(f"{error}; it was made for {direction.generator or 'another generator'}") from None

@@ -47,9 +47,14 @@ class BayesRanker(Ranker):
     """Signs the contract; `beliefs[user_id]` are the posteriors. taste_prior: a taste whose word is one more feature."""
 
     def __init__(
-        self, info: RankerInfo, regressors: EditRegressors, prior: Gaussian, posteriors: Mapping[str, Gaussian], config: BayesRankerConfig,
+        self,
+        info: RankerInfo,
+        regressors: EditRegressors,
+        prior: Gaussian,
+        posteriors: Mapping[str, Gaussian],
+        config: BayesRankerConfig,
         taste_prior: TastePrior | None = None,
-    ):  # fmt: skip
+    ) -> None:
         self.info, self.regressors, self.prior, self.config, self.taste_prior = info, regressors, prior, config, taste_prior
         self.posteriors = dict(posteriors)
 

@@ -47,8 +47,9 @@ class RankerInfo:
 
 @dataclass(frozen=True, eq=False)
 class JointNormal:
-    """The joint distribution of C utilities: a Gaussian of mean [C] and covariance factor factor', factor [C, R]; R is 0 where there is no
-    uncertainty."""
+    """The joint distribution of C utilities: a Gaussian of mean [C] and covariance factor factor', factor [C, R].
+
+    R is 0 where there is no uncertainty."""
 
     mean: np.ndarray
     factor: np.ndarray

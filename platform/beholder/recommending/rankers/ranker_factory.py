@@ -76,8 +76,8 @@ def start(
     taste_prior: TastePrior | None = None,
     seed: int = 0,
 ) -> Ranker:
-    """Return the ranker that a service starts from: fitted to these choices where they are enough for its kind, else a Bayesian one,
-    which needs none.
+    """Return the ranker that a service starts from: fitted to these choices where they are enough, else a Bayesian one, which
+    needs none.
 
     reference: the candidates of some image, which tell how large the regressors are where there are no choices.
     """

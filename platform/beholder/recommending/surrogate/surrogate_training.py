@@ -38,11 +38,11 @@ class SurrogateTrainingConfig:
     def __post_init__(self) -> None:
         for name in ("parts", "width", "blocks", "epochs", "batch"):
             if getattr(self, name) < 1:
-                raise ConfigError(f"perceiving.{name} must be at least 1, got {getattr(self, name)}")
+                raise ConfigError(f"training.{name} must be at least 1, got {getattr(self, name)}")
         if not 0 < self.held_out < 1:
-            raise ConfigError(f"perceiving.held_out is a share between 0 and 1, got {self.held_out}")
+            raise ConfigError(f"training.held_out is a share between 0 and 1, got {self.held_out}")
         if self.learning_rate <= 0 or self.weight_decay < 0 or self.whitening <= 0:
-            raise ConfigError("perceiving.learning_rate and whitening must be above 0, weight_decay at least 0")
+            raise ConfigError("training.learning_rate and whitening must be above 0, weight_decay at least 0")
 
 
 def learn(

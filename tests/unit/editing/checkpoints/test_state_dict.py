@@ -44,9 +44,9 @@ def test_nothing_that_is_drawn_elsewhere_depends_on_it(tensors):
         ("mapping.fc0.weight", (10, 8193), "its z or w has 8,193 numbers, more than 8,192"),
     ],
 )
-def test_what_does_not_fit_is_said(tensors, name, shape, labels):
+def test_what_does_not_fit_is_said(tensors, name, shape, says):
     tensors[name] = LazyTensor.of(torch.ones(shape))
-    with pytest.raises(RefusedError, match=labels):
+    with pytest.raises(RefusedError, match=says):
         state_dict.assemble(tensors, size=10**6)
 
 

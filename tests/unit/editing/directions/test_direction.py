@@ -26,7 +26,7 @@ def test_a_step_comes_back_bit_for_bit() -> None:
 def test_twice_the_scale_is_twice_the_step() -> None:
     made = along(torch.tensor([3.0, 4.0]))
     assert made.scale == 5
-    assert torch.equal(made.rescaled(10).step, torch.tensor([6.0, 8.0]))
+    assert torch.equal(made.with_scale(10).step, torch.tensor([6.0, 8.0]))
 
 
 @pytest.mark.parametrize(
@@ -39,14 +39,14 @@ def test_twice_the_scale_is_twice_the_step() -> None:
         (torch.ones(0), "zeros only"),
     ],
 )
-def test_what_is_no_step(step: torch.Tensor, labels: str) -> None:
-    with pytest.raises(EditError, match=labels):
+def test_what_is_no_step(step: torch.Tensor, says: str) -> None:
+    with pytest.raises(EditError, match=says):
         along(step)
 
 
 def test_what_is_no_direction() -> None:
     good = along(torch.ones(4))
-    for changed, labels in (
+    for changed, says in (
         ({"name": "a=b"}, "expected a direction's name"),
         ({"name": "../up"}, "expected a direction's name"),
         ({"space": "y"}, "space must be z, w, w\\+ or s"),
@@ -55,7 +55,7 @@ def test_what_is_no_direction() -> None:
         ({"layers": (3, 3)}, "layers 3..3"),
         ({"range": (1.0, 2.0)}, "range must reach"),
     ):
-        with pytest.raises(EditError, match=labels):
+        with pytest.raises(EditError, match=says):
             Direction(**{**vars(good), **changed})
 
 
@@ -70,14 +70,14 @@ def test_the_shape_must_be_the_generators(generator: Generator) -> None:
         along(torch.ones(sum(widths)), "s", (0, 11)),
     ):
         fits.check(config)
-    for wrong, labels in (
+    for wrong, says in (
         (along(torch.ones(12), layers=(0, 18)), "touches layers 0..18, but this generator has 8"),
         (along(torch.ones(512)), "has 512 numbers in w, but this generator has 12"),
         (along(torch.ones(12), "z"), "has 12 numbers in z, but this generator has 8"),
         (along(torch.ones(7), "s", (10, 11)), "has 7 numbers in s"),
         (along(torch.ones(7), "s", (25, 26)), "touches layers 25..26, but this generator has 11"),
     ):
-        with pytest.raises(EditError, match=labels):
+        with pytest.raises(EditError, match=says):
             wrong.check(config)
 
 

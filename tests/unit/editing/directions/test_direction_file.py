@@ -49,7 +49,7 @@ def test_the_good_form_of_the_lies_is_read() -> None:
         (8).to_bytes(8, "little") + b"[" * 8, (100_000).to_bytes(8, "little") + b"[" * 100_000,
         save({"a": torch.ones(3)}), direction_file.dump([FIRST])[:-3],
         lying(name="b"), lying(name="../a"), lying(space="x"), lying(space=None), lying(scale="nan"), lying(scale=-1),
-        lying(layers=[0]), lying(layers=[0, None]), lying(range=[0, float("inf")]), lying(labels=["no"]), lying(space="w+"),
+        lying(layers=[0]), lying(layers=[0, None]), lying(range=[0, float("inf")]), lying(says=["no"]), lying(space="w+"),
     ],
 )  # fmt: skip
 def test_what_is_no_file_of_directions(data: bytes) -> None:

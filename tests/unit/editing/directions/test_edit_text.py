@@ -35,10 +35,10 @@ def test_edits_are_read() -> None:
         ("smile=1=2", "expected a number"),
     ],
 )
-def test_mistakes_are_told(text: str, labels: str) -> None:
+def test_mistakes_are_told(text: str, says: str) -> None:
     with pytest.raises(EditError) as told:
         edit_text.parse(text, KNOWN)
-    assert labels in str(told.value)
+    assert says in str(told.value)
     assert "\n" not in str(told.value)
 
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from beholder.editing.directions import moved_ws, published, scaling
+from beholder.editing.directions import edited_ws, published, scaling
 from beholder.editing.directions.formats import detect
 from beholder.editing.directions.formats.source import SourceDirection, SourceHints
 from beholder.editing.directions.scaling import projection_spread
 from beholder.editing.generator import Generator
-from beholder.editing.latent import of_seeds
+from beholder.editing.latent import from_seeds
 from beholder.errors import ConfigError, EditError
 from beholder.storage import Place
 
@@ -112,9 +112,9 @@ def test_ganspace(read, generator: Generator) -> None:
     step = read("Smile.pkl", pickle.dumps(exported, 4))
     is_step(step, 0.5 * components[3], "w", (2, 5))
     assert step.limits == (-20, 20)
-    ours = scaling.bring(generator, step, name="smile", fingerprint="abc", model="toy")
-    latent = of_seeds(generator, [1])
-    assert moved_ws(generator, latent, {"smile": 0.0}, {"smile": ours}) is latent.ws  # as published, 0 moves to the mean
+    ours = scaling.scale(generator, step, name="smile", fingerprint="abc", model="toy")
+    latent = from_seeds(generator, [1])
+    assert edited_ws(generator, latent, {"smile": 0.0}, {"smile": ours}) is latent.ws  # as published, 0 moves to the mean
 
 
 def test_sefa(read) -> None:
@@ -174,22 +174,22 @@ def test_styleclip(tmp_path: Path, generator: Generator, layers: int) -> None:
 
 
 def test_alpha_one_is_one_standard_deviation_of_the_projection(generator: Generator) -> None:
-    w = of_seeds(generator, range(2000)).ws[:, 0].double()
+    w = from_seeds(generator, range(2000)).ws[:, 0].double()
     unit = torch.tensor(ROW / np.linalg.norm(ROW))
     for length in (1e-3, 1.0, 100.0):
-        made = scaling.bring(generator, SourceDirection(ROW * length, "w"), name="up", fingerprint="abc", model="toy")
+        made = scaling.scale(generator, SourceDirection(ROW * length, "w"), name="up", fingerprint="abc", model="toy")
         assert made.scale == pytest.approx(float((w @ unit).std()), rel=0.06)
         assert float(made.step.double() @ unit) == pytest.approx(made.scale)
         assert (made.fingerprint, made.generator, made.layers) == ("abc", "toy", (0, 8))
 
 
 def test_published_ranges_become_alphas(generator: Generator) -> None:
-    plain = scaling.bring(generator, SourceDirection(ROW, "w"), name="up", fingerprint="", model="")
+    plain = scaling.scale(generator, SourceDirection(ROW, "w"), name="up", fingerprint="", model="")
     assert plain.range == (-3, 3)
     length = float(np.linalg.norm(ROW))
-    made = scaling.bring(generator, SourceDirection(ROW, "w"), name="up", fingerprint="", model="", limits=(-10, 5), unit=0.5)
+    made = scaling.scale(generator, SourceDirection(ROW, "w"), name="up", fingerprint="", model="", limits=(-10, 5), unit=0.5)
     assert made.range == pytest.approx((-10 * 0.5 * length / made.scale, 5 * 0.5 * length / made.scale), abs=0.01)
-    back = scaling.bring(
+    back = scaling.scale(
         generator, SourceDirection(ROW, "w"), name="up", fingerprint="", model="", limits=(-10, 5), unit=0.5, flip=True
     )
     assert back.range == pytest.approx((-made.range[1], -made.range[0]))
@@ -197,9 +197,9 @@ def test_published_ranges_become_alphas(generator: Generator) -> None:
 
 
 def test_another_generators_direction_by_force(generator: Generator) -> None:
-    made = scaling.bring(generator, SourceDirection(ROW, "w"), name="up", fingerprint="other", model="other")
-    longer = made.rescaled(50.0)
-    here = scaling.rebring(generator, longer, name="mine", fingerprint="abc", model="toy")
+    made = scaling.scale(generator, SourceDirection(ROW, "w"), name="up", fingerprint="other", model="other")
+    longer = made.with_scale(50.0)
+    here = scaling.rescale(generator, longer, name="mine", fingerprint="abc", model="toy")
     assert here.scale == pytest.approx(projection_spread(generator, made))
     assert (here.name, here.fingerprint, here.generator) == ("mine", "abc", "toy")
 
@@ -222,15 +222,15 @@ def test_another_generators_direction_by_force(generator: Generator) -> None:
         ("a.npy", np.ones(12, complex), {}, "expected numbers"),
     ],
 )
-def test_shapes_that_do_not_fit(read, name: str, values: np.ndarray, hints: dict, labels: str) -> None:
+def test_shapes_that_do_not_fit(read, name: str, values: np.ndarray, hints: dict, says: str) -> None:
     with pytest.raises(EditError) as told:
         read(name, npy(values), **hints)
-    assert labels in str(told.value)
+    assert says in str(told.value)
 
 
 def test_formats_that_it_is_not(read) -> None:
-    for format, labels in (("ganspace", "no file of GANSpace"), ("sefa", "no factor file of SeFa"), ("stylespace", "no list of")):
-        with pytest.raises(EditError, match=labels):
+    for format, says in (("ganspace", "no file of GANSpace"), ("sefa", "no factor file of SeFa"), ("stylespace", "no list of")):
+        with pytest.raises(EditError, match=says):
             read("a.npy", npy(ROW), format)
     with pytest.raises(EditError, match=r"say which with component=0 \.\. component=2"):
         read("a.pt", pt({"comp": torch.ones(3, 1, 12), "mean": torch.ones(1, 12), "std": torch.ones(3)}))
@@ -255,10 +255,10 @@ def test_formats_that_it_is_not(read) -> None:
         ("", "it names no channel"),
     ],
 )
-def test_channels_that_are_not_there(generator: Generator, channels: str, labels: str) -> None:
+def test_channels_that_are_not_there(generator: Generator, channels: str, says: str) -> None:
     with pytest.raises(EditError) as told:
         detect.read_channels(channels, generator.config, SourceHints())
-    assert labels in str(told.value)
+    assert says in str(told.value)
 
 
 def test_hints_are_checked() -> None:

@@ -5,23 +5,31 @@ import pytest
 import torch
 from torch import Tensor
 
-from beholder.editing.directions.learning import Learned, Texts, from_labels, from_texts, look, read_off
+from beholder.editing.directions.learning import (
+    LearnedDirection,
+    TextDirectionConfig,
+    embed_pictures,
+    from_labels,
+    from_texts,
+    least_squares_moves,
+    ridge_regression,
+)
 from beholder.editing.directions.scaling import projection_spread
 from beholder.editing.generator import Generator
-from beholder.editing.latent import of_seeds
+from beholder.editing.latent import from_seeds
 from beholder.errors import ConfigError, EditError
 
 
 def examples(generator: Generator, count: int, *, noise: float = 0.0) -> tuple[Tensor, Tensor]:
     """w, and two labels that follow w in ways of their own."""
-    w = of_seeds(generator, range(count)).ws[:, 0]
+    w = from_seeds(generator, range(count)).ws[:, 0]
     dice = torch.Generator().manual_seed(8)
     labels = w @ torch.randn(12, 2, generator=dice)
     return w, labels + noise * labels.std(dim=0) * torch.randn(count, 2, generator=dice)
 
 
-def learn(generator: Generator, w: Tensor, labels: Tensor) -> Learned:
-    return from_labels(generator, w, labels, column=0, name="up", fingerprint="abc", model="toy", labels=("less", "more"))
+def learn(generator: Generator, w: Tensor, labels: Tensor) -> LearnedDirection:
+    return from_labels(generator, w, labels, column=0, name="up", fingerprint="abc", model="toy", ends=("less", "more"))
 
 
 def slopes(w: Tensor, labels: Tensor, vector: Tensor) -> Tensor:
@@ -57,7 +65,7 @@ def test_each_example_left_out_is_told_by_the_others() -> None:
     dice = torch.Generator().manual_seed(1)
     w = torch.randn(30, 5, generator=dice, dtype=torch.float64)
     labels = w[:, :1] + 0.5 * torch.randn(30, 1, generator=dice, dtype=torch.float64)
-    weights, residuals = read_off(w, labels)
+    weights, residuals = ridge_regression(w, labels)
     kept = w - w.mean(dim=0)
     gram = kept.T @ kept
     # the strength that was chosen, from the weights themselves: (gram + s) weights = kept' labels
@@ -73,13 +81,13 @@ def test_each_example_left_out_is_told_by_the_others() -> None:
 def test_what_can_not_be_learned(generator: Generator) -> None:
     w, labels = examples(generator, 60)
     dice = torch.Generator().manual_seed(5)
-    for wrong, labels in (
+    for wrong, says in (
         ((w[:10], labels[:10]), "at least 20 labelled pictures, got 10"),
         ((w, labels * torch.tensor([1.0, 0.0])), "label 1 is the same in all examples"),
         ((w, labels / 0), "not finite"),
         ((w, torch.randn(60, 2, generator=dice)), "can't be told from w better than by chance"),
     ):
-        with pytest.raises(EditError, match=labels):
+        with pytest.raises(EditError, match=says):
             learn(generator, *wrong)
 
 
@@ -94,9 +102,9 @@ class Reds:
 
 
 def test_texts_lead_from_the_first_to_the_second(generator: Generator) -> None:
-    seen = look(generator, Reds(), Texts(120))
+    seen = embed_pictures(generator, Reds(), TextDirectionConfig(120))
     made = from_texts(generator, seen, Reds(), ("pale", "red"), name="red", fingerprint="", model="").direction
-    ws = of_seeds(generator, range(30)).ws
+    ws = from_seeds(generator, range(30)).ws
 
     def redness(at: Tensor) -> float:
         return float(generator.synthesis(at).clamp(-1, 1)[:, 0].mean())
@@ -108,4 +116,26 @@ def test_texts_lead_from_the_first_to_the_second(generator: Generator) -> None:
 
 def test_settings_are_checked() -> None:
     with pytest.raises(ConfigError, match="pictures >= 20"):
-        Texts(5)
+        TextDirectionConfig(5)
+
+
+def hidden(count: int = 4000) -> tuple[Tensor, Tensor, Tensor]:
+    """w, labels that go together (0.5), and the moves by which the labels act on w."""
+    dice = torch.Generator().manual_seed(2)
+    moves = torch.randn(3, 32, generator=dice)
+    labels = torch.randn(count, 3, generator=dice) @ torch.tensor([[1.0, 0.5, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 2.0]])
+    w = 5 + labels @ moves + 0.5 * torch.randn(count, 32, generator=dice)
+    return w, labels, moves
+
+
+def test_moves_are_found_though_labels_go_together() -> None:
+    w, labels, moves = hidden()
+    assert torch.allclose(least_squares_moves(w, labels), moves * labels.std(dim=0)[:, None], atol=0.06)
+
+
+def test_too_little_is_refused() -> None:
+    w, labels, _ = hidden(5)
+    with pytest.raises(EditError, match="need more than 4 examples, got 4"):
+        least_squares_moves(w[:4], labels[:4])
+    with pytest.raises(EditError, match="label 1 is the same"):
+        least_squares_moves(w, labels * torch.tensor([1.0, 0.0, 1.0]))

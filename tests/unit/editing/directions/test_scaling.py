@@ -6,7 +6,7 @@ import torch
 from beholder.editing.directions import Direction
 from beholder.editing.directions.scaling import calibrate, projection_spread
 from beholder.editing.generator import Generator
-from beholder.editing.latent import of_seeds
+from beholder.editing.latent import from_seeds
 from beholder.errors import EditError
 
 
@@ -15,7 +15,7 @@ def along(step: torch.Tensor, space: str, layers: tuple[int, int]) -> Direction:
 
 
 def test_alpha_one_raises_what_is_read_by_the_wanted_amount(generator: Generator) -> None:
-    latent = of_seeds(generator, range(20))
+    latent = from_seeds(generator, range(20))
     affine = generator.synthesis.layers()[4].affine
 
     def read(styles: tuple[torch.Tensor, ...]) -> torch.Tensor:
@@ -31,7 +31,7 @@ def test_alpha_one_raises_what_is_read_by_the_wanted_amount(generator: Generator
 
 def test_one_standard_deviation_in_each_space(generator: Generator) -> None:
     """Against the plain statistics of other latents, within what 4,000 of them leave open."""
-    latent = of_seeds(generator, range(3000))
+    latent = from_seeds(generator, range(3000))
     w = latent.ws[:, 0]
     styles = generator.synthesis.styles(latent.ws)
     dice = torch.Generator().manual_seed(3)

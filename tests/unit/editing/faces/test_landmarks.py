@@ -28,8 +28,8 @@ def test_the_face_that_is_meant() -> None:
     ("which", "says"),
     [("3", "face=3 is not there: the photo has 3"), ("middle", "largest, left, right or a number"), ("-1", "largest, left, right")],
 )
-def test_a_face_that_is_not_there_is_refused(which: str, labels: str) -> None:
-    with pytest.raises(EditError, match=labels):
+def test_a_face_that_is_not_there_is_refused(which: str, says: str) -> None:
+    with pytest.raises(EditError, match=says):
         choose([face(0, 9)] * 3, which)
 
 

@@ -120,7 +120,7 @@ def test_a_confirmed_choice_that_is_gone_or_another_is_found(tmp_path: Path) -> 
         (["seconds=0"], "seconds, chaos and every above 0"),
     ],
 )
-def test_what_can_not_be_measured_is_said_in_one_line(beholder, tmp_path: Path, words: list[str], labels: str) -> None:
+def test_what_can_not_be_measured_is_said_in_one_line(beholder, tmp_path: Path, words: list[str], says: str) -> None:
     said = beholder("bench", "serve", *words, f"workspace={tmp_path}")
     assert said.code == 2
-    assert labels in said.err[0]
+    assert says in said.err[0]

@@ -142,7 +142,7 @@ def _sizes(**changed):
         lambda data: data[: len(data) // 2],
         lambda data: b"\xff" * 8 + data[8:],
         lambda data: _header(data, lambda told: told.pop("__metadata__")),
-        lambda data: _header(data, lambda told: told["__metadata__"].update(info="{}")),
+        lambda data: _header(data, lambda told: told["__metadata__"].update(about="{}")),
         lambda data: _header(data, lambda told: told["__metadata__"].update(sizes="[1]")),
         lambda data: _header(data, _sizes(width=17)),
         lambda data: _header(data, _sizes(width=10**12)),

@@ -1,7 +1,8 @@
-"""Formats: the files in which other programs keep directions, each turned into steps of ours.
+"""Formats: the files in which other programs keep directions.
 
-opening      any file -> plain values and arrays, nothing in it run, no claim of it believed
-step         what a format's reader finds: a step as its authors take it, not yet scaled
-reading      the one place that knows every format, and tells which one a file is of
-interfacegan, ganspace, sefa, stylespace, styleclip, plain    one format each
+safe_load  any file -> plain values and arrays, nothing in it run, no claim of it believed
+source     what a format's reader returns: a direction as its authors take it, not yet scaled
+detect     the list of formats, and which one a file is of
+
+One file for each format: interfacegan, ganspace, sefa, stylespace, styleclip, plain.
 """

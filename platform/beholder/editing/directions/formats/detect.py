@@ -1,7 +1,7 @@
-"""Reading: a file of any known format -> the step in it."""
+"""The published formats of directions: which there are, which one a file is of, and its reader."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -12,35 +12,44 @@ from beholder.errors import EditError
 from beholder.safe_pickle.interpreter import RefusedError
 from beholder.storage import Place
 
-Reader = Callable[[Any, str, GeneratorConfig, SourceHints], SourceDirection]
-FORMATS: dict[str, Reader] = {
+
+class FormatReader(Protocol):
+    """What each format's `read` signs."""
+
+    def __call__(self, content: Any, name: str, config: GeneratorConfig, hints: SourceHints, /) -> SourceDirection:
+        """Return the direction in an opened file called `name`. Raises RefusedError where it does not fit the generator."""
+        ...
+
+
+READERS: Mapping[str, FormatReader] = {
     "interfacegan": interfacegan.read,
     "ganspace": ganspace.read,
     "sefa": sefa.read,
     "stylespace": stylespace.read,
     "plain": plain.read,
 }
-STYLECLIP = "styleclip"
+STYLECLIP, OWN = "styleclip", "beholder"  # read from three files, and by direction_file
+FORMATS = (*READERS, STYLECLIP, OWN)
 
 
 def read(place: Place, format: str | None, config: GeneratorConfig, hints: SourceHints) -> SourceDirection:
-    """The step in a file of one of FORMATS; without a format it is told from what the file holds.
+    """Return the direction in a file of one of READERS; without a format it is detected from what the file holds.
 
     Raises EditError in one line for what can't be read or does not fit the generator, StorageError for a missing file.
     """
     content = safe_load.read(place)
-    reader = FORMATS[format or tell(content, place.name)]
+    reader = READERS[format or detect(content, place.name)]
     try:
         return reader(content, place.name, config, hints)
     except RefusedError as error:
         raise EditError(f"{place.uri}: {error}") from None
 
 
-def tell(content: Any, name: str) -> str:
-    """The format of an opened file."""
-    if ganspace.known(content):
+def detect(content: Any, name: str) -> str:
+    """Return the format of an opened file called `name`."""
+    if ganspace.matches(content):
         return "ganspace"
-    if sefa.known(content):
+    if sefa.matches(content):
         return "sefa"
     if isinstance(content, str):
         return "stylespace"
@@ -50,7 +59,7 @@ def tell(content: Any, name: str) -> str:
 
 
 def read_channels(text: str, config: GeneratorConfig, hints: SourceHints) -> SourceDirection:
-    """The step of channels given as text, "12:479 12:266"."""
+    """Return the direction of channels given as text, "12:479 12:266". Raises EditError."""
     try:
         return stylespace.read(text, "", config, hints)
     except RefusedError as error:
@@ -60,7 +69,7 @@ def read_channels(text: str, config: GeneratorConfig, hints: SourceHints) -> Sou
 def read_styleclip(
     statistics: Place, deviations: Place, difference: np.ndarray, config: GeneratorConfig, *, beta: float
 ) -> SourceDirection:
-    """The step in StyleCLIP's statistics towards a difference of texts. Raises EditError and StorageError as `read` does."""
+    """Return the direction in StyleCLIP's statistics towards a difference of texts. Raises EditError and StorageError as `read`."""
     rows, spread = safe_load.read(statistics), safe_load.read(deviations)
     try:
         return styleclip.read(rows, spread, difference, config, beta=beta)

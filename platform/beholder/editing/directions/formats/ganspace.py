@@ -18,14 +18,14 @@ from beholder.safe_pickle.interpreter import RefusedError
 _KINDS = (("lat_comp", "lat_stdev"), ("comp", "std"))
 
 
-def known(content: Any) -> bool:
-    """Whether an opened file is of this format."""
+def matches(content: Any) -> bool:
+    """Tell whether an opened file is of this format."""
     return isinstance(content, dict) and any(first in content and second in content for first, second in _KINDS)
 
 
 def read(content: Any, name: str, config: GeneratorConfig, hints: SourceHints) -> SourceDirection:
     """Component `hints.component` on `hints.layers`; an exported edit brings both itself. One unit is one sigma of the file."""
-    if not known(content):
+    if not matches(content):
         raise RefusedError("it is no file of GANSpace: expected comp and std, or lat_comp and lat_stdev in it")
     first, second = next(kind for kind in _KINDS if kind[0] in content and kind[1] in content)
     rows = array(content[first])

@@ -8,7 +8,7 @@ from beholder.editing.directions.formats.safe_load import array
 from beholder.editing.directions.formats.source import SourceDirection, SourceHints, row_step
 from beholder.editing.generator import GeneratorConfig
 from beholder.errors import nearest
-from beholder.safe_pickle.interpreter import RefusedError, shown
+from beholder.safe_pickle.interpreter import RefusedError, printable
 
 
 def read(content: Any, name: str, config: GeneratorConfig, hints: SourceHints) -> SourceDirection:
@@ -17,7 +17,7 @@ def read(content: Any, name: str, config: GeneratorConfig, hints: SourceHints) -
     Of a file with several, `hints.component` names one: by name, or the number of its row.
     """
     if isinstance(content, dict):
-        names = [shown(key) for key in content]
+        names = [printable(key) for key in content]
         if hints.component is None and len(content) != 1:
             raise RefusedError(f"it holds {len(content)} arrays; say which with component=NAME: {', '.join(names[:8])}")
         key = next(iter(content)) if hints.component is None else hints.component

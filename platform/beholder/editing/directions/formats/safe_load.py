@@ -82,7 +82,7 @@ def _read(data: bytes, place: Place) -> Any:
     if data.startswith(_ZIP):
         return _zip(data)
     if data.startswith(b"\x80"):
-        return numpy_pickle.read_arrays(data, name=place.uri, error=EditError)
+        return numpy_pickle.parse(data)
     if ending in ("json", "csv", "txt"):
         return _text(data, ending)
     raise RefusedError("it is no .npy, .npz, torch file, pickle, .json or .csv, going by its first bytes")

@@ -8,14 +8,14 @@ from beholder.editing.generator import GeneratorConfig
 from beholder.safe_pickle.interpreter import RefusedError
 
 
-def known(content: Any) -> bool:
-    """Whether an opened file is of this format."""
+def matches(content: Any) -> bool:
+    """Tell whether an opened file is of this format."""
     return isinstance(content, dict) and "eigvec" in content
 
 
 def read(content: Any, name: str, config: GeneratorConfig, hints: SourceHints) -> SourceDirection:
     """Column `hints.component` of eigvec, the strongest first, in W. One unit is a distance of 1."""
-    if not known(content):
+    if not matches(content):
         raise RefusedError("it is no factor file of SeFa: expected eigvec in it")
     columns = array(content["eigvec"])
     if columns.ndim != 2:

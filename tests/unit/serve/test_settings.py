@@ -3,7 +3,6 @@
 import pytest
 
 from beholder.errors import ConfigError
-from beholder.serve import app
 from beholder.serve.auth import ApiKeysConfig
 from beholder.serve.settings import ServeSettings
 
@@ -21,11 +20,11 @@ HAPROXY = {"RAY_SERVE_ENABLE_HA_PROXY": "1"}  # listens at all addresses, whatev
     ],
 )
 def test_keys_are_needed_where_somebody_could_come_from_elsewhere(settings: ServeSettings, env: dict, needed: bool) -> None:
-    assert app.needs_keys(settings, env) == needed
-    app.check(settings, env)
+    assert settings.needs_keys(env) == needed
+    settings.check_access(env)
 
 
 @pytest.mark.parametrize(("host", "env"), [("0.0.0.0", {}), ("127.0.0.1", HAPROXY)])
 def test_a_service_that_is_open_to_all_is_refused(host: str, env: dict) -> None:
     with pytest.raises(ConfigError, match="keys are needed"):
-        app.check(ServeSettings(host=host, keys=ApiKeysConfig(required=False)), env)
+        ServeSettings(host=host, keys=ApiKeysConfig(required=False)).check_access(env)

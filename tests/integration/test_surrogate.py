@@ -40,7 +40,7 @@ def test_the_shipped_perception_tells_edits_apart(tmp_path: Path) -> None:
 
 def test_a_tiny_one_is_built_found_and_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     here = ["threads=1", f"workspace={tmp_path}"]
-    words = ["build", "perception", "samples=40", "lessons.inverted=0", "perceiving.epochs=2", "perceiving.width=32", *here]
+    words = ["build", "surrogate", "samples=40", "dataset.inverted=0", "training.epochs=2", "training.width=32", *here]
     assert cli.main(words) == 0
     place = next((tmp_path / "models" / "perception").glob("portraits-*.safetensors"))
     first, drawn = Surrogate.load(Place.at(place)).network.state_dict(), list((tmp_path / "lessons").rglob("*.npz"))
@@ -56,25 +56,26 @@ def test_a_tiny_one_is_built_found_and_measured(tmp_path: Path, capsys: pytest.C
 
     few = ["images=1", "inverted=1", "refinement.steps=0", "candidates.count=20", "people=4", "choices=4", "timed=4"]
     capsys.readouterr()
-    assert cli.main(["evaluate", "perception", *few, f"perception={place}", "card=true", *here]) == 0
+    assert cli.main(["evaluate", "surrogate", *few, f"surrogate={place}", "card=true", *here]) == 0
     said = capsys.readouterr().out
-    for name in ("rank correlation, rankers fitted to people's choices, inverted pictures", "regret, ", "time, told / all drawn"):
+    figures = ("rank correlation, rankers fitted to people's choices, inverted pictures", "regret, ", "time, predicted / all drawn")
+    for name in figures:
         assert name in said
     figures = json.loads(place.with_suffix(".json").read_text())["figures"]
     assert figures["error"] == card["figures"]["error"]
     assert figures["seeds/any/regret"] >= 0
-    assert list((tmp_path / "runs").rglob("figures/perception.png"))
+    assert list((tmp_path / "runs").rglob("figures/surrogate.png"))
 
 
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["build", "perception", "samples=3"], "samples must be at least 20"),
-        (["build", "perception", "out=it.pt"], "out must be a .safetensors file"),
-        (["build", "perception", "generator=nobody"], "nobody"),
-        (["evaluate", "perception", "card=true"], "card=true needs perception=FILE"),
-        (["evaluate", "perception", "images=0"], "images must be at least 1"),
-        (["evaluate", "perception", "perception=none.safetensors"], "none.safetensors"),
+        (["build", "surrogate", "samples=3"], "samples must be at least 20"),
+        (["build", "surrogate", "out=it.pt"], "out must be a .safetensors file"),
+        (["build", "surrogate", "generator=nobody"], "nobody"),
+        (["evaluate", "surrogate", "card=true"], "card=true needs surrogate=FILE"),
+        (["evaluate", "surrogate", "images=0"], "images must be at least 1"),
+        (["evaluate", "surrogate", "surrogate=none.safetensors"], "none.safetensors"),
     ],
 )
 def test_what_can_t_be_done_is_refused(words: list[str], reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -204,8 +204,8 @@ def test_beholder_import(beholder, state, generator, tmp_path):
         (("generator=nowhere.pt", "name=x"), "does not exist"),
     ],
 )
-def test_wrong_words(beholder, tmp_path, words, labels):
+def test_wrong_words(beholder, tmp_path, words, says):
     said = beholder("import", *words, f"workspace={tmp_path / 'ws'}")
     assert said.code == 2
     assert len(said.err) == 1
-    assert labels in said.err[0]
+    assert says in said.err[0]

@@ -1,0 +1,92 @@
+"""Placement of processes that hold a model on the machines of a cluster, and items worked on by them."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import ray
+import ray.data
+from ray.data import ActorPoolStrategy
+
+from beholder.ray_connection import quiet_data
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Placement:
+    """How many processes hold the model, and what each reserves.
+
+    With GPUs: one on each. Without: a one-thread process a core (which is faster than one process with many threads, as these
+    wait for each other). cpus_beside: what a light task may reserve that has to find room beside it.
+    """
+
+    actors: int
+    num_cpus: float
+    num_gpus: float
+    threads: int
+    cpus_beside: float
+
+    @classmethod
+    def of(cls, nodes: Sequence[dict[str, float]], *, device: str, items: int, actors: int = 0, share: float = 0.9) -> "Placement":
+        """Return the placement for so many items on nodes with these resources, as Ray counts them ("CPU", "GPU").
+
+        device: the model's; on cpu GPUs are left alone. actors: how many processes; 0 is one per GPU, or one per core.
+        share: of a core that a process reserves, so that others find room beside it.
+        """
+        cores = sum(node.get("CPU", 0) for node in nodes) or 1
+        largest = max((node.get("CPU", 0) for node in nodes), default=1) or 1
+        available = gpus(nodes, device)
+        count = min(actors or available or int(cores), max(items, 1))
+        if available:
+            return cls(count, 0.5, min(available / count, 1.0), 1, 1.0 if largest > 1 else 0.5)
+        each = min(cores / count, largest)
+        return cls(count, share * each, 0.0, max(int(each), 1), 0.2)
+
+    @property
+    def resources(self) -> dict[str, float]:
+        """What a process reserves, as options of a task or an actor."""
+        return {"num_cpus": self.num_cpus, "num_gpus": self.num_gpus}
+
+
+def nodes() -> list[dict[str, float]]:
+    """Return the resources of every node that is alive."""
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]  # Ray's own has no types
+
+
+def gpus(nodes: Sequence[dict[str, float]], device: str) -> int:
+    """Return how many GPUs the nodes have for a model on a device: none where that is cpu."""
+    return int(sum(node.get("GPU", 0) for node in nodes)) if device != "cpu" else 0
+
+
+def largest_node() -> float:
+    """Return the cores of the node that has most."""
+    return max((each.get("CPU", 0.0) for each in nodes()), default=0.0) or 1.0
+
+
+def process(
+    worker: type, items: Sequence[dict[str, Any]], *, arguments: tuple[Any, ...], device: str, actors: int = 0
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows that processes of a worker make of items, in whatever order they are done.
+
+    worker: a class whose `__init__` takes threads and the arguments and loads the model, and whose `__call__` takes an item and
+    returns a list of rows. An item is a task: one that is lost with its node is done again on another.
+    """
+    quiet_data()
+    placement = Placement.of(nodes(), device=device, items=len(items), actors=actors)
+    rows = ray.data.from_items(list(items), override_num_blocks=len(items)).flat_map(
+        worker,
+        compute=ActorPoolStrategy(size=placement.actors, max_tasks_in_flight_per_actor=2),
+        fn_constructor_args=(placement.threads, *arguments),
+        num_cpus=placement.num_cpus,
+        num_gpus=placement.num_gpus,
+    )
+    yield from rows.iter_rows()
+
+
+def as_completed(tasks: Iterable["ray.ObjectRef[Result]"]) -> Iterator[Result]:
+    """Yield the results of tasks as they are done."""
+    pending = list(tasks)
+    while pending:
+        done, pending = ray.wait(pending)
+        yield from ray.get(done)

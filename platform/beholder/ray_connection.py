@@ -1,0 +1,114 @@
+"""Ray: the settings of a connection, and connecting: to a cluster, to the Ray of this machine, or to a new one of our own."""
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from beholder import process, terminal
+from beholder.config import setting
+from beholder.errors import BeholderError, ConfigError
+
+# Ray's own switches, set where the user has not set them.
+_ENVIRONMENT = {
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # leaves CUDA_VISIBLE_DEVICES as it is for what asks for no GPU
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # Ray's core prints an error for each actor that ends as it is asked to
+}
+
+
+@dataclass(frozen=True)
+class RayConfig:
+    """Which Ray to use. The names are those of `ray.init`."""
+
+    address: str | None = setting(
+        None, "a running cluster (auto, HOST:PORT), local for a new one; null: RAY_ADDRESS, a Ray on this machine, or a new one"
+    )
+    num_cpus: int = setting(0, "cores of a new Ray on this machine; 0 is all of them")
+
+    def __post_init__(self) -> None:
+        if self.num_cpus < 0:
+            raise ConfigError(f"ray.num_cpus must be 0 or more, got {self.num_cpus}")
+
+
+@contextlib.contextmanager
+def connect(config: RayConfig, *, environment: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Connect to Ray for the length of the block, and shut down what was started for it; where Ray is connected already, use that.
+
+    environment: variables that the new Ray's processes read, set where the user has not set them. Raises ConfigError where
+    Ray can't be reached; a BeholderError raised in a task or an actor is raised as itself, not as Ray's error around it.
+    """
+    import ray
+    from ray.exceptions import RayError
+
+    if ray.is_initialized():
+        with _own_errors():
+            yield
+        return
+    for name, value in {**_ENVIRONMENT, **(environment or {})}.items():
+        os.environ.setdefault(name, value)
+    known = None if config.address == "local" else config.address or os.environ.get("RAY_ADDRESS")
+    try:
+        with process.keep_handlers(), terminal.without("Set ray log level"):
+            _init(config.address, {} if known else _new(config))
+    except (ConnectionError, ValueError, RayError) as error:
+        raise ConfigError(f"Ray can't be reached at {known or 'this machine'}: {str(error).splitlines()[0]}") from None
+    try:
+        with _own_errors():
+            yield
+    finally:
+        ray.shutdown()
+
+
+def quiet_data() -> None:
+    """Keep Ray Data's notes on its plan off the terminal; they stay in its log files."""
+    import ray.data
+
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    for handler in logging.getLogger("ray.data").handlers:
+        if not hasattr(handler, "baseFilename"):
+            handler.setLevel(logging.ERROR)
+
+
+def _init(address: str | None, new: Mapping[str, Any]) -> None:
+    """Call ray.init. new: options of a Ray that is started; one that runs already is used as it is."""
+    import ray
+
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    try:
+        ray.init(address, **quiet, **new)
+    except ValueError:
+        if not new:
+            raise
+        ray.init(address, **quiet)  # `ray start` has been here: Ray refuses options that are for a new one
+
+
+def _new(config: RayConfig) -> dict[str, Any]:
+    """Return the options of a new Ray on this machine.
+
+    It keeps its worker processes for the life of a job: by default Ray ends idle ones after a second where there are more of them
+    than cores, and a small machine then spends its time starting them again.
+    """
+    return {
+        "num_cpus": config.num_cpus or None,
+        "include_dashboard": False,
+        "_system_config": {"idle_worker_killing_time_threshold_ms": 600_000},
+    }
+
+
+@contextlib.contextmanager
+def _own_errors() -> Iterator[None]:
+    """Raise the BeholderError that a RayError was caused by, in its place."""
+    from ray.exceptions import RayError
+
+    try:
+        yield
+    except RayError as error:
+        inner: BaseException | None = error
+        while inner is not None:
+            cause = getattr(inner, "cause", None) or inner.__cause__
+            if isinstance(cause, BeholderError):
+                raise type(cause)(str(cause)) from None
+            inner = cause
+        raise

@@ -1,0 +1,110 @@
+"""Images: a photo uploaded or a seed named, pictures of it under edits, and the directions that edits may name."""
+
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi import Path as InPath
+from pydantic import ValidationError
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+
+from beholder.serve import auth, negotiation, schemas
+from beholder.serve.admission import RequestRunner
+from beholder.serve.problem_details import ProblemError, responses
+from beholder.serve.protocols import Authorizer
+
+_PICTURE: dict[str, Any] = {"content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in negotiation.KINDS}}
+_UPLOAD_BODY: dict[str, Any] = {
+    "required": True,
+    "content": {
+        "application/json": {"schema": schemas.ImageUpload.model_json_schema()},
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["file", "user_id"],
+                "additionalProperties": False,
+                "properties": {
+                    "file": {"type": "string", "format": "binary"},
+                    "user_id": {"type": "string", "minLength": 1, "maxLength": 200},
+                    "aligned": {"type": "boolean", "default": False},
+                },
+            }
+        },
+    },
+}
+
+
+def add_routes(app: FastAPI, runner: RequestRunner, authorizer: Authorizer | None) -> None:
+    """Add the routes of images and directions."""
+    ask = [auth.needs("ask", authorizer)]
+    service = runner.service
+
+    @app.post(
+        "/v1/images",
+        status_code=201,
+        openapi_extra={"requestBody": _UPLOAD_BODY},
+        dependencies=ask,
+        responses=responses(415),
+        tags=["images"],
+        summary="Upload a photo, or name a seed of the generator",
+    )
+    async def add_photo(request: Request) -> schemas.ImageResponse:
+        upload, data = await _upload(request)
+        if "seed" in upload.model_fields_set:
+            return schemas.ImageResponse.of(await runner.run(service.image(f"seed-{upload.seed}")))
+        work = service.add_photo(data, upload.user_id, aligned=upload.aligned)
+        return schemas.ImageResponse.of(await runner.run(work, seconds=runner.limits.photo_seconds))
+
+    async def send(request: Request, image_id: str, edit: str) -> Response:
+        media_type = negotiation.negotiate(request.headers.get("accept"))
+        if media_type is None:
+            raise ProblemError(406, f"pictures come as {', '.join(negotiation.KINDS)}")
+        data = await runner.run(service.picture(image_id, edit, media_type))
+        etag = negotiation.tag(data)
+        headers = {"ETag": etag, "Cache-Control": "private, max-age=3600", "Vary": "Accept"}
+        if negotiation.has(request.headers.get("if-none-match"), etag):
+            return Response(status_code=304, headers=headers)
+        return Response(data, media_type=media_type, headers=headers)
+
+    drawn: dict[int | str, dict[str, Any]] = {200: _PICTURE, 304: {"description": "Not Modified"}, **responses(404, 406)}
+
+    @app.get("/v1/images/{image_id}", dependencies=ask, response_class=Response, responses=drawn, tags=["images"])
+    async def picture(request: Request, image_id: Annotated[schemas.ImageId, InPath()]) -> Response:
+        """Return an image as it is: WebP, PNG or JPEG, whichever is accepted."""
+        return await send(request, image_id, "")
+
+    @app.get("/v1/images/{image_id}/edits/{edit}", dependencies=ask, response_class=Response, responses=drawn, tags=["images"])
+    async def edited(
+        request: Request,
+        image_id: Annotated[schemas.ImageId, InPath()],
+        edit: Annotated[str, InPath(min_length=1, max_length=2000, examples=["smile=1.4,glasses=2"])],
+    ) -> Response:
+        """Return an image under an edit, written as direction=alpha with commas between."""
+        return await send(request, image_id, edit)
+
+    @app.get("/v1/directions", dependencies=ask, tags=["images"])
+    async def directions() -> schemas.DirectionsResponse:
+        """Return the directions that images can be moved along."""
+        return schemas.DirectionsResponse.of(await runner.run(service.directions()))
+
+
+async def _upload(request: Request) -> tuple[schemas.ImageUpload, bytes]:
+    """Return what a request uploads, and the photo's bytes. Raises ProblemError for another content type and a wrong body."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    try:
+        if kind == "application/json":
+            upload = schemas.ImageUpload.model_validate_json(await request.body())
+            return upload, schemas.decode_image(upload.image)
+        if kind == "multipart/form-data":
+            async with request.form(max_files=1, max_fields=4, max_part_size=4096) as form:
+                file = form.get("file")
+                if not isinstance(file, UploadFile):
+                    raise ProblemError(422, "expected the photo as the part `file`")
+                fields = {name: value for name, value in form.items() if name != "file" and isinstance(value, str)}
+                return schemas.ImageUpload.model_validate_strings({**fields, "image": ""}), await file.read()
+    except ValidationError as error:
+        reasons = "; ".join(f"{'.'.join(map(str, each['loc'])) or 'body'}: {each['msg']}" for each in error.errors()[:5])
+        raise ProblemError(422, reasons[:1000]) from None
+    except HTTPException as error:  # a form that is none
+        raise ProblemError(400, str(error.detail)[:200]) from None
+    raise ProblemError(415, "expected multipart/form-data or application/json")
