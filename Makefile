@@ -1,4 +1,4 @@
-# make setup | demo | test | bench | lint: each does the set-up it needs.
+# make setup | demo | test | bench | lint | wheel | docs-picture: each does the set-up it needs.
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -48,3 +48,7 @@ lint: setup
 .PHONY: wheel
 wheel: setup
 	$(BIN)/python -m build --wheel --outdir dist
+
+.PHONY: docs-picture
+docs-picture: setup
+	$(BIN)/python docs/draw_architecture.py
