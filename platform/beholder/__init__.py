@@ -21,10 +21,10 @@ embeddings    the table image_id -> vector, and vectors computed elsewhere
 judgements    ratings and comparisons, merged and counted
 spreadsheets  the .xlsx schema -> judgements, every refused one accounted for
 safe_pickle/  reading a pickle without running anything in it
-taste/        models of what each person sees in images
+taste/        models of each person's utility for images
 tuning/       a search over a taste's settings
-statistics    intervals by bootstrap, rank correlation
-evaluation    agreement with judgements that a taste never saw
+statistics    log-loss of choices, intervals by bootstrap, rank correlation
+evaluation    agreement with judgements that a taste was not fitted to
 editing/      images as points in a latent space, moved along directions
 recommending/ from a person's choices to the edit that they will like most
 simulation/   simulated people beside the recommender
