@@ -53,7 +53,7 @@ class Placement:
 
 def nodes() -> list[dict[str, float]]:
     """Return the resources of every node that is alive."""
-    known: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]  # Ray's own has no types
+    known: list[dict[str, Any]] = ray.nodes()  # Ray's own has no types
     return [node["Resources"] for node in known if node["Alive"]]
 
 
@@ -69,13 +69,13 @@ def start(actor: type, *arguments: Any, **options: Any) -> Any:
 
 def cluster_resources() -> dict[str, float]:
     """Return the resources of all nodes together."""
-    total: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray's own has no types
+    total: dict[str, float] = ray.cluster_resources()  # Ray's own has no types
     return total
 
 
 def assigned_cpus() -> float:
     """Return the cores that the task or trial that asks has reserved."""
-    resources: dict[str, float] = ray.get_runtime_context().get_assigned_resources()  # type: ignore[no-untyped-call]
+    resources: dict[str, float] = ray.get_runtime_context().get_assigned_resources()
     return resources.get("CPU", 1.0)
 
 

@@ -35,7 +35,7 @@ class Api:
     """The API as a deployment."""
 
     def __init__(
-        self, settings: ServeSettings, editor: DeploymentHandle, encoder: DeploymentHandle, ranker: DeploymentHandle
+        self, settings: ServeSettings, editor: DeploymentHandle[Any], encoder: DeploymentHandle[Any], ranker: DeploymentHandle[Any]
     ) -> None:
         self.settings, self.service, self.drain = settings, RayService(editor, encoder, ranker), Drain()
         self.meter = meter()
@@ -51,11 +51,10 @@ class Api:
         """The counts of all parts, and of the API's other replicas."""
         here = serve.get_replica_context()
         others = serve.get_deployment_handle(here.deployment, here.app_name).broadcast("counts")
-        told, parts = await asyncio.gather(
+        replies: list[Any] = await asyncio.gather(
             others.results_async(timeout_s=3, return_exceptions=True), self.service.counts(), return_exceptions=True
         )
-        found = [*(told if isinstance(told, list) else ()), *(parts if isinstance(parts, list) else ())]
-        return [each for each in found if isinstance(each, Counts)]
+        return [each for reply in replies if isinstance(reply, list) for each in reply if isinstance(each, Counts)]
 
     async def close(self, seconds: float) -> int:
         """Take no more requests, and let those inside finish; how many did not."""
@@ -87,7 +86,8 @@ def bind(settings: ServeSettings) -> Application:
     encoder = _deployed(EncoderDeployment, serve_config.encoder, serve_config).bind(service, serve_config.encoder, editor)
     ranker = _deployed(RankerDeployment, serve_config.ranker, serve_config).bind(service, serve_config.ranker, editor, encoder)
     ingress = serve.ingress()(Api)
-    return _deployed(ingress, serve_config.api, serve_config, name="Api").bind(settings, editor, encoder, ranker)
+    result: Application = _deployed(ingress, serve_config.api, serve_config, name="Api").bind(settings, editor, encoder, ranker)
+    return result
 
 
 def check_nodes(choices: str | None, nodes: int) -> None:
@@ -163,7 +163,7 @@ def running(settings: ServeSettings) -> Iterator[None]:
             serve.shutdown()
 
 
-def _drain(handle: DeploymentHandle, seconds: float) -> None:
+def _drain(handle: DeploymentHandle[Any], seconds: float) -> None:
     """Let the requests that are inside finish while all deployments are still there."""
     try:
         left = sum(handle.broadcast("close", seconds).results(timeout_s=seconds + 5))

@@ -38,6 +38,8 @@ def routes(authorizer: Authorizer | None) -> type[APIRoute]:
     if authorizer is None:
         return APIRoute
 
+    asked = authorizer
+
     class AuthorizedRoute(APIRoute):
         def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
             handler = super().get_route_handler()
@@ -45,7 +47,7 @@ def routes(authorizer: Authorizer | None) -> type[APIRoute]:
 
             async def authorized(request: Request) -> Response:
                 for scope in scopes:
-                    await authorizer(request, scope)
+                    await asked(request, scope)
                 return await handler(request)
 
             return authorized

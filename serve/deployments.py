@@ -140,7 +140,7 @@ class EncoderDeployment:
     """An encoder, and an image scorer beside it."""
 
     async def __init__(  # type: ignore[misc]
-        self, config: ServiceConfig, deployment: DeploymentConfig, editor: DeploymentHandle
+        self, config: ServiceConfig, deployment: DeploymentConfig, editor: DeploymentHandle[Any]
     ) -> None:
         self.pool, self.limits, self.meter = WorkerPool(deployment), config.image_library.limits, meter()
 
@@ -186,7 +186,7 @@ class RankerDeployment:
     """A recommendation service that has images drawn and encoded by the other deployments."""
 
     async def __init__(  # type: ignore[misc]
-        self, config: ServiceConfig, deployment: DeploymentConfig, editor: DeploymentHandle, encoder: DeploymentHandle
+        self, config: ServiceConfig, deployment: DeploymentConfig, editor: DeploymentHandle[Any], encoder: DeploymentHandle[Any]
     ) -> None:
         self.pool, self.meter, self.editor, self.encoder = WorkerPool(deployment), meter(), editor, encoder
         info, directions, self.resolution = await straight(editor).about.remote()

@@ -37,7 +37,7 @@ def haproxy(env: Mapping[str, str] = os.environ) -> bool:
     return env.get("RAY_SERVE_ENABLE_HA_PROXY") == "1"
 
 
-def straight(handle: "DeploymentHandle") -> "DeploymentHandle":
+def straight(handle: "DeploymentHandle[Any]") -> "DeploymentHandle[Any]":
     """Return a handle whose messages go from process to process, which is sooner where they are small.
 
     Private: the option `_by_reference`, which Ray's own error message recommends. Without it: Serve's default, which depends on its
@@ -46,7 +46,7 @@ def straight(handle: "DeploymentHandle") -> "DeploymentHandle":
     return _with_options(handle, _by_reference=False)
 
 
-def by_reference(handle: "DeploymentHandle") -> "DeploymentHandle":
+def by_reference(handle: "DeploymentHandle[Any]") -> "DeploymentHandle[Any]":
     """Return a handle whose answers stay in the object store, and can be handed on without passing through who asked.
 
     Private and without it: as `straight`.
@@ -54,12 +54,12 @@ def by_reference(handle: "DeploymentHandle") -> "DeploymentHandle":
     return _with_options(handle, _by_reference=True)
 
 
-def choose_transport(handle: "DeploymentHandle", size: int) -> "DeploymentHandle":
+def choose_transport(handle: "DeploymentHandle[Any]", size: int) -> "DeploymentHandle[Any]":
     """Return the handle that is faster for messages of so many bytes."""
     return straight(handle) if size < _SMALL else by_reference(handle)
 
 
-def start_router(handle: "DeploymentHandle") -> None:
+def start_router(handle: "DeploymentHandle[Any]") -> None:
     """Start a handle's router in a thread of its own, so that it can be used where no event loop runs.
 
     Private: `_init`, because Serve's throughput path would want the caller's loop. Without it: the router
@@ -80,7 +80,7 @@ def set_batching(method: Any, *, max_batch_size: int, batch_wait_timeout_s: floa
         method.set_batch_wait_timeout_s(batch_wait_timeout_s)
 
 
-def _with_options(handle: "DeploymentHandle", **private: Any) -> "DeploymentHandle":
+def _with_options(handle: "DeploymentHandle[Any]", **private: Any) -> "DeploymentHandle[Any]":
     try:
         return handle.options(**private)
     except TypeError:  # a Ray that has no such option

@@ -20,10 +20,13 @@ from beholder.serve.ray_compat import by_reference, straight
 _RECOVERED_S = 60.0  # seconds until a replica that was lost has certainly been replaced
 
 
+_Ask = Callable[[], "DeploymentResponse[Any] | DeploymentResponseGenerator[Any]"]
+
+
 class RayService:
     """Implements Service. Every call may be made twice without harm, and is, where a replica died under it."""
 
-    def __init__(self, editor: DeploymentHandle, encoder: DeploymentHandle, ranker: DeploymentHandle) -> None:
+    def __init__(self, editor: DeploymentHandle[Any], encoder: DeploymentHandle[Any], ranker: DeploymentHandle[Any]) -> None:
         self.editor, self.encoder, self.ranker = straight(editor), straight(encoder), straight(ranker)
         self._direction_list: DirectionList | None = None
         self._lost = -math.inf  # when a replica was last found to be gone
@@ -35,47 +38,59 @@ class RayService:
         return self._direction_list
 
     async def image(self, image_id: str) -> LibraryImage:
-        return await self._answer(lambda: self.editor.image.remote(image_id))
+        result: LibraryImage = await self._answer(lambda: self.editor.image.remote(image_id))
+        return result
 
     async def add_photo(self, data: bytes, user_id: str, *, aligned: bool) -> LibraryImage:
-        return await self._answer(lambda: self.editor.add_photo.remote(data, user_id, aligned))
+        result: LibraryImage = await self._answer(lambda: self.editor.add_photo.remote(data, user_id, aligned))
+        return result
 
     async def picture(self, image_id: str, edit: str, media_type: str) -> bytes:
-        return await self._answer(lambda: self.editor.picture.remote(image_id, edit, media_type))
+        result: bytes = await self._answer(lambda: self.editor.picture.remote(image_id, edit, media_type))
+        return result
 
     async def question(self, user_id: str, image_id: str, strategy: str | None) -> AskedQuestion:
-        return await self._answer(lambda: self.ranker.question.remote(user_id, image_id, strategy))
+        result: AskedQuestion = await self._answer(lambda: self.ranker.question.remote(user_id, image_id, strategy))
+        return result
 
     async def answer(self, event_id: str, question_id: str, choice: str, response_seconds: float | None) -> RecordedAnswer:
-        return await self._answer(lambda: self.ranker.answer.remote(event_id, question_id, choice, response_seconds))
+        result: RecordedAnswer = await self._answer(
+            lambda: self.ranker.answer.remote(event_id, question_id, choice, response_seconds)
+        )
+        return result
 
     async def retract(self, question_id: str) -> RetractedAnswer:
-        return await self._answer(lambda: self.ranker.retract.remote(question_id))
+        result: RetractedAnswer = await self._answer(lambda: self.ranker.retract.remote(question_id))
+        return result
 
     async def recommend(self, user_id: str, image_id: str, count: int) -> Recommendation:
-        return await self._answer(lambda: self.ranker.recommend.remote(user_id, image_id, count))
+        result: Recommendation = await self._answer(lambda: self.ranker.recommend.remote(user_id, image_id, count))
+        return result
 
     async def person(self, user_id: str) -> Person:
-        return await self._answer(lambda: self.ranker.person.remote(user_id))
+        result: Person = await self._answer(lambda: self.ranker.person.remote(user_id))
+        return result
 
     async def erase(self, user_id: str) -> ErasureReport:
         report = await self._answer(lambda: self.ranker.erase.remote(user_id))
         await self.ranker.broadcast("drop", user_id).results_async(
             timeout_s=5, return_exceptions=True
         )  # from every replica's memory too
-        return report
+        result: ErasureReport = report
+        return result
 
     async def predict(self, user_id: str, images: Sequence[str | bytes], *, attribute: str, question: str) -> ImageScores:
-        def flow() -> DeploymentResponse:
+        def flow() -> DeploymentResponse[Any]:
             if images and isinstance(images[0], str):
                 drawn = by_reference(self.editor).originals.remote(list(images))
                 return responses(by_reference(self.encoder).score.remote(drawn, user_id, attribute, question))
             return responses(self.encoder.score.remote(images, user_id, attribute, question))
 
-        return await self._answer(flow)
+        result: ImageScores = await self._answer(flow)
+        return result
 
     async def ready(self) -> dict[str, bool]:
-        async def works(part: DeploymentHandle) -> bool:
+        async def works(part: DeploymentHandle[Any]) -> bool:
             try:
                 return bool(await self._answer(part.ready.remote, again=False))
             except (Exception, asyncio.CancelledError):
@@ -96,7 +111,7 @@ class RayService:
     async def close(self) -> None:
         """The deployments are stopped by who started them."""
 
-    async def _answer(self, ask: Callable[[], DeploymentResponse | DeploymentResponseGenerator], *, again: bool = True) -> Any:
+    async def _answer(self, ask: _Ask, *, again: bool = True) -> Any:
         """Return an answer, asked for once more where a replica died. Raises Overloaded where another one does."""
         try:
             return await result_of(ask)
@@ -107,9 +122,9 @@ class RayService:
             raise Overloaded(str(lost)) from None
 
 
-def responses(response: DeploymentResponse | DeploymentResponseGenerator) -> DeploymentResponse:
+def responses(response: DeploymentResponse[Any] | DeploymentResponseGenerator[Any]) -> DeploymentResponse[Any]:
     """Return a response as what it is, of a method that does not stream: Ray's types can't tell."""
-    return cast(DeploymentResponse, response)
+    return cast(DeploymentResponse[Any], response)
 
 
 _GONE = (RayActorError, DeploymentUnavailableError, ReplicaUnavailableError)
@@ -119,7 +134,7 @@ class ReplicaLost(Exception):
     """A replica died, or one behind it, while it worked on an answer."""
 
 
-async def result_of(ask: Callable[[], DeploymentResponse | DeploymentResponseGenerator]) -> Any:
+async def result_of(ask: _Ask) -> Any:
     """Return a response's value, or raise the error that was raised where it arose.
 
     Raises ReplicaLost where a replica died, Overloaded where too many wait.

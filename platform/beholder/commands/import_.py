@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
@@ -90,7 +91,7 @@ def _import_study(settings: ImportSettings, workspace: Workspace, run: Run) -> N
     print(_counts(metrics))
 
 
-def _measure(settings: ImportSettings, said: spreadsheets.SpreadsheetImages) -> tuple[list[dict], dict[str, str]]:
+def _measure(settings: ImportSettings, said: spreadsheets.SpreadsheetImages) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Rows of `images` for the usable files, and image_id -> reason for the others."""
     if settings.images is None:
         return [{"image_id": i, "uri": path} for i, path in said.paths.items()], {}
@@ -188,11 +189,11 @@ def _counts(metrics: dict[str, int]) -> str:
     return "\n".join(f"{key:22}{value:>9,}" for key, value in metrics.items())
 
 
-def _summary(settings: ImportSettings, metrics: dict[str, int], rejected: list[dict]) -> str:
+def _summary(settings: ImportSettings, metrics: dict[str, int], rejected: list[dict[str, Any]]) -> str:
     """The counts, and the reasons for what was refused with one example each."""
     counts = [(key, f"{value:,}") for key, value in metrics.items()]
     lines = [f"# Import of {settings.source}", "", *markdown_table(["what", "count"], counts, align="lr")]
-    reasons: dict[str, list[dict]] = {}
+    reasons: dict[str, list[dict[str, Any]]] = {}
     for row in rejected:
         reasons.setdefault(f"{row['column']}: {row['reason']}", []).append(row)
     if reasons:

@@ -111,20 +111,20 @@ def bring(settings: ImportDirectionsSettings, generator: "Generator", maker: str
     """The direction that the settings tell of, for a generator of the fingerprint `maker`."""
     from beholder.editing.directions import published, scaling
 
-    published = published.find(settings.catalogue, settings.name) if settings.catalogue else None
+    entry = published.find(settings.catalogue, settings.name) if settings.catalogue else None
     if settings.format == OWN or (settings.file or "").endswith(".safetensors"):
         return _own(settings, generator, maker)
     said = (settings.low, settings.high)
     return scaling.scale(
         generator,
-        _step(settings, generator, published),
+        _step(settings, generator, entry),
         name=settings.name,
         fingerprint=maker,
         model=settings.generator,
-        labels=said if any(said) or published is None else published.labels,
-        limits=published.range if published else None,
-        unit=published.unit if published else 1.0,
-        flip=settings.flip != (published.flip if published else False),
+        labels=said if any(said) or entry is None else entry.labels,
+        limits=entry.range if entry else None,
+        unit=entry.unit if entry else 1.0,
+        flip=settings.flip != (entry.flip if entry else False),
     )
 
 

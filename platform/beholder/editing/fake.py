@@ -77,7 +77,7 @@ class FakeEditor:
         *colour, radius, ground = _LOW + (_HIGH - _LOW) * (1 + np.tanh(values / 2)) / 2
         ticks = (np.arange(self.resolution) + 0.5) / self.resolution - 0.5
         inside = np.clip((radius - np.hypot(ticks[:, None], ticks)) * self.resolution + 0.5, 0, 1)[..., None]
-        return np.round(255 * (inside * colour + (1 - inside) * (1 - ground))).astype(np.uint8)
+        return np.asarray(np.round(255 * (inside * colour + (1 - inside) * (1 - ground))).astype(np.uint8))
 
 
 def _measure(picture: np.ndarray) -> np.ndarray:

@@ -95,7 +95,8 @@ class Generator(nn.Module):
 
     def forward(self, z: Tensor, *, truncation: float = 1.0, noise: Noise = "const") -> Tensor:
         """Make images from latents z [N, z_dim]: RGB [N, 3, R, R] in about -1..1."""
-        return self.synthesis(self.mapping(z, truncation=truncation), noise=noise)
+        result: Tensor = self.synthesis(self.mapping(z, truncation=truncation), noise=noise)
+        return result
 
 
 class Mapping(nn.Module):

@@ -51,7 +51,8 @@ class Trunk(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """RGB in -1..1 [N, 3, R, R] -> [N, hidden]."""
-        return self.dense(self.convolutions(images.contiguous(memory_format=torch.channels_last)))
+        result: Tensor = self.dense(self.convolutions(images.contiguous(memory_format=torch.channels_last)))
+        return result
 
 
 class Inverter(nn.Module):

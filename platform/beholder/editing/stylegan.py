@@ -203,7 +203,7 @@ class Sliders:
     @torch.no_grad()
     def draw(self, edit: Edit) -> np.ndarray:
         """Draw the picture under an edit, uint8 RGB [R, R, 3]. Raises EditError as `StyleGAN.edit` does."""
-        return self._editor.on_threads(self._draw, [(self._latent, edit)])[0]
+        return np.asarray(self._editor.on_threads(self._draw, [(self._latent, edit)])[0])
 
     def _draw(self, edited: Sequence[EditedLatent]) -> np.ndarray:
         styles = self._editor.styles(*edited[0])

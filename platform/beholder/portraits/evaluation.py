@@ -299,7 +299,7 @@ def measure_speed(generator: Generator, inverter: Inverter, clip: ImageTextEncod
 
 def r_squared(said: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """The share of each column's variance that is explained, [N, T] and [N, T] -> [T]."""
-    return 1 - ((said - truth) ** 2).sum(axis=0) / ((truth - truth.mean(axis=0)) ** 2).sum(axis=0)
+    return np.asarray(1 - ((said - truth) ** 2).sum(axis=0) / ((truth - truth.mean(axis=0)) ** 2).sum(axis=0))
 
 
 def _probe(vectors: np.ndarray, truth: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:

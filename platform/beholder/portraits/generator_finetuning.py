@@ -66,7 +66,8 @@ def latents(config: Finish, step: int) -> Tensor:
     lot = torch.rand(config.batch, generator=dice)
     which = torch.where(lot < config.favoured, small_trait, any_trait)
     strength = (2 * torch.rand(config.batch, generator=dice) - 1) * config.push * (lot < config.favoured + config.pushed)
-    return z + strength.unsqueeze(1) * moves[which]
+    result: Tensor = z + strength.unsqueeze(1) * moves[which]
+    return result
 
 
 def finish_generator(

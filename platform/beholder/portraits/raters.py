@@ -49,7 +49,7 @@ class Rater:
     def utility(self, values: np.ndarray, attribute: int, moment: float = 0.0) -> np.ndarray:
         """How much this person likes portraits of standardised traits [N, T] at a moment 0..1 of their work, [N]."""
         weights = (1 - moment) * self.taste[attribute] + moment * self.taste_last[attribute]
-        return values @ weights
+        return np.asarray(values @ weights)
 
     def choose(self, left: np.ndarray, right: np.ndarray, moment: float, dice: np.random.Generator) -> list[int]:
         """1 (the left one) or 2 per attribute, of two portraits [T]."""
@@ -88,7 +88,7 @@ class RatersConfig:
 def standardised(traits: Tensor) -> np.ndarray:
     """Traits [N, T] in 0..1 as deviations from the mean of these portraits, in their standard deviations."""
     values = traits.double().numpy()
-    return (values - values.mean(axis=0)) / np.maximum(values.std(axis=0), 1e-9)
+    return np.asarray((values - values.mean(axis=0)) / np.maximum(values.std(axis=0), 1e-9))
 
 
 def people(config: RatersConfig, values: np.ndarray) -> list[Rater]:
@@ -184,7 +184,7 @@ def _taste(shared: np.ndarray, values: np.ndarray, personal: float, dice: np.ran
     """Shared weights, more or less of them, and a person's own on two in five traits; utilities get a spread of 1."""
     own = dice.normal(0, personal, shared.shape) * (dice.random(shared.shape) < 0.4)
     taste = dice.uniform(0.3, 1.0, (len(shared), 1)) * shared + own
-    return taste / (values @ taste.T).std(axis=0)[:, None]
+    return np.asarray(taste / (values @ taste.T).std(axis=0)[:, None])
 
 
 def _parts(total: int, share: np.ndarray) -> list[int]:

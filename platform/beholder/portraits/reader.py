@@ -28,7 +28,8 @@ class Reader(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """RGB in -1..1 [N, 3, R, R] -> traits about 0..1 [N, T]."""
-        return 0.5 + 0.3 * self.answer(self.trunk(images))
+        result: Tensor = 0.5 + 0.3 * self.answer(self.trunk(images))
+        return result
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,8 @@ def correlations() -> Tensor:
 def basis() -> Tensor:
     """Orthonormal directions that span what traits follow in latent space, float32 [T, LATENT_SIZE]: always the same."""
     noise = torch.randn(LATENT_SIZE, len(TRAITS), generator=torch.Generator().manual_seed(19))
-    return torch.linalg.qr(noise).Q.T
+    result: Tensor = torch.linalg.qr(noise).Q.T
+    return result
 
 
 def axes() -> Tensor:
@@ -95,7 +96,8 @@ def axes() -> Tensor:
 
     The orthonormal basis, mixed so that its rows have the wanted correlations.
     """
-    return torch.linalg.cholesky(correlations()) @ basis()
+    result: Tensor = torch.linalg.cholesky(correlations()) @ basis()
+    return result
 
 
 def normalise(z: Tensor) -> Tensor:

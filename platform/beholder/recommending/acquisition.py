@@ -198,4 +198,4 @@ def _gaps(some: JointNormal, rows: np.ndarray, columns: np.ndarray) -> tuple[np.
 def _entropy(p: np.ndarray) -> np.ndarray:
     """Of a coin, in nats."""
     p = np.clip(p, 1e-7, 1 - 1e-7)
-    return -p * np.log(p) - (1 - p) * np.log1p(-p)
+    return np.asarray(-p * np.log(p) - (1 - p) * np.log1p(-p))

@@ -16,6 +16,9 @@ Range = tuple[float, float]
 _USUAL = 2 / 3  # of the way to an end of a range: strengths near it are the first that a pair takes
 
 
+_Moves = tuple[tuple[int, float], ...]  # columns of directions, and their alphas
+
+
 @dataclass(frozen=True)
 class CandidatesConfig:
     """How many edits, and how fine."""
@@ -84,8 +87,8 @@ def candidates(directions: Mapping[str, Slider | Range], config: CandidatesConfi
     names = tuple(directions)
     grids = [_grid(name, _range(directions[name]), config.step) for name in names]
     most = max(map(len, grids))
-    singles = [[((k, grid[turn]),) for k, grid in enumerate(grids) if turn < len(grid)] for turn in range(most)]
-    chosen: list[tuple[tuple[int, float], ...]] = sorted(_even(singles, config.count))
+    singles: list[list[_Moves]] = [[((k, grid[turn]),) for k, grid in enumerate(grids) if turn < len(grid)] for turn in range(most)]
+    chosen: list[_Moves] = sorted(_even(singles, config.count))
     if config.pairs:
         chosen += _even(_pairs(grids), config.count - len(chosen))
     alphas = np.zeros((len(chosen), len(names)), np.float32)
@@ -122,7 +125,7 @@ def _coarse_first(alphas: list[float], end: float) -> list[float]:
     return found[1:]
 
 
-def _pairs(grids: list[list[float]]) -> Iterator[list[tuple[tuple[int, float], ...]]]:
+def _pairs(grids: list[list[float]]) -> Iterator[list[_Moves]]:
     """Rounds of pairs: in each round every two directions once, with the alphas that are next in turn."""
     most = max(map(len, grids))
     turns = sorted(itertools.product(range(most), repeat=2), key=lambda turn: (max(turn) // 2, turn))
@@ -134,9 +137,9 @@ def _pairs(grids: list[list[float]]) -> Iterator[list[tuple[tuple[int, float], .
         ]
 
 
-def _even(rounds: Iterable[list], count: int) -> list:
+def _even(rounds: Iterable[list[_Moves]], count: int) -> list[_Moves]:
     """The first `count` of rounds; of the one that does not fit whole, as many as there is room for, evenly spread."""
-    found: list = []
+    found: list[_Moves] = []
     for each in rounds:
         room = count - len(found)
         if room <= 0:

@@ -143,7 +143,7 @@ def regrets(guesses: np.ndarray, truths: np.ndarray, *, final: int) -> np.ndarra
     rows = np.arange(len(truths))[:, None]
     picked = truths[rows, np.argsort(-guesses, axis=1, kind="stable")[:, :final]].max(axis=1)
     best, worst = truths.max(axis=1), truths.min(axis=1)
-    return (best - picked) / np.maximum(best - worst, 1e-12)
+    return np.asarray((best - picked) / np.maximum(best - worst, 1e-12))
 
 
 def seconds(

@@ -93,7 +93,7 @@ class BatchNorm(nn.Module):
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             from torch.distributed.nn.functional import all_reduce
 
-            sums = all_reduce(sums)  # type: ignore[no-untyped-call]  # torch leaves it without types
+            sums = all_reduce(sums)  # torch leaves it without types
         count = sums[-1].clamp(min=1)
         mean, square = (sums[:-1] / count).chunk(2)
         variance = (square - mean.square()).clamp(min=0)

@@ -218,7 +218,7 @@ def _epoch(
 @contextlib.contextmanager
 def _chance(seed: int, epoch: int, rank: int) -> Iterator[None]:
     """Seed torch from these numbers inside, and leave its state as it was."""
-    initialized = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]  # torch leaves it without types
+    initialized = torch.cuda.is_initialized()  # torch leaves it without types
     cards = list(range(torch.cuda.device_count())) if initialized else []
     with torch.random.fork_rng(devices=cards):
         torch.manual_seed(chance(seed, epoch, rank))

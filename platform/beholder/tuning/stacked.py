@@ -195,7 +195,7 @@ class _Group:
             x = standardised(items, batch.image, members)
             noise = Noise(seeds, batch.counts, self.config.dropout)
             utility = forward(self._weights, x, self.config, valid=batch.valid, noise=noise)
-            batch.loss(utility, self._weights).backward()  # type: ignore[no-untyped-call]  # torch leaves it without types
+            batch.loss(utility, self._weights).backward()  # torch leaves it without types
             if self.config.fit.clip:
                 self._clip()
             self._optimizer.step()

@@ -188,7 +188,8 @@ def least_squares_moves(w: Tensor, labels: Tensor) -> Tensor:
     if (spread < 1e-6).any():
         raise EditError(f"label {int((spread < 1e-6).nonzero()[0])} is the same in all examples, so nothing can be found")
     standard = ((labels - labels.mean(dim=0)) / spread).double()
-    return torch.linalg.lstsq(standard, (w - w.mean(dim=0)).double()).solution.float()
+    result: Tensor = torch.linalg.lstsq(standard, (w - w.mean(dim=0)).double()).solution.float()
+    return result
 
 
 def _check(w: Tensor, labels: Tensor) -> None:

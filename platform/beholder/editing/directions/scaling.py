@@ -46,7 +46,8 @@ def _project(generator: Generator, direction: Direction, z: Tensor, vector: Tens
     ws = generator.mapping(z)
     if direction.space == "s":
         return torch.cat(generator.synthesis.styles(ws)[first:last], dim=1).double() @ vector
-    return ws[:, 0].double() @ (vector.sum(dim=0) if direction.space == "w+" else vector)
+    result: Tensor = ws[:, 0].double() @ (vector.sum(dim=0) if direction.space == "w+" else vector)
+    return result
 
 
 def calibrate(

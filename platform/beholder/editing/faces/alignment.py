@@ -65,13 +65,13 @@ class Square:
         """Places in the square, 0..1 from its upper left corner [..., 2] -> pixels of the photo [..., 2]."""
         x, y = np.array(self.half), np.array([-self.half[1], self.half[0]])
         along = 2 * at - 1
-        return np.array(self.centre) + along[..., :1] * x + along[..., 1:] * y
+        return np.asarray(np.array(self.centre) + along[..., :1] * x + along[..., 1:] * y)
 
     def from_photo(self, at: np.ndarray) -> np.ndarray:
         """Pixels of the photo [..., 2] -> places in the square."""
         x, y = np.array(self.half), np.array([-self.half[1], self.half[0]])
         away = np.asarray(at) - np.array(self.centre)
-        return (np.stack([away @ x, away @ y], axis=-1) / (x @ x) + 1) / 2
+        return np.asarray((np.stack([away @ x, away @ y], axis=-1) / (x @ x) + 1) / 2)
 
 
 def cut(photo: np.ndarray, square: Square, size: int) -> np.ndarray:
@@ -123,7 +123,7 @@ def _mirror(at: np.ndarray, size: int) -> np.ndarray:
     """Places on a line that goes on beyond its ends as in two mirrors -> places 0..size - 1."""
     period = max(2 * (size - 1), 1)
     at = np.abs(at) % period
-    return np.minimum(np.minimum(at, period - at), size - 1)
+    return np.asarray(np.minimum(np.minimum(at, period - at), size - 1))
 
 
 def _blur(image: Tensor, sigma: float) -> Tensor:

@@ -113,4 +113,4 @@ def _shrink(photo: np.ndarray, step: int) -> np.ndarray:
         return photo
     height, width = (side // step * step for side in photo.shape[:2])
     tiles = photo[:height, :width].reshape(height // step, step, width // step, step, 3)
-    return np.rint(tiles.mean(axis=(1, 3), dtype=np.float32)).astype(np.uint8)
+    return np.asarray(np.rint(tiles.mean(axis=(1, 3), dtype=np.float32)).astype(np.uint8))

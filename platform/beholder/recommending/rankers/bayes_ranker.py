@@ -79,7 +79,7 @@ class BayesRanker(Ranker):
     def utilities(self, user_id: str, edit_set: EditSet) -> np.ndarray:
         self.info.check(edit_set)
         rows = self.regressors.of(edit_set, self.taste_prior.of(user_id, edit_set) if self.taste_prior else None)
-        return (rows @ self.posterior(user_id).mean).astype(np.float32)
+        return np.asarray((rows @ self.posterior(user_id).mean).astype(np.float32))
 
     def joint(self, user_id: str, edit_set: EditSet) -> JointNormal:
         self.info.check(edit_set)
@@ -183,9 +183,9 @@ def _observe(comparisons: Sequence[Comparison], regressors: EditRegressors, tast
 def _gaps(regressors: EditRegressors, comparison: Comparison, taste_prior: TastePrior | None) -> np.ndarray:
     """Left minus right, [F]."""
     if taste_prior is None:
-        return (regressors.of(comparison.left) - regressors.of(comparison.right))[0]
+        return np.asarray((regressors.of(comparison.left) - regressors.of(comparison.right))[0])
     left, right = (regressors.of(side, taste_prior.of(comparison.user_id, side)) for side in (comparison.left, comparison.right))
-    return (left - right)[0]
+    return np.asarray((left - right)[0])
 
 
 def _factor(covariance: np.ndarray) -> np.ndarray:
@@ -194,7 +194,7 @@ def _factor(covariance: np.ndarray) -> np.ndarray:
         return np.linalg.cholesky(covariance)
     except np.linalg.LinAlgError:  # rounding after very many choices
         values, axes = np.linalg.eigh(covariance)
-        return axes * np.sqrt(np.maximum(values, 0))
+        return np.asarray(axes * np.sqrt(np.maximum(values, 0)))
 
 
 def _whole(lower: np.ndarray, width: int) -> np.ndarray:

@@ -61,7 +61,7 @@ class JointNormal:
         """Return joint samples, float32 [count, C]; without uncertainty they are all the same."""
         rng = np.random.default_rng(seed)
         noise = rng.standard_normal((count, self.factor.shape[1]))
-        return (self.mean + noise @ self.factor.T).astype(np.float32)
+        return np.asarray((self.mean + noise @ self.factor.T).astype(np.float32))
 
 
 class Ranker(Protocol):

@@ -27,7 +27,7 @@ class EditRegressors:
 
     def of(self, edit_set: EditSet, said: np.ndarray | None = None) -> np.ndarray:
         """Features of edits; an edit of nothing is 0 in every column. said [C]: what the person's taste says, as the last one."""
-        return _raw(edit_set, self.axes, said) / self.sizes
+        return np.asarray(_raw(edit_set, self.axes, said) / self.sizes)
 
     def tensors(self) -> dict[str, np.ndarray]:
         return {"features.axes": self.axes, "features.sizes": self.sizes}

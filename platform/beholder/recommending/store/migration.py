@@ -1,8 +1,9 @@
-"""Schema: a database brought to the newest version, whichever it has, by whoever opens it first."""
+"""Migration: a database brought to the newest version of its schema, whichever it has, by whoever opens it first."""
 
 from importlib.resources import files
 
-from alembic.operations import Operations
+from alembic import command
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
@@ -19,19 +20,16 @@ def upgrade(connection: Connection) -> str:
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-    folder = str(files("beholder.recommending.store"))
-    scripts = ScriptDirectory(folder, version_locations=[f"{folder}/migrations"])
+    folder = str(files("beholder.recommending.store") / "migrations")
+    config = Config()
+    config.set_main_option("script_location", folder.replace("%", "%%"))
+    config.attributes["connection"] = connection  # as Alembic's documentation shares a connection with a command
+    scripts = ScriptDirectory.from_config(config)
     newest = scripts.get_current_head()
     assert newest is not None
-    known = {script.revision for script in scripts.walk_revisions()}
-
-    def steps(current: tuple[str, ...] | str, context: MigrationContext) -> list:
-        return scripts._upgrade_revs(newest, current)  # type: ignore[arg-type]  # what `alembic upgrade head` runs
-
-    context = MigrationContext.configure(connection, opts={"fn": steps, "target_metadata": None})
-    current = context.get_current_revision()
-    if current is not None and current not in known:
+    current = MigrationContext.configure(connection).get_current_revision()
+    if current is not None and current not in {script.revision for script in scripts.walk_revisions()}:
         raise StoreError(f"the store of choices has the schema {current}, newer than this Beholder's {newest}; update Beholder")
-    with Operations.context(context):
-        context.run_migrations()
+    if current != newest:
+        command.upgrade(config, "head")
     return newest

@@ -107,7 +107,8 @@ class ResidualBlock(nn.Module):
         self.into, self.out = nn.Linear(width, width), nn.Linear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.out(silu(self.into(silu(self.norm(x)))))
+        result: Tensor = x + self.out(silu(self.into(silu(self.norm(x)))))
+        return result
 
 
 class Surrogate:

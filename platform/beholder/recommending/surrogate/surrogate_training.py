@@ -180,7 +180,8 @@ def _whitening(embeddings: Tensor, share: float) -> Tensor:
     values, axes = torch.linalg.eigh(torch.cov(embeddings.T))
     values = values.clamp(min=0)
     scales = (values + share * values.mean()).rsqrt()
-    return axes * (scales / scales.square().mul(values).sum().sqrt())
+    result: Tensor = axes * (scales / scales.square().mul(values).sum().sqrt())
+    return result
 
 
 def _figures(found: Tensor, wanted: Tensor, mean: Tensor) -> dict[str, float]:

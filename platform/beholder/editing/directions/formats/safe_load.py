@@ -57,7 +57,7 @@ def array(value: Any) -> np.ndarray:
     return numbers.astype(np.float64)
 
 
-def _count(value: list, left: int, depth: int) -> int:
+def _count(value: list[object], left: int, depth: int) -> int:
     """How many numbers may still come after these lists; a list that is in many others counts each time."""
     for item in value:
         if isinstance(item, list):
