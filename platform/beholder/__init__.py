@@ -1,38 +1,38 @@
-"""The library: knows images and people, has never heard of HTTP, and of Ray through one door (ray_connection).
+"""The library: images, people and their tastes. It knows no HTTP, and Ray through one file (ray_connection).
 
-errors        a user's mistake, said in one line
+errors        the exceptions; a user's mistake is one line
 config        configs/ and key=value overrides -> frozen dataclasses
 cli           `beholder <command> key=value ...`
 commands/     commands that need no Ray
-storage       bytes at a path or a URI, written whole or not at all
+storage       files at a path or a URI, written whole or not at all
 artifacts     named arrays as safetensors and a card in JSON, written whole, read with one-line errors
 cache         a bounded cache that threads share
-workspace     where tables and runs lie
+workspace     the folder or bucket of tables, embeddings, models and runs
 tables        the schema of every table
-runs          the folder that a command leaves behind
-progress      a bar on a terminal, plain lines elsewhere
-terminal      pictures on a terminal, and less noise
+runs          the run folder of a command
+progress      a progress bar on a terminal, plain lines elsewhere
+terminal      pictures on a terminal, filtered output
 plots         figures of reports
-report        a page for people, in one HTML file
+report        a report in one HTML file
 images        bytes -> uint8 RGB [H, W, 3]; the only decoding and resizing
-image_index   which images there are: a folder, a glob, a list, a prefix, a workspace
+image_index   image files by id: listed from a folder, glob, list or prefix, recorded in a workspace
 encoder       images and texts -> unit embeddings
 embeddings    the table image_id -> vector, and vectors computed elsewhere
-judgements    ratings and comparisons, merged and counted
-spreadsheets  the .xlsx schema -> judgements, every refused one accounted for
-safe_pickle/  reading a pickle without running anything in it
-taste/        models of each person's utility for images
-tuning/       a search over a taste's settings
+judgements    ratings and comparisons, merged by identity
+spreadsheets  the .xlsx files of labelling tools -> judgements, refused ones with the reason
+safe_pickle/  reading a pickle without running code in it
+taste/        models of each person's utility of images
+tuning/       hyperparameter search for a taste
 statistics    log-loss of choices, intervals by bootstrap, rank correlation
-evaluation    agreement with judgements that a taste was not fitted to
-editing/      images as points in a latent space, moved along directions
-recommending/ from a person's choices to the edit that they will like most
-simulation/   simulated people beside the recommender
-portraits/    drawn faces whose truth is known, and simulated people
-weights       networks that ship with the project
-api_keys      who may ask the service what
+evaluation    agreement of a taste with held-out judgements
+editing/      images as latents of a generator, moved along directions
+recommending/ from a person's choices to the edit with the highest expected utility
+simulation/   simulated people who answer the recommender's questions
+portraits/    a world of drawn faces with known ground truth, and the training of what ships
+weights       the networks that ship with the project
+api_keys      API keys with scopes and an expiry
 ray_connection which Ray, and connecting to it
-process       this process: memory, ports, signals, threads
+process       allocator and thread settings, ports, signal handlers, rows mapped over threads
 jobs/         Ray on the batch side (a link to the folder at the top)
 serve/        Ray on the online side (a link)
 configs/      YAML values (a link)

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import importlib
 from dataclasses import dataclass
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import settings as sampling
 from hypothesis import strategies as st
 
-from beholder import config
+from beholder import cli, config
 from beholder.config import required, setting
 from beholder.encoder import EncoderConfig
 from beholder.errors import BeholderError, ConfigError
@@ -128,8 +129,8 @@ def test_whatever_is_typed_is_a_value_or_a_mistake(key, value):
         load("source=x", f"{key}={value}")
 
 
-def test_knobs_tell_every_setting():
-    found = {knob.key: knob for knob in config.setting_specs(Settings, command="embed")}
+def test_specs_tell_every_setting():
+    found = {spec.key: spec for spec in config.setting_specs(Settings, command="embed")}
     assert found["source"].default == "required"
     assert found["note"].default == "null"
     assert found["on"].default == "false"
@@ -149,6 +150,17 @@ def test_dump_writes_out_every_value_and_can_be_read_again():
 def test_every_choice_of_every_group_builds():
     for choice in config.groups()["encoder"]:
         assert load("source=x", f"encoder={choice}").encoder.name == choice
+
+
+@pytest.mark.parametrize("command", cli.commands())
+def test_every_choice_that_a_command_offers_can_be_chosen(command):
+    settings = cli.settings_type(importlib.import_module(cli.commands()[command][0]))
+    for spec in config.setting_specs(settings, command=command):
+        for choice in spec.choices:
+            try:
+                config.load(settings, command=command, overrides=[f"{spec.key}={choice}"])
+            except ConfigError as error:  # a setting that has to be given is missing, which is checked after the choice
+                assert str(error).startswith(f"{command} needs ")
 
 
 def test_defaults_are_not_shared():
