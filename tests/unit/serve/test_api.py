@@ -9,7 +9,6 @@ import pytest
 
 from beholder import images
 from beholder.recommending.store.question import Answer, Question
-from beholder.serve.protocols import Service
 
 
 def ask(client, user="ana", image="seed-7", **more):
@@ -21,11 +20,6 @@ def ask(client, user="ana", image="seed-7", **more):
 def give_answer(client, question, choice, event=None):
     body = {"event_id": event or f"event-{question['question_id']}", "question_id": question["question_id"], "choice": choice}
     return client.post("/v1/choices", json=body)
-
-
-def test_the_local_graph_signs(service):
-    signed: Service = service
-    assert signed
 
 
 def test_it_lives_and_all_its_parts_answer(client):

@@ -170,8 +170,9 @@ def test_tensors_that_do_not_fit_are_refused(taste):
         lora.load(taste.info, taste.tensors(), {"r": 4})
 
 
-def test_settings_and_tensors_of_version_0_1_0_can_be_read(small, eye):
+def test_settings_and_tensors_of_version_0_1_0_can_be_read(eye):
     """It had its own names for peft's settings; text tokens are still stored under the name it gave them."""
+    small = simulate(images=60, comparisons=600, ratings=200)
     taste = fitted(small, eye, person="text")
     assert {"said.shared", "said.people"} <= set(taste.tensors())
     old = {"r": "rank", "lora_alpha": "alpha", "lora_dropout": "dropout", "target_modules": "targets"}
