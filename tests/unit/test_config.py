@@ -156,11 +156,13 @@ def test_every_choice_of_every_group_builds():
 def test_every_choice_that_a_command_offers_can_be_chosen(command):
     settings = cli.settings_type(importlib.import_module(cli.commands()[command][0]))
     for spec in config.setting_specs(settings, command=command):
-        for choice in spec.choices:
+        for choice in spec.choices:  # what a command itself refuses, or still needs, is found after the choice was made
+            refused = ""
             try:
                 config.load(settings, command=command, overrides=[f"{spec.key}={choice}"])
-            except ConfigError as error:  # a setting that has to be given is missing, which is checked after the choice
-                assert str(error).startswith(f"{command} needs ")
+            except ConfigError as error:
+                refused = str(error)
+            assert "Could not override" not in refused
 
 
 def test_defaults_are_not_shared():
