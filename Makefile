@@ -1,4 +1,4 @@
-# make setup | demo | test | bench | lint | wheel | docs-picture: each does the set-up it needs.
+# make setup | demo | test | soak | coverage | bench | lint | wheel | docs-picture: each does the set-up it needs.
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -26,11 +26,25 @@ browser:
 	|| { [ "$$(id -u)" = 0 ] && apt-get update --quiet=2 && apt-get install --quiet=2 --yes --no-install-recommends chromium; } \
 	|| echo "No Chromium here, and no apt-get to fetch it: install it, or run $(BIN)/playwright install chromium; tests/browser needs it."
 
+# Style, types, then every test: units on all cores, the others one after the other, since they start services of their own.
 .PHONY: test
 test: setup browser
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest tests/unit tests/integration tests/browser $(ARGS)
+	$(BIN)/python -m pytest tests/unit --numprocesses=auto --durations=15 $(ARGS)
+	$(BIN)/python -m pytest tests/integration tests/browser --durations=15 $(ARGS)
+
+# Longer forms of what `make test` does for a minute: requests made up from the API's description, and replicas killed under load.
+.PHONY: soak
+soak: setup
+	BEHOLDER_FUZZ_SECONDS=600 $(BIN)/python -m pytest tests/integration/test_made_up_requests.py --timeout=1800 $(ARGS)
+	$(BIN)/beholder bench serve seconds=10 chaos=300
+
+# Which lines the units run; fails below the floor in pyproject.toml.
+.PHONY: coverage
+coverage: setup
+	$(BIN)/python -m pytest tests/unit --numprocesses=auto --cov --cov-report=term $(ARGS)
 
 .PHONY: bench
 bench: setup

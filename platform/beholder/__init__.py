@@ -23,7 +23,7 @@ spreadsheets  the .xlsx files of labelling tools -> judgements, refused ones wit
 safe_pickle/  reading a pickle without running code in it
 taste/        models of each person's utility of images
 tuning/       hyperparameter search for a taste
-statistics    intervals by bootstrap, rank correlation
+statistics    log-loss of choices, intervals by bootstrap, rank correlation
 evaluation    agreement of a taste with held-out judgements
 editing/      images as latents of a generator, moved along directions
 recommending/ from a person's choices to the edit with the highest expected utility

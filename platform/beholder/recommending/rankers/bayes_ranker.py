@@ -19,7 +19,8 @@ from beholder.recommending.edit_set import Comparison, EditSet
 from beholder.recommending.rankers import ranker_features
 from beholder.recommending.rankers.ranker import JointNormal, Ranker, RankerInfo
 from beholder.recommending.rankers.ranker_features import EditRegressors, TastePrior
-from beholder.taste.gaussian import Gaussian, Observations, laplace
+from beholder.taste import gaussian
+from beholder.taste.gaussian import Gaussian, Observations
 
 _VARIANCE = 0.3  # of each feature's weight before anybody is known, in logits
 
@@ -88,10 +89,10 @@ class BayesRanker(Ranker):
         return JointNormal(rows @ posterior.mean, rows @ _factor(posterior.covariance))
 
     def tensors(self) -> Mapping[str, np.ndarray]:
-        lower = np.tril_indices(self.regressors.width)
-        means = np.array([posterior.mean for posterior in self.posteriors.values()]).reshape(-1, self.regressors.width)
-        triangles = np.array([posterior.covariance[lower] for posterior in self.posteriors.values()]).reshape(-1, len(lower[0]))
-        prior = {"prior.mean": self.prior.mean, "prior.covariance": self.prior.covariance[lower]}
+        width = self.regressors.width
+        means = np.array([posterior.mean for posterior in self.posteriors.values()]).reshape(-1, width)
+        triangles = gaussian.lower_triangle([posterior.covariance for posterior in self.posteriors.values()], width)
+        prior = {"prior.mean": self.prior.mean, "prior.covariance": gaussian.lower_triangle([self.prior.covariance], width)[0]}
         return self.regressors.tensors() | prior | {"means": means, "covariances": triangles}
 
     def settings(self) -> dict[str, Any]:
@@ -117,14 +118,11 @@ def fit(
         people.setdefault(comparison.user_id, []).append(comparison)
     seen = [_observe(mine, regressors, taste_prior) for mine in people.values()]
     prior = untaught(len(comparisons[0].left.directions), regressors, taste_prior)
-    found = [prior] * len(seen)
+    starts = [prior.mean] * len(seen)
     for _ in range(config.iterations):
-        precision = np.linalg.inv(prior.covariance)
-        found = [
-            laplace(prior, precision, data, temper=1.0, start=posterior.mean, steps=5)
-            for data, posterior in zip(seen, found, strict=True)
-        ]
-        prior = _everybody(found, blocks, config.strength)
+        posteriors = gaussian.posteriors(prior, seen, starts=starts, steps=5)
+        starts = [posterior.mean for posterior in posteriors]
+        prior = _everybody(posteriors, blocks, config.strength)
     info = RankerInfo("bayes", comparisons[0].left.directions, comparisons[0].left.embeddings.shape[1])
     ranker = BayesRanker(info, regressors, prior, {}, config, taste_prior)
     for comparison in comparisons:
@@ -152,19 +150,18 @@ def load(
     """From what `tensors()` and `settings()` gave."""
     regressors = EditRegressors.of_tensors(tensors)
     rows = zip(settings["people"], tensors["means"], tensors["covariances"], strict=True)
-    posteriors = {user_id: Gaussian(mean, _whole(lower, regressors.width)) for user_id, mean, lower in rows}
-    prior = Gaussian(tensors["prior.mean"], _whole(tensors["prior.covariance"], regressors.width))
+    posteriors = {user_id: Gaussian(mean, gaussian.symmetric(lower, regressors.width)) for user_id, mean, lower in rows}
+    prior = Gaussian(tensors["prior.mean"], gaussian.symmetric(tensors["prior.covariance"], regressors.width))
     return BayesRanker(info, regressors, prior, posteriors, BayesRankerConfig(**settings["config"]), taste_prior)
 
 
-def _everybody(found: Sequence[Gaussian], blocks: Sequence[slice], strength: float) -> Gaussian:
-    """The prior that makes these posteriors likeliest, its covariance shrunk towards a diagonal that is even in each block."""
-    means = np.array([posterior.mean for posterior in found])
-    mean = means.mean(axis=0)
-    moments = (means - mean).T @ (means - mean) + sum(posterior.covariance for posterior in found)
-    usual = np.diag(moments) / len(found)
+def _everybody(posteriors: Sequence[Gaussian], blocks: Sequence[slice], strength: float) -> Gaussian:
+    """Return the prior that makes these posteriors likeliest, its covariance shrunk to a diagonal that is even in each block."""
+    mean = np.mean([posterior.mean for posterior in posteriors], axis=0)
+    moment = gaussian.second_moment(posteriors, mean)
+    usual = np.diag(moment)
     even = np.concatenate([np.full(len(usual[block]), usual[block].mean()) for block in blocks])
-    return Gaussian(mean, (moments + strength * np.diag(even)) / (len(found) + strength))
+    return Gaussian(mean, gaussian.shrink(moment, len(posteriors), target=np.diag(even), strength=strength))
 
 
 def _blocks(count: int, regressors: EditRegressors, taste_prior: TastePrior | None) -> list[slice]:
@@ -195,12 +192,6 @@ def _factor(covariance: np.ndarray) -> np.ndarray:
     except np.linalg.LinAlgError:  # rounding after very many choices
         values, axes = np.linalg.eigh(covariance)
         return np.asarray(axes * np.sqrt(np.maximum(values, 0)))
-
-
-def _whole(lower: np.ndarray, width: int) -> np.ndarray:
-    matrix = np.zeros((width, width))
-    matrix[np.tril_indices(width)] = lower
-    return matrix + np.tril(matrix, -1).T
 
 
 ENOUGH = 10  # people with several choices each, from which a prior can be learned

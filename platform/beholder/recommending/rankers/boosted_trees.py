@@ -16,6 +16,7 @@ from beholder.recommending.rankers import ranker_features
 from beholder.recommending.rankers.history import ChoiceHistory, ComparisonPairs
 from beholder.recommending.rankers.ranker import JointNormal, Ranker, RankerInfo
 from beholder.recommending.rankers.ranker_features import EditRegressors, TastePrior
+from beholder.statistics import sigmoid
 
 if TYPE_CHECKING:
     from lightgbm import Booster
@@ -121,7 +122,7 @@ def _grow(pairs: ComparisonPairs, start: np.ndarray, *, trees: int, leaves: int,
 
     def objective(scores: np.ndarray, _: Any) -> tuple[np.ndarray, np.ndarray]:
         """Gradient and curvature of -log sigma(left - right) in each side's score."""
-        chance = 1 / (1 + np.exp(-np.clip(scores[:count] - scores[count:], -60, 60)))
+        chance = sigmoid(scores[:count] - scores[count:])
         slope, curve = chance - pairs.outcome, np.maximum(chance * (1 - chance), 1e-3)
         return np.concatenate([slope, -slope]), np.concatenate([curve, curve])
 

@@ -17,6 +17,7 @@ from beholder.recommending.rankers import ranker_features
 from beholder.recommending.rankers.history import ChoiceHistory, ComparisonPairs
 from beholder.recommending.rankers.ranker import JointNormal, Ranker, RankerInfo
 from beholder.recommending.rankers.ranker_features import EditRegressors, TastePrior
+from beholder.statistics import log_likelihood
 from beholder.taste.gaussian import Gaussian, Observations, laplace
 
 
@@ -139,5 +140,5 @@ def _kept_out_loss(history: ChoiceHistory, shared: np.ndarray, penalty: float) -
         )
         if len(first) and len(last):
             reached = (last.left - last.right) @ (shared + _own(first, shared, penalty))
-            loss += float(np.sum(last.outcome * np.logaddexp(0, -reached) + (1 - last.outcome) * np.logaddexp(0, reached)))
+            loss -= float(log_likelihood(reached, last.outcome).sum())
     return loss
