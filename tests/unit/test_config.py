@@ -156,15 +156,13 @@ def test_every_choice_of_every_group_builds():
 def test_every_choice_that_a_command_offers_can_be_chosen(command):
     settings = cli.settings_type(importlib.import_module(cli.commands()[command][0]))
     for spec in config.setting_specs(settings, command=command):
-        for choice in spec.choices:
-            refusal = ""
+        for choice in spec.choices:  # what a command itself refuses, or still needs, is found after the choice was made
+            refused = ""
             try:
                 config.load(settings, command=command, overrides=[f"{spec.key}={choice}"])
             except ConfigError as error:
-                refusal = str(error)
-            # a setting that has to be given is missing, or the command says why it can't do with this choice: it was found
-            assert not refusal or refusal.startswith((f"{command} needs ", "only ")) or f"{spec.key}={choice}" in refusal
-            assert "did you mean" not in refusal
+                refused = str(error)
+            assert "Could not override" not in refused
 
 
 def test_defaults_are_not_shared():
