@@ -20,8 +20,8 @@ from beholder.editing.inversion import Refinement
 from beholder.editing.stylegan import StyleGAN, StyleGANConfig
 from beholder.encoder import Encoder, EncoderConfig
 from beholder.errors import ConfigError
-from beholder.jobs import _ground_truth, _placement
-from beholder.jobs._ground_truth import MOST_INVERTED, ImageSource
+from beholder.jobs import _ground_truth_tasks, _placement
+from beholder.jobs._ground_truth_tasks import MOST_INVERTED, ImageSource
 from beholder.ray_connection import RayConfig, connect
 from beholder.recommending.candidates import CandidatesConfig, candidates
 from beholder.recommending.edit_set import EditSet
@@ -101,7 +101,8 @@ def main(settings: EvaluateSurrogateSettings, run: Run) -> None:
     surrogate = find(settings)
     with connect(settings.ray):
         truths = {
-            name: _ground_truth.draw(source, range(count), actors=settings.actors) for name, source, count in settings.sources()
+            name: _ground_truth_tasks.draw(source, range(count), actors=settings.actors)
+            for name, source, count in settings.sources()
         }
         predicted: dict[str, Sequence[EditSet]] = {
             name: surrogate_error.perceive(surrogate, truth) for name, truth in truths.items()

@@ -14,8 +14,8 @@ from beholder.editing import generator_store
 from beholder.editing.stylegan import StyleGANConfig
 from beholder.encoder import EncoderConfig
 from beholder.errors import ConfigError, nearest
-from beholder.jobs import _ground_truth, _placement
-from beholder.jobs._ground_truth import ImageSource
+from beholder.jobs import _ground_truth_tasks, _placement
+from beholder.jobs._ground_truth_tasks import ImageSource
 from beholder.progress import Progress
 from beholder.ray_connection import RayConfig, connect
 from beholder.recommending import acquisition
@@ -89,7 +89,7 @@ def main(settings: SimulateSettings, run: Run) -> None:
 def draw(settings: SimulateSettings) -> GroundTruth:
     """Return the portraits under every candidate, from the workspace or drawn by tasks and kept there."""
     source = ImageSource(generator_store.SHIPPED, StyleGANConfig(), settings.encoder, settings.candidates, settings.workspace)
-    return _ground_truth.draw(source, range(settings.first_image, settings.first_image + settings.images))
+    return _ground_truth_tasks.draw(source, range(settings.first_image, settings.first_image + settings.images))
 
 
 def ask(

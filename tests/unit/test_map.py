@@ -4,6 +4,7 @@ import ast
 import platform
 import sys
 from fnmatch import fnmatch
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -156,6 +157,78 @@ def test_platform_is_still_the_standard_module(monkeypatch):
     assert found.system() == platform.system() != ""
     assert "site-packages" not in str(found.__file__)
     assert not str(found.__file__).startswith(str(ROOT / "platform"))
+
+
+def modules() -> dict[str, str]:
+    """Path -> source of the library, jobs and serve alone."""
+    return {path: source for path, source in sources().items() if not path.startswith(("configs", "data"))}
+
+
+def test_no_public_class_name_stands_twice():
+    where: dict[str, list[str]] = {}
+    for path, source in modules().items():
+        for node in ast.parse(source).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                where.setdefault(node.name, []).append(path)
+    assert {name: paths for name, paths in where.items() if len(paths) > 1} == {}
+
+
+def test_no_file_name_stands_twice():
+    """`evaluation` inside its own subject's folder aside."""
+    where: dict[str, list[str]] = {}
+    for path in modules():
+        if Path(path).stem not in ("__init__", "evaluation"):
+            where.setdefault(Path(path).stem.strip("_"), []).append(path)
+    assert {name: paths for name, paths in where.items() if len(paths) > 1} == {}
+
+
+def module_of(path: str) -> str:
+    """The dotted name under which a file is imported."""
+    parts = (
+        Path(path.replace("platform/beholder", "beholder") if path.startswith("platform") else f"beholder/{path}")
+        .with_suffix("")
+        .parts
+    )
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def runtime_imports(source: str) -> set[str]:
+    """What is imported when the module is: neither inside functions nor for type checkers alone."""
+    top = [node for node in ast.parse(source).body if isinstance(node, ast.Import | ast.ImportFrom)]
+    return imports(ast.unparse(ast.Module(body=list(top), type_ignores=[])))
+
+
+def test_no_module_imports_itself_through_others():
+    known = {module_of(path): path for path in modules()}
+    graph = {
+        name: {each for each in runtime_imports(modules_source) if each in known and each != name}
+        for name, modules_source in ((module_of(path), source) for path, source in modules().items())
+    }
+    TopologicalSorter(graph).prepare()  # CycleError names the circle
+
+
+@pytest.mark.parametrize("room", ["editing", "recommending"])
+def test_what_is_built_on_portraits_is_not_built_into_rooms_below(room):
+    for path, source in modules().items():
+        if path.startswith(f"platform/beholder/{room}/"):
+            names = imports(source)
+            assert not touches(names, "beholder.portraits"), path
+            assert not touches(names, "beholder.simulation"), path
+
+
+def test_rooms_stay_small_enough_to_be_looked_over():
+    """At most 15 rooms in recommending and 18 files in serve; at most 25 library modules of fewer than 60 lines, packages' captions
+    and migrations aside."""
+    recommending = ROOT / "platform/beholder/recommending"
+    rooms = [path for path in recommending.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()]
+    assert len(rooms) - 1 <= 15
+    assert len(list((ROOT / "serve").glob("*.py"))) <= 18
+    small = [
+        path
+        for path, source in sources().items()
+        if path.startswith("platform") and "/migrations/" not in path and "__init__" not in path and source.count("\n") < 60
+    ]
+    assert len(small) <= 25, small
 
 
 def test_every_folder_is_a_package():

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from beholder import images
-from beholder.commands import _photo
+from beholder.commands import _photo_input
 from beholder.config import required, setting
 from beholder.editing.inversion import Refinement
 from beholder.editing.latent import Latent
@@ -71,9 +71,9 @@ def image_id_of(settings: PersonImageSettings, service: InProcessService) -> str
     library, latents, photo = service.library, service.library.latents, settings.photo
     image_id = LatentStore.id_of_photo(images.digest(images.read(settings.image)))
     if image_id not in latents:
-        _photo.warn(latents.generator)
-        taken, digest = _photo.take(settings.image, aligned=photo.aligned, face=photo.face)
-        inversion = _photo.search(library.editor, taken.aligned(library.editor.resolution), photo.refinement)
+        _photo_input.warn(latents.generator)
+        taken, digest = _photo_input.take(settings.image, aligned=photo.aligned, face=photo.face)
+        inversion = _photo_input.search(library.editor, taken.aligned(library.editor.resolution), photo.refinement)
         latents.write(SavedInversion(Latent(inversion.ws), latents.fingerprint, latents.generator, digest, taken.square))
     library.store.uploaded(settings.user, image_id, latents.uri(image_id), at=datetime.now(UTC))
     return image_id

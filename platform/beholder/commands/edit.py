@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from beholder.commands import _photo
+from beholder.commands import _photo_input
 from beholder.config import required, setting
 from beholder.editing.inversion import Refinement
 from beholder.editing.stylegan import StyleGAN, StyleGANConfig
@@ -35,7 +35,7 @@ class EditSettings:
     def __post_init__(self) -> None:
         if (self.image is None and self.latent is None) == (self.seed is None):
             raise ConfigError('edit needs either image=FILE (or latent=FILE) or seed=NUMBER, as in edit seed=7 edits="smile=1.4"')
-        _photo.check_out(self.out, tuple(_photo.FORMATS))
+        _photo_input.check_out(self.out, tuple(_photo_input.FORMATS))
 
 
 def main(settings: EditSettings, run: Run) -> None:
@@ -48,7 +48,7 @@ def main(settings: EditSettings, run: Run) -> None:
     source, photo, figures = start(settings, editor)
     before, after = editor.edit(source, [{}, edit])
     picture = after if photo is None else photo.with_face(after)
-    _photo.save(settings.out, picture)
+    _photo_input.save(settings.out, picture)
     shown = [before, after] if photo is None else [photo.aligned(editor.resolution), before, after]
     (run.place / "steps.png").write_bytes(images.encode(_row(shown)))
     moved = float(abs(after.astype(float) - before).mean()) / 255
@@ -64,10 +64,10 @@ def start(settings: EditSettings, editor: StyleGAN) -> tuple["Latent", "Photo | 
         return editor.generate([settings.seed]), None, {}
     if settings.latent is not None:
         return kept(settings, editor)
-    photo, _ = _photo.take(str(settings.image), aligned=settings.aligned, face=settings.face)
-    _photo.warn(settings.generator)
-    found = _photo.search(editor, photo.aligned(editor.resolution), settings.refinement)
-    return _latent(found.ws), photo, _photo.losses(found)
+    photo, _ = _photo_input.take(str(settings.image), aligned=settings.aligned, face=settings.face)
+    _photo_input.warn(settings.generator)
+    found = _photo_input.search(editor, photo.aligned(editor.resolution), settings.refinement)
+    return _latent(found.ws), photo, _photo_input.losses(found)
 
 
 def kept(settings: EditSettings, editor: StyleGAN) -> tuple["Latent", "Photo | None", dict[str, Any]]:

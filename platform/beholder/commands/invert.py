@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from beholder.commands import _photo
+from beholder.commands import _photo_input
 from beholder.config import required, setting
 from beholder.editing.inversion import Refinement
 from beholder.editing.stylegan import StyleGAN, StyleGANConfig
@@ -24,7 +24,7 @@ class InvertSettings:
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
 
     def __post_init__(self) -> None:
-        _photo.check_out(self.out, (".safetensors",))
+        _photo_input.check_out(self.out, (".safetensors",))
 
 
 def main(settings: InvertSettings, run: Run) -> None:
@@ -35,18 +35,18 @@ def main(settings: InvertSettings, run: Run) -> None:
     from beholder.editing.saved_inversion import SavedInversion
 
     editor = StyleGAN.load(settings.generator, Workspace(settings.workspace), force=True, config=settings.editor)
-    photo, digest = _photo.take(settings.image, aligned=settings.aligned, face=settings.face)
-    _photo.warn(settings.generator)
+    photo, digest = _photo_input.take(settings.image, aligned=settings.aligned, face=settings.face)
+    _photo_input.warn(settings.generator)
     target = photo.aligned(editor.resolution)
     begun = editor.inversion(target[None], refinement=Refinement(steps=0))
-    found = _photo.search(editor, target, settings.refinement)
+    found = _photo_input.search(editor, target, settings.refinement)
     drawn = editor.edit(Latent.join([Latent(begun.ws), Latent(found.ws)]), [{}, {}])
     off = [float(np.abs(each.astype(float) - target).mean()) / 255 for each in drawn]
     latent = SavedInversion(Latent(found.ws), fingerprint(editor.generator), settings.generator, digest, photo.square)
     latent.write(Place.at(settings.out))
     shown = str(PurePosixPath(settings.out).with_suffix(".png")) if "://" not in settings.out else f"{settings.out[:-12]}.png"
-    _photo.save(shown, np.concatenate([target, *drawn], axis=1))
-    run.metrics({**_photo.losses(found), "error.before": off[0], "error.after": off[1]})
+    _photo_input.save(shown, np.concatenate([target, *drawn], axis=1))
+    run.metrics({**_photo_input.losses(found), "error.before": off[0], "error.after": off[1]})
     summary = f"The drawing is {off[1]:.1%} of the range of a pixel off the photo (before the steps {off[0]:.1%})."
     run.summary(f"# {settings.image}, inverted\n\n{summary}\n")
     print(f"{summary}\n{settings.out}; photo, start and result side by side: {shown}")

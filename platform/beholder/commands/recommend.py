@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from beholder import plots
-from beholder.commands import _photo
+from beholder.commands import _photo_input
 from beholder.commands._person_image import PersonImageSettings, image_id_of
 from beholder.config import setting
 from beholder.editing.directions.edit_text import write
@@ -23,7 +23,7 @@ class RecommendSettings(PersonImageSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.out is not None:
-            _photo.check_out(self.out, tuple(_photo.FORMATS))
+            _photo_input.check_out(self.out, tuple(_photo_input.FORMATS))
 
 
 def main(settings: RecommendSettings, run: Run) -> None:
@@ -38,7 +38,7 @@ def show(service: InProcessService, image_id: str, user_id: str, run: Run, *, ou
     shown = [best, *others[:4]]
     pictures = service.pictures(image_id, [{}, *(each.edit for each in shown)])
     place = out or f"{run.place.uri}/recommended.png"
-    _photo.save(place, pictures[1])
+    _photo_input.save(place, pictures[1])
     captions = [("as it is", "")] + [(name(each.edit), f"{each.probability:.0%} over it as it is") for each in shown]
     figure = plots.row(list(pictures), captions, title=f"For {user_id}, after {recommendation.rounds} choices")
     plots.save(run.place, "strip", figure)
