@@ -1,10 +1,23 @@
-"""Ray on the online side: thin deployments around the library.
+"""Ray on the online side: thin deployments around the library's recommendation service, an API and a web page.
 
-graph (what the service can be asked), local (all of it in this process), deployments (Editor, Encoder and Ranker on Ray Serve),
-spread (the graph on them), answers (what comes back), assembly (what they are made of), fleet (how many of them, and how large).
-api (the graph as HTTP), wire (its bodies), problems (its errors), pictures (its images), limits (what a request may cost),
-turns and doors (who is let in now), porch (what stands in Serve's proxies), keys and guard (who may come in), metrics.
-settings, entrance (whom they let in), app (for `serve build`), cluster and command (`beholder serve`), page/ (the web page).
+run               `beholder serve`
+settings          its settings; replicas, cores, queues and batches of each deployment
+app               all deployments bound together on Ray Serve, run here or by `serve build` and `serve deploy`
+api, routes/      the service as HTTP
+schemas           the bodies of requests and responses
+negotiation       media types and ETags of pictures (RFC 9110)
+problem_details   errors as problem+json (RFC 9457)
+auth              API keys, scopes, and the rate limit of each key
+admission         the concurrency limit, deadlines and what a request may cost; Retry-After
+middleware        body size, host and origin of every request; draining before a stop
+proxy_retry       in Serve's proxy: another replica is asked where one died under a request
+protocols         what the API asks of a service, of metrics and of an authorizer
+local_service     the service in this process
+ray_service       the service spread over Ray Serve's deployments
+deployments       Editor, Encoder and Ranker on Ray Serve
+ray_compat        private and environment switches of Ray, with the public way beside each
+metrics           what is counted, for Prometheus
+page/             the web page
 """
 
 COMMANDS = {"serve": ("beholder.serve.run", "the whole service: a page and an API that ask people, learn and recommend")}

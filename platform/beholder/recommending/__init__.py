@@ -1,8 +1,17 @@
 """Recommending: from a person's choices to the edit that they will like most.
 
-parts (what it is made of), studio (an image drawn, and perceived under every candidate), recommender (the best of them).
-candidates (edits to choose among), perception (their embeddings, told without drawing), exact (drawn and encoded).
-rankers/ (who would choose what), questions (what to ask next), reasons (in words).
-choices/ (what was asked and answered, kept), interactions (the same as a CSV file), faces, forgetting.
-gallery (a few images under every candidate, drawn), simulated (people whose taste is known), simulation, outcomes.
+components     what a recommendation is made of, as one config; build_service puts it together
+service        the recommendation service: questions, answers, recommendations, what is known of a person, erasure
+candidates     the edits to choose among: directions at a grid of alphas, and pairs of them
+edit_set       edits of one image as a ranker sees them; a comparison of two
+edit_features  edit sets of candidates, embedded by the surrogate or drawn and encoded
+surrogate/     a network that predicts the embedding of an edited image without drawing it
+rankers/       models of who would choose which edit
+posteriors     each person's posterior, never older than the store; the prior that all share
+acquisition    which question to ask next: expected utility of the best option, information, Thompson, random
+ranking        the best candidates, drawn and ranked again
+explanations   a person's preferences and the reasons for an edit, in words
+image_library  the images that people are asked about: seeds and inverted photos, drawn under edits
+image_scoring  images scored for a person on an attribute or a question in words
+store/         questions, answers, uploads and API keys in a database
 """

@@ -1,5 +1,11 @@
-"""Rankers: who would like which edit, under one contract.
+"""Rankers: models of who would choose which edit, under one contract.
 
-contract (what a ranker does), kinds (fit and load by name), registry (rankers in a workspace), features (options as numbers);
-logistic, trees (LightGBM), ranknet, and bayes, which learns on with each choice and knows how sure it is.
+ranker           the contract: joint utilities, updates, the gain over the unedited image
+ranker_factory   every kind by name: fit, load, start a service
+ranker_features  edits as regressors: alphas, squares, the change of the embedding, a taste's opinion
+bayes_ranker     a Gaussian posterior per person, updated on each choice
+logistic         logistic regression, population weights and the person's own
+boosted_trees    LightGBM on pairs
+ranknet          PreferenceRankNet, a small network on pairs
+history          choices as arrays, for kinds that fit a person anew
 """

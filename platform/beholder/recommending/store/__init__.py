@@ -1,5 +1,9 @@
-"""Choices: every question that was asked and every answer, kept in a database.
+"""Store: every question and answer, photos uploaded, and the service's API keys, in a database.
 
-question (the records), tables (the schema), schema (its versions, in versions/), store (the one door to the database),
-keyring (the keys of the service, which lie beside them).
+question      questions, answers, and choices (an answered question)
+choice_store  the store of choices: SQLite or PostgreSQL; nothing that was confirmed is lost
+key_store     API keys, kept beside the choices
+store_tables  the tables
+migration     a database brought to the newest version of the schema; migrations/ has the versions
+interactions  questions and answers as interactions.csv
 """
