@@ -20,15 +20,15 @@ def last(workspace: Path) -> Path:
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """24 simulated people with linear tastes rate 150 images on a scale of halves; 3 others click at random."""
-    folder, dice = tmp_path_factory.mktemp("study"), np.random.default_rng(0)
-    vectors = dice.normal(size=(150, 24)).astype(np.float32)
-    shared = dice.normal(size=24)
+    folder, rng = tmp_path_factory.mktemp("study"), np.random.default_rng(0)
+    vectors = rng.normal(size=(150, 24)).astype(np.float32)
+    shared = rng.normal(size=24)
     rows = []
     for person in range(27):
-        weights = shared + 1.2 * dice.normal(size=24)
+        weights = shared + 1.2 * rng.normal(size=24)
         felt = vectors @ weights / 5 if person < 24 else np.zeros(150)
-        for image in dice.choice(150, 90, replace=False):
-            score = np.clip(np.round(2 * (3 + felt[image] + 0.5 * dice.normal())) / 2, 1, 5)
+        for image in rng.choice(150, 90, replace=False):
+            score = np.clip(np.round(2 * (3 + felt[image] + 0.5 * rng.normal())) / 2, 1, 5)
             name = f"{'steady' if person < 24 else 'random'} {person}"
             rows.append({"user_id": name, "image_id": f"i{image}", "attribute": "smart", "score": score})
     pd.DataFrame(rows).to_parquet(folder / "ratings.parquet")

@@ -42,16 +42,16 @@ class World:
 
 @pytest.fixture(scope="module")
 def world() -> World:
-    dice = np.random.default_rng(1)
+    rng = np.random.default_rng(1)
     images, people, count = 160, 4, 1500
-    items = dice.normal(size=(images, 8)).astype(np.float32)
-    truth = 2 * dice.normal(size=(people, 8)) @ items.T
-    person, left = dice.integers(0, people, count), dice.integers(0, images, count)
-    right = (left + dice.integers(1, images, count)) % images
+    items = rng.normal(size=(images, 8)).astype(np.float32)
+    truth = 2 * rng.normal(size=(people, 8)) @ items.T
+    person, left = rng.integers(0, people, count), rng.integers(0, images, count)
+    right = (left + rng.integers(1, images, count)) % images
     chance = 1 / (1 + np.exp(truth[person, right] - truth[person, left]))
-    choice = (dice.random(count) < chance).astype(np.float32)
+    choice = (rng.random(count) < chance).astype(np.float32)
     none = np.zeros(count, np.int64)
-    rater, image = dice.integers(0, people, 400), dice.integers(0, images, 400)
+    rater, image = rng.integers(0, people, 400), rng.integers(0, images, 400)
     score = 1 + (truth[rater, image][:, None] > np.array([-3, 0, 3])).sum(axis=1)
     dataset = JudgementDataset(
         tuple(f"person {n}" for n in range(people)),
@@ -60,7 +60,7 @@ def world() -> World:
         RatingTable(rater, image, np.zeros(400, np.int64), score.astype(np.float32)),
         ComparisonTable(person, left, right, none, choice),
     )
-    part = dice.random(images) < 0.75
+    part = rng.random(images) < 0.75
     return World(items, dataset.on_images(part), dataset.on_images(~part))
 
 

@@ -23,13 +23,13 @@ PEOPLE, IMAGES, DIMS = 6, 120, 8
 def files(tmp_path_factory) -> list[str]:
     """The words that name comparisons of simulated people with linear tastes, and the embeddings."""
     folder = tmp_path_factory.mktemp("judged")
-    dice = np.random.default_rng(0)
-    items, tastes = dice.normal(size=(IMAGES, DIMS)).astype(np.float32), 2 * dice.normal(size=(PEOPLE, DIMS))
+    rng = np.random.default_rng(0)
+    items, tastes = rng.normal(size=(IMAGES, DIMS)).astype(np.float32), 2 * rng.normal(size=(PEOPLE, DIMS))
     rows = []
     for person in range(PEOPLE):
         for _ in range(600):
-            left, right = dice.choice(IMAGES, 2, replace=False)
-            gap = tastes[person] @ (items[left] - items[right]) + dice.logistic()
+            left, right = rng.choice(IMAGES, 2, replace=False)
+            gap = tastes[person] @ (items[left] - items[right]) + rng.logistic()
             rows.append((f"p{person}", f"{left:03d}", f"{right:03d}", "kind", "left" if gap > 0 else "right"))
     columns = ["user_id", "left_id", "right_id", "attribute", "choice"]
     pq.write_table(pa.Table.from_pandas(pd.DataFrame(rows, columns=columns)), folder / "comparisons.parquet")

@@ -121,9 +121,9 @@ class EditorContract:
             editor.edit(editor.generate([1]), [{names[0]: alpha}])
 
     def test_pictures_of_any_size_become_latents_that_can_be_edited(self, editor, names):
-        dice = np.random.default_rng(1)
+        rng = np.random.default_rng(1)
         for height, width in ((editor.resolution, editor.resolution), (70, 50), (1, 3)):
-            latent = editor.invert(dice.integers(0, 256, (2, height, width, 3), dtype=np.uint8))
+            latent = editor.invert(rng.integers(0, 256, (2, height, width, 3), dtype=np.uint8))
             assert len(latent) == 2
             drawn = editor.edit(latent, [{}, {names[0]: 1.0}])
             assert drawn.shape == (2, editor.resolution, editor.resolution, 3)

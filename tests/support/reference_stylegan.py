@@ -15,10 +15,10 @@ State = dict[str, Tensor]
 
 def random_state(resolution: int, base: int, most: int, *, dim: int = 512, layers: int = 8, seed: int = 0) -> State:
     """A rosinality generator's tensors with random numbers, spread as trained ones are, biases and noise included."""
-    dice = torch.Generator().manual_seed(seed)
+    rng = torch.Generator().manual_seed(seed)
 
     def normal(*shape: int, scale: float = 1.0) -> Tensor:
-        return scale * torch.randn(shape, generator=dice)
+        return scale * torch.randn(shape, generator=rng)
 
     def channels(size: int) -> int:
         return min(base // size, most)

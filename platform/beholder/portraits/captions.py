@@ -45,18 +45,18 @@ class Caption:
     mentioned: tuple[str, ...]
 
 
-def caption(traits: Tensor, dice: random.Random, *, mentions: int | None = None) -> Caption:
+def caption(traits: Tensor, rng: random.Random, *, mentions: int | None = None) -> Caption:
     """Describe one portrait.
 
     traits: its row [T]. mentions: how many traits to name (a handful, if not given); the striking ones come first
     to mind, so a trait is named the likelier the further it is from ordinary.
     """
     values = traits.tolist()
-    count = mentions if mentions is not None else dice.choice((1, 2, 3, 4, 6, 8, 10, 12))
-    order = sorted(range(len(values)), key=lambda i: -_striking(i, values[i]) * dice.random())
-    said = [(phrase, NAMES[i]) for i in order if (phrase := phrase_for(NAMES[i], values[i], dice))][:count]
-    dice.shuffle(said)
-    return Caption(_sentence([phrase for phrase, _ in said], dice), tuple(name for _, name in said))
+    count = mentions if mentions is not None else rng.choice((1, 2, 3, 4, 6, 8, 10, 12))
+    order = sorted(range(len(values)), key=lambda i: -_striking(i, values[i]) * rng.random())
+    said = [(phrase, NAMES[i]) for i in order if (phrase := phrase_for(NAMES[i], values[i], rng))][:count]
+    rng.shuffle(said)
+    return Caption(_sentence([phrase for phrase, _ in said], rng), tuple(name for _, name in said))
 
 
 def _striking(index: int, value: float) -> float:
@@ -66,30 +66,30 @@ def _striking(index: int, value: float) -> float:
     return min(1.0, 0.3 + 2.2 * abs(value - 0.5))
 
 
-def phrase_for(name: str, value: float, dice: random.Random) -> str:
+def phrase_for(name: str, value: float, rng: random.Random) -> str:
     """Words for one trait of one portrait; empty where it is too ordinary to mention."""
     low, middle, high = _WORDS[name]
     if TRAITS[NAMES.index(name)].kind == "yes/no":
-        return dice.choice(high if value > 0.5 else low)
+        return rng.choice(high if value > 0.5 else low)
     if LOW <= value <= HIGH:
-        return dice.choice(middle) if middle else ""
-    phrase, strength = dice.choice(low if value < LOW else high), abs(value - 0.5)
+        return rng.choice(middle) if middle else ""
+    phrase, strength = rng.choice(low if value < LOW else high), abs(value - 0.5)
     first, _, rest = phrase.partition(" ")
-    if strength > 0.27 and first == "with" and not rest.startswith(("a ", "curls", "wrinkles")) and dice.random() < 0.6:
+    if strength > 0.27 and first == "with" and not rest.startswith(("a ", "curls", "wrinkles")) and rng.random() < 0.6:
         return f"with very {rest}"
     return phrase
 
 
-def _sentence(said: list[str], dice: random.Random) -> str:
+def _sentence(said: list[str], rng: random.Random) -> str:
     """Put phrases behind one another as people do: "a portrait of a person with ..., ... and ..."."""
-    opening, person = dice.choice(_OPENINGS), dice.choice(_PERSON)
+    opening, person = rng.choice(_OPENINGS), rng.choice(_PERSON)
     start = f"{opening} {person if person == 'someone' else 'a ' + person}".strip()
     if not said:
         return start
     if len(said) == 1:
         return f"{start} {said[0]}"
-    glue = dice.choice((", ", " ", ", "))
-    return f"{start} {glue.join(said[:-1])}{dice.choice((' and ', ', ', ' '))}{said[-1]}"
+    glue = rng.choice((", ", " ", ", "))
+    return f"{start} {glue.join(said[:-1])}{rng.choice((' and ', ', ', ' '))}{said[-1]}"
 
 
 def question(name: str) -> tuple[str, str]:

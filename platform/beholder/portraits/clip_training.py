@@ -133,9 +133,9 @@ def _speaking(
 
 def _pairs(seed: int, count: int) -> tuple[list[str], list[str]]:
     """Some traits, and for each of them a text of its low end and one of its high end."""
-    dice = random.Random(seed)
-    names = dice.sample(traits.NAMES, count)
-    return names, [dice.choice(side) for name in names for side in captions.statements(name)]
+    rng = random.Random(seed)
+    names = rng.sample(traits.NAMES, count)
+    return names, [rng.choice(side) for name in names for side in captions.statements(name)]
 
 
 def _contrast(logits: Tensor, fits: Tensor) -> Tensor:

@@ -57,15 +57,15 @@ class Finish:
 
 def latents(config: Finish, step: int) -> Tensor:
     """The latents of one step, float32 [batch, LATENT_SIZE]: they follow from the step alone."""
-    dice = torch.Generator().manual_seed(config.seed * 10**6 + step)
-    z = traits.normalise(torch.randn(config.batch, traits.LATENT_SIZE, generator=dice))
+    rng = torch.Generator().manual_seed(config.seed * 10**6 + step)
+    z = traits.normalise(torch.randn(config.batch, traits.LATENT_SIZE, generator=rng))
     moves = torch.linalg.pinv(traits.axes()).T
-    any_trait = torch.randint(len(moves), (config.batch,), generator=dice)
+    any_trait = torch.randint(len(moves), (config.batch,), generator=rng)
     small = torch.tensor([traits.column(name) for name in config.favours])
-    small_trait = small[torch.randint(len(small), (config.batch,), generator=dice)]
-    lot = torch.rand(config.batch, generator=dice)
+    small_trait = small[torch.randint(len(small), (config.batch,), generator=rng)]
+    lot = torch.rand(config.batch, generator=rng)
     which = torch.where(lot < config.favoured, small_trait, any_trait)
-    strength = (2 * torch.rand(config.batch, generator=dice) - 1) * config.push * (lot < config.favoured + config.pushed)
+    strength = (2 * torch.rand(config.batch, generator=rng) - 1) * config.push * (lot < config.favoured + config.pushed)
     result: Tensor = z + strength.unsqueeze(1) * moves[which]
     return result
 

@@ -49,13 +49,13 @@ class Pool:
 
 def latents(config: PoolConfig) -> Tensor:
     """The latents of a pool, float32 [N, LATENT_SIZE]."""
-    dice = torch.Generator().manual_seed(config.seed)
-    z = traits.normalise(torch.randn(config.count, traits.LATENT_SIZE, generator=dice))
+    rng = torch.Generator().manual_seed(config.seed)
+    z = traits.normalise(torch.randn(config.count, traits.LATENT_SIZE, generator=rng))
     moves = torch.linalg.pinv(traits.axes()).T  # row k moves the score of trait k alone
     for chance in (config.pushed, config.pushed / 2):
-        which = torch.randint(len(moves), (config.count,), generator=dice)
-        strength = (2 * torch.rand(config.count, 1, generator=dice) - 1) * config.push
-        moved = (torch.rand(config.count, 1, generator=dice) < chance).float()
+        which = torch.randint(len(moves), (config.count,), generator=rng)
+        strength = (2 * torch.rand(config.count, 1, generator=rng) - 1) * config.push
+        moved = (torch.rand(config.count, 1, generator=rng) < chance).float()
         z = z + moved * strength * moves[which]
     return z
 

@@ -51,24 +51,24 @@ class Rater:
         weights = (1 - moment) * self.taste[attribute] + moment * self.taste_last[attribute]
         return np.asarray(values @ weights)
 
-    def choose(self, left: np.ndarray, right: np.ndarray, moment: float, dice: np.random.Generator) -> list[int]:
+    def choose(self, left: np.ndarray, right: np.ndarray, moment: float, rng: np.random.Generator) -> list[int]:
         """1 (the left one) or 2 per attribute, of two portraits [T]."""
         if self.kind == "random":
-            return [int(v) for v in dice.integers(1, 3, len(ATTRIBUTES))]
+            return [int(v) for v in rng.integers(1, 3, len(ATTRIBUTES))]
         if self.kind == "first":
-            return [2 if v < 0.04 else 1 for v in dice.random(len(ATTRIBUTES))]
+            return [2 if v < 0.04 else 1 for v in rng.random(len(ATTRIBUTES))]
         gaps = [self.utility(np.stack([left, right]), a, moment) for a in range(len(ATTRIBUTES))]
         chances = [1 / (1 + np.exp(-self.sharpness * (gap[1] - gap[0]))) for gap in gaps]
-        return [2 if dice.random() < chance else 1 for chance in chances]
+        return [2 if rng.random() < chance else 1 for chance in chances]
 
-    def score(self, portrait: np.ndarray, moment: float, dice: np.random.Generator) -> list[int]:
+    def score(self, portrait: np.ndarray, moment: float, rng: np.random.Generator) -> list[int]:
         """1..4 per attribute, of one portrait [T]."""
         if self.kind == "flat":
             return [3] * len(ATTRIBUTES)
         if self.kind == "random":
-            return [int(v) for v in dice.integers(1, 5, len(ATTRIBUTES))]
+            return [int(v) for v in rng.integers(1, 5, len(ATTRIBUTES))]
         noise = 0.8 / self.sharpness
-        felt = [self.utility(portrait[None], a, moment)[0] + dice.normal(0, noise) for a in range(len(ATTRIBUTES))]
+        felt = [self.utility(portrait[None], a, moment)[0] + rng.normal(0, noise) for a in range(len(ATTRIBUTES))]
         return [int(np.digitize(value, self.cuts)) + 1 for value in felt]
 
 
@@ -93,10 +93,10 @@ def standardised(traits: Tensor) -> np.ndarray:
 
 def people(config: RatersConfig, values: np.ndarray) -> list[Rater]:
     """The raters, their tastes scaled so that utilities over these portraits [N, T] have a spread of 1."""
-    dice = np.random.default_rng(config.seed)
+    rng = np.random.default_rng(config.seed)
     kinds = [kind for kind, count in config.kinds for _ in range(count)]
     share = 1 / (np.arange(len(kinds)) + 3)
-    share = dice.permutation(share / share.sum())
+    share = rng.permutation(share / share.sum())
     comparisons, ratings = (_parts(total, share) for total in (config.comparisons, config.ratings))
     shared = np.zeros((len(ATTRIBUTES), len(NAMES)))
     for a, attribute in enumerate(ATTRIBUTES):
@@ -104,7 +104,7 @@ def people(config: RatersConfig, values: np.ndarray) -> list[Rater]:
             shared[a, NAMES.index(name)] = weight
     found = []
     for i, kind in enumerate(kinds):
-        first, last = (_taste(shared, values, config.personal, dice) for _ in range(2))
+        first, last = (_taste(shared, values, config.personal, rng) for _ in range(2))
         rater = Rater(
             user_id=_id("user", config.seed, i),
             kind=kind,
@@ -112,7 +112,7 @@ def people(config: RatersConfig, values: np.ndarray) -> list[Rater]:
             taste=first,
             taste_last=last if kind == "drifting" else first,
             sharpness=0.9 if kind == "noisy" else 3.0,
-            cuts=tuple(cut + dice.normal(0, 0.25) for cut in _CUTS),
+            cuts=tuple(cut + rng.normal(0, 0.25) for cut in _CUTS),
             comparisons=comparisons[i],
             ratings=ratings[i],
         )
@@ -131,24 +131,24 @@ def judge(raters: list[Rater], values: np.ndarray, names: list[str], *, seed: in
     data = pd.DataFrame({"_id": image_ids, "name": names, "data_image_part": paths, "update_date": began})
     labels, pairs, choices = [], [], []
     for number, rater in enumerate(raters):
-        dice = np.random.default_rng([seed, number])
+        rng = np.random.default_rng([seed, number])
         pace = (2.0, 0.4) if rater.kind in _QUICK else (3.0, 2.2)
-        clock = began + pd.Timedelta(days=int(dice.integers(0, 200)))
+        clock = began + pd.Timedelta(days=int(rng.integers(0, 200)))
         total = max(1, rater.comparisons + rater.ratings)
         said = {"user_id": rater.user_id, "lang": rater.lang}
-        for done, k in enumerate(dice.permutation(total)):
-            clock += pd.Timedelta(milliseconds=int(1000 * dice.gamma(*pace)) + 1)
+        for done, k in enumerate(rng.permutation(total)):
+            clock += pd.Timedelta(milliseconds=int(1000 * rng.gamma(*pace)) + 1)
             moment = done / total
             if k < rater.comparisons:
-                left, right = dice.choice(len(names), 2, replace=False)
+                left, right = rng.choice(len(names), 2, replace=False)
                 pair = _id("pair", names[left], names[right])
                 pairs.append({"_id": pair, "im1_path": paths[left], "im2_path": paths[right]})
-                answer = rater.choose(values[left], values[right], moment, dice)
+                answer = rater.choose(values[left], values[right], moment, rng)
                 row = {"_id": _id("choice", number, k), "item_id": pair}
                 choices.append(said | row | dict(zip(ATTRIBUTES, answer, strict=True)) | {"insert_time": clock})
             else:
-                item = int(dice.integers(len(names)))
-                answer = rater.score(values[item], moment, dice)
+                item = int(rng.integers(len(names)))
+                answer = rater.score(values[item], moment, rng)
                 row = {"_id": _id("rating", number, k), "item_id": image_ids[item]}
                 labels.append(said | row | dict(zip(ATTRIBUTES, answer, strict=True)) | {"insert_time": clock})
     order = ["_id", "user_id", "item_id", *ATTRIBUTES, "lang", "insert_time"]
@@ -180,10 +180,10 @@ def write(folder: Path, sheets: dict[str, pd.DataFrame], raters: list[Rater]) ->
     truth(raters).to_csv(folder / "truth.csv", index=False)
 
 
-def _taste(shared: np.ndarray, values: np.ndarray, personal: float, dice: np.random.Generator) -> np.ndarray:
+def _taste(shared: np.ndarray, values: np.ndarray, personal: float, rng: np.random.Generator) -> np.ndarray:
     """Shared weights, more or less of them, and a person's own on two in five traits; utilities get a spread of 1."""
-    own = dice.normal(0, personal, shared.shape) * (dice.random(shared.shape) < 0.4)
-    taste = dice.uniform(0.3, 1.0, (len(shared), 1)) * shared + own
+    own = rng.normal(0, personal, shared.shape) * (rng.random(shared.shape) < 0.4)
+    taste = rng.uniform(0.3, 1.0, (len(shared), 1)) * shared + own
     return np.asarray(taste / (values @ taste.T).std(axis=0)[:, None])
 
 

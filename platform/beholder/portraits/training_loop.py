@@ -71,8 +71,8 @@ def cosine(step: int, steps: int, *, peak: float, warmup: int, floor: float = 0.
 
 def rows(pool: Pool, count: int, *, seed: int, step: int, held_out: int) -> Tensor:
     """Which portraits of the pool a step sees, [count]; never the last `held_out`."""
-    dice = torch.Generator().manual_seed(seed * 10**6 + step)
-    return torch.randint(len(pool.traits) - held_out, (count,), generator=dice)
+    rng = torch.Generator().manual_seed(seed * 10**6 + step)
+    return torch.randint(len(pool.traits) - held_out, (count,), generator=rng)
 
 
 def seconds(checkpoint: Path) -> float:

@@ -44,12 +44,12 @@ def find_directions(generator: Generator, reader: Reader, config: DirectionsConf
     such scale, because it is on or off: there alpha 1 is three quarters of the way from the average portrait without it to the one
     with it.
     """
-    dice = torch.Generator().manual_seed(config.seed)
-    z = torch.randn(config.examples, traits.LATENT_SIZE, generator=dice)
+    rng = torch.Generator().manual_seed(config.seed)
+    z = torch.randn(config.examples, traits.LATENT_SIZE, generator=rng)
     labels = traits.crisp(traits.from_latents(z))
     with torch.no_grad():
         moves = least_squares_moves(generator.mapping(z)[:, 0], labels)
-        latent = Latent(generator.mapping(torch.randn(config.probes, traits.LATENT_SIZE, generator=dice)))
+        latent = Latent(generator.mapping(torch.randn(config.probes, traits.LATENT_SIZE, generator=rng)))
     spread, found, maker = labels.std(dim=0), [], fingerprint(generator)
     for column, trait in enumerate(traits.TRAITS):
 

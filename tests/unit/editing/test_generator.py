@@ -237,8 +237,8 @@ def test_a_picture_made_in_inference_is_the_same(frozen):
 )
 def test_it_draws_what_the_formulas_say(resolution, base, most, dim, layers):
     state = reference.random_state(resolution, base, most, dim=dim, layers=layers, seed=resolution)
-    dice = torch.Generator().manual_seed(1)
-    mean, z = torch.randn(dim, generator=dice), torch.randn(2, dim, generator=dice)
+    rng = torch.Generator().manual_seed(1)
+    mean, z = torch.randn(dim, generator=rng), torch.randn(2, dim, generator=rng)
     _, found = rosinality.read(published.rosinality(state, mean))
     generator = found.generator
     assert (generator.config.resolution, generator.config.mapping_layers, generator.config.w_dim) == (resolution, layers, dim)

@@ -25,10 +25,10 @@ def small(**more: object) -> StyleGAN:
     for name, parameter in generator.named_parameters():
         if name.endswith(("bias", "noise_strength")) and "affine" not in name:
             parameter.data += 0.1 * torch.randn_like(parameter)
-    dice = torch.Generator().manual_seed(6)
+    rng = torch.Generator().manual_seed(6)
     some = (("plain", "w", (16,), (0, 8)), ("late", "w+", (4, 16), (4, 8)), ("channel", "s", (16,), (8, 9)))
     directions = {
-        name: Direction.along(torch.randn(shape, generator=dice), name=name, space=space, layers=layers)
+        name: Direction.along(torch.randn(shape, generator=rng), name=name, space=space, layers=layers)
         for name, space, shape, layers in some
     }
     inverter = Inverter(InverterConfig(resolution=32, num_ws=8, w_dim=16, widths=(8, 16, 16), hidden=32))

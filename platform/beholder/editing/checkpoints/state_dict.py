@@ -50,14 +50,14 @@ def assemble(tensors: Lookup[str, LazyTensor], *, size: int, conv_clamp: float |
             raise RefusedError(f"{name} {list(shape)} is missing")
     if (numbers := sum(math.prod(stored.shape) for stored in tensors.values())) > size:
         raise RefusedError(f"its tensors have {numbers:,} numbers in {size:,} bytes, so some lie in the same place")
-    dice = torch.Generator().manual_seed(0)
+    rng = torch.Generator().manual_seed(0)
     for name, shape in expected.items():
         if name in tensors:
             found[name] = tensors[name].read()
             if not torch.isfinite(found[name]).all():
                 raise RefusedError(f"{name} has numbers that are not finite")
         else:
-            found[name] = torch.randn(shape, generator=dice) if name.endswith(".noise_const") else torch.zeros(shape)
+            found[name] = torch.randn(shape, generator=rng) if name.endswith(".noise_const") else torch.zeros(shape)
     if any(name.endswith(".noise_const") and name not in tensors for name in expected):
         notes.append("the file has no noise pictures: they were drawn anew")
     with torch.random.fork_rng(devices=[]):
@@ -66,15 +66,15 @@ def assemble(tensors: Lookup[str, LazyTensor], *, size: int, conv_clamp: float |
     generator.eval().requires_grad_(False)
     if "mapping.w_avg" not in tensors:
         notes.append(f"the file has no mean w: it was measured over {_DRAWS:,} latents")
-        generator.mapping.w_avg.copy_(_mean_w(generator.mapping, config.z_dim, dice))
+        generator.mapping.w_avg.copy_(_mean_w(generator.mapping, config.z_dim, rng))
     return ReadGenerator(generator, tuple(notes))
 
 
-def _mean_w(mapping: Mapping, z_dim: int, dice: torch.Generator) -> Tensor:
+def _mean_w(mapping: Mapping, z_dim: int, rng: torch.Generator) -> Tensor:
     """The mean w [w_dim] of random latents."""
     total = torch.zeros_like(mapping.w_avg)
     for _ in range(_DRAWS // _AT_ONCE):
-        z = torch.randn(_AT_ONCE, z_dim, generator=dice)
+        z = torch.randn(_AT_ONCE, z_dim, generator=rng)
         total += mapping.w(z * (z.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()).sum(dim=0)
     return total / _DRAWS
 

@@ -140,13 +140,13 @@ def test_layers_without_noise(generator, read):
 @pytest.mark.parametrize("way", WAYS)
 def test_broken_files_are_generators_or_refused(way, state, generator, read):
     """Bytes changed, left out and put in at random: no other error comes out, and never more than a line."""
-    good, dice = WAYS[way](state, generator.state_dict()), random.Random(way)
+    good, rng = WAYS[way](state, generator.state_dict()), random.Random(way)
     refused = []
     for _ in range(25):
         data = bytearray(good)
-        for _ in range(dice.randint(1, 6)):
-            at, much = dice.randrange(len(data)), dice.randint(1, 9)
-            data[at : at + dice.choice((0, 1, much))] = dice.randbytes(dice.choice((0, 1, much)))
+        for _ in range(rng.randint(1, 6)):
+            at, much = rng.randrange(len(data)), rng.randint(1, 9)
+            data[at : at + rng.choice((0, 1, much))] = rng.randbytes(rng.choice((0, 1, much)))
         try:
             read(bytes(data))
         except WeightsError as error:

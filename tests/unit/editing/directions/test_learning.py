@@ -23,9 +23,9 @@ from beholder.errors import ConfigError, EditError
 def examples(generator: Generator, count: int, *, noise: float = 0.0) -> tuple[Tensor, Tensor]:
     """w, and two labels that follow w in ways of their own."""
     w = from_seeds(generator, range(count)).ws[:, 0]
-    dice = torch.Generator().manual_seed(8)
-    labels = w @ torch.randn(12, 2, generator=dice)
-    return w, labels + noise * labels.std(dim=0) * torch.randn(count, 2, generator=dice)
+    rng = torch.Generator().manual_seed(8)
+    labels = w @ torch.randn(12, 2, generator=rng)
+    return w, labels + noise * labels.std(dim=0) * torch.randn(count, 2, generator=rng)
 
 
 def learn(generator: Generator, w: Tensor, labels: Tensor) -> LearnedDirection:
@@ -62,9 +62,9 @@ def test_noisy_labels_give_nearly_the_same_direction(generator: Generator) -> No
 
 def test_each_example_left_out_is_told_by_the_others() -> None:
     """The residuals in closed form are those of really leaving each example out."""
-    dice = torch.Generator().manual_seed(1)
-    w = torch.randn(30, 5, generator=dice, dtype=torch.float64)
-    labels = w[:, :1] + 0.5 * torch.randn(30, 1, generator=dice, dtype=torch.float64)
+    rng = torch.Generator().manual_seed(1)
+    w = torch.randn(30, 5, generator=rng, dtype=torch.float64)
+    labels = w[:, :1] + 0.5 * torch.randn(30, 1, generator=rng, dtype=torch.float64)
     weights, residuals = ridge_regression(w, labels)
     kept = w - w.mean(dim=0)
     gram = kept.T @ kept
@@ -80,12 +80,12 @@ def test_each_example_left_out_is_told_by_the_others() -> None:
 
 def test_what_can_not_be_learned(generator: Generator) -> None:
     w, labels = examples(generator, 60)
-    dice = torch.Generator().manual_seed(5)
+    rng = torch.Generator().manual_seed(5)
     for wrong, says in (
         ((w[:10], labels[:10]), "at least 20 labelled pictures, got 10"),
         ((w, labels * torch.tensor([1.0, 0.0])), "label 1 is the same in all examples"),
         ((w, labels / 0), "not finite"),
-        ((w, torch.randn(60, 2, generator=dice)), "can't be told from w better than by chance"),
+        ((w, torch.randn(60, 2, generator=rng)), "can't be told from w better than by chance"),
     ):
         with pytest.raises(EditError, match=says):
             learn(generator, *wrong)
@@ -121,10 +121,10 @@ def test_settings_are_checked() -> None:
 
 def hidden(count: int = 4000) -> tuple[Tensor, Tensor, Tensor]:
     """w, labels that go together (0.5), and the moves by which the labels act on w."""
-    dice = torch.Generator().manual_seed(2)
-    moves = torch.randn(3, 32, generator=dice)
-    labels = torch.randn(count, 3, generator=dice) @ torch.tensor([[1.0, 0.5, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 2.0]])
-    w = 5 + labels @ moves + 0.5 * torch.randn(count, 32, generator=dice)
+    rng = torch.Generator().manual_seed(2)
+    moves = torch.randn(3, 32, generator=rng)
+    labels = torch.randn(count, 3, generator=rng) @ torch.tensor([[1.0, 0.5, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 2.0]])
+    w = 5 + labels @ moves + 0.5 * torch.randn(count, 32, generator=rng)
     return w, labels, moves
 
 

@@ -34,8 +34,8 @@ def test_one_standard_deviation_in_each_space(generator: Generator) -> None:
     latent = from_seeds(generator, range(3000))
     w = latent.ws[:, 0]
     styles = generator.synthesis.styles(latent.ws)
-    dice = torch.Generator().manual_seed(3)
-    step, rows, channels = torch.randn(12, generator=dice), torch.randn(3, 12, generator=dice), torch.eye(16)[5]
+    rng = torch.Generator().manual_seed(3)
+    step, rows, channels = torch.randn(12, generator=rng), torch.randn(3, 12, generator=rng), torch.eye(16)[5]
     assert projection_spread(generator, along(torch.ones(8), "z", (0, 8))) == pytest.approx(1, rel=0.05)
     for direction, wanted in (
         (along(step, "w", (0, 8)), (w @ step / step.norm()).std()),

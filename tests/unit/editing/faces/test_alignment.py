@@ -128,8 +128,8 @@ def test_the_middle_becomes_the_drawing(scene) -> None:
 
 
 def test_fine_detail_stays_where_nothing_changed_and_goes_where_all_did() -> None:
-    dice = np.random.default_rng(0)
-    photo = np.clip(120 + dice.normal(0, 12, (256, 256, 1)).repeat(3, axis=2), 0, 255).round().astype(np.uint8)
+    rng = np.random.default_rng(0)
+    photo = np.clip(120 + rng.normal(0, 12, (256, 256, 1)).repeat(3, axis=2), 0, 255).round().astype(np.uint8)
     square = Square((128.0, 128.0), (128.0, 0.0))
     was = cut(photo, square, 32)
     drawn = was.copy()
