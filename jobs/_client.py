@@ -76,7 +76,7 @@ class ApiClient:
         return AnsweredRound(question["left"]["edit"], question["right"]["edit"], choice, time.monotonic() - began)
 
     def recommend(self, image_id: str) -> dict[str, Any]:
-        """The recommended edits, as the API tells them."""
+        """Return the recommended edits, as the API sends them."""
         return self.call("POST", "/v1/recommendations", user_id=self.user_id, image_id=image_id)
 
     def picture(self, path: str) -> np.ndarray:

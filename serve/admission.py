@@ -15,17 +15,17 @@ from beholder.serve.protocols import DeadlineExceeded, Overloaded, RequestMetric
 T = TypeVar("T")
 
 _LONGEST = 30.0  # seconds that anybody is sent away
-_EAGER = 2.0  # turns for each place that comes free: some never come, and a place that nobody takes is lost
-_NEWS = 0.1  # the weight of the latest in how long things take
+_EAGER = 2.0  # times given out for each place that comes free: some never come back, and a place that nobody takes is wasted
+_NEWS = 0.1  # the weight of the latest duration in the moving average
 _RECOVERY_S = 5  # seconds after which to come again where a replica is being replaced
 
 
 class ConcurrencyLimiter:
-    """At most `most` inside at a time.
+    """A concurrency limit: at most `most` requests inside at a time.
 
-    Whoever is refused comes again. If all were told the same second, all would come at once, and turning them away would take the
-    time of those inside. So each gets a turn, one after the other, at twice the pace at which those inside leave: by Little's law,
-    `most` in the mean time that one takes.
+    A refused client comes again. If all had the same Retry-After, all would come at once, and refusing them again would take the
+    time of those inside. So each gets a time of its own, one after the other, at twice the rate at which those inside leave: by
+    Little's law, `most` in the mean time that one takes.
     """
 
     def __init__(self, most: int, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -59,17 +59,17 @@ class ConcurrencyLimiter:
 class RequestLimits:
     """What a request may cost."""
 
-    body_kb: int = setting(64, "kilobytes of a request's body")
-    images_mb: int = setting(17, "megabytes of a body that brings images")
-    images: int = setting(16, "images of one request to be scored")
+    body_kb: int = setting(64, "kilobytes of a request's body at most")
+    images_mb: int = setting(17, "megabytes of a body that holds images, at most")
+    images: int = setting(16, "images that one request may have scored")
     recommendations: int = setting(16, "edits that one request may be recommended")
-    seconds: float = setting(15.0, "after which a request is given up (504)")
-    photo_seconds: float = setting(40.0, "the same for a photo, which has to be inverted")
-    at_once: int = setting(2, "recommendations and predictions at a time, of one replica of the API; more are told when to come")
-    inside: int = setting(128, "requests to one replica of the API at a time; more are told to come again (503)")
-    retry_seconds: int = setting(1, "what a request that is refused because too many wait (503) is told to wait")
-    origins: list[str] = setting([], "other sites whose pages may call this one (CORS); none by default")
-    hosts: list[str] = setting([], "names that this service is called by; empty: any")
+    seconds: float = setting(15.0, "deadline of a request in seconds (504)")
+    photo_seconds: float = setting(40.0, "deadline of a request that uploads a photo, which has to be inverted")
+    at_once: int = setting(2, "recommendations and predictions at a time, per replica of the API; beyond: 503 with Retry-After")
+    inside: int = setting(128, "requests at a time, per replica of the API; more are refused (503 with Retry-After)")
+    retry_seconds: int = setting(1, "Retry-After in seconds of a request that is refused because too many wait (503)")
+    origins: list[str] = setting([], "origins whose pages may call this API (CORS); none by default")
+    hosts: list[str] = setting([], "host names that this service answers to (421 for others); empty: any")
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():

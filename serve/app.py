@@ -44,11 +44,11 @@ class Api:
         return api.of_settings(self.service, self.settings, drain=self.drain, metrics=Metrics(self.meter, self._gather))
 
     async def counts(self) -> Counts:
-        """What this replica has counted."""
+        """Return what this replica has counted."""
         return self.meter.counts()
 
     async def _gather(self) -> list[Counts]:
-        """The counts of all parts, and of the API's other replicas."""
+        """Return the counts of all deployments, and of the API's other replicas."""
         here = serve.get_replica_context()
         others = serve.get_deployment_handle(here.deployment, here.app_name).broadcast("counts")
         replies: list[Any] = await asyncio.gather(
@@ -57,12 +57,12 @@ class Api:
         return [each for reply in replies if isinstance(reply, list) for each in reply if isinstance(each, Counts)]
 
     async def close(self, seconds: float) -> int:
-        """Take no more requests, and let those inside finish; how many did not."""
+        """Refuse new requests, and let those inside finish; return how many did not."""
         return await self.drain.close(seconds)
 
 
 def build(args: dict[str, Any]) -> Application:
-    """The app of a Serve config file, whose `args` are the settings of `beholder serve`, such as `workspace: s3://...`.
+    """Build the app of a Serve config file, whose `args` are the settings of `beholder serve`, such as `workspace: s3://...`.
 
     Keys are needed unless `keys.required: false` says otherwise: where the file's proxies listen is not known here.
     """
@@ -78,7 +78,7 @@ def __getattr__(name: str) -> Application:
 
 
 def bind(settings: ServeSettings) -> Application:
-    """All parts, bound. Raises ConfigError for a store that several nodes can't share, and an entrance that is open to all."""
+    """Bind all deployments. Raises ConfigError for a store that several nodes can't share, and a service that is open to all."""
     settings.check_access()
     serve_config, service = settings.serve, settings.service_config
     check_nodes(settings.choices, max(serve_config.nodes, _nodes()))
@@ -100,12 +100,12 @@ def check_nodes(choices: str | None, nodes: int) -> None:
 
 
 def _nodes() -> int:
-    """Machines of the Ray that is connected to, on any of which a replica may be started."""
+    """Return the number of nodes of the Ray that is connected to."""
     return sum(node["Alive"] for node in ray.nodes()) if ray.is_initialized() else 1
 
 
 def _deployed(part: type, deployment: DeploymentConfig, serve_config: ServeConfig, *, name: str | None = None) -> Any:
-    """A part as a deployment with the replicas, the queue and the share of the machine that its crew says."""
+    """Return a part as a deployment with the replicas, the queue and the resources of its config."""
     growing = deployment.max_replicas > deployment.min_replicas
     scaling = AutoscalingConfig(
         min_replicas=deployment.min_replicas,

@@ -63,9 +63,11 @@ class ApiKeysConfig:
     """Who may send requests, and how many."""
 
     required: bool | None = setting(None, "whether keys are asked for; null: unless bound to loopback")
-    per_minute: int = setting(3000, "requests of one key a minute, at each replica of the API; more are told to wait (429)")
-    burst: int = setting(300, "of these, how many at once")
-    fresh_seconds: float = setting(5.0, "how long a key is believed before it is looked up again, so how long a revoked one lives")
+    per_minute: int = setting(
+        3000, "rate limit: requests of a key per minute, at each replica of the API; beyond: 429, Retry-After"
+    )
+    burst: int = setting(300, "rate limit: requests of one key at once (the size of its token bucket)")
+    fresh_seconds: float = setting(5.0, "seconds that a key is cached, which is how long a revoked one may go on")
 
     def __post_init__(self) -> None:
         if min(self.per_minute, self.burst) < 1 or self.fresh_seconds < 0:
@@ -80,7 +82,7 @@ class TokenBuckets:
         self._left: dict[str, tuple[float, float]] = {}  # tokens, and when there were so many
 
     def take(self, name: str) -> float:
-        """Take a token; 0, or the seconds until there is one."""
+        """Take a token and return 0, or return the seconds until there is one."""
         now = self._clock()
         left, then = self._left.get(name, (self.burst, now))
         left = min(self.burst, left + (now - then) * self.rate)
@@ -129,19 +131,19 @@ class KeyAuth:
             raise _refused(403, f"this key is not for {scope}", f'error="insufficient_scope", scope="{scope}"')
 
     async def _find(self, key_id: str) -> ApiKey | None:
-        """A key as it was at most `fresh_seconds` ago."""
+        """Return a key as it was at most `fresh_seconds` ago; None for an unknown one."""
         now = self._clock()
-        kept = self._known.get(key_id)
-        if kept is not None and now < kept[1]:
-            return kept[0]
-        found = await asyncio.to_thread(self.keys.find, key_id)
-        if found is not None:
+        cached = self._known.get(key_id)
+        if cached is not None and now < cached[1]:
+            return cached[0]
+        key = await asyncio.to_thread(self.keys.find, key_id)
+        if key is not None:
             if len(self._known) >= _MOST:
                 self._known.clear()
-            self._known[key_id] = (found, now + self.config.fresh_seconds)
-        return found
+            self._known[key_id] = (key, now + self.config.fresh_seconds)
+        return key
 
 
 def _refused(status: int, detail: str, more: str = "") -> ProblemError:
-    """As RFC 6750 tells it."""
+    """Return a refusal with the WWW-Authenticate of RFC 6750."""
     return ProblemError(status, detail, {"WWW-Authenticate": ", ".join(filter(None, ['Bearer realm="beholder"', more]))})

@@ -1,8 +1,9 @@
 """Metrics: what is counted, for Prometheus, in one process or many.
 
-Every process counts for itself, in a Meter: the API at its doors, each part where its work is done, and batches where they are
-worked on. Whichever replica of the API is asked for /metrics gathers the counts of all, each with its replica as a label, so that
-it does not matter which one a proxy leads to. Labels have few values: never a person, an image or a question.
+Every process counts for itself, in a Meter: the API's middleware its requests, the routes what happened (RequestMetrics has both),
+each deployment its work and its batches. Whichever replica of the API is asked for /metrics gathers the counts of all, each with
+its replica as a label, so that it does not matter which one a proxy leads to. Labels have few values: never a person, an image or
+a question.
 """
 
 import asyncio
@@ -31,7 +32,7 @@ _STATUS = {"late": "504", "rate": "429"}  # of what is rejected; of all else 503
 
 @dataclass(frozen=True)
 class Counts:
-    """What a process has counted so far. replica: its name among all."""
+    """The counts of a process so far. replica: its name among all."""
 
     replica: str
     metrics: tuple[Metric, ...]
@@ -62,13 +63,13 @@ class Meter:
         ProcessCollector(registry=registry)
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
-        """A request was answered. route: its template."""
+        """Count an answered request. route: its template."""
         method = method if method in _METHODS else "other"
         self._requests.labels(route, method, str(status)).inc()
         self._seconds.labels(route, method).observe(seconds)
 
     def counted(self, what: str, kind: str) -> None:
-        """Something happened: a choice, question or rejection of a kind, or an answer of a model's version."""
+        """Count a choice, question or rejection of a kind, or an answer of a model's version."""
         if what == "choice":
             self._choices.labels(kind).inc()
         elif what == "question":
@@ -81,7 +82,7 @@ class Meter:
             raise ValueError(f"{what!r} is not counted")
 
     def model(self, name: str, version: str) -> None:
-        """Which version of a model answers now, instead of the one before."""
+        """Set the version of a model that answers now, instead of the one before."""
         before = self._versions.get(name)
         if before != version:
             self._versions[name] = version
@@ -90,16 +91,16 @@ class Meter:
             self._model.labels(name, version).set(1)
 
     def batched(self, part: str, size: int) -> None:
-        """So many requests were worked on together."""
+        """Count a batch of so many requests."""
         self._batch.labels(part).observe(size)
 
     def count_inside(self, inside: Callable[[], int]) -> None:
-        """What tells how many requests are inside."""
+        """Set the function that returns how many requests are being worked on."""
         Gauge("beholder_requests_inside", "Requests being worked on", registry=self.registry).set_function(inside)
 
     @contextmanager
     def work(self, part: str, name: str) -> Iterator[None]:
-        """Inside, a part works."""
+        """Time the block as work of a part."""
         began = time.perf_counter()
         try:
             yield
@@ -107,16 +108,16 @@ class Meter:
             self._work.labels(part, name).observe(time.perf_counter() - began)
 
     def watch(self, part: str, thing: T) -> T:
-        """Something as it is, but for its methods, which are timed as work of a part."""
+        """Return an object whose methods are timed as work of a part; all else is as it is."""
         return cast(T, _Watched(self, part, thing))
 
     def counts(self) -> Counts:
-        """Everything so far."""
+        """Return the counts so far."""
         return Counts(self.replica, tuple(self.registry.collect()))
 
 
 class Metrics:
-    """Signs the API's Metrics: counts with a meter of its own, and gathers what others counted."""
+    """Implements RequestMetrics: counts with a meter of its own, and gathers what others counted."""
 
     def __init__(self, meter: Meter, gather: Callable[[], Awaitable[Sequence[Counts]]]) -> None:
         self.meter, self._gather = meter, gather
@@ -128,7 +129,7 @@ class Metrics:
         self.meter.counted(what, kind)
 
     async def exposition(self) -> tuple[bytes, str]:
-        """Everything that is counted anywhere, for Prometheus: the text and its media type."""
+        """Return everything that is counted anywhere, for Prometheus: the text and its media type."""
         others: Sequence[Counts] = ()
         try:
             async with asyncio.timeout(_PATIENCE):
@@ -139,7 +140,7 @@ class Metrics:
 
 
 def metered(part: str) -> Callable[[type[T]], type[T]]:
-    """A deployment whose public methods are timed as a part's work by its `meter`, and which tells its counts."""
+    """Decorate a deployment: its public methods are timed by its `meter` as work of a part; `counts` returns its counts."""
 
     def decorate(kind: type[T]) -> type[T]:
         for name, method in list(vars(kind).items()):
@@ -147,9 +148,9 @@ def metered(part: str) -> Callable[[type[T]], type[T]]:
                 setattr(kind, name, _timed(part, name, method))
 
         async def counts(self: Any) -> Counts:
-            """What this replica has counted."""
-            found: Counts = self.meter.counts()
-            return found
+            """Return what this replica has counted."""
+            result: Counts = self.meter.counts()
+            return result
 
         kind.counts = counts  # type: ignore[attr-defined]
         return kind
@@ -159,27 +160,27 @@ def metered(part: str) -> Callable[[type[T]], type[T]]:
 
 def _timed(part: str, name: str, method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     @functools.wraps(method)
-    async def timed(self: Any, *words: Any, **named: Any) -> Any:
+    async def timed(self: Any, *args: Any, **kwargs: Any) -> Any:
         with self.meter.work(part, name):
-            return await method(self, *words, **named)
+            return await method(self, *args, **kwargs)
 
     return timed
 
 
 class _Watched:
-    """All of a thing, its methods timed."""
+    """An object, its methods timed."""
 
     def __init__(self, meter: Meter, part: str, thing: Any) -> None:
         self._meter, self._part, self._thing = meter, part, thing
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self._thing, name)
-        if not inspect.ismethod(found):
-            return found
+        attribute = getattr(self._thing, name)
+        if not inspect.ismethod(attribute):
+            return attribute
 
-        def timed(*words: Any, **named: Any) -> Any:
+        def timed(*args: Any, **kwargs: Any) -> Any:
             with self._meter.work(self._part, name):
-                return found(*words, **named)
+                return attribute(*args, **kwargs)
 
         return timed
 
@@ -192,14 +193,14 @@ class _Together:
 
     def collect(self) -> Iterator[Metric]:
         families: dict[str, Metric] = {}
-        seen: set[tuple[str, tuple[tuple[str, str], ...]]] = set()
+        known: set[tuple[str, tuple[tuple[str, str], ...]]] = set()
         for counts in self._all:
             for each in counts.metrics:
                 family = families.setdefault(each.name, Metric(each.name, each.documentation, each.type, each.unit))
                 for sample in each.samples:
                     labels = {**sample.labels, "replica": counts.replica}
                     key = (sample.name, tuple(sorted(labels.items())))
-                    if key not in seen and not sample.name.endswith("_created"):  # twice, where two meters are in one process
-                        seen.add(key)
+                    if key not in known and not sample.name.endswith("_created"):  # twice, where two meters are in one process
+                        known.add(key)
                         family.samples.append(sample._replace(labels=labels))
         yield from families.values()

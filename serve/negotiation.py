@@ -1,15 +1,15 @@
-"""Pictures: the format that a client likes best, and whether it has the picture already (RFC 9110)."""
+"""Content negotiation of pictures: the media type by Accept, and whether a client has the picture by its ETag (RFC 9110)."""
 
 import hashlib
 
 from beholder.recommending.image_library import FORMATS
 
-KINDS = tuple(FORMATS)  # in the order of our own liking: webp, png, jpeg
+KINDS = tuple(FORMATS)  # in the server's order of preference: webp, png, jpeg
 _ANY = "image/png"  # for clients that take anything: without loss, and known everywhere
 
 
 def negotiate(accept: str | None) -> str | None:
-    """The media type to answer with; None where the client takes none of ours. An Accept that can't be read counts as none."""
+    """Return the media type to answer with, or None where the client takes none of ours, or its Accept can't be read."""
     ranges = [_range(part) for part in (accept or "*/*").split(",") if part.strip()]
     best, chosen = 0.0, None
     for kind in sorted(KINDS, key=lambda kind: kind != _ANY):
@@ -20,12 +20,12 @@ def negotiate(accept: str | None) -> str | None:
 
 
 def tag(data: bytes) -> str:
-    """A strong entity tag of these bytes."""
+    """Return a strong entity tag of these bytes."""
     return f'"{hashlib.sha256(data).hexdigest()[:32]}"'
 
 
 def has(if_none_match: str | None, etag: str) -> bool:
-    """Whether a client's If-None-Match says that it has this."""
+    """Tell whether a client's If-None-Match names this entity tag."""
     if if_none_match is None:
         return False
     tags = [each.strip().removeprefix("W/") for each in if_none_match.split(",")]
@@ -46,9 +46,9 @@ def _range(part: str) -> tuple[str, float]:
 
 
 def _quality(kind: str, ranges: list[tuple[str, float]]) -> tuple[float, bool]:
-    """How much a client likes a type, by the most exact range that names it, and whether that names it itself."""
+    """Return the quality value of a media type by its most specific range, and whether that range is the type itself."""
     for name in (kind, "image/*", "*/*"):
-        found = [quality for given, quality in ranges if given == name]
-        if found:
-            return (max(found) if max(found) == max(found) else 0.0), name == kind
+        qualities = [quality for given, quality in ranges if given == name]
+        if qualities:
+            return (max(qualities) if max(qualities) == max(qualities) else 0.0), name == kind
     return 0.0, False

@@ -1,4 +1,4 @@
-"""Problems: errors as problem+json (RFC 9457): what was wrong, never how it looks inside."""
+"""Problem details: errors as problem+json (RFC 9457): what was wrong with a request, and nothing of the inside."""
 
 import logging
 from collections.abc import Mapping
@@ -27,8 +27,8 @@ from beholder.serve.protocols import DeadlineExceeded, Overloaded
 
 log = logging.getLogger("beholder.serve")
 MEDIA = "application/problem+json"
-# What a client may be told word by word: these speak of what it sent. Everything else is told in general terms.
-_TOLD: dict[type[BeholderError], int] = {
+# Errors whose text is sent as it is: it speaks of what the client sent. Every other error is described in general terms.
+_STATUS_OF: dict[type[BeholderError], int] = {
     UnknownImage: 404,
     UnknownQuestion: 404,
     ConflictingAnswer: 409,
@@ -42,7 +42,7 @@ _BUSY = {"recovering": "a part of the service was lost and is being replaced; tr
 
 
 class ProblemError(Exception):
-    """An answer that is an error. detail: one line for whoever sent the request."""
+    """A response that is an error. detail: one line for whoever sent the request."""
 
     def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
@@ -59,13 +59,13 @@ class ProblemBody(BaseModel):
 
 
 def answer(problem: ProblemError) -> JSONResponse:
-    """The response of a problem."""
+    """Return the response of a problem."""
     body = {"type": "about:blank", "title": HTTPStatus(problem.status).phrase, "status": problem.status, "detail": problem.detail}
     return JSONResponse(body, problem.status, problem.headers, media_type=MEDIA)
 
 
 def of(error: Exception, *, retry_seconds: int) -> ProblemError:
-    """The problem that an error of the graph is to a client."""
+    """Return the problem that an error of the service is to a client."""
     wait = {"Retry-After": str(retry_seconds)}
     if isinstance(error, ProblemError):
         return error
@@ -77,7 +77,7 @@ def of(error: Exception, *, retry_seconds: int) -> ProblemError:
     if isinstance(error, StoreError):
         log.error("%s", error)
         return ProblemError(503, "the store of choices can't be reached; try again in a moment", wait)
-    for kind, status in _TOLD.items():
+    for kind, status in _STATUS_OF.items():
         if isinstance(error, kind):
             return ProblemError(status, str(error))
     log.error("%s", error, exc_info=not isinstance(error, BeholderError))
@@ -85,15 +85,15 @@ def of(error: Exception, *, retry_seconds: int) -> ProblemError:
 
 
 def install(app: FastAPI, *, retry_seconds: int) -> None:
-    """Every error of an app as problem+json."""
+    """Have every error of an app answered as problem+json."""
 
     async def broken(request: Request, error: Exception) -> JSONResponse:
         return answer(of(error, retry_seconds=retry_seconds))
 
     async def invalid(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
-        said = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()[:5]]
-        return answer(ProblemError(422, "; ".join(said)[:1000]))
+        reasons = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()[:5]]
+        return answer(ProblemError(422, "; ".join(reasons)[:1000]))
 
     async def refused(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
@@ -109,12 +109,12 @@ def install(app: FastAPI, *, retry_seconds: int) -> None:
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, object]]:
-    """These statuses for the OpenAPI document."""
+    """Return the description of these statuses for the OpenAPI document."""
     content = {MEDIA: {"schema": {"$ref": "#/components/schemas/ProblemBody"}}}
     return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
 
 
 def _allowed(app: FastAPI, request: Request) -> str:
-    """The methods that the routes of this path take, all of them."""
+    """Return all methods that the routes of this path take, as the Allow header lists them."""
     matching = (route for route in app.routes if route.matches(request.scope)[0] is not Match.NONE)
     return ", ".join(sorted({method for route in matching for method in getattr(route, "methods", None) or ()}))

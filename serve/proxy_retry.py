@@ -1,8 +1,8 @@
-"""Porch: what stands in Ray Serve's proxy before the API's replicas: where one of them dies under a request, another is asked.
+"""Retries in Ray Serve's proxies: a request whose replica of the API dies is sent once more, to another one.
 
-Every request may be made twice without harm. Without this the proxy would answer 500, and say that a process died.
+Every request of the API may be sent twice without harm. Without this the proxy would answer 500, and say that a process died.
 
-A small body goes along with its request: a replica would have to ask the proxy for it, and wait.
+A small body is sent along with its request: a replica would have to ask the proxy for it, and wait.
 """
 
 import json
@@ -12,38 +12,38 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # Nothing else of ours is imported here: a proxy has seconds to start.
-PLACE = "beholder.serve.proxy_retry:porch"  # where Ray is told to find it
+CALLBACK = "beholder.serve.proxy_retry:middleware"  # the import path that Ray Serve's proxies are given
 _MOST = 64 << 10  # bytes of a body that are kept to be sent again, or sent along
 _BODY = "beholder.body"  # in the scope of a request: its whole body
 _RETRY_SECONDS = 1
 
 
-def porch() -> list[Middleware]:
-    """What Ray Serve's proxies wrap around their application."""
+def middleware() -> list[Middleware]:
+    """Return the middleware that Ray Serve's proxies put around their application."""
     return [Middleware(RetryMiddleware)]
 
 
 def inside(scope: Scope, receive: Receive) -> Receive:
-    """What a replica hears of a request: its body at once where the porch sent it along, then what the proxy has to say."""
+    """Return the `receive` of a replica: a body that the proxy sent along comes first, then what the proxy sends."""
     body = scope.get(_BODY)
     if body is None:
         return receive
-    begun = False
+    given = False
 
-    async def heard() -> Message:
-        nonlocal begun
-        if not begun:
-            begun = True
+    async def receive_along() -> Message:
+        nonlocal given
+        if not given:
+            given = True
             return {"type": "http.request", "body": body, "more_body": False}
         while (message := await receive())["type"] == "http.request":
             pass  # the same body again
         return message
 
-    return heard
+    return receive_along
 
 
 class RetryMiddleware:
-    """Asks again, once, where a request ended without an answer; then tells to come again (503)."""
+    """Retries a request once where it ended without a response; then answers 503 with Retry-After."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -52,25 +52,25 @@ class RetryMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        heard: list[Message] = []
+        received: list[Message] = []
         kept, started, gone = 0, False, False
 
-        async def listen() -> Message:
+        async def receive_next() -> Message:
             nonlocal kept, gone
             message = await receive()
             gone = gone or message["type"] == "http.disconnect"
             kept += len(message.get("body", b""))
             if kept <= _MOST:
-                heard.append(message)
+                received.append(message)
             return message
 
-        def again() -> Receive:
-            before = iter(tuple(heard))
+        def replayed() -> Receive:
+            before = iter(tuple(received))
 
-            async def listen_again() -> Message:
-                return next(before, None) or await listen()
+            async def receive_again() -> Message:
+                return next(before, None) or await receive_next()
 
-            return listen_again
+            return receive_again
 
         async def out(message: Message) -> None:
             nonlocal started
@@ -78,25 +78,25 @@ class RetryMiddleware:
             await send(message)
 
         if 0 < _length(scope) <= _MOST:
-            while (await listen()).get("more_body", False):
+            while (await receive_next()).get("more_body", False):
                 pass
             if not gone:
-                scope = {**scope, _BODY: b"".join(message.get("body", b"") for message in heard)}
-        await self.app(scope, again(), out)
+                scope = {**scope, _BODY: b"".join(message.get("body", b"") for message in received)}
+        await self.app(scope, replayed(), out)
         if not started and not gone and kept <= _MOST:
-            await self.app(scope, again(), out)
+            await self.app(scope, replayed(), out)
         if not started and not gone:
-            await _later(send)
+            await _unavailable(send)
 
 
 def _length(scope: Scope) -> int:
-    """The bytes of a request's body as it says itself; 0 where it does not, or there is none."""
-    told = dict(scope["headers"]).get(b"content-length", b"")
-    return int(told) if told.isdigit() and len(told) < 10 else 0
+    """Return a request's Content-Length; 0 without one, or where it is no number."""
+    length = dict(scope["headers"]).get(b"content-length", b"")
+    return int(length) if length.isdigit() and len(length) < 10 else 0
 
 
-async def _later(send: Send) -> None:
-    """503, as the API says it."""
+async def _unavailable(send: Send) -> None:
+    """Answer 503 with Retry-After, as problem+json."""
     detail = "a part of the service is not there at the moment; try again soon"
     body = json.dumps({"type": "about:blank", "title": HTTPStatus(503).phrase, "status": 503, "detail": detail}).encode()
     headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]

@@ -20,7 +20,7 @@ def environment(env: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return the variables that the processes of Ray Serve read when they start. Without them Serve works, slower."""
     return {
         # a documented variable: where a replica of the API dies under a request, the proxy asks another one
-        "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": proxy_retry.PLACE,
+        "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": proxy_retry.CALLBACK,
         # a busy machine needs more than the 5 seconds it comes with
         "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "30",
         # documented: Serve's throughput path answers sooner and more (`beholder bench serve "paths=[plain,throughput,haproxy]"`)

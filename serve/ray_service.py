@@ -102,8 +102,8 @@ class RayService:
     async def counts(self) -> list[Counts]:
         parts = (self.editor, self.encoder, self.ranker)
         asked = (part.broadcast("counts").results_async(timeout_s=3, return_exceptions=True) for part in parts)
-        found = await asyncio.gather(*asked, return_exceptions=True)
-        return [each for told in found if isinstance(told, list) for each in told if isinstance(each, Counts)]
+        replies = await asyncio.gather(*asked, return_exceptions=True)
+        return [each for reply in replies if isinstance(reply, list) for each in reply if isinstance(each, Counts)]
 
     def recovering(self) -> bool:
         return time.monotonic() - self._lost < _RECOVERED_S

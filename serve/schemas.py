@@ -1,4 +1,4 @@
-"""Schemas: the bodies of the API, as they are sent and received."""
+"""Schemas: the bodies of the API's requests and responses."""
 
 import base64
 import binascii
@@ -22,7 +22,7 @@ Edit = dict[str, float]
 
 
 class RequestBody(BaseModel):
-    """What comes in: nothing unknown, no number that is none, nothing taken for what it is not."""
+    """A request's body: no unknown field, no number that is not finite, no conversion from another type."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, strict=True)
 
@@ -203,7 +203,7 @@ class RecommendationResponse(BaseModel):
     reasons: list[str]
 
     @classmethod
-    def of(cls, found: Recommendation) -> "RecommendationResponse":
+    def of(cls, recommendation: Recommendation) -> "RecommendationResponse":
         ranked = [
             RecommendedEdit(
                 edit=dict(each.edit),
@@ -211,17 +211,17 @@ class RecommendationResponse(BaseModel):
                 score=each.utility,
                 uncertainty=each.uncertainty,
                 probability=each.probability,
-                picture=picture(found.image_id, each.edit),
+                picture=picture(recommendation.image_id, each.edit),
             )
-            for each in found.ranked
+            for each in recommendation.ranked
         ]
         return cls(
-            user_id=found.user_id,
-            image_id=found.image_id,
-            rounds=found.rounds,
-            model=found.model,
+            user_id=recommendation.user_id,
+            image_id=recommendation.image_id,
+            rounds=recommendation.rounds,
+            model=recommendation.model,
             recommendations=ranked,
-            reasons=list(found.reasons),
+            reasons=list(recommendation.reasons),
         )
 
 
@@ -267,9 +267,9 @@ class ErasureResponse(BaseModel):
 class ScoreResponse(BaseModel):
     image_id: str | None = None
     index: int | None = None
-    score: float = Field(description="utility above that of typical faces, in logits")
+    score: float = Field(description="utility above that of typical images, in logits")
     uncertainty: float | None = Field(description="standard deviation of the score; null where nobody knows it")
-    probability: float = Field(ge=0, le=1, description="that the person would choose it before a typical face")
+    probability: float = Field(ge=0, le=1, description="that the person would choose it before a typical image")
 
 
 class ScoresResponse(BaseModel):
@@ -277,7 +277,7 @@ class ScoresResponse(BaseModel):
     taste: str
 
     @classmethod
-    def of(cls, found: ImageScores, image_ids: list[str]) -> "ScoresResponse":
+    def of(cls, scores: ImageScores, image_ids: list[str]) -> "ScoresResponse":
         rows = [
             ScoreResponse(
                 image_id=image_ids[row] if image_ids else None,
@@ -286,13 +286,13 @@ class ScoresResponse(BaseModel):
                 uncertainty=each.uncertainty,
                 probability=each.probability,
             )
-            for row, each in enumerate(found.scores)
+            for row, each in enumerate(scores.scores)
         ]
-        return cls(predictions=rows, taste=found.taste)
+        return cls(predictions=rows, taste=scores.taste)
 
 
 def picture(image_id: str, edit: Mapping[str, float]) -> str:
-    """The address of a face under an edit."""
+    """Return the address of an image under an edit."""
     moved = {name: alpha for name, alpha in edit.items() if alpha}
     return f"/v1/images/{image_id}" + (f"/edits/{quote(write(moved), safe='')}" if moved else "")
 

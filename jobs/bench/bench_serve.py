@@ -54,13 +54,13 @@ class BenchServeSettings:
         ["throughput"], f"ways into Ray Serve, one after the other: {', '.join(PATHS)}, and local: without Ray"
     )
     users: int = setting(8, "people at the same time")
-    crowd: int = setting(64, "people at the same time who are too many")
-    seconds: float = setting(10.0, "of each measurement")
+    crowd: int = setting(64, "people at the same time, more than the service admits")
+    seconds: float = setting(10.0, "seconds of each measurement")
     chaos: float = setting(60.0, "seconds of mixed load with replicas killed")
     every: float = setting(10.0, "seconds between two kills")
     serve_with: list[str] = setting([], 'further settings of `beholder serve`, each in quotes: ["serve.ranker.replicas=2"]')
     port: int = setting(8200, "port of this machine for the service")
-    encoder: EncoderConfig = setting(EncoderConfig(), "the CLIP that looks at edited images")
+    encoder: EncoderConfig = setting(EncoderConfig(), "the CLIP that embeds edited images")
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs; people's choices are kept elsewhere")
 
     def __post_init__(self) -> None:
@@ -79,7 +79,7 @@ class BenchResult:
     goals: dict[str, float] = field(default_factory=dict)
 
     def add(self, path: str, what: str, tally: RequestStats) -> None:
-        """What became of some requests."""
+        """Add what became of some requests."""
         self.rows.append(
             {"path": path, "what": what, "a second": tally.rate, "median ms": 1e3 * tally.quantile(0.5)}
             | {"p99 ms": 1e3 * tally.quantile(0.99), "answered": len(tally.waits), "refused": tally.refused}
@@ -89,7 +89,7 @@ class BenchResult:
         log.info("%s, %s: %.1f a second, median %.0f ms", path, what, tally.rate, 1e3 * tally.quantile(0.5))
 
     def library(self, way: Batching, when: str) -> None:
-        """What one process did."""
+        """Add what one process did."""
         what = f"{way.batch} at a time, threads: {way.threads}{when}"
         self.rows.append({"path": "library", "what": what, "a second": way.rate, "median ms": 1e3 * way.median})
 
@@ -98,16 +98,16 @@ class BenchResult:
 
 
 class LimitPeer:
-    """What the service is measured beside: the limit, in the fastest of its ways."""
+    """What the service is measured beside: one process with the library, batched in the fastest way."""
 
     def __init__(self, limit: ThroughputLimit) -> None:
         self.limit, self.alone, self.many = limit, Batching(1, 1), Batching(1, 1)
 
-    def choose(self, settings: BenchServeSettings, found: BenchResult) -> None:
-        """Measure all ways, and take the fastest from now on."""
+    def choose(self, settings: BenchServeSettings, result: BenchResult) -> None:
+        """Measure all ways of batching, and use the fastest from now on."""
         ways = self.limit.ways(settings.seconds)
         for way in ways:
-            found.library(way, "")
+            result.library(way, "")
         self.alone = min((way for way in ways if way.batch == 1), key=lambda way: way.median)
         self.many = max(ways, key=lambda way: way.rate)  # one at a time is a way to do many, too
 
@@ -115,7 +115,7 @@ class LimitPeer:
 def _in_turns(
     turns: int, seconds: float, ours: Callable[[float], RequestStats], peer: ThroughputLimit | None, way: Batching
 ) -> tuple[RequestStats, Batching]:
-    """The service and the limit, one after the other a few times, each for `seconds` in all."""
+    """Measure the service and the limit in turns, each for `seconds` in all."""
     tally, took = RequestStats(), way
     for number in range(turns):
         some = ours(seconds / turns)
@@ -131,47 +131,49 @@ def _in_turns(
 def main(settings: BenchServeSettings, run: Run) -> None:
     check_extra()
     process.check_port("127.0.0.1", settings.port)
-    found = BenchResult()
+    result = BenchResult()
     with contextlib.ExitStack() as stack:
         peer = None
         if "limit" in settings.parts:
             peer = LimitPeer(stack.enter_context(limit(settings.encoder, users=settings.users, rounds=_ROUNDS)))
-            peer.choose(settings, found)
+            peer.choose(settings, result)
         if set(settings.parts) - {"limit"}:
             for path in settings.paths:
                 with tempfile.TemporaryDirectory(prefix="beholder-bench-") as scratch:
-                    _path(settings, found, path, Path(scratch), Path(run.place.path) / f"{path}.log", peer)
-    table = pd.DataFrame(found.rows)
+                    _path(settings, result, path, Path(scratch), Path(run.place.path) / f"{path}.log", peer)
+    table = pd.DataFrame(result.rows)
     run.results(table)
-    run.metrics({"cores": len(os.sched_getaffinity(0)), "load": os.getloadavg()[1], **found.goals})
-    said = (
+    run.metrics({"cores": len(os.sched_getaffinity(0)), "load": os.getloadavg()[1], **result.goals})
+    summary = (
         _table(table)
         + "\n\n"
         + "\n".join(
-            f"- {name}: {value:.2f} ({_GOALS.get(name.partition('/')[2], 'no goal')})" for name, value in found.goals.items()
+            f"- {name}: {value:.2f} ({_GOALS.get(name.partition('/')[2], 'no goal')})" for name, value in result.goals.items()
         )
     )
-    print(said)
-    run.summary(said + "\n")
+    print(summary)
+    run.summary(summary + "\n")
 
 
-def _path(settings: BenchServeSettings, found: BenchResult, path: str, scratch: Path, said: Path, peer: LimitPeer | None) -> None:
-    """Everything about one way in."""
+def _path(
+    settings: BenchServeSettings, result: BenchResult, path: str, scratch: Path, log_file: Path, peer: LimitPeer | None
+) -> None:
+    """Measure the service on one path into Ray Serve."""
     address = f"http://127.0.0.1:{settings.port}/"
     words = [f"workspace={scratch}", f"port={settings.port}", *_encoder(settings.encoder), *settings.serve_with]
     words += ["local=true"] if path == "local" else ["ray.address=local"]
-    words += ["keys.per_minute=1000000", "keys.burst=10000"]  # the load is one client's, who would be told to wait
-    door = Endpoint(
+    words += ["keys.per_minute=1000000", "keys.burst=10000"]  # the load is one client's, which the rate limit would refuse
+    endpoint = Endpoint(
         address, _key(scratch) if path == "haproxy" else None
     )  # HAProxy listens at all addresses, where a key is needed
-    with environment(PATHS.get(path, {})), _client.served(words, address, said) as server:
-        _measure(settings, found, path, door, server.pid, peer)
+    with environment(PATHS.get(path, {})), _client.served(words, address, log_file) as server:
+        _measure(settings, result, path, endpoint, server.pid, peer)
         if "chaos" in settings.parts:
-            _strike(settings, found, path, door, scratch, server.pid)
+            _strike(settings, result, path, endpoint, scratch, server.pid)
 
 
 def _key(workspace: Path) -> str:
-    """A key for the load."""
+    """Make a key for the load, and return its text."""
     key, text = api_keys.make("bench", ["ask", "recommend"], now=datetime.now(UTC))
     store = open_store(None, Workspace(str(workspace)))
     KeyStore(store).add(key)
@@ -179,48 +181,52 @@ def _key(workspace: Path) -> str:
     return text
 
 
-def _measure(settings: BenchServeSettings, found: BenchResult, path: str, door: Endpoint, pid: int, peer: LimitPeer | None) -> None:
+def _measure(
+    settings: BenchServeSettings, result: BenchResult, path: str, endpoint: Endpoint, pid: int, peer: LimitPeer | None
+) -> None:
     async def recommend(caller: LoadClient, number: int) -> bool:
         await caller.recommend(f"person-{number}", f"seed-{number % settings.users}")
         return True
 
-    people(door, settings.users, 60.0, _answers())  # everybody has answered some questions
-    people(door, settings.users, 2.0, recommend)
+    people(endpoint, settings.users, 60.0, _answers())  # everybody has answered some questions
+    people(endpoint, settings.users, 2.0, recommend)
     beside = peer.limit if peer and {"one", "users"} & set(settings.parts) else None
     alone, many = (peer.alone, peer.many) if peer else (Batching(1, 1), Batching(1, 1))
-    unloaded, alone = _in_turns(5, settings.seconds, lambda each: people(door, 1, each, recommend), beside, alone)
+    unloaded, alone = _in_turns(5, settings.seconds, lambda each: people(endpoint, 1, each, recommend), beside, alone)
     if "one" in settings.parts:
-        found.add(path, "recommendations, 1 user", unloaded)
+        result.add(path, "recommendations, 1 user", unloaded)
         if beside is not None:
-            found.library(alone, f", in turns with {path}")
-            found.goal(path, "over the limit", 1e3 * (unloaded.quantile(0.5) - alone.median))
+            result.library(alone, f", in turns with {path}")
+            result.goal(path, "over the limit", 1e3 * (unloaded.quantile(0.5) - alone.median))
     if "users" in settings.parts:
-        together, many = _in_turns(2, settings.seconds, lambda each: people(door, settings.users, each, recommend), beside, many)
-        found.add(path, f"recommendations, {settings.users} users", together)
+        together, many = _in_turns(
+            2, settings.seconds, lambda each: people(endpoint, settings.users, each, recommend), beside, many
+        )
+        result.add(path, f"recommendations, {settings.users} users", together)
         if beside is not None:
-            found.library(many, f", in turns with {path}")
-            found.goal(path, "of the limit", together.rate / many.rate)
+            result.library(many, f", in turns with {path}")
+            result.goal(path, "of the limit", together.rate / many.rate)
     if "asking" in settings.parts:
         asked = RequestStats()
-        chosen = people(door, settings.users, settings.seconds, _asking(asked))
+        chosen = people(endpoint, settings.users, settings.seconds, _asking(asked))
         asked.seconds = chosen.seconds
-        found.add(path, f"questions, {settings.users} users who answer them", asked)
-        found.add(path, f"choices, {settings.users} users", chosen)
+        result.add(path, f"questions, {settings.users} users who answer them", asked)
+        result.add(path, f"choices, {settings.users} users", chosen)
     if "crowd" in settings.parts:
-        first = people(door, settings.crowd, settings.seconds, recommend)
+        first = people(endpoint, settings.crowd, settings.seconds, recommend)
         before = _memory(pid)
-        crowd = people(door, settings.crowd, settings.seconds, recommend)
+        crowd = people(endpoint, settings.crowd, settings.seconds, recommend)
         grown = _memory(pid) - before
         crowd.waits += first.waits
         crowd.statuses += first.statuses
         crowd.seconds += first.seconds
-        found.add(path, f"recommendations, {settings.crowd} users", crowd)
-        found.goal(path, "p99 of accepted", crowd.quantile(0.99) / unloaded.quantile(0.5))
-        found.goal(path, "memory grown", grown)
+        result.add(path, f"recommendations, {settings.crowd} users", crowd)
+        result.goal(path, "p99 of accepted", crowd.quantile(0.99) / unloaded.quantile(0.5))
+        result.goal(path, "memory grown", grown)
 
 
 def _answers() -> Any:
-    """Somebody who answers a few questions and goes."""
+    """Return a person who answers a few questions and leaves."""
     left: dict[int, int] = {}
 
     async def live(caller: LoadClient, number: int) -> bool:
@@ -233,7 +239,7 @@ def _answers() -> Any:
 
 
 def _asking(asked: RequestStats) -> Any:
-    """Somebody who asks to be asked, and answers. asked: takes what becomes of the questions."""
+    """Return a person who fetches questions and answers them. asked: takes what becomes of the questions."""
 
     async def live(caller: LoadClient, number: int) -> bool:
         # A new person now and then, as nobody answers hundreds of questions.
@@ -246,20 +252,20 @@ def _asking(asked: RequestStats) -> Any:
     return live
 
 
-def _strike(settings: BenchServeSettings, found: BenchResult, path: str, door: Endpoint, workspace: Path, pid: int) -> None:
-    """Mixed load while replicas die; what was confirmed has to be in the store afterwards."""
+def _strike(settings: BenchServeSettings, result: BenchResult, path: str, endpoint: Endpoint, workspace: Path, pid: int) -> None:
+    """Measure mixed load while replicas die; what was confirmed has to be in the store afterwards."""
     store = workspace / "choices.db"
-    outcome = chaos.run(door, pid, store, people=settings.users, seconds=settings.chaos, every=settings.every)
-    found.add(path, f"mixed, {settings.users} users, {len(outcome.killed)} replicas killed", outcome.tally)
-    found.goal(path, "lost", len(outcome.lost))
-    found.goal(path, "broken", outcome.tally.broken)
-    found.goal(path, "acknowledged", len(outcome.confirmed))
-    found.goal(path, "availability", outcome.tally.available)
+    outcome = chaos.run(endpoint, pid, store, people=settings.users, seconds=settings.chaos, every=settings.every)
+    result.add(path, f"mixed, {settings.users} users, {len(outcome.killed)} replicas killed", outcome.tally)
+    result.goal(path, "lost", len(outcome.lost))
+    result.goal(path, "broken", outcome.tally.broken)
+    result.goal(path, "acknowledged", len(outcome.confirmed))
+    result.goal(path, "availability", outcome.tally.available)
     log.info("killed: %s", ", ".join(outcome.killed))
 
 
 def _memory(pid: int) -> float:
-    """MiB that a process and all below it hold for themselves."""
+    """Return the MiB that a process and its descendants hold for themselves (USS)."""
     import psutil
 
     total = 0.0
@@ -270,13 +276,13 @@ def _memory(pid: int) -> float:
 
 
 def _encoder(encoder: EncoderConfig) -> list[str]:
-    """The words that name an encoder."""
+    """Return the overrides that name an encoder."""
     weights = encoder.weights
     return [f"encoder={encoder.name}", *([] if weights is None or weights.startswith("data:") else [f"encoder.weights={weights}"])]
 
 
 def _table(table: pd.DataFrame) -> str:
-    """As Markdown, its numbers short."""
+    """Return a table as Markdown, its numbers short."""
 
     def cell(value: Any) -> str:
         if value is None or value != value:

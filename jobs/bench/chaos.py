@@ -25,12 +25,12 @@ class Chaos:
     lost: list[str] = field(default_factory=list)
 
 
-def run(door: Endpoint, pid: int, store: Path, *, people: int, seconds: float, every: float) -> Chaos:
-    """Mixed load on the server of this process id, one of its replicas killed every so many seconds.
+def run(endpoint: Endpoint, pid: int, store: Path, *, people: int, seconds: float, every: float) -> Chaos:
+    """Run mixed load on the server of this process id, one of its replicas killed every so many seconds.
 
     store: the SQLite file where it keeps choices.
     """
-    found, over = Chaos(), threading.Event()
+    result, over = Chaos(), threading.Event()
     name = uuid.uuid4().hex[:8]
 
     def kill() -> None:
@@ -38,42 +38,42 @@ def run(door: Endpoint, pid: int, store: Path, *, people: int, seconds: float, e
         while not over.wait(every):
             part = next(parts)
             if strike(pid, part):
-                found.killed.append(part)
+                result.killed.append(part)
 
     async def live(caller: LoadClient, number: int) -> bool:
-        user, face = f"chaos-{name}-{number}", f"seed-{number % 8 + 1}"
-        asked = await caller.question(user, face)
+        user_id, image_id = f"chaos-{name}-{number}", f"seed-{number % 8 + 1}"
+        asked = await caller.question(user_id, image_id)
         if asked is not None:
             for side in ("left", "right"):
                 await caller.call("GET", asked[side]["picture"])
-            await _choose(caller, asked, ("left", "right", "neither")[number % 3], found)
+            await _choose(caller, asked, ("left", "right", "neither")[number % 3], result)
         if number % 2:
-            await caller.recommend(user, face)
+            await caller.recommend(user_id, image_id)
         return True
 
     striking = threading.Thread(target=kill)
     striking.start()
     try:
-        loadtest.people(door, people, seconds, live, tally=found.tally)
+        loadtest.people(endpoint, people, seconds, live, tally=result.tally)
     finally:
         over.set()
         striking.join()
-    found.lost = missing(found.confirmed, store)
-    return found
+    result.lost = missing(result.confirmed, store)
+    return result
 
 
 def missing(confirmed: dict[str, tuple[str, str]], store: Path) -> list[str]:
-    """The events that were confirmed and are not in the store as they were."""
-    kept = Store.at(store)
+    """Return the events that were confirmed and are not in the store as they were."""
+    opened = Store.at(store)
     try:
-        there = {each.answer.event_id: (each.question.question_id, each.answer.choice) for each in kept.choices()}
+        stored = {each.answer.event_id: (each.question.question_id, each.answer.choice) for each in opened.choices()}
     finally:
-        kept.close()
-    return [event for event, said in confirmed.items() if there.get(event) != said]
+        opened.close()
+    return [event for event, answer in confirmed.items() if stored.get(event) != answer]
 
 
 def strike(pid: int, part: str) -> bool:
-    """Kill one replica of a part among the descendants of a process, without a warning; whether there was one."""
+    """Kill one replica of a deployment among the descendants of a process (SIGKILL); return whether there was one."""
     import psutil
 
     for child in psutil.Process(pid).children(recursive=True):
@@ -87,12 +87,12 @@ def strike(pid: int, part: str) -> bool:
     return False
 
 
-async def _choose(caller: LoadClient, asked: dict[str, Any], choice: str, found: Chaos) -> None:
-    """Answer as a page does: where nothing confirms it, the same event again, a few times."""
+async def _choose(caller: LoadClient, asked: dict[str, Any], choice: str, result: Chaos) -> None:
+    """Answer as the page does: where nothing confirms it, send the same event again, a few times."""
     event = uuid.uuid4().hex
     for _ in range(5):
         status = await caller.choose(asked, choice, event_id=event)
         if status == 200:
-            found.confirmed[event] = asked["question_id"], choice
+            result.confirmed[event] = asked["question_id"], choice
         if status not in (loadtest.LOST, 429, 500, 502, 503, 504):
             return

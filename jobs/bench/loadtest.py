@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 LOST = 0  # the status of a request that got no answer: the connection was refused or broken
 _SECONDS = 60.0  # that a person waits for an answer
-_AGAIN = 1.0  # seconds until somebody tries again who was not told when
+_AGAIN = 1.0  # seconds until a client tries again that got no Retry-After
 
 
 @dataclass
@@ -34,7 +34,7 @@ class RequestStats:
 
     @property
     def refused(self) -> int:
-        """How many were told to come again."""
+        """How many were refused (503, 429)."""
         return self.statuses[503] + self.statuses[429]
 
     @property
@@ -57,10 +57,10 @@ class LoadClient:
 
     def __init__(self, session: "aiohttp.ClientSession", tally: RequestStats, until: float = math.inf) -> None:
         self.session, self.tally, self.until = session, tally, until  # by time.perf_counter
-        self._again = _AGAIN  # seconds after which to come again, of who was told to
+        self._again = _AGAIN  # seconds of the latest Retry-After
 
     async def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
-        """One request: its status, and the JSON of an answer, or its bytes. It is never sent again here."""
+        """Send one request, and return its status and the JSON of the response, or its bytes. It is never retried here."""
         import aiohttp
 
         began = time.perf_counter()
@@ -77,19 +77,19 @@ class LoadClient:
         return status, data
 
     async def recommend(self, user_id: str, image_id: str) -> int:
-        """A recommendation; the status. Who is told to come again does, when told."""
+        """Ask for a recommendation and return the status; after a refusal, wait as long as Retry-After says."""
         status, _ = await self.call("POST", "/v1/recommendations", {"user_id": user_id, "image_id": image_id, "count": 4})
         await self._patience(status)
         return status
 
     async def question(self, user_id: str, image_id: str) -> dict[str, Any] | None:
-        """A question; None where there was none."""
+        """Fetch a question; None where the request was refused."""
         status, asked = await self.call("GET", f"/v1/questions?user_id={user_id}&image_id={image_id}")
         await self._patience(status)
         return asked if status == 200 else None
 
     async def choose(self, question: dict[str, Any], choice: str, *, event_id: str | None = None) -> int:
-        """An answer; the status."""
+        """Send an answer and return the status."""
         sent = {"event_id": event_id or uuid.uuid4().hex, "question_id": question["question_id"], "choice": choice}
         status, _ = await self.call("POST", "/v1/choices", sent)
         await self._patience(status)
@@ -102,34 +102,36 @@ class LoadClient:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where people come in. key: what opens it, where a key is needed."""
+    """An API. key: the API key, where one is needed."""
 
     address: str
     key: str | None = None
 
     @property
     def headers(self) -> dict[str, str]:
-        """What every request brings."""
+        """The headers of every request."""
         return {} if self.key is None else {"Authorization": f"Bearer {self.key}"}
 
 
 Life = Callable[[LoadClient, int], Awaitable[bool]]
 
 
-def people(door: Endpoint, count: int, seconds: float, live: Life, *, tally: RequestStats | None = None) -> RequestStats:
-    """So many people at a time, each doing one thing after the other until the time is over or it says False.
+def people(endpoint: Endpoint, count: int, seconds: float, live: Life, *, tally: RequestStats | None = None) -> RequestStats:
+    """Run so many people at a time, each doing one thing after the other until the time is over or it returns False.
 
     live: (the API, the number of the person) -> whether there is more to do. What has begun is finished and counted.
     """
-    return asyncio.run(_people(door, count, seconds, live, tally if tally is not None else RequestStats()))
+    return asyncio.run(_people(endpoint, count, seconds, live, tally if tally is not None else RequestStats()))
 
 
-async def _people(door: Endpoint, count: int, seconds: float, live: Life, tally: RequestStats) -> RequestStats:
+async def _people(endpoint: Endpoint, count: int, seconds: float, live: Life, tally: RequestStats) -> RequestStats:
     import aiohttp
 
     limit = aiohttp.TCPConnector(limit=0)
     patience = aiohttp.ClientTimeout(total=_SECONDS)
-    async with aiohttp.ClientSession(door.address.rstrip("/"), connector=limit, timeout=patience, headers=door.headers) as session:
+    async with aiohttp.ClientSession(
+        endpoint.address.rstrip("/"), connector=limit, timeout=patience, headers=endpoint.headers
+    ) as session:
         began = time.perf_counter()
 
         async def one(number: int) -> None:

@@ -1,4 +1,4 @@
-"""The porch: requests that nobody answered are asked again, once."""
+"""Requests that got no response are retried, once."""
 
 import asyncio
 import json
@@ -6,7 +6,7 @@ import json
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from beholder.serve.proxy_retry import RetryMiddleware, inside, porch
+from beholder.serve.proxy_retry import RetryMiddleware, inside, middleware
 
 SCOPE = {"type": "http", "method": "POST", "path": "/v1/choices", "headers": []}
 
@@ -123,5 +123,5 @@ def test_nobody_is_told_who_has_gone(length):
 
 
 def test_ray_finds_it():
-    (found,) = porch()
-    assert found.cls is RetryMiddleware
+    (only,) = middleware()
+    assert only.cls is RetryMiddleware

@@ -31,7 +31,7 @@ def test_the_pinned_ray_has_the_setters_of_batches():
 
 
 def test_the_proxy_finds_its_callback():
-    module, _, name = proxy_retry.PLACE.replace(":", ".").rpartition(".")
+    module, _, name = proxy_retry.CALLBACK.replace(":", ".").rpartition(".")
     assert callable(getattr(__import__(module, fromlist=[name]), name))
 
 
@@ -42,7 +42,7 @@ def test_replicas_listen_themselves_behind_haproxy_alone(env, direct):
 
 
 class Handle:
-    """A handle that counts what it was told. known: the options that it takes."""
+    """A handle that keeps the options it was given. known: those that it takes."""
 
     def __init__(self, *known: str):
         self.known, self.options_set, self.inits = known, {}, []
