@@ -55,13 +55,12 @@ def pictures(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def beholder(small_ray) -> Callable[..., subprocess.CompletedProcess]:
-    """Runs the command as a process of its own, on the Ray that all tests share."""
-    variables = {**os.environ, "RAY_ADDRESS": small_ray.get_runtime_context().gcs_address}
+def beholder() -> Callable[..., subprocess.CompletedProcess]:
+    """Runs the command as a process of its own."""
 
     def run(*words: str, **options) -> subprocess.CompletedProcess:
         command = [sys.executable, "-m", "beholder", *map(str, words)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=300, env=variables, **options)
+        return subprocess.run(command, capture_output=True, text=True, timeout=300, **options)
 
     return run
 
