@@ -58,7 +58,7 @@ class BenchServeSettings:
     seconds: float = setting(10.0, "seconds of each measurement")
     chaos: float = setting(60.0, "seconds of mixed load with replicas killed")
     every: float = setting(10.0, "seconds between two kills")
-    serve_with: list[str] = setting([], 'further settings of `beholder serve`, each in quotes: ["serve.ranker.replicas=2"]')
+    serve_with: list[str] = setting([], 'further settings of `beholder serve`, each in quotes: ["serve.ranker.min_replicas=2"]')
     port: int = setting(8200, "port of this machine for the service")
     encoder: EncoderConfig = setting(EncoderConfig(), "the CLIP that embeds edited images")
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs; people's choices are kept elsewhere")

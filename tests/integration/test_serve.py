@@ -106,10 +106,10 @@ def server(begin: Callable[..., Server]) -> Server:
     return begin(
         "ray.address=local",
         "ray.num_cpus=2",
-        "serve.ranker.replicas=2",
+        "serve.ranker.min_replicas=2",
         "serve.ranker.max_replicas=2",
         "serve.editor.max_ongoing_requests=2",
-        "serve.editor.queued=2",
+        "serve.editor.max_queued_requests=2",
         "limits.photo_seconds=1",
         "image_library.refinement.steps=5000",
         "image_library.refinement.seconds=10",
