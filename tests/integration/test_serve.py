@@ -139,7 +139,7 @@ def test_a_round_from_question_to_recommendation(server):
 def test_mistakes_are_told_as_they_are_in_one_process(server):
     wanted = {
         ("GET", "/v1/images/seed-7/edits/smil=1"): (422, "smil is not a direction; did you mean smile?"),
-        ("GET", "/v1/images/photo-" + "0" * 24): (404, f"photo-{'0' * 24} is not among the photos brought to generator portraits"),
+        ("GET", "/v1/images/photo-" + "0" * 24): (404, f"photo-{'0' * 24} is not among the photos uploaded to generator portraits"),
         ("DELETE", "/v1/choices/forged"): (404, "no question 'forged' was asked"),
     }
     for (method, path), (status, detail) in wanted.items():
