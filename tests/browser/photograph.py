@@ -1,4 +1,4 @@
-"""Photographs the page of a running service for docs/: `python tests/browser/photograph.py http://127.0.0.1:8000/`."""
+"""Photographs the page of a running service for docs/: `PYTHONPATH=tests python tests/browser/photograph.py http://127.0.0.1:8000/`."""
 
 import io
 import shutil
