@@ -156,7 +156,7 @@ def train(settings: BuildSurrogateSettings, threads: int, epochs: Any) -> tuple[
 
     torch.set_num_threads(threads)
     editor = settings.editor()
-    return surrogate_training.learn(
+    return surrogate_training.fit(
         editor, settings.info(editor), settings.blocks(editor).read(), settings.training,
-        keep=Workspace(settings.workspace).place / _FOLDER, progress=epochs.write.remote,
+        checkpoints=Workspace(settings.workspace).place / _FOLDER, progress=epochs.write.remote,
     )  # fmt: skip

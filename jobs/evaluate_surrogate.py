@@ -105,7 +105,7 @@ def main(settings: EvaluateSurrogateSettings, run: Run) -> None:
             for name, source, count in settings.sources()
         }
         predicted: dict[str, Sequence[EditSet]] = {
-            name: surrogate_error.perceive(surrogate, truth) for name, truth in truths.items()
+            name: surrogate_error.predict(surrogate, truth) for name, truth in truths.items()
         }
         shared = {name: (ray.put(predicted[name]), ray.put(truth)) for name, truth in truths.items()}
         scorers = {name: settings.scorers(truth) for name, truth in truths.items()}

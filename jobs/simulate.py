@@ -1,8 +1,8 @@
 """`beholder simulate`: simulated people of the portrait world answer questions; how good recommendations become, and how fast."""
 
 import itertools
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -29,10 +29,10 @@ from beholder.runs import Run
 from beholder.simulation import rounds, simulated_people, summary
 from beholder.simulation.ground_truth import GroundTruth
 from beholder.simulation.rounds import Trajectory
-from beholder.simulation.simulated_people import SimulatedPeople, SimulatedPeopleConfig
-from beholder.simulation.summary import Cell
+from beholder.simulation.simulated_people import SimulatedChooser, SimulatedPeopleConfig
+from beholder.simulation.summary import Cell, Results
 
-ALONE = "bayes alone"  # where nobody else has chosen anything yet
+ALONE = "bayes alone"  # the Bayesian ranker before anybody else has chosen anything
 _SHOWN = (0, 5, 10, 20, 50)
 _AT_ONCE = 10  # people in a task
 _TITLES = {
@@ -77,12 +77,12 @@ class SimulateSettings:
 
 def main(settings: SimulateSettings, run: Run) -> None:
     with connect(settings.ray):
-        gallery = draw(settings)
+        truth = draw(settings)
         half = settings.images // 2
-        people = simulated_people.people(settings.people, gallery, range(half, settings.images), seed=2 * settings.seed)
-        others = simulated_people.people(settings.others, gallery, range(half), seed=2 * settings.seed + 1)
-        comparisons = simulated_people.everybody(gallery, others, each=settings.each, seed=settings.seed)
-        results = ask(settings, gallery, people, comparisons)
+        people = simulated_people.people(settings.people, truth, range(half, settings.images), seed=2 * settings.seed)
+        others = simulated_people.people(settings.others, truth, range(half), seed=2 * settings.seed + 1)
+        comparisons = simulated_people.comparisons(truth, others, each=settings.each, seed=settings.seed)
+        results = ask(settings, truth, people, comparisons)
     report(results, people, run)
 
 
@@ -93,10 +93,10 @@ def draw(settings: SimulateSettings) -> GroundTruth:
 
 
 def ask(
-    settings: SimulateSettings, gallery: GroundTruth, people: Sequence[SimulatedPeople], others: Sequence[Comparison]
+    settings: SimulateSettings, truth: GroundTruth, people: Sequence[SimulatedChooser], others: Sequence[Comparison]
 ) -> dict[Cell, list[Trajectory]]:
-    """What becomes of everybody with every ranker and strategy."""
-    shared, comparisons = ray.put(gallery), ray.put(others)
+    """Return everybody's trajectory with every ranker and strategy. others: the choices that rankers are fitted to."""
+    shared, comparisons = ray.put(truth), ray.put(others)
     rankers = {kind: _fit.remote(kind, settings, comparisons, shared, people[0].image) for kind in settings.rankers}
     parts = [range(start, min(start + _AT_ONCE, len(people))) for start in range(0, len(people), _AT_ONCE)]
     tasks = {
@@ -105,13 +105,13 @@ def ask(
         for cell in _cells(settings)
     }
     with Progress("simulate", total=len(people) * len(_cells(settings)), unit="people") as progress:
-        for courses in _placement.as_completed(tasks.values()):
-            progress.advance(len(courses))
+        for trajectories in _placement.as_completed(tasks.values()):
+            progress.advance(len(trajectories))
     return {cell: list(itertools.chain(*(ray.get(tasks[cell, part.start]) for part in parts))) for cell in _cells(settings)}
 
 
-def report(results: Mapping[Cell, Sequence[Trajectory]], people: Sequence[SimulatedPeople], run: Run) -> None:
-    """Leave the table, the picture and the goals."""
+def report(results: Results, people: Sequence[SimulatedChooser], run: Run) -> None:
+    """Write the table, the figure and the goals."""
     run.results(summary.table(results, people))
     means = {(cell, figure): summary.means(results[cell], figure) for cell in results for figure in rounds.FIGURES}
     last = len(means[next(iter(means))]) - 1
@@ -139,15 +139,15 @@ def report(results: Mapping[Cell, Sequence[Trajectory]], people: Sequence[Simula
         lines += [f"{' '.join(summary.BEST)}, {_TITLES['preferred']}, by kind of people", ""]
         lines += [*markdown_table(header, counts, align="lr" + "r" * len(shown)), ""]
     words = {True: "reached", False: "MISSED", None: "CAN'T BE TOLD"}
-    lines += [f"- {words[goal.reached]}: {goal.labels}: {goal.found}" for goal in summary.goals(results)]
+    lines += [f"- {words[goal.reached]}: {goal.claim}: {goal.measured}" for goal in summary.goals(results)]
     plots.save(run.place, "courses", picture(results, len(people)))
     run.summary("\n".join([f"# {len(people)} simulated people", "", *lines, "", "![courses](figures/courses.png)", ""]))
     print("\n".join(lines))
     print(f"\n{run.place.uri}/figures/courses.png")
 
 
-def picture(results: Mapping[Cell, Sequence[Trajectory]], count: int) -> "plots.Figure":
-    """Above, rankers, each with the questions it does best with; below, how `bayes` does with each way of asking."""
+def picture(results: Results, count: int) -> "plots.Figure":
+    """Draw the rankers, each with its best questions, and below them `bayes` with each strategy."""
     best = [cell for cell in results if cell[1] == acquisition.CHAMPION or (cell[0].startswith("bayes") and cell[1] == "eubo")]
     rows = [{", ".join(cell): cell for cell in best}, {cell[1]: cell for cell in results if cell[0] == "bayes"}]
     panels = [
@@ -158,25 +158,24 @@ def picture(results: Mapping[Cell, Sequence[Trajectory]], count: int) -> "plots.
     return plots.trajectories(panels, title=f"Recommendations for {count} simulated people, by choices; bands: 95 % over people")
 
 
-def _points(courses: Sequence[Trajectory], figure: str) -> pd.DataFrame:
-    return pd.DataFrame([vars(each) for each in summary.means(courses, figure)]).rename_axis("rounds").reset_index()
+def _points(trajectories: Sequence[Trajectory], figure: str) -> pd.DataFrame:
+    return pd.DataFrame([vars(each) for each in summary.means(trajectories, figure)]).rename_axis("rounds").reset_index()
 
 
 def _cells(settings: SimulateSettings) -> list[Cell]:
-    """Rankers and strategies; those without doubt do the same, whatever strategy but `random` they are asked for."""
+    """Return rankers with strategies; those without uncertainty do the same with every strategy but `random`."""
     cells: list[Cell] = []
     for kind, strategy in itertools.product(settings.rankers, settings.strategies):
-        uncertainties = kind in ("bayes", ALONE)
-        cells.append((kind, strategy if uncertainties or strategy == "random" else acquisition.CHAMPION))
+        uncertain = kind in ("bayes", ALONE)
+        cells.append((kind, strategy if uncertain or strategy == "random" else acquisition.CHAMPION))
     return list(dict.fromkeys(cells))
 
 
 @ray.remote(num_cpus=1)
-def _fit(kind: str, settings: SimulateSettings, comparisons: Sequence[Comparison], gallery: GroundTruth, image: int) -> Ranker:
-    from dataclasses import replace
-
+def _fit(kind: str, settings: SimulateSettings, comparisons: Sequence[Comparison], truth: GroundTruth, image: int) -> Ranker:
+    """Fit a kind of ranker. image: by whose candidates the regressors of ALONE are scaled."""
     if kind == ALONE:
-        return bayes_ranker.begin(simulated_people.edit_set(gallery, image), settings.ranker.bayes)
+        return bayes_ranker.begin(simulated_people.edit_set(truth, image), settings.ranker.bayes)
     return ranker_factory.fit(comparisons, replace(settings.ranker, kind=kind), seed=settings.seed)
 
 
@@ -184,18 +183,19 @@ def _fit(kind: str, settings: SimulateSettings, comparisons: Sequence[Comparison
 def _play(
     ranker: Ranker,
     cell: Cell,
-    people: Sequence[SimulatedPeople],
-    gallery: GroundTruth,
+    people: Sequence[SimulatedChooser],
+    truth: GroundTruth,
     settings: SimulateSettings,
     numbers: Sequence[int],
 ) -> list[Trajectory]:
+    """Return the trajectories of some people. numbers: theirs among all."""
     strategy = "eubo" if cell[1] == acquisition.CHAMPION else cell[1]
     return [
-        rounds.play(ranker, strategy, person, gallery, rounds=settings.rounds, seed=_seed(settings.seed, number))
+        rounds.play(ranker, strategy, person, truth, rounds=settings.rounds, seed=_seed(settings.seed, number))
         for person, number in zip(people, numbers, strict=True)
     ]
 
 
 def _seed(seed: int, number: int) -> int:
-    """Of a person's questions and answers, the same with every ranker."""
+    """Return the seed of a person's questions and answers, the same with every ranker."""
     return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])

@@ -29,7 +29,7 @@ class RayService:
     def __init__(self, editor: DeploymentHandle[Any], encoder: DeploymentHandle[Any], ranker: DeploymentHandle[Any]) -> None:
         self.editor, self.encoder, self.ranker = straight(editor), straight(encoder), straight(ranker)
         self._direction_list: DirectionList | None = None
-        self._lost = -math.inf  # when a replica was last found to be gone
+        self._lost = -math.inf  # when a replica was last lost
 
     async def directions(self) -> DirectionList:
         if self._direction_list is None:

@@ -1,6 +1,6 @@
-"""The limit: what one process does that calls the library directly, measured in turns with the service, as machines drift.
+"""The limit: the throughput of one process that calls the library directly, measured in turns with the service, as machines drift.
 
-The process keeps memory and lets threads wait as a replica does: else the limit would be lower than it need be.
+The process has the allocator and thread settings of a replica: else the limit would be lower than it need be.
 """
 
 import os
@@ -18,12 +18,12 @@ from beholder.encoder import EncoderConfig
 from beholder.jobs.bench.baseline import Baseline, PersonAndImage
 from beholder.recommending.components import ServiceConfig
 
-_bare: Baseline | None = None  # of the process that works
+_baseline: Baseline | None = None  # of the process that is measured
 
 
 @dataclass(frozen=True)
 class Batching:
-    """A way to do it: so many recommendations at a time, by so many threads. took: seconds of each batch."""
+    """So many recommendations in a batch, by so many threads. took: seconds of each batch."""
 
     batch: int
     threads: int
@@ -31,47 +31,47 @@ class Batching:
 
     @property
     def rate(self) -> float:
-        """Recommendations a second."""
+        """Return recommendations a second."""
         return self.batch * len(self.took) / sum(self.took)
 
     @property
     def median(self) -> float:
-        """Seconds of a batch."""
+        """Return the median seconds of a batch."""
         return float(np.median(self.took))
 
 
 class ThroughputLimit:
-    """One process that recommends to `wishes`, who have answered some questions."""
+    """One process that recommends to people who have answered some questions. requests: who, about which image."""
 
-    def __init__(self, process: ProcessPoolExecutor, wishes: list[PersonAndImage]) -> None:
-        self._process, self._wishes = process, wishes
+    def __init__(self, process: ProcessPoolExecutor, requests: list[PersonAndImage]) -> None:
+        self._process, self._requests = process, requests
 
     def measure(self, way: Batching, seconds: float) -> Batching:
-        """So long, that way."""
-        took = self._process.submit(_work, self._wishes, way, seconds).result()
+        """Measure a batching for so many seconds."""
+        took = self._process.submit(_work, self._requests, way, seconds).result()
         return Batching(way.batch, way.threads, tuple(took))
 
     def ways(self, seconds: float) -> list[Batching]:
-        """All ways, each so long: one or all at a time, by one thread or by all; more are slower where others use the cores too."""
+        """Measure one or all in a batch, by one thread or all, each so long; more threads are slower where others use the cores."""
         threads = sorted({1, len(os.sched_getaffinity(0))})
-        return [self.measure(Batching(batch, each), seconds) for each in threads for batch in (1, len(self._wishes))]
+        return [self.measure(Batching(batch, each), seconds) for each in threads for batch in (1, len(self._requests))]
 
 
 @contextmanager
 def limit(encoder: EncoderConfig, *, users: int, rounds: int) -> Iterator[ThroughputLimit]:
-    """Inside, there is such a process."""
-    wishes = [(f"person-{number}", f"seed-{number}") for number in range(users)]
+    """Run such a process for the length of the block."""
+    requests = [(f"person-{number}", f"seed-{number}") for number in range(users)]
     with tempfile.TemporaryDirectory(prefix="beholder-bench-") as scratch:
         with environment({**process.ALLOCATOR_ENV, **process.THREAD_ENV}):
             pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
-            pool.submit(_begin, encoder, scratch, wishes, rounds).result()
+            pool.submit(_begin, encoder, scratch, requests, rounds).result()
         with pool:
-            yield ThroughputLimit(pool, wishes)
+            yield ThroughputLimit(pool, requests)
 
 
 @contextmanager
 def environment(more: Mapping[str, str]) -> Iterator[None]:
-    """Inside, processes that are started have these variables."""
+    """Give processes that are started in the block these environment variables."""
     before = {name: os.environ.get(name) for name in more}
     os.environ.update(more)
     try:
@@ -81,17 +81,17 @@ def environment(more: Mapping[str, str]) -> Iterator[None]:
             os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
 
 
-def _begin(encoder: EncoderConfig, scratch: str, wishes: list[PersonAndImage], rounds: int) -> None:
-    global _bare
-    _bare = Baseline(ServiceConfig(encoder=encoder, workspace=scratch))
-    for wish in wishes:
-        _bare.answer(wish, rounds)
-    _bare.recommend(wishes)
+def _begin(encoder: EncoderConfig, scratch: str, requests: list[PersonAndImage], rounds: int) -> None:
+    global _baseline
+    _baseline = Baseline(ServiceConfig(encoder=encoder, workspace=scratch))
+    for request in requests:
+        _baseline.answer(request, rounds)
+    _baseline.recommend(requests)
 
 
-def _work(wishes: list[PersonAndImage], way: Batching, seconds: float) -> list[float]:
+def _work(requests: list[PersonAndImage], way: Batching, seconds: float) -> list[float]:
     import torch
 
-    assert _bare is not None
+    assert _baseline is not None
     torch.set_num_threads(way.threads)
-    return _bare.measure(wishes, way.batch, seconds)
+    return _baseline.measure(requests, way.batch, seconds)

@@ -165,13 +165,13 @@ def test_two_rankers_answer_from_the_same_choices(server):
         elsewhere = Question("elsewhere", "bo", "seed-7", {"smile": 1.0}, {"smile": -1.0}, "random", now)
         server.store.add([(elsewhere, Answer("elsewhere", "elsewhere", "left", now))])
         assert set(pool.map(rounds, range(12))) == {7}
-        server.store.undo("elsewhere")
+        server.store.retract("elsewhere")
         assert set(pool.map(rounds, range(12))) == {6}
         told = {
             json.dumps(server.ask("POST", "/v1/recommendations", {"user_id": "bo", "image_id": "seed-7"}).json()) for _ in range(6)
         }
         assert len(told) == 1
-        server.store.forget("bo")
+        server.store.erase("bo")
         assert set(pool.map(rounds, range(12))) == {0}
         assert server.choose(server.question("bo"), "left").status == 200
         assert set(pool.map(rounds, range(12))) == {1}  # and not what somebody of that name chose before

@@ -1,4 +1,4 @@
-"""The shipped perception is held to its goals on pictures it never saw; a tiny one is built, found, measured and built again."""
+"""The shipped surrogate is held to its goals on pictures it never saw; a tiny one is built, found, measured and built again."""
 
 import json
 from pathlib import Path
@@ -23,21 +23,21 @@ from beholder.storage import Place
 from beholder.workspace import Workspace
 
 
-def test_the_shipped_perception_tells_edits_apart(tmp_path: Path) -> None:
+def test_the_shipped_surrogate_tells_edits_apart(tmp_path: Path) -> None:
     encoder = load(evaluate_surrogate.EvaluateSurrogateSettings, command="evaluate surrogate").encoder
     editor = StyleGAN.load()
     about = SurrogateInfo.of(editor, generator="portraits", encoder_id=encoder.encoder_id())
     known = surrogate_model.find(about)
-    gallery = open_ground_truth(
+    truth = open_ground_truth(
         Place.at(tmp_path), editor, Encoder.load(encoder), reading(),
         candidates=candidates(editor.directions, CandidatesConfig(count=120)), seeds=(901, 902), made_for=about.made_for,
     )  # fmt: skip
-    told = surrogate_error.perceive(known, gallery)
-    for judges in (surrogate_error.any_tastes(128, 30, seed=9), surrogate_error.people_ranked(gallery, 12, choices=10, seed=9)):
-        found = surrogate_error.compare(told, gallery, judges)
-        assert found.rank_correlation.mean() >= 0.9
-        assert found.regret.mean() <= 0.02
-    assert max(surrogate_error.missed(told, gallery).values()) < 0.6  # no direction is not seen at all
+    predicted = surrogate_error.predict(known, truth)
+    for scorers in (surrogate_error.any_tastes(128, 30, seed=9), surrogate_error.people_ranked(truth, 12, choices=10, seed=9)):
+        errors = surrogate_error.compare(predicted, truth, scorers)
+        assert errors.rank_correlation.mean() >= 0.9
+        assert errors.regret.mean() <= 0.02
+    assert max(surrogate_error.missed(predicted, truth).values()) < 0.6  # no direction is not predicted at all
 
 
 def test_a_tiny_one_is_built_found_and_measured(small_ray: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

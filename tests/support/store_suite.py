@@ -64,9 +64,9 @@ class StoreContract:
         store.answer(answer(1))
         marks.append(store.mark("ana"))
         assert store.mark("ana") == marks[-1] != store.mark("bo")
-        store.undo("q1")
+        store.retract("q1")
         marks.append(store.mark("ana"))
-        store.forget("ana")
+        store.erase("ana")
         assert store.mark("ana") == marks[0] == ""
         store.ask(question(2))
         store.answer(answer(2))
@@ -92,15 +92,15 @@ class StoreContract:
         with pytest.raises(ChoiceError, match="no question 'q1' was asked"):
             store.answer(answer(1))
         with pytest.raises(ChoiceError, match="no question 'q1' was asked"):
-            store.undo("q1")
+            store.retract("q1")
         with pytest.raises(ChoiceError, match="no question 'q1' was asked"):
             store.question("q1")
 
     def test_an_answer_can_be_taken_back_and_given_otherwise(self, store):
         store.ask(question())
         store.answer(answer(1, "left"))
-        assert store.undo("q1")
-        assert not store.undo("q1")
+        assert store.retract("q1")
+        assert not store.retract("q1")
         assert store.choices("ana") == []
         assert store.changes("ana") == 2
         assert store.answer(answer(1, "right", event_id="e2"))
@@ -135,14 +135,14 @@ class StoreContract:
         store.uploaded("ana", "photo-2", "s3://b/photo-2", at=NOON)
         store.uploaded("bo", "photo-2", "s3://b/photo-2", at=NOON)
         assert store.uploads("ana") == ("s3://b/photo-1",)
-        gone = store.forget("ana")
+        gone = store.erase("ana")
         assert (gone.questions, gone.answers) == (2, 1)
         assert store.uploads("ana") == ()
         assert store.uploads("bo") == ("s3://b/photo-2",)
         assert store.people() == ["bo"]
         assert (store.choices("ana"), store.open_questions("ana"), store.changes("ana")) == ([], [], 0)
         assert len(store.choices("bo")) == 1
-        again = store.forget("ana")
+        again = store.erase("ana")
         assert (again.questions, again.answers) == (0, 0)
 
     def test_any_text_is_text(self, store):

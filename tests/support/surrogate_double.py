@@ -1,4 +1,4 @@
-"""A small generator with directions in every space, an encoder of colours, and a perception of the two that knows nothing yet."""
+"""A small generator with directions in every space, an encoder of colours, and a surrogate of the two with random weights."""
 
 import numpy as np
 import torch
@@ -51,7 +51,7 @@ def info(encoder_id: str = "colours", seed: int = 0) -> SurrogateInfo:
     return SurrogateInfo.of(editor(seed), generator="tiny", encoder_id=encoder_id)
 
 
-def perception(seed: int = 1) -> Surrogate:
+def surrogate(seed: int = 1) -> Surrogate:
     torch.manual_seed(seed)
     network = SurrogateNetwork(SurrogateSizes(ROWS, W_DIM, len(NAMES), E, parts=10, width=16, blocks=1))
     for buffer in (network.centre, network.seeing, network.steps):

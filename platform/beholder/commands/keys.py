@@ -36,23 +36,23 @@ class KeysSettings:
 def main(settings: KeysSettings, run: Run) -> None:
     now = datetime.now(UTC)
     store = open_store(settings.choices, Workspace(settings.workspace))
-    ring = KeyStore(store)
+    key_store = KeyStore(store)
     if settings.make is not None:
         ends = None if settings.expires is None else api_keys.until(settings.expires, now=now)
         key, text = api_keys.make(settings.make, settings.scopes, now=now, expires_at=ends)
-        ring.add(key)
+        key_store.add(key)
         print(f"{text}\nis the key of {key.name}, for {', '.join(key.scopes)}; keep it: it is not shown again")
         print(f"id {key.key_id}, {_ends(key)}; it goes into a request's header as `Authorization: Bearer KEY`")
     elif settings.revoke is not None:
-        was = ring.revoke(settings.revoke, at=now)
+        was = key_store.revoke(settings.revoke, at=now)
         print(f"{settings.revoke} opens nothing any more" if was else f"{settings.revoke} opened nothing before")
-    found = ring.all()
+    keys = key_store.all()
     store.close()
-    table = pd.DataFrame([_row(key, now) for key in found], columns=_COLUMNS)
+    table = pd.DataFrame([_row(key, now) for key in keys], columns=_COLUMNS)
     run.results(table)
-    run.metrics({"keys": len(found), "valid": sum(key.state(now) == "valid" for key in found)})
+    run.metrics({"keys": len(keys), "valid": sum(key.state(now) == "valid" for key in keys)})
     if settings.make is None and settings.revoke is None:
-        print(table.to_string(index=False) if found else "no keys yet; make=NAME makes one")
+        print(table.to_string(index=False) if keys else "no keys yet; make=NAME makes one")
 
 
 def _row(key: api_keys.ApiKey, now: datetime) -> dict[str, str]:

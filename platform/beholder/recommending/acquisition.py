@@ -1,8 +1,8 @@
-"""Questions: which two edits to show next, so that the answer is worth most.
+"""Acquisition functions: which two edits to show next, so that the answer is worth most.
 
-`random`: any two. `thompson`: the best of two independent draws of the utilities. `eubo`: the two whose better one is expected to
-be best (Lin et al. 2022, qEUBO of Astudillo et al. 2023). `information`: the two whose answer is expected to tell most about the
-person (BALD, Houlsby et al. 2011).
+`random`: any two. `thompson`: the best of two independent draws of the utilities (Thompson sampling). `eubo`: the two with the
+highest expected utility of the best option (Lin et al. 2022, qEUBO of Astudillo et al. 2023). `information`: the two whose answer
+has the highest mutual information with the person's weights (BALD, Houlsby et al. 2011).
 """
 
 import itertools
@@ -19,15 +19,15 @@ from beholder.recommending.rankers.ranker import JointNormal, Ranker
 Strategy = Literal["random", "thompson", "eubo", "information"]
 STRATEGIES: tuple[str, ...] = get_args(Strategy)
 CHAMPION = "champion"
-_POOL = 256  # edits whose pairs are all weighed; the rest can hardly be in the best pair
+_POOL = 256  # edits whose pairs are all evaluated; the rest can hardly be in the best pair
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(16)
 
 
 @dataclass(frozen=True)
 class QuestionPair:
-    """Two rows of the options to show. probability: with what chance this pair came up, this way round; None where nobody knows.
+    """Two rows of an edit set to show. probability: of this pair being chosen, this way round; None where it is not known.
 
-    strategy: what chose it: the one asked for, or `champion` where a ranker without doubt had nothing to weigh.
+    strategy: what chose it: the one asked for, or `champion` where a ranker has no uncertainty to reduce.
     """
 
     left: int
@@ -46,30 +46,31 @@ def ask(
     seed: int,
     without: Collection[tuple[int, int]] = (),
 ) -> QuestionPair:
-    """The next question for a person about C edits of an image; which side each goes to is chance, decided by the seed.
+    """Return the next question for a person about C edits of an image; which side each goes to is drawn with the seed.
 
-    base: the image as it is. without: pairs of rows that are not to be asked, either way round, as those still open. A ranker that
-    knows no doubt can't weigh what an answer would tell: whatever strategy but `random` is asked for, it shows its champion, the
-    edit it holds to be best, beside one drawn by chance. Raises ChoiceError for an unknown strategy, and where no pair is left.
+    unedited: the unedited image. without: pairs of rows that are not to be asked, either way round, such as those still open.
+    With a ranker that has no uncertainty no answer is worth more than another: whatever strategy but `random` is asked for, its
+    champion is shown, the edit of the highest utility, beside one drawn at random. Raises ChoiceError for an unknown strategy, and
+    where no pair is left.
     """
     if strategy not in STRATEGIES:
         raise ChoiceError(f"{strategy!r} is no strategy{nearest(strategy, list(STRATEGIES))}")
     if len(edit_set) < 2:
         raise ChoiceError(f"a question needs two edits to choose between, got {len(edit_set)}")
-    out = _Out(without, len(edit_set))
+    excluded = _Excluded(without, len(edit_set))
     rng = np.random.default_rng(seed)
     if strategy == "random":
-        left, right = out.draw(rng)
-        return QuestionPair(left, right, 0.5 / out.left_over, strategy)
-    believed = ranker.joint(user_id, edit_set)
-    if not believed.factor.shape[1]:
-        left, right, chance = _champion(believed, out, rng)
+        left, right = excluded.draw(rng)
+        return QuestionPair(left, right, 0.5 / excluded.left_over, strategy)
+    joint = ranker.joint(user_id, edit_set)
+    if not joint.factor.shape[1]:
+        left, right, chance = _champion(joint, excluded, rng)
         strategy = CHAMPION
     elif strategy == "thompson":
-        left, right = _thompson(believed, out, rng)
+        left, right = _thompson(joint, excluded, rng)
         return QuestionPair(left, right, None, strategy)
     else:
-        left, right = _weighed(strategy, believed, ranker.joint(user_id, unedited), out)
+        left, right = _best_pair(strategy, joint, ranker.joint(user_id, unedited), excluded)
         chance = 1.0
     return (
         QuestionPair(left, right, chance / 2, strategy) if rng.random() < 0.5 else QuestionPair(right, left, chance / 2, strategy)
@@ -77,9 +78,9 @@ def ask(
 
 
 def eubo(left: np.ndarray, right: np.ndarray, deviation: np.ndarray) -> np.ndarray:
-    """E[max(u_left, u_right)] of Gaussian utilities (Clark 1961).
+    """Return E[max(u_left, u_right)] of Gaussian utilities (Clark 1961).
 
-    left, right: their means; deviation: the standard deviation of u_left - u_right, 0 where it is sure.
+    left, right: their means; deviation: the standard deviation of u_left - u_right, which may be 0.
     """
     from scipy.special import ndtr  # type: ignore[import-untyped]
 
@@ -92,10 +93,11 @@ def eubo(left: np.ndarray, right: np.ndarray, deviation: np.ndarray) -> np.ndarr
 
 
 def information(mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
-    """Bits that the answer to a question tells about the weights: H(E[p]) - E[H(p)], p = sigma(x), x ~ N(mean, deviation^2).
+    """Return the mutual information of an answer and the weights, in bits.
 
-    The answer depends on the weights through x alone, so the expectations are in one dimension (Gauss-Hermite, 16 nodes). 0 for
-    an answer that is sure, or whose chance is; at most 1.
+    It is H(E[p]) - E[H(p)] with p = sigma(x), x ~ N(mean, deviation^2).
+    The answer depends on the weights through x alone, so the expectations are in one dimension (Gauss-Hermite, 16 nodes). It is 0
+    where the answer is certain, or its probability is; at most 1.
     """
     weights = (_WEIGHTS / _WEIGHTS.sum()).astype(np.float32)
     expected, within = np.zeros(mean.shape, np.float32), np.zeros(mean.shape, np.float32)
@@ -108,8 +110,8 @@ def information(mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
     return np.asarray(np.clip((_entropy(expected) - within) / np.log(2), 0, 1))
 
 
-class _Out:
-    """Pairs of C rows that are left out, the lower row first."""
+class _Excluded:
+    """Pairs of C rows that are not to be asked, the lower row first."""
 
     def __init__(self, pairs: Collection[tuple[int, int]], count: int) -> None:
         self.count = count
@@ -118,14 +120,14 @@ class _Out:
         if self.left_over < 1:
             raise ChoiceError(f"all {len(self.pairs)} pairs of {count} edits are to be left out: answer one of them first")
 
-    def beside(self, row: int) -> np.ndarray:
-        """Which rows may be shown beside this one, bool [C]."""
+    def partners(self, row: int) -> np.ndarray:
+        """Return which rows may be shown beside this one, bool [C]."""
         free = np.ones(self.count, bool)
         free[[row, *(one + other - row for one, other in self.pairs if row in (one, other))]] = False
         return free
 
     def draw(self, rng: np.random.Generator) -> tuple[int, int]:
-        """A pair, each that is left as likely as another, and either way round."""
+        """Draw a pair that is left, uniformly, and either way round."""
         if 2 * self.left_over > len(self.pairs):
             while True:
                 one, other = (int(row) for row in rng.choice(self.count, 2, replace=False))
@@ -135,60 +137,60 @@ class _Out:
         one, other = free[int(rng.integers(len(free)))]
         return (one, other) if rng.random() < 0.5 else (other, one)
 
-    def of(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        """Which of these pairs, the lower row first, are left out, bool [P]."""
+    def has(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Return which of these pairs, the lower row first, are excluded, bool [P]."""
         known = np.array([one * self.count + other for one, other in self.pairs], np.int64)
         return np.isin(rows * self.count + columns, known)
 
 
-def _champion(believed: JointNormal, out: _Out, rng: np.random.Generator) -> tuple[int, int, float]:
-    """The best edit as far as is known, another one drawn by chance, and that chance."""
-    for best in np.argsort(-believed.mean, kind="stable"):
-        free = np.flatnonzero(out.beside(int(best)))
+def _champion(joint: JointNormal, excluded: _Excluded, rng: np.random.Generator) -> tuple[int, int, float]:
+    """Return the edit of the highest utility, another one drawn at random, and the probability of that one."""
+    for best in np.argsort(-joint.mean, kind="stable"):
+        free = np.flatnonzero(excluded.partners(int(best)))
         if len(free):
             return int(best), int(rng.choice(free)), 1 / len(free)
     raise AssertionError("some pair is left over")
 
 
-def _thompson(believed: JointNormal, out: _Out, rng: np.random.Generator) -> tuple[int, int]:
-    """The best of one draw and the best of another; where both like the same edit, the second's next best."""
-    one, other = believed.draws(2, seed=int(rng.integers(2**63)))
+def _thompson(joint: JointNormal, excluded: _Excluded, rng: np.random.Generator) -> tuple[int, int]:
+    """Return the best of one draw and the best of another; where that is the same edit, the second's next best."""
+    one, other = joint.draws(2, seed=int(rng.integers(2**63)))
     for left in np.argsort(-one, kind="stable"):
-        free = out.beside(int(left))
+        free = excluded.partners(int(left))
         if free.any():
             return int(left), int(np.argmax(np.where(free, other, -np.inf)))
     raise AssertionError("some pair is left over")
 
 
-def _weighed(strategy: str, believed: JointNormal, start: JointNormal, out: _Out) -> tuple[int, int]:
-    """The pair that is worth most, the lower row first."""
-    pool = _pool(believed, start)
-    some = believed[pool]
+def _best_pair(strategy: str, joint: JointNormal, unedited: JointNormal, excluded: _Excluded) -> tuple[int, int]:
+    """Return the pair of the highest value by the acquisition function, the lower row first."""
+    pool = _pool(joint, unedited)
+    some = joint[pool]
     rows, columns = np.triu_indices(len(pool), 1)
-    gone = out.of(pool[rows], pool[columns])
-    if gone.all():  # only where nearly every pair is open
-        left, right = out.draw(np.random.default_rng(0))
+    out = excluded.has(pool[rows], pool[columns])
+    if out.all():  # only where nearly every pair is open
+        left, right = excluded.draw(np.random.default_rng(0))
         return min(left, right), max(left, right)
     mean, deviation = _gaps(some, rows, columns)
-    worth = eubo(some.mean[rows], some.mean[columns], deviation) if strategy == "eubo" else information(mean, deviation)
-    best = int(np.argmax(np.where(gone, -np.inf, worth)))
+    values = eubo(some.mean[rows], some.mean[columns], deviation) if strategy == "eubo" else information(mean, deviation)
+    best = int(np.argmax(np.where(out, -np.inf, values)))
     return int(pool[rows[best]]), int(pool[columns[best]])
 
 
-def _pool(believed: JointNormal, start: JointNormal) -> np.ndarray:
-    """Edits worth weighing against each other, always the same ones: best on average, best in some draw, least known."""
-    count = len(believed.mean)
+def _pool(joint: JointNormal, unedited: JointNormal) -> np.ndarray:
+    """Return rows whose pairs are evaluated, always the same ones: best on average, best in some draw, most uncertain."""
+    count = len(joint.mean)
     if count <= _POOL:
         return np.arange(count)
-    uncertainty = ((believed.factor - start.factor) ** 2).sum(axis=1)
-    tops = np.argpartition(-believed.draws(64, seed=0), 4, axis=1)[:, :4].ravel()
-    hopes = -(believed.mean + 2 * np.sqrt(uncertainty))
-    lists = [np.argsort(-believed.mean)[: _POOL // 4], np.unique(tops), np.argsort(hopes)[: _POOL // 4], np.argsort(-uncertainty)]
+    variance = ((joint.factor - unedited.factor) ** 2).sum(axis=1)
+    tops = np.argpartition(-joint.draws(64, seed=0), 4, axis=1)[:, :4].ravel()
+    bounds = -(joint.mean + 2 * np.sqrt(variance))  # upper confidence bounds, negated
+    lists = [np.argsort(-joint.mean)[: _POOL // 4], np.unique(tops), np.argsort(bounds)[: _POOL // 4], np.argsort(-variance)]
     return np.sort(np.array(list(dict.fromkeys(np.concatenate(lists).tolist()))[:_POOL]))
 
 
 def _gaps(some: JointNormal, rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of u_row - u_column."""
+    """Return mean and standard deviation of u_row - u_column."""
     covariance = some.factor @ some.factor.T
     variance = np.diag(covariance)
     spread = variance[rows] + variance[columns] - 2 * covariance[rows, columns]
@@ -196,6 +198,6 @@ def _gaps(some: JointNormal, rows: np.ndarray, columns: np.ndarray) -> tuple[np.
 
 
 def _entropy(p: np.ndarray) -> np.ndarray:
-    """Of a coin, in nats."""
+    """Return the entropy of Bernoulli variables, in nats."""
     p = np.clip(p, 1e-7, 1 - 1e-7)
     return np.asarray(-p * np.log(p) - (1 - p) * np.log1p(-p))

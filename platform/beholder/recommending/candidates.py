@@ -14,8 +14,6 @@ from beholder.errors import ConfigError, EditError
 
 Range = tuple[float, float]
 _USUAL = 2 / 3  # of the way to an end of a range: strengths near it are the first that a pair takes
-
-
 _Moves = tuple[tuple[int, float], ...]  # columns of directions, and their alphas
 
 
@@ -24,7 +22,7 @@ class CandidatesConfig:
     """How many edits, and how fine."""
 
     count: int = setting(1000, "edits to choose among: single directions first, then pairs of directions until there are so many")
-    step: float = setting(0.5, "between two alphas of a direction; the ends of its range are always among them")
+    step: float = setting(0.5, "step of the grid of alphas; the ends of a direction's range are always in it")
     pairs: bool = setting(True, "whether edits may move along two directions at once")
 
     def __post_init__(self) -> None:
@@ -50,34 +48,34 @@ class Candidates:
         return len(self.alphas)
 
     def __getitem__(self, rows: slice | Sequence[int] | np.ndarray) -> "Candidates":
-        """Some of the edits, in that order."""
+        """Return some of the edits, in that order."""
         return Candidates(self.directions, self.alphas[rows])
 
     def edit(self, row: int) -> dict[str, float]:
-        """The edit of a row, only what it moves along."""
+        """Return the edit of a row: the directions that it moves along."""
         alphas = zip(self.directions, self.alphas[row], strict=True)
         return {name: round(float(alpha), 6) for name, alpha in alphas if alpha != 0}  # 0.3, not 0.30000001192
 
     def edits(self) -> list[dict[str, float]]:
-        """The edit of every row."""
+        """Return the edit of every row."""
         return [self.edit(row) for row in range(len(self))]
 
     def row_of(self, edit: Mapping[str, float]) -> int | None:
-        """The row that is this edit; None where it is none of them. Raises EditError for a direction that is no column."""
+        """Return the row of an edit; None where it is no candidate. Raises EditError for a direction that is no column."""
         rows = np.flatnonzero(np.abs(self.alphas - row_of_alphas(edit, self.directions)).max(axis=1, initial=0.0) < 1e-6)
         return int(rows[0]) if len(rows) else None
 
 
 def row_of_alphas(edit: Mapping[str, float], directions: Sequence[str]) -> np.ndarray:
-    """An edit as alphas, float32 [K]. Raises EditError for a direction that is not among them."""
+    """Return an edit as alphas, float32 [K]. Raises EditError for a direction that is not among them."""
     check(edit, directions)
     return np.array([edit.get(name, 0.0) for name in directions], np.float32)
 
 
 def candidates(directions: Mapping[str, Slider | Range], config: CandidatesConfig | None = None) -> Candidates:
-    """The edits to choose among, always the same ones: singles in order of direction and alpha, then pairs.
+    """Return the edits to choose among, always the same ones: singles in order of direction and alpha, then pairs.
 
-    directions: an editor's own listing, or name -> (lowest, highest alpha). No edit comes twice, none is the edit of nothing,
+    directions: an editor's own, or name -> (lowest, highest alpha). No edit comes twice, none is the edit of nothing,
     and every alpha is inside its direction's range. Where there is no room for the whole grid, each direction gets an even
     share of it. Raises EditError where there are no directions or a range is none.
     """
@@ -103,7 +101,7 @@ def _range(given: Slider | Range) -> Range:
 
 
 def _grid(name: str, ends: Range, step: float) -> list[float]:
-    """The alphas of a direction but 0, the most usual strengths first."""
+    """Return the alphas of a direction but 0, the most usual strengths first."""
     low, high = ends
     if not (math.isfinite(low) and math.isfinite(high) and low <= 0 <= high and low < high):
         raise EditError(f"direction {name}: a range must reach from at most 0 to at least 0, got {low}..{high}")
@@ -115,18 +113,18 @@ def _grid(name: str, ends: Range, step: float) -> list[float]:
 
 
 def _coarse_first(alphas: list[float], end: float) -> list[float]:
-    """Strengths so that the first few of them are spread over all: the usual one, then always the farthest from those before."""
-    left, found = sorted(alphas), [0.0]
+    """Order alphas so that the first few spread over all: the usual one, then always the farthest from those before."""
+    left, ordered = sorted(alphas), [0.0]
     while left:
-        usual = len(found) == 1
+        usual = len(ordered) == 1
         far = min if usual else max
-        found.append(far(left, key=lambda alpha: abs(alpha - _USUAL * end) if usual else min(abs(alpha - f) for f in found)))
-        left.remove(found[-1])
-    return found[1:]
+        ordered.append(far(left, key=lambda alpha: abs(alpha - _USUAL * end) if usual else min(abs(alpha - o) for o in ordered)))
+        left.remove(ordered[-1])
+    return ordered[1:]
 
 
 def _pairs(grids: list[list[float]]) -> Iterator[list[_Moves]]:
-    """Rounds of pairs: in each round every two directions once, with the alphas that are next in turn."""
+    """Yield rounds of pairs: in each round every two directions once, with the alphas that are next in turn."""
     most = max(map(len, grids))
     turns = sorted(itertools.product(range(most), repeat=2), key=lambda turn: (max(turn) // 2, turn))
     for first, second in turns:
@@ -138,11 +136,11 @@ def _pairs(grids: list[list[float]]) -> Iterator[list[_Moves]]:
 
 
 def _even(rounds: Iterable[list[_Moves]], count: int) -> list[_Moves]:
-    """The first `count` of rounds; of the one that does not fit whole, as many as there is room for, evenly spread."""
-    found: list[_Moves] = []
+    """Return the first `count` of rounds; of the one that does not fit whole, as many as fit, evenly spread."""
+    result: list[_Moves] = []
     for each in rounds:
-        room = count - len(found)
-        if room <= 0:
+        left = count - len(result)
+        if left <= 0:
             break
-        found += each if len(each) <= room else [each[i * len(each) // room] for i in range(room)]
-    return found
+        result += each if len(each) <= left else [each[i * len(each) // left] for i in range(left)]
+    return result

@@ -15,8 +15,8 @@ _MOST = 6  # preferences that are put in words
 
 @dataclass(frozen=True)
 class DirectionPreference:
-    """One direction by itself. alpha: its best strength; gain: utility above the image as it is there, in logits, on average over
-    the images looked at; uncertainty: the gain's standard deviation."""
+    """One direction by itself. alpha: its best strength; gain: its utility there above the unedited image, in logits, on average
+    over some images; uncertainty: the gain's standard deviation."""
 
     direction: str
     alpha: float
@@ -25,7 +25,7 @@ class DirectionPreference:
 
     @property
     def certainty(self) -> float:
-        """How many standard deviations the gain is above nothing."""
+        """Return how many standard deviations the gain is above 0."""
         return self.gain / max(self.uncertainty, 1e-9)
 
 

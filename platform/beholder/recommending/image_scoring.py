@@ -21,8 +21,8 @@ _TEMPLATES = ("a photo of {}", "a picture of {}", "{}")
 
 @dataclass(frozen=True)
 class ImageScore:
-    """On one image: utility above that of typical images, in logits, its standard deviation (None where nobody knows it), and the
-    probability that the person would choose it before one of them."""
+    """The score of one image: utility above that of typical images, in logits, its standard deviation (None where it is not known),
+    and the probability that the person would choose it before one of them."""
 
     utility: float
     uncertainty: float | None
@@ -30,17 +30,17 @@ class ImageScore:
 
 
 class ImageScorer:
-    """Tastes that look at pictures, and the encoder as it is where none of them takes words."""
+    """Tastes that score images, and the cosine of the encoder's embeddings for a question that no taste takes."""
 
     def __init__(self, encoder: Encoder, tastes: dict[str, Taste], typical: Callable[[], np.ndarray]) -> None:
-        """typical: pictures of typical images, uint8 RGB [M, R, R, 3]; asked for once."""
+        """typical: pictures of typical images, uint8 RGB [M, R, R, 3]; called once."""
         self.encoder, self.tastes, self._typical = encoder, tastes, typical
         self._lock = threading.Lock()
         self._pictures: np.ndarray | None = None
 
     @classmethod
     def load(cls, encoder: Encoder, models: Place, names: Sequence[str], typical: Callable[[], np.ndarray]) -> "ImageScorer":
-        """With tastes of the registry. Raises TasteError for one that is missing or of another encoder."""
+        """Load tastes of the registry. Raises TasteError for one that is missing or of another encoder."""
         encoder_id = encoder.config.encoder_id()
         return cls(encoder, {name: taste_registry.read(models, name, encoder_id=encoder_id).taste for name in names}, typical)
 
@@ -64,7 +64,7 @@ class ImageScorer:
         return [_score(gap, row, known=bool(variance.any())) for row in range(len(mine))]
 
     def taste_for(self, *, attribute: str = "", question: str = "") -> str:
-        """The taste that answers this, by its name; `clip` for the encoder as it is. Raises TasteError as `score` does."""
+        """Return the name of the taste that scores this; `clip` for the encoder alone. Raises TasteError as `score` does."""
         if question:
             bare(question)
             return next((name for name, taste in self.tastes.items() if taste.info.kind in taste_factory.QUESTION_KINDS), "clip")
@@ -77,12 +77,12 @@ class ImageScorer:
         raise TasteError(f"no taste was fitted to the attribute {attribute!r}{nearest(attribute, known)}")
 
     def decode(self, files: Sequence[bytes], limits: ImageLimits) -> list[np.ndarray]:
-        """Image files as the encoder takes them. Raises ImageError for what is no picture."""
+        """Decode image files as the encoder takes them. Raises ImageError for what is no picture."""
         fit: Fit = self.encoder.config.resolved().fit
         return [images.decode_fit(data, fit, limits=limits) for data in files]
 
     def _by_cosine(self, shown: np.ndarray, count: int, question: str) -> Normal:
-        """By the cosine with the question's text."""
+        """Return utilities by the cosine of an image's embedding with the question's."""
         text = PromptTemplates(self.encoder, _TEMPLATES).embed([bare(question)])[0]
         cosines = self.encoder.images(shown) @ text / _TEMPERATURE
         mean = cosines[:count] - cosines[count:].mean()

@@ -227,7 +227,7 @@ class RecommendationService:
 
     def retract(self, question_id: str) -> RetractedAnswer:
         """Take an answer back. Raises ChoiceError for an unknown question."""
-        undone = self.store.undo(question_id)
+        undone = self.store.retract(question_id)
         user_id = self.store.question(question_id).user_id
         return RetractedAnswer(question_id, len(self.store.choices(user_id)), undone)
 
@@ -314,5 +314,5 @@ def erase(store: Store, workspace: Workspace, user_id: str) -> ErasureReport:
     for uri in uris:
         Place.at(uri).delete()
     tastes = taste_registry.forget(workspace.models, user_id)
-    removed = store.forget(user_id)
+    removed = store.erase(user_id)
     return ErasureReport(user_id, removed.questions, removed.answers, len(uris), tuple(tastes))

@@ -1,4 +1,4 @@
-"""Gallery: a few images under every candidate, drawn once and kept, for simulations and for judging guesses by what is true."""
+"""Ground truth: a few images under every candidate, drawn, encoded and read once, and kept."""
 
 import hashlib
 import io
@@ -21,16 +21,16 @@ Read = Callable[[np.ndarray], np.ndarray]  # uint8 RGB [N, R, R, 3] -> traits fl
 class GroundTruth:
     """I images under C candidates.
 
-    seeds: of the images; latents: what became of the seeds, I rows. base_embeddings [I, E] and base_traits [I, T]
-    are of the images as they are, embeddings [I, C, E] and traits [I, C, T] of the edited ones; all float32, the embeddings'
-    rows of length 1 within float16, in which they are kept.
+    seeds: of the images; latents: of the seeds, I rows. original_embeddings [I, E] and original_traits [I, T] are of the unedited
+    images, embeddings [I, C, E] and traits [I, C, T] of the edited ones; all float32, the embeddings' rows of length 1 within
+    float16, in which they are kept.
     """
 
     candidates: Candidates
     seeds: tuple[int, ...]
     latents: Any
-    base_embeddings: np.ndarray
-    base_traits: np.ndarray
+    original_embeddings: np.ndarray
+    original_traits: np.ndarray
     embeddings: np.ndarray
     traits: np.ndarray
 
@@ -50,21 +50,21 @@ def open_ground_truth(
     latents: Callable[[Sequence[int]], Any] | None = None,
     progress: Callable[[int], None] = lambda count: None,
 ) -> GroundTruth:
-    """The gallery of the images of these seeds, from `folder`; images that are not there yet are drawn and kept, one by one.
+    """Return the images of these seeds from `folder`; those that are not there yet are drawn and kept, one by one.
 
     made_for: names generator and encoder, and `latents` where it is given: pictures of another one are never mistaken for these.
-    latents: seeds -> a latent for each; by default what the editor makes of them. progress: told how many more pictures are done,
-    kept ones too.
+    latents: seeds -> a latent for each; by default what the editor generates. progress: called with how many more pictures are
+    done, those kept from before too.
     """
-    made = (latents or editor.generate)(list(seeds))
+    rows = (latents or editor.generate)(list(seeds))
     own = folder / _key(candidates, made_for)
     for number, seed in enumerate(seeds):
         place = own / f"{seed}.npz"
         if place.is_file():
             progress(len(candidates) + 1)
         else:
-            place.write_bytes(_dump(_draw(editor, encoder, read, candidates, made[number : number + 1], progress)))
-    return read_ground_truth(folder, candidates=candidates, seeds=seeds, made_for=made_for, latents=made)
+            place.write_bytes(_dump(_draw(editor, encoder, read, candidates, rows[number : number + 1], progress)))
+    return read_ground_truth(folder, candidates=candidates, seeds=seeds, made_for=made_for, latents=rows)
 
 
 def read_ground_truth(folder: Place, *, candidates: Candidates, seeds: Sequence[int], made_for: str, latents: Any) -> GroundTruth:
@@ -78,15 +78,15 @@ def read_ground_truth(folder: Place, *, candidates: Candidates, seeds: Sequence[
 def _draw(
     editor: Editor[Any], encoder: ImageEncoder, read: Read, candidates: Candidates, latent: Any, progress: Callable[[int], None]
 ) -> dict[str, np.ndarray]:
-    """The image as it is and then under every candidate: its embeddings and traits, float16."""
+    """Return embeddings and traits, float16, of the unedited image and then under every candidate."""
     drawn = edit_features.draw(editor, encoder, latent, [{}, *candidates.edits()], progress=progress)
     return {"embeddings": drawn.embeddings.astype(np.float16), "traits": read(drawn.images).astype(np.float16)}
 
 
 def _key(candidates: Candidates, made_for: str) -> str:
-    """A folder's name that changes with generator, encoder, directions and alphas."""
-    told = "\n".join([made_for, *candidates.directions]).encode() + np.ascontiguousarray(candidates.alphas, "<f4").tobytes()
-    return hashlib.sha256(told).hexdigest()[:16]
+    """Return a folder's name that changes with generator, encoder, directions and alphas."""
+    names = "\n".join([made_for, *candidates.directions]).encode()
+    return hashlib.sha256(names + np.ascontiguousarray(candidates.alphas, "<f4").tobytes()).hexdigest()[:16]
 
 
 def _dump(row: dict[str, np.ndarray]) -> bytes:

@@ -1,4 +1,4 @@
-"""Simulated people on the portrait world: each likes what their taste over traits says, so that every claim has a right answer."""
+"""Simulated people of the portrait world, who choose between edits by a known taste over traits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,13 +11,14 @@ from beholder.portraits import raters, traits
 from beholder.portraits.raters import Kind, Rater, RatersConfig
 from beholder.recommending.edit_set import Comparison, EditSet
 from beholder.simulation.ground_truth import GroundTruth
+from beholder.statistics import sigmoid
 
-_PORTRAITS = 4000  # whose traits say what is ordinary
+_PORTRAITS = 4000  # by whose traits all traits are standardised
 
 
 @dataclass(frozen=True)
 class SimulatedPeopleConfig:
-    """Who is simulated. Those whose answers have no taste in them (random, first, flat) have no best edit, and are left out."""
+    """Who is simulated. Raters without a taste (random, first, flat) have no best edit, and are left out."""
 
     steady: int = setting(45, "people who are sure of a taste")
     noisy: int = setting(9, "people who often take the side they like less")
@@ -35,13 +36,17 @@ class SimulatedPeopleConfig:
 
     @property
     def kinds(self) -> tuple[tuple[Kind, int], ...]:
+        """Return how many there are of each kind of rater."""
         return ("steady", self.steady), ("noisy", self.noisy), ("drifting", self.drifting)
 
 
 @dataclass(frozen=True, eq=False)
-class SimulatedPeople:
-    """A person before one image. first, last: their utility of the image as it is, then of each candidate, in logits, at the first
-    and at the last question, float64 [1 + C]."""
+class SimulatedChooser:
+    """A simulated person who is asked about one image.
+
+    image: its row of the ground truth. first, last: utilities of the unedited image, then of each candidate, in logits, at the
+    first and at the last question, float64 [1 + C].
+    """
 
     user_id: str
     kind: Kind
@@ -50,54 +55,54 @@ class SimulatedPeople:
     last: np.ndarray
 
     def utilities(self, moment: float) -> np.ndarray:
-        """At a moment 0..1 of their questions, [1 + C]: the image as it is, then the candidates."""
+        """Return utilities [1 + C] at a moment 0..1 of their questions: of the unedited image, then of the candidates."""
         return (1 - moment) * self.first + moment * self.last
 
     def choose(self, left: int, right: int, *, moment: float, rng: np.random.Generator) -> float:
-        """1 (left) or 0 (right) of two candidates: the logistic choice of `raters`."""
-        felt = self.utilities(moment)
-        return float(rng.random() < 1 / (1 + np.exp(felt[1 + right] - felt[1 + left])))
+        """Return 1 (left) or 0 (right) of two candidates: the logistic choice of `raters`."""
+        utilities = self.utilities(moment)
+        return float(rng.random() < sigmoid(utilities[1 + left] - utilities[1 + right]))
 
 
-def people(config: SimulatedPeopleConfig, gallery: GroundTruth, images: Sequence[int], *, seed: int) -> list[SimulatedPeople]:
-    """People, each before one of these images (rows of the gallery), in turn; another seed makes other people."""
-    usual = traits.sample(_PORTRAITS, seed=_PORTRAITS).double().numpy()
-    centre, spread = usual.mean(axis=0), np.maximum(usual.std(axis=0), 1e-9)
-    made = raters.people(RatersConfig(config.kinds, seed=seed), (usual - centre) / spread)
-    order = np.random.default_rng(seed).permutation(len(made))  # no kind of people is always before the same image
-    found = []
+def people(config: SimulatedPeopleConfig, truth: GroundTruth, images: Sequence[int], *, seed: int) -> list[SimulatedChooser]:
+    """Draw people who are asked about these images (rows of the ground truth) in turn; another seed draws other people."""
+    portraits = traits.sample(_PORTRAITS, seed=_PORTRAITS).double().numpy()
+    centre, spread = portraits.mean(axis=0), np.maximum(portraits.std(axis=0), 1e-9)
+    drawn = raters.people(RatersConfig(config.kinds, seed=seed), (portraits - centre) / spread)
+    order = np.random.default_rng(seed).permutation(len(drawn))  # no kind of people is always asked about the same image
+    attribute, result = raters.ATTRIBUTES.index(config.attribute), []
     for turn, number in enumerate(order):
         image = images[turn % len(images)]
-        shown = np.concatenate([gallery.base_traits[image][None], gallery.traits[image]]).astype(np.float64)
-        found.append(_before(made[number], image, (shown - centre) / spread, raters.ATTRIBUTES.index(config.attribute)))
-    return found
+        rows = np.concatenate([truth.original_traits[image][None], truth.traits[image]]).astype(np.float64)
+        result.append(_chooser(drawn[number], image, (rows - centre) / spread, attribute))
+    return result
 
 
-def edit_set(gallery: GroundTruth, image: int) -> EditSet:
-    """An image of the gallery under every candidate, as rankers see it."""
-    candidates = gallery.candidates
-    return EditSet(candidates.alphas, gallery.embeddings[image], candidates.directions, gallery.base_embeddings[image])
+def edit_set(truth: GroundTruth, image: int) -> EditSet:
+    """Return an image under every candidate, as rankers see it."""
+    candidates = truth.candidates
+    return EditSet(candidates.alphas, truth.embeddings[image], candidates.directions, truth.original_embeddings[image])
 
 
-def everybody(gallery: GroundTruth, crowd: Sequence[SimulatedPeople], *, each: int, seed: int) -> list[Comparison]:
-    """What a crowd chose: `each` answers of everybody to random questions about their image, in order."""
-    found, shown = [], {image: edit_set(gallery, image) for image in {person.image for person in crowd}}
-    for number, person in enumerate(crowd):
-        rng = np.random.default_rng([seed, number])
-        seen = shown[person.image]
+def comparisons(truth: GroundTruth, people: Sequence[SimulatedChooser], *, each: int, seed: int) -> list[Comparison]:
+    """Return `each` answers of all people to random questions about their image, in order."""
+    edit_sets, result = {image: edit_set(truth, image) for image in {person.image for person in people}}, []
+    for number, person in enumerate(people):
+        rng, edits = np.random.default_rng([seed, number]), edit_sets[person.image]
         for turn in range(each):
-            left, right = (int(row) for row in rng.choice(len(seen), 2, replace=False))
+            left, right = (int(row) for row in rng.choice(len(edits), 2, replace=False))
             outcome = person.choose(left, right, moment=turn / each, rng=rng)
-            found.append(
-                Comparison(person.user_id, _image_id(gallery, person.image), seen[left], seen[right], outcome, float(turn))
-            )
-    return found
+            about = image_id(truth, person.image)
+            result.append(Comparison(person.user_id, about, edits[left], edits[right], outcome, float(turn)))
+    return result
 
 
-def _before(rater: Rater, image: int, shown: np.ndarray, attribute: int) -> SimulatedPeople:
-    first, last = (rater.sharpness * rater.utility(shown, attribute, moment) for moment in (0.0, 1.0))
-    return SimulatedPeople(rater.user_id, rater.kind, image, first, last)
+def image_id(truth: GroundTruth, image: int) -> str:
+    """Return the id of an image of the ground truth."""
+    return f"seed-{truth.seeds[image]}"
 
 
-def _image_id(gallery: GroundTruth, image: int) -> str:
-    return f"seed-{gallery.seeds[image]}"
+def _chooser(rater: Rater, image: int, rows: np.ndarray, attribute: int) -> SimulatedChooser:
+    """Return a rater as somebody who chooses between edits. rows: standardised traits [1 + C, T]."""
+    first, last = (rater.sharpness * rater.utility(rows, attribute, moment) for moment in (0.0, 1.0))
+    return SimulatedChooser(rater.user_id, rater.kind, image, first, last)

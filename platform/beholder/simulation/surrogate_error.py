@@ -1,4 +1,4 @@
-"""Evaluation: a perception beside the truth, on images under all candidates that were drawn, encoded and read."""
+"""Surrogate error: predicted embeddings compared with those of images that were drawn and encoded, by what people would say."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -33,13 +33,13 @@ FINAL = 8  # candidates that are drawn, encoded and scored exactly
 
 
 class Scorers(Protocol):
-    """U people who score edits. kind: what they are called."""
+    """U people who score edits. kind: which people they are."""
 
     @property
     def kind(self) -> str: ...
 
-    def utilities(self, seen: EditSet) -> np.ndarray:
-        """Of C edits, float64 [U, C]."""
+    def utilities(self, edits: EditSet) -> np.ndarray:
+        """Return utilities of C edits, float64 [U, C]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,9 +49,9 @@ class TasteScorers:
     kind: str
     weights: np.ndarray
 
-    def utilities(self, seen: EditSet) -> np.ndarray:
-        found: np.ndarray = self.weights @ seen.embeddings.T.astype(np.float64)
-        return found
+    def utilities(self, edits: EditSet) -> np.ndarray:
+        utilities: np.ndarray = self.weights @ edits.embeddings.T.astype(np.float64)
+        return utilities
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,94 +62,94 @@ class RankerScorers:
     ranker: Ranker
     user_ids: tuple[str, ...]
 
-    def utilities(self, seen: EditSet) -> np.ndarray:
-        return np.stack([self.ranker.joint(user_id, seen).mean for user_id in self.user_ids])
+    def utilities(self, edits: EditSet) -> np.ndarray:
+        return np.stack([self.ranker.joint(user_id, edits).mean for user_id in self.user_ids])
 
 
 def any_tastes(width: int, count: int, *, seed: int) -> TasteScorers:
-    """Tastes with random weights on embeddings [width]: no way for embeddings to differ counts before another."""
+    """Return tastes with random weights on embeddings [width]: no direction in embedding space counts more than another."""
     return TasteScorers("any", np.random.default_rng(seed).normal(size=(count, width)))
 
 
-def people_tastes(gallery: GroundTruth, count: int, *, seed: int) -> TasteScorers:
-    """What simulated people like, as a linear reading of embeddings sees it: ridge regression on the gallery."""
-    crowds = [simulated_people.people(_crowd(count), gallery, [image], seed=seed) for image in range(len(gallery))]
-    liked = np.concatenate([np.stack([person.first[1:] for person in crowd], axis=1) for crowd in crowds])
-    vectors = gallery.embeddings.reshape(len(liked), -1).astype(np.float64)
+def people_tastes(truth: GroundTruth, count: int, *, seed: int) -> TasteScorers:
+    """Fit tastes that are linear in embeddings to the utilities of simulated people, by ridge regression on the ground truth."""
+    groups = [simulated_people.people(_steady(count), truth, [image], seed=seed) for image in range(len(truth))]
+    utilities = np.concatenate([np.stack([person.first[1:] for person in group], axis=1) for group in groups])
+    vectors = truth.embeddings.reshape(len(utilities), -1).astype(np.float64)
     centred = vectors - vectors.mean(axis=0)
     gram = centred.T @ centred
     ridge = 1e-4 * np.trace(gram) / len(gram) * np.eye(len(gram))
-    return TasteScorers("people", np.linalg.solve(gram + ridge, centred.T @ (liked - liked.mean(axis=0))).T)
+    return TasteScorers("people", np.linalg.solve(gram + ridge, centred.T @ (utilities - utilities.mean(axis=0))).T)
 
 
 def people_ranked(
-    gallery: GroundTruth, count: int, *, choices: int, seed: int, config: BayesRankerConfig | None = None
+    truth: GroundTruth, count: int, *, choices: int, seed: int, config: BayesRankerConfig | None = None
 ) -> RankerScorers:
-    """Rankers fitted to what simulated people chose among drawn edits, so many times each."""
-    crowd = simulated_people.people(_crowd(count), gallery, range(len(gallery)), seed=seed)
-    comparisons = simulated_people.everybody(gallery, crowd, each=choices, seed=seed)
+    """Fit a ranker to the choices of simulated people among drawn edits. choices: of each person."""
+    people = simulated_people.people(_steady(count), truth, range(len(truth)), seed=seed)
+    comparisons = simulated_people.comparisons(truth, people, each=choices, seed=seed)
     ranker = bayes_ranker.fit(comparisons, config or BayesRankerConfig())
-    return RankerScorers("bayes", ranker, tuple(person.user_id for person in crowd))
+    return RankerScorers("bayes", ranker, tuple(person.user_id for person in people))
 
 
-def perceive(perception: Surrogate, gallery: GroundTruth) -> list[EditSet]:
-    """Every image under every candidate as a perception tells it; it is given the true embedding of the original."""
-    names, alphas, originals = gallery.candidates.directions, gallery.candidates.alphas, gallery.base_embeddings
+def predict(surrogate: Surrogate, truth: GroundTruth) -> list[EditSet]:
+    """Return every image under every candidate as a surrogate predicts it from the true embedding of the original."""
+    names, alphas = truth.candidates.directions, truth.candidates.alphas
     return [
-        EditSet(alphas, perception.predict(gallery.latents[row], alphas, directions=names, original=known), names, known)
-        for row, known in enumerate(originals)
+        EditSet(alphas, surrogate.predict(truth.latents[row], alphas, directions=names, original=original), names, original)
+        for row, original in enumerate(truth.original_embeddings)
     ]
 
 
 @dataclass(frozen=True, eq=False)
 class SurrogateErrors:
-    """How well guesses do, float64 [I, U] each.
+    """Figures of predicted utilities by image and person, float64 [I, U] each.
 
-    rank_correlation: Spearman's, of the candidates' utilities. regret: how much worse the best of the few candidates with the
-    highest guesses is than the best of all, as a share of the range of utilities of that image.
+    rank_correlation: Spearman's, with the true utilities of the candidates. regret: how much worse the best of the few candidates
+    with the highest predicted utilities is than the best of all, as a share of the range of utilities of that image.
     """
 
     rank_correlation: np.ndarray
     regret: np.ndarray
 
 
-def compare(perceived: Sequence[EditSet], gallery: GroundTruth, judges: Scorers, *, final: int = FINAL) -> SurrogateErrors:
-    """What judges say of `perceive` beside what they say of the drawn images."""
+def compare(predicted: Sequence[EditSet], truth: GroundTruth, scorers: Scorers, *, final: int = FINAL) -> SurrogateErrors:
+    """Compare the utilities that people give to predicted embeddings with those that they give to true ones."""
     pairs = [
-        (judges.utilities(seen), judges.utilities(simulated_people.edit_set(gallery, image)))
-        for image, seen in enumerate(perceived)
+        (scorers.utilities(edits), scorers.utilities(simulated_people.edit_set(truth, image)))
+        for image, edits in enumerate(predicted)
     ]
     return SurrogateErrors(
-        np.stack([spearman(guess, true) for guess, true in pairs]),
-        np.stack([regrets(guess, true, final=final) for guess, true in pairs]),
+        np.stack([spearman(guesses, true) for guesses, true in pairs]),
+        np.stack([regrets(guesses, true, final=final) for guesses, true in pairs]),
     )
 
 
-def missed(perceived: Sequence[EditSet], gallery: GroundTruth) -> dict[str, float]:
-    """Of each direction by itself: the squared error of the embedding, as a share of how much it changes."""
-    guesses, original = np.stack([seen.embeddings for seen in perceived]), gallery.base_embeddings[:, None]
-    moves = gallery.candidates.alphas != 0
-    found = {}
-    for column, name in enumerate(gallery.candidates.directions):
+def missed(predicted: Sequence[EditSet], truth: GroundTruth) -> dict[str, float]:
+    """Return for each direction by itself the squared error of the embedding, as a share of how much it changes."""
+    guesses, original = np.stack([edits.embeddings for edits in predicted]), truth.original_embeddings[:, None]
+    moves = truth.candidates.alphas != 0
+    shares = {}
+    for column, name in enumerate(truth.candidates.directions):
         rows = moves[:, column] & (moves.sum(axis=1) == 1)
-        error, change = guesses[:, rows] - gallery.embeddings[:, rows], gallery.embeddings[:, rows] - original
+        error, change = guesses[:, rows] - truth.embeddings[:, rows], truth.embeddings[:, rows] - original
         if rows.any():
-            found[name] = float((error**2).sum() / max((change**2).sum(), 1e-12))
-    return found
+            shares[name] = float((error**2).sum() / max((change**2).sum(), 1e-12))
+    return shares
 
 
-def regrets(guesses: np.ndarray, truths: np.ndarray, *, final: int) -> np.ndarray:
-    """(the best - the best of the `final` with the highest guesses) / (the best - the worst), [U, C] and [U, C] -> [U]."""
-    rows = np.arange(len(truths))[:, None]
-    picked = truths[rows, np.argsort(-guesses, axis=1, kind="stable")[:, :final]].max(axis=1)
-    best, worst = truths.max(axis=1), truths.min(axis=1)
+def regrets(guesses: np.ndarray, true: np.ndarray, *, final: int) -> np.ndarray:
+    """Return (best - best of the `final` with the highest guesses) / (best - worst), [U, C] and [U, C] -> [U]."""
+    rows = np.arange(len(true))[:, None]
+    picked = true[rows, np.argsort(-guesses, axis=1, kind="stable")[:, :final]].max(axis=1)
+    best, worst = true.max(axis=1), true.min(axis=1)
     return np.asarray((best - picked) / np.maximum(best - worst, 1e-12))
 
 
 def seconds(
     editor: StyleGAN,
     encoder: ImageEncoder,
-    perception: Surrogate,
+    surrogate: Surrogate,
     candidates: Candidates,
     *,
     drawn: int,
@@ -157,45 +157,42 @@ def seconds(
     repeats: int = 5,
     seed: int = 0,
 ) -> Mapping[str, float]:
-    """How long a recommendation takes, warm, the median of `repeats`: `seconds` and `seconds_exact`, and their ratio.
+    """Measure how long a recommendation takes, warm, the median of `repeats`: `seconds`, `seconds_exact` and their ratio.
 
-    `processor_seconds` and `processor_seconds_exact` are what the processor worked, all threads together: others who use the
-    machine at the same time do not count.
-    With the perception: the image drawn and encoded, all candidates perceived and ranked, the best few drawn, encoded and ranked
-    again. The exact way is timed on `drawn` of the candidates, drawn, encoded and ranked, and counted up to all.
+    `processor_seconds` and `processor_seconds_exact` are the processor's, all threads together: others who use the machine at the
+    same time do not count.
+    With the surrogate: the image drawn and encoded, all candidates predicted and ranked, the best few drawn, encoded and ranked
+    again. The exact way is timed on `drawn` of the candidates, drawn, encoded and ranked, and multiplied up to all.
     """
-    features, latent = EditFeatures(perception, candidates), editor.generate([seed])
+    features, latent = EditFeatures(surrogate, candidates), editor.generate([seed])
 
     def encode() -> EditableImage:
         return EditableImage("warm", latent, edit_features.draw(editor, encoder, latent, [{}]).embeddings[0])
 
-    warm = features.edit_set(encode())
+    warm, config = features.edit_set(encode()), RankingConfig(exact=final)
     ranker = bayes_ranker.begin(warm, BayesRankerConfig())
-
-    def fast() -> None:
-        image = encode()
-        edits = [candidates.edit(int(row)) for row in ranking.shortlist(ranker, "ana", features.edit_set(image), chosen)]
-        drawn = edit_features.draw(editor, encoder, latent, edits)
-        ranking.rank(ranker, "ana", features.drawn(image, edits, drawn.embeddings), edits)
-
-    chosen = RankingConfig(exact=final)
-
     some = candidates[np.linspace(0, len(candidates) - 1, min(drawn, len(candidates))).astype(int)]
 
-    def slow() -> None:
-        seen = edit_features.draw(editor, encoder, latent, some.edits())
-        ranker.joint("ana", EditSet(some.alphas, seen.embeddings, some.directions, warm.original))
+    def recommend() -> None:
+        image = encode()
+        edits = [candidates.edit(int(row)) for row in ranking.shortlist(ranker, "ana", features.edit_set(image), config)]
+        embeddings = edit_features.draw(editor, encoder, latent, edits).embeddings
+        ranking.rank(ranker, "ana", features.drawn(image, edits, embeddings), edits)
 
-    fast()
-    told, worked = np.median([_timed(fast) for _ in range(repeats)], axis=0)
-    whole, all_worked = np.array(_timed(slow)) * len(candidates) / len(some)
-    found = {"seconds": told, "seconds_exact": whole, "share_of_exact": told / whole}
-    found |= {"processor_seconds": worked, "processor_seconds_exact": all_worked}
-    return {name: float(value) for name, value in found.items()}
+    def rank_exactly() -> None:
+        embeddings = edit_features.draw(editor, encoder, latent, some.edits()).embeddings
+        ranker.joint("ana", EditSet(some.alphas, embeddings, some.directions, warm.original))
+
+    recommend()
+    clock, processor = np.median([_timed(recommend) for _ in range(repeats)], axis=0)
+    clock_exact, processor_exact = np.array(_timed(rank_exactly)) * len(candidates) / len(some)
+    figures = {"seconds": clock, "seconds_exact": clock_exact, "share_of_exact": clock / clock_exact}
+    figures |= {"processor_seconds": processor, "processor_seconds_exact": processor_exact}
+    return {name: float(value) for name, value in figures.items()}
 
 
 def reached(name: str, value: float) -> bool | None:
-    """Whether a figure reaches its goal; None where it has none. name: ends in the figure's own, after the last slash."""
+    """Tell whether a figure reaches its goal; None where it has none. name: ends in the figure's own, after the last slash."""
     goal = GOALS.get(name.rpartition("/")[2])
     if goal is None:
         return None
@@ -203,12 +200,12 @@ def reached(name: str, value: float) -> bool | None:
     return value >= limit if sign == ">=" else value <= limit
 
 
-def _crowd(count: int) -> SimulatedPeopleConfig:
+def _steady(count: int) -> SimulatedPeopleConfig:
     return SimulatedPeopleConfig(steady=count, noisy=0, drifting=0)
 
 
 def _timed(work: Callable[[], object]) -> tuple[float, float]:
-    """Seconds by the clock, and of the processor."""
-    began, worked = time.perf_counter(), time.process_time()
+    """Return seconds by the clock, and of the processor."""
+    clock, processor = time.perf_counter(), time.process_time()
     work()
-    return time.perf_counter() - began, time.process_time() - worked
+    return time.perf_counter() - clock, time.process_time() - processor

@@ -1,10 +1,16 @@
-"""The darkroom, on the shipped portraits: what it draws is what the editor draws, and what was removed is gone."""
+"""The image library, on the shipped portraits: it draws what the editor draws, and what was removed is gone."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from beholder import images
+from beholder.editing.generator import Generator, GeneratorConfig
 from beholder.editing.inversion import Refinement
+from beholder.editing.latent import Latent
+from beholder.editing.saved_inversion import SavedInversion
 from beholder.editing.stylegan import StyleGAN
 from beholder.errors import EditError, ImageError, UnknownImage
 from beholder.images import ImageLimits
@@ -19,7 +25,7 @@ def editor():
 
 
 @pytest.fixture
-def room(editor, tmp_path):
+def library(editor, tmp_path):
     config = ImageLibraryConfig(refinement=Refinement(steps=0), limits=ImageLimits(max_pixels=10_000, max_bytes=100_000), latents=2)
     return ImageLibrary(editor, LatentStore(editor, Place.at(tmp_path), "portraits"), Store.at(tmp_path / "choices.db"), config)
 
@@ -28,43 +34,48 @@ def photo(editor, seed, size=96):
     return images.encode(images.fit_pixels(editor.edit(editor.generate([seed]), [{}])[0], images.Fit(size)))
 
 
-def test_faces_drawn_together_are_as_drawn_alone(room, editor):
-    wanted = [("seed-1", [{}, {"smile": 2.0}]), ("seed-2", []), ("seed-3", [{"glasses": 1.0}])]
-    drawn = room.draw_images(wanted)
+def test_images_drawn_together_are_as_drawn_alone(library, editor):
+    requests = [("seed-1", [{}, {"smile": 2.0}]), ("seed-2", []), ("seed-3", [{"glasses": 1.0}])]
+    drawn = library.draw_images(requests)
     assert [len(each) for each in drawn] == [2, 0, 1]
-    for (image_id, edits), found in zip(wanted, drawn, strict=True):
+    for (image_id, edits), pictures in zip(requests, drawn, strict=True):
         alone = editor.edit(editor.generate([int(image_id[5:])]), edits)
-        assert np.array_equal(found, alone)
+        assert np.array_equal(pictures, alone)
 
 
-def test_a_photo_and_a_seed_are_drawn_together(room, editor):
-    face = room.add_photo(photo(editor, 5), "ana", aligned=True)
-    found = room.draw_images([(face.image_id, [{}]), ("seed-1", [{}])])
-    assert np.array_equal(found[1], editor.edit(editor.generate([1]), [{}]))
-    assert np.abs(found[0].astype(int) - editor.edit(editor.generate([5]), [{}])).mean() < 20
+def test_a_photo_and_a_seed_are_drawn_together(library, editor):
+    image = library.add_photo(photo(editor, 5), "ana", aligned=True)
+    drawn = library.draw_images([(image.image_id, [{}]), ("seed-1", [{}])])
+    assert np.array_equal(drawn[1], editor.edit(editor.generate([1]), [{}]))
+    assert np.abs(drawn[0].astype(int) - editor.edit(editor.generate([5]), [{}])).mean() < 20
 
 
-def test_a_photo_is_inverted_once_and_is_everybodys_who_brought_it(room, editor):
+def test_a_photo_is_inverted_once_and_is_everybodys_who_uploaded_it(library, editor):
     data = photo(editor, 5)
-    first, again = (room.add_photo(data, user, aligned=True) for user in ("ana", "bo"))
+    first, again = (library.add_photo(data, user, aligned=True) for user in ("ana", "bo"))
     assert first.image_id == again.image_id
     assert first.loss is not None
     assert again.loss is None
-    assert room.store.uploads("ana") == ()  # bo has it too
-    room.store.forget("bo")
-    assert room.store.uploads("ana") == (room.latents.uri(first.image_id),)
+    assert library.store.uploads("ana") == ()  # bo has it too
+    library.store.erase("bo")
+    assert library.store.uploads("ana") == (library.latents.uri(first.image_id),)
 
 
-def test_what_was_removed_is_not_remembered(room, editor):
-    face = room.add_photo(photo(editor, 6), "ana", aligned=True)
-    assert room.picture(face.image_id, {}, "image/png")
-    room.latents.remove(face.image_id)
-    for act in (room.image, room.latent, lambda each: room.picture(each, {}, "image/png"), lambda each: room.check(each, [{}])):
+def test_what_was_removed_is_not_remembered(library, editor):
+    image = library.add_photo(photo(editor, 6), "ana", aligned=True)
+    assert library.picture(image.image_id, {}, "image/png")
+    library.latents.remove(image.image_id)
+    for act in (
+        library.image,
+        library.latent,
+        lambda each: library.picture(each, {}, "image/png"),
+        lambda each: library.check(each, [{}]),
+    ):
         with pytest.raises(UnknownImage, match="is not among the photos uploaded"):
-            act(face.image_id)
+            act(image.image_id)
 
 
-def test_what_is_no_photo_leaves_nothing_behind(room, editor):
+def test_what_is_no_photo_leaves_nothing_behind(library, editor):
     for data, error in [
         (b"", "empty"),
         (b"GIF", "no image"),
@@ -72,20 +83,20 @@ def test_what_is_no_photo_leaves_nothing_behind(room, editor):
         (photo(editor, 1, 128), "over the limit"),
     ]:
         with pytest.raises(ImageError, match=error):
-            room.add_photo(data, "ana", aligned=True)
-    assert room.store.people() == []
+            library.add_photo(data, "ana", aligned=True)
+    assert library.store.people() == []
 
 
 @pytest.mark.parametrize("kind", ["image/png", "image/webp", "image/jpeg"])
-def test_a_picture_is_kept_for_a_while(room, kind):
-    first = room.picture("seed-1", {"smile": 1.0}, kind)
-    assert room.cached_file("seed-1", {"smile": 1.0, "hat": 0.0}, kind) is first
-    assert room.cached_file("seed-1", {"smile": 1.5}, kind) is None
-    assert room.picture("seed-1", {"smile": 1.0}, kind) is first
+def test_a_picture_is_kept_for_a_while(library, kind):
+    first = library.picture("seed-1", {"smile": 1.0}, kind)
+    assert library.cached_file("seed-1", {"smile": 1.0, "hat": 0.0}, kind) is first
+    assert library.cached_file("seed-1", {"smile": 1.5}, kind) is None
+    assert library.picture("seed-1", {"smile": 1.0}, kind) is first
 
 
-def test_memory_has_an_end(editor, room):
-    small = ImageLibrary(editor, room.latents, room.store, ImageLibraryConfig(pictures_mb=0.0))
+def test_memory_has_an_end(editor, library):
+    small = ImageLibrary(editor, library.latents, library.store, ImageLibraryConfig(pictures_mb=0.0))
     first = small.picture("seed-1", {}, "image/png")
     assert small.cached_file("seed-1", {}, "image/png") is None
     assert small.picture("seed-1", {}, "image/png") == first
@@ -95,11 +106,63 @@ def test_memory_has_an_end(editor, room):
     ("text", "reason"),
     [("smile=3.1", "smile=3.1: expected an alpha between -3 and 3"), ("smil=1", "did you mean smile"), ("smile=nan", "finite")],
 )
-def test_edits_outside_what_makes_sense(room, text, reason):
+def test_edits_outside_what_makes_sense(library, text, reason):
     with pytest.raises(EditError, match=reason):
-        room.read_edit(text)
+        library.read_edit(text)
 
 
-def test_edits_as_people_write_them(room):
-    assert room.read_edit(" smile = 1.4, glasses=-3") == {"smile": 1.4, "glasses": -3.0}
-    assert room.read_edit("") == {}
+def test_edits_as_people_write_them(library):
+    assert library.read_edit(" smile = 1.4, glasses=-3") == {"smile": 1.4, "glasses": -3.0}
+    assert library.read_edit("") == {}
+
+
+def tiny_editor(seed: int = 0) -> StyleGAN:
+    torch.manual_seed(seed)
+    return StyleGAN(Generator(GeneratorConfig(resolution=16, z_dim=8, w_dim=8, channel_base=64, channel_max=8)))
+
+
+@pytest.fixture
+def latents(tmp_path: Path) -> LatentStore:
+    return LatentStore(tiny_editor(), Place.at(tmp_path), "tiny")
+
+
+def inversion(latents: LatentStore, fingerprint: str | None = None) -> SavedInversion:
+    ws = torch.randn(1, latents.editor.generator.config.num_ws, 8)
+    return SavedInversion(Latent(ws), fingerprint or latents.fingerprint, "tiny", "ab" * 32, None)
+
+
+def test_a_seed_is_always_the_same_image(latents):
+    image_id = LatentStore.id_of_seed(7)
+    assert image_id in latents
+    assert torch.equal(latents.latent(image_id).ws, latents.editor.generate([7]).ws)
+
+
+def test_a_photo_comes_back_as_it_was_kept(latents):
+    kept = inversion(latents)
+    image_id = latents.write(kept)
+    assert image_id == LatentStore.id_of_photo("ab" * 32) == "photo-" + "ab" * 12
+    assert image_id in latents
+    assert torch.equal(latents.latent(image_id).ws, kept.latent.ws)
+    latents.remove(image_id)
+    assert image_id not in latents
+    with pytest.raises(EditError, match="not among the photos uploaded"):
+        latents.latent(image_id)
+
+
+def test_a_latent_of_another_generator_is_refused(latents):
+    with pytest.raises(EditError, match="belongs to generator"):
+        latents.write(inversion(latents, "0123456789abcdef"))
+
+
+@pytest.mark.parametrize(
+    "image_id", ["", "seed--1", "seed-007", "seed-1.5", "../secrets", "photo-../../x", "photo-" + "g" * 24, "x" * 500]
+)
+def test_what_is_no_id_is_said_and_opens_no_file(latents, image_id):
+    assert image_id not in latents
+    with pytest.raises(EditError, match="is no image"):
+        latents.latent(image_id)
+
+
+def test_a_seed_out_of_range_is_said(latents):
+    with pytest.raises(EditError, match="between 0 and"):
+        latents.latent("seed-9999999999")

@@ -112,7 +112,7 @@ def test_two_of_them_agree_whoever_hears_of_it_first(store):
         first, second = (ours.get("ana").ranker.posteriors["ana"] for ours in (one, other))
         assert np.array_equal(first.mean, second.mean)
         assert np.array_equal(first.covariance, second.covariance)
-    store.undo("ana-1")
+    store.retract("ana-1")
     chosen(store, 9)
     fresh = people(store)[0].get("ana").ranker.posteriors["ana"]
     for ours in (one, other):
@@ -125,7 +125,7 @@ def test_an_answer_taken_back_is_unlearned(store):
     before = ours.get("ana").ranker.utilities("ana", GRID)
     chosen(store, 2, "right")
     ours.get("ana")
-    store.undo("ana-2")
+    store.retract("ana-2")
     assert np.array_equal(ours.get("ana").ranker.utilities("ana", GRID), before)
 
 
@@ -133,7 +133,7 @@ def test_who_was_removed_and_comes_back_is_somebody_new(store):
     ours, _ = people(store)
     chosen(store, 1, "left")
     assert ours.get("ana").ranker.utilities("ana", side({"smile": 2.0}))[0] > 0
-    store.forget("ana")
+    store.erase("ana")
     chosen(store, 2, "right")  # as many changes as before
     assert ours.get("ana").ranker.utilities("ana", side({"smile": 2.0}))[0] < 0
 

@@ -2,7 +2,7 @@
 
 ranker           the contract: joint utilities, updates, the gain over the unedited image
 ranker_factory   every kind by name: fit, load, start a service
-ranker_features  edits as regressors: alphas, squares, the change of the embedding, a taste's opinion
+ranker_features  edits as regressors: alphas, squares, the change of the embedding, a taste's utility
 bayes_ranker     a Gaussian posterior per person, updated on each choice
 logistic         logistic regression, population weights and the person's own
 boosted_trees    LightGBM on pairs

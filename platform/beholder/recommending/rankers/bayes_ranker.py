@@ -1,9 +1,9 @@
 """The Bayesian ranker: a Gaussian over each person's weights that every choice updates.
 
-u(edit) = features(edit).w. Before somebody chose anything, w ~ N(m, S), and m and S are learned from everybody's choices by
+u(edit) = regressors(edit).w. Before somebody chose anything, w ~ N(m, S), and m and S are learned from everybody's choices by
 expectation maximisation (empirical Bayes) with Laplace's method for each person. A choice then updates the person's own Gaussian
-in microseconds. Old choices fade: between two choices a person's weights are believed to wander as an Ornstein-Uhlenbeck process
-does whose stationary distribution is the prior, so that evidence halves in `half_life` choices and somebody silent stays put.
+in microseconds. Old choices fade: between two choices a person's weights follow an Ornstein-Uhlenbeck process whose stationary
+distribution is the prior, so that evidence halves in `half_life` choices and somebody who answers nothing stays put.
 """
 
 import itertools
@@ -16,20 +16,23 @@ import numpy as np
 from beholder.config import setting
 from beholder.errors import ConfigError
 from beholder.recommending.edit_set import Comparison, EditSet
-from beholder.recommending.rankers import ranker_features
 from beholder.recommending.rankers.ranker import JointNormal, Ranker, RankerInfo
-from beholder.recommending.rankers.ranker_features import EditRegressors, TastePrior
+from beholder.recommending.rankers.ranker_features import EditRegressors, TastePrior, fit_regressors
 from beholder.taste import gaussian
 from beholder.taste.gaussian import Gaussian, Observations
 
-_VARIANCE = 0.3  # of each feature's weight before anybody is known, in logits
+_VARIANCE = 0.3  # of each regressor's weight before anybody is known, in logits
+ENOUGH = 10  # people with several choices each, from which a prior can be learned
+_SEVERAL = 5
 
 
 @dataclass(frozen=True)
 class BayesRankerConfig:
-    components: int = setting(32, "principal directions of the embedding's change that people weigh in their own way")
-    strength: float = setting(100.0, "people that the prior covariance's diagonal is worth")
-    iterations: int = setting(15, "steps of EM")
+    """The regressors, how the prior is learned, and how choices fade."""
+
+    components: int = setting(32, "principal components of the embedding's change that are regressors")
+    strength: float = setting(100.0, "how many people the diagonal that the prior's covariance is shrunk to is worth")
+    iterations: int = setting(15, "steps of expectation maximisation (EM) that learn the prior")
     half_life: float | None = setting(200.0, "choices after which a choice counts half; null: choices never fade")
 
     def __post_init__(self) -> None:
@@ -45,7 +48,7 @@ class BayesRankerConfig:
 
 
 class BayesRanker(Ranker):
-    """Signs the contract; `beliefs[user_id]` are the posteriors. taste_prior: a taste whose word is one more feature."""
+    """Implements Ranker. posteriors: of each person's weights [F]. taste_prior: a taste whose utility is one more regressor."""
 
     def __init__(
         self,
@@ -60,7 +63,7 @@ class BayesRanker(Ranker):
         self.posteriors = dict(posteriors)
 
     def posterior(self, user_id: str) -> Gaussian:
-        """What is believed of a person's weights; of somebody unknown, the prior."""
+        """Return the posterior of a person's weights; of somebody unknown, the prior."""
         return self.posteriors.get(user_id, self.prior)
 
     def update(self, comparison: Comparison) -> None:
@@ -96,10 +99,14 @@ class BayesRanker(Ranker):
         return self.regressors.tensors() | prior | {"means": means, "covariances": triangles}
 
     def settings(self) -> dict[str, Any]:
-        return {"config": asdict(self.config), "people": list(self.posteriors), "opinion": self.taste_prior is not None}
+        return {
+            "config": asdict(self.config),
+            "people": list(self.posteriors),
+            "opinion": self.taste_prior is not None,
+        }  # as stored
 
     def _faded(self, user_id: str) -> Gaussian:
-        """The belief one choice later, before that choice is known."""
+        """Return a person's Gaussian one choice later, before that choice is known."""
         posterior, kept = self.posteriors.get(user_id), self.config.kept
         if posterior is None or kept == 1:
             return posterior or self.prior
@@ -110,19 +117,19 @@ class BayesRanker(Ranker):
 def fit(
     comparisons: Sequence[Comparison], config: BayesRankerConfig, *, taste_prior: TastePrior | None = None, seed: int = 0
 ) -> BayesRanker:
-    """The prior of everybody's choices, and the posterior of everybody among them. Nothing in it is random: seed is not used."""
-    regressors = ranker_features.find(comparisons, components=config.components, taste_prior=taste_prior)
+    """Learn the prior from everybody's choices, and the posterior of each person. Nothing is random: seed is not used."""
+    regressors = fit_regressors(comparisons, components=config.components, taste_prior=taste_prior)
     blocks = _blocks(len(comparisons[0].left.directions), regressors, taste_prior)
     people: dict[str, list[Comparison]] = {}
     for comparison in comparisons:
         people.setdefault(comparison.user_id, []).append(comparison)
-    seen = [_observe(mine, regressors, taste_prior) for mine in people.values()]
-    prior = untaught(len(comparisons[0].left.directions), regressors, taste_prior)
-    starts = [prior.mean] * len(seen)
+    observations = [_observe(mine, regressors, taste_prior) for mine in people.values()]
+    prior = weak_prior(len(comparisons[0].left.directions), regressors, taste_prior)
+    starts = [prior.mean] * len(observations)
     for _ in range(config.iterations):
-        posteriors = gaussian.posteriors(prior, seen, starts=starts, steps=5)
+        posteriors = gaussian.posteriors(prior, observations, starts=starts, steps=5)
         starts = [posterior.mean for posterior in posteriors]
-        prior = _everybody(posteriors, blocks, config.strength)
+        prior = _likeliest_prior(posteriors, blocks, config.strength)
     info = RankerInfo("bayes", comparisons[0].left.directions, comparisons[0].left.embeddings.shape[1])
     ranker = BayesRanker(info, regressors, prior, {}, config, taste_prior)
     for comparison in comparisons:
@@ -130,11 +137,11 @@ def fit(
     return ranker
 
 
-def untaught(count: int, regressors: EditRegressors, taste_prior: TastePrior | None) -> Gaussian:
-    """What is believed of anybody before a single choice, of features over `count` directions.
+def weak_prior(count: int, regressors: EditRegressors, taste_prior: TastePrior | None) -> Gaussian:
+    """Return the prior before a single choice is known, of the weights of regressors over `count` directions.
 
-    The taste's word counts as it is; everything else is thought to be worth 0, give or take. That somebody likes a strength in
-    the middle best, which is what squares tell, is thought to be rarer than that they like more of it, or less.
+    The taste's utility has the weight 1, every other regressor 0, with a variance. That of squares is smaller: that somebody
+    likes a strength in the middle best is rarer than that they like more of it, or less.
     """
     _, squares, *_ = blocks = _blocks(count, regressors, taste_prior)
     mean, variances = np.zeros(regressors.width), np.full(regressors.width, _VARIANCE)
@@ -147,7 +154,7 @@ def untaught(count: int, regressors: EditRegressors, taste_prior: TastePrior | N
 def load(
     info: RankerInfo, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any], *, taste_prior: TastePrior | None = None
 ) -> BayesRanker:
-    """From what `tensors()` and `settings()` gave."""
+    """Rebuild a ranker from what `tensors()` and `settings()` gave."""
     regressors = EditRegressors.of_tensors(tensors)
     rows = zip(settings["people"], tensors["means"], tensors["covariances"], strict=True)
     posteriors = {user_id: Gaussian(mean, gaussian.symmetric(lower, regressors.width)) for user_id, mean, lower in rows}
@@ -155,7 +162,7 @@ def load(
     return BayesRanker(info, regressors, prior, posteriors, BayesRankerConfig(**settings["config"]), taste_prior)
 
 
-def _everybody(posteriors: Sequence[Gaussian], blocks: Sequence[slice], strength: float) -> Gaussian:
+def _likeliest_prior(posteriors: Sequence[Gaussian], blocks: Sequence[slice], strength: float) -> Gaussian:
     """Return the prior that makes these posteriors likeliest, its covariance shrunk to a diagonal that is even in each block."""
     mean = np.mean([posterior.mean for posterior in posteriors], axis=0)
     moment = gaussian.second_moment(posteriors, mean)
@@ -165,7 +172,7 @@ def _everybody(posteriors: Sequence[Gaussian], blocks: Sequence[slice], strength
 
 
 def _blocks(count: int, regressors: EditRegressors, taste_prior: TastePrior | None) -> list[slice]:
-    """Columns of one kind: alphas of `count` directions, squares, changes of the embedding, what the taste says."""
+    """Return the columns of each kind: alphas of `count` directions, squares, changes of the embedding, the taste's utility."""
     edges = [0, count, 2 * count, 2 * count + len(regressors.axes)] + [regressors.width] * (taste_prior is not None)
     return [slice(first, last) for first, last in itertools.pairwise(edges)]
 
@@ -178,7 +185,7 @@ def _observe(comparisons: Sequence[Comparison], regressors: EditRegressors, tast
 
 
 def _gaps(regressors: EditRegressors, comparison: Comparison, taste_prior: TastePrior | None) -> np.ndarray:
-    """Left minus right, [F]."""
+    """Return the regressors of the left side minus those of the right one, [F]."""
     if taste_prior is None:
         return np.asarray((regressors.of(comparison.left) - regressors.of(comparison.right))[0])
     left, right = (regressors.of(side, taste_prior.of(comparison.user_id, side)) for side in (comparison.left, comparison.right))
@@ -186,16 +193,12 @@ def _gaps(regressors: EditRegressors, comparison: Comparison, taste_prior: Taste
 
 
 def _factor(covariance: np.ndarray) -> np.ndarray:
-    """R with R R' = covariance."""
+    """Return R with R R' = covariance."""
     try:
         return np.linalg.cholesky(covariance)
     except np.linalg.LinAlgError:  # rounding after very many choices
         values, axes = np.linalg.eigh(covariance)
         return np.asarray(axes * np.sqrt(np.maximum(values, 0)))
-
-
-ENOUGH = 10  # people with several choices each, from which a prior can be learned
-_SEVERAL = 5
 
 
 def start(
@@ -218,7 +221,7 @@ def start(
 
 
 def begin(edit_set: EditSet, config: BayesRankerConfig, *, taste_prior: TastePrior | None = None) -> BayesRanker:
-    """A ranker that knows nobody: the taste's word counts as it is, everything else is thought to be worth 0, give or take."""
+    """Return a ranker that knows nobody, with `weak_prior`. edit_set: as in `start`."""
     changes = edit_set.embeddings.astype(np.float64) - edit_set.original
     axes = np.linalg.svd(changes, full_matrices=False)[2][: config.components]
     alphas = edit_set.alphas.astype(np.float64)
@@ -230,4 +233,4 @@ def begin(edit_set: EditSet, config: BayesRankerConfig, *, taste_prior: TastePri
     whole = np.concatenate(sizes)
     regressors = EditRegressors(axes, np.where(whole > 1e-9, whole, 1.0))
     info = RankerInfo("bayes", edit_set.directions, edit_set.embeddings.shape[1])
-    return BayesRanker(info, regressors, untaught(len(edit_set.directions), regressors, taste_prior), {}, config, taste_prior)
+    return BayesRanker(info, regressors, weak_prior(len(edit_set.directions), regressors, taste_prior), {}, config, taste_prior)

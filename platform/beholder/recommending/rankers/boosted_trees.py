@@ -1,6 +1,6 @@
-"""LightGBM: boosted trees that score an edit, trained on pairs with the logistic loss. The only door to lightgbm.
+"""LightGBM: gradient-boosted trees that score an edit, trained on pairs with the logistic loss. The one file that imports lightgbm.
 
-Everybody's choices grow the shared trees; a person's own choices grow a few small ones on top of their scores.
+Everybody's choices train the shared trees; a person's own choices train a few small ones that are added to their scores.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,10 +12,9 @@ import numpy as np
 from beholder.config import setting
 from beholder.errors import ChoiceError, ConfigError
 from beholder.recommending.edit_set import Comparison, EditSet
-from beholder.recommending.rankers import ranker_features
 from beholder.recommending.rankers.history import ChoiceHistory, ComparisonPairs
 from beholder.recommending.rankers.ranker import JointNormal, Ranker, RankerInfo
-from beholder.recommending.rankers.ranker_features import EditRegressors, TastePrior
+from beholder.recommending.rankers.ranker_features import EditRegressors, TastePrior, fit_regressors
 from beholder.statistics import sigmoid
 
 if TYPE_CHECKING:
@@ -24,12 +23,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BoostedTreesConfig:
-    trees: int = setting(120, "shared trees")
-    leaves: int = setting(15, "of a shared tree")
-    rate: float = setting(0.1, "what each tree adds, of what it found")
-    own_trees: int = setting(30, "of a person")
-    own_leaves: int = setting(4, "of a person's tree")
-    least: int = setting(3, "edits in a leaf of a person's tree at least")
+    """The shared trees, and a person's own."""
+
+    trees: int = setting(120, "boosting rounds of the shared trees")
+    leaves: int = setting(15, "leaves of a shared tree at most")
+    rate: float = setting(0.1, "learning rate of all trees")
+    own_trees: int = setting(30, "boosting rounds of a person's own trees")
+    own_leaves: int = setting(4, "leaves of a person's own tree at most")
+    least: int = setting(3, "edits in a leaf of a person's own tree at least")
 
     def __post_init__(self) -> None:
         if min(self.trees, self.own_trees, self.least) < 1 or min(self.leaves, self.own_leaves) < 2 or not 0 < self.rate <= 1:
@@ -37,11 +38,11 @@ class BoostedTreesConfig:
 
 
 class BoostedTrees(Ranker):
-    """Signs the contract; a person's trees are grown when they are first asked for."""
+    """Implements Ranker; a person's own trees are trained when they are first asked for."""
 
     def __init__(
         self, info: RankerInfo, regressors: EditRegressors, shared: "Booster", history: ChoiceHistory, config: BoostedTreesConfig
-    ):
+    ) -> None:
         self.info, self.regressors, self.shared, self.history, self.config = info, regressors, shared, history, config
         self._own: dict[str, tuple[int, Booster]] = {}
 
@@ -89,8 +90,8 @@ class BoostedTrees(Ranker):
 def fit(
     comparisons: Sequence[Comparison], config: BoostedTreesConfig, *, taste_prior: TastePrior | None = None, seed: int = 0
 ) -> BoostedTrees:
-    """Grow the shared trees. Nothing in it is random: seed is not used."""
-    regressors = ranker_features.find(comparisons, components=0)
+    """Train the shared trees. Nothing is random: seed is not used."""
+    regressors = fit_regressors(comparisons, components=0)
     history = ChoiceHistory(regressors.width)
     for comparison in comparisons:
         history.add(comparison, regressors)
@@ -103,7 +104,7 @@ def fit(
 def load(
     info: RankerInfo, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any], *, taste_prior: TastePrior | None = None
 ) -> BoostedTrees:
-    """From what `tensors()` and `settings()` gave. Raises ChoiceError for trees that can't be read."""
+    """Rebuild a ranker from what `tensors()` and `settings()` gave. Raises ChoiceError for trees that can't be read."""
     import lightgbm
 
     try:
@@ -115,13 +116,13 @@ def load(
 
 
 def _grow(pairs: ComparisonPairs, start: np.ndarray, *, trees: int, leaves: int, rate: float, least: int) -> "Booster":
-    """Trees on top of scores `start` [2 N] of the left sides, then the right ones."""
+    """Train trees whose scores are added to `start` [2 N], of the left sides, then the right ones."""
     import lightgbm
 
     count = len(pairs)
 
     def objective(scores: np.ndarray, _: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Gradient and curvature of -log sigma(left - right) in each side's score."""
+        """Return gradient and Hessian of -log sigma(left - right) in each side's score."""
         chance = sigmoid(scores[:count] - scores[count:])
         slope, curve = chance - pairs.outcome, np.maximum(chance * (1 - chance), 1e-3)
         return np.concatenate([slope, -slope]), np.concatenate([curve, curve])

@@ -1,4 +1,4 @@
-"""History: choices as arrays, person by person, for rankers that fit a person anew instead of learning on."""
+"""Choice history: each person's choices as arrays, for rankers that fit a person anew where a Bayesian one is updated."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from beholder.recommending.rankers.ranker_features import EditRegressors
 
 @dataclass(frozen=True, eq=False)
 class ComparisonPairs:
-    """N choices: features of both sides, float32 [N, F], and won [N] (1 left, 0 right, 0.5 neither)."""
+    """N choices: regressors of both sides, float32 [N, F], and outcomes [N] (1 left, 0 right, 0.5 neither)."""
 
     left: np.ndarray
     right: np.ndarray
@@ -23,17 +23,18 @@ class ComparisonPairs:
 
 @dataclass
 class ChoiceHistory:
-    """What each person chose, in order."""
+    """Each person's choices, in order. width: F, the number of regressors."""
 
     width: int
     rows: dict[str, list[tuple[np.ndarray, np.ndarray, float]]] = field(default_factory=dict)
 
     def add(self, comparison: Comparison, regressors: EditRegressors) -> None:
+        """Append a choice."""
         left, right = (regressors.of(side)[0].astype(np.float32) for side in (comparison.left, comparison.right))
         self.rows.setdefault(comparison.user_id, []).append((left, right, float(comparison.outcome)))
 
     def of(self, user_ids: Iterable[str]) -> ComparisonPairs:
-        """The choices of some people, one person's after another's."""
+        """Return the choices of some people, one person's after another's."""
         rows = [row for user_id in user_ids for row in self.rows.get(user_id, [])]
         left, right = (np.array([row[side] for row in rows], np.float32).reshape(-1, self.width) for side in (0, 1))
         return ComparisonPairs(left, right, np.array([row[2] for row in rows]))
@@ -43,20 +44,25 @@ class ChoiceHistory:
         return ChoiceHistory(self.width, {name: list(rows) for name, rows in self.rows.items() if name == user_id})
 
     def counts(self) -> list[int]:
+        """Return how many choices each person made."""
         return [len(rows) for rows in self.rows.values()]
 
     def tensors(self) -> dict[str, np.ndarray]:
-        """Everything but the names, which are the keys of `rows` in order."""
-        all_ = self.of(self.rows)
-        counts = np.array(self.counts(), np.int64)
-        return {"memory.left": all_.left, "memory.right": all_.right, "memory.won": all_.outcome, "memory.counts": counts}
+        """Return everything but the user ids, which are the keys of `rows` in order."""
+        pairs, counts = self.of(self.rows), np.array(self.counts(), np.int64)
+        return {
+            "history.left": pairs.left,
+            "history.right": pairs.right,
+            "history.outcome": pairs.outcome,
+            "history.counts": counts,
+        }
 
     @classmethod
     def of_tensors(cls, tensors: Mapping[str, np.ndarray], people: Iterable[str]) -> "ChoiceHistory":
-        """From `tensors()` and the names."""
-        left, right, outcome = (tensors[f"memory.{name}"] for name in ("left", "right", "won"))
+        """Read what `tensors()` returned, and the user ids."""
+        left, right, outcome = (tensors[f"history.{name}"] for name in ("left", "right", "outcome"))
         history, start = cls(left.shape[1]), 0
-        for user_id, count in zip(people, tensors["memory.counts"].tolist(), strict=True):
+        for user_id, count in zip(people, tensors["history.counts"].tolist(), strict=True):
             history.rows[user_id] = [(left[row], right[row], float(outcome[row])) for row in range(start, start + count)]
             start += count
         return history

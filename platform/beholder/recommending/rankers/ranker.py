@@ -23,16 +23,16 @@ class RankerInfo:
     width: int
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
+        """Return it as JSON."""
         return {"kind": self.kind, "directions": list(self.directions), "width": self.width}
 
     @classmethod
-    def from_dict(cls, said: Mapping[str, Any]) -> "RankerInfo":
+    def from_dict(cls, record: Mapping[str, Any]) -> "RankerInfo":
         """Read back what `to_dict` returned. Raises KeyError or TypeError for anything else."""
-        return cls(said["kind"], tuple(said["directions"]), said["width"])
+        return cls(record["kind"], tuple(record["directions"]), record["width"])
 
     def check(self, edit_set: EditSet) -> None:
-        """Raise ChoiceError for options of other directions or embeddings."""
+        """Raise ChoiceError for edits along other directions, or embeddings of another width."""
         if edit_set.directions != self.directions:
             raise ChoiceError(
                 f"this {self.kind} ranker knows the directions {', '.join(self.directions)}, in this order; "
@@ -73,7 +73,7 @@ class Ranker(Protocol):
         """Learn from one more choice; nobody else's utilities change. Raises ChoiceError for edits that don't fit."""
 
     def remove_person(self, user_id: str) -> bool:
-        """Take a person out; whether they were known. What all people share was learned from them too, and stays."""
+        """Remove a person; returns whether they were known. What all people share was learned from them too, and stays."""
 
     def of_person(self, user_id: str | None) -> "Ranker":
         """Return a copy that shares what all people share, and knows this person alone; with None, nobody.

@@ -95,7 +95,7 @@ def load(
     """
     if info.kind not in KINDS:
         raise ChoiceError(f"{info.kind!r} is no kind of ranker{nearest(info.kind, list(KINDS))}")
-    if (taste_prior is not None) != bool(settings.get("opinion")):
+    if (taste_prior is not None) != bool(settings.get("opinion")):  # the stored word for a taste prior
         raise ChoiceError(
             "this ranker was fitted with a taste: give it that one" if taste_prior is None else "this ranker takes no taste"
         )

@@ -1,4 +1,4 @@
-"""The store of choices: a database, SQLite by default and PostgreSQL by URL, of which nothing that was confirmed is ever lost.
+"""The store of choices: a database, SQLite by default and PostgreSQL by URL, in which nothing that was confirmed is ever lost.
 
 When a method returns, what it wrote is on disk. Retries are harmless: what is there already is counted once.
 """
@@ -20,12 +20,12 @@ from beholder.recommending.store.question import Answer, Choice, Question, edit_
 from beholder.recommending.store.store_tables import ANSWERS, PEOPLE, QUESTIONS, UPLOADS
 
 _WAIT = 10.0  # seconds for another process's write
-_READS = "beholder_reads"  # mark of a transaction that writes nothing
+_READS = "beholder_reads"  # the option of a transaction that writes nothing
 
 
 @dataclass(frozen=True)
-class Forgotten:
-    """What was removed with a person, counted."""
+class ErasedChoices:
+    """How many questions and answers were removed with a person."""
 
     user_id: str
     questions: int
@@ -46,7 +46,7 @@ class Store:
 
     @classmethod
     def at(cls, place: str | Path) -> "Store":
-        """The store in a SQLite file."""
+        """Open the store in a SQLite file."""
         path = Path(place).expanduser().resolve()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,34 +55,37 @@ class Store:
         return cls(f"sqlite:///{path}")
 
     def close(self) -> None:
-        """Let go of its connections."""
+        """Close its connections."""
         self.engine.dispose()
 
     def ask(self, question: Question) -> None:
-        """Keep a question. The same one again changes nothing; another one of its id raises Contradiction."""
+        """Keep a question. The same one again changes nothing; another one of its id raises ConflictingAnswer."""
         with self.writing() as connection:
             _ask(connection, question)
 
     def answer(self, answer: Answer) -> bool:
-        """Keep an answer; whether it was new.
+        """Keep an answer; returns whether it was new.
 
-        The same answer again, by the same event or another, changes nothing. Raises NoQuestion for a question that was never
-        asked, Contradiction where the question is answered otherwise or the event belongs to another question.
+        The same answer again, by the same event or another, changes nothing. Raises UnknownQuestion for a question that was never
+        asked, ConflictingAnswer where the question is answered otherwise or the event belongs to another question.
         """
         with self.writing() as connection:
             return _answer(connection, answer)
 
-    def undo(self, question_id: str) -> bool:
-        """Take the answer to a question back; whether there was one. Raises NoQuestion for a question that was never asked."""
+    def retract(self, question_id: str) -> bool:
+        """Take the answer to a question back; returns whether there was one.
+
+        Raises UnknownQuestion for a question that was never asked.
+        """
         with self.writing() as connection:
-            user_id = _asked_whom(connection, question_id)
-            gone = connection.execute(delete(ANSWERS).where(ANSWERS.c.question_id == question_id)).rowcount
-            if gone:
-                _count(connection, user_id)
-            return bool(gone)
+            user_id = _lock_person_of(connection, question_id)
+            removed = connection.execute(delete(ANSWERS).where(ANSWERS.c.question_id == question_id)).rowcount
+            if removed:
+                _count_change(connection, user_id)
+            return bool(removed)
 
     def add(self, questions: list[tuple[Question, Answer | None]]) -> int:
-        """Keep many questions and their answers, all or none; how many answers were new. Raises as `ask` and `answer` do."""
+        """Keep many questions and their answers, all or none; returns how many answers are new. Raises as `ask` and `answer` do."""
         with self.writing() as connection:
             new = 0
             for question, answer in questions:
@@ -92,7 +95,7 @@ class Store:
             return new
 
     def question(self, question_id: str) -> Question:
-        """A question by its id. Raises NoQuestion for one that was never asked."""
+        """Return a question by its id. Raises UnknownQuestion for one that was never asked."""
         with self.reading() as connection:
             row = connection.execute(select(QUESTIONS).where(QUESTIONS.c.question_id == question_id)).first()
         if row is None:
@@ -100,29 +103,29 @@ class Store:
         return _question(row)
 
     def choices(self, user_id: str | None = None) -> list[Choice]:
-        """Everything that a person chose, in the order in which they did; of everybody, person after person."""
+        """Return everything that a person chose, in order; without a user_id of everybody, person after person."""
         rows = select(QUESTIONS, ANSWERS).join(ANSWERS, ANSWERS.c.question_id == QUESTIONS.c.question_id)
         if user_id is not None:
             rows = rows.where(QUESTIONS.c.user_id == user_id)
         with self.reading() as connection:
-            found = connection.execute(rows.order_by(QUESTIONS.c.user_id, ANSWERS.c.number, ANSWERS.c.question_id)).all()
-        return [Choice(_question(row), _answered(row), row.number) for row in found]
+            answered = connection.execute(rows.order_by(QUESTIONS.c.user_id, ANSWERS.c.number, ANSWERS.c.question_id)).all()
+        return [Choice(_question(row), _answer_of(row), row.number) for row in answered]
 
     def open_questions(self, user_id: str) -> list[Question]:
-        """The questions a person was asked and has not answered, oldest first."""
+        """Return the questions that a person was asked and has not answered, oldest first."""
         rows = select(QUESTIONS).outerjoin(ANSWERS, ANSWERS.c.question_id == QUESTIONS.c.question_id)
         rows = rows.where(QUESTIONS.c.user_id == user_id, ANSWERS.c.question_id.is_(None))
         with self.reading() as connection:
-            found = connection.execute(rows.order_by(QUESTIONS.c.asked_at, QUESTIONS.c.question_id)).all()
-        return [_question(row) for row in found]
+            unanswered = connection.execute(rows.order_by(QUESTIONS.c.asked_at, QUESTIONS.c.question_id)).all()
+        return [_question(row) for row in unanswered]
 
     def changes(self, user_id: str) -> int:
-        """How often a person's choices have changed: while it stays the same, a copy of them is fresh. 0 for somebody unknown."""
+        """Return how often a person's choices have changed: while it stays the same, a copy is fresh. 0 for somebody unknown."""
         with self.reading() as connection:
             return int(connection.execute(select(PEOPLE.c.changes).where(PEOPLE.c.user_id == user_id)).scalar() or 0)
 
     def mark(self, user_id: str) -> str:
-        """A text that stays the same while a person's choices do, even where somebody was removed and came back."""
+        """Return a text that stays the same while a person's choices do, and differs where somebody was erased and came back."""
         last = (
             select(ANSWERS.c.event_id)
             .join(QUESTIONS, QUESTIONS.c.question_id == ANSWERS.c.question_id)
@@ -136,28 +139,28 @@ class Store:
         return "" if row is None else f"{row[0]} {row[1] or ''}".strip()
 
     def people(self) -> list[str]:
-        """Everybody who was ever asked."""
+        """Return everybody who was ever asked."""
         with self.reading() as connection:
             return [row.user_id for row in connection.execute(select(PEOPLE.c.user_id).order_by(PEOPLE.c.user_id))]
 
     def uploaded(self, user_id: str, image_id: str, uri: str, *, at: datetime) -> None:
-        """Keep that a person brought an image, and where what is kept of it lies, so that it can go when they do."""
+        """Keep that a person uploaded an image, and where its latent lies, so that it can be erased with them."""
         with self.writing() as connection:
-            _know(connection, user_id)
+            _lock_person(connection, user_id)
             row = {"image_id": image_id, "user_id": user_id, "uri": uri, "uploaded_at": _text(at)}
             mine = (UPLOADS.c.image_id == image_id) & (UPLOADS.c.user_id == user_id)
             if connection.execute(select(UPLOADS).where(mine)).first() is None:
                 connection.execute(insert(UPLOADS).values(row))
 
     def uploads(self, user_id: str) -> tuple[str, ...]:
-        """Where the images lie that this person brought and nobody else did."""
+        """Return where the images lie that this person uploaded and nobody else did."""
         others = select(UPLOADS.c.image_id).where(UPLOADS.c.user_id != user_id)
         own = select(UPLOADS.c.uri).where(UPLOADS.c.user_id == user_id, UPLOADS.c.image_id.not_in(others))
         with self.reading() as connection:
             return tuple(connection.execute(own.order_by(UPLOADS.c.uri)).scalars())
 
-    def forget(self, user_id: str) -> Forgotten:
-        """Remove everything of a person: questions, answers, and who they were. Somebody unknown leaves nothing to remove.
+    def erase(self, user_id: str) -> ErasedChoices:
+        """Remove everything of a person: questions, answers, uploads, and the person. Of somebody unknown there is nothing.
 
         What lies at `uploads` has to be removed before: afterwards nobody knows whose it was.
         """
@@ -167,17 +170,17 @@ class Store:
             answers = connection.execute(delete(ANSWERS).where(ANSWERS.c.question_id.in_(mine))).rowcount
             questions = connection.execute(delete(QUESTIONS).where(QUESTIONS.c.user_id == user_id)).rowcount
             connection.execute(delete(PEOPLE).where(PEOPLE.c.user_id == user_id))
-        return Forgotten(user_id, questions, answers)
+        return ErasedChoices(user_id, questions, answers)
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A transaction that has the right to write from its beginning, so that what it reads first stays true."""
+        """Open a transaction that has the right to write from its beginning, so that what it reads first stays true."""
         with _explained(self.engine), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """What was committed so far."""
+        """Open a transaction that reads what was committed so far."""
         with _explained(self.engine), self.engine.connect() as connection:
             yield connection.execution_options(**{_READS: True})
 
@@ -194,16 +197,16 @@ def _ask(connection: Connection, question: Question) -> None:
         "model": question.model,
         "asked_at": _text(question.asked_at),
     }
-    _know(connection, question.user_id)
-    there = connection.execute(select(QUESTIONS).where(QUESTIONS.c.question_id == question.question_id)).first()
-    if there is None:
+    _lock_person(connection, question.user_id)
+    stored = connection.execute(select(QUESTIONS).where(QUESTIONS.c.question_id == question.question_id)).first()
+    if stored is None:
         _insert(connection, insert(QUESTIONS).values(row), f"question {question.question_id} was asked before, of somebody else")
-    elif {name: there._mapping[name] for name in row if name != "asked_at"} != {k: v for k, v in row.items() if k != "asked_at"}:
+    elif {name: stored._mapping[name] for name in row if name != "asked_at"} != {k: v for k, v in row.items() if k != "asked_at"}:
         raise ConflictingAnswer(f"question {question.question_id} was asked before, with other content")
 
 
 def _answer(connection: Connection, answer: Answer) -> bool:
-    user_id = _asked_whom(connection, answer.question_id)
+    user_id = _lock_person_of(connection, answer.question_id)
     sent = connection.execute(select(ANSWERS).where(ANSWERS.c.event_id == answer.event_id)).first()
     if sent is not None and (sent.question_id, sent.choice) != (answer.question_id, answer.choice):
         raise ConflictingAnswer(f"event {answer.event_id} was sent before, as {sent.choice} for question {sent.question_id}")
@@ -220,22 +223,22 @@ def _answer(connection: Connection, answer: Answer) -> bool:
         "choice": answer.choice,
         "response_seconds": answer.response_seconds,
         "answered_at": _text(answer.answered_at),
-        "number": _count(connection, user_id),
+        "number": _count_change(connection, user_id),
     }
     _insert(connection, insert(ANSWERS).values(row), f"event {answer.event_id} was sent before, for another question")
     return True
 
 
 def _insert(connection: Connection, row: Insert, clash: str) -> None:
-    """Insert a row whose unique names were free a moment ago. Raises Contradiction with `clash` where another was faster."""
+    """Insert a row whose unique ids were free a moment ago. Raises ConflictingAnswer with `clash` where another was faster."""
     try:
         connection.execute(row)
     except IntegrityError:
         raise ConflictingAnswer(clash) from None
 
 
-def _know(connection: Connection, user_id: str) -> None:
-    """A row for the person, and the lock on it: who changes a person's choices waits for whoever does so now."""
+def _lock_person(connection: Connection, user_id: str) -> None:
+    """Make the person's row where there is none, and lock it: who changes a person's choices waits for whoever does so now."""
     if connection.execute(select(PEOPLE).where(PEOPLE.c.user_id == user_id).with_for_update()).first() is None:
         try:
             with connection.begin_nested():
@@ -244,17 +247,17 @@ def _know(connection: Connection, user_id: str) -> None:
             connection.execute(select(PEOPLE).where(PEOPLE.c.user_id == user_id).with_for_update())
 
 
-def _asked_whom(connection: Connection, question_id: str) -> str:
-    """The person of a question, locked."""
+def _lock_person_of(connection: Connection, question_id: str) -> str:
+    """Lock the person of a question; returns who it is."""
     row = connection.execute(select(QUESTIONS.c.user_id).where(QUESTIONS.c.question_id == question_id)).first()
     if row is None:
         raise UnknownQuestion(f"no question {question_id!r} was asked")
-    _know(connection, row.user_id)
+    _lock_person(connection, row.user_id)
     return str(row.user_id)
 
 
-def _count(connection: Connection, user_id: str) -> int:
-    """One change more; its number."""
+def _count_change(connection: Connection, user_id: str) -> int:
+    """Count one change more of a person's choices; returns its number."""
     connection.execute(update(PEOPLE).where(PEOPLE.c.user_id == user_id).values(changes=PEOPLE.c.changes + 1))
     return int(connection.execute(select(PEOPLE.c.changes).where(PEOPLE.c.user_id == user_id)).scalar_one())
 
@@ -273,7 +276,7 @@ def _question(row: Row[Any]) -> Question:
     )
 
 
-def _answered(row: Row[Any]) -> Answer:
+def _answer_of(row: Row[Any]) -> Answer:
     return Answer(row.event_id, row.question_id, row.choice, datetime.fromisoformat(row.answered_at), row.response_seconds)
 
 
@@ -282,7 +285,7 @@ def _text(at: datetime) -> str:
 
 
 def _engine(url: str) -> Engine:
-    """An engine that writes safely. Raises StoreError for a URL of no database that is known."""
+    """Return an engine that writes safely. Raises StoreError for a URL of another database."""
     try:
         parts = make_url(url)
     except (ArgumentError, ValueError):
@@ -297,7 +300,7 @@ def _engine(url: str) -> Engine:
     engine = create_engine(parts, connect_args={"timeout": _WAIT})
 
     @event.listens_for(engine, "connect")
-    def careful(connection: Any, _: Any) -> None:
+    def configure(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # sqlite3 then leaves BEGIN to us
         cursor = connection.cursor()
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
@@ -313,10 +316,10 @@ def _engine(url: str) -> Engine:
 
 @contextmanager
 def _explained(engine: Engine) -> Iterator[None]:
-    """A database's errors as one line without SQL, passwords or values."""
+    """Raise a database's errors as a StoreError of one line without SQL, passwords or values."""
     try:
         yield
     except SQLAlchemyError as error:
         cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-        said = (str(cause).strip() or type(cause).__name__).splitlines()[0]
-        raise StoreError(f"the store of choices at {engine.url.render_as_string(hide_password=True)}: {said}") from None
+        reason = (str(cause).strip() or type(cause).__name__).splitlines()[0]
+        raise StoreError(f"the store of choices at {engine.url.render_as_string(hide_password=True)}: {reason}") from None

@@ -23,7 +23,7 @@ Asked = tuple[Question, Answer | None]
 
 
 def write(choices: Iterable[Choice], unanswered: Iterable[Question] = ()) -> str:
-    """The text of interactions.csv: two rows a question, left and right; label and answer are empty for one without an answer."""
+    """Return the text of interactions.csv: two rows a question, left and right; without an answer, label and answer are empty."""
     out = io.StringIO(newline="")
     writer = csv.DictWriter(out, [*PLAIN, *PAIR])
     writer.writeheader()
@@ -58,7 +58,7 @@ def write(choices: Iterable[Choice], unanswered: Iterable[Question] = ()) -> str
 
 
 def read(text: str, *, at: datetime) -> list[Asked]:
-    """The questions and answers of interactions.csv.
+    """Return the questions and answers of interactions.csv.
 
     A file of the plain columns alone comes in too: each row is then a question, the edit against the original, answered by its
     label at the time `at`; reading it again gives the same ids. Raises ChoiceError, with the line, for what can't be read.
@@ -79,7 +79,7 @@ def read(text: str, *, at: datetime) -> list[Asked]:
 
 
 def _pair(line: int, left: dict[str, str], next_line: int, right: dict[str, str]) -> Asked:
-    """Two rows -> a question and its answer."""
+    """Return the question of two rows, and its answer."""
     same = [name for name in PAIR if name not in ("side", "edit")] + ["user_id", "image_id"]
     if (left["side"], right["side"]) != ("left", "right") or any(left[name] != right[name] for name in same):
         raise ChoiceError(f"interactions.csv, lines {line} and {next_line}: expected the left and the right side of one question")
@@ -105,7 +105,7 @@ def _pair(line: int, left: dict[str, str], next_line: int, right: dict[str, str]
 
 
 def _alone(line: int, row: dict[str, str], at: datetime) -> Asked:
-    """A plain row -> the edit against the original."""
+    """Return a plain row as a question: its edit beside the unedited image."""
     try:
         names, alphas = row["direction"].split("+"), [float(alpha) for alpha in row["alpha"].split("+")]
         edit = {name: alpha for name, alpha in zip(names, alphas, strict=True) if alpha != 0}

@@ -1,4 +1,4 @@
-"""The keyring: the service's keys, kept beside the choices, so that who shares a store shares its keys."""
+"""API keys of the service, kept beside the choices, so that replicas that share a store share its keys."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -32,18 +32,18 @@ class KeyStore:
             connection.execute(insert(KEYS).values(row))
 
     def find(self, key_id: str) -> ApiKey | None:
-        """A key by its id; None where there is none."""
+        """Return a key by its id; None where there is none."""
         with self.store.reading() as connection:
             row = connection.execute(select(KEYS).where(KEYS.c.key_id == key_id)).first()
         return None if row is None else _key(row)
 
     def all(self) -> list[ApiKey]:
-        """Every key that was made, the oldest first."""
+        """Return every key that was made, the oldest first."""
         with self.store.reading() as connection:
             return [_key(row) for row in connection.execute(select(KEYS).order_by(KEYS.c.made_at, KEYS.c.key_id))]
 
     def revoke(self, key_id: str, *, at: datetime) -> bool:
-        """Let a key open nothing any more; whether it still did. Raises AccessError for one that was never made."""
+        """Revoke a key; returns whether it was valid until now. Raises AccessError for one that was never made."""
         with self.store.writing() as connection:
             row = connection.execute(select(KEYS).where(KEYS.c.key_id == key_id)).first()
             if row is None:

@@ -16,8 +16,8 @@ _LONGEST = 200  # characters of a name
 class Question:
     """Two edits of one image, shown to one person; the edit of nothing is the image as it is.
 
-    left, right: direction -> alpha. strategy: what chose the pair; probability: with what chance it chose this one, where it knows.
-    model: the version of the taste that it had. asked_at: with a time zone.
+    left, right: direction -> alpha. strategy: the acquisition function that chose the pair; probability: of choosing this one,
+    where it is known. model: the version of the prior that it used. asked_at: with a time zone.
     """
 
     question_id: str
@@ -47,7 +47,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a person chose. event_id: the client's own, the same when it is sent again. response_seconds: from shown to chosen."""
+    """What a person chose. event_id: the client's own, the same on a retry. response_seconds: from shown to chosen."""
 
     event_id: str
     question_id: str
@@ -81,17 +81,17 @@ class Choice:
 
 
 def edit_text(edit: Mapping[str, float]) -> str:
-    """An edit as JSON, in order of the names: equal edits have equal texts, and every alpha comes back to the last bit."""
+    """Return an edit as JSON, in order of the names: equal edits have equal texts, and every alpha comes back to the last bit."""
     return json.dumps({name: float(edit[name]) for name in sorted(edit)}, allow_nan=False)
 
 
 def edit_of(text: str) -> dict[str, float]:
-    """The edit of `edit_text`."""
+    """Return the edit of what `edit_text` returned."""
     return {str(name): float(alpha) for name, alpha in json.loads(text).items()}
 
 
 def _moves(edit: Mapping[str, float]) -> dict[str, float]:
-    """An edit without the directions that it leaves where they are."""
+    """Return an edit without the directions of alpha 0."""
     return {name: alpha for name, alpha in edit.items() if alpha != 0}
 
 

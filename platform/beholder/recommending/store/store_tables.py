@@ -4,7 +4,7 @@ from sqlalchemy import Column, Float, ForeignKey, Index, Integer, MetaData, Tabl
 
 METADATA = MetaData()
 
-# changes: how many answers, undone answers and imports there have been; a copy of a person's choices is fresh while it stands.
+# changes: how many answers, retracted answers and imports there have been; a copy of a person's choices is fresh while it stands.
 PEOPLE = Table(
     "people",
     METADATA,
@@ -27,7 +27,7 @@ QUESTIONS = Table(
     Index("questions_of_people", "user_id"),
 )
 
-# One answer a question: an answer that is undone is gone.
+# One answer a question: an answer that is retracted is gone.
 ANSWERS = Table(
     "answers",
     METADATA,
@@ -39,7 +39,7 @@ ANSWERS = Table(
     Column("number", Integer, nullable=False),
 )
 
-# Images that people brought, by where what is kept of them lies, to be removed with the last person who brought them.
+# Images that people uploaded, and where their latents lie, to be removed with the last person who uploaded them.
 UPLOADS = Table(
     "uploads",
     METADATA,

@@ -32,7 +32,7 @@ class SurrogateDatasetConfig:
     originals: float = setting(0.06, "share of the samples that are not edited; the others move along one direction or two")
     bfloat16: bool = setting(True, "draw in bfloat16: twice as fast on a CPU, a third of a grey level off on average")
     batch: int = setting(16, "pictures drawn at a time")
-    seed: int = setting(1_000_003, "of the draws")
+    seed: int = setting(1_000_003, "seed of the latents and the edits")
 
     def __post_init__(self) -> None:
         if self.batch < 1:
@@ -119,7 +119,7 @@ def open_dataset(
 
 
 def random_alphas(ranges: list[tuple[float, float]], count: int, *, originals: float, rng: np.random.Generator) -> np.ndarray:
-    """Edits spread over everything that candidates can be, float32 [count, K]: of nothing, one direction or two."""
+    """Return random edits, float32 [count, K], along no direction, one or two, uniform over their ranges."""
     low, high = (np.array([ends[side] for ends in ranges]) for side in (0, 1))
     alphas = np.zeros((count, len(ranges)), np.float32)
     for row in range(count):
@@ -174,14 +174,14 @@ def inversion_offsets(editor: StyleGAN, config: SurrogateDatasetConfig) -> np.nd
         return None
     rng = np.random.default_rng([config.seed, 2**31])
     latent = editor.generate([int(seed) for seed in rng.integers(0, 2**32, 96)])
-    found = editor.invert(editor.edit(latent, [{}] * len(latent)))
-    return (found.ws - latent.ws).cpu().numpy()
+    inverted = editor.invert(editor.edit(latent, [{}] * len(latent)))
+    return (inverted.ws - latent.ws).cpu().numpy()
 
 
 def _key(directions: tuple[str, ...], config: SurrogateDatasetConfig, made_for: str) -> str:
-    """A folder's name that changes with whatever changes a lesson; more of the same ones share it."""
-    told = {**asdict(config), "batch": None, "made_for": made_for, "directions": directions}
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+    """Return a folder's name that changes with whatever changes a sample; more of the same samples share it."""
+    parts = {**asdict(config), "batch": None, "made_for": made_for, "directions": directions}
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
 def _parse(data: bytes) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""A perception keeps what it was through a file, gives an original back as it is, and is refused for what it was not made for."""
+"""A surrogate is the same through a file, predicts an original exactly, and is refused for what it was not made for."""
 
 import json
 import struct
@@ -11,8 +11,7 @@ from support.surrogate_double import NAMES, ROWS, W_DIM, E
 
 from beholder.editing.latent import Latent
 from beholder.errors import EditError, StorageError, WeightsError
-from beholder.recommending.surrogate import surrogate_model as perceptions
-from beholder.recommending.surrogate.surrogate_model import Surrogate, SurrogateInfo, add_figures, find, mark, place_of
+from beholder.recommending.surrogate.surrogate_model import SHIPPED, Surrogate, SurrogateInfo, add_figures, digest, find, place_of
 from beholder.storage import Place
 from beholder.workspace import Workspace
 
@@ -21,7 +20,7 @@ ALPHAS = np.array([[0, 0, 0], [1.5, 0, 0], [0, -1, 2]], np.float32)
 
 @pytest.fixture
 def known() -> Surrogate:
-    return double.perception()
+    return double.surrogate()
 
 
 @pytest.fixture
@@ -95,9 +94,9 @@ def test_it_fits_what_it_was_made_for_alone(known):
 def test_a_direction_that_is_new_or_has_changed_is_noticed(known):
     told = double.info()
     new, fewer = {**told.directions, "beard": "0"}, {"hat": told.directions["hat"]}
-    changed = {**told.directions, "smile": mark(double.directions(turned=0.01)["smile"])}
+    changed = {**told.directions, "smile": digest(double.directions(turned=0.01)["smile"])}
     known.check(SurrogateInfo(told.fingerprint, "tiny", "colours", fewer))
-    with pytest.raises(WeightsError, match="direction beard is new to this perception"):
+    with pytest.raises(WeightsError, match="direction beard is new to this surrogate"):
         known.check(SurrogateInfo(told.fingerprint, "tiny", "colours", new))
     with pytest.raises(WeightsError, match="direction smile has changed since"):
         known.check(SurrogateInfo(told.fingerprint, "tiny", "colours", changed))
@@ -105,7 +104,7 @@ def test_a_direction_that_is_new_or_has_changed_is_noticed(known):
 
 def test_a_workspace_s_own_is_found_and_no_other(known, tmp_path):
     workspace = Workspace(str(tmp_path))
-    with pytest.raises(WeightsError, match="no perception of generator tiny and encoder colours; `beholder build surrogate gen"):
+    with pytest.raises(WeightsError, match="no surrogate of generator tiny and encoder colours; `beholder build surrogate gen"):
         find(double.info(), workspace)
     known.save(place_of(double.info(), workspace), card={})
     assert find(double.info(), workspace).info == known.info
@@ -150,17 +149,17 @@ def _sizes(**changed):
         lambda data: _header(data, _sizes(parts="8")),
     ],
 )
-def test_a_file_that_is_no_perception_is_refused(known, tmp_path, spoil):
+def test_a_file_that_is_no_surrogate_is_refused(known, tmp_path, spoil):
     bad = tmp_path / "bad.safetensors"
     bad.write_bytes(spoil(_written(known, tmp_path)))
-    with pytest.raises(WeightsError, match="is not a perception"):
+    with pytest.raises(WeightsError, match="is not a surrogate"):
         Surrogate.load(Place.at(bad))
 
 
 def test_weights_that_are_no_numbers_are_refused(known, tmp_path):
     known.network.leave.bias[0] = float("nan")
     _written(known, tmp_path)
-    with pytest.raises(WeightsError, match=r"leave.bias has values that are no finite numbers"):
+    with pytest.raises(WeightsError, match=r"leave.bias has values that are not finite numbers"):
         Surrogate.load(Place.at(tmp_path / "it.safetensors"))
 
 
@@ -178,4 +177,4 @@ def test_the_shipped_one_fits_the_shipped_generator_and_is_small():
     encoder = load(build_surrogate.BuildSurrogateSettings, command="build surrogate").encoder
     found = find(SurrogateInfo.of(StyleGAN.load(), generator="portraits", encoder_id=encoder.encoder_id()))
     assert len(found.directions) == 19
-    assert weights.shipped(perceptions.SHIPPED).stat().st_size < 3_000_000
+    assert weights.shipped(SHIPPED).stat().st_size < 3_000_000

@@ -1,4 +1,4 @@
-"""Lessons are what they say, drawn once; a network learns from them, and a stopped training ends where an undisturbed one does."""
+"""A dataset is what it says, drawn once; a network learns it, and a stopped training ends where an undisturbed one does."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from beholder.editing.latent import Latent
 from beholder.errors import ConfigError, WeightsError
 from beholder.recommending import edit_features
 from beholder.recommending.surrogate.surrogate_dataset import SurrogateDataset, SurrogateDatasetConfig, open_dataset, random_alphas
-from beholder.recommending.surrogate.surrogate_training import SurrogateTrainingConfig, learn
+from beholder.recommending.surrogate.surrogate_training import SurrogateTrainingConfig, fit
 from beholder.storage import Place
 
 CONFIG = SurrogateDatasetConfig(bfloat16=False, inverted=0)
@@ -31,13 +31,12 @@ class Stopped(Exception):
     """By somebody."""
 
 
-def lessons(folder, count: int, encoder=None) -> SurrogateDataset:
-    found = encoder or Colours()
-    return open_dataset(Place.at(folder), double.editor(), found, CONFIG, samples=count, made_for="tiny colours")
+def dataset(folder, count: int, encoder=None) -> SurrogateDataset:
+    return open_dataset(Place.at(folder), double.editor(), encoder or Colours(), CONFIG, samples=count, made_for="tiny colours")
 
 
-def test_a_lesson_is_a_latent_an_edit_and_the_picture_s_embedding(tmp_path):
-    found, editor = lessons(tmp_path, 20), double.editor()
+def test_a_sample_is_a_latent_an_edit_and_the_picture_s_embedding(tmp_path):
+    found, editor = dataset(tmp_path, 20), double.editor()
     assert found.directions == NAMES
     assert len(found) == 20
     for row in (0, 7, 19):
@@ -47,16 +46,16 @@ def test_a_lesson_is_a_latent_an_edit_and_the_picture_s_embedding(tmp_path):
         np.testing.assert_allclose(found.embeddings[row], drawn.embeddings[0], atol=0.03)  # latents are kept in float16
 
 
-def test_lessons_are_drawn_once_and_more_of_them_share_what_is_there(tmp_path):
-    encoder, told = Counting(), []
-    first = lessons(tmp_path, 200, encoder)
+def test_samples_are_drawn_once_and_more_of_them_share_what_is_there(tmp_path):
+    encoder, counts = Counting(), []
+    first = dataset(tmp_path, 200, encoder)
     more = open_dataset(
-        Place.at(tmp_path), double.editor(), encoder, CONFIG, samples=230, made_for="tiny colours", progress=told.append
+        Place.at(tmp_path), double.editor(), encoder, CONFIG, samples=230, made_for="tiny colours", progress=counts.append
     )
     assert encoder.seen == 230
-    assert told == [200, 30]
+    assert counts == [200, 30]
     np.testing.assert_array_equal(more.ws[:200], first.ws)
-    lessons(tmp_path, 230, encoder)
+    dataset(tmp_path, 230, encoder)
     assert encoder.seen == 230
     open_dataset(Place.at(tmp_path), double.editor(), encoder, CONFIG, samples=10, made_for="another")
     assert encoder.seen == 240
@@ -73,7 +72,7 @@ def test_edits_spread_over_ranges_and_move_one_direction_or_two():
 
 
 def invented(count: int) -> SurrogateDataset:
-    """Lessons of embeddings that are a known function of the edited w+, and of how far `light` goes, which is no move in w+."""
+    """Samples whose embeddings are a known function of the edited w+, and of how far `light` goes, which is no move in w+."""
     rng = np.random.default_rng(3)
     ws = rng.normal(size=(count, ROWS, W_DIM)).astype(np.float32)
     alphas = random_alphas([each.range for each in double.directions().values()], count, originals=0.1, rng=rng)
@@ -87,7 +86,7 @@ def invented(count: int) -> SurrogateDataset:
 
 def test_the_network_learns_what_can_be_learned():
     config = SurrogateTrainingConfig(parts=48, width=32, blocks=1, epochs=10, batch=32, weight_decay=0.01)
-    found, figures = learn(double.editor(), double.info(), invented(1200), config)
+    found, figures = fit(double.editor(), double.info(), invented(1200), config)
     assert figures["error"] < 0.1
     assert figures["cosine"] > 0.95
     assert found.directions == NAMES
@@ -95,17 +94,19 @@ def test_the_network_learns_what_can_be_learned():
 
 def test_a_stopped_training_ends_where_an_undisturbed_one_does(tmp_path):
     some, editor = invented(100), double.editor()
-    whole, figures = learn(editor, double.info(), some, SMALL)
+    whole, figures = fit(editor, double.info(), some, SMALL)
 
     def stop(epoch, epochs):
         if epoch == 8:
             raise Stopped
 
-    keep, told = Place.at(tmp_path / "kept"), []
+    keep, epochs_done = Place.at(tmp_path / "kept"), []
     with pytest.raises(Stopped):
-        learn(editor, double.info(), some, SMALL, keep=keep, progress=stop)
-    again, same = learn(editor, double.info(), some, SMALL, keep=keep, progress=lambda epoch, epochs: told.append(epoch))
-    assert told == list(range(6, 13))  # from the last one that was kept
+        fit(editor, double.info(), some, SMALL, checkpoints=keep, progress=stop)
+    again, same = fit(
+        editor, double.info(), some, SMALL, checkpoints=keep, progress=lambda epoch, epochs: epochs_done.append(epoch)
+    )
+    assert epochs_done == list(range(6, 13))  # from the last checkpoint
     assert same == figures
     latent = editor.generate([1])
     np.testing.assert_array_equal(again.predict(latent, some.alphas), whole.predict(latent, some.alphas))
@@ -121,9 +122,9 @@ def test_a_broken_training_is_refused(tmp_path):
             raise Stopped
 
     with pytest.raises(Stopped):
-        learn(editor, double.info(), some, SMALL, keep=Place.at(keep), progress=spoil)
-    with pytest.raises(WeightsError, match=r"no training to go on from .*delete it"):
-        learn(editor, double.info(), some, SMALL, keep=Place.at(keep))
+        fit(editor, double.info(), some, SMALL, checkpoints=Place.at(keep), progress=spoil)
+    with pytest.raises(WeightsError, match=r"no checkpoint to go on from .*delete it"):
+        fit(editor, double.info(), some, SMALL, checkpoints=Place.at(keep))
 
 
 @pytest.mark.parametrize(
