@@ -54,7 +54,7 @@ def test_it_goes_on_by_itself(visitor, page, double):
 
 def test_lost_answer_is_not_counted_twice(visitor, page, double):
     """The server keeps a choice, and what it says is lost on the way."""
-    lost = []
+    lost: list[str] = []
 
     def lose(method, path):
         if path == "/v1/choices" and not lost:
@@ -83,7 +83,7 @@ def test_undo_while_the_server_is_away(visitor, page, double):
 
 
 def test_full_server_is_asked_again_when_it_said(visitor, page, double):
-    refused = []
+    refused: list[str] = []
 
     def full(method, path):
         if path == "/v1/choices" and len(refused) < 1:

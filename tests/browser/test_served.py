@@ -20,7 +20,8 @@ class Service:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.command = [sys.executable, "-m", "beholder", "serve", "local=true", f"port={self.port}", f"workspace={workspace}"]
-        self.url, self.log, self.process = f"http://127.0.0.1:{self.port}/", log, None
+        self.url, self.log = f"http://127.0.0.1:{self.port}/", log
+        self.process: subprocess.Popen | None = None
 
     def start(self):
         with self.log.open("ab") as out:
@@ -35,6 +36,7 @@ class Service:
         raise AssertionError(f"not ready after 90 s: {self.log.read_text()}")
 
     def stop(self):
+        assert self.process is not None
         self.process.kill()
         self.process.wait()
 

@@ -59,7 +59,7 @@ def test_a_search_from_judgements_to_a_page(small_ray, files, tmp_path, capsys):
     assert people["user_id"].tolist() == [f"p{person}" for person in range(PEOPLE)]
     assert set(people["kept"]) <= {"own", "pooled"}
     assert trials["best_for"].sum() == trials["kept_by"].sum() == PEOPLE
-    best = trials.loc[trials["accuracy.chosen"].idxmax(), "setting"]
+    best = trials["setting"][trials["accuracy.chosen"].argmax()]
     assert metrics["pooled"] == best
     page = (run / "report.html").read_text()
     assert page.count("<img") == page.count("data:image/png;base64,") >= 3
