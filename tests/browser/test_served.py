@@ -6,10 +6,13 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
 from playwright.sync_api import expect
+from support.page_visitor import Visitor
 
 
 class Service:
@@ -46,14 +49,14 @@ class Service:
 
 
 @pytest.fixture
-def service(tmp_path):
+def service(tmp_path: Path):
     service = Service(tmp_path / "workspace", tmp_path / "log")
     service.start()
     yield service
     service.stop()
 
 
-def test_visit_of_the_service_with_a_restart(come, service):
+def test_visit_of_the_service_with_a_restart(come: Callable[..., Visitor], service):
     visitor = come(service.url)
     page = visitor.page
     page.locator("#who").click()
