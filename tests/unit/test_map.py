@@ -20,7 +20,7 @@ DOORS = {
     "uvicorn": (SERVE,),
     "prometheus_client": ("serve/metrics.py",),
     "open_clip": ("platform/beholder/encoder.py",),
-    "PIL": ("platform/beholder/images.py",),
+    "PIL": ("platform/beholder/images.py", "jobs/bench/dataloader_loop.py"),
     "torchvision": ("platform/beholder/images.py",),
     "transformers": (),
     "hydra": ("platform/beholder/config.py",),
