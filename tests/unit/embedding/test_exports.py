@@ -35,11 +35,9 @@ def test_npy_as_clip_retrieval_has_it(workspace, tmp_path):
     for number in range(2):
         vectors = np.load(tmp_path / "out" / "img_emb" / f"img_emb_{number}.npy")
         metadata = pd.read_parquet(tmp_path / "out" / "metadata" / f"metadata_{number}.parquet")
-        assert len(vectors) == len(metadata)
         assert vectors.dtype == np.float32
-        found |= {
-            row.image_id: (row.image_path, vector.tolist()) for row, vector in zip(metadata.itertuples(), vectors, strict=True)
-        }
+        for image_id, path, vector in zip(metadata["image_id"], metadata["image_path"], vectors, strict=True):
+            found[image_id] = (path, vector.tolist())
     assert {image_id: vector for image_id, (_, vector) in found.items()} == dict(zip("abcde", VECTORS.tolist(), strict=True))
     assert (found["a"][0], found["b"][0]) == ("/files/a.jpg", "b")
 
