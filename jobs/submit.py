@@ -185,7 +185,7 @@ def _knock(address: str, timeout_s: float) -> None:
     except OSError as error:
         raise ConfigError(
             f"nobody answers at {address} ({error.strerror or error}): expected the cluster's dashboard, port 8265 of the head; "
-            "`ray dashboard cluster.yaml` or `kubectl port-forward` brings it here"
+            "`ray dashboard deploy/aws.yaml` or `kubectl port-forward` brings it here"
         ) from None
 
 
