@@ -16,12 +16,13 @@ _KEPT = 20_000  # characters of the output's end in which the run folder is look
 class JobClient(Protocol):
     """What we use of ray.job_submission.JobSubmissionClient."""
 
-    def submit_job(self, *, entrypoint: str, runtime_env: dict[str, Any] | None = None) -> str: ...
+    def submit_job(
+        self, *, entrypoint: str, runtime_env: dict[str, Any] | None = None, metadata: dict[str, str] | None = None
+    ) -> str: ...
     def get_job_info(self, job_id: str) -> Any: ...
     def get_job_logs(self, job_id: str) -> str: ...
     def tail_job_logs(self, job_id: str) -> AsyncIterator[str]: ...
     def stop_job(self, job_id: str) -> bool: ...
-    def delete_job(self, job_id: str) -> bool: ...
 
 
 class JobFollower:
@@ -99,6 +100,7 @@ class JobFollower:
         try:
             answer = self._ask("\nStop the job? y stops it, Ctrl-C leaves it running, anything else goes on following: ")
         except (KeyboardInterrupt, EOFError):
+            print(file=sys.stderr)  # after the ^C that the terminal shows
             return False
         if answer.strip().lower() in ("y", "yes"):
             self._client.stop_job(self._job_id)

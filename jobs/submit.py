@@ -68,10 +68,11 @@ def main(settings: SubmitSettings, words: list[str]) -> int:
     address = (settings.address or os.environ.get("RAY_API_SERVER_ADDRESS", "")).rstrip("/")
     if not address:
         raise ConfigError("submit needs address=http://HEAD:8265, where the cluster's dashboard is (or RAY_API_SERVER_ADDRESS)")
-    with package(settings.wheel) as ours:
+    with package(settings.wheel) as ours, _one_line(address):
         client = connect(address)
         sent = must_send(probe(client, ours.requires, settings.python), ours, always=settings.send or settings.wheel is not None)
-        job_id = client.submit_job(entrypoint=entrypoint, runtime_env=runtime_env(ours) if sent else None)
+        environment = runtime_env(ours) if sent else None
+        job_id = client.submit_job(entrypoint=entrypoint, runtime_env=environment, metadata={"job_name": "beholder"})
     ask = input if sys.stdin.isatty() and sys.stdout.isatty() else None
     follower = JobFollower(client, job_id, address=address, out=sys.stdout, ask=ask)
     how = f"with the package of this machine, {ours.version}" if sent else f"with the cluster's own package, {ours.version}"
@@ -155,6 +156,17 @@ def connect(address: str, *, timeout_s: float = _CONNECT_S) -> JobClient:
     return client
 
 
+@contextlib.contextmanager
+def _one_line(address: str) -> Iterator[None]:
+    """Raise ConfigError for what the job client raises where the cluster breaks off or refuses what it is sent."""
+    from ray.exceptions import RayError
+
+    try:
+        yield
+    except (OSError, RuntimeError, RayError) as error:
+        raise ConfigError(f"the cluster at {address} did not take the job: {_line(error)}") from None
+
+
 def _token_header(env: Mapping[str, str]) -> dict[str, str] | None:
     """Return the header of the token that the variables name; None without them: Ray then looks where RAY_AUTH_MODE says.
 
@@ -194,7 +206,8 @@ def probe(
 ) -> list[dict[str, Any]]:
     """Return what _cluster_probe says of each node: node, python, beholder, lacks. Raises ConfigError where it does not run."""
     source = inspect.getsource(_cluster_probe)
-    job_id = client.submit_job(entrypoint=f"{python} -c {shlex.quote(source)} {shlex.quote(json.dumps(requires))}")
+    entrypoint = f"{python} -c {shlex.quote(source)} {shlex.quote(json.dumps(requires))}"
+    job_id = client.submit_job(entrypoint=entrypoint, metadata={"job_name": "beholder: versions of the nodes"})
     until = time.monotonic() + timeout_s
     while not (info := client.get_job_info(job_id)).status.is_terminal():
         if time.monotonic() > until:
@@ -204,7 +217,6 @@ def probe(
     output = client.get_job_logs(job_id).splitlines()
     for line in reversed(output):
         if line.startswith(_cluster_probe.MARK):
-            client.delete_job(job_id)
             result: list[dict[str, Any]] = json.loads(line.removeprefix(_cluster_probe.MARK))
             return result
     last = next((line.strip() for line in reversed(output) if line.strip()), info.message or "no output")

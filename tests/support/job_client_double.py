@@ -22,16 +22,17 @@ class ScriptedJob:
 
 
 class FakeJobClient:
-    """Runs scripted jobs, one for each that is submitted, in order; keeps what was submitted, stopped and deleted."""
+    """Runs scripted jobs, one for each that is submitted, in order; keeps what was submitted and stopped."""
 
     def __init__(self, *jobs: ScriptedJob):
         self._jobs = list(jobs)
         self._by_id: dict[str, ScriptedJob] = {}
         self.submitted: list[tuple[str, dict[str, Any] | None]] = []
         self.stopped: list[str] = []
-        self.deleted: list[str] = []
 
-    def submit_job(self, *, entrypoint: str, runtime_env: dict[str, Any] | None = None) -> str:
+    def submit_job(
+        self, *, entrypoint: str, runtime_env: dict[str, Any] | None = None, metadata: dict[str, str] | None = None
+    ) -> str:
         job_id = f"job-{len(self.submitted)}"
         self.submitted.append((entrypoint, runtime_env))
         self._by_id[job_id] = self._jobs.pop(0)
@@ -55,10 +56,6 @@ class FakeJobClient:
 
     def stop_job(self, job_id: str) -> bool:
         self.stopped.append(job_id)
-        return True
-
-    def delete_job(self, job_id: str) -> bool:
-        self.deleted.append(job_id)
         return True
 
 

@@ -90,12 +90,12 @@ def test_a_cluster_that_can_not_run_it_is_told_in_one_line(nodes, says):
     assert "\n" not in str(error.value)
 
 
-def test_the_cluster_is_asked_by_a_job_that_is_deleted_afterwards():
+def test_the_cluster_is_asked_by_a_small_job():
     client = FakeJobClient(probed(node(), node("10.0.0.2")))
     assert submit.probe(client, OURS.requires, "python3", sleep=lambda seconds: None) == [node(), node("10.0.0.2")]
     ((entrypoint, runtime_env),) = client.submitted
     python, flag, source, requires = shlex.split(entrypoint)
-    assert (python, flag, runtime_env, client.deleted) == ("python3", "-c", None, ["job-0"])
+    assert (python, flag, runtime_env) == ("python3", "-c", None)
     assert json.loads(requires) == OURS.requires
     compile(source, "probe", "exec")
 
@@ -231,3 +231,12 @@ def test_an_address_that_swallows_everything_is_given_up():
             submit.connect(f"http://127.0.0.1:{port}", timeout_s=0.3)
         for each in waiting:
             each.close()
+
+
+def test_a_cluster_that_breaks_off_is_one_line():
+    with (
+        pytest.raises(ConfigError, match="did not take the job: Request failed with status code 500") as error,
+        submit._one_line("x"),
+    ):
+        raise RuntimeError("Request failed with status code 500: a\nlong\ntraceback")
+    assert "\n" not in str(error.value)
