@@ -8,6 +8,7 @@ import pytest
 from support.ray_head import RayHead, ray_head
 
 from beholder.cli import main
+from beholder.workspace import Workspace
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 
@@ -28,7 +29,7 @@ def test_a_command_runs_with_this_machines_package_and_names_its_run_folder_last
     last = printed.out.splitlines()[-1]
     assert re.fullmatch(re.escape(f"{tmp_path}/work/runs/import-") + r"\d{8}T\d{6}Z", last)
     assert (Path(last) / "metrics.json").is_file()
-    assert (tmp_path / "work" / "comparisons.parquet").is_file()
+    assert Workspace(f"{tmp_path}/work").read("comparisons").num_rows == 18_000
 
 
 def test_a_mistake_that_only_the_job_sees_has_its_exit_code(head, capfd, monkeypatch, tmp_path):

@@ -234,9 +234,7 @@ def test_an_address_that_swallows_everything_is_given_up():
 
 
 def test_a_cluster_that_breaks_off_is_one_line():
-    with (
-        pytest.raises(ConfigError, match="did not take the job: Request failed with status code 500") as error,
-        submit._one_line("x"),
-    ):
+    says = "did not take the job: Request failed with status code 500"
+    with pytest.raises(ConfigError, match=says) as error, submit._one_line("x"):
         raise RuntimeError("Request failed with status code 500: a\nlong\ntraceback")
     assert "\n" not in str(error.value)
