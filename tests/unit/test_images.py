@@ -7,6 +7,8 @@ import zlib
 
 import numpy as np
 import pytest
+import torch
+import torchvision
 from hypothesis import given
 from hypothesis import settings as sampling
 from hypothesis import strategies as st
@@ -55,7 +57,7 @@ def exif(orientation: int) -> Image.Exif:
 
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
-    """The width and height of each image whose pixels Pillow decodes during the test, in order."""
+    """The width and height of each image whose pixels are decoded during the test, in order."""
     sizes: list[tuple[int, int]] = []
     load = ImageFile.ImageFile.load
 
@@ -64,7 +66,15 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
             sizes.append(image.size)
         return load(image)
 
+    decode_jpeg = torchvision.io.decode_jpeg
+
+    def counted_jpeg(*arguments: object, **options: object) -> torch.Tensor:
+        pixels = decode_jpeg(*arguments, **options)
+        sizes.append((pixels.shape[2], pixels.shape[1]))
+        return pixels
+
     monkeypatch.setattr(ImageFile.ImageFile, "load", counted)
+    monkeypatch.setattr(torchvision.io, "decode_jpeg", counted_jpeg)
     return sizes
 
 
@@ -401,6 +411,15 @@ def test_jpeg_draft_decodes_fewer_pixels(scene, saved, decoded, size, quick):
     assert decoded == [quick]
     images.decode(data)
     assert decoded == [quick, (1280, 960)]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 2, "quality": 40}, {"restart_marker_rows": 1}])
+def test_a_jpeg_is_what_pillow_decodes(scene, mode, options):
+    buffer = io.BytesIO()
+    Image.fromarray(scene(75, 41)).convert(mode).save(buffer, "JPEG", **options)
+    expected = np.asarray(Image.open(io.BytesIO(buffer.getvalue())).convert("RGB"))
+    np.testing.assert_array_equal(images.decode(buffer.getvalue()), expected)
 
 
 def test_encode_and_back(scene):
