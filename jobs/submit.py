@@ -70,9 +70,7 @@ def main(settings: SubmitSettings, words: list[str]) -> int:
         raise ConfigError("submit needs address=http://HEAD:8265, where the cluster's dashboard is (or RAY_API_SERVER_ADDRESS)")
     with package(settings.wheel) as ours, _one_line(address):
         client = connect(address)
-        sent = must_send(probe(client, ours.requires, settings.python), ours, always=settings.send or settings.wheel is not None)
-        environment = runtime_env(ours) if sent else None
-        job_id = client.submit_job(entrypoint=entrypoint, runtime_env=environment, metadata={"job_name": "beholder"})
+        job_id, sent = start(client, entrypoint, ours, settings)
     ask = input if sys.stdin.isatty() and sys.stdout.isatty() else None
     follower = JobFollower(client, job_id, address=address, out=sys.stdout, ask=ask)
     how = f"with the package of this machine, {ours.version}" if sent else f"with the cluster's own package, {ours.version}"
@@ -81,6 +79,14 @@ def main(settings: SubmitSettings, words: list[str]) -> int:
         print(follower.how_to_follow())
         return 0
     return follower.follow()
+
+
+def start(client: JobClient, entrypoint: str, ours: Package, settings: SubmitSettings) -> tuple[str, bool]:
+    """Start the job, and return its id and whether the package was sent along. Raises ConfigError as `probe` and `must_send` do."""
+    nodes = probe(client, ours.requires, settings.python)
+    sent = must_send(nodes, ours, always=settings.send or settings.wheel is not None)
+    environment = runtime_env(ours) if sent else None
+    return client.submit_job(entrypoint=entrypoint, runtime_env=environment, metadata={"job_name": "beholder"}), sent
 
 
 def compose(words: list[str], python: str = "python") -> str:

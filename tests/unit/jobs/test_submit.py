@@ -15,7 +15,7 @@ from support.job_client_double import FakeJobClient, ScriptedJob, probed
 
 from beholder.errors import ConfigError
 from beholder.jobs import _cluster_probe, submit
-from beholder.jobs.submit import Package
+from beholder.jobs.submit import Package, SubmitSettings
 
 OURS = Package(
     "0.2.0", ["torch>=2.14", 'dlib>=20; extra == "faces"'], ">=3.11", [Path("/x/beholder"), Path("/x/beholder.dist-info")]
@@ -98,6 +98,30 @@ def test_the_cluster_is_asked_by_a_small_job():
     assert (python, flag, runtime_env) == ("python3", "-c", None)
     assert json.loads(requires) == OURS.requires
     compile(source, "probe", "exec")
+
+
+@pytest.mark.parametrize(
+    ("there", "settings", "sent"),
+    [
+        (None, SubmitSettings(), True),
+        ("0.2.0", SubmitSettings(), False),
+        ("0.2.0", SubmitSettings(send=True), True),
+        ("0.1.0", SubmitSettings(wheel="x.whl"), True),
+    ],
+)
+def test_the_job_is_started_with_what_the_nodes_lack(there, settings, sent):
+    client = FakeJobClient(probed(node(beholder=there)), ScriptedJob())
+    assert submit.start(client, "python -m beholder embed", OURS, settings) == ("job-1", sent)
+    entrypoint, runtime_env = client.submitted[1]
+    assert entrypoint == "python -m beholder embed"
+    assert runtime_env == (submit.runtime_env(OURS) if sent else None)
+
+
+def test_nothing_is_started_on_a_cluster_with_another_version():
+    client = FakeJobClient(probed(node(beholder="0.1.0")))
+    with pytest.raises(ConfigError, match=r"has beholder 0\.1\.0"):
+        submit.start(client, "python -m beholder embed", OURS, SubmitSettings())
+    assert len(client.submitted) == 1
 
 
 def test_a_python_without_ray_is_told_with_its_last_line():
