@@ -17,17 +17,18 @@ import ray
 from ray.data import ActorPoolStrategy, Dataset, ExecutionResources
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from beholder import embeddings, errors, image_lists, image_shards
+from beholder import errors, image_lists, image_shards
 from beholder.config import setting
+from beholder.embedding import embeddings
+from beholder.embedding.image_batch import BatchStore
+from beholder.embedding.known_images import KnownImages
 from beholder.encoder import EncoderConfig, fetch
 from beholder.errors import ConfigError, TableError
-from beholder.image_batch import BatchStore
 from beholder.image_shards import Shard
 from beholder.images import ImageLimits
 from beholder.jobs import _embed_stages, _placement
 from beholder.jobs._embed_stages import DigestClaims, EmbedPiece, EmbedPlan, EncodeBatch
 from beholder.jobs._placement import Placement
-from beholder.known_images import KnownImages
 from beholder.progress import Progress
 from beholder.ray_connection import RayConfig, connect, quiet_data
 from beholder.report import markdown_table, markdown_values
@@ -37,7 +38,7 @@ from beholder.table_log import TableLog
 from beholder.workspace import Workspace
 
 PIECE_ROWS = 1024  # images of a piece at most: what is done again when a process dies
-_QUICK = 8 * 2**20  # bytes of files that this process merges itself, for which no process has to come up
+_QUICK = 2**20  # bytes of files that this process merges itself, for which no process has to come up
 _SMALL = 64 * 2**20  # bytes of tables that this process reads itself, instead of a task
 
 
@@ -198,7 +199,7 @@ def _embed(
 
 
 def _spread(function: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
-    """Yield what a function makes of each of the arguments, whose last is a group of files: here if these are small, else in tasks."""
+    """Yield what a function makes of each of these, whose last is a group of files: here if they are small, else in tasks."""
     if sum(place.size() for each in arguments for place in each[-1]) <= _QUICK:
         yield from (function(*each) for each in arguments)
         return

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from beholder import embeddings
 from beholder.cli import main
+from beholder.embedding import embeddings
 from beholder.storage import Place
 from beholder.taste import taste_registry
 from beholder.workspace import Workspace
@@ -42,7 +42,8 @@ def test_every_command_works_on_a_workspace_in_a_bucket(bucket, tmp_path, capsys
     """import -> embeddings imported -> train -> tune -> evaluate -> predict: what each writes, the next one reads."""
     traits = pd.read_csv(SAMPLE / "traits.csv")
     vectors = traits.select_dtypes("number").to_numpy(np.float32)
-    np.savez(tmp_path / "vectors.npz", **dict(zip("images/" + traits["name"] + ".webp", vectors, strict=True)))
+    ids = [f"images/{name}.webp" for name in traits["name"]]
+    np.savez(tmp_path / "vectors.npz", allow_pickle=False, **dict(zip(ids, vectors, strict=True)))
     workspace = "s3://faces/walk"  # its server is named by the environment
     common = (f"workspace={workspace}", "encoder_id=traits")
 

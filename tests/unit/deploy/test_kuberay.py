@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from beholder import cli, config
 from beholder.serve.settings import ServeSettings
@@ -101,7 +101,7 @@ def test_the_service_is_our_app_as_ray_serve_reads_it():
     settings = config.load(ServeSettings, command="serve", overrides=[f"{key}={value}" for key, value in app.args.items()])
     settings.check_access()
     assert settings.needs_keys()
-    assert settings.choices.startswith("postgresql://")
+    assert (settings.choices or "").startswith("postgresql://")
     assert settings.workspace.startswith("s3://")
     (group,) = cluster("rayservice")["workerGroupSpecs"]
     gpus = settings.serve.editor.min_replicas * settings.serve.editor.num_gpus

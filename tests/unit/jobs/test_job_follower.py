@@ -68,9 +68,12 @@ def test_ctrl_c_without_a_terminal_leaves_the_job_running(capsys):
 
 def test_ctrl_c_asks_before_it_stops_the_job(capsys):
     asked = []
-    code, _, client = followed(
-        ScriptedJob(["one\n", KeyboardInterrupt(), "two\n"]), ask=lambda question: asked.append(question) or "y"
-    )
+
+    def ask(question: str) -> str:
+        asked.append(question)
+        return "y"
+
+    code, _, client = followed(ScriptedJob(["one\n", KeyboardInterrupt(), "two\n"]), ask=ask)
     assert (code, client.stopped, len(asked)) == (130, ["job-0"], 1)
     assert "was stopped" in capsys.readouterr().err
 
