@@ -5,6 +5,7 @@ bench/ has the benchmarks. What needs no Ray is in beholder.commands.
 """
 
 COMMANDS = {
+    "submit": ("beholder.jobs.submit", "another command as a job on a Ray cluster, its output followed here"),
     "demo": ("beholder.jobs.demo", "the whole way on the sample that ships with the project"),
     "simulate": (
         "beholder.jobs.simulate",
