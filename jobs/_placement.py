@@ -73,12 +73,6 @@ def cluster_resources() -> dict[str, float]:
     return total
 
 
-def assigned_cpus() -> float:
-    """Return the cores that the task or trial that asks has reserved."""
-    resources: dict[str, float] = ray.get_runtime_context().get_assigned_resources()
-    return resources.get("CPU", 1.0)
-
-
 def largest_node() -> float:
     """Return the cores of the node that has most."""
     return max((each.get("CPU", 0.0) for each in nodes()), default=0.0) or 1.0

@@ -124,12 +124,23 @@ def begin() -> Reserved:
     return reserved
 
 
-def for_one(taste: TasteConfig, *, items: int, beside: int = 1, num_gpus: float | None = None) -> Reservation:
-    """Return the reservation of a task on the Ray that is connected."""
-    total = _placement.cluster_resources().get("CPU", 0.0)
-    available: dict[str, float] = ray.available_resources()  # Ray's own has no types
-    free = available.get("CPU", 0.0) / total if total else 1.0
-    return Reservation.of(taste, _placement.nodes(), items=items, beside=beside, num_gpus=num_gpus, free=free)
+@dataclass(frozen=True)
+class ClusterRoom:
+    """The nodes of a Ray, and the share of their cores that nobody had reserved."""
+
+    nodes: list[dict[str, float]]
+    free: float
+
+    @classmethod
+    def now(cls) -> "ClusterRoom":
+        """Return that of the Ray that is connected."""
+        total = _placement.cluster_resources().get("CPU", 0.0)
+        available: dict[str, float] = ray.available_resources()  # Ray's own has no types
+        return cls(_placement.nodes(), available.get("CPU", 0.0) / total if total else 1.0)
+
+    def reserve(self, taste: TasteConfig, *, items: int, beside: int = 1, num_gpus: float | None = None) -> Reservation:
+        """Return the reservation of a task there; arguments and errors as `Reservation.of` has them."""
+        return Reservation.of(taste, self.nodes, items=items, beside=beside, num_gpus=num_gpus, free=self.free)
 
 
 def network_of(taste: TasteConfig) -> str:

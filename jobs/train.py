@@ -29,7 +29,7 @@ from beholder.encoder import EncoderConfig
 from beholder.errors import BeholderError, ConfigError, TasteError
 from beholder.jobs import _placement, _reservation, _workspace_dataset
 from beholder.jobs._epoch_log import follow
-from beholder.jobs._reservation import Reserved
+from beholder.jobs._reservation import ClusterRoom, Reserved
 from beholder.jobs._workspace_dataset import DatasetWithItems
 from beholder.ray_connection import RayConfig, connect
 from beholder.report import markdown_values
@@ -142,7 +142,8 @@ def main(settings: TrainSettings, run: Run) -> None:
     job = TrainJob(train, held_out, settings.taste, material.encoder_id, settings.seed)
     log.info("%s: %d judgements to learn from, %d held out", name, len(train), len(held_out))
     with connect(settings.ray):
-        reservation = _reservation.for_one(settings.taste, items=material.items.nbytes, num_gpus=settings.train.num_gpus)
+        room = ClusterRoom.now()
+        reservation = room.reserve(settings.taste, items=material.items.nbytes, num_gpus=settings.train.num_gpus)
         placed, items = replace(job, taste=reservation.place(settings.taste)), ray.put(material.items)
         history: dict[str, Any] = {}
         with follow(f"train {name}") as epochs:
