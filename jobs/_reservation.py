@@ -86,12 +86,12 @@ class Reservation:
 
 @dataclass(frozen=True)
 class Reserved:
-    """What a task had, by Ray's own account, and where: gpus are the numbers of a node's GPUs that it saw."""
+    """What a task had, by Ray's own account, and where. visible: the numbers of the node's GPUs that it could see, "" for none."""
 
     num_cpus: float
     num_gpus: float
     memory: int
-    gpus: tuple[str, ...]
+    visible: str
     node: str
 
     @classmethod
@@ -99,17 +99,22 @@ class Reserved:
         """Return what the task that asks has."""
         context = ray.get_runtime_context()
         assigned: dict[str, float] = context.get_assigned_resources()
-        gpus = tuple(str(number) for number in context.get_accelerator_ids().get("GPU", []))
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "all")
         memory = int(assigned.get("memory", 0))
-        return cls(assigned.get("CPU", 0.0), assigned.get("GPU", 0.0), memory, gpus, context.get_node_id()[:8])
+        return cls(assigned.get("CPU", 0.0), assigned.get("GPU", 0.0), memory, visible, context.get_node_id()[:8])
 
-    def metrics(self, prefix: str = "") -> dict[str, float]:
+    def metrics(self, prefix: str = "") -> dict[str, float | str]:
         """Return it as figures of a run."""
-        figures = {"reserved.cpus": self.num_cpus, "reserved.gpus": self.num_gpus, "reserved.memory_mib": self.memory / _MIB}
+        figures: dict[str, float | str] = {
+            "reserved.cpus": self.num_cpus,
+            "reserved.gpus": self.num_gpus,
+            "reserved.memory_mib": self.memory / _MIB,
+            "reserved.visible": self.visible,
+        }
         return {prefix + name: value for name, value in figures.items()}
 
     def __str__(self) -> str:
-        gpus = f"{self.num_gpus:g} of GPU {', '.join(self.gpus)}" if self.num_gpus else "no GPU"
+        gpus = f"{self.num_gpus:g} GPU (of number {self.visible})" if self.num_gpus else "no GPU"
         return f"{gpus}, {self.num_cpus:g} cores and {self.memory / _MIB:.0f} MiB of node {self.node}"
 
 
@@ -119,7 +124,8 @@ def begin() -> Reserved:
 
     reserved = Reserved.here()
     if not reserved.num_gpus:
-        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # a Ray that we did not start may let it see them all
+        reserved = replace(reserved, visible="")
     torch.set_num_threads(max(int(reserved.num_cpus), 1))
     return reserved
 

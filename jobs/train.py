@@ -166,7 +166,6 @@ def main(settings: TrainSettings, run: Run) -> None:
         "people.known": len(taste.info.people),
         "seconds.fitting": trained.seconds_fitting,
         "seconds.judging": trained.seconds_judging,
-        **trained.reserved.metrics(),
     }
     commit = environment()["commit"]
     folder = taste_registry.write(
@@ -174,9 +173,8 @@ def main(settings: TrainSettings, run: Run) -> None:
     )
     if settings.train.checkpoints:
         place.filesystem.delete_dir(place.path)
-    run.metrics(
-        figures | counts | history | {"encoder_id": material.encoder_id, "kind": settings.taste.kind, "device": trained.device}
-    )
+    named = {"encoder_id": material.encoder_id, "kind": settings.taste.kind, "device": trained.device}
+    run.metrics(figures | counts | history | named | trained.reserved.metrics())
     run.results(table)
     run.summary(_summary(name, settings, figures, counts, history, taste))
     print(f"{name}: {_in_words(figures)}; in {folder.uri}")

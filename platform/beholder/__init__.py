@@ -10,6 +10,7 @@ cache         a bounded cache that threads share
 workspace     the folder or bucket of tables, embeddings, models and runs
 tables        the schema of every table
 runs          the run folder of a command
+tracking      a run recorded in MLflow or Weights & Biases as well
 progress      a progress bar on a terminal, plain lines elsewhere
 terminal      pictures on a terminal, filtered output
 plots         figures of reports

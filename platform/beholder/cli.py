@@ -84,16 +84,22 @@ def _match(words: list[str], known: Commands) -> tuple[str, list[str]]:
 
 
 def _run(name: str, module: ModuleType, overrides: list[str]) -> None:
-    from beholder import config
+    import time
+
+    from beholder import config, tracking
     from beholder.runs import log
     from beholder.workspace import Workspace
 
-    settings = config.load(settings_type(module), command=name, overrides=overrides)
+    tracker, words = tracking.split(overrides)
+    settings = config.load(settings_type(module), command=name, overrides=words)
+    sink = tracking.open_sink(tracker)
+    began, succeeded = time.time(), False
     workspace = Workspace(settings.workspace)
     run = workspace.start_run(name, config.dump(settings), now=datetime.datetime.now(datetime.UTC))
     log.info("beholder %s %s", name, " ".join(overrides))
     try:
         module.main(settings, run)
+        succeeded = True
     except BeholderError as error:
         log.error("%s", error)
         raise
@@ -102,6 +108,8 @@ def _run(name: str, module: ModuleType, overrides: list[str]) -> None:
         raise
     finally:
         run.finish()
+        if sink is not None:
+            tracking.record(sink, run, began=began, ended=time.time(), succeeded=succeeded)
     print(run.place.uri)
 
 
@@ -123,14 +131,15 @@ def _print_settings(name: str, about: str, settings: type) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from beholder import config
+    from beholder import config, tracking
 
     console = Console()
     console.print(f"[bold]beholder {name}[/] key=value ...\n\n{escape(about)}\n")
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for title in ("setting", "default", "what it does"):
         table.add_column(title, overflow="fold")
-    for spec in config.setting_specs(settings, command=name):
+    specs = config.setting_specs(settings, command=name) + config.setting_specs(tracking.TrackingConfig, command="tracking")
+    for spec in specs:
         help = spec.help + (f" ({' | '.join(spec.choices)})" if spec.choices else "")
         default = "[bold]required[/]" if spec.default == "required" else escape(spec.default)
         table.add_row(f"[bold]{spec.key}[/]", default, escape(help))
