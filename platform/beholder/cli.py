@@ -109,7 +109,7 @@ def _run(name: str, module: ModuleType, overrides: list[str]) -> None:
     finally:
         run.finish()
         if sink is not None:
-            tracking.record(sink, run, began=began, ended=time.time(), succeeded=succeeded)
+            print(tracking.record(sink, run, began=began, ended=time.time(), succeeded=succeeded), file=sys.stderr)
     print(run.place.uri)
 
 

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from beholder import config
 from beholder.config import setting
 from beholder.errors import ConfigError, nearest
-from beholder.runs import Run, log
+from beholder.runs import Run
 from beholder.storage import Place
 
 _LONGEST = 6000  # characters of a parameter's value: MLflow's limit
@@ -142,15 +142,13 @@ def open_sink(settings: TrackingConfig) -> TrackingSink | None:
     return None if settings.tracking == "none" else SINKS[settings.tracking](settings)
 
 
-def record(sink: TrackingSink, run: Run, *, began: float, ended: float, succeeded: bool) -> None:
-    """Record a run that has ended. A tracker that fails then is warned of: the run's own folder has everything."""
+def record(sink: TrackingSink, run: Run, *, began: float, ended: float, succeeded: bool) -> str:
+    """Record a run that has ended; return where, in words. A tracker that fails is no error: the folder has everything."""
     try:
         with _local(run.place) as folder:
-            where = sink.record(record_of(run, folder, began=began, ended=ended, succeeded=succeeded))
+            return "recorded: " + sink.record(record_of(run, folder, began=began, ended=ended, succeeded=succeeded))
     except Exception as error:  # trackers raise errors of their own making
-        log.warning("the run could not be recorded: %s; everything is in %s", _line(error), run.place.uri)
-        return
-    log.info("recorded: %s", where)
+        return f"the run could not be recorded: {_line(error)}; everything is in {run.place.uri}"
 
 
 def record_of(run: Run, folder: Path, *, began: float, ended: float, succeeded: bool) -> RunRecord:

@@ -49,7 +49,7 @@ def test_a_run_becomes_params_metrics_and_files(run):
     run.write_text("figures/a.svg", "<svg/>")
     run.finish()
     notebook = Notebook()
-    tracking.record(notebook, run, began=10.0, ended=20.0, succeeded=True)
+    assert tracking.record(notebook, run, began=10.0, ended=20.0, succeeded=True) == "recorded: page 1"
     (record,) = notebook.records
     assert record.params == {"tracking": "none", "tracking_uri": "null", "tracking_experiment": "beholder"}
     assert record.metrics == {"gain": 0.25, "people": 3.0}
@@ -65,10 +65,10 @@ def test_a_run_becomes_params_metrics_and_files(run):
     assert notebook.files["figures/a.svg"] == b"<svg/>"
 
 
-def test_a_tracker_that_fails_at_the_end_loses_nothing(run, caplog):
+def test_a_tracker_that_fails_at_the_end_loses_nothing(run):
     run.finish()
-    tracking.record(Notebook(broken=True), run, began=1.0, ended=2.0, succeeded=False)
-    assert f"the run could not be recorded: the line is dead; everything is in {run.place.uri}" in caplog.text
+    said = tracking.record(Notebook(broken=True), run, began=1.0, ended=2.0, succeeded=False)
+    assert said == f"the run could not be recorded: the line is dead; everything is in {run.place.uri}"
 
 
 @pytest.mark.parametrize(
@@ -114,6 +114,7 @@ def test_a_run_in_a_real_mlflow(root, tmp_path):
     began = time.time()
     done = commanded("import", *words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+    assert "recorded: run " in done.stderr
     assert commanded("import", *words, "source=/nowhere", cwd=tmp_path).returncode == 2
     asked = (
         "import json, sys, mlflow; client = mlflow.MlflowClient(tracking_uri=sys.argv[1]);"
