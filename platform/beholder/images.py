@@ -6,13 +6,16 @@ laid on white. The header is checked against the limits before any pixel is deco
 
 import hashlib
 import io
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from beholder import http_file, image_shards
 from beholder.config import setting
-from beholder.errors import ConfigError, ImageError, StorageError
+from beholder.errors import ConfigError, ImageError, StorageError, TableError
 from beholder.storage import Place
 
 if TYPE_CHECKING:
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
 # The formats that are decoded; everything else Pillow knows (EPS runs Ghostscript, PSD, ...) is refused.
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "GIF", "TIFF", "PPM")
+_WEB = ("http://", "https://")
+_FETCHES = 32  # files that are fetched from elsewhere at the same time
 _ORIENTATION = 0x0112
 _SIDEWAYS = (5, 6, 7, 8)
 _PNG_EXIF = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")  # the chunks that may tell an orientation
@@ -65,11 +70,34 @@ def digest(data: bytes) -> str:
 
 
 def read(uri: str, *, limits: ImageLimits | None = None) -> bytes:
-    """Return the bytes of an image file. Raises ImageError where it is missing, can't be read, or is over the limit."""
+    """Return the bytes of an image: of a file, at an http(s):// URL, or in a shard (shard.tar#a.jpg, see image_shards).
+
+    Raises ImageError where it is missing, can't be read, or is over the limit.
+    """
+    max_bytes = (limits or ImageLimits()).max_bytes
     try:
-        return Place.at(uri).read_bytes((limits or ImageLimits()).max_bytes)
-    except StorageError as error:
+        if image_shards.is_member(uri):
+            return image_shards.read_member(uri, max_bytes=max_bytes)
+        if uri.startswith(_WEB):
+            return http_file.read(uri, max_bytes=max_bytes)
+        return Place.at(uri).read_bytes(max_bytes)
+    except (StorageError, TableError) as error:
         raise ImageError(str(error)) from None
+
+
+def read_many(uris: Sequence[str], *, limits: ImageLimits | None = None) -> list[bytes | ImageError]:
+    """Return the bytes of each image, or the error that `read` raises; those that are elsewhere are fetched at the same time."""
+
+    def attempt(uri: str) -> bytes | ImageError:
+        try:
+            return read(uri, limits=limits)
+        except ImageError as error:
+            return error
+
+    if all("://" not in uri for uri in uris):
+        return [attempt(uri) for uri in uris]
+    with ThreadPoolExecutor(_FETCHES, thread_name_prefix="fetch") as pool:
+        return list(pool.map(attempt, uris))
 
 
 def shape(data: bytes, *, limits: ImageLimits | None = None) -> tuple[int, int]:
@@ -96,7 +124,7 @@ def decode_fit(data: bytes, fit: Fit, *, limits: ImageLimits | None = None) -> n
     A JPEG more than twice as large as needed is decoded at a half, quarter or eighth of its size (never below twice the
     target, so that the last step is still a proper filter). Raises ImageError like `decode`.
     """
-    return np.asarray(_square(_rgb(_open(data, limits or ImageLimits()), draft=2 * fit.size), fit))
+    return _square(_rgb(_open(data, limits or ImageLimits()), draft=2 * fit.size), fit)
 
 
 def fit_pixels(pixels: np.ndarray, fit: Fit) -> np.ndarray:
@@ -109,7 +137,7 @@ def fit_pixels(pixels: np.ndarray, fit: Fit) -> np.ndarray:
         return pixels
     if 0 in pixels.shape:
         raise ImageError(f"expected at least one pixel, got {list(pixels.shape)}")
-    return np.asarray(_square(Image.fromarray(pixels), fit))
+    return _square(Image.fromarray(pixels), fit)
 
 
 def encode(pixels: np.ndarray, *, format: str = "PNG", quality: int = 90) -> bytes:
@@ -179,14 +207,13 @@ def _convert(image: "Image.Image") -> "Image.Image":
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _square(image: "Image.Image", fit: Fit) -> "Image.Image":
-    """Resize as CLIP was trained: the same sizes and rounding as torchvision's Resize and CenterCrop."""
+def _square(image: "Image.Image", fit: Fit) -> np.ndarray:
+    """Resize as CLIP was trained, to uint8 [size, size, 3]: the same sizes and rounding as torchvision's Resize and CenterCrop."""
     from PIL import Image
 
-    filter = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}[fit.interpolation]
     size = fit.size
     if fit.resize == "squash":
-        return image if image.size == (size, size) else image.resize((size, size), filter)
+        return _resized(image, (size, size), fit.interpolation)
     width, height = image.size
     short, long = min(width, height), max(width, height)
     scaled = int(size * long / short)
@@ -195,10 +222,24 @@ def _square(image: "Image.Image", fit: Fit) -> "Image.Image":
     if scaled > 256 * size:  # a sliver, whose scaled form might not fit in memory: scale only the part that will be left
         step = short / size
         right, bottom = min((left + size) * step, width), min((top + size) * step, height)
-        return image.resize((size, size), filter, box=(left * step, top * step, right, bottom))
-    if image.size != target:
-        image = image.resize(target, filter)
-    return image.crop((left, top, left + size, top + size))
+        filter = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}[fit.interpolation]
+        return np.asarray(image.resize((size, size), filter, box=(left * step, top * step, right, bottom)))
+    return _resized(image, target, fit.interpolation)[top : top + size, left : left + size]
+
+
+def _resized(image: "Image.Image", size: tuple[int, int], interpolation: str) -> np.ndarray:
+    """Return an RGB image at (width, height) as uint8 [height, width, 3].
+
+    torch's filter is Pillow's, within 2 of 255 levels, in a seventh of the time where the cores have AVX2.
+    """
+    import torch
+
+    pixels = np.array(image)  # a copy: torch wants to be allowed to write
+    if image.size == size:
+        return pixels
+    x = torch.from_numpy(pixels).permute(2, 0, 1)[None]
+    resized = torch.nn.functional.interpolate(x, size[::-1], mode=interpolation, antialias=True, align_corners=False)
+    return np.ascontiguousarray(resized[0].permute(1, 2, 0).numpy())
 
 
 def _orientation(image: "Image.Image") -> int:

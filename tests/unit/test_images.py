@@ -322,7 +322,9 @@ def test_fit_is_torchvisions(scene, width, height, size, resize, interpolation):
     found = images.fit_pixels(pixels, fit)
     expected = reference(pixels, fit)
     assert found.shape == (size, size, 3)
-    assert (found == expected).all()
+    difference = np.abs(found.astype(int) - expected)  # Pillow's weights have 22 bits, torch's 16
+    assert difference.max() <= 2
+    assert difference.mean() <= (0.3 if size > 7 else 1)
 
 
 @pytest.mark.parametrize(("width", "height"), [(300, 1), (1, 300), (5, 1500)])

@@ -7,11 +7,11 @@ from typing import TypeVar
 import numpy as np
 import pyarrow as pa
 
-from beholder import judgements
+from beholder import tables
 from beholder.errors import TasteError
 
 T = TypeVar("T", "RatingTable", "ComparisonTable")
-_CHOICES = {judgements.LEFT: 1.0, judgements.RIGHT: 0.0, judgements.TIE: 0.5}
+_CHOICES = {tables.LEFT: 1.0, tables.RIGHT: 0.0, tables.TIE: 0.5}
 
 
 @dataclass(frozen=True)
