@@ -123,7 +123,8 @@ class LoraNetwork(nn.Module):
 
     def embed(self, tokens: Tensor, person: Tensor) -> Tensor:
         """Return images, as tokens [N, T, W] of `VisionTransformer.embed`, for each person [N]: unit embeddings [N, D]."""
-        embeddings: Tensor = self.tower(tokens, None if self.tokens is None else self.tokens(person))
+        # Kept tokens may be in bf16; what is added up over the blocks is not, as in any fit under autocast.
+        embeddings: Tensor = self.tower(tokens.float(), None if self.tokens is None else self.tokens(person))
         return embeddings
 
     def targets(self, texts: Sequence[str]) -> "TextTargets":
@@ -256,12 +257,16 @@ class Lora:
             utilities = np.zeros((len(people), len(once)), np.float32)
             who = torch.as_tensor(people, device=self._encoder.device)
             texts = targets(who)
-            for start in range(0, len(once), self._encoder.batch_size):
-                part = slice(start, start + self._encoder.batch_size)
+
+            def batch(rows: np.ndarray) -> np.ndarray:
                 if self._network.tokens is None:  # an image is the same for everybody
-                    utilities[:, part] = (texts @ self._shared(items[once[part]], digests[part]).T).float().cpu()
-                else:
-                    utilities[:, part] = self._batch(items[once[part]], who, texts)
+                    vectors = self._shared(items[once[rows]], [digests[row] for row in rows])
+                    return np.asarray((texts @ vectors.to(texts.dtype).T).float().cpu().numpy())
+                return self._batch(items[once[rows]], who, texts)
+
+            limit = BatchLimit(self._encoder.batch_size, name="lora: images")
+            if len(once):
+                utilities[:] = np.concatenate(limit.each(np.arange(len(once)), batch), axis=1)
         return np.asarray(utilities[person_at][:, image_at] * np.float32(scale))
 
     def utilities_of_pairs(self, items: np.ndarray, image: np.ndarray, user_ids: Sequence[str], person: np.ndarray) -> np.ndarray:

@@ -205,6 +205,20 @@ def test_frozen_blocks_outputs_that_are_kept_change_nothing(world, eye, fields, 
     torch.testing.assert_close(features(rows), tower.embed(encoder.prepared(items[rows.numpy()])), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("person", ["image", "text"])
+@pytest.mark.parametrize("precision", ["auto", "fp32", "bf16"])
+def test_kept_outputs_in_bf16_go_with_any_precision_of_the_fit(world, eye, person, precision):
+    """As on a GPU, where the encoder computes in bf16: what comes out is that of fp32 up to bf16's 8 bits."""
+    options = {"person": person, "blocks": 1, "fit": replace(ONCE, epochs=1, precision=precision)}
+    half = fitted(world, replace(eye, precision="bf16"), **options)
+    whole = fitted(world, eye, **options)
+    one, other = (np.concatenate([t.utilities(pictures(world), PEOPLE[:3], name) for name in ATTRIBUTES]) for t in (half, whole))
+    one, other = (each - each.mean(axis=1, keepdims=True) for each in (one, other))
+    assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > 0.98
+    features = FrozenFeatures(half._network.tower, half._encoder, pictures(world), room=FeatureRoom(10**9, 0))
+    assert features(torch.tensor([0])).dtype == torch.bfloat16
+
+
 def test_a_taste_that_is_only_passed_on_loads_no_base_weights(taste, world, tmp_path):
     """The driver of a command gets a taste from a task and writes it: no encoder has to be there for that, and no GPU."""
     gone = replace(taste.config, encoder=replace(taste.config.encoder, model=str(tmp_path / "gone.json")))
