@@ -62,6 +62,11 @@ def gpus(nodes: Sequence[dict[str, float]], device: str) -> int:
     return int(sum(node.get("GPU", 0) for node in nodes)) if device != "cpu" else 0
 
 
+def one_gpu(device: str) -> dict[str, float]:
+    """Return the options of a task whose model is on a device: a GPU is reserved for it where there is one that it may take."""
+    return {"num_gpus": 1.0 if gpus(nodes(), device) else 0.0}
+
+
 def start(actor: type, *arguments: Any, **options: Any) -> Any:
     """Start an actor with these options of Ray's, and return its handle, whose methods are called by `remote`."""
     return ray.remote(**options)(actor).remote(*arguments)

@@ -20,7 +20,7 @@ from beholder.taste import taste_factory
 from beholder.taste.taste_factory import TasteConfig
 
 # The share of a GPU that one fit reserves. A network of some hundred thousand weights can't fill a card, so four of them share one.
-_SHARES = {"lora": 1.0, "mlp": 0.25}
+SHARES = {"lora": 1.0, "mlp": 0.25}
 _MIB = 2**20
 _PROCESS = 512 * _MIB  # a process that has imported torch
 _MODEL = 1024 * _MIB  # an image tower on the CPU, with what one batch needs
@@ -53,7 +53,7 @@ class Reservation:
         """
         setting, device = device_of(taste)
         largest = max((node.get("GPU", 0.0) for node in nodes), default=0.0)
-        share = _SHARES[network_of(taste)] if setting and num_gpus is None else num_gpus or 0.0
+        share = SHARES[network_of(taste)] if setting and num_gpus is None else num_gpus or 0.0
         if device == "cpu" or not setting:
             share = 0.0
         elif not 0 < share <= largest:

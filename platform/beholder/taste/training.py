@@ -278,7 +278,8 @@ def _batch_size(task: FitTask, config: TrainingConfig, hooks: TrainingHooks, *, 
         before = trainable_state(task.module)
         with _chance(seed, 0, 0):
             free = torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device)
-            size = largest_batch(peak, memory=free, most=max(task.examples // _STEPS, _BATCH))
+            with contextlib.suppress(torch.OutOfMemoryError):  # too little for the smaller of two: it will be halved
+                size = largest_batch(peak, memory=free, most=max(task.examples // _STEPS, _BATCH))
         _put(task.module, before)  # running statistics have moved
     return max(size, 2 * hooks.workers)
 

@@ -3,10 +3,11 @@
 import pytest
 
 from beholder.errors import ConfigError
-from beholder.jobs._reservation import Reservation, device_of, on_device, warnings_kept
+from beholder.jobs._reservation import SHARES, Reservation, device_of, on_device, warnings_kept
 from beholder.jobs._search import GpuMemory, TuneConfig
 from beholder.jobs.train import TrainConfig, scaling
 from beholder.runs import log
+from beholder.taste import taste_factory
 from beholder.taste.taste_factory import TasteConfig
 
 GIB = 2**30
@@ -34,6 +35,10 @@ def test_without_a_gpu_the_device_is_the_cpu(kind, device, nodes):
     placed = reservation.place(taste(kind, device))
     assert reservation.num_gpus == 0
     assert (placed.mlp.fit.device, placed.lora.fit.device) == ("cpu", "cpu")
+
+
+def test_every_network_has_its_share():
+    assert SHARES.keys() == taste_factory.NETWORKS.keys()
 
 
 def test_the_setting_that_decides_the_device():
