@@ -14,14 +14,15 @@ import numpy as np
 import pyarrow as pa
 import ray
 
-from beholder import image_batch, image_lists, image_shards
-from beholder.digest_index import digests
+from beholder import image_lists, image_shards
+from beholder.embedding import image_batch
+from beholder.embedding.digest_index import digests
+from beholder.embedding.image_batch import BatchStore, Claim, ImageBatch
+from beholder.embedding.known_images import KnownImages
 from beholder.encoder import Encoder, EncoderConfig
 from beholder.errors import BeholderError, StorageError, TableError
-from beholder.image_batch import BatchStore, Claim, ImageBatch
 from beholder.image_shards import Shard, ShardImage
 from beholder.images import ImageLimits
-from beholder.known_images import KnownImages
 from beholder.workspace import Workspace
 
 CLAIMS = 32_000_000  # contents that all actors of claims remember together, about 150 bytes each

@@ -7,7 +7,7 @@ or tables in Ray's object store.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,25 +17,28 @@ import ray
 from ray.data import ActorPoolStrategy, Dataset, ExecutionResources
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from beholder import embeddings, errors, image_lists, image_shards
+from beholder import errors, image_lists, image_shards
 from beholder.config import setting
+from beholder.embedding import embeddings
+from beholder.embedding.image_batch import BatchStore
+from beholder.embedding.known_images import KnownImages
 from beholder.encoder import EncoderConfig, fetch
 from beholder.errors import ConfigError, TableError
-from beholder.image_batch import BatchStore
 from beholder.image_shards import Shard
 from beholder.images import ImageLimits
 from beholder.jobs import _embed_stages, _placement
 from beholder.jobs._embed_stages import DigestClaims, EmbedPiece, EmbedPlan, EncodeBatch
 from beholder.jobs._placement import Placement
-from beholder.known_images import KnownImages
 from beholder.progress import Progress
 from beholder.ray_connection import RayConfig, connect, quiet_data
 from beholder.report import markdown_table, markdown_values
 from beholder.runs import Run, log
 from beholder.storage import Place
+from beholder.table_log import TableLog
 from beholder.workspace import Workspace
 
 PIECE_ROWS = 1024  # images of a piece at most: what is done again when a process dies
+_QUICK = 2**20  # bytes of files that this process merges itself, for which no process has to come up
 _SMALL = 64 * 2**20  # bytes of tables that this process reads itself, instead of a task
 
 
@@ -185,14 +188,27 @@ def _embed(
             for row in table.to_pylist():
                 outcome.add(row)
                 progress.advance(row["images"])
-    twins = ray.remote(num_cpus=1)(_copy_twins)
-    for copied in _placement.as_completed(twins.remote(plan, group) for group in store.twins.groups()):
+    for copied in _spread(_copy_twins, [(plan, group) for group in store.twins.groups()]):
         outcome.copied += copied["copied"]
         outcome.rejected += copied["rejected"]
-    merge = ray.remote(num_cpus=1)(embeddings.merge)
-    outcome.shards = sum(_placement.as_completed(merge.remote(store.folder, group) for group in embeddings.groups(store.folder)))
+    groups = [(store.folder, group) for group in embeddings.groups(store.folder)]
+    outcome.shards = sum(_spread(embeddings.merge, groups))
     for name in ("images", "rejected"):
-        store.workspace.table(name).compact()
+        table = store.workspace.table(name)
+        list(_spread(_merge_parts, [(table, group) for group in table.groups()]))
+
+
+def _spread(function: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
+    """Yield what a function makes of each of these, whose last is a group of files: here if they are small, else in tasks."""
+    if sum(place.size() for each in arguments for place in each[-1]) <= _QUICK:
+        yield from (function(*each) for each in arguments)
+        return
+    task: Any = ray.remote(num_cpus=1)(function)
+    yield from _placement.as_completed(task.remote(*each) for each in arguments)
+
+
+def _merge_parts(table: TableLog, group: Sequence[Place]) -> int:
+    return table.merge(group)
 
 
 def build(

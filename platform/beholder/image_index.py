@@ -1,4 +1,4 @@
-"""Image files by id: listed from a folder, a glob, a .parquet list or a prefix, and recorded in a workspace."""
+"""Images by id: what a folder, glob, list or prefix names, as the workspace knows it."""
 
 from collections.abc import Iterable
 

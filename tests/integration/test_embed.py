@@ -1,7 +1,6 @@
 """`beholder embed` on a real Ray: what comes out, what a second run does, what a killed one leaves."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -14,9 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from support.process_group import kill_group
 
-from beholder import embeddings, images
+from beholder import images
 from beholder.cli import main
+from beholder.embedding import embeddings
 from beholder.encoder import Encoder, EncoderConfig
 from beholder.storage import Place
 from beholder.workspace import Workspace
@@ -142,9 +143,7 @@ def test_a_killed_job_goes_on_where_it_was(pictures, tiny_encoder, tmp_path):
         assert process.poll() is None, "the job ended before it could be killed"
         assert time.monotonic() < deadline, "the job wrote nothing"
         time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    time.sleep(1)  # what the dead job's workers had in hand
+    kill_group(process)  # with its workers, which had a part in hand
     half = len(table(tmp_path / "killed").image_ids)
     assert 0 < half < 240
 

@@ -13,7 +13,7 @@ import pytest
 
 from beholder import images, tables
 from beholder.cli import main
-from beholder.embeddings import write_shard
+from beholder.embedding.embeddings import write_shard
 from beholder.workspace import Workspace
 
 COUNT, PEOPLE = 24, 4

@@ -6,8 +6,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from beholder import embeddings, image_index, images, spreadsheets, tables
+from beholder import image_index, images, spreadsheets, tables
 from beholder.config import setting
+from beholder.embedding import embeddings
 from beholder.errors import ConfigError, EmbeddingError, ImageError, StorageError
 from beholder.images import ImageLimits
 from beholder.progress import Progress

@@ -26,7 +26,7 @@ class RatingTable:
     def __len__(self) -> int:
         return len(self.person)
 
-    def __getitem__(self, rows: np.ndarray) -> "RatingTable":
+    def __getitem__(self, rows: np.ndarray | slice) -> "RatingTable":
         return RatingTable(self.person[rows], self.image[rows], self.attribute[rows], self.score[rows])
 
 
@@ -43,7 +43,7 @@ class ComparisonTable:
     def __len__(self) -> int:
         return len(self.person)
 
-    def __getitem__(self, rows: np.ndarray) -> "ComparisonTable":
+    def __getitem__(self, rows: np.ndarray | slice) -> "ComparisonTable":
         return ComparisonTable(self.person[rows], self.left[rows], self.right[rows], self.attribute[rows], self.choice[rows])
 
 

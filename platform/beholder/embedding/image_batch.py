@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from beholder import embeddings, images, tables
-from beholder.digest_index import digests
+from beholder import images, tables
+from beholder.embedding import embeddings
+from beholder.embedding.digest_index import digests
+from beholder.embedding.known_images import KnownImages, content_digests
 from beholder.errors import ImageError
 from beholder.image_shards import ShardImage
 from beholder.images import Fit, ImageLimits
-from beholder.known_images import KnownImages, content_digests
 from beholder.storage import Place
 from beholder.table_log import TableLog
 from beholder.workspace import Workspace

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import settings as sampling
 from hypothesis import strategies as st
 
-from beholder import embeddings, tables
-from beholder.embeddings import Embeddings
+from beholder import tables
+from beholder.embedding import embeddings
+from beholder.embedding.embeddings import Embeddings
 from beholder.errors import EmbeddingError, TableError
 from beholder.storage import Place
 

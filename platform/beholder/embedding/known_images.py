@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from beholder import embeddings
-from beholder.digest_index import DigestIndex, digests
+from beholder.embedding import embeddings
+from beholder.embedding.digest_index import DigestIndex, digests
 from beholder.errors import TableError
 from beholder.storage import Place
 from beholder.table_log import TableLog

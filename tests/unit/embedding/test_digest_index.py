@@ -4,7 +4,7 @@ import hypothesis.strategies as st
 import numpy as np
 from hypothesis import given
 
-from beholder.digest_index import DigestIndex, digests
+from beholder.embedding.digest_index import DigestIndex, digests
 
 TEXTS = st.lists(st.text(max_size=4), max_size=12)
 
