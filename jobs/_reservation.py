@@ -132,21 +132,32 @@ def begin() -> Reserved:
 
 @dataclass(frozen=True)
 class ClusterRoom:
-    """The nodes of a Ray, and the share of their cores that nobody had reserved."""
+    """The nodes of a Ray, the share of their cores that nobody had reserved, and how many GPUs."""
 
     nodes: list[dict[str, float]]
     free: float
+    free_gpus: float
 
     @classmethod
     def now(cls) -> "ClusterRoom":
         """Return that of the Ray that is connected."""
         total = _placement.cluster_resources().get("CPU", 0.0)
         available: dict[str, float] = ray.available_resources()  # Ray's own has no types
-        return cls(_placement.nodes(), available.get("CPU", 0.0) / total if total else 1.0)
+        return cls(_placement.nodes(), available.get("CPU", 0.0) / total if total else 1.0, available.get("GPU", 0.0))
 
     def reserve(self, taste: TasteConfig, *, items: int, beside: int = 1, num_gpus: float | None = None) -> Reservation:
-        """Return the reservation of a task there; arguments and errors as `Reservation.of` has them."""
-        return Reservation.of(taste, self.nodes, items=items, beside=beside, num_gpus=num_gpus, free=self.free)
+        """Return the reservation of a task there; arguments and errors as `Reservation.of` has them. Warns where it has to wait."""
+        reservation = Reservation.of(taste, self.nodes, items=items, beside=beside, num_gpus=num_gpus, free=self.free)
+        if reservation.num_gpus > self.free_gpus:
+            log.warning(
+                "taste=%s reserves %g GPU, and %g are free: it waits until others (a service, another command) give theirs back; "
+                "with %s=cpu it would not",
+                taste.kind,
+                reservation.num_gpus,
+                self.free_gpus,
+                device_of(taste)[0],
+            )
+        return reservation
 
 
 def network_of(taste: TasteConfig) -> str:

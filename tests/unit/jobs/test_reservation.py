@@ -3,7 +3,7 @@
 import pytest
 
 from beholder.errors import ConfigError
-from beholder.jobs._reservation import SHARES, Reservation, device_of, on_device, warnings_kept
+from beholder.jobs._reservation import SHARES, ClusterRoom, Reservation, device_of, on_device, warnings_kept
 from beholder.jobs._search import GpuMemory, TuneConfig
 from beholder.jobs.train import TrainConfig, scaling
 from beholder.runs import log
@@ -77,6 +77,15 @@ def test_the_share_can_be_set():
 def test_a_gpu_that_was_asked_for_and_is_not_there(nodes, num_gpus, says):
     with pytest.raises(ConfigError, match=says):
         Reservation.of(taste("lora", "cuda"), nodes, num_gpus=num_gpus)
+
+
+def test_that_a_gpu_has_to_be_waited_for_is_said(caplog):
+    assert ClusterRoom(ONE, 1.0, 1.0).reserve(taste("lora"), items=0).num_gpus == 1
+    assert not caplog.records
+    assert ClusterRoom(ONE, 1.0, 0.1).reserve(taste("lora"), items=0).num_gpus == 1
+    (record,) = caplog.records
+    assert "taste=lora reserves 1 GPU, and 0.1 are free: it waits until" in record.getMessage()
+    assert "with taste.lora.fit.device=cpu it would not" in record.getMessage()
 
 
 def test_workers_get_a_gpu_each_or_a_core_each():
