@@ -5,8 +5,9 @@ maximisation (empirical Bayes) as low rank + a diagonal, shrunk towards that dia
 w then has a Gaussian posterior by Laplace's method, tempered, which one more choice updates in microseconds.
 """
 
+import copy
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,11 +22,12 @@ from beholder.taste.dataset import Groups, JudgementDataset, draw_people
 from beholder.taste.gaussian import Gaussian
 from beholder.taste.person_block import BlockPosterior, ImageDesign, PersonBlock
 from beholder.taste.person_features import PersonFeatures, PrincipalAxes
+from beholder.taste.person_shards import PersonShards, ShardedPeople, ShardedPosteriors
 from beholder.taste.population import Population, PopulationConfig
 from beholder.taste.rating_scale import RatingScale, ScoreMoments
 from beholder.taste.validation import pairs
 
-Posteriors = dict[str, Gaussian]  # by user_id
+Posteriors = MutableMapping[str, Gaussian]  # by user_id
 _PASSES = 2  # that learn the noise of a person from whom the prior was not learned, before their posterior
 
 
@@ -72,6 +74,11 @@ class PopulationPrior:
         """Return the prior of a person's own weights."""
         return Gaussian(np.zeros(self.features.width), self.covariance)
 
+    def posteriors(self, block: PersonBlock, design: ImageDesign) -> Iterator[BlockPosterior]:
+        """Yield the posteriors of people from whom the prior was not learned, batch by batch; each one's noise is learned first."""
+        state = person_block.refine(block, design, self.covariance, temper=self.temper, passes=_PASSES)
+        return person_block.posteriors(block, design, self.covariance, state, temper=self.temper, steps=20)
+
 
 class BayesTaste:
     """A Gaussian posterior for each person and attribute, which goes on learning: `posteriors[attribute][user_id]`."""
@@ -86,7 +93,7 @@ class BayesTaste:
         """chosen: for each attribute the values that held-out judgements chose."""
         self.info = info
         self.priors = list(priors)
-        self.posteriors = [dict(each) for each in posteriors]
+        self.posteriors = [copy.copy(each) for each in posteriors]
         self.chosen = chosen
 
     def utilities(self, items: np.ndarray, user_ids: Sequence[str], attribute: str) -> np.ndarray:
@@ -129,7 +136,7 @@ class BayesTaste:
         """Return a taste that also knows the people of `dataset`, from the prior and their judgements; nobody else changes."""
         vectors = finite_embeddings(items, None).astype(np.float64)
         scale = rating_scale.standardise(dataset)
-        learned = [dict(each) for each in self.posteriors]
+        learned = [copy.copy(each) for each in self.posteriors]
         for row, name in enumerate(self.info.attributes):
             if name not in dataset.attributes:
                 continue
@@ -139,9 +146,18 @@ class BayesTaste:
             design, state = ImageDesign.of(prior.features, vectors, own.judged_images()), block.state(prior.features.width)
             for some in person_block.posteriors(block, design, prior.covariance, state, temper=prior.temper, steps=20):
                 names = (dataset.people[person] for person in block.people[some.rows])
-                learned[row] |= {who: Gaussian(*each) for who, *each in zip(names, some.mean, some.covariance, strict=True)}
-        known = dict.fromkeys([*self.info.people, *dataset.people])
-        return BayesTaste(replace(self.info, people=tuple(known)), self.priors, learned, self.chosen)
+                learned[row].update((who, Gaussian(*each)) for who, *each in zip(names, some.mean, some.covariance, strict=True))
+        people = self.info.people
+        if isinstance(people, ShardedPeople):
+            known: Sequence[str] = people.joined(dataset.people)
+        else:
+            known = tuple(dict.fromkeys([*people, *dataset.people]))
+        return BayesTaste(replace(self.info, people=known), self.priors, learned, self.chosen)
+
+    def with_shards(self, shards: PersonShards) -> "BayesTaste":
+        """Return a taste that knows the people of shards, in the place of its own."""
+        posteriors = [ShardedPosteriors(shards, row) for row in range(len(self.priors))]
+        return BayesTaste(replace(self.info, people=ShardedPeople(shards)), self.priors, posteriors, self.chosen)
 
     def tensors(self) -> Mapping[str, np.ndarray]:
         """Return by attribute number: features, the prior's covariance, and mean and covariance of each person in order."""
@@ -205,9 +221,10 @@ def fit(
         design = designs[learned.fit.setting.components]
         found: Posteriors = {}
         for number, block in enumerate(everyone):
-            for some in learned.posteriors(block, design, number if drawn.all() else None):
+            last = learned.last_posteriors(block, design, number) if drawn.all() else None
+            for some in last or learned.prior.posteriors(block, design):
                 names = (train.people[person] for person in block.people[some.rows])
-                found |= {name: Gaussian(*each) for name, *each in zip(names, some.mean, some.covariance, strict=True)}
+                found.update((name, Gaussian(*each)) for name, *each in zip(names, some.mean, some.covariance, strict=True))
         priors.append(learned.prior)
         posteriors.append(found)
         chosen.append(learned.chosen)
@@ -222,16 +239,9 @@ class LearnedPrior:
     fit: CovarianceFit
     chosen: dict[str, float]
 
-    def posteriors(self, block: PersonBlock, design: ImageDesign, number: int | None = None) -> Iterator[BlockPosterior]:
-        """Yield the posteriors of a block's people, batch by batch.
-
-        number: of a block that the prior was learned from, whose posteriors are those of the last E step; None: people who follow
-        from the prior and their own judgements alone.
-        """
+    def last_posteriors(self, block: PersonBlock, design: ImageDesign, number: int) -> Iterator[BlockPosterior]:
+        """Yield the posteriors that the last E step found for a block that the prior was learned from, batch by batch."""
         temper = self.prior.temper
-        if number is None:
-            state = person_block.refine(block, design, self.prior.covariance, temper=temper, passes=_PASSES)
-            return person_block.posteriors(block, design, self.prior.covariance, state, temper=temper, steps=20)
         covariance, states = self.fit.last or (self.prior.covariance, None)
         state = states[number] if states else block.state(len(covariance))
         return person_block.posteriors(block, design, covariance, state, temper=temper, steps=3)
@@ -277,9 +287,9 @@ def attribute_features(
     return {components: principal.features(components, weights) for components in config.components}
 
 
-def in_blocks(dataset: JudgementDataset, scale: RatingScale, *, width: int) -> list[PersonBlock]:
-    """Return judgements on one attribute in blocks of about `person_block.PEOPLE` people. width: of the features."""
-    count = -(-len(dataset.people) // person_block.PEOPLE)
+def in_blocks(dataset: JudgementDataset, scale: RatingScale, *, width: int, people: int = person_block.PEOPLE) -> list[PersonBlock]:
+    """Return judgements on one attribute in blocks of so many people, about. width: of the features."""
+    count = -(-len(dataset.people) // people)
     if count <= 1:
         return [PersonBlock.of(dataset, scale, width=width)]
     number = np.arange(len(dataset.people)) * count // len(dataset.people)

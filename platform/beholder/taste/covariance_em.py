@@ -1,11 +1,11 @@
-"""Expectation maximisation of the covariance over people of their own weights: an E step that is a map over blocks of people, and an
-M step on the sum of what the blocks say.
+"""Expectation maximisation of the covariance over people of their own weights: an E step that is a map over blocks of people, and
+an M step on the sum of what the blocks say.
 
 The EM is that of probabilistic principal components (Tipping and Bishop 1999) with each person's own noise. Several settings are
 learned in step, so that whoever maps over the blocks has all of their work at once. Blocks may be here or on a cluster.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -79,17 +79,13 @@ class LocalBlocks:
 
     def held_out_loss(self, fits: Sequence[CovarianceFit]) -> list[tuple[float, float]]:
         """Return losses and scales, as `PeopleBlocks` says."""
-        return [
-            held_out_loss(
-                self.designs[fit.setting.components], self.test, [block.people for block in self.blocks], fit.states or []
-            )
-            for fit in fits
-        ]
+        people = [block.people for block in self.blocks]
+        return [held_out_loss(self.designs[fit.setting.components], self.test, people, fit.states or []) for fit in fits]
 
 
 def learn(
     people: PeopleBlocks,
-    features: dict[int, PersonFeatures],
+    features: Mapping[int, PersonFeatures],
     settings: Sequence[EmSetting],
     *,
     trend: float,
@@ -128,8 +124,11 @@ def maximise(moments: Moments, start: np.ndarray, *, rank: int, strength: float)
 def held_out_loss(
     design: ImageDesign, test: ComparisonTable, people: Sequence[np.ndarray], states: Sequence[BlockState]
 ) -> tuple[float, float]:
-    """Return the log-loss of test pairs at the best scale, and that scale. people: the numbers of each block's; others have the prior."""
-    count = max([-1, *test.person.tolist(), *(int(numbers.max(initial=-1)) for numbers in people)]) + 1
+    """Return the log-loss of test pairs at the best scale, and that scale.
+
+    people: the numbers of each block's people, int64 [P]; whoever is in no block has the prior's mean.
+    """
+    count = max(int(each.max(initial=-1)) for each in (test.person, *people)) + 1
     means = np.zeros((count, design.own.shape[1]))
     for numbers, state in zip(people, states, strict=True):
         means[numbers] = state.mean

@@ -1,4 +1,4 @@
-"""Judgements as arrays: people, images and attributes by number; read from tables, selected, grouped, joined, and implied by ratings."""
+"""Judgements as arrays: people, images and attributes by number; read, selected, grouped, joined, and implied by ratings."""
 
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
@@ -68,6 +68,13 @@ class Groups:
         """Return how many rows each group has, int64 [G]."""
         return np.diff(self.offsets)
 
+    def padded(self, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows of some groups [G] side by side, int64 [G, most], and which of them are no padding, bool."""
+        counts = self.counts[groups]
+        place = np.arange(counts.max(initial=0))
+        real = place < counts[:, None]
+        return self.order[np.where(real, self.offsets[groups][:, None] + place, 0)], real
+
     def present(self) -> list[int]:
         """Return the groups that have rows, in rising order."""
         present: list[int] = np.flatnonzero(self.counts).tolist()
@@ -119,7 +126,7 @@ class JudgementDataset:
 
 
 def person_hashes(user_ids: Sequence[str], seed: int) -> np.ndarray:
-    """Return a number for each person that looks random but is the same everywhere, uint64 [P]: who is drawn, and who lies where."""
+    """Return a pseudo-random number for each person that is the same everywhere, uint64 [P]."""
     salt = seed.to_bytes(8, "little", signed=True)
     digests = b"".join(hashlib.blake2b(user_id.encode(), digest_size=8, salt=salt).digest() for user_id in user_ids)
     return np.frombuffer(digests, np.uint64)

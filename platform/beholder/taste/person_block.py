@@ -64,17 +64,20 @@ class PersonBlock:
     batches: tuple[PersonBatch, ...]
 
     @classmethod
-    def of(cls, dataset: JudgementDataset, scale: RatingScale, *, width: int) -> "PersonBlock":
-        """Return judgements on one attribute as a block. width: of the features that it is meant for, which batches are sized by."""
+    def of(cls, dataset: JudgementDataset, scale: RatingScale, *, width: int, floats: int = _FLOATS) -> "PersonBlock":
+        """Return judgements on one attribute as a block.
+
+        width: of the features. floats: in the largest array of a batch, so that it is sized by these.
+        """
         rated, compared = dataset.ratings, dataset.comparisons
         ratings, comparisons = (Groups.of(table.person, len(dataset.people)) for table in (rated, compared))
         people = np.flatnonzero(ratings.counts + comparisons.counts)
         value = rating_scale.LOGITS * scale.of(rated)
         size = np.stack([ratings.counts, comparisons.counts])[:, people]
         batches = []
-        for rows in _alike(size, width):
-            at, real = _padded(ratings, people[rows])
-            pairs, made = _padded(comparisons, people[rows])
+        for rows in _alike(size, width, floats):
+            at, real = ratings.padded(people[rows])
+            pairs, made = comparisons.padded(people[rows])
             batches.append(
                 PersonBatch(
                     rows,
@@ -128,8 +131,8 @@ def posteriors(
 ) -> Iterator[BlockPosterior]:
     """Yield everybody's posterior under the prior N(0, covariance) by Laplace's method, batch by batch.
 
-    state: where to begin, and the noise of each person's ratings. temper: the power of the likelihood. steps: of Newton's method, at
-    most, for those who compared.
+    state: where to begin, and the noise of each person's ratings. temper: the power of the likelihood. steps: of Newton's method,
+    at most, for those who compared.
     """
     precision = np.linalg.inv(covariance)
     for batch in block.batches:
@@ -236,25 +239,16 @@ def _times(matrices: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     return np.asarray((matrices @ vectors[:, :, None])[:, :, 0])
 
 
-def _alike(size: np.ndarray, width: int) -> Iterator[np.ndarray]:
-    """Yield the places of people [P] with about as many ratings and comparisons, size int64 [2, P], in batches that fit in memory."""
+def _alike(size: np.ndarray, width: int, floats: int) -> Iterator[np.ndarray]:
+    """Yield the places of people with about as many ratings and comparisons, size int64 [2, P], in batches that fit in memory."""
     order = np.lexsort((size[0], size[1]))
     begin, most = 0, np.zeros(2, np.int64)
     for end in range(len(order)):
         most_with = np.maximum(most, size[:, order[end]])
         mixed = end > begin and (most_with[1] > 0) != (most[1] > 0)
-        if end > begin and (mixed or (end + 1 - begin) * max(int(most_with.sum()), width) * width > _FLOATS):
+        if end > begin and (mixed or (end + 1 - begin) * max(int(most_with.sum()), width) * width > floats):
             yield order[begin:end]
             begin, most_with = end, size[:, order[end]]
         most = most_with
     if len(order):
         yield order[begin:]
-
-
-def _padded(groups: Groups, people: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows of each person's group side by side, int64 [P, most], and which of them are no padding, bool."""
-    counts = groups.counts[people]
-    place = np.arange(counts.max(initial=0))
-    real = place < counts[:, None]
-    at = np.where(real, groups.offsets[people][:, None] + place, 0)
-    return groups.order[at], real

@@ -169,10 +169,8 @@ def _mode(judgements: ImageSums, rows: np.ndarray, fixed: np.ndarray, pull: np.n
         utility = rows @ mean
         p = sigmoid(utility[left] - utility[right])
         curvature = p * (1 - p)
-        edges = (
-            np.r_[curvature, curvature, -curvature, -curvature],
-            (np.r_[left, right, left, right], np.r_[left, right, right, left]),
-        )
+        ends = np.r_[left, right, left, right], np.r_[left, right, right, left]
+        edges = np.r_[curvature, curvature, -curvature, -curvature], ends
         hessian = fixed + rows.T @ (coo_array(edges, shape=(count, count)).tocsr() @ rows)
         slope = np.bincount(left, choice - p, minlength=count) - np.bincount(right, choice - p, minlength=count)
         step = np.linalg.solve(hessian, pull - fixed @ mean + rows.T @ slope)

@@ -45,10 +45,9 @@ def one_by_one(data: JudgementDataset, noise: float, temper: float, steps: int) 
 
 @pytest.mark.parametrize("floats", [1, 400, 2**20])  # people alone, a few, all of them together
 @pytest.mark.parametrize(("temper", "steps"), [(1.0, 20), (0.5, 20), (1.0, 1), (1.0, 3)])
-def test_everybody_has_the_posterior_of_a_loop_over_people(monkeypatch, floats, temper, steps):
-    monkeypatch.setattr(person_block, "_FLOATS", floats)
+def test_everybody_has_the_posterior_of_a_loop_over_people(floats, temper, steps):
     data = dataset()
-    block = PersonBlock.of(data, rating_scale.standardise(data), width=WIDTH)
+    block = PersonBlock.of(data, rating_scale.standardise(data), width=WIDTH, floats=floats)
     assert len(block.batches) == {1: 7, 2**20: 2}.get(floats, len(block.batches))
     expected = one_by_one(data, rating_scale.NOISE, temper, steps)
     seen = set()
