@@ -77,7 +77,7 @@ class PeopleJob:
 
     def tables(self) -> dict[Kind, Place]:
         """The tables of judgements."""
-        return tables(self.workspace)
+        return judgement_partitions.places(self.workspace.place)
 
 
 @dataclass(frozen=True)
@@ -96,19 +96,15 @@ class PeopleResult:
     left_out: int
 
 
-def tables(workspace: Workspace) -> dict[Kind, Place]:
-    """Return the tables of judgements of a workspace."""
-    return {"ratings": workspace.place / "ratings.parquet", "comparisons": workspace.place / "comparisons.parquet"}
-
-
 def many(workspace: Workspace, taste: TasteConfig, attributes: Sequence[str]) -> JudgedPeople | None:
     """Return who judged, where the taste is `bayes` and they are more than its prior is learned from; None otherwise."""
     if taste.kind != "bayes":
         return None
-    rows = sum(sum(judgement_partitions.row_groups(place)) for place in tables(workspace).values())
+    places = judgement_partitions.places(workspace.place)
+    rows = sum(sum(judgement_partitions.row_groups(place)) for place in places.values())
     if rows <= taste.bayes.prior_people:
         return None
-    judged = judgement_partitions.judged_people(tables(workspace), attributes=attributes)
+    judged = judgement_partitions.judged_people(places, attributes=attributes)
     if strange := [name for name in attributes if name not in judged.attributes]:
         raise ConfigError(f"nobody judged {', '.join(strange)}; attributes judged: {', '.join(judged.attributes)}")
     return judged if judged.people > taste.bayes.prior_people else None
@@ -129,7 +125,8 @@ def fit(job: PeopleJob, folder: Place, scratch: Place) -> PeopleResult:
         shards = PersonShards(folder / f"people-{digest}", 0, job.blocks, job.seed)
         reports = _everyone(job, [context, ray.put((files, shards, taste)), _usual.remote(known), everybody, *designs])
     finally:
-        scratch.filesystem.delete_dir(scratch.path)
+        for entry in scratch.files():
+            (scratch / entry.path).delete()
     tables = [each.table for each in reports if len(each.table)]
     return PeopleResult(
         taste,

@@ -180,6 +180,8 @@ def to_many_people(settings: TrainSettings, run: Run, workspace: Workspace, name
     log.info("%s: %d people, in %d blocks", name, judged.people, job.blocks)
     with connect(settings.ray):
         result = _people.fit(job, workspace.models / name, workspace.place / "training" / f"{name}-people")
+    if result.left_out:
+        log.warning("%d judgements are of images without an embedding and are left out", result.left_out)
     figures = evaluation.figures(result.table)
     counts = {
         "trust.mean": result.trust,

@@ -20,9 +20,10 @@ _CUTS = np.array([-1.2, -0.4, 0.4, 1.2])  # between the scores 1 to 5, in standa
 
 @dataclass(frozen=True)
 class SimulatedRaters:
-    """How many people rate how many images, `fewest` to `most` each, on one attribute. deviation: of their tastes from the population's.
+    """How many people rate how many images, `fewest` to `most` each, on one attribute.
 
-    noise: of a rating, in standard deviations of utility.
+    deviation: of their tastes from the population's, along `rank` directions; noise: of a rating; both in standard deviations of
+    utility.
     """
 
     people: int

@@ -43,7 +43,7 @@ class BayesTasteConfig:
     trend: float = setting(0.05, "prior variance of how much more or less a person follows the population, of its spread")
     iterations: int = setting(12, "steps of EM")
     prior_people: int = setting(
-        10_000, "people from whom the population's taste and the prior are learned, at most; drawn by the seed where there are more"
+        5000, "people from whom the population's taste and the prior are learned, at most; drawn by the seed where there are more"
     )
     population: PopulationConfig = setting(PopulationConfig(), "the prior mean")
 

@@ -13,10 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from beholder import tables
 from beholder.errors import TableError
 from beholder.judgements import LEFT, RIGHT, TIE
 from beholder.storage import Place
-from beholder.taste.dataset import ComparisonTable, JudgementDataset, RatingTable
+from beholder.taste.dataset import ComparisonTable, JudgementDataset, RatingTable, person_hashes
 from beholder.taste.person_shards import blocks_of
 
 Kind = Literal["ratings", "comparisons"]
@@ -39,7 +40,7 @@ class PartitionKey:
 
 @dataclass(frozen=True)
 class PartitionFile:
-    """A file of some judgements. groups: block -> its row group. left_out: judgements of images or attributes without a number."""
+    """A file of some judgements. groups: block -> its row group. left_out: judgements of images without a number."""
 
     place: Place
     kind: Kind
@@ -56,6 +57,11 @@ class JudgedPeople:
     rows: Mapping[Kind, tuple[int, ...]]
 
 
+def places(workspace: Place) -> dict[Kind, Place]:
+    """Return where the tables of judgements of a workspace are."""
+    return {"ratings": workspace / "ratings.parquet", "comparisons": workspace / "comparisons.parquet"}
+
+
 def row_groups(place: Place) -> tuple[int, ...]:
     """Return the number of rows of each row group of a table; none where there is no table."""
     if not place.is_file():
@@ -65,11 +71,11 @@ def row_groups(place: Place) -> tuple[int, ...]:
         return tuple(metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
 
 
-def judged_people(tables: Mapping[Kind, Place], *, attributes: Sequence[str] = ()) -> JudgedPeople:
+def judged_people(judged: Mapping[Kind, Place], *, attributes: Sequence[str] = ()) -> JudgedPeople:
     """Return who judged in tables of judgements, read a row group at a time. attributes: only these; empty: all."""
     people: set[str] = set()
     names: set[str] = set()
-    for place in tables.values():
+    for place in judged.values():
         if not place.is_file():
             continue
         with place.filesystem.open_input_file(place.path) as file:
@@ -80,7 +86,19 @@ def judged_people(tables: Mapping[Kind, Place], *, attributes: Sequence[str] = (
                 if attributes:
                     table = table.filter(pc.is_in(table["attribute"], pa.array(list(attributes), pa.string())))
                 people.update(pc.unique(table["user_id"]).to_pylist())
-    return JudgedPeople(len(people), tuple(sorted(names)), {kind: row_groups(place) for kind, place in tables.items()})
+    return JudgedPeople(len(people), tuple(sorted(names)), {kind: row_groups(place) for kind, place in judged.items()})
+
+
+def draw(place: Place, share: float, schema: pa.Schema, *, seed: int) -> pa.Table:
+    """Return the judgements of a share of the people of a table, drawn by the seed, read a row group at a time."""
+    parts = [schema.empty_table()]
+    for group in range(len(row_groups(place))):
+        with place.filesystem.open_input_file(place.path) as file:
+            rows = tables.conform(_open(file, place).read_row_group(group), schema, name=place.uri)
+        users = pc.unique(rows["user_id"])
+        drawn = person_hashes(users.to_pylist(), seed) < share * 2.0**64
+        parts.append(rows.filter(pc.is_in(rows["user_id"], users.filter(pa.array(drawn)))))
+    return pa.concat_tables(parts)
 
 
 def partition(table: Place, kind: Kind, groups: Sequence[int], target: Place, key: PartitionKey) -> PartitionFile:
@@ -95,9 +113,8 @@ def partition(table: Place, kind: Kind, groups: Sequence[int], target: Place, ke
     value = rows["score"].cast(pa.float32()) if kind == "ratings" else _choices(rows["choice"])
     block = blocks_of(users.dictionary.to_pylist(), blocks=key.blocks, seed=key.seed)[users.indices.to_numpy()]
     numbered = pa.table({"user_id": users, **number, _VALUE[kind]: value})
-    usable = np.ones(len(block), bool)
-    for column in number.values():
-        usable &= column.is_valid().to_numpy()
+    asked = number["attribute"].is_valid().to_numpy()
+    usable = np.logical_and.reduce([asked, *(column.is_valid().to_numpy() for column in number.values())])
     order = np.argsort(block, kind="stable")
     order = order[usable[order]]
     numbered = numbered.take(pa.array(order)).set_column(0, "user_id", users.take(pa.array(order)).cast(pa.string()))
@@ -107,7 +124,7 @@ def partition(table: Place, kind: Kind, groups: Sequence[int], target: Place, ke
         for each in present:
             writer.write_table(numbered.slice(edges[each], edges[each + 1] - edges[each]))
     target.write_bytes(buffer.getvalue())
-    return PartitionFile(target, kind, {each: at for at, each in enumerate(present)}, len(block) - len(order))
+    return PartitionFile(target, kind, {each: at for at, each in enumerate(present)}, int((asked & ~usable).sum()))
 
 
 def read(files: Sequence[PartitionFile], blocks: Sequence[int], attributes: tuple[str, ...]) -> JudgementDataset:
@@ -118,7 +135,7 @@ def read(files: Sequence[PartitionFile], blocks: Sequence[int], attributes: tupl
         if groups:
             with each.place.filesystem.open_input_file(each.place.path) as file:
                 parts[each.kind].append(_open(file, each.place).read_row_groups(groups))
-    rated, compared = (pa.concat_tables(tables) if tables else None for tables in parts.values())
+    rated, compared = (pa.concat_tables(each) if each else None for each in parts.values())
     users = [pc.unique(table["user_id"]).to_pylist() for table in (rated, compared) if table is not None]
     people = tuple(sorted(set().union(*users)))
     names = pa.array(people, pa.string())

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import lapack  # type: ignore[import-untyped]  # scipy ships no types
 
 from beholder.statistics import log_likelihood, sigmoid
 from beholder.taste import rating_scale
@@ -150,7 +151,7 @@ def posteriors(
             )
             mean, within = _newton(fixed, pull, comparisons, state.mean[batch.rows], temper=temper, steps=steps)
         else:
-            within = np.linalg.inv(fixed)
+            within = _inverses(fixed)
             mean = _times(within, pull)
         errors = ((value - _times(ratings, mean)) ** 2).sum(axis=1) + np.einsum("pij,pij->p", gram, within)
         noise = (errors / _UNIT + _NOISE_COUNT * rating_scale.NOISE) / (batch.rated + _NOISE_COUNT)
@@ -218,7 +219,7 @@ def _newton(
         curvature = temper * p * (1 - p)
         hessian = fixed[rows] + (own.differences * curvature[:, :, None]).transpose(0, 2, 1) @ own.differences
         slope = np.einsum("pnf,pn->pf", own.differences, own.choices - p, optimize=True)
-        covariance[rows] = np.linalg.inv(hessian)
+        covariance[rows] = _inverses(hessian)
         step = _times(covariance[rows], pull[rows] - _times(fixed[rows], at) + temper * slope)
         then = log_posterior(at + step, rows)
         for _ in range(30):  # far from the mode a full step may overshoot, because the logistic flattens out
@@ -232,6 +233,19 @@ def _newton(
         if not len(rows):
             break
     return mean, covariance
+
+
+def _inverses(matrices: np.ndarray) -> np.ndarray:
+    """Return the inverses of P symmetric positive definite matrices [P, F, F], by Cholesky's factor."""
+    inverses = np.empty_like(matrices)
+    for matrix, inverse in zip(matrices, inverses, strict=True):
+        factor, failed = lapack.dpotrf(matrix.T, lower=1, clean=0)
+        if failed:
+            raise np.linalg.LinAlgError("a posterior's precision is not positive definite")
+        inverse[:] = lapack.dpotri(factor, lower=1, overwrite_c=1)[0].T
+    above, below = np.triu_indices(matrices.shape[1], 1)
+    inverses[:, below, above] = inverses[:, above, below]
+    return inverses
 
 
 def _times(matrices: np.ndarray, vectors: np.ndarray) -> np.ndarray:

@@ -110,6 +110,11 @@ class PersonShards:
         shard = self.read(int(blocks_of([user_id], blocks=self.shards, seed=self.seed)[0]))
         return (shard, shard.people.index(user_id)) if user_id in shard.people else None
 
+    @property
+    def opened(self) -> int:
+        """Return how many shards are in memory."""
+        return len(getattr(self, "_open"))  # noqa: B009  # as above
+
     def all(self) -> Iterator[PersonShard]:
         """Yield every shard, none of which stays in memory."""
         for shard in range(self.shards):
