@@ -340,7 +340,7 @@ def _posteriors(
         shard.write(shards.place(block))
         people, learned_from, kept_aside = people + len(shard.people), learned_from + len(train), kept_aside + len(held_out)
         trust += [each.trust[each.trust < 1] for each in shard.attributes]
-        if block < job.blocks * job.taste.bayes.prior_people // job.judged.people:
+        if block < max(1, job.blocks * job.taste.bayes.prior_people // job.judged.people):
             own = sharded_bayes.taste_of(shard, taste.info, taste.priors)
             asked = validation.pairs(held_out, seed=job.seed)
             tables.append(evaluation.agree(own, everybody, held_out, asked, context.items))

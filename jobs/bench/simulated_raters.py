@@ -48,6 +48,9 @@ class SimulatedRaters:
         names = [f"image-{number:07d}" for number in range(self.images)]
         folder = workspace.embeddings(ENCODER)
         embeddings.write_shard(folder, encoder_id=ENCODER, image_ids=names, sha256=[None] * len(names), vectors=vectors)
+        listed = {"image_id": names, "uri": [f"{name}.jpg" for name in names]}  # of pictures that nobody will look at
+        missing = {name: pa.nulls(len(names), tables.IMAGES.field(name).type) for name in ("sha256", "width", "height")}
+        workspace.write("images", pa.table(listed | missing, schema=tables.IMAGES))
         place, count = workspace.place / "ratings.parquet", 0
         place.write_bytes(b"")  # makes the folder
         with place.filesystem.open_output_stream(place.path) as file, pq.ParquetWriter(file, tables.RATINGS) as writer:

@@ -106,7 +106,9 @@ class PersonShards:
         return cache.get_or_make(shard, lambda: PersonShard.read(self.place(shard)))
 
     def find(self, user_id: str) -> tuple[PersonShard, int] | None:
-        """Return a person's shard and their row in it; None for somebody unknown."""
+        """Return a person's shard and their row in it; None for somebody unknown. Nobody in particular ("") opens no shard."""
+        if not user_id:
+            return None
         shard = self.read(int(blocks_of([user_id], blocks=self.shards, seed=self.seed)[0]))
         return (shard, shard.people.index(user_id)) if user_id in shard.people else None
 

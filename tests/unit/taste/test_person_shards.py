@@ -92,6 +92,7 @@ def test_one_person_opens_one_shard(models):
     taste = pickle.loads(pickle.dumps(taste_registry.read(models, "ours").taste))
     taste.utilities(ITEMS, [PEOPLE[3]], "smart")
     taste.differences(ITEMS[:3], ITEMS[3:6], PEOPLE[3], "attractive")
+    taste.utilities(ITEMS, [shrinkage.POPULATION], "smart")
     assert taste.info.people.shards.opened == 1
 
 
