@@ -8,7 +8,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from beholder import embeddings, images, tables
+from beholder import images, tables
+from beholder.embedding import embeddings
 from beholder.encoder import EncoderConfig
 from beholder.errors import ConfigError, ImageError, TableError, TasteError
 from beholder.runs import log

@@ -1,278 +1,325 @@
 """`beholder embed`: images -> a table of CLIP embeddings, with Ray Data.
 
-list -> decode (CPU, many tasks) -> encode (actors that hold the model) -> write (one shard a batch). A shard is written as soon as
-its batch is encoded, so a killed job has lost no more than what was in flight; starting again embeds what is missing.
+list -> what is missing -> pieces -> read, decode, encode, store (see _embed_stages) -> copies for equal files -> merged shards.
+What a piece has come to is stored at once, so a killed job has lost no more than what was in flight; starting again embeds what is
+missing. Nothing that is kept in this process grows with the number of images: lists, what is known of them and results are Parquet,
+or tables in Ray's object store.
 """
 
-import math
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import ray
 from ray.data import ActorPoolStrategy, Dataset, ExecutionResources
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from beholder import embeddings, image_index, images, tables
+from beholder import errors, image_lists, image_shards
 from beholder.config import setting
-from beholder.encoder import Encoder, EncoderConfig, fetch
-from beholder.errors import ConfigError, ImageError, StorageError
-from beholder.images import Fit, ImageLimits
-from beholder.jobs import _placement
+from beholder.embedding import embeddings
+from beholder.embedding.image_batch import BatchStore
+from beholder.embedding.known_images import KnownImages
+from beholder.encoder import EncoderConfig, fetch
+from beholder.errors import ConfigError, TableError
+from beholder.image_shards import Shard
+from beholder.images import ImageLimits
+from beholder.jobs import _embed_stages, _placement
+from beholder.jobs._embed_stages import DigestClaims, EmbedPiece, EmbedPlan, EncodeBatch
 from beholder.jobs._placement import Placement
 from beholder.progress import Progress
 from beholder.ray_connection import RayConfig, connect, quiet_data
 from beholder.report import markdown_table, markdown_values
 from beholder.runs import Run, log
 from beholder.storage import Place
+from beholder.table_log import TableLog
 from beholder.workspace import Workspace
+
+PIECE_ROWS = 1024  # images of a piece at most: what is done again when a process dies
+_QUICK = 2**20  # bytes of files that this process merges itself, for which no process has to come up
+_SMALL = 64 * 2**20  # bytes of tables that this process reads itself, instead of a task
 
 
 @dataclass(frozen=True)
 class EmbedSettings:
-    images: str | None = setting(None, "folder, glob, .parquet list of URIs or s3:// prefix; null: the images of the workspace")
+    images: str | None = setting(
+        None,
+        "folder, glob, s3:// prefix, a list of URIs (.parquet, .csv, .tsv, .jsonl, .txt; http(s):// too), .tar shards, or .parquet "
+        "with a column of image bytes; null: the images of the workspace",
+    )
     encoder: EncoderConfig = setting(EncoderConfig(), "the CLIP that embeds images")
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
     actors: int = setting(0, "processes that hold the model; 0 is one per GPU, or one per core where there is no GPU")
-    in_flight_mib: int = setting(512, "decoded pixels that may wait for an encoder, in MiB")
+    in_flight_mib: int = setting(0, "decoded pixels that may wait for a GPU, in MiB; 0 leaves it to Ray Data")
     limits: ImageLimits = setting(ImageLimits(), "the largest file and picture that are read")
     ray: RayConfig = setting(RayConfig(), "which Ray")
 
     def __post_init__(self) -> None:
         if self.actors < 0:
             raise ConfigError(f"actors must be 0 or more, got {self.actors}")
-        if self.in_flight_mib < 64:
-            raise ConfigError(f"in_flight_mib must be at least 64, got {self.in_flight_mib}")
+        if self.in_flight_mib and self.in_flight_mib < 64:
+            raise ConfigError(f"in_flight_mib must be 0 or at least 64, got {self.in_flight_mib}")
 
 
 def main(settings: EmbedSettings, run: Run) -> None:
     began = time.time()
     encoder = settings.encoder.resolved()
-    encoder_id = encoder.encoder_id()
     workspace = Workspace(settings.workspace)
-    folder = workspace.embeddings(encoder_id)
-    listed = image_index.find_images(workspace, settings.images)
-    known = embeddings.current(folder, workspace.read("images"))
-    missing = listed.filter(pa.array([image_id not in known for image_id in listed["image_id"].to_pylist()], pa.bool_()))
-    log.info("%s: %d images listed, %d to embed", encoder_id, listed.num_rows, missing.num_rows)
-
+    store = BatchStore(workspace, encoder.encoder_id(), time.time_ns())
+    shards = image_shards.find(settings.images)
+    parts = _listing(workspace, settings.images) if not shards else iter(())
+    first, second = next(parts, None), next(parts, None)
     outcome = EmbedOutcome()
-    if missing.num_rows:
+    if not shards and second is None and _is_small(store):  # what is here can be told without Ray
+        outcome.listed = first.num_rows if first is not None else 0
+        known = KnownImages.read(workspace, store.folder)
+        missing = _missing_of_one(first, known, workspace)
+        log.info("%s: %d images listed, %d to embed", store.encoder_id, outcome.listed, missing.num_rows)
+        if missing.num_rows or store.twins.parts():
+            fetch(encoder)
+            with connect(settings.ray):
+                _embed([ray.put(missing)], [missing.num_rows], [], ray.put(known), store, encoder, settings, outcome)
+    else:
         fetch(encoder)
-        with connect(settings.ray), Progress("embed", total=missing.num_rows, unit="images") as progress:
-            pipeline = build(missing, encoder, folder, encoder_id=encoder_id, known=known, settings=settings)
-            batches: Iterable[pa.Table] = pipeline.iter_batches(batch_size=None, batch_format="pyarrow")
-            for batch in batches:
-                outcome.add(batch)
-                progress.advance(batch.num_rows)
-    copied = embeddings.copy(folder, encoder_id=encoder_id, twins=outcome.twins)
-    outcome.settle_twins(copied)
-    image_index.record_images(workspace, outcome.images(), read=set(missing["uri"].to_pylist()), rejected=outcome.rejected)
-    shards = embeddings.compact(folder)
-    counts = {
-        "encoder_id": encoder_id,
-        "images.listed": listed.num_rows,
-        "images.present": listed.num_rows - missing.num_rows,
-        "images.embedded": outcome.computed,
-        "images.copied": len(copied),
-        "images.rejected": len(outcome.rejected),
-        "embeddings": len(known) + outcome.computed + len(copied),
-        "shards": shards,
-    }
-    _report(run, counts, outcome, seconds=time.time() - began)
+        with connect(settings.ray):
+            known_ref = ray.remote(num_cpus=1)(_read_known).remote(workspace, store.folder)
+            listed = (part for part in (first, second) if part is not None)
+            refs, counts = _missing_of_many(listed, parts, known_ref, settings.workspace, outcome)
+            log.info("%s: %d images and %d shards listed, %d to embed", store.encoder_id, outcome.listed, len(shards), sum(counts))
+            if sum(counts) or shards or store.twins.parts():
+                _embed(refs, counts, shards, known_ref, store, encoder, settings, outcome)
+    _report(run, store, outcome, seconds=time.time() - began)
+
+
+def _listing(workspace: Workspace, source: str | None) -> Iterator[pa.Table]:
+    """Yield image_id and uri of what `source` names (see image_lists), or of every image of the workspace where it is None."""
+    if source is not None:
+        yield from image_lists.iterate(source)
+        return
+    images = workspace.read("images").select(["image_id", "uri"])
+    if images.num_rows == 0:
+        raise TableError(f"{workspace.place.uri} has no images yet; give images=..., or import a study first")
+    for start in range(0, images.num_rows, image_lists.PART_ROWS):
+        yield images.slice(start, image_lists.PART_ROWS)
+
+
+def _read_known(workspace: Workspace, folder: Place) -> KnownImages:
+    return KnownImages.read(workspace, folder)  # Ray takes functions for tasks, not methods
+
+
+def _is_small(store: BatchStore) -> bool:
+    tables = [*store.workspace.table("images").parts(), *store.workspace.table("rejected").parts()]
+    total = sum(place.size() for place in tables) + sum(entry.size for entry in store.folder.files())
+    return total < _SMALL
+
+
+def _missing_of_one(part: pa.Table | None, known: KnownImages, workspace: Workspace) -> pa.Table:
+    if part is None:
+        return image_lists.SCHEMA.empty_table()
+    missing, _, digests = _embed_stages.list_part(part, known, workspace.place.uri)
+    _refuse_repeated([digests], [part])
+    return missing
+
+
+def _missing_of_many(
+    first: Iterable[pa.Table],
+    rest: Iterator[pa.Table],
+    known: "ray.ObjectRef[KnownImages]",
+    workspace: str,
+    outcome: "EmbedOutcome",
+) -> tuple[list[Any], list[int]]:
+    """Return what is missing of each part, as tables in Ray's object store, and their numbers of rows."""
+    task: Any = ray.remote(num_cpus=1, num_returns=3)(_embed_stages.list_part)  # Ray's types know one reference per call
+    listed, asked = [], []
+    for parts in (first, rest):
+        for part in parts:
+            outcome.listed += part.num_rows
+            listed.append(ray.put(part))
+            asked.append(task.remote(listed[-1], known, workspace))
+    ray.get(ray.remote(num_cpus=1)(_refuse_repeated).remote([digests for _, _, digests in asked], listed))
+    return [missing for missing, _, _ in asked], ray.get([count for _, count, _ in asked])
+
+
+def _refuse_repeated(digests: Sequence[Any], parts: Sequence[Any]) -> None:
+    """Raise TableError where an id stands twice in a list. digests: uint64 [N, 2] of each part's ids; both may be references."""
+    arrays = [ray.get(each) if isinstance(each, ray.ObjectRef) else each for each in digests]
+    every = np.concatenate(arrays) if arrays else np.empty((0, 2), np.uint64)
+    order = np.lexsort((every[:, 1], every[:, 0]))
+    twice = np.flatnonzero((every[order][1:] == every[order][:-1]).all(axis=1))
+    if len(twice):
+        row, part = int(order[twice[0] + 1]), 0
+        while row >= len(arrays[part]):
+            row, part = row - len(arrays[part]), part + 1
+        table: pa.Table = ray.get(parts[part]) if isinstance(parts[part], ray.ObjectRef) else parts[part]
+        raise TableError(f"the list has image_id {table['image_id'][row].as_py()!r} more than once")
+
+
+def _embed(
+    parts: Sequence[Any],
+    counts: Sequence[int],
+    shards: Sequence[Shard],
+    known: "ray.ObjectRef[KnownImages]",
+    store: BatchStore,
+    encoder: EncoderConfig,
+    settings: EmbedSettings,
+    outcome: "EmbedOutcome",
+) -> None:
+    """Embed what is missing, copy embeddings to equal files, and merge what was written."""
+    quiet_data()
+    nodes = _placement.nodes()
+    total = sum(counts)
+    plan = EmbedPlan(
+        encoder,
+        settings.limits,
+        settings.workspace,
+        store.encoder_id,
+        store.stamp,
+        known,
+        parts,
+        _start_claims(total or 10_000_000),
+    )
+    with Progress("embed", total=total, unit="images") as progress:
+        tables: Iterable[pa.Table] = build(plan, counts, shards, nodes, settings).iter_batches(
+            batch_size=None, batch_format="pyarrow"
+        )
+        for table in tables:
+            for row in table.to_pylist():
+                outcome.add(row)
+                progress.advance(row["images"])
+    for copied in _spread(_copy_twins, [(plan, group) for group in store.twins.groups()]):
+        outcome.copied += copied["copied"]
+        outcome.rejected += copied["rejected"]
+    groups = [(store.folder, group) for group in embeddings.groups(store.folder)]
+    outcome.shards = sum(_spread(embeddings.merge, groups))
+    for name in ("images", "rejected"):
+        table = store.workspace.table(name)
+        list(_spread(_merge_parts, [(table, group) for group in table.groups()]))
+
+
+def _spread(function: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
+    """Yield what a function makes of each of these, whose last is a group of files: here if they are small, else in tasks."""
+    if sum(place.size() for each in arguments for place in each[-1]) <= _QUICK:
+        yield from (function(*each) for each in arguments)
+        return
+    task: Any = ray.remote(num_cpus=1)(function)
+    yield from _placement.as_completed(task.remote(*each) for each in arguments)
+
+
+def _merge_parts(table: TableLog, group: Sequence[Place]) -> int:
+    return table.merge(group)
 
 
 def build(
-    missing: pa.Table,
-    encoder: EncoderConfig,
-    folder: Place,
-    *,
-    encoder_id: str,
-    known: dict[str, str | None],
-    settings: EmbedSettings,
+    plan: EmbedPlan, counts: Sequence[int], shards: Sequence[Shard], nodes: Sequence[dict[str, float]], settings: EmbedSettings
 ) -> Dataset:
-    """The pipeline: rows of image_id, uri -> what became of each (see Decode and Encode), the shards written on the way."""
-    nodes = _placement.nodes()
-    batch = encoder.batch_size or (256 if _placement.gpus(nodes, encoder.device) else 32)
-    # a core has room beside its actor for decoding, which is a few percent of the work
-    placement = Placement.of(
-        nodes, device=encoder.device, items=math.ceil(missing.num_rows / batch), actors=settings.actors, share=0.7
-    )
-    quiet_data()
-    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    owners = {sha: image_id for image_id, sha in known.items() if sha}
-    claims = _placement.start(DigestClaims, owners, num_cpus=0, max_restarts=-1, max_task_retries=-1, scheduling_strategy=here)
+    """Return the pipeline: pieces -> rows of counts (_embed_stages.COUNTS); what comes of the images is stored on the way."""
+    on_gpu = bool(_placement.gpus(nodes, plan.encoder.device))
+    batch = plan.encoder.batch_size or (256 if on_gpu else 32)
+    total, cores = sum(counts), sum(node.get("CPU", 0) for node in nodes) or 1
+    rows = int(np.clip(total // (16 * max(settings.actors, cores)), batch, PIECE_ROWS)) if total else batch
+    work = _embed_stages.pieces(counts, shards, rows=rows)
+    placement = Placement.of(nodes, device=plan.encoder.device, items=len(work), actors=settings.actors)
     # from_items counts its blocks here; from_arrow would start tasks to do it, and wait for the first workers to come up
-    batches = [missing.slice(start, batch).to_pydict() for start in range(0, missing.num_rows, batch)]
-    dataset = ray.data.from_items(batches, override_num_blocks=len(batches))
-    dataset.context.execution_options.resource_limits = ExecutionResources.for_limits(
-        object_store_memory=settings.in_flight_mib * 2**20
-    )
+    dataset = ray.data.from_items(work, override_num_blocks=len(work))
+    if settings.in_flight_mib:
+        limit = ExecutionResources.for_limits(object_store_memory=settings.in_flight_mib * 2**20)
+        dataset.context.execution_options.resource_limits = limit
+    pool = ActorPoolStrategy(size=placement.actors, max_tasks_in_flight_per_actor=2)
+    if not on_gpu:
+        each: Any = EmbedPiece  # Ray's types know functions only
+        return dataset.map(each, compute=pool, num_cpus=placement.num_cpus, fn_constructor_args=(plan, placement.threads))
     return (
         dataset.map_batches(
-            decode,  # type: ignore[arg-type]  # Ray's types know nothing of fn_kwargs
+            _embed_stages.read_piece,  # type: ignore[arg-type]  # Ray's types know nothing of fn_kwargs
             batch_size=None,
             batch_format="pyarrow",
-            num_cpus=placement.cpus_beside,
-            fn_kwargs={"fit": encoder.fit, "limits": settings.limits, "claims": claims},
+            num_cpus=1,
+            fn_kwargs={"plan": plan, "rows": rows},
         )
         .map_batches(
-            EncodeImages,
-            batch_size=batch,
+            EncodeBatch,
+            batch_size=rows,
             batch_format="pyarrow",
-            compute=ActorPoolStrategy(size=placement.actors, max_tasks_in_flight_per_actor=2),
+            compute=pool,
             num_cpus=placement.num_cpus,
             num_gpus=placement.num_gpus,
-            fn_constructor_args=(encoder, placement.threads),
+            fn_constructor_args=(plan, placement.threads),
         )
         .map_batches(
-            write,  # type: ignore[arg-type]  # the same
-            batch_size=None,
+            _embed_stages.store_batch,  # type: ignore[arg-type]  # the same
+            batch_size=4 * PIECE_ROWS,
             batch_format="pyarrow",
-            num_cpus=0.05,
-            fn_kwargs={"folder": folder.uri, "encoder_id": encoder_id},
+            num_cpus=0.25,
+            fn_kwargs={"plan": plan},
         )
     )
 
 
-class DigestClaims:
-    """An actor that knows who computes which bytes: the first image to claim a digest owns it.
-
-    Losing it costs double work, never a wrong row.
-    """
-
-    def __init__(self, owners: dict[str, str]):
-        self._owners = owners
-
-    def claim(self, digests: list[str], image_ids: list[str]) -> list[str]:
-        """The owner of each digest, which is the claimer itself where nobody came before."""
-        return [self._owners.setdefault(sha, image_id) for sha, image_id in zip(digests, image_ids, strict=True)]
+def _start_claims(images: int) -> list[Any]:
+    """Start the actors of claims: one for a few million images, else more, on any node."""
+    count = min(max(images // 4_000_000, 1), 16)
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    where: dict[str, Any] = {"scheduling_strategy": here} if count == 1 else {"scheduling_strategy": "SPREAD"}
+    room = _embed_stages.CLAIMS // count
+    return [_placement.start(DigestClaims, room, num_cpus=0, max_restarts=-1, max_task_retries=-1, **where) for _ in range(count)]
 
 
-def decode(batch: pa.Table, *, fit: Fit, limits: ImageLimits, claims: Any) -> pa.Table:
-    """Rows of lists of image_id and uri -> a row per image, with sha256, width, height, reason (why it is refused, or null) and
-    pixels (uint8 RGB at the encoder's size; empty for an image that is refused or has the bytes of another one)."""
-    rows = [dict(zip(lists, values, strict=True)) for lists in batch.to_pylist() for values in zip(*lists.values(), strict=True)]
-    files: list[bytes | None] = []
-    for row in rows:
-        row |= {"sha256": None, "width": None, "height": None, "reason": None, "pixels": b""}
-        try:
-            data = images.read(row["uri"], limits=limits)
-            row["width"], row["height"] = images.shape(data, limits=limits)
-            row["sha256"] = images.digest(data)
-            files.append(data)
-        except (ImageError, StorageError) as error:
-            row["reason"] = str(error)
-            files.append(None)
-    whole = [row for row in rows if row["reason"] is None]
-    owners = ray.get(claims.claim.remote([r["sha256"] for r in whole], [r["image_id"] for r in whole])) if whole else []
-    mine = {row["image_id"] for row, owner in zip(whole, owners, strict=True) if owner == row["image_id"]}
-    for row, file in zip(rows, files, strict=True):
-        if file is not None and row["image_id"] in mine:
-            try:
-                row["pixels"] = images.decode_fit(file, fit, limits=limits).tobytes()
-            except ImageError as error:
-                row["reason"] = str(error)
-    return pa.Table.from_pylist(rows, schema=_DECODED)
+def _copy_twins(plan: EmbedPlan, group: Sequence[Any]) -> dict[str, int]:
+    return plan.store.copy(group, known=ray.get(plan.known), limits=plan.limits, fit=plan.encoder.fit)
 
 
-class EncodeImages:
-    """Turns pixels into embeddings; rows without pixels pass through."""
-
-    def __init__(self, config: EncoderConfig, threads: int):
-        import torch
-
-        torch.set_num_threads(threads)
-        self.encoder = Encoder.load(config)
-
-    def __call__(self, batch: pa.Table) -> pa.Table:
-        began = time.time()
-        size = self.encoder.config.size
-        buffers = [pixels.as_buffer() for pixels in batch["pixels"]]
-        own = [row for row, buffer in enumerate(buffers) if buffer.size]
-        vectors: list[np.ndarray | None] = [None] * len(buffers)
-        if own:
-            pixels = np.stack([np.frombuffer(buffers[row], np.uint8).reshape(size, size, 3) for row in own])
-            for row, vector in zip(own, self.encoder.images(pixels), strict=True):
-                vectors[row] = vector
-        done = batch.drop_columns(["pixels"]).append_column("embedding", pa.array(vectors, pa.list_(pa.float32())))
-        times = {"began": began, "ended": time.time()}
-        for name, value in times.items():
-            done = done.append_column(name, pa.array([value] * len(buffers), pa.float64()))
-        return done
-
-
-def write(batch: pa.Table, *, folder: str, encoder_id: str) -> pa.Table:
-    """Puts the batch's embeddings into a shard and passes on everything else, with `computed` for the embeddings' place."""
-    computed = batch["embedding"].is_valid()
-    kept = batch.filter(computed)
-    if kept.num_rows:
-        embeddings.write_shard(
-            Place.at(folder),
-            encoder_id=encoder_id,
-            image_ids=kept["image_id"].to_pylist(),
-            sha256=kept["sha256"].to_pylist(),
-            vectors=np.stack(kept["embedding"].to_numpy(zero_copy_only=False)),
-        )
-    return batch.drop_columns(["embedding"]).append_column("computed", computed)
-
-
-_DECODED = pa.schema([*tables.IMAGES, ("reason", pa.string()), ("pixels", pa.large_binary())])
-
-
+@dataclass
 class EmbedOutcome:
-    """What became of the images, gathered batch by batch: counts and Arrow, so that millions of rows stay small."""
+    """What became of the images, in counts. refused: the first files that were refused: URI, reason."""
 
-    def __init__(self) -> None:
-        self.computed = 0
-        self.rejected: dict[str, str] = {}  # URI -> reason
-        self.twins: list[dict[str, Any]] = []  # rows of images whose bytes another one has
-        self.began, self.ended = math.inf, -math.inf  # of encoding, seconds since the epoch
-        self._whole = [tables.IMAGES.empty_table()]
-        self._reasons: dict[str, str] = {}  # sha256 -> reason
+    listed: int = 0
+    handled: int = 0
+    computed: int = 0
+    copied: int = 0
+    rejected: int = 0
+    shards: int = 0
+    began: float = float("inf")  # of encoding, seconds since the epoch
+    ended: float = float("-inf")
+    refused: list[list[str]] = field(default_factory=list)
 
-    def add(self, batch: pa.Table) -> None:
-        """Take in one batch as `write` passes it on."""
-        refused = batch.filter(batch["reason"].is_valid())
-        whole = batch.filter(batch["reason"].is_null())
-        self.rejected |= dict(zip(refused["uri"].to_pylist(), refused["reason"].to_pylist(), strict=True))
-        self._reasons |= dict(zip(refused["sha256"].to_pylist(), refused["reason"].to_pylist(), strict=True))
-        self.twins += whole.filter(pc.invert(whole["computed"])).select(tables.IMAGES.names).to_pylist()
-        computed = whole.filter(whole["computed"])
-        self.computed += computed.num_rows
-        self._whole.append(computed.select(tables.IMAGES.names).cast(tables.IMAGES))
-        if computed.num_rows:
-            self.began = min(self.began, pc.min(computed["began"]).as_py())
-            self.ended = max(self.ended, pc.max(computed["ended"]).as_py())
-
-    def settle_twins(self, copied: set[str]) -> None:
-        """Twins that got a vector (by image_id) are images; the others share the reason of the one whose bytes they have."""
-        self._whole.append(pa.Table.from_pylist([t for t in self.twins if t["image_id"] in copied], schema=tables.IMAGES))
-        self.rejected |= {t["uri"]: self._reasons[t["sha256"]] for t in self.twins if t["image_id"] not in copied}
-
-    def images(self) -> pa.Table:
-        """The rows of the table `images` that were learned."""
-        return pa.concat_tables(self._whole)
+    def add(self, row: dict[str, Any]) -> None:
+        """Take in a row of counts. Raises the error that a process met."""
+        if row["error"]:
+            name, text = row["error"]
+            raise getattr(errors, name, errors.BeholderError)(text)
+        self.handled += row["images"]
+        self.computed += row["computed"]
+        self.rejected += row["rejected"]
+        self.refused = [*self.refused, *row["refused"]][:50]
+        if row["computed"]:
+            self.began = min(self.began, row["began"])
+            self.ended = max(self.ended, row["ended"])
 
 
-def _report(run: Run, counts: dict[str, Any], outcome: EmbedOutcome, *, seconds: float) -> None:
+def _report(run: Run, store: BatchStore, outcome: EmbedOutcome, *, seconds: float) -> None:
     encoding = max(outcome.ended - outcome.began, 0.0) if outcome.computed else 0.0
-    metrics = counts | {
+    listed = max(outcome.listed, outcome.handled)
+    metrics = {
+        "encoder_id": store.encoder_id,
+        "images.listed": listed,
+        "images.present": listed - outcome.handled,
+        "images.embedded": outcome.computed,
+        "images.copied": outcome.copied,
+        "images.rejected": outcome.rejected,
+        "shards": outcome.shards or sum(1 for _ in embeddings.shards(store.folder)),
         "seconds": seconds,
         "seconds.encoding": encoding,
         "images_per_second": outcome.computed / seconds,
         "images_per_second.steady": outcome.computed / encoding if encoding else 0.0,
     }
     run.metrics(metrics)
-    lines = [f"# Embeddings of {counts['encoder_id']}", "", *markdown_values(metrics, real=",.1f")]
-    if outcome.rejected:
-        lines += ["", "## Refused", "", *markdown_table(["file", "reason"], sorted(outcome.rejected.items())[:50])]
+    lines = [f"# Embeddings of {store.encoder_id}", "", *markdown_values(metrics, real=",.1f")]
+    if outcome.refused:
+        lines += ["", "## Refused", "", *markdown_table(["file", "reason"], sorted(outcome.refused))]
     run.summary("\n".join(lines) + "\n")
     print(
-        f"{counts['encoder_id']}: {outcome.computed} embedded, {counts['images.copied']} copied from equal files, "
-        f"{len(outcome.rejected)} rejected, {counts['images.present']} there already"
+        f"{store.encoder_id}: {outcome.computed} embedded, {outcome.copied} copied from equal files, "
+        f"{outcome.rejected} rejected, {metrics['images.present']} there already"
     )

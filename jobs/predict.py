@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from beholder import embeddings, image_index, images
+from beholder import image_index, images
 from beholder.config import required, setting
+from beholder.embedding import embeddings
 from beholder.encoder import Encoder, EncoderConfig
 from beholder.errors import ConfigError, ImageError, StorageError, TasteError
 from beholder.images import ImageLimits

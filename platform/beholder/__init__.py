@@ -9,16 +9,19 @@ artifacts     named arrays as safetensors and a card in JSON, written whole, rea
 cache         a bounded cache that threads share
 workspace     the folder or bucket of tables, embeddings, models and runs
 tables        the schema of every table
+table_log     a table that many may write at once: parts, merged when read
 runs          the run folder of a command
 progress      a progress bar on a terminal, plain lines elsewhere
 terminal      pictures on a terminal, filtered output
 plots         figures of reports
 report        a report in one HTML file
 images        bytes -> uint8 RGB [H, W, 3]; the only decoding and resizing
-image_index   image files by id: listed from a folder, glob, list or prefix, recorded in a workspace
+image_lists   images by URI, from a folder, prefix, glob or list, part by part
+image_shards  images in tars and Parquet files
+http_file     the bytes at an http(s):// URL
+image_index   a list of images as the workspace knows them
 encoder       images and texts -> unit embeddings
-embeddings    the table image_id -> vector, and vectors computed elsewhere
-judgements    ratings and comparisons, merged by identity
+embedding/    images on their way to embeddings, and the table of these
 spreadsheets  the .xlsx files of labelling tools -> judgements, refused ones with the reason
 safe_pickle/  reading a pickle without running code in it
 taste/        models of each person's utility of images

@@ -7,7 +7,10 @@ from typing import Any, TextIO
 
 
 class Progress:
-    """A progress display: `with Progress("embed", total=1004, unit="images") as progress: progress.advance(64)`."""
+    """A progress display: `with Progress("embed", total=1004, unit="images") as progress: progress.advance(64)`.
+
+    total: how many there are, 0 where nobody knows.
+    """
 
     def __init__(
         self,
@@ -41,7 +44,7 @@ class Progress:
                 TimeRemainingColumn(),
             )
             self._bar = Bar(*columns, console=Console(file=self._stream))
-            self._task = self._bar.add_task(self.label, total=self.total, speed="")
+            self._task = self._bar.add_task(self.label, total=self.total or None, speed="")
             self._bar.start()
         return self
 
@@ -68,4 +71,5 @@ class Progress:
         speed = self._speed(now)
         left = (self.total - self.done) / speed if speed and self.done < self.total else 0
         tail = f", {left:.0f} s left" if left >= 1 else f" in {now - self._began:.1f} s"
-        print(f"{self.label}: {self.done}/{self.total} {self.unit}, {speed:.1f}/s{tail}", file=self._stream, flush=True)
+        count = f"{self.done}/{self.total}" if self.total else str(self.done)
+        print(f"{self.label}: {count} {self.unit}, {speed:.1f}/s{tail}", file=self._stream, flush=True)

@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from beholder.errors import SpreadsheetError, nearest
-from beholder.judgements import LEFT, RIGHT, TIE
 from beholder.storage import Place
+from beholder.tables import LEFT, RIGHT, TIE
 
 FAMILIES = ("big", "small")
 KINDS = ("data", "label", "compare_data", "compares", "compare_label")

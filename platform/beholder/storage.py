@@ -66,17 +66,31 @@ class Place:
     def is_file(self) -> bool:
         return self._kind() == "File"
 
-    def read_bytes(self, limit: int | None = None) -> bytes:
-        """Return the whole file. Raises StorageError where it is missing or larger than `limit` bytes."""
+    def size(self) -> int:
+        """Return the file's size in bytes, 0 where there is no file."""
         try:
-            with self.filesystem.open_input_file(self.path) as file:
-                if limit is not None and file.size() > limit:
-                    raise StorageError(f"{self.uri} has {file.size():,} bytes, more than the {limit:,} allowed")
-                return bytes(file.read())
+            return self.filesystem.get_file_info(self.path).size or 0
+        except OSError as error:
+            raise StorageError(f"{self.uri} can't be reached: {_first_line(error)}") from None
+
+    def open(self) -> Any:
+        """Return the file, opened for reading bytes from any position. Raises StorageError where it is missing."""
+        try:
+            return self.filesystem.open_input_file(self.path)
         except FileNotFoundError:
             raise StorageError(f"{self.uri} does not exist") from None
         except OSError as error:
             raise StorageError(f"{self.uri} can't be read: {_first_line(error)}") from None
+
+    def read_bytes(self, limit: int | None = None) -> bytes:
+        """Return the whole file. Raises StorageError where it is missing or larger than `limit` bytes."""
+        with self.open() as file:
+            try:
+                if limit is not None and file.size() > limit:
+                    raise StorageError(f"{self.uri} has {file.size():,} bytes, more than the {limit:,} allowed")
+                return bytes(file.read())
+            except OSError as error:
+                raise StorageError(f"{self.uri} can't be read: {_first_line(error)}") from None
 
     def write_bytes(self, data: bytes) -> None:
         """Write `data` to the file, whole or not at all, making folders as needed."""
@@ -92,16 +106,29 @@ class Place:
             raise StorageError(f"{self.uri} can't be written: {_first_line(error)}") from None
 
     def files(self) -> Iterator[Entry]:
-        """Yield every file below this folder in order of path, without hidden ones; none where there is no folder."""
+        """Yield every file below this folder in order of path, without hidden ones; none where there is no folder.
+
+        Folders are listed one after the other, so that no more than the largest of them is held.
+        """
+        yield from self._files_below("")
+
+    def _files_below(self, folder: str) -> Iterator[Entry]:
         from pyarrow import fs
 
+        path = f"{self.path}/{folder}".rstrip("/")
         try:
-            infos = self.filesystem.get_file_info(fs.FileSelector(self.path, recursive=True, allow_not_found=True))
+            infos = self.filesystem.get_file_info(fs.FileSelector(path, allow_not_found=True))
         except OSError as error:
             raise StorageError(f"{self.uri} can't be listed: {_first_line(error)}") from None
-        for info in sorted(infos, key=lambda info: info.path):
-            below = info.path[len(self.path) :].lstrip("/")
-            if info.type == fs.FileType.File and not any(part.startswith(".") for part in below.split("/")):
+        # a folder's name counts with its slash, so that the whole comes in order of path
+        for info in sorted(infos, key=lambda info: info.path + "/" * (info.type == fs.FileType.Directory)):
+            name = info.path.rpartition("/")[2]
+            if name.startswith("."):
+                continue
+            if info.type == fs.FileType.Directory:
+                yield from self._files_below(f"{folder}{name}/")
+            elif info.type == fs.FileType.File:
+                below = f"{folder}{name}"
                 yield Entry((self / below).uri, below, info.size or 0)
 
     def delete(self) -> None:

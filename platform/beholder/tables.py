@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from beholder.errors import StorageError, TableError
 from beholder.storage import Place
 
+LEFT, RIGHT, TIE = "left", "right", "tie"  # a comparison's choices
 _TIME = pa.timestamp("us", tz="UTC")
 
 IMAGES = pa.schema(
@@ -65,12 +66,13 @@ EMBEDDINGS = pa.schema(
 )
 
 
-def read(place: Place, schema: pa.Schema) -> pa.Table:
+def read(place: Place, schema: pa.Schema, *, must_exist: bool = False) -> pa.Table:
     """Return the table at `place`, or an empty one where there is none yet.
 
-    Raises TableError where the file is no Parquet or lacks a column of the schema.
+    must_exist: raise StorageError where there is none. Raises TableError where the file is no Parquet or lacks a column of
+    the schema.
     """
-    if not place.is_file():
+    if not must_exist and not place.is_file():
         return schema.empty_table()
     try:
         table = pq.read_table(io.BytesIO(place.read_bytes()))

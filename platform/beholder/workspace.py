@@ -1,6 +1,6 @@
 """A workspace: a folder or an object store's URI that holds tables, embeddings, models and runs.
 
-images.parquet  ratings.parquet  comparisons.parquet  rejected.parquet  embeddings/<encoder id>/  models/<name>/
+images/  ratings/  comparisons/  rejected/ (tables of Parquet parts, see table_log)  embeddings/<encoder id>/  models/<name>/
 runs/<command>-<time>/
 """
 
@@ -12,12 +12,15 @@ import pyarrow as pa
 from beholder import tables
 from beholder.runs import Run
 from beholder.storage import Place
+from beholder.table_log import TableLog
 
-_SCHEMAS = {
-    "images": tables.IMAGES,
-    "ratings": tables.RATINGS,
-    "comparisons": tables.COMPARISONS,
-    "rejected": tables.REJECTED,
+# Schema and key of each table. A judgement that is read again is the same judgement, and its corrected score takes the old one's
+# place; the same person's second judgement of an image has another judgement_id. All rejected rows of a file are replaced together.
+_TABLES = {
+    "images": (tables.IMAGES, ("image_id",)),
+    "ratings": (tables.RATINGS, ("judgement_id", "user_id", "image_id", "attribute")),
+    "comparisons": (tables.COMPARISONS, ("judgement_id", "user_id", "left_id", "right_id", "attribute")),
+    "rejected": (tables.REJECTED, ("file",)),
 }
 
 
@@ -27,20 +30,32 @@ class Workspace:
     def __init__(self, uri: str):
         self.place = Place.at(uri)
 
-    def read(self, name: str) -> pa.Table:
-        """Return the table `images`, `ratings`, `comparisons` or `rejected`; empty where nothing was written yet."""
-        return tables.read(self.place / f"{name}.parquet", _SCHEMAS[name])
+    def table(self, name: str) -> TableLog:
+        """Return the table `images`, `ratings`, `comparisons` or `rejected` as its log of parts."""
+        schema, key = _TABLES[name]
+        return TableLog(self.place / name, schema, key, one_per_key=name != "rejected")
 
-    def write(self, name: str, table: pa.Table) -> bool:
-        """Replace a table, whole or not at all; return False where it was the same already."""
-        schema = _SCHEMAS[name]
-        return tables.write(self.place / f"{name}.parquet", tables.conform(table, schema, name=name))
+    def read(self, name: str) -> pa.Table:
+        """Return the rows of a table; empty where nothing was written yet."""
+        return self.table(name).read()
+
+    def upsert(self, name: str, rows: pa.Table) -> bool:
+        """Add rows to a table, each in place of the one of the same key; return False where all were there already.
+
+        Several processes may do so at the same time.
+        """
+        return self.table(name).upsert(rows)
+
+    def write(self, name: str, rows: pa.Table) -> bool:
+        """Replace all rows of a table; return False where it had these already."""
+        return self.table(name).replace(rows)
 
     def replace_rejected(self, files: set[str], fresh: list[dict[str, Any]]) -> None:
         """Replace the rows of `rejected` about `files` by `fresh`, so that a second run adds nothing."""
-        old = self.read("rejected").to_pylist()
-        kept = [row for row in old if row["file"] not in files]
-        self.write("rejected", pa.Table.from_pylist(kept + fresh, schema=tables.REJECTED))
+        rejected = self.table("rejected")
+        rejected.upsert(pa.Table.from_pylist(fresh, schema=tables.REJECTED))
+        clean = (set(rejected.read()["file"].to_pylist()) & files) - {row["file"] for row in fresh}
+        rejected.remove(pa.table({"file": sorted(clean)}, schema=pa.schema([tables.REJECTED.field("file")])))
 
     def embeddings(self, encoder_id: str) -> Place:
         """Return the folder of one encoder's embeddings."""

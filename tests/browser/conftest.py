@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -10,7 +11,7 @@ from support.page_visitor import Visitor
 
 from beholder.editing.stylegan import StyleGAN
 
-WIDE = {"viewport": {"width": 1280, "height": 800}}
+WIDE: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
 
 PATIENCE = 40_000  # milliseconds: for a machine with much else to do
 expect.set_options(timeout=PATIENCE)
@@ -52,7 +53,7 @@ def come(chromium: Browser) -> Iterator[Callable[..., Visitor]]:
     """Opens the page for a visitor with a browser of their own; afterwards nothing must have gone wrong in it."""
     visitors = []
 
-    def open_page(url: str, *, name: str | None = None, **options: object) -> Visitor:
+    def open_page(url: str, *, name: str | None = None, **options: Any) -> Visitor:
         kept = [{"name": "beholder.person", "value": name}] if name else []
         origin = {"origin": url.split("/#")[0].rstrip("/"), "localStorage": kept}
         options = {"storage_state": {"cookies": [], "origins": [origin]}, **options}

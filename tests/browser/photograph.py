@@ -4,19 +4,23 @@ import io
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, StorageState, expect, sync_playwright
 from support.page_visitor import PHONE, Visitor
 
 DOCS = Path(__file__).parents[2] / "docs"
 LIKED = {"smiling": 2, "wearing glasses": 1, "frowning": -2, "old": -1}
 
 
-def visit(browser: Browser, url: str, choices: int, **options: object) -> Visitor:
+def visit(browser: Browser, url: str, choices: int, **options: Any) -> Visitor:
     """Somebody who likes smiles, and glasses a little, after so many choices."""
-    kept = {"origin": url.rstrip("/"), "localStorage": [{"name": "beholder.person", "value": "ana"}]}
-    context = browser.new_context(storage_state={"cookies": [], "origins": [kept]}, **options)
+    kept: StorageState = {
+        "cookies": [],
+        "origins": [{"origin": url.rstrip("/"), "localStorage": [{"name": "beholder.person", "value": "ana"}]}],
+    }
+    context = browser.new_context(storage_state=kept, **options)
     visitor = Visitor(context.new_page(), f"{url}#ask/seed-12")
     for _ in range(choices):
         visitor.wait_for_question()

@@ -1,11 +1,12 @@
 """The page for everybody: names, contrast, focus, words for pictures, small windows, stillness; and nothing from elsewhere."""
 
 import re
+from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import expect
-from support.api_double import PAGE
-from support.page_visitor import PHONE
+from playwright.sync_api import Page, expect
+from support.api_double import PAGE, Double
+from support.page_visitor import PHONE, Visitor, box
 
 NAMED = {"button", "link", "slider", "textbox", "image", "heading", "dialog", "group", "list", "region", "main"}
 NEED_NO_NAME = {"list", "main", "group"}
@@ -41,14 +42,14 @@ CONTRAST = """() => {
 }"""
 
 
-def contrast(page):
+def contrast(page: Page):
     page.wait_for_timeout(250)  # transitions
     found = page.evaluate(CONTRAST)
     assert found["poor"] == []
     return found["seen"]
 
 
-def unnamed(page):
+def unnamed(page: Page):
     """What a screen reader meets and can't name, by role."""
     session = page.context.new_cdp_session(page)
     nodes = session.send("Accessibility.getFullAXTree")["nodes"]
@@ -62,7 +63,7 @@ def unnamed(page):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_room_can_be_read_and_named(come, double, scheme):
+def test_every_room_can_be_read_and_named(come: Callable[..., Visitor], double: Double, scheme):
     double.was_here("ana", "seed-7", ["left"] * 5)
     visitor = come(double.url, name="ana", color_scheme=scheme)
     page = visitor.page
@@ -84,12 +85,12 @@ def test_every_room_can_be_read_and_named(come, double, scheme):
     assert unnamed(page) == []
 
 
-def test_contrast_is_measured(visitor, page):
+def test_contrast_is_measured(visitor: Visitor, page: Page):
     page.evaluate("document.getElementById('choose-title').style.color = '#aaa'")
     assert [text.split()[1] for text in page.evaluate(CONTRAST)["poor"]] == ["Choose"]
 
 
-def test_schemes_differ(come, double):
+def test_schemes_differ(come: Callable[..., Visitor], double: Double):
     walls = [
         come(double.url, color_scheme=scheme).page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
         for scheme in ("light", "dark")
@@ -97,7 +98,7 @@ def test_schemes_differ(come, double):
     assert walls == ["rgb(244, 244, 242)", "rgb(21, 22, 23)"]
 
 
-def test_pictures_in_words(visitor, page):
+def test_pictures_in_words(visitor: Visitor, page: Page):
     visitor.choose_portrait()
     assert visitor.shown == "A: portrait smiling | B: portrait frowning"
     visitor.press("ArrowLeft")
@@ -105,15 +106,16 @@ def test_pictures_in_words(visitor, page):
     assert visitor.shown == "A: portrait wearing glasses | B: portrait as it is"
 
 
-def test_chart_in_words(ana):
+def test_chart_in_words(ana: Visitor):
     chart = ana.page.get_by_role("img", name="What we learned")
     expect(chart).to_be_visible()
     labels = chart.locator("desc").text_content()
+    assert labels is not None
     assert labels.startswith("You like it better, the surest first: ")
     assert "smiling" in labels
 
 
-def test_progress_is_spoken(visitor, page):
+def test_progress_is_spoken(visitor: Visitor, page: Page):
     visitor.choose_portrait()
     spoken = page.locator("[aria-live=polite]#spoken")
     visitor.press("ArrowLeft")
@@ -124,11 +126,11 @@ def test_progress_is_spoken(visitor, page):
     expect(spoken).to_have_text("Undone. The question before is back.")
 
 
-def test_focus_can_be_seen(visitor, page):
+def test_focus_can_be_seen(visitor: Visitor, page: Page):
     page.wait_for_selector("#portraits button:enabled >> nth=11")
     page.keyboard.press("Tab")
     assert visitor.focused == "skip"
-    assert page.locator("#skip").bounding_box()["y"] >= 0
+    assert box(page.locator("#skip"))["y"] >= 0
     page.keyboard.press("Enter")
     assert visitor.focused == "choose-title"
     visitor.tab_to("#portraits button")
@@ -136,7 +138,7 @@ def test_focus_can_be_seen(visitor, page):
     assert page.evaluate(outline) == "solid2px"
 
 
-def test_dialog_holds_the_focus_and_gives_it_back(visitor, page):
+def test_dialog_holds_the_focus_and_gives_it_back(visitor: Visitor, page: Page):
     visitor.tab_to("#who")
     page.keyboard.press("Enter")
     assert visitor.focused == "person-name"
@@ -148,20 +150,20 @@ def test_dialog_holds_the_focus_and_gives_it_back(visitor, page):
 
 
 @pytest.mark.parametrize("size", [(320, 640), (360, 640), (844, 390), (768, 1024), (1920, 1080)])
-def test_windows_of_all_sizes(come, double, size):
+def test_windows_of_all_sizes(come: Callable[..., Visitor], double: Double, size):
     visitor = come(double.url, viewport={"width": size[0], "height": size[1]})
     page = visitor.page
     page.wait_for_selector("#portraits button:enabled")
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
     visitor.choose_portrait()
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
-    left, right = (page.locator(f"#{side} img").bounding_box() for side in ("left", "right"))
+    left, right = (box(page.locator(f"#{side} img")) for side in ("left", "right"))
     assert left["width"] == pytest.approx(left["height"], abs=1)
     assert (left["width"], left["height"]) == pytest.approx((right["width"], right["height"]), abs=1)
     assert left["width"] >= 130
 
 
-def test_text_twice_as_large(come, double):
+def test_text_twice_as_large(come: Callable[..., Visitor], double: Double):
     visitor = come(double.url, **PHONE)
     page = visitor.page
     page.evaluate("document.documentElement.style.fontSize = '200%'")
@@ -169,14 +171,14 @@ def test_text_twice_as_large(come, double):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
-def test_stillness(come, double):
+def test_stillness(come: Callable[..., Visitor], double: Double):
     visitor = come(double.url, reduced_motion="reduce")
     visitor.choose_portrait()
     visitor.press("ArrowLeft")
     assert visitor.page.evaluate("document.getAnimations().length") == 0
 
 
-def test_nothing_comes_from_elsewhere_and_nothing_is_inline(come, double):
+def test_nothing_comes_from_elsewhere_and_nothing_is_inline(come: Callable[..., Visitor], double: Double):
     """The policy of the double forbids both; Chromium would tell of each as an error, which fails the visit."""
     visitor = come(double.url)
     asked = []

@@ -1,11 +1,14 @@
 """A server that is away, full, restarted or closed: what the page says, and that no choice is lost."""
 
+from collections.abc import Callable
+
 import pytest
-from playwright.sync_api import expect
-from support.api_double import Refusal
+from playwright.sync_api import Page, expect
+from support.api_double import Double, Refusal
+from support.page_visitor import Visitor
 
 
-def test_restart_in_the_middle_keeps_the_unsent_choice(visitor, page, double):
+def test_restart_in_the_middle_keeps_the_unsent_choice(visitor: Visitor, page: Page, double: Double):
     visitor.choose_portrait()
     visitor.press("ArrowLeft", "ArrowLeft")
     visitor.until_sent()
@@ -28,7 +31,7 @@ def test_restart_in_the_middle_keeps_the_unsent_choice(visitor, page, double):
     assert len(double.kept.answers) == 8
 
 
-def test_unsent_choice_outlives_the_page(visitor, page, double):
+def test_unsent_choice_outlives_the_page(visitor: Visitor, page: Page, double: Double):
     visitor.choose_portrait()
     visitor.until_next_is_there()
     double.stop()
@@ -41,7 +44,7 @@ def test_unsent_choice_outlives_the_page(visitor, page, double):
     assert [answer["choice"] for answer in double.kept.answers.values()] == ["right"]
 
 
-def test_it_goes_on_by_itself(visitor, page, double):
+def test_it_goes_on_by_itself(visitor: Visitor, page: Page, double: Double):
     visitor.choose_portrait()
     double.stop()
     visitor.press("ArrowLeft")
@@ -52,15 +55,15 @@ def test_it_goes_on_by_itself(visitor, page, double):
     expect(page.locator("#spoken")).to_have_text("The server is back.")
 
 
-def test_lost_answer_is_not_counted_twice(visitor, page, double):
+def test_lost_answer_is_not_counted_twice(visitor: Visitor, page: Page, double: Double):
     """The server keeps a choice, and what it says is lost on the way."""
-    lost = []
+    lost: list[str] = []
 
     def lose(method, path):
         if path == "/v1/choices" and not lost:
             lost.append(path)
             question = next(iter(double.kept.questions.values()))
-            double.choose({"event_id": "on-its-way", "question_id": question["question_id"], "choice": "left"})
+            double.answer({"event_id": "on-its-way", "question_id": question["question_id"], "choice": "left"})
             raise Refusal(502, "lost")
 
     visitor.choose_portrait()
@@ -71,7 +74,7 @@ def test_lost_answer_is_not_counted_twice(visitor, page, double):
     assert (len(double.kept.answers), double.requests("POST", "/v1/choices")) == (1, 2)
 
 
-def test_undo_while_the_server_is_away(visitor, page, double):
+def test_undo_while_the_server_is_away(visitor: Visitor, page: Page, double: Double):
     visitor.choose_portrait()
     double.stop()
     visitor.press("ArrowLeft", "ArrowUp", "ArrowRight")
@@ -82,8 +85,8 @@ def test_undo_while_the_server_is_away(visitor, page, double):
     expect(visitor.progress).to_have_text("4 more to your recommendation")
 
 
-def test_full_server_is_asked_again_when_it_said(visitor, page, double):
-    refused = []
+def test_full_server_is_asked_again_when_it_said(visitor: Visitor, page: Page, double: Double):
+    refused: list[str] = []
 
     def full(method, path):
         if path == "/v1/choices" and len(refused) < 1:
@@ -101,7 +104,7 @@ def test_full_server_is_asked_again_when_it_said(visitor, page, double):
 
 
 @pytest.mark.parametrize(("status", "detail"), [(409, "is answered with right; undo that first"), (404, "no such question")])
-def test_choice_that_is_refused_is_told_and_does_not_stop_the_rest(visitor, page, double, status, detail):
+def test_choice_that_is_refused_is_told_and_does_not_stop_the_rest(visitor: Visitor, page: Page, double: Double, status, detail):
     visitor.choose_portrait()
     double.refuse = lambda method, path: refuse(status, detail) if path == "/v1/choices" else None
     visitor.press("ArrowLeft")
@@ -116,7 +119,7 @@ def refuse(status, detail):
     raise Refusal(status, detail)
 
 
-def test_key_is_asked_for_and_kept_in_the_tab(visitor, page, double):
+def test_key_is_asked_for_and_kept_in_the_tab(visitor: Visitor, page: Page, double: Double):
     visitor.choose_portrait()
     double.key = "secret"
     page.locator("#left").click()
@@ -134,7 +137,7 @@ def test_key_is_asked_for_and_kept_in_the_tab(visitor, page, double):
     assert "secret" not in page.evaluate("Object.values(localStorage).join()")
 
 
-def test_key_without_the_right_is_told(visitor, page, double):
+def test_key_without_the_right_is_told(visitor: Visitor, page: Page, double: Double):
     visitor.choose_portrait()
     double.refuse = lambda method, path: refuse(403, "this key may not forget people") if method == "DELETE" else None
     page.locator("#who").click()
@@ -143,14 +146,14 @@ def test_key_without_the_right_is_told(visitor, page, double):
     expect(visitor.notice).to_have_text("You are not forgotten yet: this key may not forget people")
 
 
-def test_image_that_is_gone_leads_back_to_the_portraits(come, double):
+def test_image_that_is_gone_leads_back_to_the_portraits(come: Callable[..., Visitor], double: Double):
     double.refuse = lambda method, path: refuse(404, "no image 'photo-1'") if path == "/v1/questions" else None
     visitor = come(f"{double.url}#ask/photo-1")
     expect(visitor.notice).to_have_text("no image 'photo-1'")
     expect(visitor.page.get_by_role("heading", name="Choose a portrait")).to_be_visible()
 
 
-def test_page_that_comes_before_the_pictures(come, double):
+def test_page_that_comes_before_the_pictures(come: Callable[..., Visitor], double: Double):
     """The server is away when the portraits are asked for."""
     double.refuse = lambda method, path: refuse(503, "starting") if path.startswith("/v1/") else None
     visitor = come(double.url)
@@ -161,6 +164,6 @@ def test_page_that_comes_before_the_pictures(come, double):
 
 
 @pytest.mark.parametrize("rest", ["ask/%E0%A4%A", "ask/", "nowhere/seed-1", "result"])
-def test_address_of_nothing_leads_to_the_portraits(come, double, rest):
+def test_address_of_nothing_leads_to_the_portraits(come: Callable[..., Visitor], double: Double, rest):
     visitor = come(f"{double.url}#{rest}")
     expect(visitor.page.get_by_role("heading", name="Choose a portrait")).to_be_visible()

@@ -6,10 +6,13 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
 from playwright.sync_api import expect
+from support.page_visitor import Visitor
 
 
 class Service:
@@ -20,7 +23,8 @@ class Service:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.command = [sys.executable, "-m", "beholder", "serve", "local=true", f"port={self.port}", f"workspace={workspace}"]
-        self.url, self.log, self.process = f"http://127.0.0.1:{self.port}/", log, None
+        self.url, self.log = f"http://127.0.0.1:{self.port}/", log
+        self.process: subprocess.Popen | None = None
 
     def start(self):
         with self.log.open("ab") as out:
@@ -35,6 +39,7 @@ class Service:
         raise AssertionError(f"not ready after 90 s: {self.log.read_text()}")
 
     def stop(self):
+        assert self.process is not None
         self.process.kill()
         self.process.wait()
 
@@ -44,14 +49,14 @@ class Service:
 
 
 @pytest.fixture
-def service(tmp_path):
+def service(tmp_path: Path):
     service = Service(tmp_path / "workspace", tmp_path / "log")
     service.start()
     yield service
     service.stop()
 
 
-def test_visit_of_the_service_with_a_restart(come, service):
+def test_visit_of_the_service_with_a_restart(come: Callable[..., Visitor], service):
     visitor = come(service.url)
     page = visitor.page
     page.locator("#who").click()

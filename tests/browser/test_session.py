@@ -2,15 +2,18 @@
 
 import json
 import re
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
-from playwright.sync_api import expect
-from support.page_visitor import PHONE
+from playwright.sync_api import Page, expect
+from support.api_double import Double
+from support.page_visitor import PHONE, Visitor, box
 
 from beholder import images
 
 
-def test_eight_choices_to_a_recommendation(visitor, page, double):
+def test_eight_choices_to_a_recommendation(visitor: Visitor, page: Page, double: Double):
     visitor.choose_portrait(6)
     expect(visitor.progress).to_have_text("5 more to your recommendation")
     asked = []
@@ -30,7 +33,7 @@ def test_eight_choices_to_a_recommendation(visitor, page, double):
     assert len({answer["event_id"] for answer in double.kept.answers.values()}) == 8
 
 
-def test_next_pair_is_there_at_once(visitor, page, double):
+def test_next_pair_is_there_at_once(visitor: Visitor, page: Page, double: Double):
     visitor.choose_portrait()
     visitor.until_next_is_there()
     first = visitor.shown
@@ -46,14 +49,14 @@ def test_next_pair_is_there_at_once(visitor, page, double):
     assert asks[:4] == [("GET", "/v1/questions")] * 2 + [("POST", "/v1/choices"), ("GET", "/v1/questions")]
 
 
-def test_second_click_is_an_echo(visitor, page, double):
+def test_second_click_is_an_echo(visitor: Visitor, page: Page, double: Double):
     visitor.choose_portrait()
     page.locator("#left").dblclick()
     page.wait_for_timeout(300)
     assert len(double.kept.answers) == 1
 
 
-def test_undo_brings_the_question_back(visitor, page, double):
+def test_undo_brings_the_question_back(visitor: Visitor, page: Page, double: Double):
     visitor.choose_portrait()
     expect(page.locator("#undo")).to_be_disabled()
     first = visitor.shown
@@ -73,7 +76,7 @@ def test_undo_brings_the_question_back(visitor, page, double):
     assert [answer["choice"] for answer in double.kept.answers.values()] == ["right"]
 
 
-def test_keyboard_alone(visitor, page, double):
+def test_keyboard_alone(visitor: Visitor, page: Page, double: Double):
     visitor.tab_to("#portraits button")
     page.keyboard.press("Enter")
     visitor.wait_for_question()
@@ -99,7 +102,7 @@ def test_keyboard_alone(visitor, page, double):
     expect(visitor.progress).to_have_text("6 choices")
 
 
-def test_enter_on_a_picture_takes_it_and_keeps_the_focus(visitor, page, double):
+def test_enter_on_a_picture_takes_it_and_keeps_the_focus(visitor: Visitor, page: Page, double: Double):
     visitor.choose_portrait()
     visitor.tab_to("#right")
     page.keyboard.press("Enter")
@@ -109,27 +112,27 @@ def test_enter_on_a_picture_takes_it_and_keeps_the_focus(visitor, page, double):
     assert [answer["choice"] for answer in double.kept.answers.values()] == ["right"]
 
 
-def test_phone(come, double):
+def test_phone(come: Callable[..., Visitor], double: Double):
     visitor = come(double.url, **PHONE)
     page = visitor.page
     page.locator("#portraits button").nth(4).tap()
     for _ in range(5):
         visitor.wait_for_question()
         for each in ("#left", "#right", "#neither", "#undo"):  # both pictures and all buttons without scrolling
-            box = page.locator(each).bounding_box()
-            assert box["y"] >= 0
-            assert box["y"] + box["height"] <= 844
-            assert box["height"] >= 44
+            place = box(page.locator(each))
+            assert place["y"] >= 0
+            assert place["y"] + place["height"] <= 844
+            assert place["height"] >= 44
         page.locator("#left").tap()
     page.locator("#see").tap()
     expect(page.locator("#sliders input").first).to_be_visible()
     expect(page.locator("#chart svg")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    left, right = (page.locator(each).bounding_box() for each in ("#original", "#edited"))
+    left, right = (box(page.locator(each)) for each in ("#original", "#edited"))
     assert left["y"] == right["y"]  # beside each other, to compare
 
 
-def test_slider_draws_what_it_says_and_keeps_what_was_drawn(ana, double):
+def test_slider_draws_what_it_says_and_keeps_what_was_drawn(ana: Visitor, double: Double):
     page = ana.page
     slider = page.get_by_role("slider", name="Smile")
     expect(page.locator("#edited")).to_have_attribute("src", re.compile("blob:"))
@@ -148,7 +151,7 @@ def test_slider_draws_what_it_says_and_keeps_what_was_drawn(ana, double):
     assert len(double.seen) == drawn + 1  # nothing is fetched twice
 
 
-def test_download_is_the_picture_on_show(ana, double):
+def test_download_is_the_picture_on_show(ana: Visitor, double: Double):
     page = ana.page
     page.get_by_role("slider", name="Smile").fill("1")
     with page.expect_download() as download:
@@ -161,7 +164,7 @@ def test_download_is_the_picture_on_show(ana, double):
         assert np.array_equal(images.decode(file.read()), want)
 
 
-def test_photo(visitor, page, double, tmp_path):
+def test_photo(visitor: Visitor, page: Page, double: Double, tmp_path: Path):
     pixels = double.editor.edit(double.editor.generate([77]), [{}])[0]
     photo = tmp_path / "me.png"
     photo.write_bytes(images.encode(pixels))
@@ -172,7 +175,7 @@ def test_photo(visitor, page, double, tmp_path):
     expect(visitor.progress).to_have_text("4 more to your recommendation")
 
 
-def test_file_that_is_no_picture(visitor, page, tmp_path):
+def test_file_that_is_no_picture(visitor: Visitor, page: Page, tmp_path: Path):
     text = tmp_path / "me.png"
     text.write_text("not a picture")
     page.get_by_label("Use your own picture").set_input_files(text)
@@ -180,7 +183,7 @@ def test_file_that_is_no_picture(visitor, page, tmp_path):
     expect(page.get_by_role("heading", name="Choose a portrait")).to_be_visible()
 
 
-def test_name_is_kept_and_a_visit_goes_on_after_a_reload(visitor, page, double):
+def test_name_is_kept_and_a_visit_goes_on_after_a_reload(visitor: Visitor, page: Page, double: Double):
     page.locator("#who").click()
     page.get_by_label("Name").fill("ana")
     page.get_by_role("button", name="Keep").click()
@@ -198,7 +201,7 @@ def test_name_is_kept_and_a_visit_goes_on_after_a_reload(visitor, page, double):
     assert {question["user_id"] for question in double.kept.questions.values()} == {"ana"}
 
 
-def test_forget_me(visitor, page, double):
+def test_forget_me(visitor: Visitor, page: Page, double: Double):
     visitor.choose_portrait()
     visitor.press("ArrowLeft", "ArrowLeft")
     visitor.until_sent()
@@ -218,7 +221,7 @@ def test_forget_me(visitor, page, double):
     expect(page.get_by_role("heading", name="Choose a portrait")).to_be_visible()
 
 
-def test_back_button_goes_a_room_back(ana):
+def test_back_button_goes_a_room_back(ana: Visitor):
     page = ana.page
     page.get_by_role("link", name="Answer more questions").click()
     ana.wait_for_question()
@@ -228,5 +231,5 @@ def test_back_button_goes_a_room_back(ana):
     expect(page.get_by_role("heading", name="Choose a portrait")).to_be_visible()
 
 
-def user(page):
+def user(page: Page):
     return page.evaluate("localStorage.getItem('beholder.person')")

@@ -9,8 +9,8 @@ import pytest
 import ray
 from ray.cluster_utils import Cluster
 
-from beholder import embeddings
 from beholder.cli import main
+from beholder.embedding import embeddings
 from beholder.storage import Place
 
 

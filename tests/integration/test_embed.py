@@ -1,11 +1,11 @@
 """`beholder embed` on a real Ray: what comes out, what a second run does, what a killed one leaves."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from pathlib import Path
 
@@ -13,9 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from support.process_group import kill_group
 
-from beholder import embeddings, images
+from beholder import images
 from beholder.cli import main
+from beholder.embedding import embeddings
 from beholder.encoder import Encoder, EncoderConfig
 from beholder.storage import Place
 from beholder.workspace import Workspace
@@ -141,9 +143,7 @@ def test_a_killed_job_goes_on_where_it_was(pictures, tiny_encoder, tmp_path):
         assert process.poll() is None, "the job ended before it could be killed"
         assert time.monotonic() < deadline, "the job wrote nothing"
         time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    time.sleep(1)  # what the dead job's workers had in hand
+    kill_group(process)  # with its workers, which had a part in hand
     half = len(table(tmp_path / "killed").image_ids)
     assert 0 < half < 240
 
@@ -210,3 +210,47 @@ def test_one_name_for_two_files_is_refused(small_ray, pictures, tiny_encoder, tm
     assert main([*words, f"images={pictures(2, tmp_path / 'a')}"]) == 0
     assert main([*words, f"images={pictures(2, tmp_path / 'b', seed=1)}"]) == 2
     assert "'000.jpg' stands for" in capsys.readouterr().err
+
+
+def test_shards_and_lists_of_all_kinds_give_the_same_vectors(small_ray, pictures, tiny_encoder, encoder, tmp_path):
+    folder = pictures(5)
+    files = sorted(folder.iterdir())
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        for file in files:
+            archive.add(file, file.name)
+    (tmp_path / "b.tar").write_text("no tar")
+    pq.write_table(pa.table({"image": [file.read_bytes() for file in files]}), tmp_path / "bytes.parquet")
+    (tmp_path / "list.txt").write_text("\n".join(f"pictures/{file.name}" for file in files))
+    (tmp_path / "list.csv").write_text("image_id,url\n" + "\n".join(f"{at},{file}" for at, file in enumerate(files)))
+    (tmp_path / "list.jsonl").write_text("\n".join(json.dumps({"path": str(file)}) for file in files))
+    expected = encoder.images([images.decode(file.read_bytes()) for file in files])
+    for name in ("*.tar", "bytes.parquet", "list.txt", "list.csv", "list.jsonl"):
+        place = tmp_path / "of" / name.strip("*")
+        assert main(["embed", f"images={tmp_path}/{name}", f"workspace={place}", *tiny_encoder]) == 0
+        np.testing.assert_allclose(table(place).vectors, expected, atol=1e-5)
+    tars = tmp_path / "of" / ".tar"
+    assert metrics(tars)["images.rejected"] == 1  # b.tar
+    assert "no readable tar file" in Workspace(str(tars)).read("rejected")["reason"][0].as_py()
+    uris = Workspace(str(tars)).read("images")["uri"].to_pylist()
+    assert [images.read(uri) for uri in uris] == [file.read_bytes() for file in files]  # as other commands find them
+    assert main(["embed", f"images={tmp_path}/a.tar", f"workspace={tars}", *tiny_encoder]) == 0
+    assert metrics(tars)["images.embedded"] == 0
+
+
+def test_with_a_gpu_the_cores_decode_and_it_encodes(pictures, tiny_encoder, encoder, tmp_path):
+    """On a Ray that was told of a GPU; the model is on a core all the same, as there is none."""
+    folder = pictures(90)
+    shutil.copy(folder / "000.jpg", folder / "copy.jpg")
+    (folder / "words.jpg").write_text("no image")
+    words = ["embed", f"images={folder}", f"workspace={tmp_path / 'ws'}", *tiny_encoder, "encoder.batch_size=16"]
+    code = f"import ray, sys; from beholder.cli import main; ray.init(num_cpus=2, num_gpus=1); sys.exit(main({words!r}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    found = table(tmp_path / "ws")
+    names = sorted(file.name for file in folder.iterdir() if file.name != "words.jpg")
+    assert found.image_ids == names
+    np.testing.assert_allclose(
+        found.vectors, encoder.images([images.decode((folder / name).read_bytes()) for name in names]), atol=1e-5
+    )
+    kept = metrics(tmp_path / "ws")
+    assert [kept[f"images.{name}"] for name in ("embedded", "copied", "rejected")] == [90, 1, 1]

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from beholder import cli
 
@@ -25,6 +26,6 @@ def test_zero_shot_is_better_than_chance_and_than_nonsense(tmp_path: Path) -> No
     assert "| words | trustworthy | CLIP as it is |" in (run / "summary.md").read_text()
 
 
-def test_only_lora_is_asked(tmp_path: Path, capsys: object) -> None:
+def test_only_lora_is_asked(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert cli.main(["evaluate", "lora", "taste=mlp", f"workspace={tmp_path}"]) == 2
     assert "only taste=lora answers" in capsys.readouterr().err

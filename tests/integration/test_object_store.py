@@ -2,8 +2,8 @@
 
 import pytest
 
-from beholder import embeddings
 from beholder.cli import main
+from beholder.embedding import embeddings
 from beholder.storage import Place
 from beholder.workspace import Workspace
 

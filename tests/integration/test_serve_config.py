@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 SERVE = str(Path(sys.executable).with_name("serve"))
 
@@ -44,7 +44,7 @@ def free() -> Callable[[], int]:
 def app_file(folder: Path, port: int, **args: object) -> Path:
     """A config file of the app, in which one queue is shorter than it comes."""
     given = {"workspace": str(folder / "workspace"), "components.candidates.count": 60, "keys.required": False, **args}
-    app = {"name": "beholder", "route_prefix": "/", "import_path": "beholder.serve.app:build", "args": given}
+    app: dict[str, object] = {"name": "beholder", "route_prefix": "/", "import_path": "beholder.serve.app:build", "args": given}
     app["deployments"] = [{"name": "Ranker", "num_replicas": 1, "max_queued_requests": 7}]
     http = {"host": "127.0.0.1", "port": port}
     path = folder / "app.yaml"

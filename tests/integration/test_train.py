@@ -15,7 +15,7 @@ import pytest
 
 from beholder import evaluation
 from beholder.cli import main
-from beholder.embeddings import write_shard
+from beholder.embedding.embeddings import write_shard
 from beholder.errors import BeholderError, TasteError
 from beholder.storage import Place
 from beholder.taste import taste_registry, validation

@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from support.process_group import kill_group
 
 from beholder.cli import main
 
@@ -59,7 +60,7 @@ def test_a_search_from_judgements_to_a_page(small_ray, files, tmp_path, capsys):
     assert people["user_id"].tolist() == [f"p{person}" for person in range(PEOPLE)]
     assert set(people["kept"]) <= {"own", "pooled"}
     assert trials["best_for"].sum() == trials["kept_by"].sum() == PEOPLE
-    best = trials.loc[trials["accuracy.chosen"].idxmax(), "setting"]
+    best = trials["setting"][trials["accuracy.chosen"].argmax()]
     assert metrics["pooled"] == best
     page = (run / "report.html").read_text()
     assert page.count("<img") == page.count("data:image/png;base64,") >= 3
@@ -86,12 +87,11 @@ def test_a_killed_search_goes_on(files, tmp_path):
     command = [sys.executable, "-m", "beholder", *words(files, tmp_path, *more)]
     first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     deadline = time.monotonic() + 240
-    while len(marks(tmp_path)) < 3 and time.monotonic() < deadline:
+    while not stopped_with_trials_done(first, tmp_path):
         assert first.poll() is None, "the search was over before it could be killed"
-        time.sleep(0.2)
-    time.sleep(4)  # what Tune itself keeps of a search is written every two seconds
-    os.killpg(first.pid, signal.SIGKILL)
-    first.wait()
+        assert time.monotonic() < deadline, "Tune kept no search with two trials done"
+        time.sleep(0.1)
+    kill_group(first)
     before = {path: path.stat().st_mtime_ns for path in marks(tmp_path)}
     assert before
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
@@ -101,6 +101,28 @@ def test_a_killed_search_goes_on(files, tmp_path):
     assert len(kept) >= 2  # these were not fitted again
     assert len(list((tmp_path / "tune").glob("*/attempt_*"))) == 6
     assert "going on with" in (run_of(tmp_path) / "log.txt").read_text()
+
+
+def stopped_with_trials_done(search: subprocess.Popen, workspace: Path) -> bool:
+    """Stop a search where what Tune itself keeps of it has two trials done and every trial that was begun."""
+    if not trials_are_kept(workspace):
+        return False
+    os.killpg(search.pid, signal.SIGSTOP)  # so that none begins between the look and the kill
+    if trials_are_kept(workspace):
+        return True
+    os.killpg(search.pid, signal.SIGCONT)
+    return False
+
+
+def trials_are_kept(workspace: Path) -> bool:
+    begun = {path.name.split("_")[1] for path in (workspace / "tune").glob("*/attempt_*")}
+    try:
+        (path,) = (workspace / "tune").glob("*/experiment_state-*.json")
+        kept = [json.loads(trial) for trial, _ in json.loads(path.read_text())["trial_data"]]
+    except ValueError:  # not there, or not whole: it is being written
+        return False
+    done = [trial for trial in kept if trial["status"] == "TERMINATED"]
+    return len(done) >= 2 and begun <= {trial["trial_id"] for trial in kept}
 
 
 def marks(workspace: Path) -> list[Path]:

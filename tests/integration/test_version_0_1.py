@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from beholder import api_keys, config, embeddings, images
+from beholder import api_keys, config, images
 from beholder.editing import generator_store
 from beholder.editing.saved_inversion import SavedInversion
 from beholder.editing.stylegan import StyleGAN
+from beholder.embedding import embeddings
 from beholder.recommending.store import interactions
 from beholder.recommending.store.choice_store import Store
 from beholder.recommending.store.key_store import KeyStore
@@ -27,6 +28,7 @@ from beholder.serve.local_service import LocalService
 from beholder.serve.settings import ServeSettings
 from beholder.storage import Place
 from beholder.taste import taste_registry
+from beholder.taste.shrinkage import ShrunkTaste
 from beholder.workspace import Workspace
 
 OLD = Path(__file__).parents[1] / "fixtures/version_0_1"
@@ -72,6 +74,7 @@ def test_a_taste_that_looks_at_pixels_sees_what_it_saw(workspace):
     taste = taste_registry.read(workspace.models, "in_words", encoder_id=EXPECTED["encoder_id"]).taste
     fit = images.Fit(128, "shortest")
     pixels = np.stack([images.fit_pixels(images.decode((OLD / f"images/{name}.webp").read_bytes()), fit) for name in old["images"]])
+    assert isinstance(taste, ShrunkTaste)
     utilities = np.asarray(taste.taste.utilities(pixels, [old["user_id"]], old["attribute"])).ravel()
     np.testing.assert_allclose(utilities, old["utilities"], atol=1e-4)
 
@@ -98,6 +101,7 @@ def test_a_saved_inversion_keeps_the_place_of_the_face():
     old, saved = EXPECTED["framed"], SavedInversion.read(Place.at(OLD / "framed.safetensors"))
     np.testing.assert_allclose(saved.latent.ws.flatten()[:4], old["w_plus"], atol=1e-5)
     assert (saved.fingerprint, saved.generator, saved.sha256) == (old["fingerprint"], old["generator"], old["sha256"])
+    assert saved.square is not None
     assert list(saved.square.centre) == old["square"]["centre"]
     assert list(saved.square.half) == old["square"]["half"]
 
@@ -136,8 +140,11 @@ def test_choices_are_all_there_whichever_the_schema(tmp_path, file):
 
 
 def test_a_key_still_opens(workspace):
-    key_id, secret = api_keys.split(EXPECTED["key"])
+    parts = api_keys.split(EXPECTED["key"])
+    assert parts is not None
+    key_id, secret = parts
     key = KeyStore(Store.at(Path(workspace.place.path) / "choices.db")).find(key_id)
+    assert key is not None
     assert key.opens(secret, datetime.now(UTC))
     assert key.may("ask")
     assert not key.may("admin")

@@ -27,7 +27,7 @@ KINDS = {
 }
 AFTER = 5  # choices before there is a recommendation
 # The pairs that are asked, again and again: what a person who takes the left one likes is known.
-PAIRS = (
+PAIRS: tuple[tuple[dict[str, float], dict[str, float]], ...] = (
     ({"smile": 1.5}, {"smile": -1.5}),
     ({"glasses": 2.0}, {}),
     ({"older": -1.0, "smile": 1.0}, {"older": 1.5}),
@@ -149,7 +149,7 @@ class Double:
             sides = [
                 {"edit": edit, "picture": f"/v1/images/{image_id}/edits/{edit_path(edit)}"} for edit in PAIRS[number % len(PAIRS)]
             ]
-            question = {
+            question: dict[str, Any] = {
                 "question_id": f"q-{user_id}-{number}",
                 "user_id": user_id,
                 "image_id": image_id,

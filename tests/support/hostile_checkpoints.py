@@ -1,7 +1,7 @@
-"""Hostile files of generators and directions, and what each gets: `python tests/support/hostile_checkpoints.py` prints a table.
+"""Hostile files of generators and directions, and what each gets.
 
-Each is read in a process of its own that may take 512 MiB more than it has and 20 seconds, and in which every command, import,
-compilation or opened file is noted.
+`PYTHONPATH=tests python tests/support/hostile_checkpoints.py` prints a table. Each file is read in a process of its own that may
+take 512 MiB more than it has and 20 seconds, and in which every command, import, compilation or opened file is noted.
 """
 
 import contextlib
@@ -18,6 +18,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 MORE_MEMORY, SECONDS = 512 * 2**20, 20
 
@@ -89,9 +90,10 @@ def g_ema(**tensors: bytes) -> bytes:
 
 def generators(witness: Path) -> dict[str, bytes]:
     """What it tries -> a file for `beholder import generator=`; whatever runs would touch the witness."""
-    import published_checkpoints as published
-    import reference_stylegan as reference
     import torch
+
+    from support import published_checkpoints as published
+    from support import reference_stylegan as reference
 
     command, code = f"touch {witness}", f"open({str(witness)!r}, 'w')"
     state = reference.random_state(16, 64, 8, dim=8, layers=2)
@@ -106,7 +108,7 @@ def generators(witness: Path) -> dict[str, bytes]:
     def nvidia_with(**more: object) -> bytes:
         return published.nvidia(native, Generator__more=more)
 
-    def but(**changed: object) -> bytes:
+    def but(**changed: Any) -> bytes:
         return published.rosinality({**state, **changed}, mean)
 
     many = io.BytesIO()
@@ -202,13 +204,13 @@ def safetensors(kind: str, size: int) -> bytes:
 
 def again() -> dict[str, bytes]:
     """Small files that come to much by saying the same thing in many places."""
-    import published_checkpoints as published
-    import reference_stylegan as reference
     import torch
     from safetensors.torch import save
 
     from beholder.editing.checkpoints import state_dict
     from beholder.editing.generator import GeneratorConfig
+    from support import published_checkpoints as published
+    from support import reference_stylegan as reference
 
     shapes = state_dict.shapes(GeneratorConfig(8, 2**20, 1, 1, 64, 8))
     long = {name: torch.randn(shape) for name, shape in shapes.items() if name != "mapping.w_avg"}
@@ -263,7 +265,8 @@ def again() -> dict[str, bytes]:
 
 def _overlapping() -> bytes:
     """A torch file whose directory says that every part goes on to the end of all."""
-    data = bytearray(zipped(b"\x80\x02N.", **{f"_{i}": b"" for i in range(1_000)}))
+    storages: dict[str, Any] = {f"_{i}": b"" for i in range(1_000)}
+    data = bytearray(zipped(b"\x80\x02N.", **storages))
     end = at = data.index(b"PK\x01\x02")
     while data[at : at + 4] == b"PK\x01\x02":
         begin = struct.unpack("<I", data[at + 42 : at + 46])[0] + 64
@@ -314,9 +317,9 @@ def read(path: Path, reader: Callable[[Path], object]) -> Got:
             error = str(refusal)
         except BaseException as fault:
             error = f"FAULT {type(fault).__name__}: {fault}"
-        said = list(deeds)
+        done = list(deeds)
         took, peak = time.process_time() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        os.write(into, json.dumps([error, said, took, max(0, peak - before) / 1024]).encode())
+        os.write(into, json.dumps([error, done, took, max(0, peak - before) / 1024]).encode())
         os._exit(0)
     os.close(into)
     with os.fdopen(out, "rb") as pipe:
@@ -364,13 +367,13 @@ def measure(folder: Path) -> dict[str, Got]:
     """Every hostile file and what it got; good files are read first, so that nothing is left to import."""
     import encodings.cp437  # noqa: F401  # how old zips spell names
 
-    import hostile_directions  # beside this file, which is run by its name
-    import published_checkpoints as published
-    import reference_stylegan as reference
     import torch
 
     from beholder.editing.checkpoints import native, rosinality
     from beholder.errors import BeholderError
+    from support import hostile_directions
+    from support import published_checkpoints as published
+    from support import reference_stylegan as reference
 
     torch.set_num_threads(1)
     path, witness = folder / "file", folder / "witness"

@@ -1,4 +1,4 @@
-"""Files of directions that mean harm; `python tests/support/hostile_checkpoints.py` says what each gets."""
+"""Files of directions that mean harm; `PYTHONPATH=tests python tests/support/hostile_checkpoints.py` says what each gets."""
 
 import io
 import os

@@ -1,9 +1,18 @@
 """A visitor: what somebody does on the page, and what went wrong in their browser."""
 
-from playwright.sync_api import Locator, Page, expect
+from typing import Any
 
-PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
+from playwright.sync_api import FloatRect, Locator, Page, expect
+
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
 ECHO = 260  # milliseconds: a second click sooner than this is taken for the first one's echo
+
+
+def box(element: Locator) -> FloatRect:
+    """Where an element that is on show lies, in pixels of the page."""
+    found = element.bounding_box()
+    assert found is not None
+    return found
 
 
 class Visitor:

@@ -54,7 +54,7 @@ def modules(*names: str) -> Iterator[None]:
             part = ".".join(parts[:end])
             if part not in before:
                 sys.modules.setdefault(part, types.ModuleType(part))
-        made = type(name, (dict,) if name == "EasyDict" else (), {"__module__": path})
+        made: Any = type(name, (dict,) if name == "EasyDict" else (), {"__module__": path})
         if name.startswith("_"):
             made = types.FunctionType((lambda meta: None).__code__, {}, name)
             made.__module__, made.__qualname__ = path, name

@@ -152,6 +152,7 @@ class RankerContract:
         assert store.read() is None
         store.write(StoredPrior.of(fitted, 12.0))
         stored = store.read()
+        assert stored is not None
         shown = edit_set(20, 8)
         assert (stored.learned_at, stored.version) == (12.0, StoredPrior.of(fitted, 0.0).version)
         assert stored.version.startswith(f"{self.config.kind}-")

@@ -135,5 +135,6 @@ def _filtered(x: Tensor) -> Tensor:
     """Convolved with the outer product of 1, 3, 3, 1, of sum 4, without padding."""
     weights = [1 / 4, 3 / 4, 3 / 4, 1 / 4]
     height, width = x.shape[2] - 3, x.shape[3] - 3
-    rows = sum(weight * x[..., at : at + height, :] for at, weight in enumerate(weights))
-    return sum(weight * rows[..., at : at + width] for at, weight in enumerate(weights))
+    zero = x.new_zeros(())
+    rows = sum((weight * x[..., at : at + height, :] for at, weight in enumerate(weights)), zero)
+    return sum((weight * rows[..., at : at + width] for at, weight in enumerate(weights)), zero)

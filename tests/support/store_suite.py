@@ -2,6 +2,7 @@
 
 import threading
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -14,8 +15,8 @@ from beholder.recommending.store.question import Answer, Question
 NOON = datetime(2026, 5, 4, 12, 0, 0, 123456, tzinfo=UTC)
 
 
-def question(number: int = 1, user_id: str = "ana", **more) -> Question:
-    edits = {"left": {"smile": 1.4 + number / 7, "glasses": -2.0}, "right": {}}
+def question(number: int = 1, user_id: str = "ana", **more: Any) -> Question:
+    edits: dict[str, Any] = {"left": {"smile": 1.4 + number / 7, "glasses": -2.0}, "right": {}}
     named = {"strategy": "random", "probability": 1 / 3, "model": "bayes-1", "asked_at": NOON + timedelta(seconds=number)}
     return Question(f"q{number}", user_id, "face-1", **(edits | named | more))
 

@@ -6,9 +6,11 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 SHARED = Path(os.environ.get("BEHOLDER_SHARED", ROOT / ".." / "shared")).resolve()
@@ -52,9 +54,8 @@ def scene() -> Callable[..., np.ndarray]:
 @pytest.fixture(scope="session")
 def saved() -> Callable[..., bytes]:
     """saved(array or Pillow image, format, **options): the bytes of an image file, written by Pillow."""
-    from PIL import Image
 
-    def save(picture: object, format: str = "PNG", **options: object) -> bytes:
+    def save(picture: np.ndarray | Image.Image, format: str = "PNG", **options: Any) -> bytes:
         image = Image.fromarray(picture) if isinstance(picture, np.ndarray) else picture
         buffer = io.BytesIO()
         image.save(buffer, format=format, **options)

@@ -16,7 +16,7 @@ from beholder import artifacts
 from beholder.errors import ArtifactError, BeholderError
 from beholder.storage import Place
 
-ARRAYS = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.array([1, 2], np.int64)}
+ARRAYS: dict[str, np.ndarray] = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.array([1, 2], np.int64)}
 
 
 def test_arrays_and_metadata_come_back():

@@ -6,7 +6,7 @@ import importlib
 from dataclasses import dataclass
 
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]
 from hypothesis import example, given
 from hypothesis import settings as sampling
 from hypothesis import strategies as st

@@ -1,11 +1,14 @@
 """Evaluation: known answers for agreement, intervals, calibration and ceilings; trust in what held-out judgements bear out."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from support.partial_doubles import PartialTaste
 from support.taste_suite import PEOPLE, simulate
 
 from beholder import evaluation, plots
-from beholder.statistics import bootstrap
+from beholder.statistics import Interval, bootstrap
 from beholder.storage import Place
 from beholder.taste import shrinkage, validation
 from beholder.taste.contract import Normal, TasteInfo
@@ -15,7 +18,7 @@ WORLD = simulate(images=120, comparisons=3000, ratings=900)
 ITEMS = np.arange(120, dtype=np.float32)[:, None]  # an item is its own number
 
 
-class Oracle:
+class Oracle(PartialTaste):
     """A taste that knows the truth, times a factor: 1 is the truth, -1 its opposite, 0 knows nothing. Strangers get 0."""
 
     def __init__(self, factor: float):
@@ -52,12 +55,11 @@ def test_a_lead_is_paired_and_turns_with_who_is_compared():
     ahead, behind = evaluation.lead(truth, opposite), evaluation.lead(opposite, truth)
     assert ahead.mean == pytest.approx(2 * evaluation.figures(truth)["gain.mean"])
     assert behind.mean == pytest.approx(-ahead.mean)
-    assert evaluation.lead(truth, judged(2.0)[0]) == evaluation.Interval(0.0, 0.0, 0.0)
+    assert evaluation.lead(truth, judged(2.0)[0]) == Interval(0.0, 0.0, 0.0)
 
 
 def test_the_truth_is_calibrated_and_more_than_the_truth_is_not():
-    asked = validation.pairs(JudgementDataset(*(getattr(WORLD.train, n) for n in ("people", "images", "attributes")),
-                                          WORLD.train.ratings[:0], WORLD.train.comparisons))  # fmt: skip
+    asked = validation.pairs(replace(WORLD.train, ratings=WORLD.train.ratings[:0]))
     honest = evaluation.calibration_error(Oracle(1.0), WORLD.train, asked, ITEMS)
     boastful = evaluation.calibration_error(Oracle(8.0), WORLD.train, asked, ITEMS)
     assert honest < 0.05 < 0.1 < boastful

@@ -7,6 +7,8 @@ import zlib
 
 import numpy as np
 import pytest
+import torch
+import torchvision
 from hypothesis import given
 from hypothesis import settings as sampling
 from hypothesis import strategies as st
@@ -55,7 +57,7 @@ def exif(orientation: int) -> Image.Exif:
 
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
-    """The width and height of each image whose pixels Pillow decodes during the test, in order."""
+    """The width and height of each image whose pixels are decoded during the test, in order."""
     sizes: list[tuple[int, int]] = []
     load = ImageFile.ImageFile.load
 
@@ -64,7 +66,15 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
             sizes.append(image.size)
         return load(image)
 
+    decode_jpeg = torchvision.io.decode_jpeg
+
+    def counted_jpeg(*arguments: object, **options: object) -> torch.Tensor:
+        pixels = decode_jpeg(*arguments, **options)
+        sizes.append((pixels.shape[2], pixels.shape[1]))
+        return pixels
+
     monkeypatch.setattr(ImageFile.ImageFile, "load", counted)
+    monkeypatch.setattr(torchvision.io, "decode_jpeg", counted_jpeg)
     return sizes
 
 
@@ -74,9 +84,14 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
 @pytest.mark.parametrize("format", ["PNG", "BMP", "TIFF", "PPM", "WEBP", "GIF", "JPEG", "AVIF"])
 def test_every_format_comes_in(scene, saved, format):
     pixels = scene(64, 48)
-    options = {"WEBP": {"lossless": True}, "JPEG": {"quality": 98, "subsampling": 0}, "AVIF": {"quality": 95}}.get(format, {})
-    found = images.decode(saved(pixels, format, **options))
-    assert (found.dtype, found.shape) == (np.uint8, (48, 64, 3))
+    options: dict[str, dict[str, int]] = {
+        "WEBP": {"lossless": True},
+        "JPEG": {"quality": 98, "subsampling": 0},
+        "AVIF": {"quality": 95},
+    }
+    found = images.decode(saved(pixels, format, **options.get(format, {})))
+    assert found.dtype == np.uint8
+    assert found.shape == (48, 64, 3)
     difference = np.abs(found.astype(int) - pixels).mean()
     assert difference <= {"JPEG": 3, "GIF": 25, "AVIF": 4}.get(format, 0)
 
@@ -161,8 +176,8 @@ def test_an_animation_shows_its_first_frame(saved):
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation(saved, format, orientation):
-    options = {"JPEG": {"quality": 98, "subsampling": 0}, "WEBP": {"lossless": True}}.get(format, {})
-    data = saved(BLOCKS, format, exif=exif(orientation), **options)
+    options: dict[str, dict[str, int]] = {"JPEG": {"quality": 98, "subsampling": 0}, "WEBP": {"lossless": True}}
+    data = saved(BLOCKS, format, exif=exif(orientation), **options.get(format, {}))
     shown = UPRIGHT[orientation](BLOCKS)
     found = images.decode(data)
     assert found.shape == shown.shape
@@ -231,7 +246,8 @@ def test_broken_bytes_are_pixels_or_an_image_error(data):
         found = images.decode(bytes(broken), limits=ImageLimits(max_pixels=1_000_000))
     except ImageError:
         return
-    assert (found.dtype, found.ndim, found.shape[2]) == (np.uint8, 3, 3)
+    assert found.dtype == np.uint8
+    assert (found.ndim, found.shape[2]) == (3, 3)
 
 
 def test_a_bomb_is_refused_from_its_header(decoded):
@@ -322,7 +338,9 @@ def test_fit_is_torchvisions(scene, width, height, size, resize, interpolation):
     found = images.fit_pixels(pixels, fit)
     expected = reference(pixels, fit)
     assert found.shape == (size, size, 3)
-    assert (found == expected).all()
+    difference = np.abs(found.astype(int) - expected)  # Pillow's weights have 22 bits, torch's 16
+    assert difference.max() <= 2
+    assert difference.mean() <= (0.3 if size > 7 else 1)
 
 
 @pytest.mark.parametrize(("width", "height"), [(300, 1), (1, 300), (5, 1500)])
@@ -399,6 +417,15 @@ def test_jpeg_draft_decodes_fewer_pixels(scene, saved, decoded, size, quick):
     assert decoded == [quick]
     images.decode(data)
     assert decoded == [quick, (1280, 960)]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 2, "quality": 40}, {"restart_marker_rows": 1}])
+def test_a_jpeg_is_what_pillow_decodes(scene, mode, options):
+    buffer = io.BytesIO()
+    Image.fromarray(scene(75, 41)).convert(mode).save(buffer, "JPEG", **options)
+    expected = np.asarray(Image.open(io.BytesIO(buffer.getvalue())).convert("RGB"))
+    np.testing.assert_array_equal(images.decode(buffer.getvalue()), expected)
 
 
 def test_encode_and_back(scene):

@@ -123,12 +123,15 @@ def test_each_computes_by_itself_and_all_at_the_same_time() -> None:
     assert other == [3]
 
 
+def wait_for_all(at_once: threading.Barrier, some: object) -> np.ndarray:
+    return np.full(1, at_once.wait(10))
+
+
 def test_more_are_hired_when_torch_may_use_more() -> None:
     threads = ThreadShare()
     for count in (2, 4, 2):
         torch.set_num_threads(count)
-        at_once = threading.Barrier(count)
-        threads.share(lambda some, wait=at_once.wait: np.full(1, wait(10)), range(count))
+        threads.share(partial(wait_for_all, threading.Barrier(count)), range(count))
 
 
 def test_what_goes_wrong_is_told() -> None:

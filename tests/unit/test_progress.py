@@ -45,7 +45,7 @@ def test_a_thousand_steps_are_few_lines():
 
 
 def test_nothing_to_do():
-    assert lines([], total=0) == ["embed: 0/0 images, 0.0/s in 0.0 s"]
+    assert lines([], total=0) == ["embed: 0 images, 0.0/s in 0.0 s"]
 
 
 def test_a_failure_still_says_how_far_it_came():

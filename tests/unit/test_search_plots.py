@@ -22,7 +22,7 @@ def test_parallel_coordinates_mark_ends_and_choices():
     assert len(axes.patches) == len(LOSS)  # a line for each setting
     widths = [patch.get_linewidth() for patch in axes.patches]
     assert widths == sorted(widths)  # the best is drawn last and strongest
-    ends = [patch.get_path().vertices[-1] for patch in axes.patches]
+    ends = [np.asarray(patch.get_path().vertices)[-1] for patch in axes.patches]
     np.testing.assert_allclose([x for x, _ in ends], KNOBS.shape[1])
     assert ends[-1][1] == pytest.approx(1)  # the best ends on top
 
@@ -31,14 +31,16 @@ def test_slices_have_a_panel_for_each_knob():
     figure = plots.slices(KNOBS, LOSS, logs=["rate"], title="Loss")
     assert [axes.get_title(loc="left") for axes in figure.axes[:2]] == ["widths", "rate"]
     assert figure.axes[1].get_xscale() == "log"
-    ring = figure.axes[1].collections[-1].get_offsets()
+    ring = np.asarray(figure.axes[1].collections[-1].get_offsets())
     np.testing.assert_allclose(ring, [[1e-2, 0.5]])
 
 
 def test_luck_counts_who_keeps_what():
     people = pd.DataFrame({"chosen_lead": [0.02, 0.2, 0.0], "reported_lead": [-0.01, 0.1, np.nan], "own": [False, True, False]})
     (axes,) = plots.selection_bias(people, title="Luck").axes
-    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    legend = axes.get_legend()
+    assert legend is not None
+    labels = [text.get_text() for text in legend.get_texts()]
     assert labels == ["keeps the pooled setting (1)", "keeps their own (1)", "mean"]
 
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import spearmanr
+from scipy.stats import spearmanr  # type: ignore[import-untyped]
 
 from beholder.statistics import (
     Interval,
@@ -26,7 +26,7 @@ def test_sigmoid_is_the_logistic_function_and_never_overflows():
 def test_log_loss_is_that_of_logistic_choices():
     assert log_loss(np.array([0.0]), np.array([1.0])) == pytest.approx(math.log(2))
     assert log_loss(np.array([2.0]), np.array([0.5])) == pytest.approx((math.log1p(math.exp(-2)) + math.log1p(math.exp(2))) / 2)
-    np.testing.assert_allclose(log_likelihood(np.float32([1000, -1000]), np.array([1.0, 1.0])), [0, -1000])
+    np.testing.assert_allclose(log_likelihood(np.array([1000, -1000], np.float32), np.array([1.0, 1.0])), [0, -1000])
 
 
 def test_bootstrap_finds_the_interval_of_a_normal_mean():

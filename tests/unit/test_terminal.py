@@ -37,6 +37,7 @@ def test_any_shape_can_be_shown(shape):
 def test_kitty_gets_the_picture_in_chunks():
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     sent = terminal.inline(noise, {"KITTY_WINDOW_ID": "1"})
+    assert sent is not None
     parts = re.findall("\x1b_G([^;]*);([^\x1b]*)\x1b\\\\", sent)
     assert [head[-3:] for head, _ in parts] == ["m=1"] * (len(parts) - 1) + ["m=0"]
     assert all(len(part) <= 4096 for _, part in parts)
@@ -45,12 +46,15 @@ def test_kitty_gets_the_picture_in_chunks():
 
 def test_iterm_gets_the_picture_whole():
     sent = terminal.inline(RED_OVER_BLUE, {"TERM_PROGRAM": "iTerm.app"})
+    assert sent is not None
     data = base64.b64decode(sent.partition(":")[2].partition("\x07")[0])
     assert np.array_equal(images.decode(data), RED_OVER_BLUE)
 
 
 def test_colours_alone_give_blocks_and_nothing_gives_nothing():
-    assert "▀" in terminal.inline(RED_OVER_BLUE, {"COLORTERM": "truecolor"})
+    shown = terminal.inline(RED_OVER_BLUE, {"COLORTERM": "truecolor"})
+    assert shown is not None
+    assert "▀" in shown
     assert terminal.inline(RED_OVER_BLUE, {"TERM": "xterm"}) is None
 
 

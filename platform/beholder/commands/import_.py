@@ -6,8 +6,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from beholder import embeddings, image_index, images, judgements, spreadsheets, tables
+from beholder import image_index, images, spreadsheets, tables
 from beholder.config import setting
+from beholder.embedding import embeddings
 from beholder.errors import ConfigError, EmbeddingError, ImageError, StorageError
 from beholder.images import ImageLimits
 from beholder.progress import Progress
@@ -66,11 +67,9 @@ def _import_study(settings: ImportSettings, workspace: Workspace, run: Run) -> N
     found = spreadsheets.read_judgements(files, said, refused=refused, attributes=settings.attributes)
 
     rejected = said.rejected + [said.rows[i].refuse("data_image_part", why) for i, why in refused.items()] + found.rejected
-    kept = {row["image_id"]: row for row in workspace.read("images").to_pylist()} | {row["image_id"]: row for row in rows}
-    workspace.write("images", pa.Table.from_pylist(list(kept.values()), schema=tables.IMAGES))
-    for name, fresh in (("ratings", found.ratings), ("comparisons", found.comparisons)):
-        old = workspace.read(name)
-        workspace.write(name, judgements.merge(old, fresh, old.schema))
+    workspace.upsert("images", pa.Table.from_pylist(rows, schema=tables.IMAGES))
+    workspace.upsert("ratings", pa.Table.from_pylist(found.ratings, schema=tables.RATINGS))
+    workspace.upsert("comparisons", pa.Table.from_pylist(found.comparisons, schema=tables.COMPARISONS))
     workspace.replace_rejected({place.uri for place in files.values()}, rejected)
 
     people = {row["user_id"] for row in found.ratings + found.comparisons}

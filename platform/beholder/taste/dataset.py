@@ -8,11 +8,11 @@ from typing import TypeVar
 import numpy as np
 import pyarrow as pa
 
-from beholder import judgements
+from beholder import tables
 from beholder.errors import TasteError
 
 T = TypeVar("T", "RatingTable", "ComparisonTable")
-_CHOICES = {judgements.LEFT: 1.0, judgements.RIGHT: 0.0, judgements.TIE: 0.5}
+_CHOICES = {tables.LEFT: 1.0, tables.RIGHT: 0.0, tables.TIE: 0.5}
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class RatingTable:
     def __len__(self) -> int:
         return len(self.person)
 
-    def __getitem__(self, rows: np.ndarray) -> "RatingTable":
+    def __getitem__(self, rows: np.ndarray | slice) -> "RatingTable":
         return RatingTable(self.person[rows], self.image[rows], self.attribute[rows], self.score[rows])
 
 
@@ -44,7 +44,7 @@ class ComparisonTable:
     def __len__(self) -> int:
         return len(self.person)
 
-    def __getitem__(self, rows: np.ndarray) -> "ComparisonTable":
+    def __getitem__(self, rows: np.ndarray | slice) -> "ComparisonTable":
         return ComparisonTable(self.person[rows], self.left[rows], self.right[rows], self.attribute[rows], self.choice[rows])
 
 

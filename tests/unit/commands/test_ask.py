@@ -2,6 +2,7 @@
 
 import itertools
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,9 @@ def session(tmp_path):
     def begin(count: int = 5, *, ranker: RankerConfig = RANKER, **more) -> AskSession:
         settings = AskSettings(user="ana", seed=3, rounds=count, random_seed=0, **more)
         opened.append(DiscService(tmp_path, ranker=ranker))
-        return AskSession(opened[-1], settings, "seed-3", SimpleNamespace(place=Place.at(tmp_path)))
+        service: Any = opened[-1]
+        run: Any = SimpleNamespace(place=Place.at(tmp_path))
+        return AskSession(service, settings, "seed-3", run)
 
     yield begin
     for service in opened:

@@ -2,6 +2,7 @@
 
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(5)
     generator = Generator(SMALL).eval().requires_grad_(False)
     generator_store.write(workspace, "toy", generator, card={})
-    made = {"fingerprint": fingerprint(generator), "generator": "toy"}
+    made: dict[str, Any] = {"fingerprint": fingerprint(generator), "generator": "toy"}
     up = Direction.along(torch.randn(16), name="up", space="w", layers=(0, 8), **made)
     late = Direction.along(torch.randn(4, 16), name="late", space="w+", layers=(4, 8), **made)
     direction_registry.write(workspace, "toy", [up, late])

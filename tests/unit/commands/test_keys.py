@@ -14,13 +14,17 @@ def test_a_key_is_made_shown_once_listed_and_revoked(beholder, tmp_path: Path) -
     place = f"workspace={tmp_path}"
     assert beholder("keys", place).out[-2] == "no keys yet; make=NAME makes one"
     said = beholder("keys", "make=shop", "expires=90d", place)
-    key_id, secret = api_keys.split(said.out[0])
+    parts = api_keys.split(said.out[0])
+    assert parts is not None
+    key_id, secret = parts
     assert said.metrics == {"keys": 1, "valid": 1}
     assert "for ask, recommend; keep it: it is not shown again" in said.out[1]
     kept = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert kept
     assert not [path for path in kept if secret.encode() in path.read_bytes()]  # nowhere
     key = KeyStore(Store.at(tmp_path / "choices.db")).find(key_id)
+    assert key is not None
+    assert key.expires_at is not None
     assert key.opens(secret, datetime.now(UTC))
     assert 89 <= (key.expires_at - key.made_at).days <= 90
     listed = beholder("keys", place)
@@ -28,7 +32,9 @@ def test_a_key_is_made_shown_once_listed_and_revoked(beholder, tmp_path: Path) -
     assert beholder("keys", f"revoke={key_id}", place).out[-2] == f"{key_id} opens nothing any more"
     assert beholder("keys", f"revoke={key_id}", place).out[-2] == f"{key_id} opened nothing before"
     assert beholder("keys", place).metrics == {"keys": 1, "valid": 0}
-    assert not KeyStore(Store.at(tmp_path / "choices.db")).find(key_id).opens(secret, datetime.now(UTC))
+    revoked = KeyStore(Store.at(tmp_path / "choices.db")).find(key_id)
+    assert revoked is not None
+    assert not revoked.opens(secret, datetime.now(UTC))
 
 
 @pytest.mark.parametrize(

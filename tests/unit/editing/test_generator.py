@@ -130,8 +130,8 @@ def test_styles_are_what_each_layer_takes(generator: Generator) -> None:
         10: ("b32.torgb", 7),
     }
     for index, (name, row) in rows.items():
-        affine = synthesis.get_submodule(name).affine
-        assert torch.allclose(styles[index], ws[:, row] @ affine.weight.T / math.sqrt(24) + affine.bias, atol=1e-5)
+        weight, bias = (synthesis.get_parameter(f"{name}.affine.{part}") for part in ("weight", "bias"))
+        assert torch.allclose(styles[index], ws[:, row] @ weight.T / math.sqrt(24) + bias, atol=1e-5)
     assert torch.equal(synthesis.draw(styles), synthesis(ws))
     assert torch.equal(synthesis.draw(styles, until=16), synthesis(ws, until=16))
     with pytest.raises(ValueError, match="shorter"):
@@ -181,7 +181,7 @@ def fresh(frozen: Generator) -> Generator:
 
 def write(frozen: Generator) -> None:
     with torch.no_grad():
-        weight = frozen.synthesis.b16.conv0.weight
+        weight = frozen.synthesis.get_parameter("b16.conv0.weight")
         weight.mul_(1 + torch.rand_like(weight))
 
 

@@ -61,7 +61,7 @@ def test_fingerprints_are_of_the_numbers_that_matter():
     assert len(first) == 16
     assert fingerprint(small()) == first != fingerprint(small(1))
     made.mapping.w_avg += 1
-    made.synthesis.b8.conv0.noise_const.zero_()
+    made.synthesis.get_buffer("b8.conv0.noise_const").zero_()
     assert fingerprint(made.to(memory_format=torch.channels_last)) == first
-    made.synthesis.b8.conv0.noise_strength.data += 1e-6
+    made.synthesis.get_parameter("b8.conv0.noise_strength").data += 1e-6
     assert fingerprint(made) != first

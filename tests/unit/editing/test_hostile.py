@@ -1,6 +1,7 @@
 """Hostile files: every one is refused in one clear line, for little work and memory, and nothing in them runs."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +12,10 @@ import pytest
 @pytest.fixture(scope="module")
 def found() -> dict[str, dict]:
     """What each file got, measured in a process that forks for each."""
+    tests = Path(__file__).parents[2]
     ran = subprocess.run(
-        [sys.executable, str(Path(__file__).parents[2] / "support/hostile_checkpoints.py"), "--json"],
+        [sys.executable, str(tests / "support/hostile_checkpoints.py"), "--json"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tests), *filter(None, [os.environ.get("PYTHONPATH")])])},
         capture_output=True,
         text=True,
         check=True,

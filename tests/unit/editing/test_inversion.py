@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from beholder.editing.generator import Generator, GeneratorConfig
-from beholder.editing.inversion import Inverter, InverterConfig, Refinement, invert
+from beholder.editing.inversion import InversionStep, Inverter, InverterConfig, Refinement, invert
 from beholder.errors import ConfigError, EditError
 
 CONFIG = GeneratorConfig(resolution=32, z_dim=16, w_dim=16, channel_base=256, channel_max=16)
@@ -103,7 +103,8 @@ def test_what_is_found_is_never_worse_than_the_start(pair: tuple[Generator, Inve
 
 
 def test_seconds_end_it_and_progress_is_told(pair: tuple[Generator, Inverter], picture: Tensor) -> None:
-    ticks, told = iter(range(100)), []
+    ticks = iter(range(100))
+    told: list[InversionStep] = []
     budget = Refinement(50, seconds=4.5)
     found = invert(pair[0], None, picture, refinement=budget, progress=told.append, clock=lambda: float(next(ticks)))
     assert [each.number for each in told] == [1, 2, 3, 4, 5]

@@ -1,6 +1,7 @@
 """The StyleGAN editor: the contract, on a small generator with directions in every space; slider moves; the shipped one."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 from support.editor_suite import EditorContract
 
 from beholder.editing.directions import Direction, edited_styles
+from beholder.editing.directions.direction import Space
 from beholder.editing.generator import Generator, GeneratorConfig
 from beholder.editing.inversion import Inverter, InverterConfig, Refinement
 from beholder.editing.latent import Latent
@@ -18,7 +20,7 @@ from beholder.errors import ConfigError, EditError, WeightsError
 SIZES = GeneratorConfig(resolution=32, z_dim=16, w_dim=16, channel_base=256, channel_max=16)
 
 
-def small(**more: object) -> StyleGAN:
+def small(**more: Any) -> StyleGAN:
     """A generator of random weights, an inverter, and directions: in w on all rows, in w+ on rows 4.., in s on layer 8."""
     torch.manual_seed(5)
     generator = Generator(SIZES)
@@ -26,7 +28,11 @@ def small(**more: object) -> StyleGAN:
         if name.endswith(("bias", "noise_strength")) and "affine" not in name:
             parameter.data += 0.1 * torch.randn_like(parameter)
     rng = torch.Generator().manual_seed(6)
-    some = (("plain", "w", (16,), (0, 8)), ("late", "w+", (4, 16), (4, 8)), ("channel", "s", (16,), (8, 9)))
+    some: tuple[tuple[str, Space, tuple[int, ...], tuple[int, int]], ...] = (
+        ("plain", "w", (16,), (0, 8)),
+        ("late", "w+", (4, 16), (4, 8)),
+        ("channel", "s", (16,), (8, 9)),
+    )
     directions = {
         name: Direction.along(torch.randn(shape, generator=rng), name=name, space=space, layers=layers)
         for name, space, shape, layers in some

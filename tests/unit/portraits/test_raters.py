@@ -8,7 +8,7 @@ import pytest
 
 from beholder.portraits import raters, traits
 
-KINDS = (("steady", 3), ("drifting", 1), ("random", 1), ("first", 1), ("flat", 1))
+KINDS: tuple[tuple[raters.Kind, int], ...] = (("steady", 3), ("drifting", 1), ("random", 1), ("first", 1), ("flat", 1))
 
 
 @pytest.fixture(scope="module")

@@ -67,7 +67,7 @@ def test_settling_changes_no_image() -> None:
     config = GeneratorConfig(resolution=16, channel_base=128, channel_max=16)
     generator = new_generator(config, seed=1)
     for block in (4, 8, 16):
-        torch.nn.init.normal_(generator.synthesis.get_submodule(f"b{block}.torgb").weight)
+        torch.nn.init.normal_(generator.synthesis.get_parameter(f"b{block}.torgb.weight"))
     ws = generator.mapping(torch.randn(3, traits.LATENT_SIZE))
     before = generator.synthesis(ws - generator.mapping.w_avg)
     assert torch.allclose(settle(generator).synthesis(ws), before, atol=1e-3)

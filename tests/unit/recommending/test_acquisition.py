@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 import pytest
+from support.partial_doubles import PartialRanker
 from support.ranker_suite import DIRECTIONS
 
 from beholder.errors import ChoiceError
@@ -22,7 +23,7 @@ def edit_set(count: int, width: int = 3, seed: int = 1) -> EditSet:
     return EditSet(alphas, alphas @ rng.normal(size=(width, width)).astype(np.float32), names, np.zeros(width, np.float32))
 
 
-class Sure(Ranker):
+class Sure(PartialRanker):
     """Believes these utilities of everybody, with these roots of a covariance."""
 
     def __init__(self, mean: list[float], factor: np.ndarray | None = None) -> None:

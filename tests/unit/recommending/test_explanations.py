@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from support.partial_doubles import PartialRanker
 from support.store_suite import answer, question
 
 from beholder.recommending.edit_set import EditSet
 from beholder.recommending.explanations import DirectionPreference, Reason, direction_preferences, reasons, words
-from beholder.recommending.rankers.ranker import JointNormal, Ranker, RankerInfo
+from beholder.recommending.rankers.ranker import JointNormal, RankerInfo
 from beholder.recommending.store.question import Choice
 
 NAMES = ("smile", "older", "hat")
@@ -15,7 +16,7 @@ ALPHAS = np.array([*SINGLES, (2, 1, 0), (2, 0, 1)], np.float32)
 EDIT_SET = EditSet(ALPHAS, np.ones((len(ALPHAS), 2), np.float32), NAMES, np.ones(2, np.float32))
 
 
-class Plain(Ranker):
+class Plain(PartialRanker):
     """Likes smiles of 1 best, and youth; knows its uncertainty about each."""
 
     info = RankerInfo("plain", NAMES, 2)
@@ -28,11 +29,12 @@ class Plain(Ranker):
 def test_the_best_strength_of_each_direction():
     found = direction_preferences(Plain(), "ana", [EDIT_SET])
     told = [(each.direction, each.alpha, each.gain, each.uncertainty) for each in found]
-    assert told == [
+    expected: list[tuple] = [
         ("smile", 1.0, pytest.approx(1.0), pytest.approx(0.25)),
         ("older", -1.0, pytest.approx(0.5), pytest.approx(0.4)),
         ("hat", 1.0, pytest.approx(-1.0), pytest.approx(0.1)),
     ]
+    assert told == expected
     assert direction_preferences(Plain(), "ana", [EDIT_SET, EDIT_SET]) == found
 
 

@@ -1,9 +1,11 @@
 """The critic: verdicts beside typical faces are differences of the taste's own utilities, whatever the taste takes."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
+from support.partial_doubles import PartialTaste
 
 from beholder import images
 from beholder.errors import ImageError, TasteError
@@ -28,7 +30,7 @@ class Colours:
         return np.ones((len(texts), 3), np.float32)
 
 
-class Bright:
+class Bright(PartialTaste):
     """A taste for brightness, which grows with the person's name, and knows its doubt where it takes embeddings."""
 
     def __init__(self, kind="bright", takes="embeddings", attributes=("attractive", "smart")):
@@ -44,13 +46,14 @@ class Bright:
 
 
 def critic(**tastes):
-    asked = []
+    asked: list[int] = []
 
     def typical():
         asked.append(1)
         return TYPICAL
 
-    ours = ImageScorer(Colours(), tastes, typical)
+    colours: Any = Colours()
+    ours: Any = ImageScorer(colours, tastes, typical)
     ours.asked = asked
     return ours
 

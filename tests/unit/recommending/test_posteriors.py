@@ -216,7 +216,9 @@ def test_a_shelf_that_holds_rubbish_is_an_empty_one(store, tmp_path):
         shelf.place.write_bytes(rubbish)
         assert shelf.read() is None
     ours, _ = people(store, priors=shelf)
-    assert ours.get("ana").model == shelf.read().version
+    model, stored = ours.get("ana").model, shelf.read()
+    assert stored is not None
+    assert model == stored.version
 
 
 def test_settings_that_make_no_sense():

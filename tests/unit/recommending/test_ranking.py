@@ -5,16 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from support.disc_service import CANDIDATES, EDITOR, Colours, DrawingSurrogate
+from support.partial_doubles import PartialRanker
 from support.store_suite import answer, question
 
 from beholder.errors import ConfigError, EditError
 from beholder.recommending.edit_features import EditableImage, EditFeatures, draw
-from beholder.recommending.rankers.ranker import JointNormal, Ranker, RankerInfo
+from beholder.recommending.rankers.ranker import JointNormal, RankerInfo
 from beholder.recommending.ranking import UNEDITED, RankingConfig, ScoredEdit, rank, shortlist
 from beholder.recommending.store.question import Choice
 
 
-class Redness(Ranker):
+class Redness(PartialRanker):
     """A ranker that likes red, as the embedding shows it, and knows its uncertainty."""
 
     def __init__(self, sign: float = 1.0):

@@ -157,6 +157,7 @@ def test_arrays_of_objects_and_records():
 def test_shapes_that_lie():
     good = pickle.dumps(np.arange(6, dtype=np.float32), 2)
     at = next(position for opcode, argument, position in pickletools.genops(good) if argument == 6 and opcode.name == "BININT1")
+    assert at is not None
     for claimed in (7, 5, 255):
         refused(good[: at + 1] + bytes([claimed]) + good[at + 2 :], "it claims shape")
 

@@ -5,6 +5,7 @@ import threading
 
 import pytest
 from fastapi.testclient import TestClient
+from support.partial_doubles import PartialService
 
 from beholder.errors import BeholderError, StoreError, WeightsError
 from beholder.recommending.service import Recommendation
@@ -14,7 +15,7 @@ from beholder.serve.problem_details import ProblemError
 from beholder.serve.protocols import DeadlineExceeded, DirectionList, Overloaded
 
 
-class Moody:
+class Moody(PartialService):
     """A graph whose `directions` and `recommend` wait for `seconds` and then raise `error`; all its other answers are missing."""
 
     def __init__(self, error: Exception | None = None, seconds: float = 0.0, *, lost: bool = False):

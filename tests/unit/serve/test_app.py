@@ -5,6 +5,7 @@ import pytest
 from beholder import config
 from beholder.errors import ConfigError
 from beholder.serve import api, app
+from beholder.serve.deployments import EditorDeployment
 from beholder.serve.settings import DeploymentConfig, ServeConfig, ServeSettings
 
 POSTGRES = "choices=postgresql://ana:secret@db.example/choices"
@@ -19,7 +20,7 @@ def test_every_queue_has_an_end(kind):
     chosen = settings(f"serve={kind}").serve
     for wanted in (chosen.api, chosen.editor, chosen.encoder, chosen.ranker):
         assert wanted.max_queued_requests >= 1
-        deployment = app._deployed(app.EditorDeployment, wanted, chosen)
+        deployment = app._deployed(EditorDeployment, wanted, chosen)
         assert deployment.name == "Editor"
         assert deployment.max_queued_requests == wanted.max_queued_requests
         assert deployment.max_ongoing_requests == wanted.max_ongoing_requests

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from support.partial_doubles import PartialService
 
 from beholder import api_keys
 from beholder.errors import ConfigError
@@ -33,7 +34,7 @@ NEEDS = {
 OPEN = ("/healthz", "/", "/docs", "/openapi.json")
 
 
-class Empty:
+class Empty(PartialService):
     """A graph with no directions, and nothing else."""
 
     async def directions(self) -> DirectionList:
@@ -203,7 +204,9 @@ def test_it_ends_when_it_said(service, made, clock):
 def test_a_revoked_key_lives_no_longer_than_it_is_fresh(service, made, ring, clock):
     client, text = service(fresh_seconds=5.0), made("ask")
     assert client.get("/v1/directions", headers=bearer(text)).status_code == 200
-    ring.revoke(api_keys.split(text)[0], at=NOON)
+    parts = api_keys.split(text)
+    assert parts is not None
+    ring.revoke(parts[0], at=NOON)
     clock.seconds = 5.0
     assert client.get("/v1/directions", headers=bearer(text)).status_code == 401
 

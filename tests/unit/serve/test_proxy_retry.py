@@ -15,7 +15,8 @@ class Behind:
     """Replicas that die under the first `deaths` requests; what each of them heard."""
 
     def __init__(self, deaths: int) -> None:
-        self.deaths, self.bodies = deaths, []
+        self.deaths = deaths
+        self.bodies: list[bytes] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body, more = b"", True
@@ -62,7 +63,8 @@ class Quick:
     """A replica's application: it answers what it hears first, and remembers everything."""
 
     def __init__(self, deaths: int = 0) -> None:
-        self.deaths, self.heard, self.asked = deaths, [], 0
+        self.deaths, self.asked = deaths, 0
+        self.heard: list[bytes] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def silent() -> Message:
@@ -124,4 +126,5 @@ def test_nobody_is_told_who_has_gone(length):
 
 def test_ray_finds_it():
     (only,) = middleware()
-    assert only.cls is RetryMiddleware
+    kind: object = only.cls
+    assert kind is RetryMiddleware

@@ -1,6 +1,7 @@
 """Each private switch of Ray is there in the version that is pinned, and what is done without it works, too."""
 
 import inspect
+from typing import Any
 
 import pytest
 from ray.serve import batching
@@ -22,9 +23,10 @@ def test_the_pinned_ray_has_every_private_switch():
 
 def test_the_pinned_ray_has_the_setters_of_batches():
     @batching.batch
-    async def method(items: list[int]) -> list[int]:
+    async def items(items: list[int]) -> list[int]:
         return items
 
+    method: Any = items
     ray_compat.set_batching(method, max_batch_size=3, batch_wait_timeout_s=0.5)
     assert method._get_max_batch_size() == 3
     assert method._get_batch_wait_timeout_s() == 0.5
@@ -45,9 +47,10 @@ class Handle:
     """A handle that keeps the options it was given. known: those that it takes."""
 
     def __init__(self, *known: str):
-        self.known, self.options_set, self.inits = known, {}, []
+        self.known = known
+        self.options_set: dict[str, Any] = {}
 
-    def options(self, **options):
+    def options(self, **options: Any) -> "Handle":
         if unknown := set(options) - set(self.known):
             raise TypeError(f"unexpected keyword argument {unknown}")
         other = Handle(*self.known)
@@ -56,13 +59,15 @@ class Handle:
 
 
 def test_small_messages_go_straight_and_large_ones_by_reference():
-    handle = Handle("_by_reference")
-    assert ray_compat.choose_transport(handle, 1000).options_set == {"_by_reference": False}
-    assert ray_compat.choose_transport(handle, 1 << 20).options_set == {"_by_reference": True}
+    handle: Any = Handle("_by_reference")
+    small: Any = ray_compat.choose_transport(handle, 1000)
+    large: Any = ray_compat.choose_transport(handle, 1 << 20)
+    assert small.options_set == {"_by_reference": False}
+    assert large.options_set == {"_by_reference": True}
 
 
 def test_a_ray_without_the_private_switches_is_used_as_it_is():
-    handle = Handle()
+    handle: Any = Handle()
     assert ray_compat.straight(handle) is handle
     assert ray_compat.by_reference(handle) is handle
     ray_compat.start_router(handle)

@@ -1,6 +1,7 @@
 """What becomes of an answer from elsewhere: its value, its error as it was raised there, or the news that a replica died."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from ray.exceptions import ActorDiedError, RayTaskError, TaskCancelledError
@@ -45,7 +46,8 @@ def died_behind():
 
 
 def said(found):
-    return asyncio.run(result_of(lambda: Response(found)))
+    response: Any = Response(found)
+    return asyncio.run(result_of(lambda: response))
 
 
 def test_a_value_is_a_value():
@@ -92,7 +94,7 @@ def test_what_nobody_expected_is_no_mistake_of_the_request(error):
 
 def test_who_gives_up_says_so():
     async def give_up():
-        response = Response(None)
+        response: Any = Response(None)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
                 await result_of(lambda: response)

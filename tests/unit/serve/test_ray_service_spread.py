@@ -1,7 +1,8 @@
 """The graph on deployments: where a replica dies another one is asked, once, and it is remembered for a while."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from ray.exceptions import ActorDiedError
@@ -35,10 +36,11 @@ class Part:
 
 
 @pytest.fixture
-def ask() -> Iterator:
+def ask() -> Callable[..., tuple[object, Part, bool]]:
     def run(*found) -> tuple[object, Part, bool]:
-        part = Part(*found)
+        part: Any = Part(*found)
         service = RayService(part, part, part)
+        said: object
         try:
             said = asyncio.run(service.person("ana"))
         except Exception as error:

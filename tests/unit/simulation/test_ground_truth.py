@@ -1,7 +1,8 @@
 """The ground truth: drawn once and kept, of the images and latents that it is said to be of."""
 
 import numpy as np
-from support.ground_truth_double import CANDIDATES, EDITOR, Colours, drawn
+from support.ground_truth_double import CANDIDATES, EDITOR, drawn
+from support.surrogate_double import Colours
 
 
 class Counting(Colours):

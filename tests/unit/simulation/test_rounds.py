@@ -1,21 +1,24 @@
 """Rounds with simulated people: who knows everything has no regret, held-out pairs are never asked, and rankers learn."""
 
 import numpy as np
+from support.partial_doubles import PartialRanker
 
+from beholder.recommending.edit_set import Comparison
 from beholder.recommending.rankers import bayes_ranker
 from beholder.recommending.rankers.bayes_ranker import BayesRankerConfig
-from beholder.recommending.rankers.ranker import JointNormal, Ranker, RankerInfo
+from beholder.recommending.rankers.ranker import JointNormal, RankerInfo
 from beholder.simulation import rounds, simulated_people
 from beholder.simulation.ground_truth import GroundTruth
 from beholder.simulation.simulated_people import SimulatedPeopleConfig
 
 
-class Oracle(Ranker):
+class Oracle(PartialRanker):
     """Knows everybody's utilities, without uncertainty; nothing is learned."""
 
     def __init__(self, truth: GroundTruth, utilities: dict[str, np.ndarray], sign: float = 1.0) -> None:
         self.info = RankerInfo("logistic", truth.candidates.directions, 19)
-        self.truths, self.sign, self.asked = utilities, sign, []
+        self.truths, self.sign = utilities, sign
+        self.asked: list[Comparison] = []
 
     def update(self, comparison):
         self.asked.append(comparison)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from support.partial_doubles import PartialTaste
 from support.taste_suite import ENCODER, PEOPLE, TasteContract, World, simulate
 
 from beholder.errors import ConfigError
@@ -26,7 +27,9 @@ CONFIG = TasteConfig(
 
 class TestEnsemble(TasteContract):
     def fit(self, world: World, items: np.ndarray, seed: int) -> ensemble.EnsembleTaste:
-        return taste_factory.fit(world.train, world.held_out, items, CONFIG, encoder_id=ENCODER, seed=seed)
+        found = taste_factory.fit(world.train, world.held_out, items, CONFIG, encoder_id=ENCODER, seed=seed)
+        assert isinstance(found, ensemble.EnsembleTaste)
+        return found
 
     def test_it_is_the_weighted_sum_of_its_parts(self, taste, shown):
         sums = sum(w * part.utilities(shown, ["person 1"], "smart") for w, part in zip(taste.weights[1], taste.parts, strict=True))
@@ -40,6 +43,7 @@ class TestEnsemble(TasteContract):
     def test_a_choice_moves_the_utility_towards_it(self, taste, shown):
         info, tensors, settings = taste.info, taste.tensors(), taste.settings()
         fresh = taste_factory.load(info, tensors, settings)
+        assert isinstance(fresh, ensemble.EnsembleTaste)
         before = fresh.differences(shown[:1], shown[1:2], "a stranger", "smart").mean[0]
         fresh.update(shown[0], shown[1], 1.0, "a stranger", "smart")
         assert fresh.differences(shown[:1], shown[1:2], "a stranger", "smart").mean[0] > before
@@ -51,7 +55,7 @@ class TestEnsemble(TasteContract):
         assert len(told.parts) == len(taste.parts)
 
 
-class Fixed:
+class Fixed(PartialTaste):
     """A part that says what it was given, [P, N]."""
 
     def __init__(self, utilities: np.ndarray):

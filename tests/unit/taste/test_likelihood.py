@@ -22,7 +22,7 @@ def said(*, scores=(), choices=(), people: int = 2, attributes: int = 1) -> Judg
         tuple(f"p{n}" for n in range(people)),
         ("left", "right"),
         tuple(f"a{n}" for n in range(attributes)),
-        RatingTable(*np.zeros((3, rated), np.int64), np.array(scores, np.float32)),
+        RatingTable(np.zeros(rated, np.int64), np.zeros(rated, np.int64), np.zeros(rated, np.int64), np.array(scores, np.float32)),
         ComparisonTable(
             np.zeros(compared, np.int64),
             np.zeros(compared, np.int64),
@@ -50,6 +50,7 @@ def test_without_ties_a_comparison_is_the_plain_logistic():
 def test_the_three_answers_sum_to_one_and_mirror_each_other(difference, raw):
     model = likelihood(choices=[1, 0, 0.5])
     with torch.no_grad():
+        assert model.band is not None
         model.band.fill_(raw)
     asked = torch.tensor([1.0, 0.0, 0.5], dtype=torch.float64)
     none = torch.zeros(3, dtype=torch.int64)
@@ -62,6 +63,7 @@ def test_the_three_answers_sum_to_one_and_mirror_each_other(difference, raw):
 def test_a_band_of_known_width_gives_known_chances():
     model = likelihood(choices=[1, 0, 0.5])
     with torch.no_grad():
+        assert model.band is not None
         model.band.fill_(math.log(math.expm1(0.5 - 5e-4)))  # a band of 0.5
     found = model.comparison(torch.full((3,), 0.2), torch.zeros(3, dtype=torch.int64), torch.tensor([1.0, 0.0, 0.5]))
     left, right = 1 / (1 + math.exp(0.3)), 1 / (1 + math.exp(0.7))
@@ -111,8 +113,9 @@ def test_nothing_is_infinite_however_far_off_a_utility_is():
     )
     loss.backward()
     assert torch.isfinite(loss)
-    assert torch.isfinite(far.grad).all()
-    assert all(torch.isfinite(p.grad).all() for p in model.parameters())
+    for each in (far, *model.parameters()):
+        assert each.grad is not None
+        assert torch.isfinite(each.grad).all()
 
 
 @pytest.mark.parametrize("scores", [(), (3, 3, 3)])

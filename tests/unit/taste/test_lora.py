@@ -3,6 +3,7 @@
 import json
 import pickle
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,12 +60,15 @@ def shown(world: World) -> np.ndarray:
     return patches.repeat(8, axis=1).repeat(8, axis=2)
 
 
-def fitted(world: World, eye: EncoderConfig, **fields) -> lora.Lora:
-    settings = LoraConfig(**{"encoder": eye, "templates": ["{}", "a {} person"], "fit": ONCE} | fields)
+def fitted(world: World, eye: EncoderConfig, **fields: Any) -> lora.Lora:
+    given: dict[str, Any] = {"encoder": eye, "templates": ["{}", "a {} person"], "fit": ONCE}
+    settings = LoraConfig(**given | fields)
     return lora.fit(world.train, world.held_out, shown(world), settings, encoder_id=eye.encoder_id())
 
 
 class TestLora(TasteContract):
+    eye: EncoderConfig
+
     @pytest.fixture(scope="class", autouse=True)
     @classmethod
     def told(cls, eye):
@@ -85,9 +89,9 @@ class TestLora(TasteContract):
         )
         return lora.fit(world.train, world.held_out, items, settings, encoder_id=self.encoder_id, seed=seed)
 
-    def test_the_same_seed_gives_the_same_taste(self, eye):
+    def test_the_same_seed_gives_the_same_taste(self, taste, world, shown):
         small = simulate(images=60, comparisons=600, ratings=200)
-        one, again = (fitted(small, eye, person="both", lora_dropout=0.2).tensors() for _ in range(2))
+        one, again = (fitted(small, self.eye, person="both", lora_dropout=0.2).tensors() for _ in range(2))
         assert one.keys() == again.keys()
         for name, value in one.items():
             np.testing.assert_array_equal(value, again[name])
@@ -225,7 +229,7 @@ def test_more_blocks_than_there_are(world, eye):
 
 @pytest.mark.parametrize("name", ["lora", "lora_published"])
 def test_the_config_takes_the_commands_own_encoder(name):
-    found = config.load(
+    found: Any = config.load(
         kinds_settings(), command="train", overrides=[f"taste={name}", "encoder=vit_b_32", "encoder.weights=random"]
     )
     assert found.taste.kind == "lora"

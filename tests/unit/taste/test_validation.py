@@ -11,9 +11,9 @@ def dataset() -> JudgementDataset:
     """Attribute 0 was compared and rated, attribute 1 only rated."""
     zeros = np.zeros(3, np.int64)
     rated = RatingTable(
-        np.zeros(6, np.int64), np.array([0, 1, 2, 0, 1, 2]), np.array([0, 0, 0, 1, 1, 1]), np.float32([1, 2, 3, 4, 5, 5])
+        np.zeros(6, np.int64), np.array([0, 1, 2, 0, 1, 2]), np.array([0, 0, 0, 1, 1, 1]), np.array([1, 2, 3, 4, 5, 5], np.float32)
     )
-    compared = ComparisonTable(zeros, np.array([0, 1, 2]), np.array([1, 2, 0]), zeros, np.float32([1, 0, 0.5]))
+    compared = ComparisonTable(zeros, np.array([0, 1, 2]), np.array([1, 2, 0]), zeros, np.array([1, 0, 0.5], np.float32))
     return JudgementDataset(("ann",), ("x", "y", "z"), ("a", "b"), rated, compared)
 
 
@@ -38,7 +38,7 @@ def test_a_difference_is_right_wrong_or_of_no_opinion():
 
 
 def test_each_thing_is_asked_once_and_differences_are_left_less_right():
-    asked = []
+    asked: list[tuple[int, int]] = []
 
     def utility(image, person, attribute):
         asked.extend(zip(image.tolist(), attribute.tolist(), strict=True))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from beholder.config import load
 from beholder.errors import ConfigError
@@ -106,7 +106,9 @@ def test_a_domain_is_replaced_on_the_command_line():
     found = search_space.read_space(load(TuneSettings, command="tune", overrides=words).tune.space, MlpConfig())
     assert found["dropout"] == CategoricalDomain(("0.1", "0.2"), (0.1, 0.2))
     assert found["fit.learning_rate"] == NumericDomain(0.001, 0.01)
-    assert found["batchnorm"].labels == ("true", "false")
+    switch = found["batchnorm"]
+    assert isinstance(switch, CategoricalDomain)
+    assert switch.labels == ("true", "false")
 
 
 def test_a_domain_as_it_was_once_written_is_refused_in_one_line():

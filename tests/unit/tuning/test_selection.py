@@ -74,7 +74,7 @@ def test_luck_is_the_t_test_where_pairs_share_nothing():
     lead = rng.choice([-1.0, 0.0, 1.0], 60, p=[0.2, 0.5, 0.3])
     numbers = np.arange(60)
     pairs = ComparisonTable(0 * numbers, 2 * numbers, 2 * numbers + 1, 0 * numbers, np.ones(60, np.float32))
-    from scipy.stats import t
+    from scipy.stats import t  # type: ignore[import-untyped]
 
     expected = t.sf(lead.mean() / np.sqrt(lead.var() / 60 * 30 / 29), 30)
     assert selection.paired_p_value(lead, pairs) == pytest.approx(expected, rel=1e-6)
@@ -88,7 +88,8 @@ def test_the_correction_counts_the_settings():
 
 def test_pairs_leave_out_ties_and_take_what_ratings_imply():
     rated = RatingTable(np.zeros(3, np.int64), np.arange(3), np.zeros(3, np.int64), np.array([1, 2, 2], np.float32))
-    made = ComparisonTable(*np.zeros((1, 2), np.int64), *np.array([[0, 1], [3, 3], [0, 0]]), np.array([0.5, 1], np.float32))
+    zeros = np.zeros(2, np.int64)
+    made = ComparisonTable(zeros, np.array([0, 1]), np.array([3, 3]), zeros, np.array([0.5, 1], np.float32))
     found = validation.pairs(JudgementDataset(("p",), ("a", "b", "c", "d"), ("kind",), rated, made), seed=0)
     assert sorted(zip(found.left.tolist(), found.right.tolist(), found.choice.tolist(), strict=True)) == [
         (0, 1, 0.0),

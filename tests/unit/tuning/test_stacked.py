@@ -40,15 +40,17 @@ def crowd(people=5, *, ties=False, ratings=True, seed=0) -> tuple[JudgementDatas
 
 
 def dataset(people, rated, compared) -> JudgementDataset:
-    def columns(rows, width):
-        return [np.array([row[at] for row in rows], np.int64) for at in range(width)]
+    def column(rows, at, dtype=np.int64):
+        return np.array([row[at] for row in rows], dtype)
 
     return JudgementDataset(
         tuple(f"person {number}" for number in range(people)),
         tuple(f"image {number}" for number in range(IMAGES)),
         ("kind", "smart"),
-        RatingTable(*columns(rated, 3), np.array([row[3] for row in rated], np.float32)),
-        ComparisonTable(*columns(compared, 4), np.array([row[4] for row in compared], np.float32)),
+        RatingTable(column(rated, 0), column(rated, 1), column(rated, 2), column(rated, 3, np.float32)),
+        ComparisonTable(
+            column(compared, 0), column(compared, 1), column(compared, 2), column(compared, 3), column(compared, 4, np.float32)
+        ),
     )
 
 
@@ -96,7 +98,7 @@ def test_who_else_is_there_changes_nothing():
     whole = stacked.fit(train, held_out, items, config, seed=1)
     some = np.array([False, False, True, False, True])
     few = stacked.fit(stacked.only(train, some), stacked.only(held_out, some), items, config, seed=1, block=1)
-    for row, person in enumerate(np.flatnonzero(some)):
+    for row, person in enumerate(np.flatnonzero(some).tolist()):
         one, other = (fit.taste(at, encoder_id="e").tensors() for fit, at in ((few, row), (whole, person)))
         for name in one:
             np.testing.assert_allclose(one[name], other[name], atol=1e-5, err_msg=name)

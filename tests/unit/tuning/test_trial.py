@@ -46,7 +46,7 @@ def accuracies(trial: Trial, result: TrialResult) -> np.ndarray:
 def test_networks_of_ones_own_find_opposite_tastes(world):
     parts, items = world
     trial = Trial.of(parts, least=10, encoder_id="e", apart=True)
-    seen = []
+    seen: list[TrialResult] = []
     result = trial.run(items, CONFIG, rungs=(2, 4), after=seen.append)
     assert [one.epoch for one in seen] == [2, 4]
     assert result.objective() <= seen[1].objective() <= seen[0].objective()
@@ -68,7 +68,7 @@ def test_a_model_that_all_share_can_be_nobodys(world):
 def test_a_shared_network_tells_its_rungs(world):
     parts, items = world
     trial = Trial.of(parts, least=10, encoder_id="e", apart=False)
-    seen = []
+    seen: list[TrialResult] = []
     network = replace(
         CONFIG.mlp, widths=[16], person="one_hot", person_dropout=0.0, fit=replace(CONFIG.mlp.fit, epochs=20, learning_rate=0.02)
     )

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import Connection, Engine, Insert, Row, create_engine, delete, event, insert, select, update
 from sqlalchemy.engine import make_url
@@ -45,7 +45,7 @@ class Store:
             migration.upgrade(connection)
 
     @classmethod
-    def at(cls, place: str | Path) -> "Store":
+    def at(cls, place: str | Path) -> Self:
         """Open the store in a SQLite file."""
         path = Path(place).expanduser().resolve()
         try:

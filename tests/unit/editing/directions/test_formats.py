@@ -4,13 +4,15 @@ import io
 import json
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import ArrayLike
 
 from beholder.editing.directions import edited_ws, published, scaling
-from beholder.editing.directions.formats import detect
+from beholder.editing.directions.formats import detect, stylespace
 from beholder.editing.directions.formats.source import SourceDirection, SourceHints
 from beholder.editing.directions.scaling import projection_spread
 from beholder.editing.generator import Generator
@@ -31,7 +33,8 @@ def npy(values: object) -> bytes:
 
 def npz(**arrays: object) -> bytes:
     file = io.BytesIO()
-    np.savez_compressed(file, **{key: np.asarray(value) for key, value in arrays.items()})
+    values: dict[str, Any] = {key: np.asarray(value) for key, value in arrays.items()}
+    np.savez_compressed(file, **values)
     return file.getvalue()
 
 
@@ -43,14 +46,14 @@ def pt(value: object, *, legacy: bool = False) -> bytes:
 
 @pytest.fixture
 def read(tmp_path: Path, generator: Generator):
-    def _read(name: str, data: bytes, format: str | None = None, **hints: object) -> SourceDirection:
+    def _read(name: str, data: bytes, format: str | None = None, **hints: Any) -> SourceDirection:
         (tmp_path / name).write_bytes(data)
-        return detect.read(Place.at(tmp_path / name), format, generator.config, SourceHints(**hints))  # type: ignore[arg-type]
+        return detect.read(Place.at(tmp_path / name), format, generator.config, SourceHints(**hints))
 
     return _read
 
 
-def is_step(step: SourceDirection, values: object, space: str, layers: tuple[int, int] | None) -> None:
+def is_step(step: SourceDirection, values: ArrayLike, space: str, layers: tuple[int, int] | None) -> None:
     assert (step.space, step.layers) == (space, layers)
     assert step.values.shape == np.shape(values)
     assert np.allclose(step.values, values, rtol=1e-6)
@@ -137,7 +140,7 @@ def test_stylespace(read, generator: Generator) -> None:
     is_step(read("a.csv", b"8, 3\n8, 4", "stylespace"), np.eye(16)[3] + np.eye(16)[4], "s", (8, 9))
     # without those to RGB, layer 5 is the one of number 8 among all
     is_step(read("a.json", b"[[5, 3]]", convs_only=True), np.eye(16)[3], "s", (8, 9))
-    assert detect.stylespace.convolutions(generator.config) == (0, 2, 3, 5, 6, 8, 9)
+    assert stylespace.convolutions(generator.config) == (0, 2, 3, 5, 6, 8, 9)
 
 
 def styleclip_files(folder: Path, generator: Generator, rows: int) -> tuple[Place, Place, np.ndarray]:
@@ -264,7 +267,7 @@ def test_channels_that_are_not_there(generator: Generator, channels: str, says: 
 def test_hints_are_checked() -> None:
     for wrong in ({"space": "s"}, {"layers": [3]}, {"layers": [3, 3]}, {"layers": [-1, 2]}):
         with pytest.raises(ConfigError):
-            SourceHints(**wrong)  # type: ignore[arg-type]
+            SourceHints(**wrong)
 
 
 # ---- the published ones

@@ -1,5 +1,7 @@
 """Learning: what a label follows in W is found from few examples, and strangers are told."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import torch
@@ -97,7 +99,7 @@ class Reds:
     def images(self, pixels: np.ndarray) -> np.ndarray:
         return pixels[..., :1].mean(axis=(1, 2)).astype(np.float32) / 255
 
-    def texts(self, texts: list[str]) -> np.ndarray:
+    def texts(self, texts: Sequence[str]) -> np.ndarray:
         return np.array([[1.0 if text == "red" else 0.0] for text in texts], np.float32)
 
 

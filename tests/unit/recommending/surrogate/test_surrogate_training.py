@@ -47,7 +47,8 @@ def test_a_sample_is_a_latent_an_edit_and_the_picture_s_embedding(tmp_path):
 
 
 def test_samples_are_drawn_once_and_more_of_them_share_what_is_there(tmp_path):
-    encoder, counts = Counting(), []
+    encoder = Counting()
+    counts: list[int] = []
     first = dataset(tmp_path, 200, encoder)
     more = open_dataset(
         Place.at(tmp_path), double.editor(), encoder, CONFIG, samples=230, made_for="tiny colours", progress=counts.append

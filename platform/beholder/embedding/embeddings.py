@@ -6,12 +6,12 @@ each image once, whatever a killed job left behind.
 
 import hashlib
 import io
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from beholder import tables
@@ -54,7 +54,7 @@ def write_shard(
 
 def read(folder: Place) -> Embeddings:
     """Return the whole table. Raises EmbeddingError where there is none, or where vectors differ in length."""
-    parts = [tables.read(place, tables.EMBEDDINGS) for place in _shards(folder)]
+    parts = [tables.read(place, tables.EMBEDDINGS) for place in shards(folder)]
     if not parts:
         raise EmbeddingError(f"no embeddings in {folder.uri}; make them with beholder embed or beholder import embeddings=")
     whole = _once(pa.concat_tables(parts))
@@ -64,8 +64,8 @@ def read(folder: Place) -> Embeddings:
 def known(folder: Place) -> dict[str, str | None]:
     """Return image_id -> sha256 of every image in the table; the vectors are not read."""
     result: dict[str, str | None] = {}
-    for place in _shards(folder):
-        table = _columns(place, ["image_id", "sha256"])
+    for place in shards(folder):
+        table = columns(place, ["image_id", "sha256"])
         result.update(zip(table["image_id"].to_pylist(), table["sha256"].to_pylist(), strict=True))
     return result
 
@@ -80,67 +80,76 @@ def current(folder: Place, images: pa.Table) -> dict[str, str | None]:
     return {image_id: sha256 for image_id, sha256 in stored.items() if image_id not in stale}
 
 
-def copy(folder: Place, *, encoder_id: str, twins: Sequence[Mapping[str, Any]]) -> set[str]:
-    """Give each of `twins` (image_id, sha256) the vector of an image with the same bytes; return the image_ids that got one."""
-    vectors = vectors_of(folder, {twin["sha256"] for twin in twins})
-    copied = [twin for twin in twins if twin["sha256"] in vectors]
-    if copied:
-        write_shard(
-            folder,
-            encoder_id=encoder_id,
-            image_ids=[twin["image_id"] for twin in copied],
-            sha256=[twin["sha256"] for twin in copied],
-            vectors=np.stack([vectors[twin["sha256"]] for twin in copied]),
-        )
-    return {twin["image_id"] for twin in copied}
-
-
-def vectors_of(folder: Place, digests: set[str]) -> dict[str, np.ndarray]:
-    """Return sha256 -> float32 [D] for those of `digests` that the table has, read a shard at a time."""
-    result: dict[str, np.ndarray] = {}
-    for place in _shards(folder) if digests else ():
-        present = _columns(place, ["sha256"])["sha256"].to_pylist()
-        if digests.isdisjoint(present):
-            continue
-        table = tables.read(place, tables.EMBEDDINGS)
-        for row, sha256 in enumerate(present):
-            if sha256 in digests and sha256 not in result:
-                result[sha256] = np.asarray(table["embedding"][row].values, np.float32)
-    return result
+def vectors_of(folder: Place, contents: pa.Array) -> pa.Table:
+    """Return sha256 and embedding of an image with each of these contents that the table has, read a shard at a time."""
+    result = [tables.EMBEDDINGS.empty_table().select(["sha256", "embedding"])]
+    for place in shards(folder) if len(contents) else ():
+        if pc.any(pc.is_in(columns(place, ["sha256"])["sha256"], value_set=contents)).as_py():
+            table = tables.read(place, tables.EMBEDDINGS).replace_schema_metadata(None)
+            result.append(table.filter(pc.is_in(table["sha256"], value_set=contents)).select(["sha256", "embedding"]))
+    whole = pa.concat_tables(result)
+    first = {sha256: row for row, sha256 in reversed(list(enumerate(whole["sha256"].to_pylist())))}
+    return whole.take(pa.array(sorted(first.values()), pa.int64()))
 
 
 def drop(folder: Place, image_ids: set[str], *, but: Collection[str] = ()) -> None:
     """Remove images from the table, shard by shard; the shards named in `but` stay as they are."""
-    for place in _shards(folder):
-        if place.name in but:
-            continue
-        table = tables.read(place, tables.EMBEDDINGS)
-        keep = pa.array([image_id not in image_ids for image_id in table["image_id"].to_pylist()])
-        if all(keep.to_pylist()):
-            continue
-        if any(keep.to_pylist()):
-            tables.write(place, table.filter(keep), metadata=_metadata(table))
-        else:
-            place.delete()
+    removed = pa.array(sorted(image_ids), pa.string())
+    for place in shards(folder):
+        if place.name not in but:
+            keep(place, pc.invert(pc.is_in(columns(place, ["image_id"])["image_id"], value_set=removed)))
+
+
+def keep(shard: Place, rows: pa.Array) -> None:
+    """Keep these rows of a shard (bool, one per row); it is deleted where none are left."""
+    if pc.all(rows).as_py():
+        return
+    table = tables.read(shard, tables.EMBEDDINGS)
+    if pc.any(rows).as_py():
+        tables.write(shard, table.filter(rows), metadata=_metadata(table))
+    else:
+        shard.delete()
 
 
 def compact(folder: Place, *, rows: int = COMPACT_ROWS) -> int:
-    """Merge small shards into ones of at most `rows` rows, and drop repeated rows; return the number of shards left.
+    """Merge small shards into ones of at most `rows` rows, and drop rows repeated in one; return the number of shards left."""
+    return sum(merge(folder, group) for group in groups(folder, rows=rows))
 
-    A merged shard is written before the small ones go, so that a killed compaction loses nothing.
+
+def groups(folder: Place, *, rows: int = COMPACT_ROWS) -> list[list[Place]]:
+    """Return the shards in groups that are merged into one each, by their numbers of rows; a group of one stays as it is."""
+    result: list[list[Place]] = []
+    total = 0
+    for place in shards(folder):
+        count = _rows(place)
+        if not result or total + count > rows:
+            result.append([])
+            total = 0
+        result[-1].append(place)
+        total += count
+    return result
+
+
+def merge(folder: Place, group: Sequence[Place]) -> int:
+    """Merge shards into one, each image once; return how many are left.
+
+    The merged shard is written before the others go, so that a killed merge loses nothing.
     """
-    group: list[tuple[Place, pa.Table]] = []
-    count, ids_before = 0, set[str]()
-    for place in _shards(folder):
-        table = tables.read(place, tables.EMBEDDINGS)
-        ids = table["image_id"].to_pylist()
-        fresh = table.filter(pa.array([image_id not in ids_before for image_id in ids], pa.bool_()))
-        ids_before.update(ids)
-        if group and sum(part.num_rows for _, part in group) + fresh.num_rows > rows:
-            count += _merge(folder, group)
-            group = []
-        group.append((place, fresh))
-    return count + _merge(folder, group)
+    if len(group) < 2:
+        return len(group)
+    whole = pa.concat_tables([tables.read(place, tables.EMBEDDINGS) for place in group])
+    whole = _once(whole)
+    kept = write_shard(
+        folder,
+        encoder_id=_metadata(whole).get("encoder_id", ""),
+        image_ids=whole["image_id"].to_pylist(),
+        sha256=whole["sha256"].to_pylist(),
+        vectors=_matrix(whole, folder.uri),
+    )
+    for place in group:
+        if place.path != kept.path:
+            place.delete()
+    return 1
 
 
 def from_file(place: Place) -> Embeddings:
@@ -236,18 +245,28 @@ def _from_pickle(data: bytes, name: str) -> tuple[list[str], Sequence[np.ndarray
     return [str(key) for key in content], list(content.values())
 
 
-def _shards(folder: Place) -> Iterator[Place]:
+def shards(folder: Place) -> Iterator[Place]:
+    """Yield the shards of the table, in order of name."""
     for entry in folder.files():
         if entry.path.startswith("part-") and entry.path.endswith(".parquet"):
             yield folder / entry.path
 
 
-def _columns(place: Place, names: list[str]) -> pa.Table:
+def columns(shard: Place, names: list[str]) -> pa.Table:
+    """Return some columns of a shard. Raises TableError where it is no readable Parquet."""
     try:
-        with place.filesystem.open_input_file(place.path) as file:
+        with shard.open() as file:
             return pq.read_table(file, columns=names)
     except (pa.ArrowInvalid, OSError) as error:
-        raise TableError(f"{place.uri} is no readable Parquet file: {str(error).splitlines()[0]}") from None
+        raise TableError(f"{shard.uri} is no readable Parquet file: {str(error).splitlines()[0]}") from None
+
+
+def _rows(shard: Place) -> int:
+    try:
+        with shard.open() as file:
+            return int(pq.ParquetFile(file).metadata.num_rows)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise TableError(f"{shard.uri} is no readable Parquet file: {str(error).splitlines()[0]}") from None
 
 
 def _once(table: pa.Table) -> pa.Table:
@@ -264,29 +283,6 @@ def _matrix(table: pa.Table, name: str) -> np.ndarray:
     if len(lengths) > 1:
         raise EmbeddingError(f"{name} holds vectors of different lengths: {sorted(lengths)}")
     return flat.reshape(len(column), -1)
-
-
-def _merge(folder: Place, group: list[tuple[Place, pa.Table]]) -> int:
-    """Replace a group of shards by one; return how many are left. A group of one with all its rows stays as it is."""
-    if not group:
-        return 0
-    whole = pa.concat_tables([table for _, table in group])
-    metadata = _metadata(whole)
-    if len(group) == 1 and whole.num_rows == _columns(group[0][0], ["image_id"]).num_rows:
-        return 1
-    kept = None
-    if whole.num_rows:
-        kept = write_shard(
-            folder,
-            encoder_id=metadata.get("encoder_id", ""),
-            image_ids=whole["image_id"].to_pylist(),
-            sha256=whole["sha256"].to_pylist(),
-            vectors=_matrix(whole, folder.uri),
-        )
-    for place, _ in group:
-        if kept is None or place.path != kept.path:
-            place.delete()
-    return int(kept is not None)
 
 
 def _metadata(table: pa.Table) -> dict[str, str]:
