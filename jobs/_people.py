@@ -16,11 +16,13 @@ import pandas as pd
 import pyarrow as pa
 import ray
 
-from beholder import artifacts, embeddings, evaluation
+from beholder import artifacts, evaluation
+from beholder.embedding import embeddings
 from beholder.errors import ConfigError, TasteError
 from beholder.jobs import _placement
 from beholder.progress import Progress
 from beholder.storage import Place
+from beholder.table_log import REMOVED
 from beholder.taste import (
     bayes,
     covariance_em,
@@ -37,7 +39,7 @@ from beholder.taste.contract import TasteInfo
 from beholder.taste.covariance_em import CovarianceFit
 from beholder.taste.dataset import ComparisonTable, JudgementDataset, draw_people
 from beholder.taste.gaussian import Gaussian
-from beholder.taste.judgement_partitions import JudgedPeople, Kind, PartitionFile, PartitionKey
+from beholder.taste.judgement_partitions import JudgedPeople, Kind, PartitionFile, PartitionKey, TablePart
 from beholder.taste.person_block import BlockState, ImageDesign, Moments, PersonBlock
 from beholder.taste.person_features import PersonFeatures, PrincipalAxes
 from beholder.taste.person_shards import PersonShards
@@ -56,6 +58,7 @@ class PeopleJob:
     """A fit to very many people: everything that decides what comes out. block: people of a block, about."""
 
     workspace: Workspace
+    parts: list[TablePart]
     judged: JudgedPeople
     taste: TasteConfig
     encoder_id: str
@@ -75,10 +78,6 @@ class PeopleJob:
         share = self.taste.bayes.prior_people / self.judged.people
         return min(self.blocks, int(self.blocks * share * 1.1) + 2)
 
-    def tables(self) -> dict[Kind, Place]:
-        """The tables of judgements."""
-        return judgement_partitions.places(self.workspace.place)
-
 
 @dataclass(frozen=True)
 class PeopleResult:
@@ -96,18 +95,27 @@ class PeopleResult:
     left_out: int
 
 
-def many(workspace: Workspace, taste: TasteConfig, attributes: Sequence[str]) -> JudgedPeople | None:
-    """Return who judged, where the taste is `bayes` and they are more than its prior is learned from; None otherwise."""
+def table_parts(workspace: Workspace) -> list[TablePart]:
+    """Return the files of judgements of a workspace; none where some say what was removed: then tables are read whole."""
+    places: dict[Kind, list[Place]] = {"ratings": [], "comparisons": []}
+    for kind in places:
+        places[kind] = workspace.table(kind).parts()
+    if any(place.name.endswith(REMOVED) for each in places.values() for place in each):
+        return []
+    return judgement_partitions.table_parts(places)
+
+
+def many(workspace: Workspace, taste: TasteConfig, attributes: Sequence[str]) -> tuple[list[TablePart], JudgedPeople] | None:
+    """Return judgements and who judged, where the taste is `bayes` and more people judged than its prior is learned from."""
     if taste.kind != "bayes":
         return None
-    places = judgement_partitions.places(workspace.place)
-    rows = sum(sum(judgement_partitions.row_groups(place)) for place in places.values())
-    if rows <= taste.bayes.prior_people:
+    parts = table_parts(workspace)
+    if sum(sum(part.rows) for part in parts) <= taste.bayes.prior_people:
         return None
-    judged = judgement_partitions.judged_people(places, attributes=attributes)
+    judged = judgement_partitions.judged_people(parts, attributes=attributes)
     if strange := [name for name in attributes if name not in judged.attributes]:
         raise ConfigError(f"nobody judged {', '.join(strange)}; attributes judged: {', '.join(judged.attributes)}")
-    return judged if judged.people > taste.bayes.prior_people else None
+    return (parts, judged) if judged.people > taste.bayes.prior_people else None
 
 
 def fit(job: PeopleJob, folder: Place, scratch: Place) -> PeopleResult:
@@ -165,10 +173,9 @@ class _Report:
 def _divided(job: PeopleJob, key: Ref, scratch: Place) -> list[PartitionFile]:
     """Divide the tables of judgements by people, a few row groups in each task."""
     tasks = []
-    for kind, place in job.tables().items():
-        for groups in _together(job.judged.rows[kind], ROWS):
-            target = scratch / f"{kind}-{groups[0]:06d}.parquet"
-            tasks.append(_partition.remote(place, kind, groups, target, key))
+    for number, part in enumerate(job.parts):
+        for groups in _together(part.rows, ROWS):
+            tasks.append(_partition.remote(part, groups, scratch / f"{number:06d}-{groups[0]:06d}.parquet", key))
     with Progress("divide judgements", total=len(tasks), unit="tasks") as progress:
         files: dict[str, PartitionFile] = {}
         for each in _placement.as_completed(tasks):
@@ -254,8 +261,8 @@ class RayBlocks:
 
 
 @ray.remote(num_cpus=1)
-def _partition(table: Place, kind: Kind, groups: list[int], target: Place, key: PartitionKey) -> PartitionFile:
-    return judgement_partitions.partition(table, kind, groups, target, key)
+def _partition(part: TablePart, groups: list[int], target: Place, key: PartitionKey) -> PartitionFile:
+    return judgement_partitions.partition(part, groups, target, key)
 
 
 @ray.remote(num_cpus=1)

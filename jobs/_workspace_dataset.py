@@ -12,11 +12,13 @@ from beholder import images, tables
 from beholder.embedding import embeddings
 from beholder.encoder import EncoderConfig
 from beholder.errors import ConfigError, ImageError, TableError, TasteError
+from beholder.jobs import _people
 from beholder.runs import log
 from beholder.storage import Place
 from beholder.taste import judgement_partitions
 from beholder.taste.contract import Items
 from beholder.taste.dataset import JudgementDataset, from_tables
+from beholder.taste.judgement_partitions import KINDS
 from beholder.workspace import Workspace
 
 
@@ -81,15 +83,13 @@ def parts(path: str, image_ids: tuple[str, ...]) -> list[str]:
 
 def _tables(workspace: Workspace, people: int, seed: int) -> tuple[pa.Table, pa.Table]:
     """The tables of ratings and comparisons, of about so many people."""
-    places = judgement_partitions.places(workspace.place)
-    rows = sum(sum(judgement_partitions.row_groups(place)) for place in places.values())
-    count = judgement_partitions.judged_people(places).people if people and rows > people else 0
+    parts = _people.table_parts(workspace) if people else []
+    count = judgement_partitions.judged_people(parts).people if sum(sum(part.rows) for part in parts) > people else 0
     if count <= people:
         return workspace.read("ratings"), workspace.read("comparisons")
     log.warning("of %d people, about %d are drawn", count, people)
-    schemas = {"ratings": tables.RATINGS, "comparisons": tables.COMPARISONS}
-    drawn = {kind: judgement_partitions.draw(place, people / count, schemas[kind], seed=seed) for kind, place in places.items()}
-    return drawn["ratings"], drawn["comparisons"]
+    ratings, comparisons = (judgement_partitions.draw(parts, people / count, kind, seed=seed) for kind in KINDS)
+    return ratings, comparisons
 
 
 def _dataset(ratings: pa.Table, comparisons: pa.Table, ids: list[str], attributes: list[str]) -> JudgementDataset:

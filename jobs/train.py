@@ -36,7 +36,7 @@ from beholder.storage import Place
 from beholder.taste import shrinkage, splits, taste_factory, taste_registry, validation
 from beholder.taste.contract import Items, Taste, TasteInfo
 from beholder.taste.dataset import JudgementDataset
-from beholder.taste.judgement_partitions import JudgedPeople
+from beholder.taste.judgement_partitions import JudgedPeople, TablePart
 from beholder.taste.taste_factory import TasteConfig
 from beholder.taste.training import TrainingHooks
 from beholder.workspace import Workspace
@@ -126,8 +126,8 @@ class TrainJob:
 def main(settings: TrainSettings, run: Run) -> None:
     workspace = Workspace(settings.workspace)
     name = settings.name or settings.taste.kind
-    if judged := _people.many(workspace, settings.taste, settings.attributes):
-        return to_many_people(settings, run, workspace, name, judged)
+    if found := _people.many(workspace, settings.taste, settings.attributes):
+        return to_many_people(settings, run, workspace, name, *found)
     material = items_for(settings, workspace)
     shares = (1 - settings.held_out, settings.held_out)
     train, held_out = splits.by_image(material.dataset, seed=settings.seed, shares=shares)
@@ -166,10 +166,13 @@ def main(settings: TrainSettings, run: Run) -> None:
     _report(name, settings, run, figures, counts, history, taste.info, table, folder)
 
 
-def to_many_people(settings: TrainSettings, run: Run, workspace: Workspace, name: str, judged: JudgedPeople) -> None:
+def to_many_people(
+    settings: TrainSettings, run: Run, workspace: Workspace, name: str, parts: list[TablePart], judged: JudgedPeople
+) -> None:
     """Fit taste=bayes to more people than one process should hold: block by block, with their posteriors in shards."""
     job = PeopleJob(
         workspace,
+        parts,
         judged,
         settings.taste,
         settings.encoder_id or settings.encoder.encoder_id(),

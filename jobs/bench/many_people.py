@@ -16,7 +16,7 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
-from beholder import embeddings
+from beholder.embedding import embeddings
 from beholder.errors import BeholderError
 from beholder.jobs.bench import check_extra
 from beholder.jobs.bench.simulated_raters import ENCODER, SimulatedRaters

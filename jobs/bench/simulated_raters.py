@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from beholder import embeddings, tables
+from beholder import tables
+from beholder.embedding import embeddings
 from beholder.workspace import Workspace
 
 ENCODER = "simulated"
@@ -51,7 +52,7 @@ class SimulatedRaters:
         listed = {"image_id": names, "uri": [f"{name}.jpg" for name in names]}  # of pictures that nobody will look at
         missing = {name: pa.nulls(len(names), tables.IMAGES.field(name).type) for name in ("sha256", "width", "height")}
         workspace.write("images", pa.table(listed | missing, schema=tables.IMAGES))
-        place, count = workspace.place / "ratings.parquet", 0
+        place, count = workspace.place / "ratings.parquet", 0  # written in parts as one file, which a table may be
         place.write_bytes(b"")  # makes the folder
         with place.filesystem.open_output_stream(place.path) as file, pq.ParquetWriter(file, tables.RATINGS) as writer:
             for part in self.parts(vectors.astype(np.float64), pa.array(names), count):

@@ -2,6 +2,8 @@
 
 import json
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from beholder.jobs.bench.simulated_raters import ENCODER, SimulatedRaters
 from beholder.taste import bayes, splits, taste_registry
 from beholder.taste.bayes import BayesTasteConfig
 from beholder.taste.dataset import from_tables
+from beholder.taste.judgement_partitions import JudgedPeople
 from beholder.taste.taste_factory import TasteConfig
 from beholder.workspace import Workspace
 
@@ -20,18 +23,19 @@ WORDS = ["taste.bayes.components=[4,8]", "taste.bayes.ranks=[3]", "taste.bayes.i
 
 
 @pytest.fixture(scope="module")
-def workspace(tmp_path_factory) -> Workspace:
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     workspace = Workspace(str(tmp_path_factory.mktemp("people") / "ws"))
     RATERS.write(workspace)
     return workspace
 
 
-def newest(workspace: Workspace, command: str) -> dict:
+def newest(workspace: Workspace, command: str) -> dict[str, Any]:
     runs = sorted((Path(workspace.place.path) / "runs").glob(f"{command}-*"), key=lambda path: path.stat().st_mtime)
-    return json.loads((runs[-1] / "metrics.json").read_text())
+    metrics: dict[str, Any] = json.loads((runs[-1] / "metrics.json").read_text())
+    return metrics
 
 
-def test_blocks_on_a_cluster_have_the_posteriors_of_one_process(small_ray, workspace, tmp_path):
+def test_blocks_on_ray_have_the_posteriors_of_one_process(small_ray: ModuleType, workspace: Workspace, tmp_path: Path) -> None:
     from beholder.jobs import _people
     from beholder.storage import Place
 
@@ -41,8 +45,8 @@ def test_blocks_on_a_cluster_have_the_posteriors_of_one_process(small_ray, works
     whole = bayes.fit(train, held_out, RATERS.vectors(), CONFIG, encoder_id=ENCODER, seed=2)
 
     taste = TasteConfig(kind="bayes", bayes=CONFIG)
-    judged = _people.many(workspace, taste, [])
-    job = _people.PeopleJob(workspace, judged, taste, ENCODER, ("attractive",), held_out=0.2, seed=2, block=16)
+    parts, judged = _people.many(workspace, taste, []) or ([], JudgedPeople(0, ()))
+    job = _people.PeopleJob(workspace, parts, judged, taste, ENCODER, ("attractive",), held_out=0.2, seed=2, block=16)
     assert (judged.people, job.blocks) == (120, 8)
     result = _people.fit(job, Place.at(tmp_path / "model"), Place.at(tmp_path / "scratch"))
     assert result.judgements == (len(train), len(held_out))
@@ -58,7 +62,9 @@ def test_blocks_on_a_cluster_have_the_posteriors_of_one_process(small_ray, works
         np.testing.assert_allclose(one.covariance, other.covariance, atol=1e-6)
 
 
-def test_train_predict_and_evaluate_do_with_many_people(small_ray, workspace, capsys):
+def test_train_predict_and_evaluate_do_with_many_people(
+    small_ray: ModuleType, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
     place = [f"workspace={workspace.place.uri}", f"encoder_id={ENCODER}"]
     assert main(["train", "taste=bayes", "name=ours", *WORDS, *place]) == 0
     metrics = newest(workspace, "train")
@@ -83,7 +89,9 @@ def test_train_predict_and_evaluate_do_with_many_people(small_ray, workspace, ca
     assert 15 < newest(workspace, "evaluate")["people"] < 45
 
 
-def test_what_many_people_can_not_be_asked_is_said_in_one_line(small_ray, workspace, capsys):
+def test_what_many_people_can_not_be_asked_is_said_in_one_line(
+    small_ray: ModuleType, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
     words = ["train", "taste=bayes", *WORDS, f"workspace={workspace.place.uri}"]
     assert main([*words, f"encoder_id={ENCODER}", "attributes=[pretty]"]) == 2
     assert "attributes judged: attractive" in capsys.readouterr().err.strip().splitlines()[-1]

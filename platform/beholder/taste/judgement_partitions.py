@@ -12,15 +12,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pandas.util import hash_array
 
 from beholder import tables
 from beholder.errors import TableError
-from beholder.judgements import LEFT, RIGHT, TIE
 from beholder.storage import Place
+from beholder.tables import LEFT, RIGHT, TIE
 from beholder.taste.dataset import ComparisonTable, JudgementDataset, RatingTable, person_hashes
 from beholder.taste.person_shards import blocks_of
 
 Kind = Literal["ratings", "comparisons"]
+KINDS: tuple[Kind, ...] = ("ratings", "comparisons")
 _IMAGES = {"ratings": ["image_id"], "comparisons": ["left_id", "right_id"]}
 _VALUE = {"ratings": "score", "comparisons": "choice"}
 
@@ -49,70 +51,94 @@ class PartitionFile:
 
 
 @dataclass(frozen=True)
+class TablePart:
+    """A file of a table of judgements, and the number of rows of each of its row groups.
+
+    order: its number, the oldest first, where a table has several: a judgement may stand in more than one, and the last one counts;
+    None where it is the table's only one.
+    """
+
+    place: Place
+    kind: Kind
+    rows: tuple[int, ...]
+    order: int | None
+
+    def read(self, groups: Sequence[int], columns: Sequence[str]) -> pa.Table:
+        """Return some columns of some row groups. Raises TableError where there are none of these."""
+        with self.place.filesystem.open_input_file(self.place.path) as file:
+            try:
+                return _open(file, self.place).read_row_groups(list(groups), columns=list(columns)).select(list(columns))
+            except KeyError as error:
+                raise TableError(f"{self.place.uri} lacks a column: {str(error).splitlines()[0]}") from None
+
+
+@dataclass(frozen=True)
 class JudgedPeople:
-    """Who judged what, without the judgements. rows: by kind, the number of rows of each row group."""
+    """Who judged what, without the judgements: how many people, and on which attributes."""
 
     people: int
     attributes: tuple[str, ...]
-    rows: Mapping[Kind, tuple[int, ...]]
 
 
-def places(workspace: Place) -> dict[Kind, Place]:
-    """Return where the tables of judgements of a workspace are."""
-    return {"ratings": workspace / "ratings.parquet", "comparisons": workspace / "comparisons.parquet"}
+def table_parts(places: Mapping[Kind, Sequence[Place]]) -> list[TablePart]:
+    """Return the files of tables of judgements; the files of each table, the oldest first."""
+    parts = []
+    for kind, files in places.items():
+        for order, place in enumerate(files):
+            with place.filesystem.open_input_file(place.path) as file:
+                metadata = _open(file, place).metadata
+                rows = tuple(metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
+            parts.append(TablePart(place, kind, rows, order if len(files) > 1 else None))
+    return parts
 
 
-def row_groups(place: Place) -> tuple[int, ...]:
-    """Return the number of rows of each row group of a table; none where there is no table."""
-    if not place.is_file():
-        return ()
-    with place.filesystem.open_input_file(place.path) as file:
-        metadata = _open(file, place).metadata
-        return tuple(metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
-
-
-def judged_people(judged: Mapping[Kind, Place], *, attributes: Sequence[str] = ()) -> JudgedPeople:
-    """Return who judged in tables of judgements, read a row group at a time. attributes: only these; empty: all."""
+def judged_people(parts: Sequence[TablePart], *, attributes: Sequence[str] = ()) -> JudgedPeople:
+    """Return who judged, read a row group at a time. attributes: only these count; empty: all."""
     people: set[str] = set()
     names: set[str] = set()
-    for place in judged.values():
-        if not place.is_file():
-            continue
-        with place.filesystem.open_input_file(place.path) as file:
-            source = _open(file, place)
-            for group in range(source.metadata.num_row_groups):
-                table = source.read_row_group(group, columns=["user_id", "attribute"])
-                names.update(pc.unique(table["attribute"]).to_pylist())
-                if attributes:
-                    table = table.filter(pc.is_in(table["attribute"], pa.array(list(attributes), pa.string())))
-                people.update(pc.unique(table["user_id"]).to_pylist())
-    return JudgedPeople(len(people), tuple(sorted(names)), {kind: row_groups(place) for kind, place in judged.items()})
+    for part in parts:
+        for group in range(len(part.rows)):
+            table = part.read([group], ["user_id", "attribute"])
+            names.update(pc.unique(table["attribute"]).to_pylist())
+            if attributes:
+                table = table.filter(pc.is_in(table["attribute"], pa.array(list(attributes), pa.string())))
+            people.update(pc.unique(table["user_id"]).to_pylist())
+    return JudgedPeople(len(people), tuple(sorted(names)))
 
 
-def draw(place: Place, share: float, schema: pa.Schema, *, seed: int) -> pa.Table:
-    """Return the judgements of a share of the people of a table, drawn by the seed, read a row group at a time."""
-    parts = [schema.empty_table()]
-    for group in range(len(row_groups(place))):
-        with place.filesystem.open_input_file(place.path) as file:
-            rows = tables.conform(_open(file, place).read_row_group(group), schema, name=place.uri)
-        users = pc.unique(rows["user_id"])
-        drawn = person_hashes(users.to_pylist(), seed) < share * 2.0**64
-        parts.append(rows.filter(pc.is_in(rows["user_id"], users.filter(pa.array(drawn)))))
-    return pa.concat_tables(parts)
+def draw(parts: Sequence[TablePart], share: float, kind: Kind, *, seed: int) -> pa.Table:
+    """Return the judgements of a kind of a share of the people, drawn by the seed, read a row group at a time."""
+    schema = tables.RATINGS if kind == "ratings" else tables.COMPARISONS
+    drawn = [schema.empty_table()]
+    own = [part for part in parts if part.kind == kind]
+    for part in own:
+        for group in range(len(part.rows)):
+            rows = tables.conform(part.read([group], schema.names), schema, name=part.place.uri)
+            users = pc.unique(rows["user_id"])
+            chosen = person_hashes(users.to_pylist(), seed) < share * 2.0**64
+            drawn.append(rows.filter(pc.is_in(rows["user_id"], users.filter(pa.array(chosen)))))
+    table = pa.concat_tables(drawn)
+    if len(own) < 2:
+        return table
+    keys = table.select(["judgement_id", "user_id", "attribute", *_IMAGES[kind]]).to_pandas()
+    return table.filter(pa.array(~keys.duplicated(keep="last").to_numpy()))
 
 
-def partition(table: Place, kind: Kind, groups: Sequence[int], target: Place, key: PartitionKey) -> PartitionFile:
+def partition(part: TablePart, groups: Sequence[int], target: Place, key: PartitionKey) -> PartitionFile:
     """Divide some row groups of a table of judgements by people, and write them to a file."""
-    with table.filesystem.open_input_file(table.path) as file:
-        columns = ["user_id", "attribute", *_IMAGES[kind], _VALUE[kind]]
-        rows = _open(file, table).read_row_groups(list(groups), columns=columns)
+    kind, several = part.kind, part.order is not None
+    rows = part.read(groups, ["user_id", "attribute", *_IMAGES[kind], _VALUE[kind], *(["judgement_id"] if several else [])])
     users = rows["user_id"].combine_chunks().dictionary_encode()
     number = {"attribute": pc.index_in(rows["attribute"], pa.array(list(key.attributes), pa.string()))}
     for name in _IMAGES[kind]:
         number[name] = pc.index_in(rows[name], key.images)
     value = rows["score"].cast(pa.float32()) if kind == "ratings" else _choices(rows["choice"])
     block = blocks_of(users.dictionary.to_pylist(), blocks=key.blocks, seed=key.seed)[users.indices.to_numpy()]
-    numbered = pa.table({"user_id": users, **number, _VALUE[kind]: value})
+    columns = {"user_id": users, **number, _VALUE[kind]: value}
+    if several:  # whatever of a judgement stands in a later part takes its place
+        columns["judgement"] = pa.array(hash_array(rows["judgement_id"].to_numpy(zero_copy_only=False)))
+        columns["part"] = pa.repeat(pa.scalar(part.order, pa.int64()), rows.num_rows)
+    numbered = pa.table(columns)
     asked = number["attribute"].is_valid().to_numpy()
     usable = np.logical_and.reduce([asked, *(column.is_valid().to_numpy() for column in number.values())])
     order = np.argsort(block, kind="stable")
@@ -135,7 +161,7 @@ def read(files: Sequence[PartitionFile], blocks: Sequence[int], attributes: tupl
         if groups:
             with each.place.filesystem.open_input_file(each.place.path) as file:
                 parts[each.kind].append(_open(file, each.place).read_row_groups(groups))
-    rated, compared = (pa.concat_tables(each) if each else None for each in parts.values())
+    rated, compared = (_last(pa.concat_tables(each)) if each else None for each in parts.values())
     users = [pc.unique(table["user_id"]).to_pylist() for table in (rated, compared) if table is not None]
     people = tuple(sorted(set().union(*users)))
     names = pa.array(people, pa.string())
@@ -155,6 +181,16 @@ def read(files: Sequence[PartitionFile], blocks: Sequence[int], attributes: tupl
         RatingTable(*(column(rated, name) for name in ("user_id", "image_id", "attribute", "score"))),
         ComparisonTable(*(column(compared, name) for name in ("user_id", "left_id", "right_id", "attribute", "choice"))),
     )
+
+
+def _last(table: pa.Table) -> pa.Table:
+    """Return of each judgement the row of the last part that it stands in, in order."""
+    if "part" not in table.column_names:
+        return table
+    frame = table.drop_columns(["score" if "score" in table.column_names else "choice"]).to_pandas()
+    order = frame["part"].argsort(kind="stable").to_numpy()
+    last = ~frame.iloc[order].drop(columns="part").duplicated(keep="last").to_numpy()
+    return table.take(pa.array(np.sort(order[last])))
 
 
 def _choices(column: Any) -> Any:

@@ -36,16 +36,16 @@ def dataset() -> JudgementDataset:
 def one_by_one(data: JudgementDataset, noise: float, temper: float, steps: int) -> dict[int, Gaussian]:
     """A loop over people, each with a mask over all judgements."""
     scale, prior, found = rating_scale.standardise(data), Gaussian(np.zeros(WIDTH), COVARIANCE), {}
-    for person in np.flatnonzero(data.counts()):
+    for person in np.flatnonzero(data.counts()).tolist():
         seen = scale.observations(data.of_person(person), DESIGN.own, DESIGN.shared)
         seen.precisions[:] = 1 / (rating_scale.LOGITS**2 * noise)
-        found[int(person)] = gaussian.laplace(prior, np.linalg.inv(COVARIANCE), seen, temper=temper, steps=steps)
+        found[person] = gaussian.laplace(prior, np.linalg.inv(COVARIANCE), seen, temper=temper, steps=steps)
     return found
 
 
 @pytest.mark.parametrize("floats", [1, 400, 2**20])  # people alone, a few, all of them together
 @pytest.mark.parametrize(("temper", "steps"), [(1.0, 20), (0.5, 20), (1.0, 1), (1.0, 3)])
-def test_everybody_has_the_posterior_of_a_loop_over_people(floats, temper, steps):
+def test_everybody_has_the_posterior_of_a_loop_over_people(floats: int, temper: float, steps: int) -> None:
     data = dataset()
     block = PersonBlock.of(data, rating_scale.standardise(data), width=WIDTH, floats=floats)
     assert len(block.batches) == {1: 7, 2**20: 2}.get(floats, len(block.batches))
@@ -59,7 +59,7 @@ def test_everybody_has_the_posterior_of_a_loop_over_people(floats, temper, steps
     assert seen == expected.keys() == {person for person, counts in enumerate(SEVERAL) if sum(counts)}
 
 
-def test_noise_and_moments_are_those_of_a_loop_over_people():
+def test_noise_and_moments_are_those_of_a_loop_over_people() -> None:
     data = dataset()
     scale = rating_scale.standardise(data)
     block = PersonBlock.of(data, scale, width=WIDTH)
@@ -75,7 +75,7 @@ def test_noise_and_moments_are_those_of_a_loop_over_people():
         assert after.noise[row] == pytest.approx(noise)
 
 
-def test_parts_of_the_people_add_up_to_all_of_them():
+def test_parts_of_the_people_add_up_to_all_of_them() -> None:
     data = dataset()
     scale = rating_scale.standardise(data)
     whole = person_block.expect(PersonBlock.of(data, scale, width=WIDTH), DESIGN, COVARIANCE, None, temper=1.0)

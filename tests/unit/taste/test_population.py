@@ -12,7 +12,7 @@ WORLD = simulate(images=60, comparisons=400, ratings=300)
 
 
 @pytest.mark.parametrize("kinds", ["ratings", "comparisons", "both"])
-def test_weights_are_those_of_a_row_for_each_judgement(kinds):
+def test_weights_are_those_of_a_row_for_each_judgement(kinds: str) -> None:
     whole = WORLD.train.on_attribute(0)
     none = np.zeros(0, np.int64)
     data = {
