@@ -12,10 +12,13 @@ from beholder import images, tables
 from beholder.embedding import embeddings
 from beholder.encoder import EncoderConfig
 from beholder.errors import ConfigError, ImageError, TableError, TasteError
+from beholder.jobs import _people
 from beholder.runs import log
 from beholder.storage import Place
+from beholder.taste import judgement_partitions
 from beholder.taste.contract import Items
 from beholder.taste.dataset import JudgementDataset, from_tables
+from beholder.taste.judgement_partitions import KINDS
 from beholder.workspace import Workspace
 
 
@@ -29,13 +32,21 @@ class DatasetWithItems:
 
 
 def from_workspace(
-    workspace: Workspace, encoder: EncoderConfig, *, encoder_id: str | None, attributes: list[str], takes: Items
+    workspace: Workspace,
+    encoder: EncoderConfig,
+    *,
+    encoder_id: str | None,
+    attributes: list[str],
+    takes: Items,
+    people: int = 0,
+    seed: int = 0,
 ) -> DatasetWithItems:
     """The judgements of a workspace on the images that have an embedding (or, for pixels, that can be read).
 
-    encoder_id: embeddings that were imported under this name, instead of the encoder's. Raises TasteError where nobody judged.
+    encoder_id: embeddings that were imported under this name, instead of the encoder's. people: about so many are drawn by the
+    seed where there are more, and nobody else's judgements are held; 0: all. Raises TasteError where nobody judged.
     """
-    ratings, comparisons = workspace.read("ratings"), workspace.read("comparisons")
+    ratings, comparisons = _tables(workspace, people, seed)
     if not ratings.num_rows + comparisons.num_rows:
         raise TasteError(f"{workspace.place.uri} has no judgements; beholder import source=DIR reads them")
     name = encoder_id or encoder.encoder_id()
@@ -68,6 +79,17 @@ def parts(path: str, image_ids: tuple[str, ...]) -> list[str]:
     if not {"train", "val", "test"} <= set(part.values()):
         raise TableError(f"{path}: expected the splits train, val and test, got {', '.join(sorted(set(part.values())))}")
     return [part.get(image_id, "") for image_id in image_ids]
+
+
+def _tables(workspace: Workspace, people: int, seed: int) -> tuple[pa.Table, pa.Table]:
+    """The tables of ratings and comparisons, of about so many people."""
+    parts = _people.table_parts(workspace) if people else []
+    count = judgement_partitions.judged_people(parts).people if sum(sum(part.rows) for part in parts) > people else 0
+    if count <= people:
+        return workspace.read("ratings"), workspace.read("comparisons")
+    log.warning("of %d people, about %d are drawn", count, people)
+    ratings, comparisons = (judgement_partitions.draw(parts, people / count, kind, seed=seed) for kind in KINDS)
+    return ratings, comparisons
 
 
 def _dataset(ratings: pa.Table, comparisons: pa.Table, ids: list[str], attributes: list[str]) -> JudgementDataset:

@@ -47,6 +47,7 @@ class EvaluateSettings:
     )
     attributes: list[str] = setting([], "attributes; empty: all that were judged")
     min_ratings: int = setting(0, "judgements that a person must have to be reported on; all are learned from")
+    people: int = setting(10_000, "people of the workspace who are evaluated, about, drawn where there are more; 0: all")
     pairs: int = setting(200, "most test pairs that a person's ratings imply for an attribute")
     encoder: EncoderConfig = setting(EncoderConfig(), "the CLIP whose embeddings in the workspace are used")
     encoder_id: str | None = setting(None, "name of imported embeddings to use instead of an encoder's")
@@ -61,8 +62,10 @@ class EvaluateSettings:
             raise ConfigError("ratings=FILE or comparisons=FILE go together with embeddings=FILE")
         if self.splits and self.split == "pair":
             raise ConfigError("splits=FILE divides images; it does not go with split=pair")
-        if self.folds < 2 or min([0, *self.shots]) < 0 or self.pairs < 1:
-            raise ConfigError(f"expected folds >= 2, shots >= 0, pairs >= 1; got {self.folds}, {self.shots}, {self.pairs}")
+        if self.folds < 2 or min([0, self.people, *self.shots]) < 0 or self.pairs < 1:
+            raise ConfigError(
+                f"expected folds >= 2, shots, people >= 0, pairs >= 1; got {self.folds}, {self.shots}, {self.people}, {self.pairs}"
+            )
 
 
 def main(settings: EvaluateSettings, run: Run) -> None:
@@ -105,7 +108,13 @@ def gather(settings: EvaluateSettings, *, takes: Items) -> _workspace_dataset.Da
         )
     workspace = Workspace(settings.workspace)
     return _workspace_dataset.from_workspace(
-        workspace, settings.encoder, encoder_id=settings.encoder_id, attributes=settings.attributes, takes=takes
+        workspace,
+        settings.encoder,
+        encoder_id=settings.encoder_id,
+        attributes=settings.attributes,
+        takes=takes,
+        people=settings.people,
+        seed=settings.seed,
     )
 
 

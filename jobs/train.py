@@ -27,8 +27,9 @@ from beholder import evaluation
 from beholder.config import setting
 from beholder.encoder import EncoderConfig
 from beholder.errors import BeholderError, ConfigError, TasteError
-from beholder.jobs import _placement, _reservation, _workspace_dataset
+from beholder.jobs import _people, _placement, _reservation, _workspace_dataset
 from beholder.jobs._epoch_log import follow
+from beholder.jobs._people import PeopleJob
 from beholder.jobs._reservation import ClusterRoom, Reserved
 from beholder.jobs._workspace_dataset import DatasetWithItems
 from beholder.ray_connection import RayConfig, connect
@@ -37,8 +38,9 @@ from beholder.runs import Run, environment, log
 from beholder.statistics import Interval
 from beholder.storage import Place
 from beholder.taste import shrinkage, splits, taste_factory, taste_registry, utility_table, validation
-from beholder.taste.contract import Items, Taste
+from beholder.taste.contract import Items, Taste, TasteInfo
 from beholder.taste.dataset import JudgementDataset
+from beholder.taste.judgement_partitions import JudgedPeople, TablePart
 from beholder.taste.taste_factory import TasteConfig
 from beholder.taste.training import TrainingHooks
 from beholder.workspace import Workspace
@@ -134,6 +136,8 @@ class TrainJob:
 def main(settings: TrainSettings, run: Run) -> None:
     workspace = Workspace(settings.workspace)
     name = settings.name or settings.taste.kind
+    if found := _people.many(workspace, settings.taste, settings.attributes):
+        return to_many_people(settings, run, workspace, name, *found)
     material = items_for(settings, workspace)
     shares = (1 - settings.held_out, settings.held_out)
     train, held_out = splits.by_image(material.dataset, seed=settings.seed, shares=shares)
@@ -173,10 +177,58 @@ def main(settings: TrainSettings, run: Run) -> None:
     )
     if settings.train.checkpoints:
         place.filesystem.delete_dir(place.path)
-    named = {"encoder_id": material.encoder_id, "kind": settings.taste.kind, "device": trained.device}
-    run.metrics(figures | counts | history | named | trained.reserved.metrics())
+    history |= {"device": trained.device} | trained.reserved.metrics()
+    _report(name, settings, run, figures, counts, history, taste.info, table, folder)
+
+
+def to_many_people(
+    settings: TrainSettings, run: Run, workspace: Workspace, name: str, parts: list[TablePart], judged: JudgedPeople
+) -> None:
+    """Fit taste=bayes to more people than one process should hold: block by block, with their posteriors in shards."""
+    job = PeopleJob(
+        workspace,
+        parts,
+        judged,
+        settings.taste,
+        settings.encoder_id or settings.encoder.encoder_id(),
+        tuple(sorted(settings.attributes or judged.attributes)),
+        settings.held_out,
+        settings.seed,
+    )
+    log.info("%s: %d people, in %d blocks", name, judged.people, job.blocks)
+    with connect(settings.ray):
+        result = _people.fit(job, workspace.models / name, workspace.place / "training" / f"{name}-people")
+    if result.left_out:
+        log.warning("%d judgements are of images without an embedding and are left out", result.left_out)
+    figures = evaluation.figures(result.table)
+    counts = {
+        "trust.mean": result.trust,
+        "judgements": result.judgements[0],
+        "judgements.held_out": result.judgements[1],
+        "people.known": result.shards.people,
+    }
+    commit = environment()["commit"]
+    folder = taste_registry.write_sharded(
+        workspace.models, name, result.taste, result.shards, figures=figures, config=asdict(settings), commit=commit
+    )
+    _report(name, settings, run, figures, counts, {"shards": result.shards.shards}, result.taste.info, result.table, folder)
+
+
+def _report(
+    name: str,
+    settings: TrainSettings,
+    run: Run,
+    figures: dict[str, float],
+    counts: dict[str, float],
+    history: dict[str, Any],
+    info: TasteInfo,
+    table: pd.DataFrame,
+    folder: Place,
+) -> None:
+    """Write and print what came out."""
+    run.metrics(figures | counts | history | {"encoder_id": info.encoder_id, "kind": settings.taste.kind})
     run.results(table)
-    run.summary(_summary(name, settings, figures, counts, history, taste))
+    run.summary(_summary(name, settings, figures, counts, history, info))
     print(f"{name}: {_in_words(figures)}; in {folder.uri}")
 
 
@@ -357,14 +409,19 @@ def _in_words(figures: dict[str, float]) -> str:
 
 
 def _summary(
-    name: str, settings: TrainSettings, figures: dict[str, float], counts: dict[str, float], history: dict[str, Any], taste: Taste
+    name: str,
+    settings: TrainSettings,
+    figures: dict[str, float],
+    counts: dict[str, float],
+    history: dict[str, Any],
+    info: TasteInfo,
 ) -> str:
     lines = [
         f"# {name}, a taste of kind {settings.taste.kind}",
         "",
         f"{_in_words(figures).capitalize()}. These judgements stopped the fit, so `beholder evaluate` is the fairer judge.",
         "",
-        f"Attributes: {', '.join(taste.info.attributes)}. Encoder: {taste.info.encoder_id}.",
+        f"Attributes: {', '.join(info.attributes)}. Encoder: {info.encoder_id}.",
         "",
         *markdown_values(counts | history | figures, real=".4f", whole=","),
         "",

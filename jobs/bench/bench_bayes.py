@@ -1,4 +1,7 @@
-"""`beholder bench bayes`: what one choice costs: a person's posterior updated, and 1,000 images scored for them."""
+"""`beholder bench bayes`: what one choice costs: a person's posterior updated, and 1,000 images scored for them.
+
+With people=[10000,100000] instead: what a fit to so many simulated people costs.
+"""
 
 import time
 from collections.abc import Callable
@@ -9,6 +12,7 @@ import pandas as pd
 
 from beholder.config import setting
 from beholder.errors import ConfigError
+from beholder.jobs.bench import many_people
 from beholder.report import markdown_table
 from beholder.runs import Run
 from beholder.taste.bayes import BayesTaste, PopulationPrior
@@ -22,15 +26,22 @@ class BenchBayesSettings:
     components: int = setting(64, "principal directions that a person weighs")
     images: int = setting(1000, "images that are scored")
     repeats: int = setting(300, "repeats of each measurement")
+    people: list[int] = setting([], "instead of that: numbers of simulated people whose tastes are fitted, for their cost")
+    judgements: list[int] = setting([20, 100], "with people: the fewest and the most images that one of them rates")
     seed: int = setting(0, "seed of the embeddings and choices")
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
 
     def __post_init__(self) -> None:
         if min(self.dimensions, self.components, self.images) < 2 or self.repeats < 1 or self.components > self.dimensions:
             raise ConfigError("expected dimensions >= components >= 2, images >= 2 and repeats >= 1")
+        if len(self.judgements) != 2 or not 1 <= self.judgements[0] <= self.judgements[1] or min([1, *self.people]) < 1:
+            raise ConfigError(f"expected people >= 1, and judgements=[fewest,most]; got {self.people} and {self.judgements}")
 
 
 def main(settings: BenchBayesSettings, run: Run) -> None:
+    if settings.people:
+        many_people.measure(settings, run)
+        return
     rng = np.random.default_rng(settings.seed)
     taste = untaught(settings, rng)
     images = rng.normal(size=(settings.images, settings.dimensions)).astype(np.float32)

@@ -141,8 +141,10 @@ def add_figures(place: Place, figures: Mapping[str, float]) -> None:
     write_card(place, card | {"figures": card.get("figures", {}) | dict(figures)})
 
 
-def replace(folder: Place, kind: str, tensors: Mapping[str, np.ndarray], card: Mapping[str, Any]) -> Place:
-    """Put an artifact into a folder, in the place of what is there; returns the folder.
+def replace(
+    folder: Place, kind: str, tensors: Mapping[str, np.ndarray], card: Mapping[str, Any], *, keep: str | None = None
+) -> Place:
+    """Put an artifact into a folder, in the place of what is there; returns the folder. keep: a folder in it that stays.
 
     The tensors go to <kind>-<digest>.safetensors, then the card names them as its "tensors", then what no card names any more
     is removed: whoever is cut off in between leaves the old artifact or the new one.
@@ -153,7 +155,7 @@ def replace(folder: Place, kind: str, tensors: Mapping[str, np.ndarray], card: M
     (folder / file).write_bytes(data)
     (folder / CARD).write_bytes(text)
     for entry in folder.files():
-        if entry.path not in (file, CARD):
+        if entry.path not in (file, CARD) and entry.path.partition("/")[0] != keep:
             (folder / entry.path).delete()
     return folder
 

@@ -9,7 +9,7 @@ import pandas as pd
 from beholder import statistics
 from beholder.statistics import Interval, bootstrap
 from beholder.taste.contract import Taste
-from beholder.taste.dataset import ComparisonTable, JudgementDataset
+from beholder.taste.dataset import ComparisonTable, Groups, JudgementDataset
 from beholder.taste.validation import correctness, decided
 from beholder.taste.validation import pairs as pairs_of
 
@@ -22,15 +22,16 @@ def agree(personal: Taste, everybody: Taste, test: JudgementDataset, pairs: Comp
     """
     rows = []
     for attribute, name in enumerate(test.attributes):
-        own_ratings = test.on_attribute(attribute).ratings
-        for person in np.unique(pairs.person[pairs.attribute == attribute]):
-            mine = pairs[(pairs.attribute == attribute) & (pairs.person == person)]
+        own_ratings, own_pairs = test.on_attribute(attribute).ratings, pairs[pairs.attribute == attribute]
+        ratings, groups = (Groups.of(each.person, len(test.people)) for each in (own_ratings, own_pairs))
+        for person in groups.present():
+            mine = own_pairs[groups[person]]
             user_id = test.people[person]
             pair = items[mine.left], items[mine.right]
             own, shared = (taste.differences(*pair, user_id, name) for taste in (personal, everybody))
             right, population = (correctness(each.mean, mine.choice) for each in (own, shared))
-            gain = bootstrap(right - population, seed=int(person), draws=1000)
-            rated = own_ratings[own_ratings.person == person]
+            gain = bootstrap(right - population, seed=person, draws=1000)
+            rated = own_ratings[ratings[person]]
             rows.append(
                 {
                     "user_id": user_id,
@@ -55,8 +56,10 @@ def calibration_error(taste: Taste, test: JudgementDataset, pairs: ComparisonTab
     (Naeini et al. 2015, with bins of equal mass)."""
     chances, hits = [], []
     for attribute, name in enumerate(test.attributes):
-        for person in np.unique(pairs.person[pairs.attribute == attribute]):
-            mine = pairs[(pairs.attribute == attribute) & (pairs.person == person)]
+        own_pairs = pairs[pairs.attribute == attribute]
+        groups = Groups.of(own_pairs.person, len(test.people))
+        for person in groups.present():
+            mine = own_pairs[groups[person]]
             left = taste.differences(items[mine.left], items[mine.right], test.people[person], name).probability()
             chances.append(np.maximum(left, 1 - left))
             hits.append(correctness(left - 0.5, mine.choice))

@@ -21,7 +21,7 @@ from beholder.errors import StorageError
 from beholder.storage import Place
 
 PART_BYTES = 64 * 2**20  # size up to which parts are merged into one
-_REMOVED = ".removed.parquet"
+REMOVED = ".removed.parquet"  # end of the name of a part with removed keys
 _MANY = 8  # parts from which on a writer merges them
 _ATTEMPTS = 20  # at reading parts while other processes merge them
 
@@ -59,7 +59,7 @@ class TableLog:
         """
         schema = pa.schema([self.schema.field(name) for name in columns])
         for place in self.parts():
-            if not place.name.endswith(_REMOVED):
+            if not place.name.endswith(REMOVED):
                 yield tables.read(place, schema)
 
     def parts(self) -> list[Place]:
@@ -78,7 +78,7 @@ class TableLog:
     def remove(self, keys: pa.Table, *, stamp: int | None = None) -> None:
         """Remove all earlier rows of these keys (a table of the key's columns)."""
         if keys.num_rows:
-            self._write(keys.select(list(self.key)), stamp=stamp, suffix=_REMOVED)
+            self._write(keys.select(list(self.key)), stamp=stamp, suffix=REMOVED)
 
     def upsert(self, rows: pa.Table) -> bool:
         """Add those rows that are not in the table as they are; return False where all were."""
@@ -138,7 +138,7 @@ class TableLog:
         stamp = int(group[-1].name.partition("-")[0]) if group[-1] != self._first else 0
         kept = [self._write(rows, stamp=stamp, suffix=".parquet")]
         if removed.num_rows:
-            kept.append(self._write(removed, stamp=stamp, suffix=_REMOVED))
+            kept.append(self._write(removed, stamp=stamp, suffix=REMOVED))
         for place in group:
             if place not in kept:
                 place.delete()
@@ -178,9 +178,7 @@ class TableLog:
     def _merged(self, places: Sequence[Place]) -> tuple[pa.Table, pa.Table]:
         """Return the rows that the parts leave, and the keys that they leave removed."""
         keys_only = pa.schema([self.schema.field(name) for name in self.key])
-        read = [
-            tables.read(place, keys_only if place.name.endswith(_REMOVED) else self.schema, must_exist=True) for place in places
-        ]
+        read = [tables.read(place, keys_only if place.name.endswith(REMOVED) else self.schema, must_exist=True) for place in places]
         rows = [part for part in read if part.schema.names == self.schema.names]
         if len(read) == 1:
             return (read[0], keys_only.empty_table()) if rows else (self.schema.empty_table(), read[0])

@@ -8,6 +8,11 @@ rating_scale      ratings made comparable between people, and judgements as obse
 gaussian          Gaussian posteriors of weights by Laplace's method, and a prior learned over people
 population        the taste that everybody shares: what all others are compared with
 bayes             the population's as prior, a covariance learned over people, a posterior per person
+covariance_em     the covariance over people by expectation maximisation, over blocks of people
+person_block      the judgements and the posteriors of many people at once
+sharded_bayes     the Bayesian taste of very many people, a block of people at a time
+person_shards     posteriors of very many people in files, read by person
+judgement_partitions  judgements divided by people, read by block
 person_features   what a person's own weights are on
 mlp, lora         the published architectures: a network on embeddings, CLIP with LoRA
 clip_vision       CLIP's vision transformer with a person's token after CLS, for lora

@@ -3,11 +3,11 @@
 A person's utility is u(x) = population(x) + features(x).w, with w ~ N(0, S) over people. S is learned by expectation
 maximisation (empirical Bayes) as low rank + a diagonal, shrunk towards that diagonal where there are few people; each person's
 w then has a Gaussian posterior by Laplace's method, tempered, which one more choice updates in microseconds.
-The EM is that of probabilistic principal components (Tipping and Bishop 1999) with each person's own noise.
 """
 
+import copy
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,16 +15,20 @@ import numpy as np
 
 from beholder.config import setting
 from beholder.errors import ConfigError
-from beholder.taste import gaussian, person_features, population, rating_scale
+from beholder.taste import covariance_em, gaussian, person_block, population, rating_scale
 from beholder.taste.contract import Normal, Progress, TasteInfo, TasteSettings, finite_embeddings, no_progress
-from beholder.taste.dataset import ComparisonTable, JudgementDataset
-from beholder.taste.gaussian import Gaussian, Observations
-from beholder.taste.person_features import PersonFeatures
-from beholder.taste.population import PopulationConfig
-from beholder.taste.rating_scale import RatingScale
-from beholder.taste.validation import pairs, scaled_log_loss
+from beholder.taste.covariance_em import CovarianceFit, EmSetting, LocalBlocks, PeopleBlocks
+from beholder.taste.dataset import Groups, JudgementDataset, draw_people
+from beholder.taste.gaussian import Gaussian
+from beholder.taste.person_block import BlockPosterior, ImageDesign, PersonBlock
+from beholder.taste.person_features import PersonFeatures, PrincipalAxes
+from beholder.taste.person_shards import PersonShards, ShardedPeople, ShardedPosteriors
+from beholder.taste.population import Population, PopulationConfig
+from beholder.taste.rating_scale import RatingScale, ScoreMoments
+from beholder.taste.validation import pairs
 
-Posteriors = dict[str, Gaussian]  # by user_id
+Posteriors = MutableMapping[str, Gaussian]  # by user_id
+_PASSES = 2  # that learn the noise of a person from whom the prior was not learned, before their posterior
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,9 @@ class BayesTasteConfig:
     strength: float = setting(10.0, "people that the prior covariance is worth")
     trend: float = setting(0.05, "prior variance of how much more or less a person follows the population, of its spread")
     iterations: int = setting(12, "steps of EM")
+    prior_people: int = setting(
+        5000, "people from whom the population's taste and the prior are learned, at most; drawn by the seed where there are more"
+    )
     population: PopulationConfig = setting(PopulationConfig(), "the prior mean")
 
     def __post_init__(self) -> None:
@@ -47,8 +54,8 @@ class BayesTasteConfig:
                 raise ConfigError(f"taste.bayes.{name} must be positive numbers, got {values}")
         if max(self.tempers) > 1:
             raise ConfigError(f"taste.bayes.tempers are powers in 0..1, got {self.tempers}")
-        if self.strength <= 0 or self.trend <= 0 or self.iterations < 1:
-            raise ConfigError("taste.bayes.strength and trend must be positive, iterations at least 1")
+        if self.strength <= 0 or self.trend <= 0 or self.iterations < 1 or self.prior_people < 1:
+            raise ConfigError("taste.bayes.strength and trend must be positive, iterations and prior_people at least 1")
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,11 @@ class PopulationPrior:
         """Return the prior of a person's own weights."""
         return Gaussian(np.zeros(self.features.width), self.covariance)
 
+    def posteriors(self, block: PersonBlock, design: ImageDesign) -> Iterator[BlockPosterior]:
+        """Yield the posteriors of people from whom the prior was not learned, batch by batch; each one's noise is learned first."""
+        state = person_block.refine(block, design, self.covariance, temper=self.temper, passes=_PASSES)
+        return person_block.posteriors(block, design, self.covariance, state, temper=self.temper, steps=20)
+
 
 class BayesTaste:
     """A Gaussian posterior for each person and attribute, which goes on learning: `posteriors[attribute][user_id]`."""
@@ -81,7 +93,7 @@ class BayesTaste:
         """chosen: for each attribute the values that held-out judgements chose."""
         self.info = info
         self.priors = list(priors)
-        self.posteriors = [dict(each) for each in posteriors]
+        self.posteriors = [copy.copy(each) for each in posteriors]
         self.chosen = chosen
 
     def utilities(self, items: np.ndarray, user_ids: Sequence[str], attribute: str) -> np.ndarray:
@@ -124,16 +136,28 @@ class BayesTaste:
         """Return a taste that also knows the people of `dataset`, from the prior and their judgements; nobody else changes."""
         vectors = finite_embeddings(items, None).astype(np.float64)
         scale = rating_scale.standardise(dataset)
-        learned = [dict(each) for each in self.posteriors]
+        learned = [copy.copy(each) for each in self.posteriors]
         for row, name in enumerate(self.info.attributes):
             if name not in dataset.attributes:
                 continue
             prior = self.priors[row]
-            people = _observations(dataset.on_attribute(dataset.attributes.index(name)), prior, vectors, scale)
-            found = gaussian.posteriors(prior.gaussian(), list(people.values()), starts=[None] * len(people), temper=prior.temper)
-            learned[row] |= dict(zip(people, found, strict=True))
-        known = dict.fromkeys([*self.info.people, *dataset.people])
-        return BayesTaste(replace(self.info, people=tuple(known)), self.priors, learned, self.chosen)
+            own = dataset.on_attribute(dataset.attributes.index(name))
+            block = PersonBlock.of(own, scale, width=prior.features.width)
+            design, state = ImageDesign.of(prior.features, vectors, own.judged_images()), block.state(prior.features.width)
+            for some in person_block.posteriors(block, design, prior.covariance, state, temper=prior.temper, steps=20):
+                names = (dataset.people[person] for person in block.people[some.rows])
+                learned[row].update((who, Gaussian(*each)) for who, *each in zip(names, some.mean, some.covariance, strict=True))
+        people = self.info.people
+        if isinstance(people, ShardedPeople):
+            known: Sequence[str] = people.joined(dataset.people)
+        else:
+            known = tuple(dict.fromkeys([*people, *dataset.people]))
+        return BayesTaste(replace(self.info, people=known), self.priors, learned, self.chosen)
+
+    def with_shards(self, shards: PersonShards) -> "BayesTaste":
+        """Return a taste that knows the people of shards, in the place of its own."""
+        posteriors = [ShardedPosteriors(shards, row) for row in range(len(self.priors))]
+        return BayesTaste(replace(self.info, people=ShardedPeople(shards)), self.priors, posteriors, self.chosen)
 
     def tensors(self) -> Mapping[str, np.ndarray]:
         """Return by attribute number: features, the prior's covariance, and mean and covariance of each person in order."""
@@ -168,29 +192,109 @@ def fit(
     seed: int = 0,
     progress: Progress = no_progress,
 ) -> BayesTaste:
-    """Fit prior and posteriors to `train`; `held_out` chooses among the settings of `config` and sets the scale."""
-    everybody = population.fit(train, held_out, items, config.population, encoder_id=encoder_id, seed=seed)
+    """Fit prior and posteriors to `train`; `held_out` chooses among the settings of `config` and sets the scale.
+
+    Where there are more people than `config.prior_people`, so many are drawn, the population's taste and the prior are learned
+    from these, and everybody's posterior follows from the prior and their own judgements.
+    """
+    drawn = draw_people(train.people, config.prior_people, seed)
+    known, chooser = (train, held_out) if drawn.all() else (train.of_people(drawn), held_out.of_people(drawn))
+    everybody = population.fit(known, chooser, items, config.population, encoder_id=encoder_id, seed=seed)
     vectors = items.astype(np.float64)
-    scale = rating_scale.standardise(train)
-    grid = list(itertools.product(config.components, config.ranks, config.spreads, config.tempers))
-    steps = len(grid) * len(train.attributes)
+    usual = ScoreMoments.of(known)
+    scale, principal = rating_scale.standardise(train, usual), PrincipalAxes.of(vectors, everybody.centre)
+    steps = len(train.attributes) * config.iterations
     priors, posteriors, chosen = [], [], []
     for row in range(len(train.attributes)):
-        own, test = train.on_attribute(row), pairs(held_out.on_attribute(row), seed=seed)
-        weights = _in_train_scale(everybody.weights[row], everybody.centre, own, vectors, scale)
-        tried: list[tuple[PopulationPrior, Posteriors, dict[str, float]]] = []
-        for number, (components, rank, spread, temper) in enumerate(grid):
-            features = person_features.find(vectors, components=components, centre=everybody.centre, weights=weights)
-            prior, people = _learn(own, features, vectors, scale, config, rank=rank, spread=spread, temper=temper)
-            loss, factor = _held_out_loss(prior, people, vectors, test, train.people)
-            progress(row * len(grid) + number + 1, steps, {"held-out log-loss": loss})
-            values = {"components": components, "rank": rank, "spread": spread, "temper": temper, "loss": loss}
-            tried.append((replace(prior, scale=factor), people, values))
-        best = min(tried, key=lambda one: one[2]["loss"])
-        priors.append(best[0])
-        posteriors.append(best[1])
-        chosen.append(best[2])
+        own, test = known.on_attribute(row), pairs(chooser.on_attribute(row), seed=seed)
+        features = attribute_features(own, everybody, row, vectors, scale, config, principal=principal)
+        images = np.union1d(train.on_attribute(row).judged_images(), np.r_[test.left, test.right])
+        designs = {components: ImageDesign.of(each, vectors, images) for components, each in features.items()}
+        width = max(each.width for each in features.values())
+        blocks = LocalBlocks(in_blocks(own, scale, width=width), designs, test)
+
+        def after(iteration: int, done: int = row * config.iterations) -> None:
+            progress(done + iteration, steps, {})
+
+        learned = choose(blocks, features, config, after=after)
+        everyone = in_blocks(train.on_attribute(row), scale, width=width) if not drawn.all() else blocks.blocks
+        design = designs[learned.fit.setting.components]
+        found: Posteriors = {}
+        for number, block in enumerate(everyone):
+            last = learned.last_posteriors(block, design, number) if drawn.all() else None
+            for some in last or learned.prior.posteriors(block, design):
+                names = (train.people[person] for person in block.people[some.rows])
+                found.update((name, Gaussian(*each)) for name, *each in zip(names, some.mean, some.covariance, strict=True))
+        priors.append(learned.prior)
+        posteriors.append(found)
+        chosen.append(learned.chosen)
     return BayesTaste(TasteInfo("bayes", encoder_id, train.attributes, train.people), priors, posteriors, chosen)
+
+
+@dataclass(frozen=True)
+class LearnedPrior:
+    """The prior of one attribute with what chose it. fit: as the EM left it."""
+
+    prior: PopulationPrior
+    fit: CovarianceFit
+    chosen: dict[str, float]
+
+    def last_posteriors(self, block: PersonBlock, design: ImageDesign, number: int) -> Iterator[BlockPosterior]:
+        """Yield the posteriors that the last E step found for a block that the prior was learned from, batch by batch."""
+        temper = self.prior.temper
+        covariance, states = self.fit.last or (self.prior.covariance, None)
+        state = states[number] if states else block.state(len(covariance))
+        return person_block.posteriors(block, design, covariance, state, temper=temper, steps=3)
+
+
+def choose(
+    people: PeopleBlocks,
+    features: Mapping[int, PersonFeatures],
+    config: BayesTasteConfig,
+    *,
+    after: Callable[[int], None] = lambda iteration: None,
+) -> LearnedPrior:
+    """Return the prior of one attribute: learned by each combination of the settings, and chosen by held-out judgements."""
+    grid = itertools.product(config.components, config.ranks, config.spreads, config.tempers)
+    fits = covariance_em.learn(
+        people,
+        features,
+        [EmSetting(*values) for values in grid],
+        trend=config.trend,
+        strength=config.strength,
+        iterations=config.iterations,
+        after=after,
+    )
+    losses = people.held_out_loss(fits)
+    best = min(range(len(fits)), key=lambda number: losses[number][0])
+    fit, (loss, scale) = fits[best], losses[best]
+    prior = PopulationPrior(features[fit.setting.components], fit.covariance, fit.setting.temper, scale)
+    return LearnedPrior(prior, fit, vars(fit.setting) | {"loss": loss})
+
+
+def attribute_features(
+    known: JudgementDataset,
+    everybody: Population,
+    row: int,
+    vectors: np.ndarray,
+    scale: RatingScale,
+    config: BayesTasteConfig,
+    *,
+    principal: PrincipalAxes,
+) -> dict[int, PersonFeatures]:
+    """Return what people's own weights on one attribute are on, by number of components. known: judgements on that attribute."""
+    weights = _in_train_scale(everybody.weights[row], everybody.centre, known, vectors, scale)
+    return {components: principal.features(components, weights) for components in config.components}
+
+
+def in_blocks(dataset: JudgementDataset, scale: RatingScale, *, width: int, people: int = person_block.PEOPLE) -> list[PersonBlock]:
+    """Return judgements on one attribute in blocks of so many people, about. width: of the features."""
+    count = -(-len(dataset.people) // people)
+    if count <= 1:
+        return [PersonBlock.of(dataset, scale, width=width)]
+    number = np.arange(len(dataset.people)) * count // len(dataset.people)
+    ratings, comparisons = (Groups.of(number[table.person], count) for table in (dataset.ratings, dataset.comparisons))
+    return [PersonBlock.of(dataset.select(ratings[block], comparisons[block]), scale, width=width) for block in range(count)]
 
 
 def load(info: TasteInfo, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> BayesTaste:
@@ -222,71 +326,6 @@ def without_person(
     return left, dict(settings)
 
 
-def _learn(
-    dataset: JudgementDataset,
-    features: PersonFeatures,
-    vectors: np.ndarray,
-    scale: RatingScale,
-    config: BayesTasteConfig,
-    *,
-    rank: int,
-    spread: float,
-    temper: float,
-) -> tuple[PopulationPrior, Posteriors]:
-    """Return the prior and posteriors of one attribute, by EM on the covariance over people and each person's noise."""
-    unit = rating_scale.LOGITS**2
-    start = np.diag(np.r_[np.full(features.width - 2, spread * unit), 0.3 * unit, config.trend * features.spread**2])
-    prior = PopulationPrior(features, start, temper, 1.0)
-    whiten = np.sqrt(np.diag(start))
-    people = _observations(dataset, prior, vectors, scale)
-    noises = [rating_scale.NOISE] * len(people)
-    starts: list[np.ndarray | None] = [None] * len(people)
-    posteriors: list[Gaussian] = []
-    for _ in range(config.iterations):
-        seen = [
-            replace(one, precisions=np.full(len(one.values), 1 / (unit * noise)))
-            for one, noise in zip(people.values(), noises, strict=True)
-        ]
-        posteriors = gaussian.posteriors(prior.gaussian(), seen, starts=starts, temper=temper, steps=3)
-        starts = [posterior.mean for posterior in posteriors]
-        noises = [_noise(posterior, one) for posterior, one in zip(posteriors, seen, strict=True)]
-        moment = gaussian.second_moment(posteriors, np.zeros(features.width))
-        learned = gaussian.shrink(moment, len(posteriors), target=start, strength=config.strength)
-        prior = replace(prior, covariance=_low_rank(learned, whiten, rank))
-    return prior, dict(zip(people, posteriors, strict=True))
-
-
-def _low_rank(covariance: np.ndarray, whiten: np.ndarray, rank: int) -> np.ndarray:
-    """Return the nearest covariance of the form whiten (L L' + c I) whiten: Tipping and Bishop's maximum likelihood."""
-    values, axes = np.linalg.eigh(covariance / np.outer(whiten, whiten))
-    rest = values[:-rank].mean() if rank < len(values) else 0.0
-    kept = np.maximum(values[-rank:] - rest, 0)
-    nearest = (axes[:, -rank:] * kept) @ axes[:, -rank:].T + rest * np.eye(len(values))
-    return np.asarray(nearest * np.outer(whiten, whiten))
-
-
-def _noise(posterior: Gaussian, observations: Observations, *, strength: float = 5.0) -> float:
-    """Return the variance of a person's standardised scores around their utility, shrunk to what is usual."""
-    if not len(observations.values):
-        return rating_scale.NOISE
-    mean, variance = posterior.project(observations.rating_design)
-    errors = ((observations.values - mean) ** 2 + variance).sum() / rating_scale.LOGITS**2
-    return float((errors + strength * rating_scale.NOISE) / (len(observations.values) + strength))
-
-
-def _observations(
-    dataset: JudgementDataset, prior: PopulationPrior, vectors: np.ndarray, scale: RatingScale
-) -> dict[str, Observations]:
-    """Return each person's judgements on one attribute as observations of their own weights, beside the population's utility."""
-    images = dataset.judged_images()
-    design, offset = np.zeros((len(vectors), prior.features.width)), np.zeros(len(vectors))
-    design[images], offset[images] = prior.features.of(vectors[images]), prior.features.shared(vectors[images])
-    return {
-        dataset.people[person]: scale.observations(dataset.of_person(person), design, offset)
-        for person in np.flatnonzero(dataset.counts()).tolist()
-    }
-
-
 def _in_train_scale(
     weights: np.ndarray, centre: np.ndarray, dataset: JudgementDataset, vectors: np.ndarray, scale: RatingScale
 ) -> np.ndarray:
@@ -295,16 +334,3 @@ def _in_train_scale(
     one = Gaussian(np.ones(1), np.full((1, 1), 100.0))
     factor = gaussian.laplace(one, np.full((1, 1), 0.01), scale.observations(dataset, design), temper=1.0).mean[0]
     return np.asarray(weights.astype(np.float64) * factor)
-
-
-def _held_out_loss(
-    prior: PopulationPrior, posteriors: Posteriors, vectors: np.ndarray, test: ComparisonTable, people: Sequence[str]
-) -> tuple[float, float]:
-    """Return held-out log-loss at the best scale, and that scale."""
-    images = np.unique(np.concatenate([test.left, test.right]))
-    own, shared = prior.features.of(vectors[images]), prior.features.shared(vectors[images])
-    unknown = prior.gaussian()
-    means = np.stack([posteriors.get(user_id, unknown).mean for user_id in people])
-    left, right = np.searchsorted(images, test.left), np.searchsorted(images, test.right)
-    differences = np.einsum("nf,nf->n", own[left] - own[right], means[test.person]) + shared[left] - shared[right]
-    return scaled_log_loss(differences, test.choice)

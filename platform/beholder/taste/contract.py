@@ -4,8 +4,9 @@ A comparison is P(left) = sigma(u_left - u_right), so exchanging left and right 
 how sure it is gives the difference a variance, and the probability allows for it.
 """
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -31,18 +32,20 @@ class TasteInfo:
     """What a taste is for.
 
     kind: "bayes", "mlp", ... encoder_id: the encoder whose embeddings (or whose pixels) it takes. takes: what items are.
-    attributes: the ones it was fitted to. people: whom it knows.
+    attributes: the ones it was fitted to. people: whom it knows; where they are many, a sequence that is
+    read as needed.
     """
 
     kind: str
     encoder_id: str
     attributes: tuple[str, ...]
-    people: tuple[str, ...]
+    people: Sequence[str]
     takes: Items = "embeddings"
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value if isinstance(value, str) else list(value) for name, value in values.items()}
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> "TasteInfo":
@@ -58,8 +61,12 @@ class TasteInfo:
 
     def rows(self, user_ids: Sequence[str]) -> np.ndarray:
         """Return the number of each person, int64 [P]; -1 for somebody unknown."""
-        known = {user_id: row for row, user_id in enumerate(self.people)}
-        return np.array([known.get(user_id, -1) for user_id in user_ids], np.int64)
+        return np.array([self._numbers.get(user_id, -1) for user_id in user_ids], np.int64)
+
+    @functools.cached_property
+    def _numbers(self) -> dict[str, int]:
+        """The number of each person, made when somebody is first looked up."""
+        return {user_id: row for row, user_id in enumerate(self.people)}
 
 
 @dataclass(frozen=True)

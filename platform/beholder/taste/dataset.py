@@ -1,5 +1,6 @@
-"""Judgements as arrays: people, images and attributes by number; read from tables, selected, joined, and implied by ratings."""
+"""Judgements as arrays: people, images and attributes by number; read, selected, grouped, joined, and implied by ratings."""
 
+import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TypeVar
@@ -48,6 +49,39 @@ class ComparisonTable:
 
 
 @dataclass(frozen=True)
+class Groups:
+    """The rows of a table sorted by a number that each has: those of number g are order[offsets[g] : offsets[g + 1]], int64."""
+
+    order: np.ndarray
+    offsets: np.ndarray
+
+    @classmethod
+    def of(cls, numbers: np.ndarray, count: int) -> "Groups":
+        """Return the groups of numbers [R] in 0..count-1; the rows of a group stay in their order."""
+        return cls(np.argsort(numbers, kind="stable"), np.r_[0, np.cumsum(np.bincount(numbers, minlength=count))])
+
+    def __getitem__(self, group: int) -> np.ndarray:
+        return self.order[self.offsets[group] : self.offsets[group + 1]]
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Return how many rows each group has, int64 [G]."""
+        return np.diff(self.offsets)
+
+    def padded(self, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows of some groups [G] side by side, int64 [G, most], and which of them are no padding, bool."""
+        counts = self.counts[groups]
+        place = np.arange(counts.max(initial=0))
+        real = place < counts[:, None]
+        return self.order[np.where(real, self.offsets[groups][:, None] + place, 0)], real
+
+    def present(self) -> list[int]:
+        """Return the groups that have rows, in rising order."""
+        present: list[int] = np.flatnonzero(self.counts).tolist()
+        return present
+
+
+@dataclass(frozen=True)
 class JudgementDataset:
     """Judgements whose columns point into people, images and attributes."""
 
@@ -89,6 +123,21 @@ class JudgementDataset:
     def judged_images(self) -> np.ndarray:
         """Return the numbers of the images that anything was said of, int64, in rising order."""
         return np.unique(np.concatenate([self.ratings.image, self.comparisons.left, self.comparisons.right]))
+
+
+def person_hashes(user_ids: Sequence[str], seed: int) -> np.ndarray:
+    """Return a pseudo-random number for each person that is the same everywhere, uint64 [P]."""
+    salt = seed.to_bytes(8, "little", signed=True)
+    digests = b"".join(hashlib.blake2b(user_id.encode(), digest_size=8, salt=salt).digest() for user_id in user_ids)
+    return np.frombuffer(digests, np.uint64)
+
+
+def draw_people(user_ids: Sequence[str], count: int, seed: int) -> np.ndarray:
+    """Return which people are drawn where at most `count` are wanted: those of the smallest hashes, bool [P]."""
+    drawn = np.ones(len(user_ids), bool)
+    if len(user_ids) > count:
+        drawn[np.argsort(person_hashes(user_ids, seed), kind="stable")[count:]] = False
+    return drawn
 
 
 def join(one: JudgementDataset, other: JudgementDataset) -> JudgementDataset:

@@ -15,7 +15,7 @@ from beholder.config import setting
 from beholder.errors import ConfigError, nearest
 from beholder.statistics import log_likelihood, sigmoid
 from beholder.taste.contract import Normal, OnlineTaste, Taste, TasteInfo, TasteSettings
-from beholder.taste.dataset import JudgementDataset
+from beholder.taste.dataset import Groups, JudgementDataset
 from beholder.taste.validation import pairs
 
 PARTS = ("bayes", "mlp")
@@ -105,8 +105,9 @@ def weigh(parts: Sequence[Taste], held_out: JudgementDataset, items: np.ndarray,
     """Return the weights [parts], 0 or more, under which held-out choices on one attribute are most likely; equal without any."""
     test = pairs(held_out, seed=seed)
     terms = np.zeros((len(test), len(parts)))
-    for person in np.unique(test.person):
-        rows = np.flatnonzero(test.person == person)
+    groups = Groups.of(test.person, len(held_out.people))
+    for person in groups.present():
+        rows = groups[person]
         pair = items[test.left[rows]], items[test.right[rows]]
         for number, part in enumerate(parts):
             terms[rows, number] = part.differences(*pair, held_out.people[person], attribute).mean

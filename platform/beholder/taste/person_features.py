@@ -61,10 +61,27 @@ class PersonFeatures:
         return cls(tensors["centre"], tensors["axes"], tensors["weights"], float(tensors["spread"][0]))
 
 
-def find(vectors: np.ndarray, *, components: int, centre: np.ndarray, weights: np.ndarray) -> PersonFeatures:
-    """Return the features of a set of embeddings [N, D], with the population's centre [D] and weights [D]."""
-    moved = vectors.astype(np.float64) - centre
-    axes = np.linalg.svd(moved, full_matrices=False)[2][: min(components, *moved.shape)]
-    size = np.sqrt(((moved @ axes.T) ** 2).sum(axis=1).mean())
-    spread = float((moved @ weights.astype(np.float64)).std())
-    return PersonFeatures(centre.astype(np.float64), axes / size, weights.astype(np.float64), max(spread, 1e-6))
+@dataclass(frozen=True)
+class PrincipalAxes:
+    """The principal directions of a set of embeddings, found once for any number of them.
+
+    moved: the embeddings without their centre, float64 [N, D]. axes: all of them, the longest first, [min(N, D), D].
+    """
+
+    centre: np.ndarray
+    moved: np.ndarray
+    axes: np.ndarray
+
+    @classmethod
+    def of(cls, vectors: np.ndarray, centre: np.ndarray) -> "PrincipalAxes":
+        """Return the directions of embeddings [N, D] around a centre [D]."""
+        moved = vectors.astype(np.float64) - centre
+        square = np.linalg.qr(moved, mode="r") if len(moved) > moved.shape[1] else moved  # with the same right singular vectors
+        return cls(centre.astype(np.float64), moved, np.linalg.svd(square, full_matrices=False)[2])
+
+    def features(self, components: int, weights: np.ndarray) -> PersonFeatures:
+        """Return the features of so many directions, with the population's weights [D]."""
+        axes = self.axes[: min(components, len(self.axes))]
+        size = np.sqrt(((self.moved @ axes.T) ** 2).sum(axis=1).mean())
+        spread = float((self.moved @ weights.astype(np.float64)).std())
+        return PersonFeatures(self.centre, axes / size, weights.astype(np.float64), max(spread, 1e-6))

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.sparse import coo_array  # type: ignore[import-untyped]  # scipy ships no types
 
 from beholder.config import setting
 from beholder.errors import ConfigError
+from beholder.statistics import log_likelihood, sigmoid
 from beholder.taste import rating_scale
 from beholder.taste.contract import Normal, Progress, TasteInfo, TasteSettings, finite_embeddings, no_progress
 from beholder.taste.dataset import ComparisonTable, JudgementDataset
-from beholder.taste.gaussian import Gaussian, Observations, laplace
+from beholder.taste.rating_scale import RatingScale
 from beholder.taste.validation import pairs, scaled_log_loss
 
 
@@ -78,9 +80,9 @@ def fit(
     weights, chosen = [], []
     for attribute in range(len(train.attributes)):
         progress(attribute, len(train.attributes), {})
-        observations = scale.observations(train.on_attribute(attribute), design)
+        judgements = ImageSums.of(train.on_attribute(attribute), scale)
         test = pairs(held_out.on_attribute(attribute), seed=seed)
-        solutions = {penalty: _ridge(observations, penalty) for penalty in sorted(config.penalties)}
+        solutions = ridge(judgements, design, sorted(config.penalties))
         losses = {penalty: _loss(design, solution, test) for penalty, solution in solutions.items()}
         # without held-out judgements, the middle one
         middle = sorted(config.penalties)[len(config.penalties) // 2]
@@ -104,10 +106,83 @@ def without_person(
     return dict(tensors), dict(settings)
 
 
-def _ridge(observations: Observations, penalty: float) -> np.ndarray:
-    width = observations.rating_design.shape[1]
-    prior = Gaussian(np.zeros(width), np.eye(width) / penalty)
-    return laplace(prior, np.eye(width) * penalty, observations, temper=1.0).mean
+@dataclass(frozen=True)
+class ImageSums:
+    """Everybody's judgements on one attribute, summed by image: however many there are, the fit is over images.
+
+    images: the numbers of those judged, int64 [N]; count and total: of their ratings, in logits, float64 [N]. left and right number
+    into `images`, int64 [C]; choice float64 [C].
+    """
+
+    images: np.ndarray
+    count: np.ndarray
+    total: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    choice: np.ndarray
+
+    @classmethod
+    def of(cls, dataset: JudgementDataset, scale: RatingScale) -> "ImageSums":
+        """Return the sums of judgements on one attribute, made comparable by `scale`."""
+        images, rated, compared = dataset.judged_images(), dataset.ratings, dataset.comparisons
+        at = np.searchsorted(images, rated.image)
+        return cls(
+            images,
+            np.bincount(at, minlength=len(images)).astype(np.float64),
+            np.bincount(at, rating_scale.LOGITS * scale.of(rated), minlength=len(images)),
+            np.searchsorted(images, compared.left),
+            np.searchsorted(images, compared.right),
+            compared.choice.astype(np.float64),
+        )
+
+
+def ridge(judgements: ImageSums, design: np.ndarray, penalties: Sequence[float]) -> dict[float, np.ndarray]:
+    """Return by penalty the weights [D] on a design [N, D] under which judgements are most probable.
+
+    The ratings' Gram matrix is made once for all penalties. Comparisons are fitted by Newton's method, and their Hessian
+    is X' L X, with L the Laplacian of the graph whose edges are the comparisons: no comparison has a row of its own.
+    """
+    rows = design[judgements.images]
+    precision = 1 / (rating_scale.LOGITS**2 * rating_scale.NOISE)
+    gram = precision * (rows.T * judgements.count) @ rows
+    pull = precision * (rows.T @ judgements.total)
+    solutions, start = {}, np.zeros(design.shape[1])
+    for penalty in penalties:
+        fixed = gram + penalty * np.eye(len(gram))
+        solutions[penalty] = start = _mode(judgements, rows, fixed, pull, start)
+    return solutions
+
+
+def _mode(judgements: ImageSums, rows: np.ndarray, fixed: np.ndarray, pull: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """Return the mode [D] of exp(pull.w - w'fixed w / 2) times the likelihood of the comparisons."""
+    left, right, choice = judgements.left, judgements.right, judgements.choice
+    if not len(choice):
+        return np.asarray(np.linalg.solve(fixed, pull))
+
+    def log_posterior(at: np.ndarray) -> float:
+        """Return it up to a constant."""
+        utility = rows @ at
+        return float(log_likelihood(utility[left] - utility[right], choice).sum() + pull @ at - at @ fixed @ at / 2)
+
+    count, mean, now = len(rows), start, log_posterior(start)
+    for _ in range(50):
+        utility = rows @ mean
+        p = sigmoid(utility[left] - utility[right])
+        curvature = p * (1 - p)
+        ends = np.r_[left, right, left, right], np.r_[left, right, right, left]
+        edges = np.r_[curvature, curvature, -curvature, -curvature], ends
+        hessian = fixed + rows.T @ (coo_array(edges, shape=(count, count)).tocsr() @ rows)
+        slope = np.bincount(left, choice - p, minlength=count) - np.bincount(right, choice - p, minlength=count)
+        step = np.linalg.solve(hessian, pull - fixed @ mean + rows.T @ slope)
+        for _ in range(30):  # far from the mode a full step may overshoot, because the logistic flattens out
+            then = log_posterior(mean + step)
+            if then >= now - 1e-12 * abs(now):
+                break
+            step = step / 2
+        mean, now = mean + step, then
+        if np.abs(step).max() < 1e-7:
+            break
+    return mean
 
 
 def _loss(design: np.ndarray, weights: np.ndarray, test: ComparisonTable) -> tuple[float, float]:

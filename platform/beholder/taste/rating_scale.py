@@ -45,8 +45,45 @@ class RatingScale:
         )
 
 
-def standardise(dataset: JudgementDataset) -> RatingScale:
-    """Return how each person uses the scale."""
+@dataclass(frozen=True)
+class ScoreMoments:
+    """How people use a scale on each attribute, as sums that add up over people, float64 [A] each.
+
+    count and total: of the scores. square: of each score's distance from the person's own mean, squared. freedom: its degrees.
+    """
+
+    count: np.ndarray
+    total: np.ndarray
+    square: np.ndarray
+    freedom: np.ndarray
+
+    @classmethod
+    def of(cls, dataset: JudgementDataset) -> "ScoreMoments":
+        """Return the sums over the people of a dataset."""
+        count, total, square = _person_sums(dataset)
+        return cls(*(each.sum(axis=0).astype(np.float64) for each in (count, total, square, (count - 1).clip(0))))
+
+    def mean(self) -> np.ndarray:
+        """Return everybody's mean score, [A]."""
+        return np.asarray(self.total / np.maximum(self.count, 1))
+
+    def variance(self) -> np.ndarray:
+        """Return the variance of scores around their person's mean, [A]; 1 where nobody ever gave two different ones."""
+        within = self.square / np.maximum(self.freedom, 1)
+        return np.where(within > 0, within, 1.0)
+
+
+def standardise(dataset: JudgementDataset, usual: ScoreMoments | None = None) -> RatingScale:
+    """Return how each person uses the scale. usual: how people do, to whom the dataset's are shrunk; None: the dataset's own."""
+    count, total, square = _person_sums(dataset)
+    usual = usual or ScoreMoments.of(dataset)
+    mean = (total + _MEAN_COUNT * usual.mean()) / (count + _MEAN_COUNT)
+    spread = np.sqrt((square + _SPREAD_COUNT * usual.variance()) / (count + _SPREAD_COUNT))
+    return RatingScale(mean, spread)
+
+
+def _person_sums(dataset: JudgementDataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return count and sum of each person's scores on each attribute, and the sum of squares around their mean, [P, A] each."""
     rated = dataset.ratings
     shape = len(dataset.people), len(dataset.attributes)
     cell = rated.person * shape[1] + rated.attribute
@@ -54,11 +91,6 @@ def standardise(dataset: JudgementDataset) -> RatingScale:
     count = np.bincount(cell, minlength=size).reshape(shape)
     score = rated.score.astype(np.float64)
     total = np.bincount(cell, score, minlength=size).reshape(shape)
-    everybody = total.sum(axis=0) / np.maximum(count.sum(axis=0), 1)
-    mean = (total + _MEAN_COUNT * everybody) / (count + _MEAN_COUNT)
     own = total / np.maximum(count, 1)
     square = np.bincount(cell, (score - own.reshape(-1)[cell]) ** 2, minlength=size).reshape(shape)
-    within = square.sum(axis=0) / np.maximum((count - 1).clip(0).sum(axis=0), 1)
-    within = np.where(within > 0, within, 1.0)  # nobody ever gave two different scores
-    spread = np.sqrt((square + _SPREAD_COUNT * within) / (count + _SPREAD_COUNT))
-    return RatingScale(mean, spread)
+    return count, total, square

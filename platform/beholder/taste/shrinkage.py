@@ -7,12 +7,13 @@ than the population's do, and what is served lies that far between the two.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from beholder.statistics import log_likelihood, sigmoid
 from beholder.taste.contract import Normal, Taste, TasteInfo, TasteSettings
-from beholder.taste.dataset import JudgementDataset
+from beholder.taste.dataset import Groups, JudgementDataset
 from beholder.taste.validation import TIE, pairs
 
 POPULATION = ""  # a user_id that no taste knows: it gets the population's
@@ -76,13 +77,21 @@ def weigh(taste: Taste, held_out: JudgementDataset, items: np.ndarray, *, seed: 
         own = held_out.on_attribute(row)
         test = pairs(own, seed=seed)
         counts = own.select(np.arange(len(own.ratings)), own.comparisons.choice != TIE).counts()
+        groups = Groups.of(test.person, len(held_out.people))
         weights[attribute] = {}
-        for person in np.unique(test.person):
-            mine, user_id = test[test.person == person], held_out.people[person]
+        for person in groups.present():
+            mine, user_id = test[groups[person]], held_out.people[person]
             personal, population = (
                 log_likelihood(taste.differences(items[mine.left], items[mine.right], name, attribute).logits(), mine.choice).sum()
                 for name in (user_id, POPULATION)
             )
-            share = min(1.0, counts[person] / len(mine))
-            weights[attribute][user_id] = float(sigmoid(np.log(_ODDS) + share * (personal - population)))
+            weights[attribute][user_id] = float(trust(personal - population, counts[person] / len(mine)))
     return weights
+
+
+def trust(gain: Any, independent: Any) -> Any:
+    """Return the weight of people's own tastes, 0..1, from numbers or arrays [P].
+
+    gain: ln P of held-out pairs by the own taste, less that by the population's. independent: judgements behind each of the pairs.
+    """
+    return sigmoid(np.log(_ODDS) + np.minimum(1.0, independent) * gain)

@@ -27,9 +27,12 @@ def by_image(dataset: JudgementDataset, *, seed: int, shares: tuple[float, ...] 
 
     Comparisons of images of two parts are left out. Raises TasteError for shares that are not positive or don't sum to 1.
     """
-    parts = _shuffle(len(dataset.images), shares, seed)
-    masks = [np.isin(np.arange(len(dataset.images)), part) for part in parts]
-    return [dataset.on_images(mask) for mask in masks]
+    return [dataset.on_images(mask) for mask in image_masks(len(dataset.images), seed=seed, shares=shares)]
+
+
+def image_masks(images: int, *, seed: int, shares: tuple[float, ...] = (0.6, 0.2, 0.2)) -> list[np.ndarray]:
+    """Return which images are in each part, bool [images], as `by_image` divides them."""
+    return [np.isin(np.arange(images), part) for part in _shuffle(images, shares, seed)]
 
 
 def by_pair(dataset: JudgementDataset, *, seed: int, shares: tuple[float, ...] = (0.6, 0.2, 0.2)) -> list[JudgementDataset]:

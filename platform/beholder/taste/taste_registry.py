@@ -1,10 +1,11 @@
 """Tastes in a workspace, models/<name>/ with taste-<digest>.safetensors and the card.json that names it.
 
-The card is what counts: a taste takes the place of another in the moment its card is written, and not half of it before.
+The card is what counts: a taste takes the place of another in the moment its card is written, and not half of it before. Where
+people are very many, the card names a folder beside it with their shards (`person_shards`); neither card nor tensors know anybody.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,10 @@ import numpy as np
 from beholder import artifacts
 from beholder.errors import ArtifactError, TasteError, nearest
 from beholder.storage import Place
-from beholder.taste import taste_factory
+from beholder.taste import bayes, taste_factory
+from beholder.taste.bayes import BayesTaste
 from beholder.taste.contract import Taste, TasteInfo
+from beholder.taste.person_shards import PersonShards, ShardedPeople, ShardedTrust
 from beholder.taste.shrinkage import ShrunkTaste, Weights
 
 
@@ -43,6 +46,11 @@ class StoredTaste:
         settings = self.card["settings"]
         if device is not None and "encoder" in settings:
             settings = settings | {"encoder": settings["encoder"] | {"device": device}}
+        if isinstance(self.info.people, ShardedPeople):
+            shards = self.info.people.shards
+            sharded = bayes.load(replace(self.info, people=()), self.tensors, settings).with_shards(shards)
+            weights = {attribute: ShardedTrust(shards, row) for row, attribute in enumerate(self.info.attributes)}
+            return RegisteredTaste(self.name, ShrunkTaste(sharded, weights), self.card)
         taste = taste_factory.load(self.info, self.tensors, settings)
         return RegisteredTaste(self.name, ShrunkTaste(taste, self.card["trust"]) if self.card.get("trust") else taste, self.card)
 
@@ -61,15 +69,23 @@ def write(
 
     trust: how far each person is to be served their own taste, as `shrinkage.weigh` returns it.
     """
-    card = {
-        "about": taste.info.to_dict(),
-        "settings": taste.settings(),
-        "figures": figures,
-        "config": config,
-        "commit": commit,
-        "trust": trust or {},
-    }
+    card = _new_card(taste, figures, config, commit) | {"trust": trust or {}}
     return artifacts.replace(models / name, "taste", taste.tensors(), card)
+
+
+def write_sharded(
+    models: Place,
+    name: str,
+    taste: BayesTaste,
+    shards: PersonShards,
+    *,
+    figures: dict[str, float],
+    config: dict[str, Any],
+    commit: str | None,
+) -> Place:
+    """Put a taste that knows nobody into the registry, with the shards of the people that it is to know; they lie in its folder."""
+    card = _new_card(taste, figures, config, commit) | {"people": shards.card()}
+    return artifacts.replace(models / name, "taste", taste.tensors(), card, keep=shards.folder.name)
 
 
 def forget(models: Place, user_id: str) -> list[str]:
@@ -81,6 +97,11 @@ def forget(models: Place, user_id: str) -> list[str]:
     for name in names(models):
         card, info = _card(models, name)
         if user_id not in info.people:
+            continue
+        if isinstance(info.people, ShardedPeople):
+            shards = info.people.shards.without_person(user_id)
+            artifacts.write_card(models / name / artifacts.CARD, card | {"people": shards.card()})
+            changed.append(name)
             continue
         try:
             left, tensors, settings = taste_factory.forget(info, _tensors(models / name, card), card["settings"], user_id)
@@ -140,9 +161,22 @@ def _card(models: Place, name: str) -> tuple[dict[str, Any], TasteInfo]:
         raise TasteError(f"no taste {name!r} in {models.uri}{nearest(name, names(models))}; beholder train makes one")
     try:
         card = artifacts.read_card(folder / artifacts.CARD)
-        return card, TasteInfo.from_dict(card["about"])
-    except (ArtifactError, KeyError, TypeError) as error:
+        info = TasteInfo.from_dict(card["about"])
+        if "people" in card:
+            info = replace(info, people=ShardedPeople(PersonShards.of_card(folder, card["people"])))
+        return card, info
+    except (ArtifactError, KeyError, TypeError, ValueError) as error:
         raise _unreadable(folder, error) from None
+
+
+def _new_card(taste: Taste, figures: dict[str, float], config: dict[str, Any], commit: str | None) -> dict[str, Any]:
+    return {
+        "about": taste.info.to_dict(),
+        "settings": taste.settings(),
+        "figures": figures,
+        "config": config,
+        "commit": commit,
+    }
 
 
 def _unreadable(folder: Place, error: Exception) -> TasteError:
