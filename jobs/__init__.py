@@ -5,6 +5,7 @@ bench/ has the benchmarks. What needs no Ray is in beholder.commands.
 """
 
 COMMANDS = {
+    "submit": ("beholder.jobs.submit", "another command as a job on a Ray cluster, its output followed here"),
     "demo": ("beholder.jobs.demo", "the whole way on the sample that ships with the project"),
     "simulate": (
         "beholder.jobs.simulate",
@@ -28,6 +29,10 @@ COMMANDS = {
     "bench serve": (
         "beholder.jobs.bench.bench_serve",
         "how much the service answers and how soon, beside one process with the library, and while replicas are killed",
+    ),
+    "bench chaos": (
+        "beholder.jobs.bench.bench_chaos",
+        "jobs on simulated nodes while a process, a node, the driver or the head is killed: what is lost, twice, different",
     ),
     "build surrogate": (
         "beholder.jobs.build_surrogate",

@@ -1,7 +1,8 @@
 """`beholder bench embed`: how fast `embed` is, beside the machine's limit and the way the older scripts did it.
 
-(a) the whole job as a user starts it; (b) the bare encoder on pixels already in memory, with a thread per
-core: the limit here; (c) one image at a time. (b) is measured before and after (a), so that a machine that drifts shows.
+(a) the whole job as a user starts it; (b) the bare encoder on pixels already in memory, with a thread per core: the limit here;
+(c) one image at a time; (d) the loop that people write themselves, a torch DataLoader with Pillow. (b) is measured before and after
+(a), so that a machine that drifts shows. Then what a draft of JPEGs changes in the embeddings, and how long lists fare.
 """
 
 import json
@@ -15,6 +16,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from beholder import images
 from beholder.config import setting
@@ -22,7 +25,7 @@ from beholder.encoder import Encoder, EncoderConfig
 from beholder.errors import BeholderError, ConfigError
 from beholder.image_index import list_images
 from beholder.images import ImageLimits
-from beholder.jobs.bench import check_extra
+from beholder.jobs.bench import check_extra, dataloader_loop
 from beholder.progress import Progress
 from beholder.report import markdown_table
 from beholder.runs import Run, log
@@ -37,6 +40,8 @@ class BenchEmbedSettings:
     bare: int = setting(256, "images for (b), the bare encoder, before and again after (a)")
     single: int = setting(96, "images for (c), one image at a time")
     memory: list[int] = setting([1000, 4000], "numbers of images at which the job's peak memory is measured; [] measures none")
+    drafts: list[float] = setting([1.0, 1.5, 2.0], "times the encoder's size below which no JPEG is decoded; [] compares none")
+    lists: list[int] = setting([], "rows of lists that name 2,000 small files again and again; [200000, 2000000] takes minutes")
 
     def __post_init__(self) -> None:
         if self.bare < 1 or self.single < 1:
@@ -53,6 +58,9 @@ def main(settings: BenchEmbedSettings, run: Run) -> None:
         whole = _whole(settings, source, Path(scratch) / "whole")
         after = _bare(settings, files, threads=cores)
         single = _single(settings, files, threads=cores)
+        loop = dataloader_loop.measure(str(_copies(Path(scratch) / "loop", files, len(files))), settings.encoder)
+        drafts = _drafts(settings, files[: settings.bare])
+        lists = [_list(settings, Path(scratch) / f"list-{count}", count) for count in settings.lists]
         peaks = {}
         for count in settings.memory:
             folder = _copies(Path(scratch) / f"copies-{count}", files, count)
@@ -72,37 +80,53 @@ def main(settings: BenchEmbedSettings, run: Run) -> None:
         "ratio.whole_to_bare": whole["images"] / whole["wall"] / bare,
         "ratio.whole_to_single": whole["images"] / whole["wall"] / single,
         "ratio.steady_to_single": whole["steady"] / single,
+        "loop.images_per_second": loop["whole"],
+        "loop.images_per_second.steady": loop["steady"],
+        "ratio.steady_to_loop": whole["steady"] / loop["steady"],
+        "ratio.whole_to_loop": whole["images"] / whole["wall"] / loop["whole"],
+        "whole.seconds.start_and_finish": whole["wall"] - whole["images"] / whole["steady"],
         **{f"peak_mib.{count}": peak for count, peak in peaks.items()},
     }
-    rows = [
-        ("(a) beholder embed, steady", whole["steady"], metrics["ratio.steady_to_bare"], metrics["ratio.steady_to_single"]),
-        ("(a) beholder embed, with start-up", metrics["whole.images_per_second"], metrics["ratio.whole_to_bare"],
-         metrics["ratio.whole_to_single"]),
-        ("(b) bare encoder: the limit", bare, 1.0, bare / single),
-        ("(c) one image at a time", single, single / bare, 1.0),
-    ]  # fmt: skip
-    table = pd.DataFrame(rows, columns=["what", "images/s", "of the limit", "times one by one"]).round(2)
+    rates = [
+        ("(a) beholder embed, steady", whole["steady"]),
+        ("(a) beholder embed, with start-up", metrics["whole.images_per_second"]),
+        ("(b) bare encoder: the limit", bare),
+        ("(c) one image at a time", single),
+        ("(d) DataLoader loop, steady", loop["steady"]),
+        ("(d) DataLoader loop, with start-up", loop["whole"]),
+    ]
+    rows = [(what, rate, rate / bare, rate / single, rate / loop["steady"]) for what, rate in rates]
+    table = pd.DataFrame(rows, columns=["what", "images/s", "of the limit", "times one by one", "times the loop"]).round(2)
     memory = pd.DataFrame([(count, round(peak)) for count, peak in peaks.items()], columns=["images", "peak MiB, all processes"])
+    compared = pd.DataFrame(drafts, columns=["draft", "ms an image", "least cosine", "mean cosine"])
+    scaled = pd.DataFrame(lists, columns=["rows", "rows/s", "seconds", "peak MiB of the driver"]).round(1)
+    for row in drafts:
+        metrics |= {
+            f"draft.{row[0]}.milliseconds": row[1],
+            f"draft.{row[0]}.cosine.least": row[2],
+            f"draft.{row[0]}.cosine": row[3],
+        }
+    for row in lists:
+        metrics |= {f"list.{row[0]}.rows_per_second": row[1], f"list.{row[0]}.peak_mib.driver": row[3]}
     run.metrics(metrics)
     run.results(table)
-    tables = ["\n".join(markdown_table(list(each.columns), each.itertuples(index=False))) for each in (table, memory)]
-    run.summary(f"# embed with {settings.encoder.name} on {cores} cores\n\n{tables[0]}\n\n{tables[1]}\n")
-    print(table.to_string(index=False))
-    if peaks:
-        print("\n" + memory.to_string(index=False))
+    shown = [each for each in (table, memory, compared, scaled) if len(each)]
+    tables = ["\n".join(markdown_table(list(each.columns), each.itertuples(index=False))) for each in shown]
+    run.summary(f"# embed with {settings.encoder.name} on {cores} cores\n\n" + "\n\n".join(tables) + "\n")
+    print("\n\n".join(each.to_string(index=False) for each in shown))
 
 
 def _whole(settings: BenchEmbedSettings, source: str, workspace: Path) -> dict[str, float]:
     """The job as its own process: wall seconds, its own steady rate, and the peak memory of it and all its children."""
     encoder = settings.encoder
     command = [sys.executable, "-m", "beholder", "embed", f"images={source}", f"workspace={workspace}", f"encoder={encoder.name}",
-               f"encoder.weights={encoder.weights}", f"actors={settings.actors}"]  # fmt: skip
+               f"encoder.model={encoder.model}", f"encoder.weights={encoder.weights}", f"actors={settings.actors}"]  # fmt: skip
     log.info("%s", " ".join(command))
     began = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    peak = 0.0
+    peak = driver = 0.0
     while process.poll() is None:
-        peak = max(peak, _memory_mib(process.pid))
+        peak, driver = max(peak, _memory_mib(process.pid)), max(driver, _resident_mib(process.pid))
         time.sleep(0.5)
     wall = time.monotonic() - began
     out, err = process.communicate()
@@ -111,10 +135,55 @@ def _whole(settings: BenchEmbedSettings, source: str, workspace: Path) -> dict[s
     metrics = json.loads((Path(out.splitlines()[-1]) / "metrics.json").read_text())
     return {
         "images": metrics["images.embedded"],
+        "listed": metrics["images.listed"],
         "wall": wall,
         "steady": metrics["images_per_second.steady"],
         "peak_mib": peak,
+        "driver_mib": driver,
     }
+
+
+def _list(settings: BenchEmbedSettings, folder: Path, rows: int) -> tuple[int, float, float, float]:
+    """A list of so many rows that names small files again and again: rows, rows/s, seconds, peak MiB of the driver."""
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    names = [f"{folder}/{at:04d}.jpg" for at in range(2000)]
+    for name in names:
+        coarse = rng.integers(0, 256, (4, 4, 3), dtype=np.uint8)
+        Path(name).write_bytes(images.encode(images.fit_pixels(coarse, images.Fit(48)), format="JPEG"))
+    schema = pa.schema([("image_id", pa.string()), ("uri", pa.string())])
+    with pq.ParquetWriter(folder / "list.parquet", schema) as writer:
+        for start in range(0, rows, 100_000):
+            part = range(start, min(start + 100_000, rows))
+            writer.write_table(pa.table([[f"{at:09d}" for at in part], [names[at % len(names)] for at in part]], schema=schema))
+    done = _whole(settings, str(folder / "list.parquet"), folder / "workspace")
+    return rows, done["listed"] / done["wall"], done["wall"], done["driver_mib"]
+
+
+def _drafts(settings: BenchEmbedSettings, files: list[bytes]) -> list[tuple[float, float, float, float]]:
+    """Each draft: its factor, ms to decode an image, and the least and mean cosine with the embedding of the whole image."""
+    if not settings.drafts:
+        return []
+    encoder = _encoder(settings, len(os.sched_getaffinity(0)))
+    fit = encoder.config.fit
+    whole = encoder.images(np.stack([images.fit_pixels(images.decode(data), fit) for data in files]))
+    rows = []
+    for draft in settings.drafts:
+        began = time.process_time()
+        pixels = np.stack([images.decode_fit(data, fit, draft=draft) for data in files])
+        took = time.process_time() - began
+        cosine = (encoder.images(pixels) * whole).sum(axis=1)
+        rows.append((draft, 1000 * took / len(files), float(cosine.min()), float(cosine.mean())))
+    return rows
+
+
+def _resident_mib(pid: int) -> float:
+    """The largest resident memory that a process has had so far."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:")), 0.0)
 
 
 def _memory_mib(pid: int) -> float:

@@ -3,12 +3,16 @@
 Commands are found through the entry point group "beholder.commands", of which each entry is a dict of name -> (module, help
 line). Another package adds commands with an entry of its own in that group (`[project.entry-points."beholder.commands"]`). A
 command's module has `main(settings: SomeSettings, run: Run) -> None`; the settings are a frozen dataclass with a field
-`workspace`, read off that annotation; `run` is the command's run folder.
+`workspace`, read off that annotation; `run` is the command's run folder. A command about another command (`submit`) has
+`main(settings: SomeSettings, words: list[str]) -> int` instead: it is given the other command's words, makes no run folder, and
+returns the exit code.
 Exit codes: 0 done; 1 a fault of ours (with a traceback); 2 a user's mistake (one line on stderr); 130 and 143 stopped.
 """
 
+import dataclasses
 import datetime
 import importlib
+import inspect
 import signal
 import sys
 from collections.abc import Sequence
@@ -62,10 +66,39 @@ def _dispatch(words: list[str]) -> int:
     module_name, about = commands()[name]
     module = importlib.import_module(module_name)
     if any(word in ("-h", "--help") for word in rest):
-        _print_settings(name, about, settings_type(module))
+        _print_settings(f"{name} COMMAND" if _wraps(module) else name, about, settings_type(module), command=name)
         return 0
-    _run(name, module, [_switched_on(word) for word in rest])
+    name, settings, rest = parse(words)
+    if _wraps(module):
+        code: int = module.main(settings, rest)
+        return code
+    _run(name, module, settings, rest)
     return 0
+
+
+def parse(words: Sequence[str]) -> tuple[str, Any, list[str]]:
+    """Return the command that the words name, its settings, and the words after it, without running anything.
+
+    Where it is a command about another one, the words after it are those of the other command. Raises ConfigError for an unknown
+    command and for settings that the command does not have or refuses.
+    """
+    from beholder import config, tracking
+
+    name, rest = _match(list(words), commands())
+    module = importlib.import_module(commands()[name][0])
+    rest = own = [_switched_on(word) for word in rest]
+    if _wraps(module):
+        names = {field.name for field in dataclasses.fields(settings_type(module))}
+        own = [word for word in rest if "=" in word and word.partition("=")[0] in names]
+        rest = [word for word in rest if word not in own]
+    else:
+        own = tracking.split(rest)[1]
+    return name, config.load(settings_type(module), command=name, overrides=own), rest
+
+
+def _wraps(module: ModuleType) -> bool:
+    """Tell whether a command is about another command, whose words it is given."""
+    return "words" in inspect.signature(module.main).parameters
 
 
 def _switched_on(word: str) -> str:
@@ -83,16 +116,14 @@ def _match(words: list[str], known: Commands) -> tuple[str, list[str]]:
     raise ConfigError(f"{typed!r} is not a command{nearest(typed, list(known))}")
 
 
-def _run(name: str, module: ModuleType, overrides: list[str]) -> None:
+def _run(name: str, module: ModuleType, settings: Any, overrides: list[str]) -> None:
     import time
 
     from beholder import config, tracking
     from beholder.runs import log
     from beholder.workspace import Workspace
 
-    tracker, words = tracking.split(overrides)
-    settings = config.load(settings_type(module), command=name, overrides=words)
-    sink = tracking.open_sink(tracker)
+    sink = tracking.open_sink(tracking.split(overrides)[0])
     began, succeeded = time.time(), False
     workspace = Workspace(settings.workspace)
     run = workspace.start_run(name, config.dump(settings), now=datetime.datetime.now(datetime.UTC))
@@ -126,7 +157,7 @@ def _print_overview(known: Commands) -> None:
     console.print("\nbeholder <command> --help lists its settings.")
 
 
-def _print_settings(name: str, about: str, settings: type) -> None:
+def _print_settings(title: str, about: str, settings: type, *, command: str) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -134,11 +165,11 @@ def _print_settings(name: str, about: str, settings: type) -> None:
     from beholder import config, tracking
 
     console = Console()
-    console.print(f"[bold]beholder {name}[/] key=value ...\n\n{escape(about)}\n")
+    console.print(f"[bold]beholder {title}[/] key=value ...\n\n{escape(about)}\n")
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for title in ("setting", "default", "what it does"):
-        table.add_column(title, overflow="fold")
-    specs = config.setting_specs(settings, command=name) + config.setting_specs(tracking.TrackingConfig, command="tracking")
+    for column in ("setting", "default", "what it does"):
+        table.add_column(column, overflow="fold")
+    specs = config.setting_specs(settings, command=command) + config.setting_specs(tracking.TrackingConfig, command="tracking")
     for spec in specs:
         help = spec.help + (f" ({' | '.join(spec.choices)})" if spec.choices else "")
         default = "[bold]required[/]" if spec.default == "required" else escape(spec.default)

@@ -6,6 +6,7 @@ laid on white. The header is checked against the limits before any pixel is deco
 
 import hashlib
 import io
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 # The formats that are decoded; everything else Pillow knows (EPS runs Ghostscript, PSD, ...) is refused.
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "GIF", "TIFF", "PPM")
+# Times the target size below which no JPEG is decoded. `beholder bench embed` prints what less would change in the embeddings, and
+# what it would save.
+DRAFT = 2.0
 _WEB = ("http://", "https://")
 _FETCHES = 32  # files that are fetched from elsewhere at the same time
 _ORIENTATION = 0x0112
@@ -118,13 +122,13 @@ def decode(data: bytes, *, limits: ImageLimits | None = None) -> np.ndarray:
     return _pixels(_open(data, limits or ImageLimits()), data, draft=None)
 
 
-def decode_fit(data: bytes, fit: Fit, *, limits: ImageLimits | None = None) -> np.ndarray:
+def decode_fit(data: bytes, fit: Fit, *, limits: ImageLimits | None = None, draft: float = DRAFT) -> np.ndarray:
     """Return the image as uint8 RGB [size, size, 3], like `fit_pixels(decode(data), fit)` but faster.
 
-    A JPEG more than twice as large as needed is decoded at a half, quarter or eighth of its size (never below twice the
-    target, so that the last step is still a proper filter). Raises ImageError like `decode`.
+    A JPEG more than twice as large as needed is decoded at a half, quarter or eighth of its size, though never below `draft` times
+    the target, so that the last step is still a proper filter. Raises ImageError like `decode`.
     """
-    return _square(_pixels(_open(data, limits or ImageLimits()), data, draft=2 * fit.size), fit)
+    return _square(_pixels(_open(data, limits or ImageLimits()), data, draft=math.ceil(draft * fit.size)), fit)
 
 
 def fit_pixels(pixels: np.ndarray, fit: Fit) -> np.ndarray:

@@ -26,9 +26,22 @@ TINY = {
 
 
 @pytest.fixture(scope="session")
-def small_ray():
-    """A Ray of two cores that the tests share. Its workers know the keys of the tests' S3: they get no variables set later."""
+def s3() -> Iterator[str]:
+    """The address of an S3 on loopback, which the environment names as a user's would."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    os.environ |= {"AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_DEFAULT_REGION": "us-east-1"}
     os.environ |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true"}
+    yield f"{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def small_ray(s3):
+    """A Ray of two cores that the tests share. Its workers know the tests' S3: they get no variables set later."""
     import ray
 
     from beholder.ray_connection import RayConfig, connect

@@ -1,7 +1,13 @@
-"""`beholder embed` on two simulated nodes, one of which dies in the middle."""
+"""Two simulated nodes: `beholder embed` while one of them dies, and what each says it has."""
 
+import inspect
+import json
+import os
+import subprocess
+import sys
 import threading
 import time
+from importlib import metadata
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -11,6 +17,7 @@ from ray.cluster_utils import Cluster
 
 from beholder.cli import main
 from beholder.embedding import embeddings
+from beholder.jobs import _cluster_probe
 from beholder.storage import Place
 
 
@@ -48,3 +55,13 @@ def test_a_node_dies_and_nothing_is_lost_or_twice(two_nodes, pictures, tiny_enco
     rows = [image_id for part in place.glob("part-*") for image_id in pq.read_table(part)["image_id"].to_pylist()]
     assert sorted(rows) == [f"{at:03d}.jpg" for at in range(500)]
     np.testing.assert_allclose(np.linalg.norm(embeddings.read(Place.at(place)).vectors, axis=1), 1, atol=1e-5)
+
+
+def test_every_node_says_what_it_has(two_nodes):
+    cluster, _ = two_nodes
+    words = [sys.executable, "-c", inspect.getsource(_cluster_probe), '["numpy", "no-such-package>=2"]']
+    environment = {**os.environ, "RAY_ADDRESS": cluster.address, "RAY_AUTH_MODE": "disabled"}
+    ran = subprocess.run(words, capture_output=True, text=True, timeout=120, env=environment, check=True)
+    nodes = json.loads(ran.stdout.splitlines()[-1].removeprefix(_cluster_probe.MARK))
+    assert [node["lacks"] for node in nodes] == [["no-such-package>=2 (there: none)"]] * 2
+    assert {node["beholder"] for node in nodes} == {metadata.version("beholder")}

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import yaml  # type: ignore[import-untyped]
+from support.ray_head import ray_head
 
 SERVE = str(Path(sys.executable).with_name("serve"))
 
@@ -98,3 +99,23 @@ def test_a_config_file_is_served(tmp_path, free):
         wait_for(lambda: ask(port, "/readyz"), alive)
         assert ask(port, "/readyz") == {"editor": True, "encoder": True, "ranker": True}
         assert ask(port, "/v1/questions?user_id=ana&image_id=seed-7")["rounds"] == 0
+
+
+def test_a_config_file_is_deployed_on_a_running_cluster(tmp_path, free):
+    port = free()
+    with ray_head(num_cpus=2) as head:
+        environment = {**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": head.token}
+
+        def command(*words: str) -> str:
+            words = (SERVE, *words, "--address", head.address)
+            return subprocess.run(words, check=True, timeout=60, env=environment, capture_output=True, text=True).stdout
+
+        command("deploy", str(app_file(tmp_path, port)))
+        try:
+            wait_for(lambda: ask(port, "/readyz"), lambda: "")
+        except AssertionError:
+            pytest.fail(command("status"))
+        assert ask(port, "/v1/questions?user_id=ana&image_id=seed-7")["rounds"] == 0
+        (app,) = yaml.safe_load(command("status"))["applications"].values()
+        states = {name: part["status"] for name, part in app["deployments"].items()}
+        assert states == dict.fromkeys(("Api", "Editor", "Encoder", "Ranker"), "HEALTHY")

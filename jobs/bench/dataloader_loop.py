@@ -1,0 +1,66 @@
+"""The peer of `beholder embed`: the loop that people write themselves, a torch DataLoader with Pillow and open_clip's model.
+
+`python -m beholder.jobs.bench.dataloader_loop FOLDER CONFIG` with the encoder's config as JSON prints a line of JSON.
+"""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from beholder.encoder import EncoderConfig
+from beholder.errors import BeholderError
+
+
+def measure(folder: str, encoder: EncoderConfig) -> dict[str, float]:
+    """Run the loop over a folder of JPEG files in a process of its own; return images a second, whole and steady."""
+    command = [sys.executable, "-m", __name__, folder, json.dumps(dataclasses.asdict(encoder))]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise BeholderError(f"the DataLoader loop failed: {(done.stderr.strip() or '?').splitlines()[-1]}")
+    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return figures
+
+
+def _main(folder: str, config: dict[str, Any]) -> None:
+    import numpy as np
+    import torch
+    from PIL import Image
+    from torch.utils.data import DataLoader, Dataset
+
+    from beholder.encoder import Encoder
+
+    encoder = Encoder.load(EncoderConfig(**config))
+    on_gpu = encoder.device != "cpu"
+    size, batch = encoder.config.size, 256 if on_gpu else 32
+    cores = len(os.sched_getaffinity(0))
+    torch.set_num_threads(1)
+
+    class Files(Dataset[Any]):
+        def __init__(self) -> None:
+            self.files = sorted(str(path) for path in Path(folder).rglob("*") if path.is_file())
+
+        def __len__(self) -> int:
+            return len(self.files)
+
+        def __getitem__(self, at: int) -> Any:
+            image = Image.open(self.files[at])
+            image.draft("RGB", (size, size))
+            return torch.from_numpy(np.array(image.convert("RGB").resize((size, size), Image.Resampling.BICUBIC)))
+
+    began, first, done = time.time(), 0.0, 0
+    for pixels in DataLoader(Files(), batch_size=batch, num_workers=max(cores - on_gpu, 1), pin_memory=on_gpu):
+        x = pixels.to(encoder.device, non_blocking=True).permute(0, 3, 1, 2).float() / 255
+        with torch.inference_mode(), encoder.autocast():
+            done += len(torch.nn.functional.normalize(encoder.model.encode_image(x).float(), dim=-1).cpu())
+        first = first or time.time()
+    ended = time.time()
+    print(json.dumps({"whole": done / (ended - began), "steady": (done - batch) / max(ended - first, 1e-9)}))
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1], json.loads(sys.argv[2]))
