@@ -67,7 +67,7 @@ def test_tasks_reserve_what_their_taste_uses_and_see_no_other_gpu(workspace, tin
     ]
     command = [sys.executable, "-m", "support.pretended_gpus", json.dumps([*train, *others])]
     paths = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
-    done = subprocess.run(command, capture_output=True, text=True, timeout=500, env=os.environ | {"PYTHONPATH": paths})
+    done = subprocess.run(command, capture_output=True, text=True, timeout=580, env=os.environ | {"PYTHONPATH": paths})
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout.splitlines()[-1])
     assert said["codes"] == [0] * 4 + [2] + [0] * 3, done.stderr
