@@ -26,6 +26,10 @@ COMMANDS = {
         "beholder.jobs.bench.bench_serve",
         "how much the service answers and how soon, beside one process with the library, and while replicas are killed",
     ),
+    "bench chaos": (
+        "beholder.jobs.bench.bench_chaos",
+        "jobs on simulated nodes while a process, a node, the driver or the head is killed: what is lost, twice, different",
+    ),
     "build surrogate": (
         "beholder.jobs.build_surrogate",
         "a generator and an encoder -> a network that predicts the embeddings of edited pictures without drawing them",

@@ -1,7 +1,7 @@
 """Benchmarks: how fast it is, beside the limit of the machine and beside a peer. They need the extra `bench` (aiohttp, psutil).
 
-bench_embed, bench_tune, bench_bayes, bench_editor, bench_serve (the commands); baseline (one process with the library),
-dataloader_loop (the loop that people write themselves), limit (what the library does at most), loadtest (many clients at a time),
+bench_embed, bench_tune, bench_bayes, bench_editor, bench_serve, bench_chaos (the commands); baseline (one process with the
+library), dataloader_loop (the loop that people write themselves), limit (what the library does at most), loadtest (many clients),
 chaos (while replicas are killed).
 """
 

@@ -37,6 +37,7 @@ DOORS = {
     "alembic": ("platform/beholder/recommending/store/*",),
     "psycopg": (),
     "dlib": ("platform/beholder/editing/faces/landmarks.py",),
+    "faiss": ("platform/beholder/embedding/exports.py",),
     "diffusers": ("platform/beholder/editing/diffusion.py",),
     "matplotlib": ("platform/beholder/plots.py",),
     "optuna": (JOBS,),

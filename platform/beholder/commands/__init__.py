@@ -8,6 +8,7 @@ COMMANDS = {
         "beholder.commands.import_",
         "spreadsheets of judgements, embeddings or a StyleGAN2 from elsewhere -> the workspace",
     ),
+    "export": ("beholder.commands.export", "embeddings -> the files of clip-retrieval, or a FAISS index"),
     "edit": (
         "beholder.commands.edit",
         "a photo of a face, or a seed -> the picture moved along directions, put back into the photo",

@@ -252,6 +252,12 @@ def shards(folder: Place) -> Iterator[Place]:
             yield folder / entry.path
 
 
+def read_shard(shard: Place) -> tuple[list[str], np.ndarray]:
+    """Return image_ids and vectors, float32 [N, D], of a shard."""
+    table = tables.read(shard, tables.EMBEDDINGS)
+    return table["image_id"].to_pylist(), _matrix(table, shard.uri)
+
+
 def columns(shard: Place, names: list[str]) -> pa.Table:
     """Return some columns of a shard. Raises TableError where it is no readable Parquet."""
     try:
