@@ -111,7 +111,7 @@ def test_a_config_file_is_deployed_on_a_running_cluster(tmp_path, free):
 
         def command(*words: str) -> str:
             words = (SERVE, *words, "--address", head.address)
-            ran = subprocess.run(words, timeout=120, env=environment, capture_output=True, text=True)
+            ran = subprocess.run(words, timeout=300, env=environment, capture_output=True, text=True)
             assert ran.returncode == 0, ran.stderr[-3000:]
             return ran.stdout
 
