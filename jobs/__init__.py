@@ -17,6 +17,10 @@ COMMANDS = {
     "tune": ("beholder.jobs.tune", "a search over a taste's settings, and which one each person should get"),
     "train": ("beholder.jobs.train", "judgements and embeddings -> a taste in the registry"),
     "bench tune": ("beholder.jobs.bench.bench_tune", "fits a minute of a search: everybody stacked, beside a trial for each fit"),
+    "bench lora": (
+        "beholder.jobs.bench.bench_lora",
+        "fitting taste=lora with the frozen blocks' outputs kept and computed anew, and judging beside fitting",
+    ),
     "bench bayes": ("beholder.jobs.bench.bench_bayes", "what one choice costs: a posterior updated, 1,000 images scored"),
     "bench editor": (
         "beholder.jobs.bench.bench_editor",

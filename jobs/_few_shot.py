@@ -10,11 +10,8 @@ from beholder.progress import Progress
 from beholder.report import markdown_table
 from beholder.runs import Run, log
 from beholder.statistics import Interval
-from beholder.taste import splits, taste_factory, validation
-from beholder.taste.contract import OnlineTaste, Taste
-from beholder.taste.dataset import JudgementDataset, join
+from beholder.taste import splits, validation
 from beholder.taste.splits import Split
-from beholder.taste.taste_factory import TasteConfig
 
 
 def few_shots(
@@ -33,13 +30,13 @@ def few_shots(
         others, chooser = split.train.of_people(~new), split.val.of_people(~new)
         theirs, test = split.train.of_people(new & enough), split.test.of_people(new & enough)
         asked = validation.pairs(test, at_most=at_most, seed=comparison.seed)
-        population = comparison.population(others, chooser)
-        for name, config in comparison.tastes.items():
-            fitted = comparison.fit(name, others, chooser)
+        population = comparison.population(others, chooser).taste
+        for name in comparison.tastes:
+            fitted = comparison.fit(name, others, chooser).taste
             for count in shots:
                 few = evaluation.first(theirs, count, seed=comparison.seed)
-                taste = _meet.remote(fitted, others, chooser, few, comparison.items, config, comparison.encoder_id, comparison.seed)
-                tasks[name][count].append(comparison.judge(taste, population, test, asked))
+                taste = comparison.meet(name, fitted, others, chooser, few)
+                tasks[name][count].append(comparison.judge(name, taste, population, test, asked))
     tables: dict[str, dict[int, pd.DataFrame]] = {}
     with Progress("evaluate", total=len(comparison.tastes) * len(shots) * folds, unit="fits") as progress:
         for name, counts in tasks.items():
@@ -79,25 +76,6 @@ def report(comparison: TasteComparison, run: Run, tables: dict[str, dict[int, pd
     run.summary("\n".join(["# After a few comparisons of somebody new", "", *lines, "", "![learning](figures/learning.png)", ""]))
     log.info("%d shots of %d people", len(own), len(comparison.dataset.people))
     print("\n".join(lines))
-
-
-@ray.remote(num_cpus=1)
-def _meet(
-    fitted: Taste,
-    others: JudgementDataset,
-    chooser: JudgementDataset,
-    few: JudgementDataset,
-    items: np.ndarray,
-    config: TasteConfig,
-    encoder_id: str,
-    seed: int,
-) -> Taste:
-    """Return the taste after a few comparisons of new people: updated where it learns online, else fitted again with them."""
-    if not len(few):
-        return fitted
-    if isinstance(fitted, OnlineTaste):
-        return fitted.learn(few, items)
-    return taste_factory.fit(join(others, few), chooser, items, config, encoder_id=encoder_id, seed=seed)
 
 
 def curve(counts: dict[int, pd.DataFrame]) -> pd.DataFrame:

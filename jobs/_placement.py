@@ -62,6 +62,11 @@ def gpus(nodes: Sequence[dict[str, float]], device: str) -> int:
     return int(sum(node.get("GPU", 0) for node in nodes)) if device != "cpu" else 0
 
 
+def one_gpu(device: str) -> dict[str, float]:
+    """Return the options of a task whose model is on a device: a GPU is reserved for it where there is one that it may take."""
+    return {"num_gpus": 1.0 if gpus(nodes(), device) else 0.0}
+
+
 def start(actor: type, *arguments: Any, **options: Any) -> Any:
     """Start an actor with these options of Ray's, and return its handle, whose methods are called by `remote`."""
     return ray.remote(**options)(actor).remote(*arguments)
@@ -71,12 +76,6 @@ def cluster_resources() -> dict[str, float]:
     """Return the resources of all nodes together."""
     total: dict[str, float] = ray.cluster_resources()  # Ray's own has no types
     return total
-
-
-def assigned_cpus() -> float:
-    """Return the cores that the task or trial that asks has reserved."""
-    resources: dict[str, float] = ray.get_runtime_context().get_assigned_resources()
-    return resources.get("CPU", 1.0)
 
 
 def largest_node() -> float:

@@ -4,25 +4,31 @@ A trial is one setting, fitted for everybody at once (tuning/trial.py). What a t
 """
 
 import hashlib
+import json
+import math
 import os
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import ray
 import ray.tune
+from ray.tune.logger import TBXLoggerCallback
 from ray.tune.schedulers import AsyncHyperBandScheduler
 from ray.tune.search.optuna import OptunaSearch
 
 from beholder.config import setting
 from beholder.errors import ConfigError, TasteError
-from beholder.jobs import _placement
+from beholder.jobs import _placement, _reservation
+from beholder.jobs._reservation import ClusterRoom, Reservation
 from beholder.progress import Progress
 from beholder.runs import log
 from beholder.storage import Place
+from beholder.taste import taste_factory
 from beholder.taste.taste_factory import TasteConfig
 from beholder.tuning import search_space
 from beholder.tuning.search_space import CategoricalDomain as Options
@@ -30,6 +36,9 @@ from beholder.tuning.search_space import SearchSpace
 from beholder.tuning.trial import Trial, TrialResult
 
 _RESULT = "marks.npz"
+_SHARE = "gpu_share.json"
+_MEASURED = 3  # settings whose memory is measured before a search
+_HEADROOM = 1.2
 
 
 @dataclass(frozen=True)
@@ -47,17 +56,22 @@ class TuneConfig:
     block: int = setting(64, "networks in one stacked product")
     level: float = setting(0.05, "level of the test by which a person gets a setting of their own")
     num_cpus: float = setting(1.0, "cores of a trial")
-    num_gpus: float = setting(0.0, "GPUs of a trial, or a share of one")
+    num_gpus: float | None = setting(
+        None, "GPUs of a trial, or a share of one; null: the share whose memory trials were measured to take, where there are GPUs"
+    )
+    tensorboard: bool = setting(False, "whether each trial's figures are kept as TensorBoard files too, in the search's folder")
 
     def __post_init__(self) -> None:
         lowest = {"num_samples": 1, "time_budget_s": 0, "max_concurrent_trials": 0, "grace_period": 1, "reduction_factor": 2}
-        for name, least in {**lowest, "block": 1, "least": 2, "num_gpus": 0}.items():
+        for name, least in {**lowest, "block": 1, "least": 2}.items():
             if getattr(self, name) < least:
                 raise ConfigError(f"tune.{name} must be at least {least}, got {getattr(self, name)}")
         if not 0 < self.level < 1:
             raise ConfigError(f"tune.level must be between 0 and 1, got {self.level}")
         if self.num_cpus <= 0:
             raise ConfigError(f"tune.num_cpus must be above 0, got {self.num_cpus}")
+        if self.num_gpus is not None and self.num_gpus < 0:
+            raise ConfigError(f"tune.num_gpus must be 0 or more, got {self.num_gpus}")
 
 
 @dataclass(frozen=True)
@@ -69,6 +83,7 @@ class TriedSetting:
     result: TrialResult
     seconds: float
     stopped: bool  # by the scheduler, before its fits had ended
+    num_gpus: float = 0.0  # that it had
 
 
 @dataclass(frozen=True)
@@ -89,7 +104,7 @@ class Search:
 
     def run(self) -> None:
         """Run it, or go on with it, until its trials are done or its time is over."""
-        # Tune's own tables and TensorBoard files of each trial: nobody reads them, and they slow a search of short trials down.
+        # Tune's own tables of each trial: nobody reads them, and they slow a search of short trials down.
         os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
         os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "2")
         os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
@@ -119,8 +134,8 @@ class Search:
             with trial.checkpoint.as_directory() as folder:
                 result = TrialResult.from_bytes((Path(folder) / _RESULT).read_bytes())
             figures = trial.metrics or {}
-            stopped = not figures.get("ended", False)
-            tried.append(TriedSetting(number, dict(trial.config or {}), result, float(figures["seconds"]), stopped))
+            stopped, gpus = not figures.get("ended", False), float(figures.get("gpus", 0.0))
+            tried.append(TriedSetting(number, dict(trial.config or {}), result, float(figures["seconds"]), stopped, gpus))
         if not tried:
             raise TasteError("no setting was fitted to its end; give the search more time or fewer epochs")
         return sorted(tried, key=lambda one: one.number), unjudged
@@ -138,12 +153,45 @@ class Search:
         kind = getattr(self.taste, self.taste.kind)
         return kind.fit.epochs if hasattr(kind, "fit") else 1
 
+    @cached_property
+    def num_gpus(self) -> float:
+        """The share of a GPU that a trial reserves.
+
+        Where the setting leaves it open it is the share of its memory that trials take, as measured on settings of the space, each
+        fitted for one epoch alone on a GPU; a whole one where torch finds no memory to measure. It is kept in the search's folder,
+        so that a search that goes on measures nothing anew. Raises ConfigError where the taste wants a GPU that no node has.
+        """
+        reservation = ClusterRoom.now().reserve(self.taste, items=self.items.nbytes, num_gpus=self.knobs.num_gpus)
+        if self.knobs.num_gpus is not None or not reservation.num_gpus:
+            return reservation.num_gpus
+        kept = self.place / _SHARE
+        if kept.is_file():
+            return float(json.loads(kept.read_bytes())["num_gpus"])
+        points = search_space.sample(self.space, _MEASURED, seed=self.seed)
+        task = measure.options(num_gpus=1, num_cpus=self.knobs.num_cpus)
+        used = ray.get(task.remote(points, self.trial, self.items, self._placed(1.0), self.space))
+        share = used.share if used else 1.0
+        if used:
+            sizes = f"{used.used / 2**20:.0f} of {used.total / 2**20:.0f} MiB"
+            log.info("a trial took at most %s of a GPU, measured on %d settings: each reserves %g", sizes, len(points), share)
+        else:
+            log.info("torch finds no GPU where Ray counts one, so that nothing can be measured: each trial reserves a whole one")
+        kept.write_bytes(json.dumps({"num_gpus": share, **(asdict(used) if used else {})}).encode())
+        return share
+
+    def _placed(self, num_gpus: float) -> TasteConfig:
+        return Reservation(self.knobs.num_cpus, num_gpus, 0).place(self.taste)
+
     def _trainable(self) -> Any:
-        knobs = self.knobs
         data = ray.tune.with_parameters(
-            attempt, trial=self.trial, items=self.items, taste=self.taste, space=self.space, rungs=self.rungs()
+            attempt,
+            trial=self.trial,
+            items=self.items,
+            taste=self._placed(self.num_gpus),
+            space=self.space,
+            rungs=self.rungs(),
         )
-        return ray.tune.with_resources(data, {"cpu": knobs.num_cpus, "gpu": knobs.num_gpus})
+        return ray.tune.with_resources(data, {"cpu": self.knobs.num_cpus, "gpu": self.num_gpus})
 
     def _new(self, trainable: Any) -> ray.tune.Tuner:
         import optuna
@@ -175,7 +223,7 @@ class Search:
                 name=name,
                 storage_path=folder,
                 verbose=0,
-                callbacks=[SearchProgress(knobs.num_samples)],
+                callbacks=[SearchProgress(knobs.num_samples), *([TBXLoggerCallback()] if knobs.tensorboard else [])],
                 failure_config=ray.tune.FailureConfig(max_failures=2),
                 checkpoint_config=ray.tune.CheckpointConfig(num_to_keep=1),
             ),
@@ -183,22 +231,21 @@ class Search:
 
     def _room(self) -> int:
         """Trials that the cluster has room for."""
-        knobs, there = self.knobs, _placement.cluster_resources()
-        room = there.get("CPU", 1.0) / knobs.num_cpus
-        return max(int(min(room, there.get("GPU", 0) / knobs.num_gpus) if knobs.num_gpus else room), 1)
+        there = _placement.cluster_resources()
+        room = there.get("CPU", 1.0) / self.knobs.num_cpus
+        return max(int(min(room, there.get("GPU", 0) / self.num_gpus) if self.num_gpus else room), 1)
 
 
 def attempt(
     point: dict[str, Any], *, trial: Trial, items: np.ndarray, taste: TasteConfig, space: SearchSpace, rungs: tuple[int, ...]
 ) -> None:
     """One trial: fit a setting, tell at each rung what it came to."""
-    import torch
-
-    torch.set_num_threads(max(int(_placement.assigned_cpus()), 1))
+    reserved = _reservation.begin()
     began = time.time()
 
     def report(result: TrialResult, *, ended: bool = False) -> None:
         figures = {"loss": result.objective(), "epoch": result.epoch, "seconds": time.time() - began, "ended": ended}
+        figures["gpus"] = reserved.num_gpus
         if not len(result.choosing):
             ray.tune.report(figures)
             return
@@ -209,6 +256,38 @@ def attempt(
     setting = search_space.apply(space, point, getattr(taste, taste.kind))
     last = trial.run(items, replace(taste, **{taste.kind: setting}), rungs=rungs, after=report)
     report(last, ended=True)
+
+
+@dataclass(frozen=True)
+class GpuMemory:
+    """Bytes of a GPU that a trial took, its process's own included, and bytes that it has."""
+
+    used: int
+    total: int
+
+    @property
+    def share(self) -> float:
+        """The share of a GPU that a trial reserves, in steps of a twentieth: a fifth more than was measured, at most all."""
+        return min(max(math.ceil(20 * _HEADROOM * self.used / self.total), 1) / 20, 1.0)
+
+
+@ray.remote
+def measure(
+    points: list[dict[str, Any]], trial: Trial, items: np.ndarray, taste: TasteConfig, space: SearchSpace
+) -> GpuMemory | None:
+    """Fit settings for one epoch each, alone on a GPU; return what the largest took of its memory, None where torch finds none."""
+    import torch
+
+    _reservation.begin()
+    if not torch.cuda.is_available():
+        return None
+    for point in points:
+        tried = replace(taste, **{taste.kind: search_space.apply(space, point, getattr(taste, taste.kind))})
+        for name in taste_factory.NETWORKS:
+            tried = replace(tried, **{name: search_space.replace_fields(getattr(tried, name), {"fit.epochs": 1})})
+        trial.run(items, tried, rungs=(), after=lambda result: None)
+    free, total = torch.cuda.mem_get_info()  # the allocator gives nothing back, so this is the most there was
+    return GpuMemory(total - free, total)
 
 
 class SearchProgress(ray.tune.Callback):

@@ -115,7 +115,7 @@ def draw(settings: BuildSurrogateSettings, blocks: DatasetBlocks) -> None:
         progress.advance(settings.samples - sum(map(len, missing)))
         if not missing:
             return
-        offsets = offsets_of.options(num_cpus=1).remote(settings)
+        offsets = offsets_of.options(num_cpus=1, **_placement.one_gpu(settings.encoder.device)).remote(settings)
         items = [{"start": block.start, "stop": block.stop} for block in missing]
         rows = _placement.process(
             DrawBlock, items, arguments=(settings, [offsets]), device=settings.encoder.device, actors=settings.actors

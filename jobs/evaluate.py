@@ -12,10 +12,11 @@ from beholder.errors import ConfigError, TasteError
 from beholder.jobs import _workspace_dataset
 from beholder.jobs._comparison import TasteComparison, TasteResult
 from beholder.jobs._few_shot import few_shots
+from beholder.jobs._reservation import ClusterRoom
 from beholder.progress import Progress
 from beholder.ray_connection import RayConfig, connect
 from beholder.report import markdown_table
-from beholder.runs import Run
+from beholder.runs import Run, log
 from beholder.statistics import Interval
 from beholder.taste import splits, validation
 from beholder.taste.contract import Items
@@ -73,7 +74,15 @@ def main(settings: EvaluateSettings, run: Run) -> None:
     material = gather(settings, takes="pixels" if settings.taste.kind == "lora" else "embeddings")
     dataset = material.dataset
     with connect(settings.ray):
-        comparison = TasteComparison(tastes, dataset, ray.put(material.items), material.encoder_id, settings.seed)
+        comparison = TasteComparison(
+            tastes,
+            dataset,
+            ray.put(material.items),
+            material.items.nbytes,
+            ClusterRoom.now(),
+            material.encoder_id,
+            settings.seed,
+        )
         if settings.split == "person":
             split = divide(replace(settings, split="image"), dataset)
             enough = dataset.counts() >= settings.min_ratings
@@ -117,11 +126,11 @@ def _held_out(comparison: TasteComparison, split: Split, settings: EvaluateSetti
     asked = validation.pairs(test, at_most=settings.pairs, seed=settings.seed)
     if not len(asked):
         raise TasteError(f"no test pairs: nobody with {settings.min_ratings} judgements judged two test images differently")
-    population = comparison.population(split.train, split.val)
+    population = comparison.population(split.train, split.val).taste
     fits = {name: comparison.fit(name, split.train, split.val) for name in comparison.tastes}
-    tasks = {name: comparison.judge(taste, population, test, asked) for name, taste in fits.items()}
-    served = comparison.served(fits[comparison.own], split.val)
-    tasks[f"{comparison.own}, as served"] = comparison.judge(served, population, test, asked)
+    tasks = {name: comparison.judge(name, fit.taste, population, test, asked) for name, fit in fits.items()}
+    served = comparison.served(comparison.own, fits[comparison.own].taste, split.val)
+    tasks[f"{comparison.own}, as served"] = comparison.judge(comparison.own, served, population, test, asked)
     results: dict[str, TasteResult] = {}
     with Progress("evaluate", total=len(tasks), unit="tastes") as progress:
         for name, task in tasks.items():
@@ -129,9 +138,16 @@ def _held_out(comparison: TasteComparison, split: Split, settings: EvaluateSetti
             progress.advance()
     own = results[comparison.own]
     highest, repeats = evaluation.ceiling(test)
+    reserved = {
+        **{f"{name}/fit": ray.get(fit.reserved) for name, fit in fits.items()},
+        **{f"{name}/judge": result.reserved for name, result in results.items()},
+    }
+    for name, had in reserved.items():
+        log.info("%s had %s", name, had)
+    used = {key: value for name, had in reserved.items() for key, value in had.metrics(f"{name}.").items()}
     ahead = {name: evaluation.lead(own.table, results[name].table) for name in comparison.tastes if name != comparison.own}
     leads = {f"{name}/lead.{key}": value for name, lead in ahead.items() for key, value in vars(lead).items()}
-    run.metrics(own.figures | {"ceiling": highest, "ceiling.pairs": repeats} | _beside(results) | leads)
+    run.metrics(own.figures | {"ceiling": highest, "ceiling.pairs": repeats} | _beside(results) | leads | used)
     run.results(pd.concat([result.table.assign(taste=name) for name, result in results.items()]))
     plots.save(run.place, "gain", plots.gains(own.table, title=f"{comparison.own}: gain over the population, by person"))
     rows = table(results)

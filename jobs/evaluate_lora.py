@@ -16,8 +16,8 @@ import ray
 from beholder.config import setting
 from beholder.encoder import Encoder, EncoderConfig, fetch
 from beholder.errors import ConfigError
-from beholder.jobs import _placement, _workspace_dataset
-from beholder.jobs._placement import Placement
+from beholder.jobs import _placement, _reservation, _workspace_dataset
+from beholder.jobs._reservation import ClusterRoom, Reservation, Reserved
 from beholder.jobs._workspace_dataset import DatasetWithItems
 from beholder.progress import Progress
 from beholder.ray_connection import RayConfig, connect
@@ -84,17 +84,17 @@ def main(settings: EvaluateLoraSettings, run: Run) -> None:
     names = [name for name in settings.ways if name == "name" or set(known) <= set(settings.words)]
     variants = [prompt_variant(name, settings, known) for name in names]
     cells = [(variant, attribute) for variant in variants for attribute in held_out]
-    device = settings.taste.lora.fit.device
     tables: dict[int, pd.DataFrame] = {}
     with connect(settings.ray), Progress("evaluate lora", total=len(cells), unit="fits") as progress:
-        placement = Placement.of(_placement.nodes(), device=device, items=len(cells), share=1.0)
-        task, items = zero_shot_task.options(**placement.resources), ray.put(material.items)
+        reservation = ClusterRoom.now().reserve(settings.taste, items=material.items.nbytes, beside=len(cells))
+        task, items = zero_shot_task.options(**reservation.options), ray.put(material.items)
         dataset = ray.put(replace(material, items=np.empty(0, np.uint8)))
         pending = [
-            task.remote(number, dataset, items, attribute, variant, settings, placement.threads)
+            task.remote(number, dataset, items, attribute, placed(variant, reservation), settings)
             for number, (variant, attribute) in enumerate(cells)
         ]
-        for number, table in _placement.as_completed(pending):
+        for number, table, reserved in _placement.as_completed(pending):
+            log.info("fit %d had %s", number, reserved)
             variant, attribute = cells[number]
             log.info("%s by %s: %s", attribute, variant.name, {key: round(float(table[key].mean()), 4) for key in NAMES})
             tables[number] = table.assign(way=variant.name, attribute=attribute)
@@ -110,6 +110,11 @@ def prompt_variant(name: str, settings: EvaluateLoraSettings, attributes: tuple[
     return PromptVariant(name, settings.words, replace(config, texts=dict(settings.words), templates=settings.templates))
 
 
+def placed(variant: PromptVariant, reservation: Reservation) -> PromptVariant:
+    """Return the variant with the device that is reserved for its fit."""
+    return replace(variant, config=reservation.place(TasteConfig(kind="lora", lora=variant.config)).lora)
+
+
 @ray.remote
 def zero_shot_task(
     number: int,
@@ -118,13 +123,11 @@ def zero_shot_task(
     held_out: str,
     variant: PromptVariant,
     settings: EvaluateLoraSettings,
-    threads: int,
-) -> tuple[int, pd.DataFrame]:
+) -> tuple[int, pd.DataFrame, Reserved]:
     """Fit and ask for one held-out attribute in one variant. items: apart from their dataset, as tasks share them in memory."""
-    import torch
-
-    torch.set_num_threads(threads)
-    return number, zero_shot(replace(dataset, items=items), Encoder.load(settings.encoder), held_out, variant, settings)
+    reserved = _reservation.begin()
+    table = zero_shot(replace(dataset, items=items), Encoder.load(settings.encoder), held_out, variant, settings)
+    return number, table, reserved
 
 
 def zero_shot(

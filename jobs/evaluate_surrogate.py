@@ -115,7 +115,8 @@ def main(settings: EvaluateSurrogateSettings, run: Run) -> None:
             tasks[name, kind] = compare.remote(settings, name, kind, guesses, truth)
         results = dict(zip(tasks, ray.get(list(tasks.values())), strict=True))
         cores = int(_placement.largest_node())  # alone there: what is measured is the time
-        times = ray.get(seconds.options(num_cpus=cores).remote(settings, surrogate, settings.threads or cores))
+        alone = {"num_cpus": cores, **_placement.one_gpu(settings.encoder.device)}
+        times = ray.get(seconds.options(**alone).remote(settings, surrogate, settings.threads or cores))
     rows = [row for result in results.values() for row in result.rows]
     rows += [{"figure": name, "mean": value, "low": None, "high": None} for name, value in times.items()]
     missed = {name: surrogate_error.missed(predicted[name], truth) for name, truth in truths.items()}

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from beholder.runs import Run, log
 from beholder.storage import Place
 from beholder.taste import taste_factory, taste_registry
 from beholder.taste.contract import Taste
+from beholder.taste.taste_registry import StoredTaste
 from beholder.workspace import Workspace
 
 _BATCH = 64  # images that are decoded and scored together
@@ -54,27 +55,31 @@ class PredictSettings:
 
 @dataclass(frozen=True)
 class ImageUtilities:
-    """Images with their utilities and, where the taste knows it, the variance of their difference from the best one."""
+    """Images with their utilities and, where the taste knows it, the variance of their difference from the best one.
+
+    reserved: what the processes that computed them had of Ray's cluster, if any did.
+    """
 
     image_ids: list[str]
     utility: np.ndarray
     variance: np.ndarray | None = None
+    reserved: dict[str, float] = field(default_factory=dict)
 
 
 def main(settings: PredictSettings, run: Run) -> None:
     workspace = Workspace(settings.workspace)
     check_question(settings, workspace.models)
     encoder_id = settings.encoder_id or settings.encoder.encoder_id()
-    taste = taste_registry.read(workspace.models, settings.taste, encoder_id=encoder_id).taste
+    stored = taste_registry.stored(workspace.models, settings.taste, encoder_id=encoder_id)
     asked = str(settings.question if settings.attribute is None else settings.attribute)
     user = settings.user or ""
-    if user and user not in taste.info.people:
+    if user and user not in stored.info.people:
         log.warning("taste %s does not know %s: these are the population's utilities", settings.taste, user)
     listed = find(workspace, settings.images)
-    if taste.info.takes == "pixels":
-        scored = from_pixels(taste, listed, user, asked, settings)
+    if stored.info.takes == "pixels":
+        scored = from_pixels(stored, listed, user, asked, settings)
     else:
-        scored = from_embeddings(taste, listed, user, asked, workspace, settings)
+        scored = from_embeddings(stored.load().taste, listed, user, asked, workspace, settings)
     report(run, scored, settings, asked, refused=listed.num_rows - len(scored.image_ids))
 
 
@@ -137,38 +142,50 @@ def from_embeddings(
     return ImageUtilities(kept, utility, variance if variance.any() else None)
 
 
-def from_pixels(taste: Taste, listed: pa.Table, user: str, asked: str, settings: PredictSettings) -> ImageUtilities:
+def from_pixels(stored: StoredTaste, listed: pa.Table, user: str, asked: str, settings: PredictSettings) -> ImageUtilities:
     """Return utilities by a taste that takes pixels: in this process, or with Ray Data where there are many images."""
     ids: list[str] = []
     utility: list[np.ndarray] = []
+    reserved: dict[str, float] = {}
     with Progress("predict", total=listed.num_rows, unit="images") as progress:
         if listed.num_rows < settings.cluster_from:
+            taste = stored.load(device=settings.encoder.device).taste
             for some, pixels in decoded(listed, settings):
                 ids += some
                 utility.append(taste.utilities(pixels, [user], asked)[0])
                 progress.advance(len(some))
         else:
             with connect(settings.ray):
-                for batch in spread(taste, listed, user, asked, settings):
+                for batch in spread(stored, listed, user, asked, settings):
                     ids += batch["image_id"].to_pylist()
                     utility.append(batch["utility"].to_numpy())
+                    had = {f"reserved.{name}": batch[name].to_pylist()[0] for name in ("cpus", "gpus") if batch.num_rows}
+                    reserved |= {name: max(value, reserved.get(name, 0.0)) for name, value in had.items()}
                     progress.advance(batch.num_rows)
     if not ids:
         raise TasteError("none of the images could be read")
-    return ImageUtilities(ids, np.concatenate(utility))
+    return ImageUtilities(ids, np.concatenate(utility), reserved=reserved)
 
 
-def spread(taste: Taste, listed: pa.Table, user: str, asked: str, settings: PredictSettings) -> Iterator[pa.Table]:
-    """Yield batches of image_id and utility, from actors that hold the taste."""
+def spread(stored: StoredTaste, listed: pa.Table, user: str, asked: str, settings: PredictSettings) -> Iterator[pa.Table]:
+    """Yield batches of image_id and utility, and of what was reserved, from actors that hold the taste.
+
+    Raises ConfigError where the encoder's device is a GPU and no node has one.
+    """
     import ray.data
     from ray.data import ActorPoolStrategy
 
     from beholder.jobs import _placement
 
     quiet_data()
-    placement = _placement.Placement.of(
-        _placement.nodes(), device=settings.encoder.device, items=math.ceil(listed.num_rows / _BATCH), actors=settings.actors
-    )
+    device = settings.encoder.device
+    nodes = _placement.nodes()
+    if device not in ("auto", "cpu") and not _placement.gpus(nodes, device):
+        raise ConfigError(
+            f"encoder.device={device} needs a GPU, but none of the {len(nodes)} nodes of this Ray has one; "
+            "set encoder.device=cpu, or name a Ray with GPUs by ray.address"
+        )
+    placement = _placement.Placement.of(nodes, device=device, items=math.ceil(listed.num_rows / _BATCH), actors=settings.actors)
     dataset = ray.data.from_arrow(listed).map_batches(
         ScoreImages,
         batch_size=_BATCH,
@@ -176,7 +193,7 @@ def spread(taste: Taste, listed: pa.Table, user: str, asked: str, settings: Pred
         compute=ActorPoolStrategy(size=placement.actors),
         num_cpus=placement.num_cpus,
         num_gpus=placement.num_gpus,
-        fn_constructor_args=(placement.threads, ray.put(taste), user, asked, settings),
+        fn_constructor_args=(placement.threads, ray.put(stored), user, asked, settings),
     )
     yield from dataset.iter_batches(batch_size=None, batch_format="pyarrow")
 
@@ -184,20 +201,27 @@ def spread(taste: Taste, listed: pa.Table, user: str, asked: str, settings: Pred
 class ScoreImages:
     """An actor: rows of image_id and uri -> image_id and utility; unreadable images are left out."""
 
-    def __init__(self, threads: int, taste: Any, user: str, asked: str, settings: PredictSettings):
+    def __init__(self, threads: int, stored: Any, user: str, asked: str, settings: PredictSettings):
         import ray
         import torch
 
+        from beholder.jobs import _reservation
+
+        reserved = _reservation.begin()
         torch.set_num_threads(threads)
-        self.taste: Taste = ray.get(taste)
+        device = settings.encoder.device.partition(":")[0] if reserved.num_gpus else "cpu"
+        self.taste: Taste = ray.get(stored).load(device=device).taste
         self.user, self.asked, self.settings = user, asked, settings
+        self.reserved = {"cpus": reserved.num_cpus, "gpus": reserved.num_gpus}
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         rows: dict[str, list[Any]] = {"image_id": [], "utility": []}
         for some, pixels in decoded(batch, self.settings):
             rows["image_id"] += some
             rows["utility"] += self.taste.utilities(pixels, [self.user], self.asked)[0].tolist()
-        return pa.table(rows, schema=pa.schema([("image_id", pa.string()), ("utility", pa.float32())]))
+        had = {name: [value] * len(rows["image_id"]) for name, value in self.reserved.items()}
+        reserved = [(name, pa.float64()) for name in had]
+        return pa.table(rows | had, schema=pa.schema([("image_id", pa.string()), ("utility", pa.float32()), *reserved]))
 
 
 def decoded(listed: pa.Table, settings: PredictSettings) -> Iterator[tuple[list[str], np.ndarray]]:
@@ -224,7 +248,8 @@ def report(run: Run, scored: ImageUtilities, settings: PredictSettings, asked: s
     frame = frame.sort_values(["utility", "image_id"], ascending=[False, True], ignore_index=True)
     frame.insert(2, "rank", np.arange(1, len(frame) + 1))
     run.results(frame)
-    run.metrics({"images": len(frame), "images.refused": refused, "utility.spread": float(frame["utility"].std(ddof=0))})
+    spread_of = float(frame["utility"].std(ddof=0))
+    run.metrics({"images": len(frame), "images.refused": refused, "utility.spread": spread_of, **scored.reserved})
     who = settings.user or "the population"
     lines = [
         f"# {asked}, as {who} sees it",

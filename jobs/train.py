@@ -1,13 +1,15 @@
 """`beholder train`: judgements and embeddings -> a taste in the workspace's registry.
 
-One fit is one Ray task. With train.workers=N a network is fitted by N processes with Ray Train instead, which share every batch
-and keep a checkpoint after every epoch: whatever is killed, the fit goes on from there, and so does the same command.
+One fit is one Ray task, which also judges what it fitted, on the same device. With train.workers=N a network is fitted by N
+processes with Ray Train instead, which share every batch and keep a checkpoint after every epoch: whatever is killed, the fit goes
+on from there, and so does the same command.
 """
 
 import hashlib
 import io
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,23 +18,25 @@ import numpy as np
 import pandas as pd
 import ray
 import ray.train
+import ray.train.torch
 import torch
 from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
-from ray.train.torch import TorchTrainer
+from ray.train.torch import TorchConfig, TorchTrainer
 
 from beholder import evaluation
 from beholder.config import setting
 from beholder.encoder import EncoderConfig
 from beholder.errors import BeholderError, ConfigError, TasteError
-from beholder.jobs import _placement, _workspace_dataset
+from beholder.jobs import _placement, _reservation, _workspace_dataset
 from beholder.jobs._epoch_log import follow
+from beholder.jobs._reservation import ClusterRoom, Reserved
 from beholder.jobs._workspace_dataset import DatasetWithItems
 from beholder.ray_connection import RayConfig, connect
 from beholder.report import markdown_values
 from beholder.runs import Run, environment, log
 from beholder.statistics import Interval
 from beholder.storage import Place
-from beholder.taste import shrinkage, splits, taste_factory, taste_registry, validation
+from beholder.taste import shrinkage, splits, taste_factory, taste_registry, utility_table, validation
 from beholder.taste.contract import Items, Taste
 from beholder.taste.dataset import JudgementDataset
 from beholder.taste.taste_factory import TasteConfig
@@ -49,8 +53,14 @@ class TrainConfig:
     workers: int = setting(1, "processes that fit one network together, with Ray Train; 1 is a plain task")
     resume: bool = setting(False, "keep checkpoints with one worker too, so that the same command goes on after a kill")
     max_failures: int = setting(3, "lost workers that a fit survives; -1 is any number")
+    num_gpus: float | None = setting(
+        None,
+        "share of a GPU that a fit by one process reserves; null: all of one for lora, a quarter for mlp, none for others",
+    )
 
     def __post_init__(self) -> None:
+        if self.num_gpus is not None and not 0 <= self.num_gpus <= 1:
+            raise ConfigError(f"train.num_gpus must be in 0..1, as one process fits on one GPU, got {self.num_gpus}")
         if self.workers < 1:
             raise ConfigError(f"train.workers must be at least 1, got {self.workers}")
         if self.max_failures < -1:
@@ -132,19 +142,21 @@ def main(settings: TrainSettings, run: Run) -> None:
     job = TrainJob(train, held_out, settings.taste, material.encoder_id, settings.seed)
     log.info("%s: %d judgements to learn from, %d held out", name, len(train), len(held_out))
     with connect(settings.ray):
-        items = ray.put(material.items)
-        population = fit.remote(replace(job, taste=replace(settings.taste, kind="population")), items)
+        room = ClusterRoom.now()
+        reservation = room.reserve(settings.taste, items=material.items.nbytes, num_gpus=settings.train.num_gpus)
+        placed, items = replace(job, taste=reservation.place(settings.taste)), ray.put(material.items)
         history: dict[str, Any] = {}
-        if settings.train.checkpoints:
-            place = workspace.place / "training" / f"{name}-{job.digest(material.items, settings.train.workers)}"
-            with follow(f"train {name}") as epochs:
-                taste, history = fit_together(job, items, place, settings.train, epochs)
-        else:
-            with follow(f"train {name}") as epochs:
-                taste = ray.get(fit.remote(job, items, epochs))
-        table, weights = ray.get(
-            [judge.remote(taste, population, held_out, items, settings.seed), weigh.remote(taste, held_out, items, settings.seed)]
-        )
+        with follow(f"train {name}") as epochs:
+            if settings.train.checkpoints:
+                place = workspace.place / "training" / f"{name}-{job.digest(material.items, settings.train.workers)}"
+                states, history = fit_together(job, items, place, settings.train, epochs)
+                trained = ray.get(fit_and_judge.options(**reservation.options).remote(placed, items, states=states))
+            else:
+                trained = ray.get(fit_and_judge.options(**reservation.options).remote(placed, items, epochs))
+    for message in trained.warnings:
+        log.warning("%s", message)
+    log.info("%s: fitted and judged on %s, with %s", name, trained.device, trained.reserved)
+    taste, table, weights = trained.taste, trained.table, trained.weights
     figures = evaluation.figures(table)
     served = [weight for people in weights.values() for weight in people.values()]
     counts = {
@@ -152,6 +164,8 @@ def main(settings: TrainSettings, run: Run) -> None:
         "judgements": len(train),
         "judgements.held_out": len(held_out),
         "people.known": len(taste.info.people),
+        "seconds.fitting": trained.seconds_fitting,
+        "seconds.judging": trained.seconds_judging,
     }
     commit = environment()["commit"]
     folder = taste_registry.write(
@@ -159,7 +173,8 @@ def main(settings: TrainSettings, run: Run) -> None:
     )
     if settings.train.checkpoints:
         place.filesystem.delete_dir(place.path)
-    run.metrics(figures | counts | history | {"encoder_id": material.encoder_id, "kind": settings.taste.kind})
+    named = {"encoder_id": material.encoder_id, "kind": settings.taste.kind, "device": trained.device}
+    run.metrics(figures | counts | history | named | trained.reserved.metrics())
     run.results(table)
     run.summary(_summary(name, settings, figures, counts, history, taste))
     print(f"{name}: {_in_words(figures)}; in {folder.uri}")
@@ -173,38 +188,81 @@ def items_for(settings: TrainSettings, workspace: Workspace) -> DatasetWithItems
     )
 
 
-@ray.remote(num_cpus=1)
-def fit(job: TrainJob, items: np.ndarray, epochs: Any = None) -> Taste:
-    """Fit somewhere on the cluster. epochs: an EpochLog to write to."""
-    return job.fit(items, epochs=epochs)
+@dataclass(frozen=True)
+class TrainedTaste:
+    """A taste that was fitted, its agreement with what was held out beside the population's, how far each person's own is to be
+    trusted, and what all that took: warnings of the task, which nobody sees there."""
+
+    taste: Taste
+    table: pd.DataFrame
+    weights: dict[str, dict[str, float]]
+    device: str
+    reserved: Reserved
+    seconds_fitting: float
+    seconds_judging: float
+    warnings: list[str]
 
 
-@ray.remote(num_cpus=1)
-def judge(taste: Taste, population: Taste, held_out: JudgementDataset, items: np.ndarray, seed: int) -> pd.DataFrame:
-    """Agreement with what was held out, beside the population's, somewhere on the cluster."""
+@ray.remote
+def fit_and_judge(job: TrainJob, items: np.ndarray, epochs: Any = None, states: dict[str, Any] | None = None) -> TrainedTaste:
+    """Fit somewhere on the cluster, and judge there what came out: on the same device, with the images that are there already.
+
+    epochs: an EpochLog to write to. states: of networks that are fitted already.
+    """
+    reserved = _reservation.begin()
+    with _reservation.warnings_kept() as warnings:
+        began = time.monotonic()
+        taste = job.fit(items, epochs=epochs, hooks=TrainingHooks(states=states) if states else None)
+        fitted = time.monotonic()
+        population = replace(job, taste=replace(job.taste, kind="population")).fit(items)
+        table, weights = judge(taste, population, job.held_out, items, job.seed)
+        judged = time.monotonic()
+    device = _reservation.device_used(job.taste)
+    return TrainedTaste(taste, table, weights, device, reserved, fitted - began, judged - fitted, warnings)
+
+
+def judge(
+    taste: Taste, population: Taste, held_out: JudgementDataset, items: np.ndarray, seed: int
+) -> tuple[pd.DataFrame, dict[str, dict[str, float]]]:
+    """Return the agreement with what was held out, beside the population's, and how far each person's own is to be trusted."""
     asked = validation.pairs(held_out, seed=seed)
-    return evaluation.agree(taste, population, held_out, asked, items)
+    rows = np.arange(len(items))
+    own, shared = (utility_table.on_rows(each, items, held_out, asked) for each in (taste, population))
+    return evaluation.agree(own, shared, held_out, asked, rows), shrinkage.weigh(own, held_out, rows, seed=seed)
 
 
-@ray.remote(num_cpus=1)
-def weigh(taste: Taste, held_out: JudgementDataset, items: np.ndarray, seed: int) -> dict[str, dict[str, float]]:
-    """How far each person's own taste is to be trusted, by what was held out."""
-    return shrinkage.weigh(taste, held_out, items, seed=seed)
+def scaling(taste: TasteConfig, nodes: Sequence[dict[str, float]], config: TrainConfig) -> ScalingConfig:
+    """Return how a fit is spread: a GPU for each worker where there are as many, else a core for each.
+
+    Raises ConfigError where the taste's device is a GPU and there are fewer of them than workers.
+    """
+    setting, device = _reservation.device_of(taste)
+    gpus = _placement.gpus(nodes, device)
+    if device not in ("auto", "cpu") and gpus < config.workers:
+        raise ConfigError(
+            f"train.workers={config.workers} with {setting}={device} needs a GPU for each worker, but this Ray has {gpus}; "
+            f"lower train.workers, or set {setting}=cpu"
+        )
+    use_gpu = gpus >= config.workers
+    resources = {"CPU": 1.0, "GPU": 1.0} if use_gpu else {"CPU": 1.0}
+    return ScalingConfig(num_workers=config.workers, use_gpu=use_gpu, resources_per_worker=resources)
 
 
 def fit_together(
     job: TrainJob, items: "ray.ObjectRef[np.ndarray]", place: Place, config: TrainConfig, epochs: Any = None
-) -> tuple[Taste, dict[str, Any]]:
-    """One network by several processes, with checkpoints in `place`; and how it went.
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Fit one network by several processes, with checkpoints in `place`; return its states and how it went.
 
     Every batch is shared out, gradients are averaged (DistributedDataParallel), and batch statistics are those of the whole batch,
     so that without dropout the taste is that of one process up to rounding. What is dropped each worker draws for its own share.
+    Gradients go from GPU to GPU by NCCL, from core to core by gloo.
     """
-    gpus = _placement.gpus(_placement.nodes(), getattr(job.taste, job.taste.kind).fit.device)
+    spread = scaling(job.taste, _placement.nodes(), config)
     trainer = TorchTrainer(
         work,
         train_loop_config={"job": job, "items": items, "epochs": epochs},
-        scaling_config=ScalingConfig(num_workers=config.workers, use_gpu=gpus >= config.workers),
+        torch_config=TorchConfig(backend="nccl" if spread.use_gpu else "gloo"),
+        scaling_config=spread,
         run_config=RunConfig(
             name=place.name,
             storage_path=place.path.rpartition("/")[0],
@@ -220,13 +278,8 @@ def fit_together(
     states = _read(result.checkpoint)
     history = {"workers": config.workers, "epochs": sum(state["epoch"] for state in states.values())}
     history["resumed_from_epoch"] = int((result.metrics or {})["resumed_from_epoch"])
-    return ray.get(finish.remote(job, items, states)), history
-
-
-@ray.remote(num_cpus=1)
-def finish(job: TrainJob, items: np.ndarray, states: dict[str, Any]) -> Taste:
-    """The taste of networks that are fitted already."""
-    return job.fit(items, hooks=TrainingHooks(states=states))
+    history["workers.gpus"] = config.workers if spread.use_gpu else 0
+    return states, history
 
 
 def work(config: dict[str, Any]) -> None:
@@ -245,6 +298,7 @@ def work(config: dict[str, Any]) -> None:
             torch.save(hooks.states, Path(folder) / _STATES)
             ray.train.report(figures, checkpoint=ray.train.Checkpoint.from_directory(folder))
 
+    reserved = _reservation.begin()
     job, items, epochs = config["job"], config["items"], config["epochs"]
     hooks = TrainingHooks(
         rank=context.get_world_rank(),
@@ -253,6 +307,9 @@ def work(config: dict[str, Any]) -> None:
         states=states,
         after=after,
     )
+    # All workers of a node see each other's GPUs; which one is whose Ray Train knows.
+    device = str(ray.train.torch.get_device()) if reserved.num_gpus else "cpu"
+    job = replace(job, taste=_reservation.on_device(job.taste, device))
     job.fit(ray.get(items), hooks=hooks, epochs=None if hooks.rank else epochs)
 
 

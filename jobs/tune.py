@@ -64,7 +64,8 @@ def main(settings: TuneSettings, run: Run) -> None:
     trial, items = load_material(settings)
     log.info("%d people, %d judgements to fit to", len(trial.train.people), len(trial.train))
     kind = settings.taste.kind
-    knobs = replace(settings.tune, max_concurrent_trials=0, block=64)  # how it runs does not decide what comes out
+    # how it runs does not decide what comes out
+    knobs = replace(settings.tune, max_concurrent_trials=0, block=64, num_cpus=1.0, num_gpus=None, tensorboard=False)
     decides = config.dump(getattr(settings.taste, kind)) + config.dump(knobs) + f"seed: {settings.seed}"
     name = f"{kind}-{_search.digest(decides, trial, items)}"
     place = Workspace(settings.workspace).place / "tune" / name
@@ -143,6 +144,7 @@ class TuneReport:
                     "accuracy.chosen": one.result.accuracy(self.trial.chosen_by, len(self.choices)),
                     "epochs": one.result.epoch,
                     "seconds": one.seconds,
+                    "gpus": one.num_gpus,
                     "stopped_early": one.stopped,
                     "best_for": best_for,
                     "kept_by": kept_by,
@@ -213,7 +215,7 @@ class TuneReport:
     def page(self, metrics: dict[str, Any], figures: dict[str, tuple[Any, str]]) -> str:
         shown = {name: report.picture(*figures[name]) for name in figures}
         people = self.people().drop(columns=["best.trial"]).sort_values(["kept", "user_id"])
-        trials = self.trials().sort_values("loss").drop(columns=["seconds"])
+        trials = self.trials().sort_values("loss").drop(columns=["seconds", "gpus"])
         return report.page(
             f"Search for {self.settings.taste.kind} tastes",
             self.sentence(metrics),

@@ -11,6 +11,7 @@ workspace     the folder or bucket of tables, embeddings, models and runs
 tables        the schema of every table
 table_log     a table that many may write at once: parts, merged when read
 runs          the run folder of a command
+tracking      a run recorded in MLflow or Weights & Biases as well
 progress      a progress bar on a terminal, plain lines elsewhere
 terminal      pictures on a terminal, filtered output
 plots         figures of reports

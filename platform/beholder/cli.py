@@ -82,7 +82,7 @@ def parse(words: Sequence[str]) -> tuple[str, Any, list[str]]:
     Where it is a command about another one, the words after it are those of the other command. Raises ConfigError for an unknown
     command and for settings that the command does not have or refuses.
     """
-    from beholder import config
+    from beholder import config, tracking
 
     name, rest = _match(list(words), commands())
     module = importlib.import_module(commands()[name][0])
@@ -91,6 +91,8 @@ def parse(words: Sequence[str]) -> tuple[str, Any, list[str]]:
         names = {field.name for field in dataclasses.fields(settings_type(module))}
         own = [word for word in rest if "=" in word and word.partition("=")[0] in names]
         rest = [word for word in rest if word not in own]
+    else:
+        _, own = tracking.split(own)
     return name, config.load(settings_type(module), command=name, overrides=own), rest
 
 
@@ -115,15 +117,20 @@ def _match(words: list[str], known: Commands) -> tuple[str, list[str]]:
 
 
 def _run(name: str, module: ModuleType, settings: Any, overrides: list[str]) -> None:
-    from beholder import config
+    import time
+
+    from beholder import config, tracking
     from beholder.runs import log
     from beholder.workspace import Workspace
 
+    sink = tracking.open_sink(tracking.split(overrides)[0])
+    began, succeeded = time.time(), False
     workspace = Workspace(settings.workspace)
     run = workspace.start_run(name, config.dump(settings), now=datetime.datetime.now(datetime.UTC))
     log.info("beholder %s %s", name, " ".join(overrides))
     try:
         module.main(settings, run)
+        succeeded = True
     except BeholderError as error:
         log.error("%s", error)
         raise
@@ -132,6 +139,8 @@ def _run(name: str, module: ModuleType, settings: Any, overrides: list[str]) -> 
         raise
     finally:
         run.finish()
+        if sink is not None:
+            print(tracking.record(sink, run, began=began, ended=time.time(), succeeded=succeeded), file=sys.stderr)
     print(run.place.uri)
 
 
@@ -153,14 +162,15 @@ def _print_settings(title: str, about: str, settings: type, *, command: str) -> 
     from rich.markup import escape
     from rich.table import Table
 
-    from beholder import config
+    from beholder import config, tracking
 
     console = Console()
     console.print(f"[bold]beholder {title}[/] key=value ...\n\n{escape(about)}\n")
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for column in ("setting", "default", "what it does"):
         table.add_column(column, overflow="fold")
-    for spec in config.setting_specs(settings, command=command):
+    specs = config.setting_specs(settings, command=command) + config.setting_specs(tracking.TrackingConfig, command="tracking")
+    for spec in specs:
         help = spec.help + (f" ({' | '.join(spec.choices)})" if spec.choices else "")
         default = "[bold]required[/]" if spec.default == "required" else escape(spec.default)
         table.add_row(f"[bold]{spec.key}[/]", default, escape(help))

@@ -100,6 +100,14 @@ def dump(config: Any) -> str:
     return str(yaml.safe_dump(dataclasses.asdict(config), sort_keys=False, allow_unicode=True))
 
 
+def undump(text: str) -> dict[str, Any]:
+    """Return the values of what `dump` returned."""
+    import yaml
+
+    values: dict[str, Any] = yaml.safe_load(text) or {}
+    return values
+
+
 def groups() -> dict[str, list[str]]:
     """Return the config groups: each folder of configs/ and the choices in it."""
     result = {}

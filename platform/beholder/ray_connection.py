@@ -13,7 +13,7 @@ from beholder.errors import BeholderError, ConfigError
 
 # Ray's own switches, set where the user has not set them.
 _ENVIRONMENT = {
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # leaves CUDA_VISIBLE_DEVICES as it is for what asks for no GPU
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # what reserves no GPU sees none: Ray would let it see them all
     "RAY_BACKEND_LOG_LEVEL": "fatal",  # Ray's core prints an error for each actor that ends as it is asked to
 }
 

@@ -22,7 +22,7 @@ from beholder.taste import taste_registry, validation
 from beholder.taste.dataset import ComparisonTable, JudgementDataset, RatingTable
 from beholder.taste.mlp import MlpConfig
 from beholder.taste.taste_factory import TasteConfig
-from beholder.taste.training import TrainingConfig
+from beholder.taste.training import TrainingConfig, TrainingHooks
 from beholder.workspace import Workspace
 
 ENCODER = "tiny-encoder-0"
@@ -99,7 +99,8 @@ def together(job, items, place: Path, **options):
 
     from beholder.jobs.train import TrainConfig, fit_together
 
-    taste, story = fit_together(job, ray.put(items), Place.at(place), TrainConfig(**options))
+    states, story = fit_together(job, ray.put(items), Place.at(place), TrainConfig(**options))
+    taste = job.fit(items, hooks=TrainingHooks(states=states))
     asked = validation.pairs(job.held_out)
     found = taste.differences(items[asked.left], items[asked.right], "person 0", "attractive")
     assert np.isfinite(found.mean).all()
@@ -136,7 +137,7 @@ def test_two_workers_fit_what_one_fits_and_so_does_a_run_whose_worker_was_killed
     expected = evaluation.agree(alone, alone, job.held_out, asked, world.items)
 
     taste, story, accuracy, loss = together(job, world.items, tmp_path / "calm", workers=2)
-    assert story == {"workers": 2, "epochs": 10, "resumed_from_epoch": 0}
+    assert story == {"workers": 2, "workers.gpus": 0, "epochs": 10, "resumed_from_epoch": 0}
     assert accuracy == pytest.approx(expected["accuracy.personal"].mean(), abs=0.01)
     assert accuracy > 0.75
     people = (*world.train.people, "a stranger")

@@ -42,6 +42,8 @@ DOORS = {
     "matplotlib": ("platform/beholder/plots.py",),
     "optuna": (JOBS,),
     "psutil": (JOBS,),
+    "mlflow": ("platform/beholder/tracking.py",),
+    "wandb": ("platform/beholder/tracking.py",),
     "aiohttp": ("jobs/bench/loadtest.py",),
 }
 # Who -> what they must not import of our own.

@@ -9,7 +9,7 @@ import hashlib
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,10 +19,13 @@ from beholder.cache import BoundedCache
 from beholder.config import setting
 from beholder.encoder import Encoder, EncoderConfig
 from beholder.errors import ConfigError, EmbeddingError, TasteError, nearest
+from beholder.runs import log
+from beholder.taste.batch_limit import BatchLimit
 from beholder.taste.clip_text import PersonTextEncoder, PromptTemplates, bare
 from beholder.taste.clip_vision import VisionTransformer
 from beholder.taste.contract import Normal, Progress, TasteInfo, TasteSettings, no_progress
 from beholder.taste.dataset import JudgementDataset
+from beholder.taste.frozen_features import FeatureRoom, FrozenFeatures
 from beholder.taste.likelihood import JudgementBatch, JudgementTensors, Likelihood, Objective, scale
 from beholder.taste.training import FitTask, TrainingConfig, TrainingHooks, with_progress
 from beholder.taste.training import fit as run_fit
@@ -33,7 +36,7 @@ PERSONS = ("image", "text", "both", "none")
 # Settings as version 0.1.0 wrote them into cards.
 _STORED_SETTINGS = {"rank": "r", "alpha": "lora_alpha", "dropout": "lora_dropout", "targets": "target_modules"}
 _REMEMBERED = 20_000  # embeddings of images that a taste keeps for the next question, where they are the same for everybody
-_ROWS = 256  # images, each with one person's token, that go through the tower at once when nothing is learned
+_ROWS, _ROWS_ON_GPU = 256, 4096
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,11 @@ class LoraConfig:
     texts: dict[str, str] = setting({}, "the text that stands for an attribute, where its name is not what the encoder knows")
     ratings_as: str = setting("cuts", "cuts: an ordered logit with each person's own cuts; pairs: the comparisons that they imply")
     pairs: int = setting(200, "with ratings_as=pairs: pairs of a person and attribute, at most")
-    cache_mib: int = setting(2048, "MiB up to which outputs of the frozen blocks are kept; above, they are computed anew")
-    fit: TrainingConfig = setting(TrainingConfig(epochs=10, batch=128, learning_rate=1e-3, patience=3), "the training loop")
+    cache_mib: int = setting(2048, "MiB of memory up to which outputs of the frozen blocks are kept; above, they are computed anew")
+    gpu_share: float = setting(0.5, "share of a GPU's free memory in which they are kept first")
+    fit: TrainingConfig = setting(
+        TrainingConfig(epochs=10, batch=128, learning_rate=1e-3, patience=3, precision="auto"), "the training loop"
+    )
 
     def __post_init__(self) -> None:
         for name, known in (("person", list(PERSONS)), ("ratings_as", ["cuts", "pairs"])):
@@ -72,7 +78,7 @@ class LoraConfig:
         for name in ("r", "pairs"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("lora_dropout", "person_dropout"):
+        for name in ("lora_dropout", "person_dropout", "gpu_share"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be in 0..1 and below 1, got {getattr(self, name)}")
         for name in ("blocks", "person_decay", "cache_mib"):
@@ -117,7 +123,8 @@ class LoraNetwork(nn.Module):
 
     def embed(self, tokens: Tensor, person: Tensor) -> Tensor:
         """Return images, as tokens [N, T, W] of `VisionTransformer.embed`, for each person [N]: unit embeddings [N, D]."""
-        embeddings: Tensor = self.tower(tokens, None if self.tokens is None else self.tokens(person))
+        # Kept tokens may be in bf16; what is added up over the blocks is not, as in any fit under autocast.
+        embeddings: Tensor = self.tower(tokens.float(), None if self.tokens is None else self.tokens(person))
         return embeddings
 
     def targets(self, texts: Sequence[str]) -> "TextTargets":
@@ -194,19 +201,50 @@ class _ImageLookup(nn.Module):
         self._offset = torch.stack(means)
 
 
-class Lora:
-    """A fitted taste that takes pixels, and any words for an attribute."""
+class _Loaded(NamedTuple):
+    """The encoder of a fitted taste and the network around it, in eval mode."""
 
-    def __init__(self, info: TasteInfo, network: LoraNetwork, *, config: LoraConfig, encoder: Encoder, scales: np.ndarray):
-        """scales: float32 [A], the factors that turn the network's utilities into logits."""
-        self.info, self.config, self._scales = info, config, scales.astype(np.float32)
-        self._network, self._encoder = network.eval().requires_grad_(False), encoder
-        self._own = _names(network, config)
+    encoder: Encoder
+    network: LoraNetwork
+
+
+class Lora:
+    """A fitted taste that takes pixels, and any words for an attribute.
+
+    The base weights are read when it is first asked for a utility: a process that only passes it on, keeps it or reports on it
+    needs neither their memory nor a GPU.
+    """
+
+    def __init__(
+        self,
+        info: TasteInfo,
+        tensors: Mapping[str, np.ndarray],
+        *,
+        config: LoraConfig,
+        loaded: _Loaded | None = None,
+    ):
+        """tensors: what was learned, and slope float32 [A], the factors that turn the network's utilities into logits."""
+        self.info, self.config = info, config
+        self._tensors, self._scales = dict(tensors), np.asarray(tensors["slope"], np.float32)
+        self._loaded = loaded
         self._embeddings: BoundedCache[bytes, Tensor] = BoundedCache(_REMEMBERED)
 
-    def __reduce__(self) -> tuple[Callable[..., "Lora"], tuple[TasteInfo, dict[str, np.ndarray], TasteSettings]]:
-        """Pickle what was fitted; the base weights are read again where it is unpickled."""
-        return load, (self.info, dict(self.tensors()), self.settings())
+    def __reduce__(self) -> tuple[Callable[..., "Lora"], tuple[TasteInfo, dict[str, np.ndarray], LoraConfig]]:
+        """Pickle what was fitted; the base weights are read again where it is unpickled and asked."""
+        return _later, (self.info, dict(self.tensors()), self.config)
+
+    @property
+    def _encoder(self) -> Encoder:
+        return self._ready().encoder
+
+    @property
+    def _network(self) -> LoraNetwork:
+        return self._ready().network
+
+    def _ready(self) -> _Loaded:
+        if self._loaded is None:
+            self._loaded = _load(self.info, self._tensors, self.config)
+        return self._loaded
 
     def utilities(self, items: np.ndarray, user_ids: Sequence[str], attribute: str) -> np.ndarray:
         """Return what the contract says; an attribute that it was not fitted to is taken as a question in words."""
@@ -219,13 +257,51 @@ class Lora:
             utilities = np.zeros((len(people), len(once)), np.float32)
             who = torch.as_tensor(people, device=self._encoder.device)
             texts = targets(who)
-            for start in range(0, len(once), self._encoder.batch_size):
-                part = slice(start, start + self._encoder.batch_size)
+
+            def batch(rows: np.ndarray) -> np.ndarray:
                 if self._network.tokens is None:  # an image is the same for everybody
-                    utilities[:, part] = (texts @ self._shared(items[once[part]], digests[part]).T).float().cpu()
-                else:
-                    utilities[:, part] = self._batch(items[once[part]], who, texts)
+                    vectors = self._shared(items[once[rows]], [digests[row] for row in rows])
+                    return np.asarray((texts @ vectors.to(texts.dtype).T).float().cpu().numpy())
+                return self._batch(items[once[rows]], who, texts)
+
+            limit = BatchLimit(self._encoder.batch_size, name="lora: images")
+            if len(once):
+                utilities[:] = np.concatenate(limit.each(np.arange(len(once)), batch), axis=1)
         return np.asarray(utilities[person_at][:, image_at] * np.float32(scale))
+
+    def utilities_of_pairs(self, items: np.ndarray, image: np.ndarray, user_ids: Sequence[str], person: np.ndarray) -> np.ndarray:
+        """Return the utility on every attribute of pairs of an image and a person, float32 [M, A], in large batches.
+
+        items: pixels uint8 [N, H, W, 3]. image, person: int64 [M], rows of items and of user_ids. Each image goes through the
+        frozen blocks once, and each pair through the others once, however many attributes there are.
+        """
+        encoder, network = self._ready()
+        once, at = np.unique(image, return_inverse=True)
+        rows = self.info.rows(user_ids)[person]
+        viewer = np.full_like(rows, -1) if network.tokens is None else rows
+        pairs, where = np.unique(np.stack([at.reshape(-1), viewer]), axis=1, return_inverse=True)
+        who, who_at = np.unique(rows, return_inverse=True)
+        utilities = np.zeros((len(image), len(self.info.attributes)), np.float32)
+        if not len(image):
+            return utilities
+        limit = BatchLimit(_rows(encoder.device), name="lora: images and people judged at once")
+        with torch.inference_mode(), encoder.autocast():
+            features = FrozenFeatures(network.tower, encoder, items[once], room=_room(encoder, self.config))
+
+            def through(some: np.ndarray) -> Tensor:
+                numbers, people = (torch.as_tensor(column[some], device=encoder.device) for column in pairs)
+                return network.embed(features(numbers), people)
+
+            embeddings = torch.cat(limit.each(np.arange(pairs.shape[1]), through))
+            people = torch.as_tensor(who, device=encoder.device)
+            for column, attribute in enumerate(self.info.attributes):
+                targets, scale = self._targets(attribute)
+                texts = targets(people).float()
+                for start in range(0, len(image), _ROWS_ON_GPU):
+                    part = slice(start, start + _ROWS_ON_GPU)
+                    product = embeddings[where.reshape(-1)[part]] * texts[who_at.reshape(-1)[part]]
+                    utilities[part, column] = (product.sum(dim=1) * scale).cpu().numpy()
+        return utilities
 
     def differences(self, left: np.ndarray, right: np.ndarray, user_id: str, attribute: str) -> Normal:
         utility = self.utilities(np.concatenate([left, right]), [user_id], attribute)[0]
@@ -234,8 +310,7 @@ class Lora:
 
     def tensors(self) -> Mapping[str, np.ndarray]:
         """Return LoRA weights, tokens, scales; nothing of the base."""
-        state = self._network.state_dict()
-        return {_stored_name(name): state[name].float().cpu().numpy() for name in self._own} | {"slope": self._scales}
+        return dict(self._tensors)
 
     def settings(self) -> TasteSettings:
         return dataclasses.asdict(self.config)
@@ -307,9 +382,12 @@ def fit(
     task, lookup = _task(train, validation, items, network, encoder, config, seed=seed)
     reporting = with_progress(hooks, progress, total=config.fit.epochs)
     run_fit(task, config.fit, seed=seed, name="lora", hooks=reporting)
-    scales = validation.logit_scales(validation.differences(_utility(lookup, encoder.device)))
+    scales = validation.logit_scales(validation.differences(_utility(lookup, encoder, config)))
     info = TasteInfo("lora", encoder_id, train.attributes, train.people, "pixels")
-    return Lora(info, network, config=config, encoder=encoder, scales=scales)
+    state = network.state_dict()
+    learned = {_stored_name(name): state[name].float().cpu().numpy() for name in _names(network, config)}
+    loaded = _Loaded(encoder, network.eval().requires_grad_(False))
+    return Lora(info, learned | {"slope": scales.astype(np.float32)}, config=config, loaded=loaded)
 
 
 def load(info: TasteInfo, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> Lora:
@@ -324,6 +402,16 @@ def load(info: TasteInfo, tensors: Mapping[str, np.ndarray], settings: Mapping[s
     except (TypeError, KeyError) as error:
         raise TasteError(f"the settings of this lora taste can't be read: {str(error).splitlines()[0]}") from None
     _check_encoder(config, info.encoder_id)
+    return Lora(info, tensors, config=config, loaded=_load(info, tensors, config))
+
+
+def _later(info: TasteInfo, tensors: Mapping[str, np.ndarray], config: LoraConfig) -> Lora:
+    """Return a taste that was pickled; it is loaded when it is asked."""
+    return Lora(info, tensors, config=config)
+
+
+def _load(info: TasteInfo, tensors: Mapping[str, np.ndarray], config: LoraConfig) -> _Loaded:
+    """Return the encoder and the network with what was learned. Raises TasteError where the tensors don't fit the settings."""
     encoder = Encoder.load(config.encoder)
     network = LoraNetwork(encoder, config, people=len(info.people), attributes=info.attributes)
     names = {_stored_name(name): name for name in network.fitted()}
@@ -337,7 +425,7 @@ def load(info: TasteInfo, tensors: Mapping[str, np.ndarray], settings: Mapping[s
             sizes = f"{list(value.shape)} where {list(fitted[name].shape)} was expected"
             raise TasteError(f"the tensors of this lora taste don't fit its settings: {name} is {sizes}")
     network.load_state_dict(own, strict=False)
-    return Lora(info, network, config=config, encoder=encoder, scales=np.asarray(tensors["slope"]))
+    return _Loaded(encoder, network.eval().requires_grad_(False))
 
 
 def without_person(
@@ -392,14 +480,16 @@ def _task(
         train = ratings_as_pairs(train, at_most=config.pairs, seed=seed)
     levels = scale(train.ratings.score)
     targets = network.targets([_text(name, config) for name in train.attributes])
-    lookup = _ImageLookup(network, targets, _tokens(network, encoder, items, config))
+    features = FrozenFeatures(network.tower, encoder, items, room=_room(encoder, config))
+    log.info("outputs of the frozen blocks of %d images are kept: %s", len(items), features.where)
+    lookup = _ImageLookup(network, targets, features)
     judgements = JudgementTensors(train, levels=levels, device=encoder.device)
     examples = _examples(train)
     some = np.random.default_rng(seed).permutation(train.judged_images())[:64]
     lookup.centre(some, len(train.attributes))
     likelihood = Likelihood(train, levels)
     objective = Objective(lookup, likelihood, person_dropout=config.person_dropout).to(encoder.device)
-    utility = _utility(lookup, encoder.device)
+    utility = _utility(lookup, encoder, config)
 
     def take(rows: np.ndarray) -> JudgementBatch:
         return judgements.take(np.concatenate([examples[row] for row in rows]))
@@ -411,19 +501,8 @@ def _task(
     return FitTask(objective, len(examples), take, validate if len(validation) else None, groups), lookup
 
 
-def _tokens(network: LoraNetwork, encoder: Encoder, items: np.ndarray, config: LoraConfig) -> Callable[[Tensor], Tensor]:
-    """Return a function from image numbers [N] to outputs of the frozen blocks, [N, T, W]: kept if there is room for all."""
-
-    def embed(rows: np.ndarray) -> Tensor:
-        parts = [rows[start : start + encoder.batch_size] for start in range(0, len(rows), encoder.batch_size)]
-        with torch.no_grad():
-            return torch.cat([network.tower.embed(encoder.prepared(items[part])) for part in parts])
-
-    size = embed(np.arange(1)).nbytes * len(items) / 2**20
-    if size > config.cache_mib:
-        return lambda image: embed(image.cpu().numpy())
-    kept = embed(np.arange(len(items)))
-    return lambda image: kept[image]
+def _room(encoder: Encoder, config: LoraConfig) -> FeatureRoom:
+    return FeatureRoom.on(encoder.device, cache_mib=config.cache_mib, gpu_share=config.gpu_share)
 
 
 def _examples(train: JudgementDataset) -> list[np.ndarray]:
@@ -437,20 +516,32 @@ def _examples(train: JudgementDataset) -> list[np.ndarray]:
     return np.split(order, np.flatnonzero(np.diff(group[order])) + 1)
 
 
-def _utility(lookup: _ImageLookup, device: str) -> Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
+def _utility(
+    lookup: _ImageLookup, encoder: Encoder, config: LoraConfig
+) -> Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
     """Return utility(image, person, attribute) in eval mode, for held-out judgements."""
+    limit = BatchLimit(_rows(encoder.device), name="lora: images and people in a validation")
 
     def utility(image: np.ndarray, person: np.ndarray, attribute: np.ndarray) -> np.ndarray:
-        utilities = np.zeros(len(image), np.float32)
         order = np.lexsort((attribute, person, image))  # what is embedded once lies together
+
+        def through(rows: np.ndarray) -> np.ndarray:
+            numbers = (torch.as_tensor(column[rows], device=encoder.device) for column in (image, person, attribute))
+            with torch.autocast(encoder.device.partition(":")[0], torch.bfloat16, enabled=config.fit.bf16(encoder.device)):
+                return np.asarray(lookup(*numbers).float().cpu().numpy())
+
+        utilities = np.zeros(len(image), np.float32)
         with torch.inference_mode():
-            for start in range(0, len(image), _ROWS):
-                rows = order[start : start + _ROWS]
-                numbers = (torch.as_tensor(column[rows], device=device) for column in (image, person, attribute))
-                utilities[rows] = lookup(*numbers).float().cpu().numpy()
+            if len(image):
+                utilities[order] = np.concatenate(limit.each(order, through))
         return utilities
 
     return utility
+
+
+def _rows(device: str) -> int:
+    """Return how many images, each with one person's token, go through the tower at once when nothing is learned."""
+    return _ROWS if device.startswith("cpu") else _ROWS_ON_GPU
 
 
 def _groups(objective: Objective, config: LoraConfig) -> list[dict[str, Any]]:

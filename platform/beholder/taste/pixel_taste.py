@@ -44,6 +44,13 @@ class FromPixels:
         self.taste, self._encoder = taste, encoder
         self.info = replace(taste.info, takes="pixels")
 
+    def embeddings(self, items: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Return embeddings of items, float32 [N, D]: those of `rows`, int64 [M], and zeros elsewhere."""
+        some = self._encoder(items[rows])
+        vectors = np.zeros((len(items), some.shape[1]), np.float32)
+        vectors[rows] = some
+        return vectors
+
     def utilities(self, items: np.ndarray, user_ids: Sequence[str], attribute: str) -> np.ndarray:
         if not len(items):
             return np.zeros((len(user_ids), 0), np.float32)

@@ -26,6 +26,27 @@ class RegisteredTaste:
     card: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class StoredTaste:
+    """A taste as it lies in the registry: what a process can be sent that is to load it."""
+
+    name: str
+    info: TasteInfo
+    tensors: dict[str, np.ndarray]
+    card: dict[str, Any]
+
+    def load(self, *, device: str | None = None) -> RegisteredTaste:
+        """Return the taste, ready to be asked. device: of an image tower in it, in place of the one that its settings name.
+
+        Raises TasteError where its tensors and settings don't fit each other.
+        """
+        settings = self.card["settings"]
+        if device is not None and "encoder" in settings:
+            settings = settings | {"encoder": settings["encoder"] | {"device": device}}
+        taste = taste_factory.load(self.info, self.tensors, settings)
+        return RegisteredTaste(self.name, ShrunkTaste(taste, self.card["trust"]) if self.card.get("trust") else taste, self.card)
+
+
 def write(
     models: Place,
     name: str,
@@ -88,9 +109,14 @@ def read(models: Place, name: str, *, encoder_id: str | None = None) -> Register
 
     Raises TasteError where it is not there, can't be read, or was made for another encoder than `encoder_id`.
     """
+    return stored(models, name, encoder_id=encoder_id).load()
+
+
+def stored(models: Place, name: str, *, encoder_id: str | None = None) -> StoredTaste:
+    """Return a taste by name as it is stored, without loading an encoder. Raises TasteError as `read` does."""
     card, info = _card(models, name)
     try:
-        tensors, settings = _tensors(models / name, card), card["settings"]
+        tensors, _ = _tensors(models / name, card), card["settings"]
     except KeyError as error:
         raise _unreadable(models / name, error) from None
     if encoder_id is not None and info.encoder_id != encoder_id:
@@ -98,8 +124,7 @@ def read(models: Place, name: str, *, encoder_id: str | None = None) -> Register
             f"taste {name!r} was fitted to embeddings of {info.encoder_id}, not of {encoder_id}; "
             f"choose that encoder, or train a taste on this one"
         )
-    taste = taste_factory.load(info, tensors, settings)
-    return RegisteredTaste(name, ShrunkTaste(taste, card["trust"]) if card.get("trust") else taste, card)
+    return StoredTaste(name, info, tensors, card)
 
 
 def _tensors(folder: Place, card: Mapping[str, Any]) -> dict[str, np.ndarray]:

@@ -5,7 +5,7 @@ this one for many small networks in one product.
 
 What happens in an epoch follows from (seed, epoch) alone, so a fit that goes on from a kept state ends as if it had never stopped.
 The loop knows of no cluster: its hooks say how to spread a batch over processes, where to go on, and what to do after
-each epoch.
+each epoch. A batch that does not fit into the device's memory goes through it in parts whose gradients are added up.
 """
 
 import contextlib
@@ -21,8 +21,11 @@ from torch import Tensor, nn
 
 from beholder.config import setting
 from beholder.errors import ConfigError, TasteError
+from beholder.taste.batch_limit import BatchLimit, largest_batch
 from beholder.taste.contract import Progress
 
+_BATCH = 256  # judgements of a step where the config leaves it open, and memory does not say
+_STEPS = 16  # of an epoch, at least: a step of all judgements together would learn too little in an epoch
 State = dict[str, Any]  # plain numbers, text and tensors: torch.load(weights_only=True) reads it
 
 
@@ -31,31 +34,46 @@ class TrainingConfig:
     """Settings of a fit: AdamW (Loshchilov and Hutter 2019), stopped by held-out judgements."""
 
     epochs: int = setting(100, "passes over the judgements, at most")
-    batch: int = setting(256, "judgements in one step, over all workers")
+    batch: int = setting(256, "judgements in one step, over all workers; 0 is as many as a GPU's memory holds, 256 on a CPU")
     learning_rate: float = setting(3e-3, "learning rate of AdamW")
     weight_decay: float = setting(0.01, "weight decay of AdamW, on weights")
     patience: int = setting(10, "epochs without a better held-out loss before it stops; 0 never stops early")
     clip: float = setting(0.0, "norm to which a gradient is clipped; 0 leaves it as it is")
-    precision: str = setting("fp32", "fp32, or bf16 for the network's forward pass")
+    precision: str = setting("fp32", "fp32, or bf16 for the network's forward pass; auto is bf16 on a GPU that has it")
     device: str = setting("auto", "cpu, cuda or cuda:N; auto takes a GPU where there is one")
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("weight_decay", "patience", "clip"):
+        if self.epochs < 1:
+            raise ConfigError(f"epochs must be at least 1, got {self.epochs}")
+        for name in ("batch", "weight_decay", "patience", "clip"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} must be 0 or more, got {getattr(self, name)}")
         if not self.learning_rate > 0:
             raise ConfigError(f"learning_rate must be above 0, got {self.learning_rate}")
-        if self.precision not in ("fp32", "bf16"):
-            raise ConfigError(f"precision must be fp32 or bf16, got {self.precision!r}")
+        if self.precision not in ("auto", "fp32", "bf16"):
+            raise ConfigError(f"precision must be auto, fp32 or bf16, got {self.precision!r}")
 
     def place(self) -> str:
-        """Return the device that `device` means on this machine."""
-        if self.device != "auto":
-            return self.device
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        """Return the device that `device` means on this machine. Raises ConfigError for one that torch does not find."""
+        if self.device == "auto":
+            return "cuda" if torch.cuda.is_available() else "cpu"
+        try:
+            torch.empty(0, device=self.device)
+        except (RuntimeError, AssertionError) as error:  # a name torch doesn't know, a card that isn't there, a build without CUDA
+            raise ConfigError(
+                f"fit.device={self.device} is not there: {str(error).splitlines()[0]}; set it to auto or cpu"
+            ) from None
+        return self.device
+
+    @property
+    def size(self) -> int:
+        """The judgements of a step where no memory is asked."""
+        return self.batch or _BATCH
+
+    def bf16(self, device: str) -> bool:
+        """Tell whether the forward pass on a device is in bf16."""
+        on_gpu = not device.startswith("cpu")
+        return self.precision == "bf16" or (self.precision == "auto" and on_gpu and torch.cuda.is_bf16_supported())
 
 
 @dataclass(frozen=True)
@@ -104,7 +122,8 @@ class FitResult:
 def fit(task: FitTask, config: TrainingConfig, *, seed: int, name: str = "fit", hooks: TrainingHooks | None = None) -> FitResult:
     """Fit `task.module` in place, leaving it with the weights of its best epoch, in eval mode.
 
-    Raises TasteError where there are fewer judgements than workers, or where the loss is not a number.
+    Raises TasteError where there are fewer judgements than workers, where the loss is not a number, or where the device's memory
+    does not hold two judgements.
     """
     hooks = hooks or TrainingHooks()
     if task.examples < 2 * hooks.workers:
@@ -121,10 +140,12 @@ def fit(task: FitTask, config: TrainingConfig, *, seed: int, name: str = "fit", 
     else:
         _put(task.module, state["module"])
         optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
+    size = _batch_size(task, config, hooks, seed=seed)
+    limit = BatchLimit(-(-size // hooks.workers), name=name, shared=hooks.workers > 1)
     called = hooks.wrap(task.module)
     while not state["done"]:
         epoch = state["epoch"]
-        loss = _epoch(task, called, optimizer, config, hooks, seed=seed, epoch=epoch)
+        loss = _epoch(task, called, optimizer, config, hooks, size=size, limit=limit, seed=seed, epoch=epoch)
         validated = _validate(task)
         state = _after_epoch(state, task, config, validated)
         state |= {"module": trainable_state(task.module), "optimizer": copy.deepcopy(optimizer.state_dict())}
@@ -190,29 +211,77 @@ def _after_epoch(state: State, task: FitTask, config: TrainingConfig, validated:
 
 
 def _epoch(
-    task: FitTask, called: nn.Module, optimizer: Any, config: TrainingConfig, hooks: TrainingHooks, *, seed: int, epoch: int
+    task: FitTask,
+    called: nn.Module,
+    optimizer: Any,
+    config: TrainingConfig,
+    hooks: TrainingHooks,
+    *,
+    size: int,
+    limit: BatchLimit,
+    seed: int,
+    epoch: int,
 ) -> float:
     """Pass once over the examples and return the mean loss of this worker's share."""
     called.train()
-    total, count = 0.0, 0
-    device = next(task.module.parameters()).device.type
+    total: float | Tensor = 0.0
+    count = 0
     with _chance(seed, epoch, hooks.rank):
-        for whole in batches(task.examples, max(config.batch, 2 * hooks.workers), seed=seed, epoch=epoch):
+        for whole in batches(task.examples, size, seed=seed, epoch=epoch):
             rows = whole[hooks.rank :: hooks.workers]
-            # Averaging over workers weighs each alike, so a longer share has to weigh more.
-            weight = len(rows) * hooks.workers / len(whole)
-            optimizer.zero_grad(set_to_none=True)
-            with torch.autocast(device, torch.bfloat16, enabled=config.precision == "bf16"):
-                loss = called(task.take(rows))
-            (loss * weight).backward()
+
+            def step(parts: list[np.ndarray], share: float = len(rows) * hooks.workers / len(whole)) -> float | Tensor:
+                # Averaging over workers weighs each alike, so a longer share has to weigh more.
+                optimizer.zero_grad(set_to_none=True)
+                return _gradients(task, called, parts, config, weight=share)
+
+            loss = limit.run(rows, step)
             if config.clip:
                 nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], config.clip)
             optimizer.step()
-            total, count = total + loss.detach() * len(rows), count + len(rows)
+            total, count = total + loss * len(rows), count + len(rows)
     mean = float(total) / count
     if not math.isfinite(mean):
         raise TasteError(f"the loss is {mean} in epoch {epoch + 1}; lower learning_rate, or set clip")
     return mean
+
+
+def _gradients(
+    task: FitTask, called: nn.Module, parts: list[np.ndarray], config: TrainingConfig, *, weight: float
+) -> float | Tensor:
+    """Add up the gradients of a batch in parts, each weighted by its judgements; return the batch's mean loss."""
+    device = str(next(task.module.parameters()).device)
+    taken = [task.take(rows) for rows in parts]
+    whole = sum(len(part) for part in taken)
+    mean: float | Tensor = 0.0
+    for part in taken:
+        share = len(part) / whole if len(taken) > 1 else 1.0
+        with torch.autocast(device.partition(":")[0], torch.bfloat16, enabled=config.bf16(device)):
+            loss = called(part)
+        (loss * (weight * share)).backward()
+        mean = mean + loss.detach() * share
+    return mean
+
+
+def _batch_size(task: FitTask, config: TrainingConfig, hooks: TrainingHooks, *, seed: int) -> int:
+    """Return the judgements of a step: the config's, or as many as the GPU's memory holds, by what two small steps took of it."""
+    device = next(task.module.parameters()).device
+    size = config.size
+    if not config.batch and device.type == "cuda" and hooks.workers == 1:
+
+        def peak(count: int) -> int:
+            torch.cuda.reset_peak_memory_stats(device)
+            _gradients(task, task.module.train(), [np.arange(count) % task.examples], config, weight=1.0)
+            task.module.zero_grad(set_to_none=True)
+            return int(torch.cuda.max_memory_allocated(device))
+
+        before = trainable_state(task.module)
+        with _chance(seed, 0, 0):
+            free = torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device)
+            with contextlib.suppress(torch.OutOfMemoryError):  # too little for the smaller of two: it will be halved
+                size = largest_batch(peak, memory=free, most=max(task.examples // _STEPS, _BATCH))
+        _put(task.module, before)  # running statistics have moved
+    return max(size, 2 * hooks.workers)
 
 
 @contextlib.contextmanager

@@ -158,7 +158,7 @@ def _alike(members: Sequence[StackedMember], config: MlpConfig, block: int) -> l
     """Group members that can share every step: as many batches in an epoch, a band and cuts or none; at most `block` together."""
     kinds: dict[tuple[int, tuple[str, ...]], list[StackedMember]] = {}
     for member in sorted(members, key=len):
-        count = math.ceil(len(member) / max(config.fit.batch, 2))
+        count = math.ceil(len(member) / max(config.fit.size, 2))
         kinds.setdefault((count, tuple(member.likelihood.state_dict())), []).append(member)
     return [some[start : start + block] for some in kinds.values() for start in range(0, len(some), block)]
 
@@ -187,7 +187,7 @@ class _Group:
             return
         members = [self.members[row] for row in self._active]
         seeds = [torch.Generator().manual_seed(chance(member.seed, member.epoch)) for member in members]
-        size = max(self.config.fit.batch, 2)
+        size = max(self.config.fit.size, 2)
         orders = [batches(len(member), size, seed=member.seed, epoch=member.epoch) for member in members]
         for parts in zip(*orders, strict=True):
             self._optimizer.zero_grad(set_to_none=True)

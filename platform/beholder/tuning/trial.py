@@ -11,7 +11,7 @@ import numpy as np
 
 from beholder import statistics
 from beholder.errors import ConfigError
-from beholder.taste import taste_factory, validation
+from beholder.taste import taste_factory, utility_table, validation
 from beholder.taste.contract import Taste
 from beholder.taste.dataset import ComparisonTable, JudgementDataset
 from beholder.taste.taste_factory import TasteConfig
@@ -128,6 +128,7 @@ class Trial:
 
     def _differences(self, taste: Taste, items: np.ndarray, pairs: ComparisonTable) -> np.ndarray:
         """Return u(left) - u(right) of each pair for its own person, float32 [C]: each person's images are asked for once."""
+        taste, items = utility_table.on_rows(taste, items, self.held_out, pairs), np.arange(len(items))
         differences = np.zeros(len(pairs), np.float32)
         for key in np.unique(np.stack([pairs.person, pairs.attribute]), axis=1).T:
             rows = np.flatnonzero((pairs.person == key[0]) & (pairs.attribute == key[1]))

@@ -9,21 +9,17 @@ import numpy as np
 import pytest
 import torch
 from support.taste_suite import ATTRIBUTES, PEOPLE, TasteContract, World, simulate
+from support.tiny_clip import TINY_CLIP, pictures
 
 from beholder import config
 from beholder.encoder import Encoder, EncoderConfig
-from beholder.errors import ConfigError, EmbeddingError, TasteError
+from beholder.errors import ConfigError, EmbeddingError, EncoderError, TasteError
 from beholder.taste import lora, taste_factory
+from beholder.taste.frozen_features import FeatureRoom, FrozenFeatures
 from beholder.taste.lora import LoraConfig
 from beholder.taste.taste_factory import TasteConfig
 from beholder.taste.training import TrainingConfig
 
-# A CLIP of four patches with random weights, so small that a fit takes seconds.
-TINY = {
-    "embed_dim": 16,
-    "vision_cfg": {"image_size": 16, "layers": 2, "width": 32, "head_width": 16, "patch_size": 8},
-    "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
-}
 ONCE = TrainingConfig(epochs=1, batch=128, learning_rate=0.01, device="cpu")
 
 
@@ -38,7 +34,7 @@ def one_thread():
 @pytest.fixture(scope="module")
 def eye(tmp_path_factory) -> EncoderConfig:
     path = tmp_path_factory.mktemp("eye") / "beholder-test-eye.json"
-    path.write_text(json.dumps(TINY))
+    path.write_text(json.dumps(TINY_CLIP))
     return EncoderConfig(name="eye", model=str(path), weights="random", size=16, device="cpu")
 
 
@@ -52,18 +48,10 @@ def taste(world, eye) -> lora.Lora:
     return fitted(world, eye, scales=True)
 
 
-def shown(world: World) -> np.ndarray:
-    """Pictures whose patches have the latents for colours."""
-    colours = np.zeros((len(world.latents), 12))
-    colours[:, :8] = world.latents
-    patches = np.clip(128 + 40 * colours, 0, 255).astype(np.uint8).reshape(-1, 2, 2, 3)
-    return patches.repeat(8, axis=1).repeat(8, axis=2)
-
-
 def fitted(world: World, eye: EncoderConfig, **fields: Any) -> lora.Lora:
     given: dict[str, Any] = {"encoder": eye, "templates": ["{}", "a {} person"], "fit": ONCE}
     settings = LoraConfig(**given | fields)
-    return lora.fit(world.train, world.held_out, shown(world), settings, encoder_id=eye.encoder_id())
+    return lora.fit(world.train, world.held_out, pictures(world), settings, encoder_id=eye.encoder_id())
 
 
 class TestLora(TasteContract):
@@ -80,7 +68,7 @@ class TestLora(TasteContract):
         return cls().fit(world, shown, seed=3)
 
     def items(self, world):
-        return shown(world)
+        return pictures(world)
 
     def fit(self, world: World, items: np.ndarray, seed: int) -> lora.Lora:
         loop = TrainingConfig(epochs=25, batch=128, learning_rate=0.01, patience=8, device="cpu")
@@ -111,7 +99,7 @@ class TestLora(TasteContract):
 )
 def test_every_option_learns_and_can_be_kept(world, eye, fields):
     found = fitted(world, eye, **fields, fit=replace(ONCE, epochs=2))
-    items, people = shown(world), [*PEOPLE, "a stranger"]
+    items, people = pictures(world), [*PEOPLE, "a stranger"]
     again = taste_factory.load(found.info, found.tensors(), json.loads(json.dumps(found.settings())))
     sent = pickle.loads(pickle.dumps(found))
     for attribute in (*ATTRIBUTES, "who looks more friendly?"):
@@ -135,14 +123,14 @@ def test_before_anything_is_learned_it_is_clip(world, eye):
     """Without steps worth the name and without a person, utilities are the cosine over the temperature, up to the slope."""
     slow = replace(ONCE, learning_rate=1e-12)
     found = fitted(world, eye, person="none", templates=["{}"], temperature=0.15, fit=slow)
-    encoder, items = Encoder.load(eye), shown(world)[:9]
+    encoder, items = Encoder.load(eye), pictures(world)[:9]
     cosine = (encoder.images(items) @ encoder.texts(["smart"]).T)[:, 0]
     slope = found.tensors()["slope"][ATTRIBUTES.index("smart")]
     np.testing.assert_allclose(found.utilities(items, ["x"], "smart")[0], slope * cosine / 0.15, atol=1e-4)
 
 
 def test_the_same_image_twice_is_one_image(taste, world):
-    items = shown(world)[[0, 1, 0, 2, 1]]
+    items = pictures(world)[[0, 1, 0, 2, 1]]
     found = taste.utilities(items, PEOPLE[:2], "smart")
     np.testing.assert_array_equal(found[:, [0, 1]], found[:, [2, 4]])
     assert len(np.unique(found[0])) == 3
@@ -151,8 +139,8 @@ def test_the_same_image_twice_is_one_image(taste, world):
 def test_a_name_can_be_said_in_other_words(world, eye):
     said = fitted(world, eye, texts={"smart": "wise"}, fit=replace(ONCE, learning_rate=1e-12), person="none")
     slopes = said.tensors()["slope"]
-    words = said.utilities(shown(world)[:5], ["x"], "wise") / np.exp(np.log(slopes).mean())
-    np.testing.assert_allclose(said.utilities(shown(world)[:5], ["x"], "smart") / slopes[1], words, atol=1e-4)
+    words = said.utilities(pictures(world)[:5], ["x"], "wise") / np.exp(np.log(slopes).mean())
+    np.testing.assert_allclose(said.utilities(pictures(world)[:5], ["x"], "smart") / slopes[1], words, atol=1e-4)
 
 
 def test_other_base_weights_are_refused(taste):
@@ -192,16 +180,57 @@ def test_items_that_are_no_pixels(taste, world, eye):
             taste.utilities(wrong, ["x"], "smart")
     settings = LoraConfig(encoder=eye, fit=ONCE)
     with pytest.raises(EmbeddingError, match=r"uint8 \[60, H, W, 3\]"):
-        lora.fit(world.train, world.held_out, shown(world)[:5], settings, encoder_id=eye.encoder_id())
+        lora.fit(world.train, world.held_out, pictures(world)[:5], settings, encoder_id=eye.encoder_id())
 
 
 def test_a_tower_of_another_kind_is_refused(world, tmp_path):
     path = tmp_path / "beholder-test-resnet.json"
     resnet = {"image_size": 32, "layers": [1, 1, 1, 1], "width": 16, "patch_size": None}
-    path.write_text(json.dumps({"embed_dim": 16, "vision_cfg": resnet, "text_cfg": TINY["text_cfg"]}))
+    path.write_text(json.dumps({"embed_dim": 16, "vision_cfg": resnet, "text_cfg": TINY_CLIP["text_cfg"]}))
     other = EncoderConfig(name="resnet", model=str(path), weights="random", size=32, device="cpu")
     with pytest.raises(TasteError, match=r"can't adapt the vision tower of resnet: .*encoder=portraits, vit_b_32"):
         fitted(world, other)
+
+
+@pytest.mark.parametrize("room", ["device", "host"])
+@pytest.mark.parametrize("fields", [{"blocks": 1, "person": "image"}, {"blocks": 1, "person": "text"}, {"blocks": 0}])
+def test_frozen_blocks_outputs_that_are_kept_change_nothing(world, eye, fields, room):
+    """Kept on the device or beside it, or computed anew for every batch: the same fit."""
+    anew = fitted(world, eye, cache_mib=0, fit=replace(ONCE, epochs=2), **fields)
+    kept = fitted(world, eye, cache_mib=100, fit=replace(ONCE, epochs=2), **fields)
+    for name, value in anew.tensors().items():
+        np.testing.assert_allclose(kept.tensors()[name], value, atol=1e-5, rtol=1e-5)
+    encoder, items = Encoder.load(eye), pictures(world)
+    tower = lora.LoraNetwork(encoder, LoraConfig(encoder=eye, **fields), people=2, attributes=["smart"]).tower
+    size = FeatureRoom(10**9, 0) if room == "device" else FeatureRoom(0, 10**9)
+    features = FrozenFeatures(tower, encoder, items, room=size)
+    assert features.where == room
+    rows = torch.tensor([3, 59, 3, 0])
+    torch.testing.assert_close(features(rows), tower.embed(encoder.prepared(items[rows.numpy()])), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("person", ["image", "text"])
+@pytest.mark.parametrize("precision", ["auto", "fp32", "bf16"])
+def test_kept_outputs_in_bf16_go_with_any_precision_of_the_fit(world, eye, person, precision):
+    """As on a GPU, where the encoder computes in bf16: what comes out is that of fp32 up to bf16's 8 bits."""
+    options = {"person": person, "blocks": 1, "fit": replace(ONCE, epochs=1, precision=precision)}
+    half = fitted(world, replace(eye, precision="bf16"), **options)
+    whole = fitted(world, eye, **options)
+    one, other = (np.concatenate([t.utilities(pictures(world), PEOPLE[:3], name) for name in ATTRIBUTES]) for t in (half, whole))
+    one, other = (each - each.mean(axis=1, keepdims=True) for each in (one, other))
+    assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > 0.98
+    features = FrozenFeatures(half._network.tower, half._encoder, pictures(world), room=FeatureRoom(10**9, 0))
+    assert features(torch.tensor([0])).dtype == torch.bfloat16
+
+
+def test_a_taste_that_is_only_passed_on_loads_no_base_weights(taste, world, tmp_path):
+    """The driver of a command gets a taste from a task and writes it: no encoder has to be there for that, and no GPU."""
+    gone = replace(taste.config, encoder=replace(taste.config.encoder, model=str(tmp_path / "gone.json")))
+    sent = pickle.loads(pickle.dumps(lora.Lora(taste.info, taste.tensors(), config=gone)))
+    assert sent.info == taste.info
+    np.testing.assert_array_equal(sent.tensors()["slope"], taste.tensors()["slope"])
+    with pytest.raises(EncoderError, match=r"gone\.json"):
+        sent.utilities(pictures(world)[:1], ["x"], "smart")
 
 
 @pytest.mark.parametrize(

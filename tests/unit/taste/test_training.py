@@ -220,7 +220,7 @@ def test_too_few_judgements_for_the_workers_are_refused():
     ("values", "named"),
     [
         ({"epochs": 0}, "epochs"),
-        ({"batch": 0}, "batch"),
+        ({"batch": -1}, "batch"),
         ({"learning_rate": 0.0}, "learning_rate"),
         ({"patience": -1}, "patience"),
         ({"weight_decay": -0.1}, "weight_decay"),
@@ -230,3 +230,67 @@ def test_too_few_judgements_for_the_workers_are_refused():
 def test_settings_out_of_range_are_refused(values, named):
     with pytest.raises(ConfigError, match=named):
         TrainingConfig(**values)
+
+
+class Narrow(Regression):
+    """A module on a device whose memory holds so many rows at once and no more."""
+
+    def __init__(self, most: int):
+        super().__init__(dropout=0.0)
+        self.most = most
+        self.seen: list[int] = []
+
+    def forward(self, rows):
+        self.seen.append(len(rows))
+        if len(rows) > self.most:
+            raise torch.OutOfMemoryError(f"tried to allocate room for {len(rows)} rows")
+        return super().forward(rows)
+
+
+def test_a_batch_that_does_not_fit_is_halved_said_once_and_gives_the_same_fit(caplog):
+    module = Narrow(13)
+    wide, narrow = task(Regression(dropout=0.0)), task(module, validate=lambda: 0.0)
+    fit(replace(wide, validate=None), replace(CONFIG, batch=50, epochs=4), seed=1)
+    fit(replace(narrow, validate=None), replace(CONFIG, batch=50, epochs=4), seed=1, name="a fit")
+    torch.testing.assert_close(narrow.module.weights, wide.module.weights, rtol=1e-5, atol=1e-6)
+    assert module.seen[:3] == [50, 25, 13]  # whole, halved, halved again, and never more than that afterwards
+    assert max(module.seen[3:]) == 13
+    halved = [record.getMessage() for record in caplog.records if "too many" in record.getMessage()]
+    assert halved == [
+        "a fit: 50 at once are too many for the GPU's memory; going on with 25",
+        "a fit: 25 at once are too many for the GPU's memory; going on with 13",
+    ]
+
+
+def test_a_row_that_does_not_fit_alone_is_a_mistake_of_the_users():
+    with pytest.raises(TasteError, match=r"a fit: the GPU's memory does not hold 1 at once .*smaller encoder"):
+        fit(task(Narrow(0), validate=lambda: 0.0), CONFIG, seed=1, name="a fit")
+
+
+def test_workers_that_wait_for_each_other_do_not_halve():
+    hooks = TrainingHooks(rank=0, workers=2)
+    with pytest.raises(TasteError, match=r"does not hold 25 at once .*take a smaller fit\.batch"):
+        fit(task(Narrow(20), validate=lambda: 0.0), replace(CONFIG, batch=50), seed=1, hooks=hooks)
+
+
+def test_a_batch_of_zero_is_256_where_there_is_no_gpu():
+    rows = []
+
+    def take(numbers):
+        rows.append(len(numbers))
+        return torch.from_numpy(numbers % 50)
+
+    fit(FitTask(Regression(), 1000, take, None), replace(CONFIG, batch=0, epochs=1), seed=0)
+    assert rows == [250] * 4  # of nearly equal length, 256 at most
+
+
+def test_a_device_that_is_not_there_is_said_in_one_line():
+    with pytest.raises(ConfigError, match=r"fit\.device=cuda:77 is not there: .*; set it to auto or cpu"):
+        TrainingConfig(device="cuda:77").place()
+
+
+@pytest.mark.parametrize(
+    ("precision", "device", "expected"), [("auto", "cpu", False), ("fp32", "cuda", False), ("bf16", "cpu", True)]
+)
+def test_auto_is_bf16_on_gpus_only(precision, device, expected):
+    assert TrainingConfig(precision=precision).bf16(device) == expected
