@@ -16,6 +16,8 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 from support.ray_head import ray_head
 
+from beholder.serve import ray_compat
+
 SERVE = str(Path(sys.executable).with_name("serve"))
 
 
@@ -103,12 +105,15 @@ def test_a_config_file_is_served(tmp_path, free):
 
 def test_a_config_file_is_deployed_on_a_running_cluster(tmp_path, free):
     port = free()
-    with ray_head(num_cpus=2) as head:
+    patient = "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S"  # on a busy machine, Serve kills its proxy before it is up
+    with ray_head(num_cpus=2, env={patient: ray_compat.environment({})[patient]}) as head:
         environment = {**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": head.token}
 
         def command(*words: str) -> str:
             words = (SERVE, *words, "--address", head.address)
-            return subprocess.run(words, check=True, timeout=60, env=environment, capture_output=True, text=True).stdout
+            ran = subprocess.run(words, timeout=300, env=environment, capture_output=True, text=True)
+            assert ran.returncode == 0, ran.stderr[-3000:]
+            return ran.stdout
 
         command("deploy", str(app_file(tmp_path, port)))
         try:
