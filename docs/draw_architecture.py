@@ -20,7 +20,7 @@ PACKAGE = ROOT / "platform/beholder"
 PICTURE = ROOT / "docs/architecture.svg"
 BASE = "files at the top"
 
-WIDTH, HEIGHT, GAP, LAYER, MARGIN = 222, 74, 30, 154, 30  # of a box, between boxes, between layers, around everything
+WIDTH, HEIGHT, GAP, LAYER, MARGIN = 222, 84, 30, 164, 30  # of a box, between boxes, between layers, around everything
 COLOURS = ("#2f6fde", "#d9781a", "#2f9e67", "#9b5bc4", "#c8553d", "#2f97a8", "#a8842c", "#c2568f", "#6f7685")
 STYLE = """
 svg { --paper: #ffffff; --box: #f5f7fb; --line: #c9d0dc; --ink: #1f2430; --quiet: #5d6778; font-family: system-ui, sans-serif; }

@@ -99,8 +99,9 @@ class Search:
     seed: int = 0
 
     @property
-    def folder(self) -> str:
-        return os.path.abspath(self.place.path) if self.place.is_local else self.place.uri
+    def _storage(self) -> dict[str, Any]:
+        """The filesystem of the folder, as Tune takes it: a URI of ours may hold options that Tune would not understand."""
+        return {"storage_filesystem": None if self.place.is_local else self.place.filesystem}
 
     def run(self) -> None:
         """Run it, or go on with it, until its trials are done or its time is over."""
@@ -109,9 +110,11 @@ class Search:
         os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "2")
         os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
         trainable = self._trainable()
-        if ray.tune.Tuner.can_restore(self.folder):
-            log.info("going on with %s", self.folder)
-            tuner = ray.tune.Tuner.restore(self.folder, trainable=trainable, resume_unfinished=True, restart_errored=True)
+        if ray.tune.Tuner.can_restore(self.place.path, **self._storage):
+            log.info("going on with %s", self.place.uri)
+            tuner = ray.tune.Tuner.restore(
+                self.place.path, trainable=trainable, resume_unfinished=True, restart_errored=True, **self._storage
+            )
         else:
             tuner = self._new(trainable)
         results = results_of(tuner.fit())
@@ -124,7 +127,7 @@ class Search:
     def outcome(self) -> tuple[list[TriedSetting], int]:
         """Return every setting with a result, in the order in which they were proposed, and how many were stopped before one."""
         tried, unjudged = [], 0
-        tuner = ray.tune.Tuner.restore(self.folder, trainable=self._trainable())
+        tuner = ray.tune.Tuner.restore(self.place.path, trainable=self._trainable(), **self._storage)
         for trial in results_of(tuner.get_results()):
             if trial.checkpoint is None or trial.error:
                 unjudged += trial.error is None
@@ -208,7 +211,7 @@ class Search:
             reduction_factor=knobs.reduction_factor,
             max_t=max(self._epochs(), knobs.grace_period + 1) + 1,  # a fit ends itself
         )
-        folder, _, name = self.folder.rpartition("/")
+        folder, _, name = self.place.path.rpartition("/")
         return ray.tune.Tuner(
             trainable,
             tune_config=ray.tune.TuneConfig(
@@ -222,6 +225,7 @@ class Search:
             run_config=ray.tune.RunConfig(
                 name=name,
                 storage_path=folder,
+                **self._storage,
                 verbose=0,
                 callbacks=[SearchProgress(knobs.num_samples), *([TBXLoggerCallback()] if knobs.tensorboard else [])],
                 failure_config=ray.tune.FailureConfig(max_failures=2),

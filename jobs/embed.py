@@ -169,6 +169,10 @@ def _embed(
     """Embed what is missing, copy embeddings to equal files, and merge what was written."""
     quiet_data()
     nodes = _placement.nodes()
+    if encoder.device not in ("auto", "cpu") and not _placement.gpus(nodes, encoder.device):
+        raise ConfigError(
+            f"encoder.device={encoder.device} wants a GPU, and no node of this Ray has one; leave encoder.device=auto, or give cpu"
+        )
     total = sum(counts)
     plan = EmbedPlan(
         encoder,

@@ -177,8 +177,8 @@ def main(settings: TrainSettings, run: Run) -> None:
     )
     if settings.train.checkpoints:
         place.filesystem.delete_dir(place.path)
-    history |= {"device": trained.device} | trained.reserved.metrics()
-    _report(name, settings, run, figures, counts, history, taste.info, table, folder)
+    placed = {"device": trained.device} | trained.reserved.metrics()
+    _report(name, settings, run, figures, counts, history, placed, taste.info, table, folder)
 
 
 def to_many_people(
@@ -211,7 +211,7 @@ def to_many_people(
     folder = taste_registry.write_sharded(
         workspace.models, name, result.taste, result.shards, figures=figures, config=asdict(settings), commit=commit
     )
-    _report(name, settings, run, figures, counts, {"shards": result.shards.shards}, result.taste.info, result.table, folder)
+    _report(name, settings, run, figures, counts, {"shards": result.shards.shards}, {}, result.taste.info, result.table, folder)
 
 
 def _report(
@@ -221,12 +221,13 @@ def _report(
     figures: dict[str, float],
     counts: dict[str, float],
     history: dict[str, Any],
+    placed: dict[str, Any],
     info: TasteInfo,
     table: pd.DataFrame,
     folder: Place,
 ) -> None:
-    """Write and print what came out."""
-    run.metrics(figures | counts | history | {"encoder_id": info.encoder_id, "kind": settings.taste.kind})
+    """Write and print what came out. placed: the device that it was fitted on, and what the task had reserved."""
+    run.metrics(figures | counts | history | placed | {"encoder_id": info.encoder_id, "kind": settings.taste.kind})
     run.results(table)
     run.summary(_summary(name, settings, figures, counts, history, info))
     print(f"{name}: {_in_words(figures)}; in {folder.uri}")

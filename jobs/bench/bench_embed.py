@@ -41,6 +41,10 @@ class BenchEmbedSettings:
     single: int = setting(96, "images for (c), one image at a time")
     memory: list[int] = setting([1000, 4000], "numbers of images at which the job's peak memory is measured; [] measures none")
     drafts: list[float] = setting([1.0, 1.5, 2.0], "times the encoder's size below which no JPEG is decoded; [] compares none")
+    machines: list[int] = setting(
+        [1, 8, 64], "machines like this one for which the hours of 100 million images are worked out; [] none"
+    )
+    price: float = setting(0.0, "what an hour of such a machine costs, for what 100 million images cost; 0 leaves it out")
     lists: list[int] = setting([], "rows of lists that name 2,000 small files again and again; [200000, 2000000] takes minutes")
 
     def __post_init__(self) -> None:
@@ -110,7 +114,8 @@ def main(settings: BenchEmbedSettings, run: Run) -> None:
         metrics |= {f"list.{row[0]}.rows_per_second": row[1], f"list.{row[0]}.peak_mib.driver": row[3]}
     run.metrics(metrics)
     run.results(table)
-    shown = [each for each in (table, memory, compared, scaled) if len(each)]
+    paper = _on_paper(settings, whole["steady"], bare, drafts[-1][1] if drafts else 0.0)
+    shown = [each for each in (table, memory, compared, scaled, paper) if len(each)]
     tables = ["\n".join(markdown_table(list(each.columns), each.itertuples(index=False))) for each in shown]
     run.summary(f"# embed with {settings.encoder.name} on {cores} cores\n\n" + "\n\n".join(tables) + "\n")
     print("\n\n".join(each.to_string(index=False) for each in shown))
@@ -175,6 +180,21 @@ def _drafts(settings: BenchEmbedSettings, files: list[bytes]) -> list[tuple[floa
         cosine = (encoder.images(pixels) * whole).sum(axis=1)
         rows.append((draft, 1000 * took / len(files), float(cosine.min()), float(cosine.mean())))
     return rows
+
+
+def _on_paper(settings: BenchEmbedSettings, steady: float, bare: float, decoding_ms: float) -> pd.DataFrame:
+    """Hours and cost of 100 million such images on several machines like this one, from what was measured, and what limits them.
+
+    The machines share nothing but storage, which is not in it.
+    """
+    cores = len(os.sched_getaffinity(0))
+    decoded = 1000 * cores / decoding_ms if decoding_ms else float("inf")
+    limit = f"cores: they decode {decoded:,.0f}/s" if decoded < bare else f"encoder: it takes {bare:,.0f}/s"
+    rows = [(machines, 1e8 / (machines * steady) / 3600, limit) for machines in settings.machines]
+    table = pd.DataFrame(rows, columns=["machines", "hours for 100 million", "what saturates first"]).round(1)
+    if settings.price:
+        table.insert(2, "cost", (table["machines"] * table["hours for 100 million"] * settings.price).round(0))
+    return table
 
 
 def _resident_mib(pid: int) -> float:

@@ -26,6 +26,7 @@ from beholder.process import ThreadShare
 if TYPE_CHECKING:
     import torch
 
+log = logging.getLogger("beholder")
 RANDOM = "random"
 PACKAGED = "data:"  # a file of the package beholder.data, wherever that is installed
 _EACH = 4  # images from which on a core of a CPU embeds some by itself: fewer don't make up for reading all weights
@@ -188,17 +189,24 @@ class Encoder:
         """Embed images in CLIP space.
 
         pixels: uint8 RGB [N, H, W, 3] of any H and W, or a sequence of [H, W, 3] of different sizes.
-        Returns float32 [N, D], rows of length 1. Raises ImageError for an empty batch or another shape or dtype.
+        Returns float32 [N, D], rows of length 1. A batch that does not fit into the device's memory is halved, for good. Raises
+        ImageError for an empty batch or another shape or dtype, EncoderError where not even one image fits.
         """
         if len(pixels) == 0:
             raise ImageError("expected at least one image, got an empty batch")
-        batches = [pixels[start : start + self.batch_size] for start in range(0, len(pixels), self.batch_size)]
-        if self.device == "cpu":
-            return np.concatenate([self._batch(batch) for batch in batches])
         import torch
 
-        # Nothing waits for the GPU before the last batch: it computes one while the next is made ready and copied.
-        return torch.cat([self._features(self._image_tower, self.prepared(batch)) for batch in batches]).cpu().numpy()
+        while True:
+            try:
+                return self._batches(pixels)
+            except torch.OutOfMemoryError:
+                if self.batch_size == 1:
+                    raise EncoderError(
+                        f"one image does not fit into the memory of {self.device} beside {self.config.model}"
+                    ) from None
+            self.batch_size = max(self.batch_size // 2, 1)
+            torch.cuda.empty_cache()
+            log.warning("the memory of %s is too small: going on with batches of %d images", self.device, self.batch_size)
 
     def prepared(self, pixels: "np.ndarray | Sequence[np.ndarray]") -> "torch.Tensor":
         """Return the image tower's input, float32 [N, 3, size, size] on its device; pixels and errors as for `images`."""
@@ -247,6 +255,15 @@ class Encoder:
             if self._half is None:
                 self._half = copy.deepcopy(self.model.visual).to(self._autocast)
         return self._half(x.to(self._autocast))  # type: ignore[no-any-return]  # the same
+
+    def _batches(self, pixels: "np.ndarray | Sequence[np.ndarray]") -> np.ndarray:
+        import torch
+
+        batches = [pixels[start : start + self.batch_size] for start in range(0, len(pixels), self.batch_size)]
+        if self.device == "cpu":
+            return np.concatenate([self._batch(batch) for batch in batches])
+        # Nothing waits for the GPU before the last batch: it computes one while the next is made ready and copied.
+        return torch.cat([self._features(self._image_tower, self.prepared(batch)) for batch in batches]).cpu().numpy()
 
     def _batch(self, pixels: "np.ndarray | Sequence[np.ndarray]") -> np.ndarray:
         import torch

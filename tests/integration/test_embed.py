@@ -185,6 +185,7 @@ def test_an_interrupted_job_says_so(pictures, tiny_encoder, tmp_path):
         (["actors=-1"], "actors must be 0 or more"),
         (["images=/no/such/folder", "encoder.weights=random"], "no files in /no/such/folder"),
         (["encoder.weights=random"], "has no images yet"),
+        (["encoder.weights=random", "encoder.device=cuda", f"images={Path(__file__).parent}"], "no node of this Ray has one"),
     ],
 )
 def test_mistakes_are_one_line(beholder, tmp_path, words, said):

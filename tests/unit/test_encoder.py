@@ -117,6 +117,40 @@ def test_the_way_of_jobs_and_of_serving_are_one(small_encoder, scene, saved):
     np.testing.assert_array_equal(small_encoder.images(cut), small_encoder.images(whole))
 
 
+# ---- a memory that is too small
+
+
+class SmallMemory:
+    """A model in front of another one, that takes so many images at a time."""
+
+    def __init__(self, model: Any, room: int):
+        self.model, self.room, self.visual = model, room, model.visual
+        self.tried: list[int] = []
+
+    def encode_image(self, x: torch.Tensor) -> torch.Tensor:
+        self.tried.append(len(x))
+        if len(x) > self.room:
+            raise torch.OutOfMemoryError("tried to allocate more than there is")
+        return self.model.encode_image(x)
+
+
+def test_a_batch_that_does_not_fit_is_halved(small_clip, scene, caplog):
+    encoder = Encoder.load(small(small_clip, batch_size=8))
+    pixels = np.stack([scene(64, 64, number) for number in range(9)])
+    expected = encoder.images(pixels)
+    torch.set_num_threads(1)
+    encoder.model = model = SmallMemory(encoder.model, 3)
+    np.testing.assert_allclose(encoder.images(pixels), expected, atol=1e-6)
+    assert max(model.tried[-5:]) == encoder.batch_size == 2
+    assert [record.getMessage() for record in caplog.records] == [
+        "the memory of cpu is too small: going on with batches of 4 images",
+        "the memory of cpu is too small: going on with batches of 2 images",
+    ]
+    encoder.model.room = 0
+    with pytest.raises(EncoderError, match="one image does not fit into the memory of cpu"):
+        encoder.images(pixels)
+
+
 # ---- what comes out
 
 
