@@ -36,11 +36,13 @@ test: setup browser
 	$(BIN)/python -m pytest tests/unit --numprocesses=auto --durations=15 $(ARGS)
 	$(BIN)/python -m pytest tests/integration tests/browser -W default --durations=15 $(ARGS)
 
-# Longer forms of what `make test` does for a minute: requests made up from the API's description, and replicas killed under load.
+# What takes long: tests marked so, requests made up from the API's description for ten minutes, jobs and replicas killed under load.
 .PHONY: soak
 soak: setup
+	$(BIN)/python -m pytest tests/integration -m soak -W default $(ARGS)
 	BEHOLDER_FUZZ_SECONDS=600 $(BIN)/python -m pytest tests/integration/test_made_up_requests.py --timeout=1800 $(ARGS)
 	$(BIN)/beholder bench serve seconds=10 chaos=300
+	$(BIN)/beholder bench chaos
 
 # Which lines the units run; fails below the floor in pyproject.toml.
 .PHONY: coverage

@@ -263,7 +263,7 @@ def test_it_stops_in_peace(server):
         urllib.request.urlopen(server.address + "/healthz", timeout=5)
 
 
-@pytest.mark.parametrize("optimized", ["0", "1"])
+@pytest.mark.parametrize("optimized", [pytest.param("0", marks=pytest.mark.soak), "1"])
 def test_a_terminated_service_stops_in_peace_too(begin, optimized: str):
     """As whoever runs services ends them; Ray's own handler of the signal would kill what is being worked on."""
     server = begin("ray.address=local", "ray.num_cpus=2", env={"RAY_SERVE_THROUGHPUT_OPTIMIZED": optimized})

@@ -103,6 +103,7 @@ def test_a_config_file_is_served(tmp_path, free):
         assert ask(port, "/v1/questions?user_id=ana&image_id=seed-7")["rounds"] == 0
 
 
+@pytest.mark.soak
 def test_a_config_file_is_deployed_on_a_running_cluster(tmp_path, free):
     port = free()
     patient = "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S"  # on a busy machine, Serve kills its proxy before it is up
