@@ -241,7 +241,7 @@ def _embed_words(settings: BenchChaosSettings, place: Path, workspace: Path) -> 
 
 
 def _train_words(settings: BenchChaosSettings, place: Path, workspace: Path) -> list[str]:
-    fit = ["taste.mlp.widths=[16,8]", "taste.mlp.dropout=0", "taste.mlp.person_dropout=0", "taste.mlp.fit.epochs=40",
+    fit = ["taste.mlp.widths=[16,8]", "taste.mlp.dropout=0", "taste.mlp.person_dropout=0", "taste.mlp.fit.epochs=12",
            "taste.mlp.fit.patience=0", "taste.mlp.ensemble=1", "taste.mlp.fit.device=cpu"]  # fmt: skip
     return ["train", "taste=mlp", f"encoder_id={_ENCODER}", *fit, "train.workers=2", "train.resume=true"]
 
