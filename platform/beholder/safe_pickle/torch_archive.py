@@ -43,6 +43,8 @@ def read_storage(data: Any) -> LazyStorage:
 
 # The stubs of a plain pickle of networks.
 NETWORKS: Stubs = {**stubs.NETWORKS, "torch.storage._load_from_bytes": read_storage}
+# The stubs of tensors in a plain pickle.
+PICKLED_TENSORS: Stubs = {**stubs.TENSORS, "torch.storage._load_from_bytes": read_storage}
 
 
 def _read_zip(data: bytes) -> Any:
