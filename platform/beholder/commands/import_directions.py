@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from beholder.config import required, setting
 from beholder.editing.directions.formats.detect import FORMATS, OWN, STYLECLIP
 from beholder.editing.directions.formats.source import SourceHints
+from beholder.editing.directions.text_difference import check_templates
 from beholder.encoder import Encoder, EncoderConfig
 from beholder.errors import ConfigError
 from beholder.runs import Run, log
@@ -39,6 +40,9 @@ class ImportDirectionsSettings:
     channels: str | None = setting(None, 'instead of a file: channels of S, layer:channel[:weight], such as "12:479 12:266:-1"')
     statistics: str | None = setting(None, "styleclip: the file S_mean_std; file is fs3.npy")
     texts: list[str] = setting([], 'styleclip: two texts, such as "[a face, a smiling face]", for the encoder that made fs3.npy')
+    templates: list[str] | None = setting(
+        None, 'styleclip: what both texts are put into and averaged over, such as "[a photo of {}]"; null: StyleCLIP\'s 79'
+    )
     difference: str | None = setting(None, "styleclip: instead of texts, a file with the difference of their vectors")
     beta: float = setting(0.1, "styleclip: channels of less relevance stay as they are")
     low: str = setting("", "how a person would call its low end")
@@ -63,6 +67,7 @@ class ImportDirectionsSettings:
             )
         if self.format != STYLECLIP and (self.statistics or self.texts or self.difference):
             raise ConfigError("statistics, texts and difference go with format=styleclip")
+        check_templates(self.templates)
         self.hints  # noqa: B018  (checks space and layers)
         if not 0 <= self.beta < 10:
             raise ConfigError(f"beta must be 0 or more, got {self.beta}")
@@ -178,5 +183,6 @@ def _difference(settings: ImportDirectionsSettings) -> Any:
 
     if settings.difference is not None:
         return safe_load.read(Place.at(settings.difference))
-    first, second = Encoder.load(settings.encoder).texts(settings.texts)
-    return second - first
+    from beholder.editing.directions.text_difference import text_difference
+
+    return text_difference(Encoder.load(settings.encoder), settings.texts, settings.templates)
