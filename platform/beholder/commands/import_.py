@@ -30,6 +30,7 @@ class ImportSettings:
     generator: str | None = setting(
         None, "instead of source: a StyleGAN2 generator, as safetensors, rosinality .pt, pSp or e4e .pt, or NVIDIA .pkl"
     )
+    class_index: int | None = setting(None, "with a class-conditional generator: the one class that it is to draw, from 0")
     name: str | None = setting(None, "with generator: what it is to be called here")
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
     limits: ImageLimits = setting(ImageLimits(), "what an image may cost")
@@ -45,6 +46,8 @@ class ImportSettings:
             raise ConfigError("encoder_id goes with embeddings=FILE")
         if (self.generator is None) != (self.name is None):
             raise ConfigError("generator=FILE and name=NAME go together")
+        if self.class_index is not None and self.generator is None:
+            raise ConfigError("class_index goes with generator=FILE")
         if not self.attributes:
             raise ConfigError("attributes must name at least one column")
 
@@ -156,7 +159,7 @@ def _import_generator(settings: ImportSettings, workspace: Workspace, run: Run) 
 
     generator_store.check_name(str(settings.name))
     place, name = Place.at(str(settings.generator)), str(settings.name)
-    found = checkpoint.read(place)
+    found = checkpoint.read(place, class_index=settings.class_index)
     card = {
         "source": {"file": place.name, "format": found.format, "sha256": found.sha256, "bytes": found.size},
         "notes": list(found.notes),

@@ -9,8 +9,10 @@ import pytest
 
 from beholder.commands import import_directions
 from beholder.editing import generator_store
+from beholder.editing.checkpoints import checkpoint
 from beholder.editing.directions import Direction
 from beholder.editing.generator_store import fingerprint
+from beholder.storage import Place
 
 CASES = Path(os.environ.get("BEHOLDER_SHARED", Path(__file__).parents[4] / "shared")).resolve() / "cases" / "editor"
 pytestmark = pytest.mark.skipif(not CASES.is_dir(), reason=f"the files are not at {CASES}; BEHOLDER_SHARED tells where shared/ is")
@@ -20,6 +22,11 @@ def brought(file: str, **settings: Any) -> Direction:
     generator = generator_store.read("portraits")
     said = import_directions.ImportDirectionsSettings(name="brought", file=str(CASES / file), **settings)
     return import_directions.bring(said, generator, fingerprint(generator))[0]
+
+
+@pytest.mark.parametrize("file", sorted(path.name for path in CASES.glob("[0-9]*")))
+def test_the_same_generator_in_every_wrapping(file: str) -> None:
+    assert fingerprint(checkpoint.read(Place.at(CASES / file)).generator) == "d7c3d11d4f66c6f3"
 
 
 def test_rows_move_as_far_as_the_direction_in_w() -> None:
