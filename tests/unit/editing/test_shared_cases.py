@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from beholder.commands import import_directions
-from beholder.editing import generator_store
+from beholder.editing import generator_store, latent_file
 from beholder.editing.checkpoints import checkpoint
 from beholder.editing.directions import Direction
 from beholder.editing.generator_store import fingerprint
@@ -27,6 +27,11 @@ def brought(file: str, **settings: Any) -> Direction:
 @pytest.mark.parametrize("file", sorted(path.name for path in CASES.glob("[0-9]*")))
 def test_the_same_generator_in_every_wrapping(file: str) -> None:
     assert fingerprint(checkpoint.read(Place.at(CASES / file)).generator) == "d7c3d11d4f66c6f3"
+
+
+def test_a_latent_of_another_program_is_one_of_ours() -> None:
+    found = latent_file.read(Place.at(CASES / "projected_w.npz"), generator_store.read("portraits"))
+    np.testing.assert_array_equal(found.ws.numpy(), np.load(CASES / "projected_w.npz")["w"])
 
 
 def test_rows_move_as_far_as_the_direction_in_w() -> None:

@@ -44,8 +44,8 @@ class Table:
     columns: tuple[str, ...] | None = None
 
 
-def read(place: Place) -> Any:
-    """What a file holds: an array, a Table, or dicts and lists of arrays, numbers and text.
+def read(place: Place, *, what: str = "directions") -> Any:
+    """What a file holds: an array, a Table, or dicts and lists of arrays, numbers and text. what: it is wanted for.
 
     Raises EditError in one line for a file that is broken, hostile, too large or of no known kind, and StorageError where it is
     missing.
@@ -54,7 +54,7 @@ def read(place: Place) -> Any:
     try:
         return _read(data, place)
     except RefusedError as error:
-        raise EditError(f"{place.uri} can't be read as directions: {error}") from None
+        raise EditError(f"{place.uri} can't be read as {what}: {error}") from None
 
 
 def array(value: Any) -> np.ndarray:
