@@ -22,7 +22,7 @@ class EditSettings:
     image: str | None = setting(None, "a photo of a face, a file or URI")
     seed: int | None = setting(None, "instead of a photo: a picture that the generator makes, 0..4294967295")
     latent: str | None = setting(
-        None, "a file of `beholder invert` (with image= its photo, so that the face is put back), or w, w+ or z of another program"
+        None, "a file of `beholder invert`, with image= its photo if the face is to be put back; or w, w+ or z of another program"
     )
     latent_row: str | None = setting(None, "of a file with several latents: a number from 0, or a name in it")
     edits: str = setting("", 'directions and alphas: "smile=1.4,glasses=2"')
@@ -88,9 +88,7 @@ def kept(settings: EditSettings, editor: StyleGAN) -> tuple["Latent", "Photo | N
         found = SavedInversion.read(place)
     else:
         if settings.image is not None:
-            raise EditError(
-                f"{place.uri} does not tell where the face is in {settings.image}; give no image, or invert the photo here"
-            )
+            raise EditError(f"{place.uri} does not tell where the face is in {settings.image}; give no image, or invert it here")
         print(f"{place.uri} does not say which generator it belongs to: it is taken for one of {settings.generator}")
         return latent_file.read(place, editor.generator, which=settings.latent_row), None, {}
     found.check(editor.generator.config, fingerprint(editor.generator), settings.generator)

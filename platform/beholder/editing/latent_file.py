@@ -52,9 +52,9 @@ def _numbers(content: Any, which: str | None, name: str = "") -> tuple[str, np.n
                 raise RefusedError(f"it holds {len(content)} things; say which with latent_row=NAME: {shown}")
             raise RefusedError(f"it holds no {which!r}{nearest(which, [str(key) for key in content][:50])}; it has {shown}")
         return _numbers(content[wanted], rest, str(wanted).lower())
-    if isinstance(content, list) and content and all(isinstance(each, np.ndarray) for each in content):
-        if len({each.shape for each in content}) == 1:
-            content = np.stack(content)
+    arrays = [each for each in content if isinstance(each, np.ndarray)] if isinstance(content, list) else []
+    if arrays and len(arrays) == len(content) and len({each.shape for each in arrays}) == 1:
+        content = np.stack(arrays)
     if isinstance(content, list) and len(content) == 1:
         return _numbers(content[0], which, name)
     return name, safe_load.array(content), which

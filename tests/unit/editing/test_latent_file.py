@@ -46,7 +46,7 @@ def generator() -> Generator:
         ("w_of_1024.npy", npy(SAME), None, W),
         ("ws.npy", npy(RNG.normal(size=(5, 12)) * 0 + W), None, W),
         ("ws.npy", npy(UNLIKE), "4", UNLIKE[4]),
-        ("seen.pt", pt({"a.png": {"img": torch.ones(3, 4, 4), "latent": torch.tensor(WS), "noise": [torch.ones(1, 1, 4, 4)]}}), None, WS),
+        ("seen.pt", pt({"a.png": {"img": torch.ones(3, 4, 4), "latent": torch.tensor(WS), "noise": [torch.ones(4)]}}), None, WS),
         ("two.pt", pt({"a.png": torch.tensor(WS), "b.png": torch.tensor(FEW[0])}), "b.png", FEW[0]),
         ("latents.npy", npy(np.array({"a.png": [WS, FEW[1]]}, dtype=object)), "1", FEW[1]),
         ("more.npz", npz(img=np.ones((4, 4, 3)), w=WS[None], loss=0.1), None, WS),
