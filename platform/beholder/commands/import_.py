@@ -165,7 +165,7 @@ def _import_generator(settings: ImportSettings, workspace: Workspace, run: Run) 
         "notes": list(found.notes),
         "licence": "that of the file it was imported from",
     }
-    folder = generator_store.write(workspace, name, found.generator, card=card)
+    folder = generator_store.write(workspace, name, found.generator, card=card, encoder=found.encoder)
     config = found.generator.config
     parameters = sum(value.numel() for value in found.generator.parameters())
     rows = {
@@ -178,6 +178,7 @@ def _import_generator(settings: ImportSettings, workspace: Workspace, run: Run) 
         "parameters": f"{parameters / 1e6:.1f} M",
         "sha256 of the file": found.sha256,
         "fingerprint": fingerprint(found.generator),
+        **({"encoder": "it inverts photos in one pass (refinement.steps=0)"} if found.encoder else {}),
         **({"notes": "; ".join(found.notes)} if found.notes else {}),
     }
     run.metrics({"parameters": parameters, "resolution": config.resolution})

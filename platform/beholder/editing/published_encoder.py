@@ -1,9 +1,9 @@
 """Published encoders: pSp, e4e and ReStyle, which find w+ of a photo in one pass, or a few.
 
-A face-recognition trunk (IR-SE-50; ResNet-34 for other subjects) makes feature maps of a picture of 256 px, and a small head for each
-row of w+ makes an offset of one of them. pSp (Richardson et al., 2021) adds each offset to the mean w; e4e (Tov et al., 2021) takes the
-first for all rows and adds the others; ReStyle (Alaluf et al., 2021) looks at the photo beside what was drawn so far, several times.
-Modules carry the names of the published files.
+A face-recognition trunk (IR-SE-50; ResNet-34 for other subjects) makes feature maps of a picture of 256 px, and a small head for
+each row of w+ makes an offset of one of them. pSp (Richardson et al., 2021) adds each offset to the mean w; e4e (Tov et al., 2021)
+takes the first for all rows and adds the others; ReStyle (Alaluf et al., 2021) looks at the photo beside what was drawn so far,
+five times. Modules carry the names of the published files.
 """
 
 import math
@@ -18,7 +18,7 @@ from torch.nn import functional
 from beholder.editing.generator import Generator
 from beholder.editing.inversion import LatentEncoder
 
-Trunk = Literal["ir_se", "resnet"]
+TrunkKind = Literal["ir_se", "resnet"]
 _UNITS = {"ir_se": (3, 4, 14, 3), "resnet": (3, 4, 6, 3)}
 _SIDE = 256  # px of a picture that an encoder looks at
 _PASSES = 5  # of ReStyle, as its authors run it
@@ -28,15 +28,15 @@ _PASSES = 5  # of ReStyle, as its authors run it
 class PublishedEncoderConfig:
     """What kind of encoder it is.
 
-    channels: 3, or 6 where it looks at what was drawn so far, too. width: channels of the trunk's first layer. heads: how often each
-    row's head halves its feature map. pyramid: heads look at maps of three sizes, else at the last. summed: the first row's offset
-    counts for all rows (e4e). wide: the picture's middle three quarters, as of cars.
+    channels: 3, or 6 where it looks at what was drawn so far, too. width: channels of the trunk's first layer. heads: how often
+    each row's head halves its feature map. pyramid: heads look at maps of three sizes, else at the last. summed: the first row's
+    offset counts for all rows (e4e). wide: the picture's middle three quarters, as of cars.
     """
 
     resolution: int
     num_ws: int
     w_dim: int
-    trunk: Trunk = "ir_se"
+    trunk: TrunkKind = "ir_se"
     channels: int = 3
     width: int = 64
     heads: tuple[int, ...] = ()
@@ -146,7 +146,12 @@ class _BottleneckIR(nn.Module):
             nn.MaxPool2d(1, stride) if same else nn.Sequential(_conv(inner, out, 1, stride), nn.BatchNorm2d(out))
         )
         self.res_layer = nn.Sequential(
-            nn.BatchNorm2d(inner), _conv(inner, out, 3), nn.PReLU(out), _conv(out, out, 3, stride), nn.BatchNorm2d(out), _Squeeze(out)
+            nn.BatchNorm2d(inner),
+            _conv(inner, out, 3),
+            nn.PReLU(out),
+            _conv(out, out, 3, stride),
+            nn.BatchNorm2d(out),
+            _Squeeze(out),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -205,11 +210,11 @@ def config_of(
     kind: the authors' name of its class, which alone tells whether rows are summed; subject: of its data.
     Raises ValueError where they are of no encoder that is known.
     """
-    trunk: Trunk = "ir_se" if "input_layer.0.weight" in shapes else "resnet"
+    trunk: TrunkKind = "ir_se" if "input_layer.0.weight" in shapes else "resnet"
     first = shapes.get("input_layer.0.weight" if trunk == "ir_se" else "conv1.weight", ())
     if len(first) != 4 or first[1] not in (3, 6) or not 16 <= first[0] <= 512:
         raise ValueError("its first layer is of no known kind")
-    heads = []
+    heads: list[int] = []
     while f"styles.{len(heads)}.linear.weight" in shapes and len(heads) < 32:
         at = len(heads)
         heads.append(sum(f"styles.{at}.convs.{2 * layer}.weight" in shapes for layer in range(8)))

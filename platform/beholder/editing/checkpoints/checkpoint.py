@@ -4,9 +4,10 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import Any
 
-from beholder.editing.checkpoints import generator_search, native, nvidia, rosinality, tensorflow
+from beholder.editing.checkpoints import encoder_state, generator_search, native, nvidia, rosinality, tensorflow
 from beholder.editing.checkpoints.state_dict import ReadGenerator, assemble
 from beholder.editing.generator import Generator
+from beholder.editing.published_encoder import PublishedEncoder
 from beholder.errors import WeightsError
 from beholder.safe_pickle import torch_archive
 from beholder.safe_pickle.interpreter import RefusedError
@@ -23,13 +24,14 @@ _NO_CHECKPOINTS = {
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A generator, ready to draw, the format it came in, its file's sha256 and size in bytes, and what was made up for."""
+    """A generator, ready to draw, the format it came in, its file's sha256 and size in bytes, what was made up for, its encoder."""
 
     generator: Generator
     format: str
     sha256: str
     size: int
     notes: tuple[str, ...]
+    encoder: PublishedEncoder | None = None
 
 
 def read(place: Place, *, class_index: int | None = None) -> Checkpoint:
@@ -44,7 +46,7 @@ def read(place: Place, *, class_index: int | None = None) -> Checkpoint:
         format, assembled = parse(data, class_index=class_index)
     except RefusedError as error:
         raise WeightsError(f"{place.uri} can't be read as a generator: {error}") from None
-    return Checkpoint(assembled.generator, format, hashlib.sha256(data).hexdigest(), len(data), assembled.notes)
+    return Checkpoint(assembled.generator, format, hashlib.sha256(data).hexdigest(), len(data), assembled.notes, assembled.encoder)
 
 
 def parse(data: bytes, *, class_index: int | None = None) -> tuple[str, ReadGenerator]:
@@ -64,7 +66,8 @@ def parse(data: bytes, *, class_index: int | None = None) -> tuple[str, ReadGene
         tensors = tensorflow.tensors(found.network)
     made = assemble(tensors, size=len(data), conv_clamp=clamp, class_index=class_index)
     within = ", as decoder in an encoder's file" if "decoder" in found.place else f" ({container})"
-    return f"{found.layout}{within}", replace(made, notes=(*found.notes, *made.notes))
+    encoder, notes = encoder_state.read(found, made.generator, size=len(data))
+    return f"{found.layout}{within}", replace(made, notes=(*found.notes, *made.notes, *notes), encoder=encoder)
 
 
 def _open(data: bytes) -> tuple[str, Any, float | None]:

@@ -34,6 +34,7 @@ class FoundGenerator:
 
     place: the keys on the way to them and the prefix of their names. layers: where they are a whole network, its layers under
     their dotted names. mean: the mean w that lies beside them. network: of a TensorFlow pickle, instead of tensors.
+    encoder: the tensors beside a generator called decoder; options: the settings that lie beside them.
     """
 
     layout: Layout
@@ -42,6 +43,8 @@ class FoundGenerator:
     layers: Mapping[str, ObjectStub] = field(default_factory=dict)
     mean: LazyTensor | None = None
     network: DictStub | None = None
+    encoder: Mapping[str, LazyTensor] = field(default_factory=dict)
+    options: Any = None
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -121,7 +124,13 @@ def _in_names(
             tensors = {key.removeprefix(prefix): value for key, value in plain.items() if key.startswith(prefix)}
             parts = {key.removeprefix(prefix).rstrip("."): layer for key, layer in inner.items() if f"{key}.".startswith(prefix)}
             mean = _mean([tensors, plain, *reversed(above)])
-            yield FoundGenerator(layout, (*path, *filter(None, prefix.split("."))), tensors, parts, mean)
+            encoder: dict[str, LazyTensor] = {}
+            if prefix.endswith("decoder."):
+                beside = f"{prefix.removesuffix('decoder.')}encoder."
+                encoder = {key.removeprefix(beside): value for key, value in plain.items() if key.startswith(beside)}
+            options = next((each["opts"] for each in reversed(above) if "opts" in each), None) if encoder else None
+            place = (*path, *filter(None, prefix.split(".")))
+            yield FoundGenerator(layout, place, tensors, parts, mean, encoder=encoder, options=options)
 
 
 def _unwrapped(name: str) -> str:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from beholder.editing.generator import Generator, GeneratorConfig, Mapping
+from beholder.editing.published_encoder import PublishedEncoder
 from beholder.safe_pickle.interpreter import RefusedError, printable
 from beholder.safe_pickle.lazy_tensor import LazyTensor
 
@@ -24,10 +25,11 @@ _EMBED = "mapping.embed.weight"
 
 @dataclass(frozen=True)
 class ReadGenerator:
-    """A generator, ready to draw, and what had to be put in the place of what was missing."""
+    """A generator, ready to draw, what had to be put in the place of what was missing, and the encoder that came with it."""
 
     generator: Generator
     notes: tuple[str, ...] = ()
+    encoder: PublishedEncoder | None = None
 
 
 def assemble(
