@@ -5,6 +5,7 @@ measured in one run on the same cores, so that the ratios hold where the figures
 """
 
 import contextlib
+import itertools
 import os
 import tempfile
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from beholder import api_keys, process
@@ -254,8 +256,15 @@ def _asking(asked: RequestStats) -> Any:
 
 def _strike(settings: BenchServeSettings, result: BenchResult, path: str, endpoint: Endpoint, workspace: Path, pid: int) -> None:
     """Measure mixed load while replicas die; what was confirmed has to be in the store afterwards."""
-    store = workspace / "choices.db"
-    outcome = chaos.run(endpoint, pid, store, people=settings.users, seconds=settings.chaos, every=settings.every)
+    parts = itertools.cycle(chaos.PARTS)
+
+    def strike() -> str | None:
+        part = next(parts)
+        return part if chaos.strike(pid, part) else None
+
+    moments = np.arange(settings.every, settings.chaos, settings.every)
+    store = f"sqlite:///{workspace / 'choices.db'}"
+    outcome = chaos.run(endpoint, store, strike, people=settings.users, seconds=settings.chaos, at=moments.tolist())
     result.add(path, f"mixed, {settings.users} users, {len(outcome.killed)} replicas killed", outcome.tally)
     result.goal(path, "lost", len(outcome.lost))
     result.goal(path, "broken", outcome.tally.broken)
