@@ -118,6 +118,7 @@ def test_a_confirmed_choice_that_is_gone_or_another_is_found(tmp_path: Path) -> 
         (["parts=[speed]"], "parts: expected some of limit"),
         (["paths=[nginx]"], "paths: expected some of plain"),
         (["users=0"], "users and crowd must be at least 1"),
+        (["nodes=2"], "with nodes, parts can't have chaos"),
         (["seconds=0"], "seconds, chaos and every above 0"),
     ],
 )
