@@ -37,7 +37,7 @@ class Chaos:
 def run(
     endpoint: Endpoint, store: str, strike: Callable[[], str | None], *, people: int, seconds: float, at: Sequence[float]
 ) -> Chaos:
-    """Run mixed load for some seconds, and strike at some of them.
+    """Run mixed load for some seconds, and strike at some of them; where a strike takes longer, so much longer again.
 
     store: the URL of the database where the service keeps choices. strike: kills something and returns its name, None where there
     was nothing to kill, in the thread of the caller; what it raises is raised when the load is over.
@@ -66,8 +66,12 @@ def run(
         return True
 
     def load() -> None:
-        loadtest.people(endpoint, people, seconds, live, tally=result.tally)
+        total = 0.0
+        while not total or not struck.is_set():
+            total += loadtest.people(endpoint, people, seconds, live, tally=result.tally).seconds
+        result.tally.seconds = total
 
+    struck = threading.Event()
     loading, began = threading.Thread(target=load), time.perf_counter()
     loading.start()
     try:
@@ -76,6 +80,7 @@ def run(
             if killed := strike():
                 result.killed.append(killed)
     finally:
+        struck.set()
         loading.join()
     result.gap = max(result.gap, time.perf_counter() - last) if result.tally.waits else math.inf
     result.lost, result.twice = missing(result.confirmed, store), doubled(store)

