@@ -60,7 +60,11 @@ def connect(config: RayConfig, *, environment: Mapping[str, str] | None = None) 
         with process.keep_handlers(), terminal.without("Set ray log level"):
             _init(config.address, {} if known else _new(config))
     except (OSError, ValueError, RuntimeError, RayError) as error:
-        raise ConfigError(f"Ray can't be reached at {known or 'this machine'}: {_line(error)}") from None
+        token = (
+            "; a cluster with a token needs RAY_AUTH_MODE=token and its token in RAY_AUTH_TOKEN, or in RAY_AUTH_TOKEN_PATH a file"
+        )
+        hint = token if known and not isinstance(error, ValueError) else ""
+        raise ConfigError(f"Ray can't be reached at {known or 'this machine'}: {_line(error)}{hint}") from None
     try:
         with _own_errors():
             if known:
@@ -90,7 +94,7 @@ def _knock(address: str) -> None:
     except (OSError, OverflowError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise ConfigError(
-            f"Ray can't be reached at {address}: nobody answers there ({reason}); expected the port of a head"
+            f"Ray can't be reached at {address}: nobody answers there ({reason}); expected HOST:PORT of a cluster's head"
         ) from None
 
 
