@@ -27,7 +27,7 @@ ENVIRONMENT = {
     "SERVE_SOCKET_REUSE_PORT_ENABLED": "1",  # the nodes of this machine share the port, as behind a load balancer
 }
 FAULTS = ("replica", "proxy", "node", "controller", "head", "update")
-_READY_S = 300.0
+_READY_S = 600.0  # a busy machine starts eight replicas slowly
 _AWAY_S = 5.0  # seconds until a head that was killed is started again
 _TITLES = {"replica": "ServeReplica:", "proxy": "ProxyActor", "controller": "ServeController"}
 

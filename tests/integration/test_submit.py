@@ -51,14 +51,12 @@ def test_a_wrong_token_is_one_line(head, capfd, monkeypatch, tmp_path):
     [
         ("right", r"node [\d.]+ has no beholder, this machine \S+: install the same version on every node"),
         ("wrong", "Ray can't be reached at .*: .*token"),
-        ("none", "Ray can't be reached at .*: .*token"),
     ],
 )
 def test_a_cluster_that_is_connected_to_and_can_not_be_used_is_one_line(head, beholder, pictures, tmp_path, token, says):
     words = ["embed", f"images={pictures(1)}", f"workspace={tmp_path}/work", f"ray.address={head.ray_address}"]
-    sent = {"right": {"RAY_AUTH_TOKEN": head.token}, "wrong": {"RAY_AUTH_TOKEN": "wrong"}, "none": {}}[token]
-    mode = "disabled" if token == "none" else "token"
-    ran = beholder(*words, env={**os.environ, "RAY_AUTH_MODE": mode, **sent})
+    sent = {"right": head.token, "wrong": "wrong"}[token]
+    ran = beholder(*words, env={**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": sent})
     assert ran.returncode == 2, ran.stderr
     assert re.search(says, ran.stderr.splitlines()[-1])
     assert len([line for line in ran.stderr.splitlines() if line.startswith("beholder: ")]) == 1
