@@ -77,9 +77,11 @@ def test_deployments_that_make_no_sense(wrong):
 
 
 def test_scaling_that_make_no_sense():
-    for wrong in ({"nodes": 0}, {"max_surge_percent": 101}, {"graceful_shutdown_timeout_s": 0.0}):
+    for wrong in ({"nodes": 0}, {"graceful_shutdown_timeout_s": 0.0}):
         with pytest.raises(ConfigError, match=r"serve.nodes must be at least 1"):
             ServeConfig(**wrong)
+    with pytest.raises(ConfigError, match=r"serve\.max_surge_percent must be in 0..100, got 101"):
+        ServeConfig(max_surge_percent=101)
 
 
 def test_nobody_is_let_in_from_elsewhere_without_keys():
