@@ -32,7 +32,7 @@ COMMANDS = {
     ),
     "bench chaos": (
         "beholder.jobs.bench.bench_chaos",
-        "jobs on simulated nodes while a process, a node, the driver or the head is killed: what is lost, twice, different",
+        "jobs and the service on simulated nodes while a process, a node or the head is killed: what is lost, twice, different",
     ),
     "build surrogate": (
         "beholder.jobs.build_surrogate",
