@@ -133,8 +133,9 @@ class EditorDeployment:
     async def _draw(self, requests: list[tuple[Latent, Sequence[Edit], int | None]]) -> list[np.ndarray]:
         self.meter.batched("editor", len(requests))
         drawn: dict[int, np.ndarray] = {}
-        for size in {size for _, _, size in requests}:  # those of one size together
-            rows = [row for row, request in enumerate(requests) if request[2] == size]
+        sizes = [self.library.editor.drawn_size(size) for _, _, size in requests]
+        for size in set(sizes):  # those of one size together
+            rows = [row for row, each in enumerate(sizes) if each == size]
             some = [requests[row][:2] for row in rows]
             pictures = await self.pool.run(lambda some=some, size=size: self.library.draw_latents(some, size=size))
             drawn.update(zip(rows, pictures, strict=True))
@@ -151,7 +152,8 @@ class EncoderDeployment:
         self.pool, self.limits, self.meter = WorkerPool(deployment), config.image_library.limits, meter()
 
         async def typical() -> np.ndarray:
-            drawn: np.ndarray = await result_of(lambda: by_reference(editor).originals.remote(list(components.TYPICAL), config.encoder.size))
+            names, size = list(components.TYPICAL), config.encoder.size
+            drawn: np.ndarray = await result_of(lambda: by_reference(editor).originals.remote(names, size))
             return drawn
 
         self.encoder = await self.pool.run(Encoder.load, config.encoder)

@@ -22,7 +22,7 @@ class BuildPortraitsSettings:
     pool: int = setting(40_000, "portraits drawn for training")
     threads: int = setting(0, "torch threads; 0: as many as torch likes")
     start: str | None = setting(None, "weights of a generator to go on from: it is only finished, not trained from nothing")
-    resolution: int = setting(512, "pixels of the generator's pictures: 128, 256 or 512; larger ones go on from the same checkpoint")
+    resolution: int = setting(512, "pixels of the generator's pictures: 128, 256 or 512; a later build goes on to larger ones")
     measure: bool = setting(True, "measure what was built and put the figures on the cards")
     encoder: EncoderConfig = setting(EncoderConfig(), "the CLIP to train; its weights are not read")
     workspace: str = setting("workspace", "a folder: the pool, checkpoints, weights and the sample go to <workspace>/portraits")

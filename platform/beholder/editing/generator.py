@@ -76,10 +76,10 @@ class GeneratorConfig:
         channels = {size: state[f"synthesis.b{size}.torgb.weight"].shape[1] for size in sizes}
         least, most = min(channels.values()), max(channels.values())
         base = max(size * count for size, count in channels.items())
-        if any(count != min(base // size, most) for size, count in channels.items()):  # the last blocks are as wide as channel_min says
-            base = max((size * count for size, count in channels.items() if count > least), default=base)
-        else:
+        if all(count == min(base // size, most) for size, count in channels.items()):
             least = 1
+        else:  # the last blocks have as many as channel_min says
+            base = max((size * count for size, count in channels.items() if count > least), default=base)
         return cls(
             resolution=sizes[-1],
             z_dim=state["mapping.fc0.weight"].shape[1],

@@ -147,9 +147,9 @@ class StyleGAN:
     def edit(self, latent: Latent, edits: Sequence[Edit], *, size: int | None = None) -> np.ndarray:
         """Draw latents moved along an edit each, or one latent along all of them: uint8 RGB [N, R, R, 3].
 
-        size: the pixels that are needed; the picture is then the one that the generator has at its first layers of that size, R or
-        less, which costs less. Drawn one at a time, edits of one latent share what they leave unchanged. Raises EditError as the contract says, and for
-        a move in z of latents that come from a picture.
+        size: the pixels that are needed: the picture is then what the first layers of that size have. Drawn one at a
+        time, edits of one latent share what they leave unchanged. Raises EditError as the contract says, and for a move in z of
+        latents that come from a picture.
         """
         edited = [(latent[row], edit) for row, edit in zip(latent_rows(len(latent), edits), edits, strict=True)]
         until = self.drawn_size(size)
@@ -161,7 +161,7 @@ class StyleGAN:
         return self._together(edited, batch=batch, until=until)
 
     def drawn_size(self, size: int | None) -> int:
-        """Return the pixels of a side of what `edit` draws where `size` are needed: the next resolution of the generator's layers."""
+        """Return the pixels of a side of what `edit` draws where `size` are needed: the next resolution of its layers, or R."""
         return min((each for each in self.generator.config.resolutions if size and each >= size), default=self.resolution)
 
     def sliders(self, latent: Latent) -> "Sliders":

@@ -51,9 +51,7 @@ class BuildConfig:
             self,
             reader=replace(self.reader, steps=some(self.reader.steps)),
             generator=replace(self.generator, stages=stages),
-            finish=replace(
-                self.finish, stages=tuple(replace(stage, steps=some(stage.steps)) for stage in self.finish.stages)
-            ),
+            finish=replace(self.finish, stages=tuple(replace(stage, steps=some(stage.steps)) for stage in self.finish.stages)),
             inverter=replace(
                 self.inverter, steps=some(self.inverter.steps), knowing_steps=int(self.inverter.knowing_steps * effort)
             ),

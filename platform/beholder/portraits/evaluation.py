@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from beholder.editing.directions import Direction, edited_styles
 from beholder.editing.generator import Generator, to_rgb
@@ -189,23 +190,28 @@ def measure_edited(generator: Generator, directions: Mapping[str, Direction], *,
     """How far edited portraits are from the drawings of the edited traits at their worst place, for each of HARD_EDITS.
 
     That is the largest mean error, as a share of the range, of a cell of a grid over each portrait, averaged over portraits.
-    Which traits an edit leads to is read off w: in W they are linear in the scores, and the mapping was set so.
     """
     z = torch.randn(count, traits.LATENT_SIZE, generator=torch.Generator().manual_seed(seed))
     latent = Latent(generator.mapping(z), z)
-    probes = traits.normalise(torch.randn(2000, traits.LATENT_SIZE, generator=torch.Generator().manual_seed(seed)))
-    known = torch.cat([generator.mapping.w(probes), torch.ones(len(probes), 1)], dim=1)
-    to_scores = torch.linalg.lstsq(known.double(), (probes @ traits.axes().T).double(), driver="gelsd").solution.float()
     figures: Figures = {}
     for name, edit in HARD_EDITS.items():
         w = latent.ws[:, 0] + sum(alpha * directions[each].step for each, alpha in edit.items())
-        truth = traits.from_scores(torch.cat([w, torch.ones(count, 1)], dim=1) @ to_scores)
-        drawn = to_rgb(draw(truth, generator.config.resolution))
+        drawn = to_rgb(draw(traits.from_scores(scores_of(generator, w)), generator.config.resolution))
         made = generator.synthesis.draw(edited_styles(generator, latent, edit, directions)).clamp(-1, 1)
         error = (made - drawn).abs().mean(dim=1, keepdim=True) / 2
         cells = torch.nn.functional.adaptive_avg_pool2d(error, _CELLS)
         figures[f"generator/edited/{name}"] = float(cells.amax(dim=(1, 2, 3)).mean())
     return {"generator/edited_most": max(figures.values()), **figures}
+
+
+@torch.no_grad()
+def scores_of(generator: Generator, w: Tensor) -> Tensor:
+    """Read the scores of traits [N, T] off w [N, w_dim]: the mapping was set so that they are linear in W."""
+    probes = traits.normalise(torch.randn(2000, traits.LATENT_SIZE, generator=torch.Generator().manual_seed(0)))
+    known = torch.cat([generator.mapping.w(probes), torch.ones(len(probes), 1)], dim=1)
+    solution = torch.linalg.lstsq(known.double(), (probes @ traits.axes().T).double(), driver="gelsd").solution
+    scores: Tensor = (torch.cat([w, torch.ones(len(w), 1)], dim=1).double() @ solution).float()
+    return scores
 
 
 @torch.no_grad()

@@ -87,7 +87,7 @@ _AT_ONCE = 32
 
 
 def reading() -> Callable[[np.ndarray], np.ndarray]:
-    """A function of pictures, uint8 RGB [N, R, R, 3], R 128 or a multiple -> traits about 0..1, float32 [N, T] in the order of TRAITS."""
+    """A function of pictures, uint8 RGB [N, R, R, 3], R 128 or a multiple of it -> traits about 0..1, float32 [N, T]."""
     reader = load_reader()
 
     @torch.no_grad()

@@ -38,8 +38,8 @@ def draw(
 ) -> DrawnEdits:
     """Draw latents under an edit each, or one latent under all of them, and encode what was drawn.
 
-    size: the pixels that are needed, where the pictures are not for the encoder alone. Raises EditError as the editor does, and for no edits at all ImageError as the encoder does. progress: called with
-    how many more are done.
+    Raises EditError as the editor does, and for no edits at all ImageError as the encoder does. size: the pixels that are needed,
+    where the pictures are not for the encoder alone. progress: called with how many more are done.
     """
     rows = latent_rows(len(latent), edits)
     images, embeddings = [], []

@@ -1,5 +1,7 @@
 """Inversion: shapes, and a refinement that comes closer without leaving."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -135,7 +137,7 @@ def test_impossible_sizes_are_refused() -> None:
 
 def test_an_inverter_of_small_images_finds_w_plus_of_a_larger_generator(pair: tuple[Generator, Inverter]) -> None:
     torch.manual_seed(5)
-    larger = Generator(GeneratorConfig(resolution=64, z_dim=16, w_dim=16, channel_base=256, channel_max=16)).eval().requires_grad_(False)
+    larger = Generator(replace(CONFIG, resolution=64)).eval().requires_grad_(False)
     image = larger.synthesis(larger.mapping(torch.randn(1, 16)), until=32)
     found = invert(larger, pair[1], image, refinement=Refinement(steps=20))
     assert found.ws.shape == (1, larger.config.num_ws, 16)
