@@ -21,6 +21,7 @@ from beholder.embedding import embeddings
 from beholder.errors import ConfigError, TasteError
 from beholder.jobs import _judgement_files, _placement
 from beholder.progress import Progress
+from beholder.quality.person_weights import PersonWeights
 from beholder.storage import Place
 from beholder.taste import (
     bayes,
@@ -53,7 +54,8 @@ Ref = Any  # a reference into Ray's store; Ray's own type stands for what it ref
 
 @dataclass(frozen=True)
 class PeopleJob:
-    """A fit to very many people: everything that decides what comes out. block: people of a block, about."""
+    """A fit to very many people: everything that decides what comes out. block: people of a block, about; weights: of people's
+    judgements, None: 1."""
 
     workspace: Workspace
     parts: list[TablePart]
@@ -64,6 +66,7 @@ class PeopleJob:
     held_out: float
     seed: int
     block: int = person_block.PEOPLE
+    weights: PersonWeights | None = None
 
     @property
     def blocks(self) -> int:
@@ -144,6 +147,7 @@ class _Context:
     held_out: np.ndarray
 
     def divide(self, dataset: JudgementDataset) -> tuple[JudgementDataset, JudgementDataset]:
+        dataset = dataset if self.job.weights is None else self.job.weights.on(dataset)
         return dataset.on_images(self.train), dataset.on_images(self.held_out)
 
 
@@ -167,10 +171,10 @@ def _priors(job: PeopleJob, context: Ref, known: Ref, everybody: Ref) -> tuple[B
     with Progress("learn the prior", total=len(job.attributes) * config.iterations, unit="steps of EM") as progress:
         for row, own in enumerate(features):
             width = max(each.width for each in own.values())
-            refs: Any = _blocks.options(num_returns=3).remote(known, row, width, job.block, job.seed)
-            count, blocks, test = refs
+            refs: Any = _blocks.options(num_returns=4).remote(known, row, width, job.block, job.seed)
+            count, blocks, test, weight = refs
             by_components = {components: _design.remote(context, each) for components, each in own.items()}
-            people = RayBlocks(blocks, ray.get(count), by_components, test)
+            people = RayBlocks(blocks, ray.get(count), by_components, test, weight)
             learned.append(bayes.choose(people, own, config, after=lambda _: progress.advance()))
             designs.append(by_components[learned[-1].fit.setting.components])
     info, nobody = TasteInfo("bayes", job.encoder_id, job.attributes, ()), [dict[str, Gaussian]() for _ in learned]
@@ -199,6 +203,7 @@ class RayBlocks:
     count: int
     designs: dict[int, Ref]
     test: Ref
+    weight: Ref
 
     def expect(self, fits: Sequence[CovarianceFit]) -> list[tuple[list[Any], Moments]]:
         """Return for each fit references to its states after an E step, and the moments of all people."""
@@ -216,7 +221,10 @@ class RayBlocks:
 
     def held_out_loss(self, fits: Sequence[CovarianceFit]) -> list[tuple[float, float]]:
         """Return for each fit held-out log-loss at the best scale, and that scale."""
-        tasks = [_loss.remote(self.designs[fit.setting.components], self.test, self.blocks, *(fit.states or [])) for fit in fits]
+        tasks = [
+            _loss.remote(self.designs[fit.setting.components], self.test, self.weight, self.blocks, *(fit.states or []))
+            for fit in fits
+        ]
         losses: list[tuple[float, float]] = ray.get(tasks)
         return losses
 
@@ -267,10 +275,11 @@ def _design(context: _Context, features: PersonFeatures) -> ImageDesign:
 @ray.remote(num_cpus=1)
 def _blocks(
     known: tuple[JudgementDataset, JudgementDataset], row: int, width: int, people: int, seed: int
-) -> tuple[int, list[PersonBlock], ComparisonTable]:
+) -> tuple[int, list[PersonBlock], ComparisonTable, np.ndarray | None]:
     train, held_out = known
     blocks = bayes.in_blocks(train.on_attribute(row), rating_scale.standardise(train), width=width, people=people)
-    return len(blocks), blocks, validation.pairs(held_out.on_attribute(row), seed=seed)
+    test = validation.pairs(held_out.on_attribute(row), seed=seed)
+    return len(blocks), blocks, test, held_out.weights_of(test)
 
 
 @ray.remote(num_cpus=1)
@@ -281,8 +290,10 @@ def _expect(
 
 
 @ray.remote(num_cpus=1)
-def _loss(design: ImageDesign, test: ComparisonTable, blocks: list[PersonBlock], *states: BlockState) -> tuple[float, float]:
-    return covariance_em.held_out_loss(design, test, [block.people for block in blocks], states)
+def _loss(
+    design: ImageDesign, test: ComparisonTable, weight: np.ndarray | None, blocks: list[PersonBlock], *states: BlockState
+) -> tuple[float, float]:
+    return covariance_em.held_out_loss(design, test, [block.people for block in blocks], states, weight)
 
 
 @ray.remote(num_cpus=1)

@@ -38,9 +38,12 @@ def log_likelihood(logit: np.ndarray, choice: np.ndarray) -> np.ndarray:
     return likelihood
 
 
-def log_loss(logit: np.ndarray, choice: np.ndarray) -> float:
-    """Return the mean -ln P of logistic choices, as `log_likelihood` has it."""
-    return float(-log_likelihood(logit, choice).mean())
+def log_loss(logit: np.ndarray, choice: np.ndarray, weight: np.ndarray | None = None) -> float:
+    """Return the mean -ln P of logistic choices, as `log_likelihood` has it. weight: of each choice [C]; None: 1."""
+    likelihood = log_likelihood(logit, choice)
+    if weight is None or not weight.any():
+        return float(-likelihood.mean())
+    return float(-np.average(likelihood, weights=weight))
 
 
 def bootstrap(values: np.ndarray, *, seed: int = 0, draws: int = 4000) -> Interval:

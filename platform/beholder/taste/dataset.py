@@ -125,9 +125,9 @@ class JudgementDataset:
         ratings, comparisons = (np.bincount(table.person, minlength=len(self.people)) for table in (self.ratings, self.comparisons))
         return ratings + comparisons
 
-    def person_weights(self) -> np.ndarray:
-        """Return the weight of each person's judgements, float64 [P]."""
-        return np.ones(len(self.people)) if self.weights is None else self.weights
+    def weights_of(self, table: RatingTable | ComparisonTable) -> np.ndarray | None:
+        """Return the weight of each judgement of a table of these people, float64 [rows]; None: 1 for all."""
+        return None if self.weights is None else self.weights[table.person]
 
     def judged_images(self) -> np.ndarray:
         """Return the numbers of the images that anything was said of, int64, in rising order."""
@@ -167,7 +167,10 @@ def draw_people(user_ids: Sequence[str], count: int, seed: int) -> np.ndarray:
 
 
 def join(one: JudgementDataset, other: JudgementDataset) -> JudgementDataset:
-    """Return the judgements of both. Raises TasteError where they are not of the same people, images and attributes."""
+    """Return the judgements of both. Raises TasteError where they are not of the same people, images and attributes.
+
+    People have the weights that they have in `one`.
+    """
     if any(getattr(one, name) != getattr(other, name) for name in ("people", "images", "attributes")):
         raise TasteError("judgements can be joined where they are of the same people, images and attributes; these are of others")
     return replace(
