@@ -227,8 +227,8 @@ def _detect(study: JudgedStudy, cut: int, settings: BenchQualitySettings) -> pd.
 
 
 def _tastes() -> dict[str, TasteConfig]:
-    bayes = BayesTasteConfig(components=[16], spreads=[0.06], tempers=[1.0])
-    mlp = MlpConfig(widths=[32], fit=TrainingConfig(epochs=15))
+    bayes = BayesTasteConfig(components=[16], spreads=[0.06], tempers=[1.0], iterations=6)
+    mlp = MlpConfig(widths=[32], fit=TrainingConfig(epochs=10))
     return {kind: TasteConfig(kind=kind, bayes=bayes, mlp=mlp) for kind in ("population", "bayes", "mlp")}
 
 
