@@ -1,6 +1,7 @@
 """Files from elsewhere that once failed, where they are at hand: each gives what it should."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from beholder.commands import import_directions
 from beholder.editing import generator_store, latent_file
 from beholder.editing.checkpoints import checkpoint
 from beholder.editing.directions import Direction
+from beholder.editing.generator import Generator
 from beholder.editing.generator_store import fingerprint
 from beholder.storage import Place
 
@@ -18,8 +20,16 @@ CASES = Path(os.environ.get("BEHOLDER_SHARED", Path(__file__).parents[4] / "shar
 pytestmark = pytest.mark.skipif(not CASES.is_dir(), reason=f"the files are not at {CASES}; BEHOLDER_SHARED tells where shared/ is")
 
 
+def portraits() -> Generator:
+    """The shipped generator's mapping, with the 12 rows of w+ that the files have."""
+    shipped = generator_store.read("portraits")
+    made = Generator(replace(shipped.config, resolution=128)).eval().requires_grad_(False)
+    made.mapping.load_state_dict(shipped.mapping.state_dict())
+    return made
+
+
 def brought(file: str, **settings: Any) -> Direction:
-    generator = generator_store.read("portraits")
+    generator = portraits()
     said = import_directions.ImportDirectionsSettings(name="brought", file=str(CASES / file), **settings)
     return import_directions.bring(said, generator, fingerprint(generator))[0]
 
@@ -30,7 +40,7 @@ def test_the_same_generator_in_every_wrapping(file: str) -> None:
 
 
 def test_a_latent_of_another_program_is_one_of_ours() -> None:
-    found = latent_file.read(Place.at(CASES / "projected_w.npz"), generator_store.read("portraits"))
+    found = latent_file.read(Place.at(CASES / "projected_w.npz"), portraits())
     np.testing.assert_array_equal(found.ws.numpy(), np.load(CASES / "projected_w.npz")["w"])
 
 
