@@ -49,8 +49,8 @@ class Run:
         self.write_json("metrics.json", flat)
 
     def results(self, frame: Any) -> None:
-        """Write results.csv from a pandas DataFrame."""
-        self.write_text("results.csv", frame.to_csv(index=False))
+        """Write results.csv from a pandas DataFrame; see `to_csv`."""
+        self.write_text("results.csv", to_csv(frame))
 
     def summary(self, markdown: str) -> None:
         """Write summary.md."""
@@ -90,6 +90,26 @@ class Run:
         log.setLevel(logging.INFO)
         log.addHandler(self._handler)
         log.propagate = False  # some libraries give the root logger a terminal, which is for progress and results
+
+
+def to_csv(frame: Any, *, delimiter: str = ",") -> str:
+    """Return a pandas DataFrame as CSV in which no spreadsheet program takes text for a formula (OWASP's CSV injection).
+
+    Text that begins with = + - @, a tab or a carriage return gets an apostrophe before it, unless it is a number.
+    """
+    texts = [name for name, kind in frame.dtypes.items() if not (kind.kind in "biufcmM" if hasattr(kind, "kind") else False)]
+    safe = frame.assign(**{name: [_without_formula(value) for value in frame[name]] for name in texts if isinstance(name, str)})
+    return str(safe.to_csv(index=False, sep=delimiter))
+
+
+def _without_formula(value: Any) -> Any:
+    if not isinstance(value, str) or not value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return "'" + value
+    return value
 
 
 def environment() -> dict[str, Any]:
