@@ -17,6 +17,7 @@ import datetime
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from beholder.errors import SpreadsheetError, nearest
@@ -32,6 +33,7 @@ SCALE = ScoreScale(1, 4)
 FAMILIES = ("big", "small")
 KINDS = ("data", "label", "compare_data", "compares", "compare_label")
 ATTRIBUTES = ("attractive", "smart", "trustworthy")
+_HEADER_ROWS = 10  # among which the columns' names are looked for
 _COPY = re.compile(r"(?:copy of )?(.+?)(?: ?\(\d+\)| - copy(?: \(\d+\))?|_copy)?(\.\w+)")  # how copies are named
 
 
@@ -90,8 +92,7 @@ def sheet_rows(place: Place, columns: Sequence[str], optional: Sequence[str] = (
         sheets = [(sheet.title, book.rows(sheet.index)) for sheet in sorted(book.sheets, key=lambda sheet: sheet.hidden)]
     first: SpreadsheetError | None = None
     for title, lines in sheets:
-        header = [_known_name(cell_text(cell), (*columns, *optional)) for cell in next(lines, (1, ()))[1]]
-        missing = next((column for column in columns if column not in header), None)
+        header, missing = _header(lines, columns, optional)
         if missing is None:
             names = frozenset(name for name in header if name is not None)
             for number, cells in lines:
@@ -101,6 +102,19 @@ def sheet_rows(place: Place, columns: Sequence[str], optional: Sequence[str] = (
         present = [name for name in header if name is not None]
         first = first or missing_column(place.uri, missing, present, columns, sheet=title if len(sheets) > 1 else None)
     raise first or SpreadsheetError(f"{place.uri} has no sheets")
+
+
+def _header(
+    lines: Iterator[tuple[int, tuple[Any, ...]]], columns: Sequence[str], optional: Sequence[str]
+) -> tuple[list[str | None], str | None]:
+    """Return the names of the first row that has all of `columns`, and None; or those of the first row, and a column it lacks."""
+    first: list[str | None] | None = None
+    for _, cells in islice(lines, _HEADER_ROWS):
+        header = [_known_name(cell_text(cell), (*columns, *optional)) for cell in cells]
+        if set(columns) <= set(header):
+            return header, None
+        first = first or header
+    return first or [], next((column for column in columns if column not in (first or ())), None)
 
 
 def missing_column(uri: str, column: str, present: Sequence[str], known: Sequence[str], *, sheet: str | None) -> SpreadsheetError:

@@ -12,7 +12,7 @@ from beholder.config import setting
 from beholder.embedding import embeddings
 from beholder.errors import ConfigError, EmbeddingError, ImageError, SpreadsheetError, StorageError
 from beholder.images import ImageLimits
-from beholder.importing import published_shapes, source_tables, templates
+from beholder.importing import embedding_files, published_shapes, source_tables, templates
 from beholder.importing.column_mapping import ColumnMapping
 from beholder.importing.score_scale import ScoreScale
 from beholder.importing.source_tables import TableFormat
@@ -46,7 +46,9 @@ class ImportSettings:
         None,
         f"instead of source: write a file to begin with: {', '.join(templates.TEMPLATES)}, as .csv, .xlsx, ..., e.g. ratings.csv",
     )
-    embeddings: str | None = setting(None, "instead of source: a .parquet, .npz or .pkl file of vectors computed elsewhere")
+    embeddings: str | None = setting(
+        None, "instead of source: vectors computed elsewhere: .parquet, .npz, .pkl, .pt, .safetensors, .npy with metadata"
+    )
     encoder_id: str | None = setting(None, "with embeddings: the name of the encoder that made them")
     generator: str | None = setting(
         None, "instead of source: a StyleGAN2 generator, as safetensors, rosinality .pt, pSp or e4e .pt, or NVIDIA .pkl"
@@ -239,7 +241,7 @@ def _file(uri: str | None, limits: ImageLimits) -> dict[str, object]:
 
 def _import_embeddings(settings: ImportSettings, workspace: Workspace, run: Run) -> None:
     """A file of vectors -> embeddings/<encoder id>, under the image ids of this workspace where they can be told."""
-    found = embeddings.from_file(Place.at(str(settings.embeddings)))
+    found = embedding_files.read(Place.at(str(settings.embeddings)))
     folder = workspace.embeddings(str(settings.encoder_id))
     names = embeddings.match(found.image_ids, workspace.read("images"))
     present = embeddings.known(folder)

@@ -8,19 +8,20 @@ from beholder.errors import BeholderError
 
 FLOOR = 2**30  # bytes that any file may unpack to: 1 GiB
 RATIO = 100  # times its own size that a file may unpack to beyond that; text in .xlsx is packed 10 to 40 times
-SHARED_TEXTS = 2**29  # bytes of a workbook's table of texts, which is held in memory: 512 MiB
+WORKBOOK = 2**28  # bytes that any workbook may unpack to: 256 MiB
+SHARED_TEXTS = 2**27  # bytes that its table of texts may unpack to, which is held in memory: 128 MiB
 
 
-def check_unpacked(name: str, *, packed: int, unpacked: int, error: type[BeholderError]) -> None:
-    """Raise `error` where `unpacked` bytes are more than FLOOR and more than RATIO times `packed` ones."""
-    if unpacked > FLOOR and unpacked > RATIO * packed:
+def check_unpacked(name: str, *, packed: int, unpacked: int, error: type[BeholderError], floor: int = FLOOR) -> None:
+    """Raise `error` where `unpacked` bytes are more than `floor` and more than RATIO times `packed` ones."""
+    if unpacked > floor and unpacked > RATIO * packed:
         raise error(
             f"{name} has {packed:,} bytes and would unpack to {unpacked:,}; expected at most {RATIO} times its size "
-            f"(or {FLOOR:,} bytes)"
+            f"(or {floor:,} bytes)"
         )
 
 
-def check_zip(file: Any, name: str, *, packed: int, error: type[BeholderError]) -> list[zipfile.ZipInfo]:
+def check_zip(file: Any, name: str, *, packed: int, error: type[BeholderError], floor: int = FLOOR) -> list[zipfile.ZipInfo]:
     """Return the entries of a zip (.xlsx, .npz), the sum of whose sizes is within limits.
 
     file: its bytes, opened for reading from any position. zipfile never unpacks more of an entry than the size checked here.
@@ -31,7 +32,7 @@ def check_zip(file: Any, name: str, *, packed: int, error: type[BeholderError]) 
             entries = archive.infolist()
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, struct.error) as reason:
         raise error(f"{name} is no whole zip archive: {reason}") from None
-    check_unpacked(name, packed=packed, unpacked=sum(entry.file_size for entry in entries), error=error)
+    check_unpacked(name, packed=packed, unpacked=sum(entry.file_size for entry in entries), error=error, floor=floor)
     return entries
 
 

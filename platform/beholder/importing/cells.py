@@ -13,7 +13,7 @@ from beholder.tables import LEFT, RIGHT, TIE
 
 Read = tuple[Any, str | None]
 
-LONGEST = 1024  # characters of an id
+LONGEST = 8192  # characters of an id
 LONG_NUMBER = "a number of more than 15 digits, which spreadsheets round: store the column as text"
 NO_RESULT = "a formula without its result: open the file in a spreadsheet program and save it"
 TIES = ("tie", "equal", "draw", "both", "neither", "same", "none", "=", "no preference")
@@ -23,7 +23,7 @@ _ERRORS = frozenset(("#N/A", "#REF!", "#DIV/0!", "#VALUE!", "#NAME?", "#NULL!", 
 _SCIENTIFIC = re.compile(r"\d(?:[.,]\d+)?[eE]\+\d{2,}")
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
 _COMMA = re.compile(r"[+-]?\d*,\d+")
-_LABELLED = re.compile(r"([+-]?\d+(?:[.,]\d+)?)\s*(?:[-–—:=.)]|\s)\s*[^\W\d_].*", re.DOTALL)
+_LABELLED = re.compile(r"([+-]?\d+(?:[.,]\d+)?)\s*(?:[-–—:=.)(]|\s)\s*[^\W\d_].*", re.DOTALL)
 _DATE = re.compile(r"(\d{1,4})([./-])(\d{1,2})\2(\d{1,4})(?:[ T,]+(.+))?")
 _CLOCK = re.compile(
     r"(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)?\s*([AaPp])?\.?(?:[Mm]\.?)?(?:\s*(Z|UTC|GMT)?\s*([+-]\d{2}:?\d{2})?)?"

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from beholder.errors import SpreadsheetError
-from beholder.importing.archive_limits import FLOOR, RATIO, SHARED_TEXTS, check_zip
+from beholder.importing.archive_limits import FLOOR, SHARED_TEXTS, WORKBOOK, check_unpacked, check_zip
 from beholder.storage import Place
 
 ROWS, COLUMNS = 1_048_576, 16_384  # of a sheet: Excel's own
@@ -156,7 +156,7 @@ def _transitional(data: bytes, name: str) -> bytes:
     Raises SpreadsheetError where it would unpack to too much.
     """
     try:
-        entries = check_zip(io.BytesIO(data), name, packed=len(data), error=SpreadsheetError)
+        entries = check_zip(io.BytesIO(data), name, packed=len(data), error=SpreadsheetError, floor=WORKBOOK)
     except SpreadsheetError as error:
         if "no whole zip" in str(error):
             raise SpreadsheetError(f"{name} can't be read as an .xlsx workbook: {str(error).partition(': ')[2]}") from None
@@ -165,8 +165,7 @@ def _transitional(data: bytes, name: str) -> bytes:
     if "mimetype" in names:
         raise SpreadsheetError(f"{name} can't be read as an .xlsx workbook: it is an OpenDocument file; save it as .xlsx")
     texts = sum(entry.file_size for entry in entries if entry.filename.lower().endswith("sharedstrings.xml"))
-    if texts > SHARED_TEXTS and texts > RATIO * len(data):
-        raise SpreadsheetError(f"{name} would unpack to {texts:,} bytes of text; expected at most {SHARED_TEXTS:,}")
+    check_unpacked(f"the text in {name}", packed=len(data), unpacked=texts, error=SpreadsheetError, floor=SHARED_TEXTS)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             if "xl/workbook.xml" not in names or _STRICT not in archive.read("xl/workbook.xml"):
