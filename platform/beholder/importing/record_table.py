@@ -67,17 +67,10 @@ def _text_column(column: pa.Array, name: str, faults: dict[tuple[int, str], str]
         for row in np.flatnonzero(large).tolist():
             faults[row, name] = LONG_NUMBER
         values = column.to_numpy(zero_copy_only=False)
-        whole = np.isfinite(values) & (values == np.trunc(values)) & (np.abs(values) < _EXACT)
-        if whole[~np.isnan(values)].all():
-            known = pa.array(~np.isnan(values))
-            return pc.if_else(
-                known, pa.array(np.where(whole, values, 0).astype(np.int64)).cast(pa.string()), pa.scalar(None, pa.string())
-            )
-        texts = [
-            None if value != value else str(int(value)) if integral else repr(value)
-            for value, integral in zip(values.astype(object), whole, strict=True)
-        ]
-        return pa.array(texts, pa.string())
+        known, whole = ~np.isnan(values), np.isfinite(values) & (values == np.trunc(values)) & (np.abs(values) < _EXACT)
+        integers = pa.array(np.where(whole, values, 0).astype(np.int64)).cast(pa.string())
+        texts = pc.if_else(pa.array(whole), integers, column.cast(pa.string()))
+        return pc.if_else(pa.array(known), texts, pa.scalar(None, pa.string()))
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         return pa.nulls(len(column), pa.string())
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_map(kind):

@@ -185,7 +185,8 @@ class _Import:
                 if fresh:
                     rows = pc.index_in(pa.array(fresh), value_set=part[column].combine_chunks()).to_pylist()
                     for name, row in zip(fresh, rows, strict=True):
-                        place = layout.column(column) or part["column"][row].as_py()
+                        place = layout.column(column.replace("left_id", "left").replace("right_id", "right"))
+                        place = place or part["column"][row].as_py()
                         self.names[name] = (part["table"][row].as_py(), part["row"][row].as_py(), place)
 
     def _check_codes(self, codes: set[str], table: SourceTable, layout: TableLayout) -> None:

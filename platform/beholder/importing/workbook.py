@@ -56,10 +56,10 @@ class Workbook:
             WorkbookSheet(index, sheet.title, sheet.sheet_state != "visible") for index, sheet in enumerate(self._values.worksheets)
         ]
 
-    def rows(self, index: int, *, columns: int = COLUMNS) -> Iterator[tuple[int, tuple[Any, ...]]]:
+    def rows(self, index: int, *, columns: int | None = None) -> Iterator[tuple[int, tuple[Any, ...]]]:
         """Yield (number, cells) of each row of a sheet that has any; the first row of the sheet is number 1.
 
-        columns: cells of a row that are read. A formula without a result comes as FormulaText.
+        columns: cells of a row that are read; None: as many as it has. A formula without a result comes as FormulaText.
         """
         values = self._lines(self._values, index, columns)
         formulas = None
@@ -91,7 +91,7 @@ class Workbook:
         except Exception as error:  # zipfile, XML and openpyxl each raise their own
             raise SpreadsheetError(f"{self._name} can't be read as an .xlsx workbook: {_first_line(error)}") from None
 
-    def _lines(self, book: Any, index: int, columns: int) -> Iterator[tuple[Any, ...]]:
+    def _lines(self, book: Any, index: int, columns: int | None) -> Iterator[tuple[Any, ...]]:
         try:
             sheet = book.worksheets[index]
             sheet.reset_dimensions()  # some writers claim fewer cells than they wrote

@@ -43,7 +43,7 @@ def test_sheets_and_rows(tmp_path):
 def test_a_formula_without_its_result(tmp_path):
     found = book(tmp_path / "x.xlsx", ("data", [["a", "b"], ["=1+2", None], [5, "=A2"]]))
     rows = dict(found.rows(0))
-    assert rows[2] == ("=1+2", None)
+    assert rows[2] == ("=1+2",)
     assert isinstance(rows[2][0], FormulaText)
     assert rows[3] == (5, "=A2")
 
