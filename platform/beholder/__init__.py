@@ -23,6 +23,7 @@ http_file     the bytes at an http(s):// URL
 image_index   a list of images as the workspace knows them
 encoder       images and texts -> unit embeddings
 embedding/    images on their way to embeddings, and the table of these
+importing/    tables of judgements and vectors as other people keep them, read block by block
 spreadsheets  the .xlsx files of labelling tools -> judgements, refused ones with the reason
 safe_pickle/  reading a pickle without running code in it
 taste/        models of each person's utility of images
