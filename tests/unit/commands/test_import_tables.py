@@ -386,7 +386,7 @@ PUBLISHED = {
     "threedsk": (
         "3dsk_men_att.csv",
         "sex,sexpref,age,alex,arnold\nmale,women,36.4,1,7\n",
-        [("3dsk_men_att:2", "al", "3dsk_men_att", 1)],
+        [("3dsk_men_att:2", "alex", "3dsk_men_att", 1)],
     ),
 }
 
