@@ -354,7 +354,7 @@ def test_an_apostrophe_keeps_text_from_being_a_formula(tmp_path, imported):
     assert "'=1+2" in (said.run / "results.csv").read_text()
 
 
-PUBLISHED = {
+PUBLISHED: dict[str, tuple[str, str, list[tuple]]] = {
     "scut_fbp5500": (
         "All_Ratings.csv",
         "Rater,Filename,Rating,original Rating\n1,CF1.jpg,3,\n1,CF2.jpg,5,4\n",

@@ -2,6 +2,7 @@
 
 import pickle
 import zipfile
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -169,7 +170,8 @@ def test_lists_in_a_pickle(tmp_path, content):
 
 @pytest.mark.parametrize(("names", "matrix"), [("paths", "embeddings"), ("filenames", "features"), ("ids", "x")])
 def test_npz_of_names_and_a_matrix(tmp_path, names, matrix):
-    np.savez(tmp_path / "x.npz", **{names: np.array(NAMES), matrix: MATRIX})
+    arrays: dict[str, Any] = {names: np.array(NAMES), matrix: MATRIX}
+    np.savez(tmp_path / "x.npz", **arrays)
     same(embedding_files.read(Place.at(tmp_path / "x.npz")))
 
 
