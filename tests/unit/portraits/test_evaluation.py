@@ -47,7 +47,7 @@ def test_scores_are_read_off_w_also_where_edits_lead() -> None:
 
 def test_edited_portraits_are_compared_with_the_drawings_of_where_the_edit_led() -> None:
     generator, directions = pretrained.generator(), pretrained.directions()
-    figures = evaluation.measure_edited(generator, directions, count=4, seed=3)
+    figures = evaluation.measure_edited(generator, directions, count=2, seed=3)
     assert set(figures) == {"generator/edited_most", *(f"generator/edited/{name}" for name in evaluation.HARD_EDITS)}
     assert figures["generator/edited/hat"] < 0.06
 
