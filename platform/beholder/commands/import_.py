@@ -53,6 +53,7 @@ class ImportSettings:
     generator: str | None = setting(
         None, "instead of source: a StyleGAN2 generator, as safetensors, rosinality .pt, pSp or e4e .pt, or NVIDIA .pkl"
     )
+    class_index: int | None = setting(None, "with a class-conditional generator: the one class that it is to draw, from 0")
     name: str | None = setting(None, "with generator: what it is to be called here")
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
     limits: ImageLimits = setting(ImageLimits(), "what an image may cost")
@@ -69,6 +70,8 @@ class ImportSettings:
             raise ConfigError("encoder_id goes with embeddings=FILE")
         if (self.generator is None) != (self.name is None):
             raise ConfigError("generator=FILE and name=NAME go together")
+        if self.class_index is not None and self.generator is None:
+            raise ConfigError("class_index goes with generator=FILE")
         if not self.attributes:
             raise ConfigError("attributes must name at least one column")
         for scale in (self.scale, self.onto):
@@ -275,13 +278,13 @@ def _import_generator(settings: ImportSettings, workspace: Workspace, run: Run) 
 
     generator_store.check_name(str(settings.name))
     place, name = Place.at(str(settings.generator)), str(settings.name)
-    found = checkpoint.read(place)
+    found = checkpoint.read(place, class_index=settings.class_index)
     card = {
         "source": {"file": place.name, "format": found.format, "sha256": found.sha256, "bytes": found.size},
         "notes": list(found.notes),
         "licence": "that of the file it was imported from",
     }
-    folder = generator_store.write(workspace, name, found.generator, card=card)
+    folder = generator_store.write(workspace, name, found.generator, card=card, encoder=found.encoder)
     config = found.generator.config
     parameters = sum(value.numel() for value in found.generator.parameters())
     rows = {
@@ -294,6 +297,7 @@ def _import_generator(settings: ImportSettings, workspace: Workspace, run: Run) 
         "parameters": f"{parameters / 1e6:.1f} M",
         "sha256 of the file": found.sha256,
         "fingerprint": fingerprint(found.generator),
+        **({"encoder": "it inverts photos in one pass (refinement.steps=0)"} if found.encoder else {}),
         **({"notes": "; ".join(found.notes)} if found.notes else {}),
     }
     run.metrics({"parameters": parameters, "resolution": config.resolution})
