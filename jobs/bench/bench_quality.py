@@ -196,7 +196,7 @@ def _from_folder(settings: BenchQualitySettings, folder: str) -> JudgedStudy:
 def _verdicts(tables: Sequence[pa.Table], settings: BenchQualitySettings) -> pd.DataFrame:
     """Return the verdicts on ratings and comparisons."""
     timed = timed_judgements(tables[0], tables[1])
-    counts = measures.measure_alone(timed, len(timed.dataset.images), settings.measures, seed=0).table
+    counts = measures.measure_alone(timed, len(timed.dataset.images), settings.measures, seed=0)
     return verdict.decide(counts, settings.verdict)[0]
 
 

@@ -63,7 +63,7 @@ def test_raters_are_judged_and_training_counts_them_by_their_weights(
 
     # block by block they are what one process finds
     timed = timed_judgements(workspace.read("ratings"), workspace.read("comparisons"))
-    counts = measures.measure_alone(timed, len(timed.dataset.images), MeasuresConfig(), seed=0).table
+    counts = measures.measure_alone(timed, len(timed.dataset.images), MeasuresConfig(), seed=0)
     whole = verdict.decide(counts, VerdictConfig())[0]
     assert table["user_id"].tolist() == whole["user_id"].tolist()
     assert table["verdict"].tolist() == whole["verdict"].tolist()
