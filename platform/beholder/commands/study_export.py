@@ -20,7 +20,7 @@ class StudyExportSettings:
     positional: ClassVar[tuple[str, ...]] = ("name",)
     name: str = required("the study")
     folder: str | None = setting(None, "folder or URI to write to; null: a folder of the study's name")
-    format: str = setting("csv", f"{', '.join(FORMATS)}: ratings, comparisons, images and responses; xlsx: as labelling tools write")
+    format: str = setting("csv", f"{', '.join(FORMATS)}; xlsx: in the schema of labelling tools")
     choices: str | None = setting(None, CHOICES)
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
 

@@ -37,7 +37,9 @@ def main(settings: StudyNewSettings, run: Run) -> None:
     if settings.template is not None:
         place = Place.at(settings.template)
         if place.is_file():
-            raise StudyError(f"{settings.template} is there already; give another name, or `beholder study new {settings.template}`")
+            raise StudyError(
+                f"{settings.template} is there already; give another name, or `beholder study new {settings.template}`"
+            )
         place.write_bytes(TEMPLATE.encode())
         print(f"{settings.template} is written; change it, then `beholder study new {settings.template}`")
         return
@@ -51,4 +53,5 @@ def main(settings: StudyNewSettings, run: Run) -> None:
     count = StudyService(StudyStore(store), workspace).create(study, limits=settings.limits)
     store.close()
     run.metrics({"images": count, "trials": study.total})
-    print(f"study {study.name}: {count} images, {study.total} trials for each participant; `beholder study open {study.name}` opens it")
+    print(f"study {study.name}: {count} images, {study.total} trials for each participant")
+    print(f"`beholder study open {study.name}` opens it")

@@ -171,7 +171,7 @@ def _most_informative(
 
 
 def session_roles(main: int, *, repeats: int, checks: int, gap: int, rng: np.random.Generator) -> list[str]:
-    """Return the role of each trial of a block: MAIN, REPEAT or CHECK, in a random order that a repetition has something to repeat in.
+    """Return the role of each trial of a block, MAIN, REPEAT or CHECK, in a random order in which there is something to repeat.
 
     Before the r-th repetition (from 0) there are at least gap + r + 1 main trials; checks are spread over the whole.
     """

@@ -79,7 +79,9 @@ class PairBlock:
     """Pairs of images of which one is chosen."""
 
     per_person: int = setting(0, "pairs that each participant sees; 0: none")
-    choose: str = setting("random", "how pairs are chosen: random, round_robin, or active (where all answers so far leave most open)")
+    choose: str = setting(
+        "random", "how pairs are chosen: random, round_robin, or active (where all answers so far leave most open)"
+    )
     third: str = setting("none", "a third answer: none, tie (a judgement), or not_sure (kept apart)")
     show: str = setting("side_by_side", "side_by_side, or flip: both in one place, one at a time")
     repeats: int = setting(0, "pairs that are shown a second time, sides exchanged")

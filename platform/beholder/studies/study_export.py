@@ -31,8 +31,10 @@ def write_export(
 ) -> list[str]:
     """Write a study's answers into a folder; returns the names of the files.
 
-    uris: of the images, by image_id. csv and parquet: ratings, comparisons, images, responses; xlsx: big_data, big_label, big_compares,
-    big_compare_label; with each also participants.csv. Raises StudyError for a scale that the .xlsx schema does not have.
+    uris: of the images, by image_id. csv and parquet: ratings, comparisons, images, responses; xlsx: big_data, big_label,
+    big_compares, big_compare_label; with each also participants.csv.
+
+    Raises StudyError for a scale that the .xlsx schema does not have.
     """
     if format == "xlsx":
         files = {name: _workbook(frame) for name, frame in _sheets(study, trials, uris).items()}

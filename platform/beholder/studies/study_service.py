@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from beholder import image_index, images, tables
 from beholder.errors import ImageError, StudyError, UnknownStudy
-from beholder.images import Fit, ImageLimits
+from beholder.images import ImageLimits
 from beholder.progress import Progress
 from beholder.storage import Place
 from beholder.studies import judgement_log
@@ -53,9 +53,7 @@ class StudyService:
         """Keep a questionnaire."""
         return self.store.form(name, token, part=part, answers=answers, now=_now(), information=self._information(name))
 
-    def answer(
-        self, name: str, token: str, event_id: str, trial_id: str, answers: list[TrialAnswer], ago_ms: int
-    ) -> RecordedTrial:
+    def answer(self, name: str, token: str, event_id: str, trial_id: str, answers: list[TrialAnswer], ago_ms: int) -> RecordedTrial:
         """Keep the answers to a trial, given so many milliseconds ago; when this returns, they are on disk."""
         now = _now()
         return self.store.answer(

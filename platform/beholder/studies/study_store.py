@@ -214,7 +214,7 @@ class StudyStore:
             check_trial_answers(study.config, trial.block, trial.role, answers)
             given = json.dumps([asdict(answer) for answer in answers])
             if trial.answered_at is not None:
-                if trial.event_id != event_id and trial.answers != given:
+                if trial.answers != given:
                     raise StudyConflict("answered: this trial has another answer already")
                 return RecordedTrial(False, _session(connection, study, person, now, information))
             at = min(max(answered_at, datetime.fromisoformat(trial.asked_at)), now)
@@ -253,7 +253,7 @@ class StudyStore:
         return [_trial(study, row) for row in rows]
 
     def pair_answers(self, name: str) -> list[tuple[int, int, float]]:
-        """Return every choice between two images so far: their numbers, and 1 for the left one, 0 for the right one, 0.5 for a tie."""
+        """Return every choice between two images so far: left, right, and 1 for left, 0 for right, 0.5 for a tie."""
         answered = select(STUDY_TRIALS).where(
             STUDY_TRIALS.c.study == name, STUDY_TRIALS.c.counted == 1, STUDY_TRIALS.c.block == PAIRS,
             STUDY_TRIALS.c.answered_at.is_not(None),

@@ -1,7 +1,7 @@
 """A study's file with every setting explained, to begin from."""
 
-TEMPLATE = '''# A study: `beholder study new FILE`, then `beholder study open NAME`. A text is either the same for all languages, or one for
-# each: {en: Which face?, de: Welches Gesicht?}. What is left out has the value that stands here.
+TEMPLATE = """# A study: `beholder study new FILE`, then `beholder study open NAME`. A text is the same for all languages, or there
+# is one for each: {en: "Which face?", de: "Welches Gesicht?"}. Every setting may be left out but name.
 
 name: faces                   # in the address: /study/faces
 images: photos                # a folder, URI or list; left out: all images of the workspace
@@ -54,4 +54,4 @@ completion:
   text: Thank you for taking part.
   code: ""                    # a completion code to be copied
   redirect: ""                # such as https://app.prolific.com/submissions/complete?cc={code}
-'''
+"""
