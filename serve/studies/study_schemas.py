@@ -102,8 +102,7 @@ class TrialBody(BaseModel):
         if trial.role == CHECK and trial.block == RATINGS:
             asked = [AskedAttribute(attribute=CHECK_ATTRIBUTE, text=words["check_rating"].replace("{value}", str(trial.expected)))]
         elif trial.role == CHECK:
-            flips = config.pairs.show == "flip"
-            side = words[{"left": "first", "right": "second"}[str(trial.expected)] if flips else str(trial.expected)]
+            side = {"left": "A", "right": "B"}[str(trial.expected)]
             asked = [AskedAttribute(attribute=CHECK_ATTRIBUTE, text=words["check_pair"].replace("{side}", side))]
         else:
             texts = [(each.attribute, each.rating if trial.block == RATINGS else each.pair) for each in config.questions]

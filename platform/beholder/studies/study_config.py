@@ -9,7 +9,7 @@ from typing import Any, get_args, get_origin
 
 from beholder import config
 from beholder.config import setting
-from beholder.errors import StudyError, nearest
+from beholder.errors import ConfigError, StudyError, nearest
 from beholder.studies.page_words import PAGE_WORDS
 
 NOT_SURE = "not_sure"
@@ -232,7 +232,10 @@ class StudyConfig:
 
 def read_study(text: str, *, name: str) -> StudyConfig:
     """Return the study that a YAML text describes. name: of the file. Raises StudyError of one line for whatever is wrong in it."""
-    values = config.read_yaml(text, name=name)
+    try:
+        values = config.read_yaml(text, name=name)
+    except ConfigError as error:
+        raise StudyError(f"{error} (a text with ? : # , or brackets in it needs quotes)") from None
     if not isinstance(values, dict):
         raise StudyError(f"{name}: expected settings such as `name: faces`, got {type(values).__name__}")
     try:

@@ -104,7 +104,7 @@ async function sendAll() {
   return latest ?? where();
 }
 
-const pictures = new Map(); // name -> promise of an address
+const pictures = new Map(); // name -> promise of its address and shape
 
 export function picture(id) {
   if (!pictures.has(id)) {
@@ -112,13 +112,13 @@ export function picture(id) {
       const image = new Image();
       image.src = URL.createObjectURL(blob);
       await image.decode().catch(() => undefined);
-      return image.src;
+      return { address: image.src, ratio: (image.naturalWidth / image.naturalHeight || 1).toFixed(4) };
     });
     made.catch(() => pictures.delete(id));
     pictures.set(id, made);
     if (pictures.size > 40) {
       const [oldest] = pictures.keys();
-      pictures.get(oldest).then(URL.revokeObjectURL, () => undefined);
+      pictures.get(oldest).then((shown) => URL.revokeObjectURL(shown.address), () => undefined);
       pictures.delete(oldest);
     }
   }

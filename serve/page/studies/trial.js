@@ -6,6 +6,8 @@ import { by, isOpen, open, say, word } from "./sheets.js";
 const BREATH = 200; // milliseconds in which a second press is the first one's echo
 const PACE = 12; // trials from which the time left is estimated
 
+const NAMES = { left: "A", right: "B" }; // on a phone, B is below
+
 let study = null;
 let answered = null; // (trial, answers) => void
 let shown = null; // the trial on show
@@ -70,8 +72,6 @@ function layout() {
   by("one").hidden = pairs();
   by("pair").hidden = !pairs() || flips();
   by("flip").hidden = !flips();
-  by("left").querySelector(".name").textContent = word("left");
-  by("right").querySelector(".name").textContent = word("right");
   question();
 }
 
@@ -88,7 +88,7 @@ function question() {
   [low.textContent, high.textContent] = [study.low_label, study.high_label];
   if (!study.low_label && !study.high_label) by("ends").hidden = true;
   const more = [];
-  if (flips()) more.push(button("left", word("first")), button("right", word("second")));
+  if (flips()) more.push(...["left", "right"].map((each) => button(each, NAMES[each], word("picture_side", { side: NAMES[each] }))));
   const third = pairs() ? study.third : study.ratings_not_sure ? "not_sure" : "none";
   if (third !== "none" && !shown.sure) more.push(button(third, word(third)));
   by("more").replaceChildren(...more);
@@ -115,25 +115,33 @@ function button(value, text, name = text) {
 
 function hang(addresses) {
   if (!pairs()) {
-    Object.assign(by("picture"), { src: addresses[0], alt: word("picture") });
+    put(by("picture"), addresses[0], word("picture"));
   } else if (flips()) {
     by("turn").dataset.pictures = JSON.stringify(addresses);
     flip(0);
   } else {
+    by("pair").style.setProperty("--ratio", Math.max(...addresses.map((each) => each.ratio)));
     ["left", "right"].forEach((each, number) => {
-      const image = by(each).querySelector("img");
-      Object.assign(image, { src: addresses[number], alt: "" });
-      by(each).ariaLabel = word("picture_side", { side: word(each) });
+      put(by(each).querySelector("img"), addresses[number], "");
+      by(each).querySelector(".name").textContent = NAMES[each];
+      by(each).ariaLabel = word("picture_side", { side: NAMES[each] });
     });
   }
   by("show").classList.remove("waiting");
 }
 
+// A picture in a frame of its own shape.
+function put(image, { address, ratio }, alt) {
+  image.alt = alt;
+  image.src = address;
+  image.parentElement.style.setProperty("--ratio", ratio);
+}
+
 function flip(to) {
   side = to;
   const addresses = JSON.parse(by("turn").dataset.pictures);
-  const text = word(side ? "second" : "first");
-  by("turn").querySelector("img").src = addresses[side];
+  const text = side ? NAMES.right : NAMES.left;
+  put(by("turn").querySelector("img"), addresses[side], "");
   by("turn").querySelector(".name").textContent = text;
   by("turn").ariaLabel = `${word("picture_side", { side: text })}. ${word("flip")}`;
 }
