@@ -5,12 +5,12 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
-from support.study_double import NOON, StudyDouble, study_config
 
 from beholder.errors import StudyConflict, StudyError, UnknownParticipant, UnknownStudy
 from beholder.studies.design import CHECK, MAIN, REPEAT, SPREAD
 from beholder.studies.study_records import TrialAnswer
 from beholder.studies.study_store import StudyStore
+from support.study_double import NOON, StudyDouble, study_config
 
 
 class StudyStoreContract:
@@ -147,7 +147,8 @@ class StudyStoreContract:
         assert study.session(ana).done == 0
 
     def test_steps_and_forms(self, url):
-        before = "[{id: age, kind: number, text: Age, low: 18, high: 99}, {id: sex, kind: choice, text: Sex, options: [f, m], required: false}]"
+        sex = "{id: sex, kind: choice, text: Sex, options: [f, m], required: false}"
+        before = f"[{{id: age, kind: number, text: Age, low: 18, high: 99}}, {sex}]"
         after = "[{id: words, text: Words, required: false}]"
         completion = "{code: XY, redirect: 'https://panel.example/?c={code}&p={external_id}'}"
         study = StudyDouble(url, study_config(consent="Yes?", before=before, after=after, completion=completion))
@@ -158,8 +159,14 @@ class StudyStoreContract:
         with pytest.raises(StudyError, match="lang must be one of en"):
             study.store.consent("faces", token, lang="de", now=NOON)
         assert study.store.consent("faces", token, lang="en", now=NOON).step == "before"
-        for answers, said in (({}, "age has to be answered"), ({"age": "17"}, "between 18 and 99"), ({"age": "old"}, "a number"),
-                              ({"age": "20", "sex": "2"}, "number of an option"), ({"age": "20", "size": "1"}, "no field 'size'")):  # fmt: skip
+        refused = {
+            "age has to be answered": {},
+            "between 18 and 99": {"age": "17"},
+            "a number": {"age": "old"},
+            "number of an option": {"age": "20", "sex": "2"},
+            "no field 'size'": {"age": "20", "size": "1"},
+        }
+        for said, answers in refused.items():
             with pytest.raises(StudyError, match=said):
                 study.store.form("faces", token, part="before", answers=answers, now=NOON)
         assert study.store.form("faces", token, part="before", answers={"age": "20", "sex": "1"}, now=NOON).step == "trials"
