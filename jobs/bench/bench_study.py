@@ -37,7 +37,7 @@ from beholder.studies.study_records import StudyTrial
 from beholder.studies.study_store import StudyStore
 from beholder.workspace import Workspace
 
-_READY_S = 120.0
+_READY_S = 300.0  # for the server to start, on a machine with much else to do
 _AGAIN = 0.05  # the share of acknowledged answers that are sent once more
 _NAME = "bench"
 
