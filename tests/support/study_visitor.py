@@ -49,9 +49,8 @@ class Participant:
     @property
     def can_answer(self) -> bool:
         """Whether a trial is on show that takes an answer."""
-        return bool(
-            self.page.evaluate("!!document.querySelector('#trial:not([hidden]) button.button:enabled, #trial .work:enabled')")
-        )
+        takes = "#trial:not([hidden]) :is(.button, .work):enabled"
+        return bool(self.page.evaluate(f"document.querySelector('{takes}') !== null"))
 
     def wait_for_trial(self) -> str:
         """Wait until a trial takes an answer, or the trials are over; returns the sheet that is open."""
