@@ -9,7 +9,7 @@ from beholder.errors import ConfigError
 from beholder.recommending.components import open_store
 from beholder.runs import Run
 from beholder.storage import Place
-from beholder.studies.study_export import FORMATS, write_export
+from beholder.studies.answer_files import FORMATS, write_export
 from beholder.studies.study_service import StudyService
 from beholder.studies.study_store import StudyStore
 from beholder.workspace import Workspace

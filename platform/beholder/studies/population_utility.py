@@ -33,7 +33,8 @@ def fit_utilities(count: int, answers: Iterable[tuple[int, int, float]]) -> Gaus
 
 def _diagonal(count: int, left: np.ndarray, right: np.ndarray, choices: np.ndarray) -> Gaussian:
     """The same for many images, by coordinate-wise Newton steps; the covariance [count, count] is not made: [count, 0] is given."""
-    mean, curvature = np.zeros(count), np.zeros(count)
+    mean: np.ndarray = np.zeros(count)
+    curvature: np.ndarray = np.zeros(count)
     for _ in range(30):
         p = 1 / (1 + np.exp(mean[right] - mean[left]))
         gradient = np.bincount(left, choices - p, count) - np.bincount(right, choices - p, count) - mean / _VARIANCE

@@ -3,10 +3,10 @@
 import pytest
 from support.study_double import BOTH, study_config
 
+from beholder.commands.study_new import TEMPLATE
 from beholder.errors import StudyError
 from beholder.studies.page_words import PAGE_WORDS
 from beholder.studies.study_config import read_study, study_of, study_values
-from beholder.studies.study_template import TEMPLATE
 
 
 def test_the_template_is_a_study():
