@@ -34,6 +34,7 @@ evaluation    agreement of a taste with held-out judgements
 editing/      images as latents of a generator, moved along directions
 recommending/ from a person's choices to the edit with the highest expected utility
 simulation/   simulated people who answer the recommender's questions
+studies/      judgements collected from participants: design, trials, exports
 portraits/    a world of drawn faces with known ground truth, and the training of what ships
 weights       the networks that ship with the project
 api_keys      API keys with scopes and an expiry

@@ -33,7 +33,11 @@ DOORS = {
     "pickle": (),
     "peft": ("platform/beholder/taste/lora.py",),
     "lightgbm": ("platform/beholder/recommending/rankers/boosted_trees.py",),
-    "sqlalchemy": ("platform/beholder/recommending/store/*",),
+    "sqlalchemy": (
+        "platform/beholder/recommending/store/*",
+        "platform/beholder/studies/study_store.py",
+        "platform/beholder/studies/study_tables.py",
+    ),
     "alembic": ("platform/beholder/recommending/store/*",),
     "psycopg": (),
     "dlib": ("platform/beholder/editing/faces/landmarks.py",),
