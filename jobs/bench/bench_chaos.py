@@ -26,7 +26,7 @@ from beholder.config import setting
 from beholder.embedding import embeddings
 from beholder.errors import BeholderError, ConfigError
 from beholder.jobs.bench import check_extra
-from beholder.report import markdown_table
+from beholder.reports.markdown_tables import markdown_table
 from beholder.runs import Run, log
 from beholder.storage import Place
 from beholder.taste import taste_registry

@@ -12,7 +12,7 @@ from beholder.embedding import embeddings
 from beholder.errors import ConfigError, EmbeddingError, ImageError, StorageError
 from beholder.images import ImageLimits
 from beholder.progress import Progress
-from beholder.report import markdown_table
+from beholder.reports.markdown_tables import markdown_table
 from beholder.runs import Run, log
 from beholder.storage import Place
 from beholder.workspace import Workspace
