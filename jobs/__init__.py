@@ -14,6 +14,7 @@ COMMANDS = {
     "directions learn": ("beholder.jobs.learn_directions", "a new direction from labelled pictures, or from two texts"),
     "embed": ("beholder.jobs.embed", "images -> a table of CLIP embeddings, on all cores and GPUs of a machine or cluster"),
     "bench embed": ("beholder.jobs.bench.bench_embed", "how fast `embed` is, beside the bare encoder and one image at a time"),
+    "quality": ("beholder.jobs.quality", "which people's judgements can be believed, why, and weights for training"),
     "tune": ("beholder.jobs.tune", "a search over a taste's settings, and which one each person should get"),
     "train": ("beholder.jobs.train", "judgements and embeddings -> a taste in the registry"),
     "bench tune": ("beholder.jobs.bench.bench_tune", "fits a minute of a search: everybody stacked, beside a trial for each fit"),
