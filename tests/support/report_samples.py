@@ -9,6 +9,7 @@ import pandas as pd
 from beholder import evaluation
 from beholder.recommending.ranking import ScoredEdit
 from beholder.reports.demo_report import DemoStep, demo_report
+from beholder.reports.quality_report import quality_report
 from beholder.reports.recommendation_report import recommendation_report
 from beholder.reports.report import Report
 from beholder.reports.search_report import search_report
@@ -153,6 +154,37 @@ class Chooser:
         self.user_id, self.kind = user_id, kind
 
 
+def judged_people() -> Report:
+    """People of every verdict, and some of whom a measure says nothing."""
+    rng = np.random.default_rng(0)
+    count = len(PEOPLE)
+    right = np.linspace(0.45, 0.9, count)
+    table = pd.DataFrame(
+        {
+            "user_id": PEOPLE,
+            "verdict": ["random", "biased", "doubtful", "too few", *["believed"] * (count - 4)],
+            "weight": [0.0, 0.0, 0.4, 0.9, *[1.0] * (count - 4)],
+            "reasons": [f"named {HOSTILE[0]}; predicted right in {each:.0%} of the cases that there are" for each in right],
+            "judgements": rng.integers(20, 4000, count),
+            "predictability": np.where(np.arange(count) == 3, np.nan, right),
+            "predictability.low": right - 0.05,
+            "predictability.high": right + 0.05,
+            "agreement": right - 0.1,
+            "consistency": np.where(np.arange(count) % 2, np.nan, 0.9),
+            "retest": rng.uniform(0.5, 0.9, count),
+            "left": rng.uniform(0.4, 0.6, count),
+            "same_score": rng.uniform(0.3, 0.5, count),
+            "cyclic": np.nan,
+            "fast": rng.uniform(0, 0.1, count),
+            "seconds": rng.uniform(1, 9, count),
+        }
+    )
+    unknown = Interval(float("nan"), float("nan"), float("nan"))
+    alpha = {"": Interval(0.12, 0.1, 0.14), HOSTILE[1]: Interval(0.2, -0.1, 0.3), "smart": unknown}
+    matrix = pd.DataFrame(np.corrcoef(rng.normal(size=(count, 30))), index=PEOPLE, columns=PEOPLE)
+    return quality_report(table, alpha, matrix, usual=0.81, usable=True, workspace="s3://ana:secret@bucket/w")
+
+
 def simulated() -> Report:
     """Rankers and strategies over 20 rounds, some of which end at the same place."""
     rng = np.random.default_rng(0)
@@ -225,6 +257,7 @@ def finished_run(folder: Path) -> Run:
 
 
 SAMPLES: dict[str, Callable[[], Report]] = {
+    "quality": judged_people,
     "evaluate": evaluated,
     "evaluate-person": met,
     "train": trained,

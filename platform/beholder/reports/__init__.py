@@ -9,6 +9,7 @@ person_names      ids of people -> names that can be said aloud
 markdown_tables   tables of summary.md and of the terminal
 gain_charts       gains over the population: by taste, by person, by number of judgements
 trajectory_charts simulated people by number of choices
+quality_charts    how far people can be believed, and who is like whom
 search_charts     a hyperparameter search
 *_report          what each command has to say, from plain results
 page.css, page.js the page's style and its only script

@@ -106,10 +106,10 @@ def _name(user_id: str, name: str) -> str:
     return f"<bdi>{escape(name)}</bdi>" + ("" if name == user_id else f" <small>{escape(user_id[:8])}</small>")
 
 
-def interval(frame: pd.DataFrame, name: str, *, digits: int = 3) -> pd.Series:
+def interval(frame: pd.DataFrame, name: str, *, spec: str = "+.3f") -> pd.Series:
     """Return a column `name` with its `.low` and `.high` as text, `+0.120 [+0.020, +0.210]`; nothing where it is missing."""
     rows = zip(frame[name], frame[f"{name}.low"], frame[f"{name}.high"], strict=True)
-    words = [None if math.isnan(each[0]) else "{:+.{d}f} [{:+.{d}f}, {:+.{d}f}]".format(*each, d=digits) for each in rows]
+    words = [None if math.isnan(each[0]) else "{:{s}} [{:{s}}, {:{s}}]".format(*each, s=spec) for each in rows]
     return pd.Series(words, index=frame.index, dtype=object)
 
 

@@ -16,7 +16,7 @@ _GAIN = "accuracy, own taste minus population"
 _MOST_MARKS = 150  # people who are drawn one by one
 
 
-def forest(rows: Sequence[tuple[str, Interval]], *, xlabel: str = _GAIN, zero: float = 0.0, digits: int = 3) -> "Figure":
+def forest(rows: Sequence[tuple[str, Interval]], *, xlabel: str = _GAIN, zero: float = 0.0, spec: str = "+.3f") -> "Figure":
     """Draw estimates below each other, each with its interval and in figures. zero: where a line says that there is no difference.
 
     An interval that has `zero` in it is drawn hollow.
@@ -30,7 +30,7 @@ def forest(rows: Sequence[tuple[str, Interval]], *, xlabel: str = _GAIN, zero: f
         axes.plot([each.low, each.high], [y, y], color=colour, lw=2, solid_capstyle="butt")
         marker = "o" if each.mean >= zero or not told else "v"
         axes.plot(each.mean, y, marker, ms=7, color=colour, mfc=colour if told else "white", mew=1.6)
-        words = f"{each.mean:+.{digits}f} [{each.low:+.{digits}f}, {each.high:+.{digits}f}]"
+        words = f"{each.mean:{spec}} [{each.low:{spec}}, {each.high:{spec}}]"
         axes.text(1.03, y, words, transform=axes.get_yaxis_transform(), va="center", color=INK, fontsize=SMALL)
     axes.axvline(zero, color=INK, lw=1)
     axes.set_yticks(at, [label(name) for name, _ in rows])

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from beholder import plots
-from beholder.reports import gain_charts, search_charts, trajectory_charts
+from beholder.reports import gain_charts, quality_charts, search_charts, trajectory_charts
 from beholder.reports.chart import Chart, Panels
 from beholder.statistics import Interval
 
@@ -124,3 +124,30 @@ def test_one_setting_is_enough_for_every_picture():
     one = SETTINGS.iloc[:1]
     search_charts.parallel(one, LOSS[:1], logs=["rate"])
     search_charts.slices(one, LOSS[:1], logs=["rate"])
+
+
+def test_quality_is_marked_by_shape_and_very_many_people_are_counted():
+    rng = np.random.default_rng(0)
+    verdicts = np.array(["believed", "doubtful", "random", "biased", "too few"])
+    every = ["believed (4)", "doubtful (4)", "random (4)", "biased (4)", "too few (4)"]
+    for count, texts in ((20, every), (5000, ["believed (1,000)"])):
+        (20, ["believed (4)", "doubtful (4)", "random (4)", "biased (4)", "too few (4)"]),
+        (5000, ["believed (1,000)"]),
+    ):
+        right = rng.uniform(0.4, 0.9, count)
+        table = pd.DataFrame({"verdict": verdicts[np.arange(count) % 5], "predictability": right})
+        table = table.assign(**{"predictability.low": right - 0.1, "predictability.high": right + 0.1})
+        figure = quality_charts.predictability(table, usual=0.8)
+        legend = figure.axes[0].get_legend()
+        assert legend is not None
+        assert [text.get_text() for text in legend.get_texts()][: len(texts)] == texts
+        assert len(plots.svg(figure)) < 300_000
+    measures = {"predictability": "predicted", "none": "of nobody"}
+    (axes,) = quality_charts.distributions(table.assign(none=np.nan), measures).axes
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["predicted"]
+
+
+def test_a_matrix_of_many_people_has_no_names():
+    few, many = (quality_charts.agreement(np.eye(count), [f"p{at}" for at in range(count)]) for count in (5, 200))
+    assert [text.get_text() for text in few.axes[0].get_yticklabels()] == ["p0", "p1", "p2", "p3", "p4"]
+    assert list(many.axes[0].get_yticklabels()) == []
