@@ -71,13 +71,15 @@ def save(run: Place, name: str, figure: "Figure", *, title: str = "") -> Place:
     return place
 
 
-def svg(figure: "Figure") -> str:
-    """Return a figure as SVG in which words are words; the same figure gives the same text."""
+def svg(figure: "Figure", *, background: str | None = None) -> str:
+    """Return a figure as SVG in which words are words; the same figure gives the same text. background: its colour; None: none."""
     import matplotlib
 
     buffer = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "beholder"}), _glyphs_may_lack():
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+        figure.savefig(
+            buffer, format="svg", transparent=background is None, facecolor=background or "none", metadata={"Date": None}
+        )
     return buffer.getvalue()
 
 

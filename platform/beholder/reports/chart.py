@@ -36,6 +36,10 @@ class Chart:
         heading = f"<strong>{escape(self.title)}</strong> {escape(self.caption)}"
         return f'<figure class="{kind}"><figcaption>{heading}</figcaption><div class="canvas"{reach}>{drawn}</div></figure>'
 
+    def _repr_svg_(self) -> str:
+        """Return what a notebook shows."""
+        return plots.svg(self.figure, background=plots.PAPER)
+
 
 @dataclass(frozen=True)
 class Panels:

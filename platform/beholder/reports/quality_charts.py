@@ -1,7 +1,7 @@
 """Charts of the quality of judgements: how predictable people are, how measures are distributed, and who is like whom."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -29,17 +29,18 @@ def predictability(table: pd.DataFrame, *, usual: float) -> "Figure":
     figure = new()
     axes = figure.subplots()
     if len(known) > _MOST_MARKS:
-        edges = np.linspace(float(known["predictability"].min()), float(known["predictability"].max()), 41)
+        edges = np.linspace(float(known["predictability"].min()), float(known["predictability"].max()), 41).tolist()
         values = [known["predictability"][known["verdict"] == name].to_numpy() for name in _MARKS]
         hatches = ("", "///", "xxx", "...", "++")
-        parts = axes.hist(values, bins=edges, stacked=True, color=[colour for colour, _, _ in _MARKS.values()])[2]
+        parts: Any = axes.hist(values, bins=edges, stacked=True, color=[colour for colour, _, _ in _MARKS.values()])[2]
         for part, name, each, hatch in zip(parts, _MARKS, values, hatches, strict=True):
-            for patch in part:  # type: ignore[attr-defined]  # a container for each of several histograms
+            for patch in part:
                 patch.set(hatch=hatch, edgecolor="white", lw=0, label="")
-            part[0].set_label(f"{name} ({len(each):,})")  # type: ignore[index]
+            part[0].set_label(f"{name} ({len(each):,})")
         axes.set_ylabel("people")
         axes.set_xlabel("judgements predicted right")
-        lines = axes.axvline
+        for place in filter(np.isfinite, (0.5, usual)):
+            axes.axvline(place, color=FAINT, lw=1.2, ls=(0, (5, 2)))
     else:
         at = np.arange(len(known))
         for name, (colour, marker, filled) in _MARKS.items():
@@ -52,13 +53,10 @@ def predictability(table: pd.DataFrame, *, usual: float) -> "Figure":
         axes.set_xlabel(f"{len(known):,} people, sorted")
         axes.set_ylabel("judgements predicted right")
         axes.set_xticks([])
-        lines = axes.axhline
         for height, words in ((0.5, "chance"), (usual, "people\nwho look")):
             if np.isfinite(height):
+                axes.axhline(height, color=FAINT, lw=1.2, ls=(0, (5, 2)))
                 axes.text(1.01, height, words, transform=axes.get_yaxis_transform(), va="center", color=QUIET, fontsize=SMALL)
-    for height in (0.5, usual):
-        if np.isfinite(height):
-            lines(height, color=FAINT, lw=1.2, ls=(0, (5, 2)))
     axes.legend(frameon=False, fontsize=SMALL, labelcolor=INK, handletextpad=0.3)
     plain(axes)
     return figure
@@ -112,7 +110,7 @@ def agreement(matrix: np.ndarray, names: Sequence[str]) -> "Figure":
     plain(axes, grid="")
     axes.tick_params(length=0, labelsize=SMALL - 3)
     bar = figure.colorbar(picture, ax=axes, shrink=0.6, aspect=24, label="correlation of tastes")
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     bar.ax.tick_params(colors=FAINT, labelcolor=QUIET, labelsize=SMALL)
     bar.ax.yaxis.label.set(color=QUIET, fontsize=SMALL)
     return figure

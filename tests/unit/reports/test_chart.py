@@ -131,9 +131,6 @@ def test_quality_is_marked_by_shape_and_very_many_people_are_counted():
     verdicts = np.array(["believed", "doubtful", "random", "biased", "too few"])
     every = ["believed (4)", "doubtful (4)", "random (4)", "biased (4)", "too few (4)"]
     for count, texts in ((20, every), (5000, ["believed (1,000)"])):
-        (20, ["believed (4)", "doubtful (4)", "random (4)", "biased (4)", "too few (4)"]),
-        (5000, ["believed (1,000)"]),
-    ):
         right = rng.uniform(0.4, 0.9, count)
         table = pd.DataFrame({"verdict": verdicts[np.arange(count) % 5], "predictability": right})
         table = table.assign(**{"predictability.low": right - 0.1, "predictability.high": right + 0.1})
