@@ -23,6 +23,10 @@ COMMANDS = {
         "fitting taste=lora with the frozen blocks' outputs kept and computed anew, and judging beside fitting",
     ),
     "bench bayes": ("beholder.jobs.bench.bench_bayes", "what one choice costs: a posterior updated, 1,000 images scored"),
+    "bench quality": (
+        "beholder.jobs.bench.bench_quality",
+        "how many raters who don't look are found, what weights are worth to a fit, and what judging many people costs",
+    ),
     "bench editor": (
         "beholder.jobs.bench.bench_editor",
         "pictures a second and memory of generators, beside the machine's limit, and what a slider costs",

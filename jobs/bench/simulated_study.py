@@ -57,6 +57,11 @@ class SimulatedStudy:
         """Return the portraits' standardised traits, float64 [N, T]."""
         return raters.standardised(traits.sample(self.images, seed=self.seed))
 
+    def vectors(self) -> np.ndarray:
+        """Return embeddings that are the traits, float32 [N, T], rows of length 1."""
+        values = self.values().astype(np.float32)
+        return np.asarray(values / np.linalg.norm(values, axis=1, keepdims=True))
+
     def people(self, values: np.ndarray) -> list[Rater]:
         """Return the raters; the planted ones judge enough to be judged."""
         config = RatersConfig(
@@ -73,20 +78,18 @@ class SimulatedStudy:
         workspace.write("ratings", ratings)
         workspace.write("comparisons", comparisons)
         names = [f"portrait-{number:04d}" for number in range(self.images)]
-        vectors = self.values().astype(np.float32)
-        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        vectors = self.vectors()
         folder = workspace.embeddings(ENCODER)
         embeddings.write_shard(folder, encoder_id=ENCODER, image_ids=names, sha256=[None] * len(names), vectors=vectors)
         return kinds
 
 
-def first_judgements(ratings: pa.Table, comparisons: pa.Table, count: int) -> tuple[pa.Table, pa.Table]:
-    """Return the first judgements of each person, at most `count`, in the order in which they were made."""
-    frames = [table.select(["user_id", "at", "judgement_id"]).to_pandas() for table in (ratings, comparisons)]
-    both = pd.concat(frames, keys=range(2), names=["table", "row"]).sort_values(["at", "judgement_id"], kind="stable")
-    kept = both.groupby("user_id").cumcount() < count
-    rows = [np.sort(kept[kept].loc[[number]].index.get_level_values("row")) for number in range(2)]
-    return ratings.take(pa.array(rows[0])), comparisons.take(pa.array(rows[1]))
+def first_judgements(table: pa.Table, share: pd.Series) -> pa.Table:
+    """Return the first judgements of each person, so many that they are a share 0..1 of theirs, by user_id; all of others' ones."""
+    frame = table.select(["user_id", "at", "judgement_id"]).to_pandas().sort_values(["at", "judgement_id"], kind="stable")
+    own = frame.groupby("user_id")
+    kept = own.cumcount() < (frame["user_id"].map(share).fillna(1.0) * own["at"].transform("size")).round()
+    return table.take(pa.array(np.sort(kept[kept].index.to_numpy())))
 
 
 def _long(sheet: pd.DataFrame) -> pd.DataFrame:

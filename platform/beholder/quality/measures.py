@@ -110,3 +110,11 @@ def measure(
     if shown is not None:
         utilities = predictability.utilities(rows, reference.models[0], shown)
     return PeopleMeasures(pd.DataFrame({"user_id": list(dataset.people), **columns}), utilities)
+
+
+def measure_alone(timed: TimedJudgements, images: int, config: MeasuresConfig, *, seed: int) -> PeopleMeasures:
+    """Return the measures of people from their own judgements as a sample of everybody's, in this process."""
+    folds = range(config.predictability.folds)
+    models = tuple(fit_fold(timed, fold, images, config, seed=seed) for fold in folds)
+    reference = Reference(models, usual_seconds(timed, config), score_levels(timed))
+    return measure(timed, reference, images, config, seed=seed)

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from beholder import tables
 from beholder.errors import TasteError
@@ -253,6 +254,25 @@ def implied_comparisons(dataset: JudgementDataset, *, at_most: int, seed: int) -
         none = np.zeros(0, np.int64)
         return ComparisonTable(none, none, none, none, np.zeros(0, np.float32))
     return ComparisonTable(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+def timed_judgements(ratings: pa.Table, comparisons: pa.Table) -> TimedJudgements:
+    """Return tables as judgements on all images that they name, and when they were made."""
+    names = ("image_id", "left_id", "right_id")
+    images = sorted(
+        {
+            each
+            for table in (ratings, comparisons)
+            for name in names
+            if name in table.column_names
+            for each in table[name].to_pylist()
+        }
+    )
+    dataset, _ = from_tables(ratings, comparisons, images)
+    at = (
+        pc.fill_null(table["at"].cast(pa.timestamp("us")).cast(pa.int64()), NO_TIME).to_numpy() for table in (ratings, comparisons)
+    )
+    return TimedJudgements(dataset, *at)
 
 
 def _numbers(column: Iterable[str], mapping: dict[str, int] | dict[str, float]) -> np.ndarray:
