@@ -85,7 +85,7 @@ def quality_report(
 
 def _predictability(table: pd.DataFrame, usual: float) -> Chart:
     known = table["predictability"].notna().sum()
-    medians = {name: rows["predictability"].median() for name, rows in table.groupby("verdict")}
+    medians = {str(name): float(rows["predictability"].median()) for name, rows in table.groupby("verdict")}
     ends = "; ".join(f"{name}: {median:.0%} in the median" for name, median in medians.items() if np.isfinite(median))
     return Chart(
         "predictability",
