@@ -33,10 +33,10 @@ def forest(rows: Sequence[tuple[str, Interval]], *, xlabel: str = _GAIN, zero: f
         words = f"{each.mean:{spec}} [{each.low:{spec}}, {each.high:{spec}}]"
         axes.text(1.03, y, words, transform=axes.get_yaxis_transform(), va="center", color=INK, fontsize=SMALL)
     axes.axvline(zero, color=INK, lw=1)
-    axes.set_yticks(at, [label(name) for name, _ in rows])
+    axes.set_yticks(at, [label(name, 17) for name, _ in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlabel(xlabel)
-    axes.locator_params(axis="x", nbins=5)
+    axes.locator_params(axis="x", nbins=4)
     plain(axes, grid="x")
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0, labelcolor=INK)
