@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -65,12 +66,17 @@ def evaluated() -> Report:
     return evaluation_report("bayes", tables, figures, split="image", ahead=ahead, ceiling=(0.9, 120))
 
 
-def met() -> Report:
+def few_shot_tables() -> dict[str, dict[int, pd.DataFrame]]:
     """Two tastes after 0, 5 and 20 comparisons."""
-    tables = {
+    return {
         name: {count: agreement(seed=count, gain=gain * count / 20) for count in (0, 5, 20)}
         for name, gain in (("bayes", 0.1), ("mlp", 0.04))
     }
+
+
+def met() -> Report:
+    """The report of `few_shot_tables`."""
+    tables = few_shot_tables()
     curves = {}
     for name, counts in tables.items():
         people = {count: each.groupby("user_id")[["gain", "accuracy.personal"]].mean() for count, each in counts.items()}
@@ -186,7 +192,12 @@ def judged_people() -> Report:
 
 
 def simulated() -> Report:
-    """Rankers and strategies over 20 rounds, some of which end at the same place."""
+    """The report of `trajectories`."""
+    return simulation_report(*trajectories(), shown=(0, 5, 10, 20))
+
+
+def trajectories() -> tuple[dict[tuple[str, str], list[Trajectory]], Any]:
+    """Rankers and strategies over 20 rounds, some of which end at the same place, and who was asked."""
     rng = np.random.default_rng(0)
     people = [Chooser(user_id, "noisy" if number % 4 == 0 else "steady") for number, user_id in enumerate(PEOPLE)]
     cells = [("bayes", "eubo"), ("bayes", "random"), ("bayes", "thompson"), ("logistic", "champion"), ("ranknet", "champion")]
@@ -204,7 +215,7 @@ def simulated() -> Report:
             for noise in rng.uniform(0, 0.05, len(people))
         ]
     assert set(FIGURES) == set(vars(next(iter(results.values()))[0]))
-    return simulation_report(results, people, shown=(0, 5, 10, 20))  # type: ignore[arg-type]  # the report reads two fields
+    return results, people
 
 
 def recommended() -> Report:
