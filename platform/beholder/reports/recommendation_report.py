@@ -34,7 +34,14 @@ def recommendation_report(
     choices = f"{rounds:,} choice{'s' * (rounds != 1)}"
     row = [CaptionedPicture(pictures[0], "as it is", description="the image as it is")]
     for picture, (words, each) in zip(pictures[1:], edits, strict=False):
+        if not each.edit:
+            continue
         row.append(CaptionedPicture(picture, words, f"{each.probability:.0%} over it as it is", f"the image edited: {words}"))
+    verdict = (
+        f"After {choices}, {who} is expected to prefer “{name}” to the image as it is with probability {best.probability:.2f}."
+        if best.edit
+        else f"After {choices}, no edit is expected to please {who} more than the image as it is."
+    )
     frame = pd.DataFrame(
         [{"edit": words, "probability": e.probability, "utility": e.utility, "uncertainty": e.uncertainty} for words, e in edits]
     )
@@ -50,11 +57,10 @@ def recommendation_report(
         "Logits over the image as it is, ± 2 standard deviations; in percent: how probably it is preferred to it.",
         "; ".join(f"{words} {each.utility:+.2f} ± {2 * each.uncertainty:.2f}" for words, each in edits),
     )
-    because = ["Nothing is known of this person yet: this is what other people like."] if not rounds else list(reasons)
     return Report(
         f"For {who}: {name}",
-        f"After {choices}, {who} is expected to prefer “{name}” to the image as it is with probability {best.probability:.2f}.",
-        because if not rounds else [],
+        verdict,
+        ["Nothing is known of this person yet: this is what other people like."] * (rounds == 0),
         [
             Fact("choices so far", f"{rounds:,}"),
             Fact("candidates", f"{candidates:,}", "edits it was chosen from"),
