@@ -6,7 +6,7 @@ import logging
 import math
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +19,25 @@ log = logging.getLogger("beholder")
 class Run:
     """One run of a command. Every file in its folder is written whole; `log` lines reach log.txt when the run ends or fails."""
 
-    def __init__(self, place: Place, command: str):
+    def __init__(self, place: Place, command: str, words: Sequence[str] = ()):
         self.place = place
         self.command = command
+        self.words = tuple(words)
         self._handler: logging.Handler | None = None
         self._log_path: Path | None = None
 
     @classmethod
-    def start(cls, runs: Place, *, command: str, config: str, now: datetime.datetime) -> "Run":
-        """Make the folder `<command>-<UTC time>/` (a second one in the same second gets -2) and begin its log."""
+    def start(cls, runs: Place, *, command: str, config: str, now: datetime.datetime, words: Sequence[str] = ()) -> "Run":
+        """Make the folder `<command>-<UTC time>/` (a second one in the same second gets -2) and begin its log.
+
+        words: what was typed after the command.
+        """
         name = f"{command.replace(' ', '-')}-{now.astimezone(datetime.UTC):%Y%m%dT%H%M%SZ}"
         place, attempt = runs / name, 1
         while (place / "config.yaml").is_file():
             attempt += 1
             place = runs / f"{name}-{attempt}"
-        run = cls(place, command)
+        run = cls(place, command, words)
         run.write_text("config.yaml", config)
         run.write_json("environment.json", environment())
         run._open_log()
@@ -61,6 +65,10 @@ class Run:
 
     def write_json(self, name: str, value: Any) -> None:
         self.write_text(name, json.dumps(value, indent=2, sort_keys=True) + "\n")
+
+    def read_json(self, name: str) -> Any:
+        """Return what `write_json` wrote."""
+        return json.loads((self.place / name).read_bytes())
 
     def finish(self) -> None:
         """Close the log and write it into the folder."""

@@ -5,6 +5,7 @@ embeddings/<encoder id>/  models/<name>/  studies/<name>/  runs/<command>-<time>
 """
 
 import datetime
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -69,6 +70,6 @@ class Workspace:
         """The folder of saved tastes."""
         return self.place / "models"
 
-    def start_run(self, command: str, config: str, *, now: datetime.datetime) -> Run:
-        """Make the run folder of a command that starts at `now`; config: its settings as YAML."""
-        return Run.start(self.place / "runs", command=command, config=config, now=now)
+    def start_run(self, command: str, config: str, *, now: datetime.datetime, words: Sequence[str] = ()) -> Run:
+        """Make the run folder of a command that starts at `now`; config: its settings as YAML; words: what was typed after it."""
+        return Run.start(self.place / "runs", command=command, config=config, now=now, words=words)
