@@ -35,7 +35,7 @@ class Workspace:
         self.place = Place.at(uri)
 
     def table(self, name: str) -> TableLog:
-        """Return the table `images`, `ratings`, `comparisons`, `scales`, `responses`, `rejected` or `quality` as its log of parts."""
+        """Return a table, one of `_TABLES` such as `ratings`, as its log of parts."""
         schema, key = _TABLES[name]
         return TableLog(self.place / name, schema, key, one_per_key=name != "rejected")
 
