@@ -7,6 +7,7 @@ import pytest
 
 from beholder import spreadsheets
 from beholder.errors import SpreadsheetError, StorageError
+from beholder.importing.cells import text_of
 from beholder.spreadsheets import SpreadsheetImages
 from beholder.storage import Place
 
@@ -53,7 +54,7 @@ def test_a_short_row_has_empty_cells(tmp_path, sheet):
     ],
 )
 def test_text(cell, said):
-    assert spreadsheets.cell_text(cell) == said
+    assert text_of(cell) == said
 
 
 def test_refuse_says_where_and_what(tmp_path, sheet):

@@ -1,5 +1,8 @@
 """`beholder study export NAME folder=DIR`: a study's answers as files that `beholder import` reads."""
 
+import csv
+import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,9 +13,12 @@ from beholder.recommending.components import open_store
 from beholder.runs import Run
 from beholder.storage import Place
 from beholder.studies.answer_files import FORMATS, write_export
+from beholder.studies.study_records import ParticipantRecord
 from beholder.studies.study_service import StudyService
 from beholder.studies.study_store import StudyStore
 from beholder.workspace import Workspace
+
+_PARTICIPANTS = "participants.csv"
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,20 @@ def main(settings: StudyExportSettings, run: Run) -> None:
     images = workspace.read("images")
     uris = dict(zip(images["image_id"].to_pylist(), images["uri"].to_pylist(), strict=True))
     place = Place.at(settings.folder or settings.name)
-    files = write_export(place, study, trials, people, uris, format=settings.format)
-    run.metrics({"participants": len(people), "trials": len(trials), "files": len(files)})
-    print(f"{len(trials)} trials of {len(people)} participants -> {place.uri}: {', '.join(files)}")
+    files = write_export(place, study, trials, uris, format=settings.format)
+    (place / _PARTICIPANTS).write_bytes(_participants(people))
+    run.metrics({"participants": len(people), "trials": len(trials), "files": len(files) + 1})
+    print(f"{len(trials)} trials of {len(people)} participants -> {place.uri}: {', '.join([*files, _PARTICIPANTS])}")
+
+
+def _participants(people: Sequence[ParticipantRecord]) -> bytes:
+    """Return who took part, how many attention checks they passed, and their questionnaires, as CSV."""
+    fields = list(dict.fromkeys(f"{part}.{name}" for each in people for part, form in each.forms.items() for name in form))
+    head = ["user_id", "study", "external_id", "lang", "joined_at", "finished_at", "trials", "checks", "checks_passed"]
+    out = io.StringIO()
+    writer = csv.DictWriter(out, [*head, *fields], lineterminator="\n", restval="")
+    writer.writeheader()
+    for each in people:
+        answers = {f"{part}.{name}": value for part, form in each.forms.items() for name, value in form.items()}
+        writer.writerow({name: getattr(each, name) for name in head} | answers)
+    return out.getvalue().encode()

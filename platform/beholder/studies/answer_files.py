@@ -1,6 +1,5 @@
 """Answers of a study as files that `beholder import` reads: the .xlsx schema, CSV and Parquet."""
 
-import csv
 import io
 from collections.abc import Mapping, Sequence
 
@@ -13,7 +12,7 @@ from beholder.storage import Place
 from beholder.studies.design import CHECK
 from beholder.studies.judgement_log import judgement_tables
 from beholder.studies.study_config import RATINGS
-from beholder.studies.study_records import ParticipantRecord, StudyTrial
+from beholder.studies.study_records import StudyTrial
 from beholder.studies.study_store import StoredStudy
 
 FORMATS = ("csv", "parquet", "xlsx")
@@ -24,7 +23,6 @@ def write_export(
     folder: Place,
     study: StoredStudy,
     trials: Sequence[StudyTrial],
-    people: Sequence[ParticipantRecord],
     uris: Mapping[str, str],
     *,
     format: str,
@@ -32,7 +30,7 @@ def write_export(
     """Write a study's answers into a folder; returns the names of the files.
 
     uris: of the images, by image_id. csv and parquet: ratings, comparisons, images, responses; xlsx: big_data, big_label,
-    big_compares, big_compare_label; with each also participants.csv.
+    big_compares, big_compare_label.
 
     Raises StudyError for a scale that the .xlsx schema does not have.
     """
@@ -41,7 +39,6 @@ def write_export(
     else:
         rows = {**judgement_tables(trials), "images": _images(study, uris)}
         files = {f"{name}.{format}": _file(table, format) for name, table in rows.items() if table.num_rows}
-    files["participants.csv"] = _participants(people)
     for name, data in files.items():
         (folder / name).write_bytes(data)
     return list(files)
@@ -103,15 +100,3 @@ def _workbook(frame: pd.DataFrame) -> bytes:
     buffer = io.BytesIO()
     frame.to_excel(buffer, index=False, sheet_name="data")
     return buffer.getvalue()
-
-
-def _participants(people: Sequence[ParticipantRecord]) -> bytes:
-    fields = list(dict.fromkeys(f"{part}.{name}" for each in people for part, form in each.forms.items() for name in form))
-    head = ["user_id", "study", "external_id", "lang", "joined_at", "finished_at", "trials", "checks", "checks_passed"]
-    out = io.StringIO()
-    writer = csv.DictWriter(out, [*head, *fields], lineterminator="\n", restval="")
-    writer.writeheader()
-    for each in people:
-        answers = {f"{part}.{name}": value for part, form in each.forms.items() for name, value in form.items()}
-        writer.writerow({name: getattr(each, name) for name in head} | answers)
-    return out.getvalue().encode()

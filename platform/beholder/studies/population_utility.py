@@ -16,7 +16,11 @@ _MOST = 400  # images with a covariance of their own; of more, only the variance
 
 
 def fit_utilities(count: int, answers: Iterable[tuple[int, int, float]]) -> Gaussian:
-    """Return the posterior of the utilities of `count` images from (left, right, choice), choice 1 left, 0 right, 0.5 a tie."""
+    """Return the posterior of the utilities of `count` images, in logits.
+
+    answers: (left, right, choice) with the images' numbers; choice is 1 for left, 0 for right and 0.5 for a tie. Up to 400 images
+    have a covariance [count, count]; of more, there are the variances alone, as [count, 1].
+    """
     rows = list(answers)
     left, right = (np.array([row[at] for row in rows], np.int64) for at in (0, 1))
     choices = np.array([row[2] for row in rows], np.float64)
