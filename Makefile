@@ -39,7 +39,7 @@ test: setup browser
 # What takes long: tests marked so, requests made up from the API's description for ten minutes, jobs and replicas killed under load.
 .PHONY: soak
 soak: setup
-	$(BIN)/python -m pytest tests/integration -m soak -W default $(ARGS)
+	$(BIN)/python -m pytest tests/integration tests/browser -m soak -W default $(ARGS)
 	BEHOLDER_FUZZ_SECONDS=600 $(BIN)/python -m pytest tests/integration/test_made_up_requests.py --timeout=1800 $(ARGS)
 	$(BIN)/beholder bench serve seconds=10 chaos=300
 	$(BIN)/beholder bench chaos
