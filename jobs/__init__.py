@@ -35,9 +35,13 @@ COMMANDS = {
         "beholder.jobs.bench.bench_serve",
         "how much the service answers and how soon, beside one process with the library, and while replicas are killed",
     ),
+    "bench study": (
+        "beholder.jobs.bench.bench_study",
+        "a study's participants at the same time, its server killed meanwhile: what is lost, twice, and how balanced it stays",
+    ),
     "bench chaos": (
         "beholder.jobs.bench.bench_chaos",
-        "jobs on simulated nodes while a process, a node, the driver or the head is killed: what is lost, twice, different",
+        "jobs and the service on simulated nodes while a process, a node or the head is killed: what is lost, twice, different",
     ),
     "build surrogate": (
         "beholder.jobs.build_surrogate",

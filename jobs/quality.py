@@ -26,7 +26,9 @@ from beholder.quality.measures import MeasuresConfig, Reference
 from beholder.quality.person_weights import write_weights
 from beholder.quality.verdict import VERDICTS, VerdictConfig
 from beholder.ray_connection import RayConfig, connect
-from beholder.report import markdown_table
+from beholder.reports.markdown_tables import markdown_table
+from beholder.reports.quality_report import quality_report
+from beholder.reports.report import FILES
 from beholder.runs import Run, log
 from beholder.statistics import Interval
 from beholder.storage import Place
@@ -105,6 +107,10 @@ def main(settings: QualitySettings, run: Run) -> None:
         run.write_text("agreement.csv", result.matrix.to_csv())
     figures = _metrics(result)
     run.metrics(figures)
+    report = quality_report(
+        table, result.alpha, result.matrix, usual=result.mixture.mean, usable=result.mixture.usable, workspace=settings.workspace
+    )
+    report.write(run, files=("agreement.csv",) * bool(len(result.matrix)) + FILES)
     run.summary("\n".join(_summary(result, figures)))
     print(_sentence(table))
 

@@ -35,6 +35,11 @@ _EACH = 4  # images from which on a core of a CPU embeds some by itself: fewer d
 class ImageEncoder(Protocol):
     """What embeds pictures, for those who need no texts; `Encoder` signs it."""
 
+    @property
+    def size(self) -> int:
+        """The pixels of a side of what it sees of a picture: larger ones are scaled down."""
+        ...
+
     def images(self, pixels: np.ndarray) -> np.ndarray:
         """Embed uint8 RGB [N, H, W, 3]: float32 [N, D], rows of length 1."""
         ...
@@ -46,6 +51,13 @@ class ImageTextEncoder(ImageEncoder, Protocol):
     def texts(self, texts: Sequence[str]) -> np.ndarray:
         """Embed N texts: float32 [N, D], rows of length 1."""
         ...
+
+
+def imagenet_templates() -> tuple[str, ...]:
+    """Return the 79 prompts with a {} for a text that StyleCLIP averages over: those of CLIP's authors but for one of a plural."""
+    from open_clip.zero_shot_metadata import OPENAI_IMAGENET_TEMPLATES
+
+    return tuple(text for each in OPENAI_IMAGENET_TEMPLATES if " many " not in (text := each("{}")))
 
 
 @dataclass(frozen=True)
@@ -184,6 +196,11 @@ class Encoder:
             raise EncoderError(f"encoder.device={device} is not there: {str(error).splitlines()[0]}") from None
         model = _build(config).to(device).eval().requires_grad_(False)
         return cls(model, _tokenizer(config), config, device)
+
+    @property
+    def size(self) -> int:
+        """The pixels of a side of what the image tower takes."""
+        return self.config.size
 
     def images(self, pixels: "np.ndarray | Sequence[np.ndarray]") -> np.ndarray:
         """Embed images in CLIP space.

@@ -57,6 +57,7 @@ def test_raters_are_judged_and_training_counts_them_by_their_weights(
     assert (metrics["verdict.random"], metrics["verdict.biased"]) == (2, 2)
     assert metrics["alpha.low"] < metrics["alpha"] < metrics["alpha.high"]
     assert "chose the left image" in (run / "summary.md").read_text()
+    assert f"{metrics['verdict.believed']} of 14 people can be believed" in (run / "report.html").read_text()
     matrix = pd.read_csv(run / "agreement.csv", index_col=0)
     assert matrix.shape == (9, 9)
     assert list((tmp_path / "ws" / "quality_blocks").glob("*")) == []
