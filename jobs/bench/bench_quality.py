@@ -26,7 +26,7 @@ from beholder.quality import measures, verdict
 from beholder.quality.measures import MeasuresConfig
 from beholder.quality.verdict import VerdictConfig
 from beholder.ray_connection import RayConfig, connect
-from beholder.reports.markdown_tables import markdown_table
+from beholder.reports.markup import markdown_table
 from beholder.runs import Run
 from beholder.statistics import Interval, bootstrap, wilson
 from beholder.storage import Place

@@ -10,7 +10,7 @@ from beholder.editing import pretrained
 from beholder.editing.generator import Generator
 from beholder.editing.latent import from_seeds
 from beholder.portraits import traits
-from beholder.portraits.varied_seeds import varied_seeds
+from beholder.portraits.traits import varied_seeds
 
 PAGE = Path(__file__).parents[3] / "serve" / "page" / "choose.js"
 
