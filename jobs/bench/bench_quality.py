@@ -26,7 +26,7 @@ from beholder.quality import measures, verdict
 from beholder.quality.measures import MeasuresConfig
 from beholder.quality.verdict import VerdictConfig
 from beholder.ray_connection import RayConfig, connect
-from beholder.report import markdown_table
+from beholder.reports.markdown_tables import markdown_table
 from beholder.runs import Run
 from beholder.statistics import Interval, bootstrap, wilson
 from beholder.storage import Place
@@ -196,7 +196,7 @@ def _from_folder(settings: BenchQualitySettings, folder: str) -> JudgedStudy:
 def _verdicts(tables: Sequence[pa.Table], settings: BenchQualitySettings) -> pd.DataFrame:
     """Return the verdicts on ratings and comparisons."""
     timed = timed_judgements(tables[0], tables[1])
-    counts = measures.measure_alone(timed, len(timed.dataset.images), settings.measures, seed=0).table
+    counts = measures.measure_alone(timed, len(timed.dataset.images), settings.measures, seed=0)
     return verdict.decide(counts, settings.verdict)[0]
 
 

@@ -132,7 +132,7 @@ def _run(name: str, module: ModuleType, settings: Any, overrides: list[str]) -> 
     sink = tracking.open_sink(tracking.split(overrides)[0])
     began, succeeded = time.time(), False
     workspace = Workspace(settings.workspace)
-    run = workspace.start_run(name, config.dump(settings), now=datetime.datetime.now(datetime.UTC))
+    run = workspace.start_run(name, config.dump(settings), now=datetime.datetime.now(datetime.UTC), words=overrides)
     log.info("beholder %s %s", name, " ".join(overrides))
     try:
         module.main(settings, run)

@@ -29,7 +29,7 @@ RATINGS = pa.schema(
         pa.field("user_id", pa.string(), nullable=False),
         pa.field("image_id", pa.string(), nullable=False),
         pa.field("attribute", pa.string(), nullable=False),
-        pa.field("score", pa.float32(), nullable=False),
+        pa.field("score", pa.float32(), nullable=False),  # on any ordered scale, the table `scales` has its ends
         ("at", _TIME),
         ("lang", pa.string()),
     ]
@@ -44,6 +44,16 @@ COMPARISONS = pa.schema(
         pa.field("choice", pa.string(), nullable=False),  # left, right or tie
         ("at", _TIME),
         ("lang", pa.string()),
+    ]
+)
+SCALES = pa.schema(
+    [
+        pa.field("attribute", pa.string(), nullable=False),
+        pa.field("low", pa.float64(), nullable=False),  # the lowest and the highest score that could be given
+        pa.field("high", pa.float64(), nullable=False),
+        pa.field("step", pa.float64(), nullable=False),  # the distance of two scores; 0: any number between low and high
+        ("words", pa.string()),  # the scores' names with commas between, lowest first; null where they are numbers
+        pa.field("declared", pa.bool_(), nullable=False),  # false: only as far as the scores tell
     ]
 )
 RESPONSES = pa.schema(  # of studies: every answer, those that are no judgements too

@@ -26,7 +26,7 @@ DOORS = {
     "hydra": ("platform/beholder/config.py",),
     "omegaconf": ("platform/beholder/config.py",),
     "yaml": ("platform/beholder/config.py",),
-    "openpyxl": ("platform/beholder/spreadsheets.py",),
+    "openpyxl": ("platform/beholder/importing/workbook.py",),
     "fsspec": ("platform/beholder/storage.py", "platform/beholder/image_lists.py"),
     "pyarrow.fs": ("platform/beholder/storage.py",),
     "rich": ("platform/beholder/cli.py", "platform/beholder/progress.py"),

@@ -6,7 +6,7 @@ A command's module has `main(settings, run)`, whose settings are a frozen datacl
 COMMANDS = {
     "import": (
         "beholder.commands.import_",
-        "spreadsheets of judgements, embeddings or a StyleGAN2 from elsewhere -> the workspace",
+        "tables of judgements, embeddings or a StyleGAN2 from elsewhere -> the workspace",
     ),
     "export": ("beholder.commands.export", "embeddings -> the files of clip-retrieval, or a FAISS index"),
     "edit": (
@@ -31,6 +31,7 @@ COMMANDS = {
         "beholder.commands.import_directions",
         'other programs" directions (InterFaceGAN, GANSpace, StyleSpace, StyleCLIP, ...), alpha measured on the generator',
     ),
+    "bench import": ("beholder.commands.bench_import", "seconds and memory that a table of a million ratings takes"),
     "build portraits": (
         "beholder.commands.build_portraits",
         "the networks that ship with the project, trained again from drawings",

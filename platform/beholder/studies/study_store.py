@@ -473,12 +473,12 @@ def _choose(
         made = _make(study, block_name, role, block, list(kept.values()), rng, information)
         if made is None:
             continue
-        fresh = {
+        asked = {
             "trial_id": secrets.token_hex(12), "study": study.name, "user_id": person.user_id, "place": place, "block": block_name,
             "role": role, "counted": int(role == MAIN), "asked_at": _text(now), "imported": 0, **made,
         }  # fmt: skip
-        connection.execute(insert(STUDY_TRIALS).values(fresh))
-        kept[place] = connection.execute(_trials().where(STUDY_TRIALS.c.trial_id == fresh["trial_id"])).one()
+        connection.execute(insert(STUDY_TRIALS).values(asked))
+        kept[place] = connection.execute(_trials().where(STUDY_TRIALS.c.trial_id == asked["trial_id"])).one()
         if role == MAIN:
             _count(connection, kept[place], 1)
             block.add(made["left_number"], made["right_number"])

@@ -29,7 +29,7 @@ def state() -> dict:
 
 @pytest.fixture(scope="module")
 def generator(state) -> Generator:
-    return rosinality.read(published.rosinality(state, MEAN))[1].generator
+    return checkpoint.parse(published.rosinality(state, MEAN))[1].generator
 
 
 @pytest.fixture
@@ -199,6 +199,7 @@ def test_beholder_import(beholder, state, generator, tmp_path):
         (("generator=x.pt",), "generator=FILE and name=NAME go together"),
         (("name=x",), "needs one of source"),
         (("generator=x.pt", "name=x", "source=y"), "needs one of source"),
+        (("source=x", "class_index=1"), "class_index goes with generator=FILE"),
         (("generator=x.pt", "name=portraits"), "is the shipped generator's"),
         (("generator=x.pt", "name=a/b"), "needs a name of letters"),
         (("generator=nowhere.pt", "name=x"), "does not exist"),
