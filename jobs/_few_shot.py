@@ -7,7 +7,7 @@ import ray
 from beholder import evaluation
 from beholder.jobs._comparison import TasteComparison, TasteResult
 from beholder.progress import Progress
-from beholder.reports.markdown_tables import markdown_table
+from beholder.reports.markup import markdown_table
 from beholder.reports.taste_report import few_shot_report
 from beholder.runs import Run, log
 from beholder.statistics import Interval

@@ -16,9 +16,9 @@ from beholder.editing.directions.edit_text import write
 from beholder.encoder import EncoderConfig
 from beholder.errors import BeholderError, ConfigError
 from beholder.jobs import _client
-from beholder.portraits.simulated_person import SimulatedPerson
+from beholder.portraits.sample import SimulatedPerson
 from beholder.reports.demo_report import DemoStep, demo_report
-from beholder.reports.markdown_tables import markdown_table
+from beholder.reports.markup import markdown_table
 from beholder.reports.person_names import person_names
 from beholder.runs import Run, log
 

@@ -31,7 +31,7 @@ from beholder.jobs._embed_stages import DigestClaims, EmbedPiece, EmbedPlan, Enc
 from beholder.jobs._placement import Placement
 from beholder.progress import Progress
 from beholder.ray_connection import RayConfig, connect, quiet_data
-from beholder.reports.markdown_tables import markdown_table, markdown_values
+from beholder.reports.markup import markdown_table, markdown_values
 from beholder.runs import Run, log
 from beholder.storage import Place
 from beholder.table_log import TableLog

@@ -16,7 +16,7 @@ from beholder.jobs._reservation import ClusterRoom
 from beholder.progress import Progress
 from beholder.quality.person_weights import JudgementsConfig, read_weights
 from beholder.ray_connection import RayConfig, connect
-from beholder.reports.markdown_tables import markdown_table
+from beholder.reports.markup import markdown_table
 from beholder.reports.taste_report import evaluation_report
 from beholder.runs import Run, log
 from beholder.statistics import Interval

@@ -26,7 +26,7 @@ from beholder.quality.measures import MeasuresConfig, Reference
 from beholder.quality.person_weights import write_weights
 from beholder.quality.verdict import VERDICTS, VerdictConfig
 from beholder.ray_connection import RayConfig, connect
-from beholder.reports.markdown_tables import markdown_table
+from beholder.reports.markup import markdown_table
 from beholder.reports.quality_report import quality_report
 from beholder.reports.report import FILES
 from beholder.runs import Run, log

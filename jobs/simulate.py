@@ -23,7 +23,7 @@ from beholder.recommending.edit_set import Comparison
 from beholder.recommending.rankers import bayes_ranker, ranker_factory
 from beholder.recommending.rankers.ranker import Ranker
 from beholder.recommending.rankers.ranker_factory import RankerConfig
-from beholder.reports.markdown_tables import markdown_table
+from beholder.reports.markup import markdown_table
 from beholder.reports.simulation_report import TITLES, courses, simulation_report
 from beholder.runs import Run
 from beholder.simulation import rounds, simulated_people, summary

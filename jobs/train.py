@@ -34,7 +34,7 @@ from beholder.jobs._reservation import ClusterRoom, Reserved
 from beholder.jobs._workspace_dataset import DatasetWithItems
 from beholder.quality.person_weights import JudgementsConfig, read_weights
 from beholder.ray_connection import RayConfig, connect
-from beholder.reports.markdown_tables import markdown_values
+from beholder.reports.markup import markdown_values
 from beholder.reports.taste_report import training_report
 from beholder.runs import Run, environment, log
 from beholder.statistics import Interval

@@ -20,7 +20,7 @@ from beholder.jobs import _search, _workspace_dataset
 from beholder.jobs._search import Search, TriedSetting, TuneConfig
 from beholder.quality.person_weights import JudgementsConfig, read_weights
 from beholder.ray_connection import RayConfig, connect
-from beholder.reports.markdown_tables import markdown_values
+from beholder.reports.markup import markdown_values
 from beholder.reports.report import FILES, Report
 from beholder.reports.search_report import search_report
 from beholder.runs import Run, log

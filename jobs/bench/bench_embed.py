@@ -27,7 +27,7 @@ from beholder.image_index import list_images
 from beholder.images import ImageLimits
 from beholder.jobs.bench import check_extra, dataloader_loop
 from beholder.progress import Progress
-from beholder.reports.markdown_tables import markdown_table
+from beholder.reports.markup import markdown_table
 from beholder.runs import Run, log
 
 

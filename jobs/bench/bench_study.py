@@ -30,7 +30,7 @@ from beholder.errors import BeholderError, ConfigError
 from beholder.jobs.bench import check_extra
 from beholder.jobs.bench.loadtest import Endpoint, LoadClient, RequestStats, people
 from beholder.recommending.components import open_store
-from beholder.reports.markdown_tables import markdown_table
+from beholder.reports.markup import markdown_table
 from beholder.runs import Run, log
 from beholder.studies.design import CHECK, SPREAD
 from beholder.studies.study_records import StudyTrial

@@ -18,7 +18,7 @@ from beholder.importing.score_scale import ScoreScale
 from beholder.importing.source_tables import TableFormat
 from beholder.importing.table_import import ImportOptions, import_tables
 from beholder.progress import Progress
-from beholder.reports.markdown_tables import markdown_table
+from beholder.reports.markup import markdown_table
 from beholder.runs import Run, log
 from beholder.storage import Place
 from beholder.workspace import Workspace

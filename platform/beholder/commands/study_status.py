@@ -8,7 +8,7 @@ import pandas as pd
 from beholder.commands._person_image import CHOICES
 from beholder.config import setting
 from beholder.recommending.components import open_store
-from beholder.reports.markdown_tables import markdown_table
+from beholder.reports.markup import markdown_table
 from beholder.runs import Run
 from beholder.studies.study_records import StudyStatus
 from beholder.studies.study_service import StudyService

@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 
 from beholder.reports import quality_charts
-from beholder.reports.chart import Chart, Panels
 from beholder.reports.data_table import Column, DataTable, PeopleTable, interval
 from beholder.reports.gain_charts import forest
-from beholder.reports.parts import CommandLine, Paragraph
+from beholder.reports.parts import Chart, CommandLine, Panels, Paragraph
 from beholder.reports.person_names import person_names
 from beholder.reports.report import Fact, Report, Section
 from beholder.statistics import Interval

@@ -8,9 +8,8 @@ import pandas as pd
 
 from beholder.plots import ACCENT, INK, QUIET, SMALL, label, new, plain
 from beholder.recommending.ranking import ScoredEdit
-from beholder.reports.chart import Chart
 from beholder.reports.data_table import Column, DataTable
-from beholder.reports.parts import BulletList, CaptionedPicture, PictureRow
+from beholder.reports.parts import BulletList, CaptionedPicture, Chart, PictureRow
 from beholder.reports.person_names import person_names
 from beholder.reports.report import Fact, Report, Section
 

@@ -13,9 +13,8 @@ from importlib import resources
 from typing import Protocol
 
 from beholder import plots
-from beholder.reports.chart import Chart, Panels
 from beholder.reports.markup import escape
-from beholder.reports.parts import CommandLine
+from beholder.reports.parts import Chart, CommandLine, Panels
 from beholder.runs import Run
 
 FILES = ("summary.md", "results.csv", "metrics.json", "config.yaml", "log.txt")

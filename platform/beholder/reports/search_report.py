@@ -6,9 +6,8 @@ from typing import Any
 import pandas as pd
 
 from beholder.reports import search_charts
-from beholder.reports.chart import Chart
 from beholder.reports.data_table import Column, DataTable, PeopleTable
-from beholder.reports.parts import CommandLine, Paragraph
+from beholder.reports.parts import Chart, CommandLine, Paragraph
 from beholder.reports.report import Fact, Report, Section
 
 _RIGHT = {

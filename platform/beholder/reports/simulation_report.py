@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from beholder.recommending import acquisition
-from beholder.reports.chart import Chart, Panels
 from beholder.reports.data_table import Column, DataTable, PeopleTable
-from beholder.reports.parts import BulletList, Paragraph
+from beholder.reports.parts import BulletList, Chart, Panels, Paragraph
 from beholder.reports.report import Fact, Report, Section
 from beholder.reports.trajectory_charts import trajectories, trajectory
 from beholder.simulation import summary

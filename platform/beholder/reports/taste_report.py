@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 
 from beholder.reports import gain_charts
-from beholder.reports.chart import Chart, Panels
 from beholder.reports.data_table import Column, DataTable, PeopleTable, interval
-from beholder.reports.parts import Paragraph
+from beholder.reports.parts import Chart, Panels, Paragraph
 from beholder.reports.report import Fact, Report, Section
 from beholder.statistics import Interval, bootstrap
 

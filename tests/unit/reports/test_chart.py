@@ -8,7 +8,7 @@ import pytest
 
 from beholder import plots
 from beholder.reports import gain_charts, quality_charts, search_charts, trajectory_charts
-from beholder.reports.chart import Chart, Panels
+from beholder.reports.parts import Chart, Panels
 from beholder.statistics import Interval
 
 

@@ -1,6 +1,6 @@
 """Tables in Markdown."""
 
-from beholder.reports.markdown_tables import markdown_table, markdown_values
+from beholder.reports.markup import markdown_table, markdown_values
 
 
 def test_a_markdown_table_has_a_rule_for_each_side():

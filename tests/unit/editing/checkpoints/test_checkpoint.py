@@ -63,7 +63,7 @@ WAYS = {
 @pytest.mark.parametrize("way", WAYS)
 def test_every_format_holds_the_same_generator(way, state, generator, read):
     found = read(WAYS[way](state, generator.state_dict()))
-    assert found.notes == ()
+    assert found.notes == (("its encoder was left out: its first layer is of no known kind",) if way == "encoder" else ())
     assert found.format.partition(" ")[0].strip(",") == ("rosinality" if way == "encoder" else way.partition(",")[0])
     assert found.generator.config == generator.config
     assert same(found.generator, generator)

@@ -50,10 +50,12 @@ def test_planted_and_looking_people_are_counted_by_study_and_by_judgements():
 
 
 def test_the_difference_that_weights_make_is_paired_by_person():
-    accuracy = pd.DataFrame({"study": "planted", "taste": "bayes", "all": [0.6, 0.8, 0.7], "weighted": [0.61, 0.81, 0.71]})
-    rows, figures = bench_quality.by_taste(accuracy)
-    assert figures["planted/bayes/gain.mean"] == pytest.approx(0.01)
-    assert figures["planted/bayes/gain.low"] == pytest.approx(0.01)
+    accuracy = pd.DataFrame({"accuracy.all": [0.6, 0.8, 0.7], "accuracy.weighted": [0.61, 0.81, 0.71]})
+    loss = {"logloss.all": [0.5, 0.6, 0.7], "logloss.weighted": [0.5, 0.5, 0.5]}
+    rows, figures = bench_quality.by_taste(accuracy.assign(study="planted", taste="bayes", **loss))
+    assert figures["planted/bayes/accuracy.gain.mean"] == pytest.approx(0.01)
+    assert figures["planted/bayes/accuracy.gain.low"] == pytest.approx(0.01)
+    assert figures["planted/bayes/logloss.gain.mean"] == pytest.approx(-0.1)
     assert len(rows) == 3
     assert bench_quality.by_taste(pd.DataFrame()) == ([], {})
 
