@@ -9,6 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import MetaData
 from support.store_suite import NOON, StoreContract, answer, question
 
 from beholder.errors import ChoiceError, StoreError
@@ -102,8 +103,11 @@ def test_it_is_written_through_to_the_disk(tmp_path: Path):
 
 def test_the_tables_are_what_the_versions_make(tmp_path: Path):
     store = Store.at(tmp_path / "choices.db")
+    tables = MetaData()
+    for table in (*METADATA.sorted_tables, *study_tables.METADATA.sorted_tables):
+        table.to_metadata(tables)
     with store.engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), [METADATA, study_tables.METADATA]) == []
+        assert compare_metadata(MigrationContext.configure(connection), tables) == []
     store.close()
 
 
