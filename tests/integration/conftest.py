@@ -59,7 +59,7 @@ def no_token(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     that were given the same ids end.
     """
     import ray
-    from ray._raylet import Config
+    from ray._raylet import Config  # type: ignore[attr-defined]  # it is there
 
     if ray.is_initialized():
         ray.shutdown()
