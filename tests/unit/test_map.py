@@ -35,8 +35,10 @@ DOORS = {
     "lightgbm": ("platform/beholder/recommending/rankers/boosted_trees.py",),
     "sqlalchemy": (
         "platform/beholder/recommending/store/*",
+        "platform/beholder/studies/stored_study.py",
         "platform/beholder/studies/study_store.py",
         "platform/beholder/studies/study_tables.py",
+        "platform/beholder/studies/trial_assignment.py",
     ),
     "alembic": ("platform/beholder/recommending/store/*",),
     "psycopg": (),
