@@ -109,7 +109,7 @@ def map_unordered(worker: type, arguments: tuple[Any, ...], items: Sequence[Any]
     options = {**placement.resources, "max_restarts": -1, "max_task_retries": -1}
     actors = [start(worker, *arguments, **options) for _ in range(placement.actors)]
     coming = {actor.__ray_ready__.remote(): actor for actor in actors}
-    pool = ActorPool([])
+    pool: Any = ActorPool([])  # Ray's types want an actor alone
     for item in items:
         pool.submit(_call, item)
     for _ in items:
@@ -136,13 +136,19 @@ def _call(actor_and_place: tuple[Any, int], item: Any) -> Any:
 
 
 class _Worker:
-    """A worker whose own errors come back as rows: Ray Data reports an exception by its text alone."""
+    """A worker whose own errors come back as rows: Ray reports what a constructor raises by its text alone."""
 
     def __init__(self, worker: type, threads: int, *arguments: Any) -> None:
-        self.work = worker(threads, *arguments)
+        self.work: Any = None
+        try:
+            self.work = worker(threads, *arguments)
+        except errors.BeholderError as error:
+            self.failed = error
 
     def __call__(self, item: dict[str, Any]) -> list[dict[str, Any]]:
         try:
+            if self.work is None:
+                raise self.failed
             rows: list[dict[str, Any]] = self.work(item)
             return rows
         except errors.BeholderError as error:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from beholder.errors import ImageError
+from beholder.errors import ConfigError, ImageError
 from beholder.jobs import _placement
 from beholder.jobs._placement import Placement
 from beholder.ray_connection import RayConfig, connect
@@ -14,6 +14,8 @@ from beholder.ray_connection import RayConfig, connect
 
 class Squares:
     def __init__(self, threads: int, power: int) -> None:
+        if power < 1:
+            raise ConfigError("no power")
         self.threads, self.power = threads, power
 
     def __call__(self, item):
@@ -34,6 +36,8 @@ def test_every_item_is_worked_on_once_by_as_many_processes_as_there_are_cores(sm
 def test_an_error_of_ours_comes_out_as_itself(small_ray):
     with pytest.raises(ImageError, match="no root"), connect(RayConfig()):
         list(_placement.process(Squares, [{"number": -1}], arguments=(2,), device="cpu"))
+    with pytest.raises(ConfigError, match="no power"), connect(RayConfig()):
+        list(_placement.process(Squares, [{"number": 1}], arguments=(0,), device="cpu"))
 
 
 class DiesOnce:
