@@ -14,6 +14,7 @@ COMMANDS = {
     "directions learn": ("beholder.jobs.learn_directions", "a new direction from labelled pictures, or from two texts"),
     "embed": ("beholder.jobs.embed", "images -> a table of CLIP embeddings, on all cores and GPUs of a machine or cluster"),
     "bench embed": ("beholder.jobs.bench.bench_embed", "how fast `embed` is, beside the bare encoder and one image at a time"),
+    "quality": ("beholder.jobs.quality", "which people's judgements can be believed, why, and weights for training"),
     "tune": ("beholder.jobs.tune", "a search over a taste's settings, and which one each person should get"),
     "train": ("beholder.jobs.train", "judgements and embeddings -> a taste in the registry"),
     "bench tune": ("beholder.jobs.bench.bench_tune", "fits a minute of a search: everybody stacked, beside a trial for each fit"),
@@ -22,6 +23,10 @@ COMMANDS = {
         "fitting taste=lora with the frozen blocks' outputs kept and computed anew, and judging beside fitting",
     ),
     "bench bayes": ("beholder.jobs.bench.bench_bayes", "what one choice costs: a posterior updated, 1,000 images scored"),
+    "bench quality": (
+        "beholder.jobs.bench.bench_quality",
+        "how many raters who don't look are found, what weights are worth to a fit, and what judging many people costs",
+    ),
     "bench editor": (
         "beholder.jobs.bench.bench_editor",
         "pictures a second and memory of generators, beside the machine's limit, and what a slider costs",
@@ -32,7 +37,7 @@ COMMANDS = {
     ),
     "bench chaos": (
         "beholder.jobs.bench.bench_chaos",
-        "jobs on simulated nodes while a process, a node, the driver or the head is killed: what is lost, twice, different",
+        "jobs and the service on simulated nodes while a process, a node or the head is killed: what is lost, twice, different",
     ),
     "build surrogate": (
         "beholder.jobs.build_surrogate",

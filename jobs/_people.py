@@ -19,10 +19,10 @@ import ray
 from beholder import artifacts, evaluation
 from beholder.embedding import embeddings
 from beholder.errors import ConfigError, TasteError
-from beholder.jobs import _placement
+from beholder.jobs import _judgement_files, _placement
 from beholder.progress import Progress
+from beholder.quality.person_weights import PersonWeights
 from beholder.storage import Place
-from beholder.table_log import REMOVED
 from beholder.taste import (
     bayes,
     covariance_em,
@@ -39,7 +39,7 @@ from beholder.taste.contract import TasteInfo
 from beholder.taste.covariance_em import CovarianceFit
 from beholder.taste.dataset import ComparisonTable, JudgementDataset, draw_people
 from beholder.taste.gaussian import Gaussian
-from beholder.taste.judgement_partitions import JudgedPeople, Kind, PartitionFile, PartitionKey, TablePart
+from beholder.taste.judgement_partitions import JudgedPeople, PartitionFile, PartitionKey, TablePart
 from beholder.taste.person_block import BlockState, ImageDesign, Moments, PersonBlock
 from beholder.taste.person_features import PersonFeatures, PrincipalAxes
 from beholder.taste.person_shards import PersonShards
@@ -48,14 +48,14 @@ from beholder.taste.rating_scale import ScoreMoments
 from beholder.taste.taste_factory import TasteConfig
 from beholder.workspace import Workspace
 
-ROWS = 1_000_000  # of a table of judgements that a task divides, about
 _BLOCKS = 8  # of people that a task finds the posteriors of, at most
 Ref = Any  # a reference into Ray's store; Ray's own type stands for what it refers to
 
 
 @dataclass(frozen=True)
 class PeopleJob:
-    """A fit to very many people: everything that decides what comes out. block: people of a block, about."""
+    """A fit to very many people: everything that decides what comes out. block: people of a block, about; weights: of people's
+    judgements, None: 1."""
 
     workspace: Workspace
     parts: list[TablePart]
@@ -66,6 +66,7 @@ class PeopleJob:
     held_out: float
     seed: int
     block: int = person_block.PEOPLE
+    weights: PersonWeights | None = None
 
     @property
     def blocks(self) -> int:
@@ -95,21 +96,11 @@ class PeopleResult:
     left_out: int
 
 
-def table_parts(workspace: Workspace) -> list[TablePart]:
-    """Return the files of judgements of a workspace; none where some say what was removed: then tables are read whole."""
-    places: dict[Kind, list[Place]] = {"ratings": [], "comparisons": []}
-    for kind in places:
-        places[kind] = workspace.table(kind).parts()
-    if any(place.name.endswith(REMOVED) for each in places.values() for place in each):
-        return []
-    return judgement_partitions.table_parts(places)
-
-
 def many(workspace: Workspace, taste: TasteConfig, attributes: Sequence[str]) -> tuple[list[TablePart], JudgedPeople] | None:
     """Return judgements and who judged, where the taste is `bayes` and more people judged than its prior is learned from."""
     if taste.kind != "bayes":
         return None
-    parts = table_parts(workspace)
+    parts = _judgement_files.table_parts(workspace)
     if sum(sum(part.rows) for part in parts) <= taste.bayes.prior_people:
         return None
     judged = judgement_partitions.judged_people(parts, attributes=attributes)
@@ -125,7 +116,7 @@ def fit(job: PeopleJob, folder: Place, scratch: Place) -> PeopleResult:
     train, held_out = splits.image_masks(len(table.image_ids), seed=job.seed, shares=(1 - job.held_out, job.held_out))
     context = ray.put(_Context(job, table.vectors, train, held_out))
     try:
-        files = _divided(job, ray.put(key), scratch)
+        files = _judgement_files.divide(job.parts, ray.put(key), scratch)
         known = _sample.remote(context, files)
         everybody = _population.remote(context, known)
         taste, designs = _priors(job, context, known, everybody)
@@ -156,6 +147,7 @@ class _Context:
     held_out: np.ndarray
 
     def divide(self, dataset: JudgementDataset) -> tuple[JudgementDataset, JudgementDataset]:
+        dataset = dataset if self.job.weights is None else self.job.weights.on(dataset)
         return dataset.on_images(self.train), dataset.on_images(self.held_out)
 
 
@@ -170,33 +162,6 @@ class _Report:
     table: pd.DataFrame
 
 
-def _divided(job: PeopleJob, key: Ref, scratch: Place) -> list[PartitionFile]:
-    """Divide the tables of judgements by people, a few row groups in each task."""
-    tasks = []
-    for number, part in enumerate(job.parts):
-        for groups in _together(part.rows, ROWS):
-            tasks.append(_partition.remote(part, groups, scratch / f"{number:06d}-{groups[0]:06d}.parquet", key))
-    with Progress("divide judgements", total=len(tasks), unit="tasks") as progress:
-        files: dict[str, PartitionFile] = {}
-        for each in _placement.as_completed(tasks):
-            files[each.place.path] = each
-            progress.advance()
-    return [files[path] for path in sorted(files)]  # in the order of the tables, whichever task was done first
-
-
-def _together(rows: Sequence[int], most: int) -> list[list[int]]:
-    """Return the numbers of row groups in parts of about so many rows."""
-    parts: list[list[int]] = []
-    count = most
-    for group, size in enumerate(rows):
-        if count + size > most:
-            parts.append([])
-            count = 0
-        parts[-1].append(group)
-        count += size
-    return parts
-
-
 def _priors(job: PeopleJob, context: Ref, known: Ref, everybody: Ref) -> tuple[BayesTaste, list[Ref]]:
     """Return a taste that knows nobody, and the designs of its attributes."""
     features = ray.get(_features.remote(context, known, everybody))
@@ -206,10 +171,10 @@ def _priors(job: PeopleJob, context: Ref, known: Ref, everybody: Ref) -> tuple[B
     with Progress("learn the prior", total=len(job.attributes) * config.iterations, unit="steps of EM") as progress:
         for row, own in enumerate(features):
             width = max(each.width for each in own.values())
-            refs: Any = _blocks.options(num_returns=3).remote(known, row, width, job.block, job.seed)
-            count, blocks, test = refs
+            refs: Any = _blocks.options(num_returns=4).remote(known, row, width, job.block, job.seed)
+            count, blocks, test, weight = refs
             by_components = {components: _design.remote(context, each) for components, each in own.items()}
-            people = RayBlocks(blocks, ray.get(count), by_components, test)
+            people = RayBlocks(blocks, ray.get(count), by_components, test, weight)
             learned.append(bayes.choose(people, own, config, after=lambda _: progress.advance()))
             designs.append(by_components[learned[-1].fit.setting.components])
     info, nobody = TasteInfo("bayes", job.encoder_id, job.attributes, ()), [dict[str, Gaussian]() for _ in learned]
@@ -238,6 +203,7 @@ class RayBlocks:
     count: int
     designs: dict[int, Ref]
     test: Ref
+    weight: Ref
 
     def expect(self, fits: Sequence[CovarianceFit]) -> list[tuple[list[Any], Moments]]:
         """Return for each fit references to its states after an E step, and the moments of all people."""
@@ -255,14 +221,12 @@ class RayBlocks:
 
     def held_out_loss(self, fits: Sequence[CovarianceFit]) -> list[tuple[float, float]]:
         """Return for each fit held-out log-loss at the best scale, and that scale."""
-        tasks = [_loss.remote(self.designs[fit.setting.components], self.test, self.blocks, *(fit.states or [])) for fit in fits]
+        tasks = [
+            _loss.remote(self.designs[fit.setting.components], self.test, self.weight, self.blocks, *(fit.states or []))
+            for fit in fits
+        ]
         losses: list[tuple[float, float]] = ray.get(tasks)
         return losses
-
-
-@ray.remote(num_cpus=1)
-def _partition(part: TablePart, groups: list[int], target: Place, key: PartitionKey) -> PartitionFile:
-    return judgement_partitions.partition(part, groups, target, key)
 
 
 @ray.remote(num_cpus=1)
@@ -311,10 +275,11 @@ def _design(context: _Context, features: PersonFeatures) -> ImageDesign:
 @ray.remote(num_cpus=1)
 def _blocks(
     known: tuple[JudgementDataset, JudgementDataset], row: int, width: int, people: int, seed: int
-) -> tuple[int, list[PersonBlock], ComparisonTable]:
+) -> tuple[int, list[PersonBlock], ComparisonTable, np.ndarray | None]:
     train, held_out = known
     blocks = bayes.in_blocks(train.on_attribute(row), rating_scale.standardise(train), width=width, people=people)
-    return len(blocks), blocks, validation.pairs(held_out.on_attribute(row), seed=seed)
+    test = validation.pairs(held_out.on_attribute(row), seed=seed)
+    return len(blocks), blocks, test, held_out.weights_of(test)
 
 
 @ray.remote(num_cpus=1)
@@ -325,8 +290,10 @@ def _expect(
 
 
 @ray.remote(num_cpus=1)
-def _loss(design: ImageDesign, test: ComparisonTable, blocks: list[PersonBlock], *states: BlockState) -> tuple[float, float]:
-    return covariance_em.held_out_loss(design, test, [block.people for block in blocks], states)
+def _loss(
+    design: ImageDesign, test: ComparisonTable, weight: np.ndarray | None, blocks: list[PersonBlock], *states: BlockState
+) -> tuple[float, float]:
+    return covariance_em.held_out_loss(design, test, [block.people for block in blocks], states, weight)
 
 
 @ray.remote(num_cpus=1)

@@ -358,5 +358,7 @@ def digest(settings: str, trial: Trial, items: np.ndarray) -> str:
     for table in (*judged, trial.chosen_by, trial.reported):
         for column in vars(table).values():
             whole.update(np.ascontiguousarray(column).tobytes())
+    if trial.train.weights is not None:
+        whole.update(trial.train.weights.tobytes())
     whole.update("\0".join(trial.train.people).encode())
     return whole.hexdigest()[:12]

@@ -12,7 +12,7 @@ from beholder import images, tables
 from beholder.embedding import embeddings
 from beholder.encoder import EncoderConfig
 from beholder.errors import ConfigError, ImageError, TableError, TasteError
-from beholder.jobs import _people
+from beholder.jobs import _judgement_files
 from beholder.runs import log
 from beholder.storage import Place
 from beholder.taste import judgement_partitions
@@ -83,7 +83,7 @@ def parts(path: str, image_ids: tuple[str, ...]) -> list[str]:
 
 def _tables(workspace: Workspace, people: int, seed: int) -> tuple[pa.Table, pa.Table]:
     """The tables of ratings and comparisons, of about so many people."""
-    parts = _people.table_parts(workspace) if people else []
+    parts = _judgement_files.table_parts(workspace) if people else []
     count = judgement_partitions.judged_people(parts).people if sum(sum(part.rows) for part in parts) > people else 0
     if count <= people:
         return workspace.read("ratings"), workspace.read("comparisons")

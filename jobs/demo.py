@@ -77,6 +77,7 @@ def main(settings: DemoSettings, run: Run) -> None:
     network = ["train", "taste=mlp", "train.workers=2", "taste.mlp.ensemble=1", "taste.mlp.fit.epochs=10", *encoder]
     batch = [
         ("Read what 24 simulated people said of 600 portraits", ["import", f"source={sample}", f"images={sample}"]),
+        ("See whose judgements can be believed (Ray)", ["quality", *encoder]),
         ("Embed the portraits (Ray Data)", ["embed", *encoder]),
         ("Try two settings of a network on each person (Ray Tune)", ["tune", "taste=mlp", "tune.num_samples=2", *encoder]),
         ("Fit a network by two processes (Ray Train)", network),

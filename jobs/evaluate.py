@@ -14,6 +14,7 @@ from beholder.jobs._comparison import TasteComparison, TasteResult
 from beholder.jobs._few_shot import few_shots
 from beholder.jobs._reservation import ClusterRoom
 from beholder.progress import Progress
+from beholder.quality.person_weights import JudgementsConfig, read_weights
 from beholder.ray_connection import RayConfig, connect
 from beholder.report import markdown_table
 from beholder.runs import Run, log
@@ -52,6 +53,7 @@ class EvaluateSettings:
     encoder: EncoderConfig = setting(EncoderConfig(), "the CLIP whose embeddings in the workspace are used")
     encoder_id: str | None = setting(None, "name of imported embeddings to use instead of an encoder's")
     seed: int = setting(0, "seed of splits, fits and test pairs")
+    judgements: JudgementsConfig = setting(JudgementsConfig(), "how judgements enter the fits; the test is the same either way")
     ray: RayConfig = setting(RayConfig(), "which Ray")
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
 
@@ -75,7 +77,8 @@ def main(settings: EvaluateSettings, run: Run) -> None:
     if any((config.kind == "lora") != (settings.taste.kind == "lora") for config in tastes.values()):
         raise ConfigError("lora looks at pixels, the other kinds at embeddings: they can't be evaluated in one run")
     material = gather(settings, takes="pixels" if settings.taste.kind == "lora" else "embeddings")
-    dataset = material.dataset
+    weights = read_weights(settings.judgements, Workspace(settings.workspace))
+    dataset = material.dataset if weights is None else weights.on(material.dataset)
     with connect(settings.ray):
         comparison = TasteComparison(
             tastes,

@@ -32,6 +32,7 @@ from beholder.jobs._epoch_log import follow
 from beholder.jobs._people import PeopleJob
 from beholder.jobs._reservation import ClusterRoom, Reserved
 from beholder.jobs._workspace_dataset import DatasetWithItems
+from beholder.quality.person_weights import JudgementsConfig, read_weights
 from beholder.ray_connection import RayConfig, connect
 from beholder.report import markdown_values
 from beholder.runs import Run, environment, log
@@ -83,6 +84,7 @@ class TrainSettings:
     encoder: EncoderConfig = setting(EncoderConfig(), "the CLIP whose embeddings are used, or that images are cut to size for")
     encoder_id: str | None = setting(None, "name of imported embeddings to use instead of an encoder's")
     seed: int = setting(0, "seed of the split and the fit")
+    judgements: JudgementsConfig = setting(JudgementsConfig(), "how judgements enter the fit")
     train: TrainConfig = setting(TrainConfig(), "how many processes fit, and what is kept of it")
     ray: RayConfig = setting(RayConfig(), "which Ray")
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
@@ -127,7 +129,8 @@ class TrainJob:
         digest = hashlib.sha256(repr((self.taste, self.encoder_id, self.seed, workers)).encode())
         for judged in (self.train, self.held_out):
             digest.update(repr((judged.people, judged.images, judged.attributes)).encode())
-            for column in (*vars(judged.ratings).values(), *vars(judged.comparisons).values()):
+            weights = [] if judged.weights is None else [judged.weights]
+            for column in (*vars(judged.ratings).values(), *vars(judged.comparisons).values(), *weights):
                 digest.update(np.ascontiguousarray(column).tobytes())
         digest.update(np.ascontiguousarray(items).tobytes())
         return digest.hexdigest()[:12]
@@ -140,7 +143,9 @@ def main(settings: TrainSettings, run: Run) -> None:
         return to_many_people(settings, run, workspace, name, *found)
     material = items_for(settings, workspace)
     shares = (1 - settings.held_out, settings.held_out)
-    train, held_out = splits.by_image(material.dataset, seed=settings.seed, shares=shares)
+    weights = read_weights(settings.judgements, workspace)
+    dataset = material.dataset if weights is None else weights.on(material.dataset)
+    train, held_out = splits.by_image(dataset, seed=settings.seed, shares=shares)
     if not len(train):
         raise TasteError(f"held_out={settings.held_out} leaves nothing to learn from {len(material.dataset)} judgements")
     job = TrainJob(train, held_out, settings.taste, material.encoder_id, settings.seed)
@@ -194,6 +199,7 @@ def to_many_people(
         tuple(sorted(settings.attributes or judged.attributes)),
         settings.held_out,
         settings.seed,
+        weights=read_weights(settings.judgements, workspace),
     )
     log.info("%s: %d people, in %d blocks", name, judged.people, job.blocks)
     with connect(settings.ray):

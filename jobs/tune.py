@@ -18,6 +18,7 @@ from beholder.encoder import EncoderConfig
 from beholder.errors import ConfigError
 from beholder.jobs import _search, _workspace_dataset
 from beholder.jobs._search import Search, TriedSetting, TuneConfig
+from beholder.quality.person_weights import JudgementsConfig, read_weights
 from beholder.ray_connection import RayConfig, connect
 from beholder.report import Section
 from beholder.runs import Run, log
@@ -44,6 +45,7 @@ class TuneSettings:
     comparisons: str | None = setting(None, "comparisons straight from a Parquet file")
     embeddings: str | None = setting(None, "embeddings straight from a file; needed with ratings= or comparisons=")
     seed: int = setting(0, "seed of the split, the search and the fits")
+    judgements: JudgementsConfig = setting(JudgementsConfig(), "how judgements enter the fits")
     ray: RayConfig = setting(RayConfig(), "which Ray")
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
 
@@ -92,7 +94,9 @@ def load_material(settings: TuneSettings) -> tuple[Trial, np.ndarray]:
         material = _workspace_dataset.from_workspace(
             workspace, settings.encoder, encoder_id=settings.encoder_id, attributes=settings.attributes, takes=takes
         )
-    parts = splits.by_image(material.dataset, seed=settings.seed, shares=tuple(settings.shares))
+    weights = read_weights(settings.judgements, Workspace(settings.workspace))
+    dataset = material.dataset if weights is None else weights.on(material.dataset)
+    parts = splits.by_image(dataset, seed=settings.seed, shares=tuple(settings.shares))
     knobs = settings.tune
     trial = Trial.of(
         parts, least=knobs.least, encoder_id=material.encoder_id, seed=settings.seed, apart=knobs.apart, block=knobs.block

@@ -129,6 +129,7 @@ def _deployed(part: type, deployment: DeploymentConfig, serve_config: ServeConfi
         },
         graceful_shutdown_timeout_s=serve_config.graceful_shutdown_timeout_s,
         graceful_shutdown_wait_loop_s=0.5,
+        max_surge_percent=serve_config.max_surge_percent,
         health_check_period_s=5,
     )
 

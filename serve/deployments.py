@@ -104,15 +104,15 @@ class EditorDeployment:
         latent = await self.pool.run(self.library.latent, image_id)
         return Latent(latent.ws.cpu(), None if latent.z is None else latent.z.cpu())
 
-    async def draw(self, image_id: str, edits: Sequence[Edit]) -> np.ndarray:
-        """Return pictures, uint8 RGB [N, R, R, 3], drawn in one batch with what others ask for now."""
+    async def draw(self, image_id: str, edits: Sequence[Edit], size: int | None = None) -> np.ndarray:
+        """Return pictures, uint8 RGB [N, R, R, 3], drawn in one batch with what others ask for now; size: the pixels needed."""
         latent = await self.pool.run(self.library.check, image_id, edits)  # a mistake is reported to who made it, and nobody else
-        drawn: np.ndarray = await self._draw((latent, edits))
+        drawn: np.ndarray = await self._draw((latent, edits, size))
         return drawn
 
-    async def originals(self, image_ids: Sequence[str]) -> np.ndarray:
-        """Return images without an edit, uint8 RGB [N, R, R, 3]."""
-        return np.concatenate([await self.draw(image_id, [{}]) for image_id in image_ids])
+    async def originals(self, image_ids: Sequence[str], size: int) -> np.ndarray:
+        """Return images without an edit, uint8 RGB [N, R, R, 3], large enough where `size` pixels are needed."""
+        return np.concatenate([await self.draw(image_id, [{}], size) for image_id in image_ids])
 
     async def picture(self, image_id: str, text: str, media_type: str) -> bytes:
         edit = self.library.read_edit(text)
@@ -130,9 +130,16 @@ class EditorDeployment:
         return True
 
     @serve.batch
-    async def _draw(self, requests: list[tuple[Latent, Sequence[Edit]]]) -> list[np.ndarray]:
+    async def _draw(self, requests: list[tuple[Latent, Sequence[Edit], int | None]]) -> list[np.ndarray]:
         self.meter.batched("editor", len(requests))
-        return await self.pool.run(self.library.draw_latents, requests)
+        drawn: dict[int, np.ndarray] = {}
+        sizes = [self.library.editor.drawn_size(size) for _, _, size in requests]
+        for size in set(sizes):  # those of one size together
+            rows = [row for row, each in enumerate(sizes) if each == size]
+            some = [requests[row][:2] for row in rows]
+            pictures = await self.pool.run(lambda some=some, size=size: self.library.draw_latents(some, size=size))
+            drawn.update(zip(rows, pictures, strict=True))
+        return [drawn[row] for row in range(len(requests))]
 
 
 @metered("encoder")
@@ -145,7 +152,8 @@ class EncoderDeployment:
         self.pool, self.limits, self.meter = WorkerPool(deployment), config.image_library.limits, meter()
 
         async def typical() -> np.ndarray:
-            drawn: np.ndarray = await result_of(lambda: by_reference(editor).originals.remote(list(components.TYPICAL)))
+            names, size = list(components.TYPICAL), config.encoder.size
+            drawn: np.ndarray = await result_of(lambda: by_reference(editor).originals.remote(names, size))
             return drawn
 
         self.encoder = await self.pool.run(Encoder.load, config.encoder)
@@ -189,6 +197,7 @@ class RankerDeployment:
         self, config: ServiceConfig, deployment: DeploymentConfig, editor: DeploymentHandle[Any], encoder: DeploymentHandle[Any]
     ) -> None:
         self.pool, self.meter, self.editor, self.encoder = WorkerPool(deployment), meter(), editor, encoder
+        self.size = config.encoder.size  # of what the encoder sees
         info, directions, self.resolution = await straight(editor).about.remote()
 
         async def encode_image(image_id: str) -> EditableImage:
@@ -234,5 +243,5 @@ class RankerDeployment:
     async def _embeddings(self, image_id: str, edits: Sequence[Edit]) -> np.ndarray:
         """Return embeddings float32 [edits, E]: drawn by the editor, who hands the pictures to the encoder."""
         editor, encoder = (choose_transport(part, 3 * self.resolution**2 * len(edits)) for part in (self.editor, self.encoder))
-        embeddings: np.ndarray = await result_of(lambda: encoder.images.remote(editor.draw.remote(image_id, edits)))
+        embeddings: np.ndarray = await result_of(lambda: encoder.images.remote(editor.draw.remote(image_id, edits, self.size)))
         return embeddings

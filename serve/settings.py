@@ -62,7 +62,14 @@ class ServeConfig:
     downscale_delay_s: float = setting(120.0, "seconds of quiet before there are fewer")
     graceful_shutdown_timeout_s: float = setting(30.0, "seconds that requests are given to finish when a replica stops")
 
+    max_surge_percent: int = setting(
+        25,
+        "replicas that an update may start beside the old ones, in percent, rounded up, before those stop; 0: old ones stop first",
+    )
+
     def __post_init__(self) -> None:
+        if not 0 <= self.max_surge_percent <= 100:
+            raise ConfigError(f"serve.max_surge_percent must be in 0..100, got {self.max_surge_percent}")
         if self.nodes < 1 or min(self.upscale_delay_s, self.downscale_delay_s, self.graceful_shutdown_timeout_s) <= 0:
             raise ConfigError(
                 "serve.nodes must be at least 1, and upscale_delay_s, downscale_delay_s and graceful_shutdown_timeout_s above 0"

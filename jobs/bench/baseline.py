@@ -27,7 +27,8 @@ class Baseline:
         """Recommend to some people at once: all that has to be drawn and encoded is, together."""
         service = self.service
         shortlists = [service.recommendations.shortlist(*request) for request in requests]
-        pictures = service.library.draw_latents([(each.image.latent, each.edits) for each in shortlists])
+        wanted = [(each.image.latent, each.edits) for each in shortlists]
+        pictures = service.library.draw_latents(wanted, size=service.encoder.size)
         embeddings = service.encoder.images(np.concatenate(pictures))
         ends = np.cumsum([len(each.edits) for each in shortlists])[:-1]
         for shortlist, own in zip(shortlists, np.split(embeddings, ends), strict=True):

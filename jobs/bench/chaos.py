@@ -1,15 +1,18 @@
-"""Chaos: people go on using the service while its replicas are killed one after the other; what it had confirmed must be there."""
+"""Chaos: people go on using the service while parts of it are killed; what it had confirmed must be there."""
 
+import math
 import threading
+import time
 import uuid
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import cycle
-from pathlib import Path
 from typing import Any
 
 from beholder.jobs.bench import loadtest
 from beholder.jobs.bench.loadtest import Endpoint, LoadClient, RequestStats
 from beholder.recommending.store.choice_store import Store
+from beholder.recommending.store.question import Choice
 
 PARTS = ("Ranker", "Editor", "Encoder", "Api")
 _TITLE = "ServeReplica:beholder:"  # in the name that Ray gives the process of a replica; the part follows
@@ -17,59 +20,92 @@ _TITLE = "ServeReplica:beholder:"  # in the name that Ray gives the process of a
 
 @dataclass
 class Chaos:
-    """What became of it. killed: which replicas; confirmed: event -> (question, choice); lost: those of them that are gone."""
+    """What became of it.
+
+    killed: which parts; confirmed: event -> (question, choice); lost: those of them that are gone; twice: events and questions that
+    count more than once; gap: the longest seconds in which nobody got an answer.
+    """
 
     tally: RequestStats = field(default_factory=RequestStats)
     killed: list[str] = field(default_factory=list)
     confirmed: dict[str, tuple[str, str]] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
+    twice: list[str] = field(default_factory=list)
+    gap: float = 0.0
 
 
-def run(endpoint: Endpoint, pid: int, store: Path, *, people: int, seconds: float, every: float) -> Chaos:
-    """Run mixed load on the server of this process id, one of its replicas killed every so many seconds.
+def run(
+    endpoint: Endpoint, store: str, strike: Callable[[], str | None], *, people: int, seconds: float, at: Sequence[float]
+) -> Chaos:
+    """Run mixed load for some seconds, and strike at some of them; where a strike takes longer, so much longer again.
 
-    store: the SQLite file where it keeps choices.
+    store: the URL of the database where the service keeps choices. strike: kills something and returns its name, None where there
+    was nothing to kill, in the thread of the caller; what it raises is raised when the load is over.
     """
-    result, over = Chaos(), threading.Event()
+    result = Chaos()
     name = uuid.uuid4().hex[:8]
+    last, count = time.perf_counter(), 0  # when somebody last got an answer, and how many had
 
-    def kill() -> None:
-        parts = cycle(PARTS)
-        while not over.wait(every):
-            part = next(parts)
-            if strike(pid, part):
-                result.killed.append(part)
+    def note() -> None:
+        nonlocal last, count
+        if len(result.tally.waits) > count:
+            now, count = time.perf_counter(), len(result.tally.waits)
+            result.gap, last = max(result.gap, now - last), now
 
     async def live(caller: LoadClient, number: int) -> bool:
         user_id, image_id = f"chaos-{name}-{number}", f"seed-{number % 8 + 1}"
         asked = await caller.question(user_id, image_id)
+        note()
         if asked is not None:
             for side in ("left", "right"):
                 await caller.call("GET", asked[side]["picture"])
             await _choose(caller, asked, ("left", "right", "neither")[number % 3], result)
         if number % 2:
             await caller.recommend(user_id, image_id)
+        note()
         return True
 
-    striking = threading.Thread(target=kill)
-    striking.start()
+    def load() -> None:
+        total = 0.0
+        while not total or not struck.is_set():
+            total += loadtest.people(endpoint, people, seconds, live, tally=result.tally).seconds
+        result.tally.seconds = total
+
+    struck = threading.Event()
+    loading, began = threading.Thread(target=load), time.perf_counter()
+    loading.start()
     try:
-        loadtest.people(endpoint, people, seconds, live, tally=result.tally)
+        for moment in at:
+            time.sleep(max(0.0, moment - (time.perf_counter() - began)))
+            if killed := strike():
+                result.killed.append(killed)
     finally:
-        over.set()
-        striking.join()
-    result.lost = missing(result.confirmed, store)
+        struck.set()
+        loading.join()
+    result.gap = max(result.gap, time.perf_counter() - last) if result.tally.waits else math.inf
+    result.lost, result.twice = missing(result.confirmed, store), doubled(store)
     return result
 
 
-def missing(confirmed: dict[str, tuple[str, str]], store: Path) -> list[str]:
-    """Return the events that were confirmed and are not in the store as they were."""
-    opened = Store.at(store)
+def missing(confirmed: dict[str, tuple[str, str]], store: str) -> list[str]:
+    """Return the events that were confirmed and are not in the store of this URL as they were."""
+    stored = {each.answer.event_id: (each.question.question_id, each.answer.choice) for each in _choices(store)}
+    return [event for event, answer in confirmed.items() if stored.get(event) != answer]
+
+
+def doubled(store: str) -> list[str]:
+    """Return the events and the questions that the store of this URL counts more than once."""
+    choices = _choices(store)
+    counts = (Counter(each.answer.event_id for each in choices), Counter(each.question.question_id for each in choices))
+    return [name for count in counts for name, times in count.items() if times > 1]
+
+
+def _choices(store: str) -> list[Choice]:
+    opened = Store(store)
     try:
-        stored = {each.answer.event_id: (each.question.question_id, each.answer.choice) for each in opened.choices()}
+        return list(opened.choices())
     finally:
         opened.close()
-    return [event for event, answer in confirmed.items() if stored.get(event) != answer]
 
 
 def strike(pid: int, part: str) -> bool:

@@ -78,7 +78,16 @@ def _one(settings: ManyPeopleSettings, people: int) -> dict[str, float]:
     try:
         ratings = raters.write(workspace)
         began = time.perf_counter()
-        use = _train(folder, settings.seed)
+        use = used_by(
+            [
+                "train",
+                "taste=bayes",
+                f"encoder_id={ENCODER}",
+                f"seed={settings.seed}",
+                "ray.address=local",
+                f"workspace={folder.uri}",
+            ]
+        )
         seconds = time.perf_counter() - began
         figures = _metrics(folder)
         stored = sum(entry.size for entry in workspace.models.files())
@@ -100,9 +109,8 @@ def _one(settings: ManyPeopleSettings, people: int) -> dict[str, float]:
     }
 
 
-def _train(folder: Place, seed: int) -> ProcessUse:
-    """Run the command, and watch it."""
-    words = ["train", "taste=bayes", f"encoder_id={ENCODER}", f"seed={seed}", "ray.address=local", f"workspace={folder.uri}"]
+def used_by(words: Sequence[str]) -> ProcessUse:
+    """Run a command as a process of its own, and return what it and those below it used. Raises BeholderError where it fails."""
     with subprocess.Popen([sys.executable, "-m", "beholder", *words], stdout=sys.stderr, env=dict(os.environ)) as process:
         use, ended = ProcessUse(), threading.Event()
         watcher = threading.Thread(target=_watch, args=(process.pid, use, ended), daemon=True)

@@ -24,7 +24,7 @@ class SimulatedRaters:
     """How many people rate how many images, `fewest` to `most` each, on one attribute.
 
     deviation: of their tastes from the population's, along `rank` directions; noise: of a rating; both in standard deviations of
-    utility.
+    utility. random: share of people who rate at random.
     """
 
     people: int
@@ -36,6 +36,7 @@ class SimulatedRaters:
     deviation: float = 0.7
     noise: float = 0.8
     rank: int = 6
+    random: float = 0.0
 
     def vectors(self) -> np.ndarray:
         """Return embeddings, float32 [images, dimensions], rows of length 1, whose directions are of falling variance."""
@@ -60,6 +61,14 @@ class SimulatedRaters:
                 count += part.num_rows
         return count
 
+    def random_people(self) -> list[str]:
+        """Return the user_ids of those who rate at random."""
+        blocks = ((begin, self._random(begin, min(_PEOPLE, self.people - begin))) for begin in range(0, self.people, _PEOPLE))
+        return [f"person-{begin + number:08d}" for begin, dice in blocks for number in np.flatnonzero(dice)]
+
+    def _random(self, begin: int, count: int) -> np.ndarray:
+        return np.asarray(np.random.default_rng([self.seed, 3, begin]).random(count) < self.random)
+
     def parts(self, vectors: np.ndarray, names: pa.Array, first: int) -> Iterator[pa.Table]:
         """Yield the ratings of some people after the other, each a table of the schema tables.RATINGS."""
         rng = np.random.default_rng([self.seed, 1])
@@ -74,6 +83,8 @@ class SimulatedRaters:
             felt = utility[image] + np.einsum("nk,nk->n", own[image], rng.normal(size=(count, self.rank))[person])
             felt = felt + self.noise * rng.normal(size=len(felt)) + 0.3 * rng.normal(size=count)[person]
             score = 1 + np.searchsorted(_CUTS, felt / np.sqrt(1 + self.deviation**2 + self.noise**2))
+            dice = self._random(begin, count)[person]
+            score[dice] = np.random.default_rng([self.seed, 4, begin]).integers(1, len(_CUTS) + 2, int(dice.sum()))
             users = pa.array([f"person-{begin + number:08d}" for number in range(count)])
             rows = {
                 "judgement_id": pa.array(np.arange(first, first + len(person))).cast(pa.string()),

@@ -27,6 +27,7 @@ embedding/    images on their way to embeddings, and the table of these
 spreadsheets  the .xlsx files of labelling tools -> judgements, refused ones with the reason
 safe_pickle/  reading a pickle without running code in it
 taste/        models of each person's utility of images
+quality/      which people's judgements can be believed, and weights for fits
 tuning/       hyperparameter search for a taste
 statistics    log-loss of choices, intervals by bootstrap, rank correlation
 evaluation    agreement of a taste with held-out judgements

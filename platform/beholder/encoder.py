@@ -36,6 +36,11 @@ _EACH = 4  # images from which on a core of a CPU embeds some by itself: fewer d
 class ImageEncoder(Protocol):
     """What embeds pictures, for those who need no texts; `Encoder` signs it."""
 
+    @property
+    def size(self) -> int:
+        """The pixels of a side of what it sees of a picture: larger ones are scaled down."""
+        ...
+
     def images(self, pixels: np.ndarray) -> np.ndarray:
         """Embed uint8 RGB [N, H, W, 3]: float32 [N, D], rows of length 1."""
         ...
@@ -184,6 +189,11 @@ class Encoder:
             raise EncoderError(f"encoder.device={device} is not there: {str(error).splitlines()[0]}") from None
         model = _build(config).to(device).eval().requires_grad_(False)
         return cls(model, _tokenizer(config), config, device)
+
+    @property
+    def size(self) -> int:
+        """The pixels of a side of what the image tower takes."""
+        return self.config.size
 
     def images(self, pixels: "np.ndarray | Sequence[np.ndarray]") -> np.ndarray:
         """Embed images in CLIP space.

@@ -3,8 +3,11 @@
 import contextlib
 import logging
 import os
+import re
+import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib import metadata
 from typing import Any
 
 from beholder import process, terminal
@@ -16,6 +19,7 @@ _ENVIRONMENT = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # what reserves no GPU sees none: Ray would let it see them all
     "RAY_BACKEND_LOG_LEVEL": "fatal",  # Ray's core prints an error for each actor that ends as it is asked to
 }
+_CONNECT_S, _VERSION_S = 5.0, 20.0  # seconds to wait for a connection, and for the nodes' versions
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,8 @@ def connect(config: RayConfig, *, environment: Mapping[str, str] | None = None) 
     """Connect to Ray for the length of the block, and shut down what was started for it; where Ray is connected already, use that.
 
     environment: variables that the new Ray's processes read, set where the user has not set them. Raises ConfigError where
-    Ray can't be reached; a BeholderError raised in a task or an actor is raised as itself, not as Ray's error around it.
+    Ray can't be reached, or a node of a cluster lacks the package or has another version of it; a BeholderError raised in a task or
+    an actor is raised as itself, not as Ray's error around it.
     """
     import ray
     from ray.exceptions import RayError
@@ -49,13 +54,21 @@ def connect(config: RayConfig, *, environment: Mapping[str, str] | None = None) 
     for name, value in {**_ENVIRONMENT, **(environment or {})}.items():
         os.environ.setdefault(name, value)
     known = None if config.address == "local" else config.address or os.environ.get("RAY_ADDRESS")
+    if known:
+        _knock(known)
     try:
         with process.keep_handlers(), terminal.without("Set ray log level"):
             _init(config.address, {} if known else _new(config))
-    except (ConnectionError, ValueError, RayError) as error:
-        raise ConfigError(f"Ray can't be reached at {known or 'this machine'}: {str(error).splitlines()[0]}") from None
+    except (OSError, ValueError, RuntimeError, RayError) as error:
+        token = (
+            "; a cluster with a token needs RAY_AUTH_MODE=token and its token in RAY_AUTH_TOKEN, or in RAY_AUTH_TOKEN_PATH a file"
+        )
+        hint = token if known and not isinstance(error, ValueError) else ""
+        raise ConfigError(f"Ray can't be reached at {known or 'this machine'}: {_line(error)}{hint}") from None
     try:
         with _own_errors():
+            if known:
+                _check_nodes()
             yield
     finally:
         ray.shutdown()
@@ -69,6 +82,57 @@ def quiet_data() -> None:
     for handler in logging.getLogger("ray.data").handlers:
         if not hasattr(handler, "baseFilename"):
             handler.setLevel(logging.ERROR)
+
+
+def _knock(address: str) -> None:
+    """Raise ConfigError where the address is HOST:PORT and nobody listens there: Ray would look for minutes."""
+    found = re.fullmatch(r"(?:ray://)?\[?([^/]+?)\]?:(\d+)", address)
+    if found is None:
+        return
+    try:
+        socket.create_connection((found[1], int(found[2])), _CONNECT_S).close()
+    except (OSError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise ConfigError(
+            f"Ray can't be reached at {address}: nobody answers there ({reason}); expected HOST:PORT of a cluster's head"
+        ) from None
+
+
+def _check_nodes() -> None:
+    """Raise ConfigError where a node's Python has no beholder, or another version; one that does not say in time is let be."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    def version() -> str | None:  # of this function, so that Ray sends it as it is, to nodes without the package too
+        from importlib import metadata
+
+        try:
+            return metadata.version("beholder")
+        except metadata.PackageNotFoundError:
+            return None
+
+    ours, task = metadata.version("beholder"), ray.remote(num_cpus=0, max_retries=0)(version)
+    asked = {
+        task.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=True)).remote(): node
+        for node in ray.nodes()
+        if node["Alive"]
+    }
+    answered, _ = ray.wait(list(asked), num_returns=len(asked), timeout=_VERSION_S)
+    for future in answered:
+        try:
+            theirs = ray.get(future)
+        except ray.exceptions.RayError:
+            continue  # a node that has just left
+        if theirs != ours:
+            has = "no beholder" if theirs is None else f"beholder {theirs}"
+            raise ConfigError(
+                f"node {asked[future]['NodeManagerAddress']} has {has}, this machine {ours}: install the same version on every "
+                "node, or use `beholder submit`, which can send it along"
+            )
+
+
+def _line(error: BaseException) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def _init(address: str | None, new: Mapping[str, Any]) -> None:

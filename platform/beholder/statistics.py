@@ -7,6 +7,7 @@ import numpy as np
 from scipy.special import expit, log_expit  # type: ignore[import-untyped]  # scipy ships no types
 
 _BLOCK = 500  # bootstrap samples that are held in memory at once
+_NORMAL = 1.959963984540054  # the 97.5 % quantile of the standard normal
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,12 @@ def log_likelihood(logit: np.ndarray, choice: np.ndarray) -> np.ndarray:
     return likelihood
 
 
-def log_loss(logit: np.ndarray, choice: np.ndarray) -> float:
-    """Return the mean -ln P of logistic choices, as `log_likelihood` has it."""
-    return float(-log_likelihood(logit, choice).mean())
+def log_loss(logit: np.ndarray, choice: np.ndarray, weight: np.ndarray | None = None) -> float:
+    """Return the mean -ln P of logistic choices, as `log_likelihood` has it. weight: of each choice [C]; None: 1."""
+    likelihood = log_likelihood(logit, choice)
+    if weight is None or not weight.any():
+        return float(-likelihood.mean())
+    return float(-np.average(likelihood, weights=weight))
 
 
 def bootstrap(values: np.ndarray, *, seed: int = 0, draws: int = 4000) -> Interval:
@@ -80,3 +84,34 @@ def spearman(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore"):
         correlation: np.ndarray = (one * other).sum(axis=-1) / np.sqrt((one**2).sum(axis=-1) * (other**2).sum(axis=-1))
     return correlation
+
+
+def wilson(successes: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the interval of 95 % of a share (Wilson 1927), [P] each; 0 and 1 where nothing was counted."""
+    n = np.maximum(count, 1e-12)
+    share, square = successes / n, _NORMAL**2
+    middle = (share + square / (2 * n)) / (1 + square / n)
+    half = _NORMAL / (1 + square / n) * np.sqrt(np.clip(share * (1 - share), 0, None) / n + square / (4 * n**2))
+    none = count <= 0
+    return np.where(none, 0.0, np.clip(middle - half, 0, 1)), np.where(none, 1.0, np.clip(middle + half, 0, 1))
+
+
+def holm(p: np.ndarray) -> np.ndarray:
+    """Return p-values corrected for how many there are (Holm 1979); those that are nan were not tested, and stay."""
+    corrected = np.full(len(p), np.nan)
+    tested = np.flatnonzero(np.isfinite(p))
+    order = tested[np.argsort(p[tested], kind="stable")]
+    steps = np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1)) if len(order) else p[order]
+    corrected[order] = np.minimum(steps, 1.0)
+    return corrected
+
+
+def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
+    """Return false discovery rates (Benjamini and Hochberg 1995); nan stays."""
+    from scipy.stats import false_discovery_control  # here: importing it takes half a second
+
+    rates = np.full(len(p), np.nan)
+    tested = np.isfinite(p)
+    if tested.any():
+        rates[tested] = false_discovery_control(p[tested])
+    return rates

@@ -57,6 +57,13 @@ REJECTED = pa.schema(
         ("attribute", pa.string()),  # the judgement that was lost; null for an image
     ]
 )
+QUALITY = pa.schema(  # what `quality` found of each person
+    [
+        pa.field("user_id", pa.string(), nullable=False),
+        pa.field("verdict", pa.string(), nullable=False),
+        pa.field("weight", pa.float32(), nullable=False),  # 0..1
+    ]
+)
 EMBEDDINGS = pa.schema(
     [
         pa.field("image_id", pa.string(), nullable=False),

@@ -1,7 +1,7 @@
 """A workspace: a folder or an object store's URI that holds tables, embeddings, models and runs.
 
-images/  ratings/  comparisons/  rejected/ (tables of Parquet parts, see table_log)  embeddings/<encoder id>/  models/<name>/
-runs/<command>-<time>/
+images/  ratings/  comparisons/  rejected/  quality/ (tables of Parquet parts, see table_log)  embeddings/<encoder id>/
+models/<name>/ runs/<command>-<time>/
 """
 
 import datetime
@@ -21,6 +21,7 @@ _TABLES = {
     "ratings": (tables.RATINGS, ("judgement_id", "user_id", "image_id", "attribute")),
     "comparisons": (tables.COMPARISONS, ("judgement_id", "user_id", "left_id", "right_id", "attribute")),
     "rejected": (tables.REJECTED, ("file",)),
+    "quality": (tables.QUALITY, ("user_id",)),
 }
 
 
@@ -31,7 +32,7 @@ class Workspace:
         self.place = Place.at(uri)
 
     def table(self, name: str) -> TableLog:
-        """Return the table `images`, `ratings`, `comparisons` or `rejected` as its log of parts."""
+        """Return the table `images`, `ratings`, `comparisons`, `rejected` or `quality` as its log of parts."""
         schema, key = _TABLES[name]
         return TableLog(self.place / name, schema, key, one_per_key=name != "rejected")
 

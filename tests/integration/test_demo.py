@@ -25,7 +25,7 @@ def test_from_a_study_to_a_recommendation(tmp_path: Path, port: int) -> None:
     command = [sys.executable, "-m", "beholder", "demo", "--once", f"port={port}", f"workspace={tmp_path}"]
     said = subprocess.run(command, capture_output=True, text=True, timeout=580)
     assert said.returncode == 0, said.stderr
-    assert [f"\n{step}/8 " in said.stdout for step in range(1, 9)] == [True] * 8
+    assert [f"\n{step}/9 " in said.stdout for step in range(1, 10)] == [True] * 9
 
     (run,) = (tmp_path / "runs").glob("evaluate-*")
     metrics = json.loads((run / "metrics.json").read_text())
@@ -33,6 +33,11 @@ def test_from_a_study_to_a_recommendation(tmp_path: Path, port: int) -> None:
     assert metrics["gain.low"] > 0.05
     assert metrics["logloss.personal"] < metrics["logloss.population"]
     truth = pd.read_csv(weights.folder().parent / "sample" / "truth.csv").drop_duplicates("user_id").set_index("user_id")["kind"]
+    (quality,) = (tmp_path / "runs").glob("quality-*")
+    verdicts = pd.read_csv(quality / "results.csv").set_index("user_id")["verdict"].groupby(truth).agg(set)
+    assert verdicts["random"] == {"random"}
+    assert verdicts["first"] == verdicts["flat"] == {"biased"}
+    assert verdicts["steady"] == {"believed"}
     rows = pd.read_csv(run / "results.csv").query("taste == 'bayes'")
     by_person = rows.groupby("user_id")["gain"].mean()
     assert bootstrap(by_person[truth[by_person.index] == "steady"].to_numpy()).low > 0.1

@@ -1,5 +1,6 @@
 """`beholder submit` to a head that has the libraries and nothing of ours, behind a token."""
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,3 +44,20 @@ def test_a_wrong_token_is_one_line(head, capfd, monkeypatch, tmp_path):
     assert main(["submit", "import", f"source={SAMPLE}", f"workspace={tmp_path}/work", f"address={head.address}"]) == 2
     (line,) = capfd.readouterr().err.splitlines()
     assert "refuses the token that was sent" in line
+
+
+@pytest.mark.parametrize(
+    ("token", "says"),
+    [
+        ("right", r"node [\d.]+ has no beholder, this machine \S+: install the same version on every node"),
+        ("wrong", "Ray can't be reached at .*: .*token"),
+    ],
+)
+def test_a_cluster_that_is_connected_to_and_can_not_be_used_is_one_line(head, beholder, pictures, tmp_path, token, says):
+    words = ["embed", f"images={pictures(1)}", f"workspace={tmp_path}/work", f"ray.address={head.ray_address}"]
+    sent = {"right": head.token, "wrong": "wrong"}[token]
+    ran = beholder(*words, env={**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": sent})
+    assert ran.returncode == 2, ran.stderr
+    assert re.search(says, ran.stderr.splitlines()[-1])
+    assert len([line for line in ran.stderr.splitlines() if line.startswith("beholder: ")]) == 1
+    assert "Traceback" not in ran.stderr

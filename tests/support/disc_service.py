@@ -22,6 +22,8 @@ RANKER = RankerConfig(bayes=BayesRankerConfig(components=4))
 class Colours:
     """An encoder: the picture's mean colour and how bright its middle is, as a row of length 1."""
 
+    size = 8
+
     def images(self, pixels):
         rows = np.concatenate([pixels.mean(axis=(1, 2)), pixels[:, 8, 8].astype(float)], axis=1)
         return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)

@@ -107,6 +107,16 @@ class EditorContract:
         drawn = editor.edit(editor.generate([9]), edits)
         np.testing.assert_array_equal(drawn, editor.edit(editor.generate([9, 9, 9]), edits))
 
+    def test_where_a_small_picture_is_enough_it_is_large_enough(self, editor, names):
+        latent, edits = editor.generate([9, 4]), [{names[0]: 1.0}, {}]
+        whole = editor.edit(latent, edits)
+        np.testing.assert_array_equal(editor.edit(latent, edits, size=editor.resolution), whole)
+        np.testing.assert_array_equal(editor.edit(latent, edits, size=8 * editor.resolution), whole)
+        small = editor.edit(latent, edits, size=editor.resolution // 2 - 1)
+        assert editor.resolution // 2 - 1 <= small.shape[1] == small.shape[2] <= editor.resolution
+        assert len(small) == 2
+        assert len(editor.edit(editor.generate([]), [], size=8)) == 0
+
     def test_counts_that_do_not_match_are_refused(self, editor):
         with pytest.raises(EditError, match="an edit for each of 2 latents, got 3"):
             editor.edit(editor.generate([1, 2]), [{}] * 3)

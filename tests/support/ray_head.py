@@ -19,10 +19,11 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class RayHead:
-    """Where a head's dashboard is, and its token."""
+    """Where a head's dashboard is, its token, and what `ray.address=` takes."""
 
     address: str
     token: str
+    ray_address: str
 
 
 @contextlib.contextmanager
@@ -34,9 +35,10 @@ def ray_head(*, num_cpus: int = 2, package: bool = True, env: dict[str, str] | N
     # Not pytest's folder: the path of a socket in it has to be short.
     with tempfile.TemporaryDirectory(prefix="head-", ignore_cleanup_errors=True) as name:
         folder, token = Path(name), secrets.token_hex(32)
-        with socket.socket() as door:
+        with socket.socket() as door, socket.socket() as other:
             door.bind(("127.0.0.1", 0))
-            port = door.getsockname()[1]
+            other.bind(("127.0.0.1", 0))
+            port, gcs = door.getsockname()[1], other.getsockname()[1]
         python = Path(sys.executable) if package else _bare_python(folder)
         environment = {
             **os.environ,
@@ -48,14 +50,14 @@ def ray_head(*, num_cpus: int = 2, package: bool = True, env: dict[str, str] | N
             **(env or {}),
         }
         environment.pop("RAY_ADDRESS", None)
-        fixed = "-m ray.scripts.scripts start --head --block --port=0 --dashboard-agent-listen-port=0 --node-ip-address=127.0.0.1"
-        words = [*fixed.split(), f"--temp-dir={folder}", f"--dashboard-port={port}", f"--num-cpus={num_cpus}"]
+        fixed = "-m ray.scripts.scripts start --head --block --dashboard-agent-listen-port=0 --node-ip-address=127.0.0.1"
+        words = [*fixed.split(), f"--temp-dir={folder}", f"--port={gcs}", f"--dashboard-port={port}", f"--num-cpus={num_cpus}"]
         with (folder / "head.txt").open("w") as out:
             process = subprocess.Popen(
                 [python, *words], stdout=out, stderr=out, cwd=folder, env=environment, start_new_session=True
             )
         try:
-            head = RayHead(f"http://127.0.0.1:{port}", token)
+            head = RayHead(f"http://127.0.0.1:{port}", token, f"127.0.0.1:{gcs}")
             _wait(head, process, folder / "head.txt")
             yield head
         finally:

@@ -15,6 +15,8 @@ NAMES = ("smile", "hat", "light")
 class Colours:
     """An encoder: the colours of the four quarters of a picture, as a row of length 1."""
 
+    size = 8
+
     def images(self, pixels: np.ndarray) -> np.ndarray:
         middle = pixels.shape[1] // 2
         parts = [pixels[:, rows, columns].mean(axis=(1, 2)) for rows in _halves(middle) for columns in _halves(middle)]

@@ -1,5 +1,8 @@
 """Connecting to Ray: its settings, and whose error comes out."""
 
+import socket
+import time
+
 import pytest
 
 from beholder import ray_connection
@@ -25,3 +28,30 @@ def test_an_error_of_ray_itself_stays():
 
     with pytest.raises(RayError, match="out of memory"), ray_connection._own_errors():
         raise RayError("out of memory")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1:99999"])
+def test_an_address_where_nobody_listens_is_one_line_at_once(address):
+    began = time.monotonic()
+    says = f"Ray can't be reached at {address}: nobody answers there"
+    with pytest.raises(ConfigError, match=says) as error, ray_connection.connect(RayConfig(address=address)):
+        pass
+    assert time.monotonic() - began < 10
+    assert "\n" not in str(error.value)
+
+
+def test_an_address_that_swallows_everything_is_given_up():
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        port = full.getsockname()[1]
+        waiting = [socket.socket() for _ in range(4)]
+        for each in waiting:
+            each.setblocking(False)
+            each.connect_ex(("127.0.0.1", port))
+        began = time.monotonic()
+        with pytest.raises(ConfigError, match="nobody answers there"):
+            ray_connection._knock(f"127.0.0.1:{port}")
+        assert time.monotonic() - began < 10
+        for each in waiting:
+            each.close()

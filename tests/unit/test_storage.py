@@ -5,7 +5,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -236,3 +238,39 @@ except StorageError as error:
 def test_reading_a_folder_as_a_file(tmp_path):
     with pytest.raises(StorageError, match=r"can't be read|does not exist"):
         Place.at(tmp_path).read_bytes()
+
+
+class Denied(BaseHTTPRequestHandler):
+    """An S3 that denies everything."""
+
+    def do_GET(self) -> None:
+        body = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+        self.send_response(403)
+        self.send_header("Content-Type", "application/xml")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    do_PUT = do_POST = do_HEAD = do_DELETE = do_GET
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize(
+    "words", [["import", "source=SAMPLE"], ["train", "taste=population"], ["predict", "taste=a", "attribute=b"]]
+)
+def test_a_bucket_without_rights_is_one_line(beholder, root, monkeypatch, words):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Denied)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    where = f"s3://locked/work?scheme=http&endpoint_override=127.0.0.1:{server.server_address[1]}&region=us-east-1"
+    ran = beholder(*(word.replace("SAMPLE", str(root / "data" / "sample")) for word in words), f"workspace={where}")
+    server.shutdown()
+    server.server_close()
+    assert ran.code == 2
+    (line,) = ran.err
+    assert line.startswith("beholder: s3://locked/work/")
+    assert "ACCESS_DENIED" in line

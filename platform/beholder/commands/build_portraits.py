@@ -22,6 +22,7 @@ class BuildPortraitsSettings:
     pool: int = setting(40_000, "portraits drawn for training")
     threads: int = setting(0, "torch threads; 0: as many as torch likes")
     start: str | None = setting(None, "weights of a generator to go on from: it is only finished, not trained from nothing")
+    resolution: int = setting(512, "pixels of the generator's pictures: 128, 256 or 512; a later build goes on to larger ones")
     measure: bool = setting(True, "measure what was built and put the figures on the cards")
     encoder: EncoderConfig = setting(EncoderConfig(), "the CLIP to train; its weights are not read")
     workspace: str = setting("workspace", "a folder: the pool, checkpoints, weights and the sample go to <workspace>/portraits")
@@ -30,6 +31,8 @@ class BuildPortraitsSettings:
         known = {"reader", "generator", "directions", "inverter", "clip", "sample"}
         if unknown := set(self.parts) - known:
             raise ConfigError(f"parts: {', '.join(sorted(unknown))} can't be built; known: {', '.join(sorted(known))}")
+        if self.resolution not in (128, 256, 512):
+            raise ConfigError(f"resolution must be 128, 256 or 512, got {self.resolution}")
         if self.effort <= 0 or self.pool < 1200:
             raise ConfigError(f"effort must be above 0 and pool at least 1200, got {self.effort} and {self.pool}")
 
@@ -49,7 +52,11 @@ def main(settings: BuildPortraitsSettings, run: Run) -> None:
         raise ConfigError(f"workspace={settings.workspace}: portraits are built in a local folder")
     keep, out = Path(place.path), Path(place.path) / "weights"
     config = BuildConfig()
-    config = replace(config.scaled(settings.effort), pool=replace(config.pool, count=settings.pool))
+    config = replace(
+        config.scaled(settings.effort),
+        pool=replace(config.pool, count=settings.pool),
+        finish=replace(config.finish, until=settings.resolution),
+    )
     builder = Builder(keep, out, config, show=lambda part: PortraitSteps(part).said)
     if "reader" in settings.parts:
         builder.reader()

@@ -68,9 +68,11 @@ class Editor(Protocol[L]):
         """
         ...
 
-    def edit(self, latent: L, edits: Sequence[Edit]) -> "np.ndarray":
+    def edit(self, latent: L, edits: Sequence[Edit], *, size: int | None = None) -> "np.ndarray":
         """Draw latents moved along an edit each, or one latent along all of them: uint8 RGB [N, R, R, 3].
 
+        size: the pixels that are needed: an editor that draws smaller pictures for less may return those of another R, at least so
+        large, or its largest.
         alpha 0 is the identity; the order of an edit means nothing; directions add up. Raises EditError for a direction nobody
         knows, an alpha that is not finite, and counts that don't match.
         """

@@ -65,7 +65,7 @@ class FakeEditor:
         share = np.clip(share, 1e-3, 1 - 1e-3)
         return FakeLatents(np.log(share / (1 - share)))
 
-    def edit(self, latent: FakeLatents, edits: Sequence[Edit]) -> np.ndarray:
+    def edit(self, latent: FakeLatents, edits: Sequence[Edit], *, size: int | None = None) -> np.ndarray:
         rows = latent_rows(len(latent), edits)
         drawn = np.empty((len(rows), self.resolution, self.resolution, 3), np.uint8)
         for at, (row, edit) in enumerate(zip(rows, edits, strict=True)):

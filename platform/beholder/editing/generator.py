@@ -21,7 +21,7 @@ Noise = Literal["const", "random", "none"]
 
 @dataclass(frozen=True)
 class GeneratorConfig:
-    """Sizes: layer r has min(channel_base / r, channel_max) channels."""
+    """Sizes: layer r has min(channel_base / r, channel_max) channels, but at least channel_min."""
 
     resolution: int = 128
     z_dim: int = 64
@@ -30,6 +30,7 @@ class GeneratorConfig:
     channel_base: int = 3072
     channel_max: int = 128
     conv_clamp: float | None = None
+    channel_min: int = 1
 
     def __post_init__(self) -> None:
         if self.resolution < 8 or self.resolution & (self.resolution - 1):
@@ -47,7 +48,7 @@ class GeneratorConfig:
 
     def channels(self, resolution: int) -> int:
         """The channels of the block at a resolution."""
-        return min(self.channel_base // resolution, self.channel_max)
+        return max(min(self.channel_base // resolution, self.channel_max), self.channel_min)
 
     @property
     def style_widths(self) -> tuple[int, ...]:
@@ -73,13 +74,20 @@ class GeneratorConfig:
         """Read the sizes off a network's tensors."""
         sizes = sorted(int(key.split(".")[1][1:]) for key in state if key.endswith(".torgb.weight"))
         channels = {size: state[f"synthesis.b{size}.torgb.weight"].shape[1] for size in sizes}
+        least, most = min(channels.values()), max(channels.values())
+        base = max(size * count for size, count in channels.items())
+        if all(count == min(base // size, most) for size, count in channels.items()):
+            least = 1
+        else:  # the last blocks have as many as channel_min says
+            base = max((size * count for size, count in channels.items() if count > least), default=base)
         return cls(
             resolution=sizes[-1],
             z_dim=state["mapping.fc0.weight"].shape[1],
             w_dim=state["synthesis.b4.conv1.affine.weight"].shape[1],
             mapping_layers=sum(key.startswith("mapping.fc") and key.endswith(".weight") for key in state),
-            channel_base=max(size * count for size, count in channels.items()),
-            channel_max=max(channels.values()),
+            channel_base=base,
+            channel_max=most,
+            channel_min=least,
             conv_clamp=conv_clamp,
         )
 

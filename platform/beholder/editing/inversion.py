@@ -6,7 +6,7 @@ One pass of a small convolutional network gives a first answer; a few steps of o
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -133,20 +133,24 @@ def invert(
 ) -> Inversion:
     """Find w+ of images, RGB in -1..1 [N, 3, R, R]: one pass of the inverter, then the steps of a refinement.
 
+    An inverter may be of smaller images than the generator's: they are compared with what the layers up to that size draw, and the
+    rows of the other layers are as its last one.
     The steps begin at what the inverter gave and are held near it. Without one, and for a picture of which it knows nothing
     (its answer comes hardly closer than the generator's mean w does), they begin at the mean, and the rows of w+ are held near
     each other instead. The budget of seconds counts from the first step, and that one is always done. A picture that the steps
     did not bring closer keeps what the inverter gave. Each picture is found as if it were alone.
-    Raises EditError for images of another size than the generator's, and for an inverter of another generator.
+    Raises EditError for images of another size than the inverter's or, without one, the generator's, and for an inverter of another
+    generator.
     """
     config = refinement or Refinement(steps=0)
     guess, spread = _guess(generator, inverter, images)
+    size = images.shape[-1]
     with torch.no_grad():
-        before = _loss(generator.synthesis(guess) - images, config.edges)
+        before = _loss(generator.synthesis(guess, until=size) - images, config.edges)
         mean = generator.mapping.w_avg.expand(guess.shape)
         knows = torch.zeros_like(before, dtype=torch.bool)
         if inverter is not None and config.steps:
-            knows = before < _GUESS * _loss(generator.synthesis(mean[:1]) - images, config.edges)
+            knows = before < _GUESS * _loss(generator.synthesis(mean[:1], until=size) - images, config.edges)
         knows = knows[:, None, None]
         start = torch.where(knows, guess, mean)
     began = clock()
@@ -160,7 +164,7 @@ def invert(
             break
         optimiser.param_groups[0]["lr"] = config.learning_rate * (0.1 + 0.9 * (1 + math.cos(math.pi * spent)) / 2)
         with torch.enable_grad():
-            losses = _loss(generator.synthesis(start + spread * move) - images, config.edges)
+            losses = _loss(generator.synthesis(start + spread * move, until=size) - images, config.edges)
             anchor = torch.where(knows, 0, move.mean(dim=1, keepdim=True))
             held = config.stay * (move - anchor).square().mean(dim=(1, 2))
             (move.grad,) = torch.autograd.grad((losses + held).sum(), move)
@@ -171,7 +175,7 @@ def invert(
         return Inversion(guess, before, before, 0, clock() - began)
     with torch.no_grad():
         found = start + spread * move
-        after = _loss(generator.synthesis(found) - images, config.edges)
+        after = _loss(generator.synthesis(found, until=size) - images, config.edges)
         closer = after < before
         found = torch.where(closer[:, None, None], found, guess)
     return Inversion(found, before, torch.where(closer, after, before), steps, clock() - began)
@@ -180,20 +184,24 @@ def invert(
 def _guess(generator: Generator, inverter: Inverter | None, images: Tensor) -> tuple[Tensor, Tensor]:
     """What one pass gives, w+ [N, num_ws, w_dim], and how far w varies around its mean."""
     sizes = generator.config
-    if images.ndim != 4 or images.shape[1:] != (3, sizes.resolution, sizes.resolution):
-        raise EditError(f"expected images [N, 3, {sizes.resolution}, {sizes.resolution}], got {list(images.shape)}")
+    size = sizes.resolution if inverter is None else inverter.config.resolution
+    if images.ndim != 4 or images.shape[1:] != (3, size, size):
+        raise EditError(f"expected images [N, 3, {size}, {size}], got {list(images.shape)}")
     with torch.no_grad():
         if inverter is None:
             mean = generator.mapping.w_avg
             z = torch.randn(1000, sizes.z_dim, generator=torch.Generator().manual_seed(0)).to(mean.device)
             return mean.expand(len(images), sizes.num_ws, -1).clone(), (generator.mapping(z)[:, 0] - mean).square().mean().sqrt()
-        own = (inverter.config.resolution, inverter.config.num_ws, inverter.config.w_dim)
-        if own != (sizes.resolution, sizes.num_ws, sizes.w_dim):
+        own = inverter.config
+        first = replace(sizes, resolution=min(size, sizes.resolution))  # the layers that draw images of this size
+        if (own.resolution, own.num_ws, own.w_dim) != (first.resolution, first.num_ws, first.w_dim):
             raise EditError(
-                f"this inverter is for {own[0]} px and w+ of {own[1]} x {own[2]}, "
-                f"the generator makes {sizes.resolution} px of {sizes.num_ws} x {sizes.w_dim}"
+                f"this inverter is for {own.resolution} px and w+ of {own.num_ws} x {own.w_dim}, "
+                f"the generator makes {first.resolution} px of {first.num_ws} x {first.w_dim}"
             )
-        return inverter(images), inverter.spread
+        ws = inverter(images)
+        rest = ws[:, -1:].expand(-1, sizes.num_ws - first.num_ws, -1)  # of what such images don't show
+        return torch.cat([ws, rest], dim=1), inverter.spread
 
 
 def _loss(error: Tensor, edges: float) -> Tensor:

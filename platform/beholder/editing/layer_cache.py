@@ -26,23 +26,24 @@ class LayerCache:
         self.layers_drawn = 0  # by the last call of `draw`
 
     @torch.no_grad()
-    def draw(self, styles: Sequence[Tensor]) -> Tensor:
-        """Draw S, a tensor [N, width] for each layer.
+    def draw(self, styles: Sequence[Tensor], *, until: int | None = None) -> Tensor:
+        """Draw S, a tensor [N, width] for each layer; `until` stops at a smaller resolution.
 
         Returns RGB [N, 3, R, R], not to be written to: the next drawing may return it again.
         """
         if len(styles) != len(self._layers):
             raise ValueError(f"expected the styles of {len(self._layers)} layers, got {len(styles)}")
-        same = 0
-        while same < len(self._styles) and _equal(self._styles[same], styles[same]):
+        layers = self._layers if until is None else self._synthesis.layers(until)
+        styles, same = styles[: len(layers)], 0
+        while same < min(len(self._styles), len(layers)) and _equal(self._styles[same], styles[same]):
             same += 1
         del self._styles[same:], self._drawings[same + 1 :]
         if same == 0:
             self._drawings = [self._synthesis.blank(len(styles[0]))]
-        for layer, style in zip(self._layers[same:], styles[same:], strict=True):
+        for layer, style in zip(layers[same:], styles[same:], strict=True):
             self._drawings.append(layer.add(self._drawings[-1], style, self._noise))
             self._styles.append(style)
-        self.layers_drawn = len(self._layers) - same
+        self.layers_drawn = len(layers) - same
         image = self._drawings[-1].image
         assert image is not None
         return image

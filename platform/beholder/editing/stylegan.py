@@ -133,9 +133,9 @@ class StyleGAN:
     ) -> Inversion:
         """Invert as `invert` does, and return the losses, too. Raises ImageError for what is no pictures."""
         check_images(images)
-        fit = pictures.Fit(self.resolution)
-        squares = [pictures.fit_pixels(each, fit) for each in images]
-        square = np.stack(squares) if squares else np.empty((0, self.resolution, self.resolution, 3), np.uint8)
+        size = self.resolution if self.inverter is None else self.inverter.config.resolution
+        squares = [pictures.fit_pixels(each, pictures.Fit(size)) for each in images]
+        square = np.stack(squares) if squares else np.empty((0, size, size, 3), np.uint8)
         refinement = refinement or self.refinement
         if not squares:
             refinement = replace(refinement, steps=0)
@@ -144,17 +144,25 @@ class StyleGAN:
         )  # fmt: skip
 
     @torch.no_grad()
-    def edit(self, latent: Latent, edits: Sequence[Edit]) -> np.ndarray:
+    def edit(self, latent: Latent, edits: Sequence[Edit], *, size: int | None = None) -> np.ndarray:
         """Draw latents moved along an edit each, or one latent along all of them: uint8 RGB [N, R, R, 3].
 
-        Drawn one at a time, edits of one latent share what they leave unchanged. Raises EditError as the contract says, and for
-        a move in z of latents that come from a picture.
+        size: the pixels that are needed: the picture is then what the first layers of that size have. Drawn one at a
+        time, edits of one latent share what they leave unchanged. Raises EditError as the contract says, and for a move in z of
+        latents that come from a picture.
         """
         edited = [(latent[row], edit) for row, edit in zip(latent_rows(len(latent), edits), edits, strict=True)]
+        until = self.drawn_size(size)
         if not edited:
-            return np.empty((0, self.resolution, self.resolution, 3), np.uint8)
-        size = self.config.batch or (1 if self.device == "cpu" else 16)
-        return self.on_threads(self._one_by_one, edited) if size == 1 else self._together(edited, size=size)
+            return np.empty((0, until, until, 3), np.uint8)
+        batch = self.config.batch or (1 if self.device == "cpu" else 16)
+        if batch == 1:
+            return self.on_threads(lambda some: self._one_by_one(some, until=until), edited)
+        return self._together(edited, batch=batch, until=until)
+
+    def drawn_size(self, size: int | None) -> int:
+        """Return the pixels of a side of what `edit` draws where `size` are needed: the next resolution of its layers, or R."""
+        return min((each for each in self.generator.config.resolutions if size and each >= size), default=self.resolution)
 
     def sliders(self, latent: Latent) -> "Sliders":
         """Return one latent, set up to be drawn under sliders."""
@@ -173,18 +181,18 @@ class StyleGAN:
         """Return S of one latent after an edit, a tensor [1, width] for each layer. Raises EditError as `edit` does."""
         return edited_styles(self.generator, latent, edit, self._directions)
 
-    def _one_by_one(self, edited: Sequence[EditedLatent]) -> np.ndarray:
+    def _one_by_one(self, edited: Sequence[EditedLatent], *, until: int) -> np.ndarray:
         styles, cache = [self.styles(*each) for each in edited], self.layer_cache()
         with _exact(self.device):
-            return np.concatenate([to_pixels(cache.draw(each)) for each in styles])
+            return np.concatenate([to_pixels(cache.draw(each, until=until)) for each in styles])
 
     @torch.no_grad()
-    def _together(self, edited: Sequence[EditedLatent], *, size: int) -> np.ndarray:
+    def _together(self, edited: Sequence[EditedLatent], *, batch: int, until: int) -> np.ndarray:
         styles, drawn = [self.styles(*each) for each in edited], []
-        for start in range(0, len(styles), size):
-            whole = [torch.cat(layer) for layer in zip(*styles[start : start + size], strict=True)]
+        for start in range(0, len(styles), batch):
+            whole = [torch.cat(layer) for layer in zip(*styles[start : start + batch], strict=True)]
             with _exact(self.device):
-                drawn.append(to_pixels(self.generator.synthesis.draw(whole, noise=self._noise)))
+                drawn.append(to_pixels(self.generator.synthesis.draw(whole, noise=self._noise, until=until)))
         return np.concatenate(drawn)
 
     @property

@@ -51,7 +51,7 @@ class BuildConfig:
             self,
             reader=replace(self.reader, steps=some(self.reader.steps)),
             generator=replace(self.generator, stages=stages),
-            finish=replace(self.finish, steps=some(self.finish.steps)),
+            finish=replace(self.finish, stages=tuple(replace(stage, steps=some(stage.steps)) for stage in self.finish.stages)),
             inverter=replace(
                 self.inverter, steps=some(self.inverter.steps), knowing_steps=int(self.inverter.knowing_steps * effort)
             ),
@@ -150,7 +150,7 @@ _ABOUT = {
     pretrained.GENERATOR: (
         "StyleGAN2 trained without an adversary: z is mapped to traits by a fixed smooth map, and the network learned to "
         "redraw the portrait of these traits (absolute error of pixels and edges, growing from 16 to 128 px, then finished "
-        "on freshly drawn portraits with more weight on lips, ears and hairline). Its mapping was set, not learned"
+        "on freshly drawn portraits, most of them pushed where edits lead, growing to its size). Its mapping was set, not learned"
     ),
     pretrained.INVERTER: "convolutional encoder, portrait -> w+ of portraits-generator",
     pretrained.CLIP: (

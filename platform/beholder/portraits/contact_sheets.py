@@ -11,6 +11,8 @@ from beholder.editing.latent import Latent
 from beholder.portraits import traits
 from beholder.portraits.renderer import draw
 
+_SMALL, _WIDEST = 128, 2048  # pixels of small portraits, and of a page
+
 
 def grid(pixels: np.ndarray, columns: int) -> np.ndarray:
     """Lay pictures uint8 [N, H, W, 3] out in rows, [H * rows, W * columns, 3]; what is left over of the last row is white."""
@@ -27,8 +29,9 @@ def drawings(*, seed: int, count: int = 32, columns: int = 8) -> np.ndarray:
 
 
 @torch.no_grad()
-def beside(generator: Generator, *, seed: int, count: int = 16, columns: int = 4) -> np.ndarray:
-    """Drawings, each with the generated portrait of the same traits on its right."""
+def beside(generator: Generator, *, seed: int, count: int = 16) -> np.ndarray:
+    """Drawings, each with the generated portrait of the same traits on its right: up to four pairs a row."""
+    columns = min(4, _WIDEST // (2 * generator.config.resolution))
     z = torch.randn(count, traits.LATENT_SIZE, generator=torch.Generator().manual_seed(seed))
     pairs = np.stack([draw(traits.from_latents(z), generator.config.resolution), to_pixels(generator(z))], axis=1)
     return grid(pairs.reshape(-1, *pairs.shape[2:]), 2 * columns)
@@ -36,11 +39,12 @@ def beside(generator: Generator, *, seed: int, count: int = 16, columns: int = 4
 
 @torch.no_grad()
 def rows(generator: Generator, directions: Mapping[str, Direction], *, seed: int) -> np.ndarray:
-    """One row per direction: the same portrait at alpha -3, -2, ... 3."""
+    """One row per direction: the same portrait at alpha -3, -2, ... 3, small."""
     z = torch.randn(1, traits.LATENT_SIZE, generator=torch.Generator().manual_seed(seed))
     latent = Latent(generator.mapping(z), z)
-    lines = []
+    lines, small = [], min(_SMALL, generator.config.resolution)
     for name in directions:
         row = [edited_styles(generator, latent, {name: alpha}, directions) for alpha in range(-3, 4)]
-        lines.append(grid(to_pixels(generator.synthesis.draw([torch.cat(styles) for styles in zip(*row, strict=True)])), 7))
+        styles = [torch.cat(layer) for layer in zip(*row, strict=True)]
+        lines.append(grid(to_pixels(generator.synthesis.draw(styles, until=small)), 7))
     return np.concatenate(lines)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from beholder.editing.directions import Direction, edited_styles
 from beholder.editing.generator import Generator, to_rgb
@@ -95,7 +96,10 @@ def measure(
     n, seed, some = networks, config.seed, config.portraits
     work: dict[str, Callable[[], Figures]] = {
         "clip": lambda: measure_clip(n.clip, count=some, seed=seed),
-        "generator": lambda: measure_generator(n.generator, n.reader, count=some, seed=seed + 1),
+        "generator": lambda: (
+            measure_generator(n.generator, n.reader, count=some, seed=seed + 1)
+            | measure_edited(n.generator, n.directions, count=min(40, config.edited), seed=seed + 7)
+        ),
         "inverter": lambda: measure_inverter(
             n.generator, n.inverter, n.reader, n.directions,
             count=config.inverted, seed=seed + 2, refinement=config.refinement,
@@ -153,7 +157,7 @@ def measure_generator(generator: Generator, reader: Reader, *, count: int, seed:
     """How far generated portraits are from the drawings of the same traits, and how well their traits can be read."""
     z = torch.randn(count, traits.LATENT_SIZE, generator=torch.Generator().manual_seed(seed))
     truth = traits.from_latents(z)
-    made = torch.cat([generator(part) for part in z.split(32)]).clamp(-1, 1)
+    made = torch.cat([generator(part) for part in z.split(16)]).clamp(-1, 1)
     drawn = to_rgb(draw(truth, made.shape[-1]))
     read_made, read_drawn = (torch.cat([reader(part) for part in images.split(64)]) for images in (made, drawn))
     made_r2, drawn_r2 = (r_squared(read.numpy(), truth.numpy()) for read in (read_made, read_drawn))
@@ -166,6 +170,48 @@ def measure_generator(generator: Generator, reader: Reader, *, count: int, seed:
         **{f"generator/read_r2/{name}": float(value) for name, value in zip(traits.NAMES, made_r2, strict=True)},
         "reader/r2_on_drawings": float(drawn_r2.mean()),
     }
+
+
+_CELLS = 8  # of a portrait's side
+
+# Edits after which small contrasts are easily lost, or what was taken off leaves traces.
+HARD_EDITS: Mapping[str, Mapping[str, float]] = {
+    "dark_skin": {"darker_skin": 3},
+    "dark_skin_light_hair": {"darker_skin": 3, "lighter_hair": 3},
+    "dark_skin_glasses": {"darker_skin": 3, "glasses": 2},
+    "without_glasses": {"glasses": -3},
+    "hat": {"hat": 2},
+    "without_hat": {"hat": -3},
+}
+
+
+@torch.no_grad()
+def measure_edited(generator: Generator, directions: Mapping[str, Direction], *, count: int, seed: int) -> Figures:
+    """How far edited portraits are from the drawings of the edited traits at their worst place, for each of HARD_EDITS.
+
+    That is the largest mean error, as a share of the range, of a cell of a grid over each portrait, averaged over portraits.
+    """
+    z = torch.randn(count, traits.LATENT_SIZE, generator=torch.Generator().manual_seed(seed))
+    latent = Latent(generator.mapping(z), z)
+    figures: Figures = {}
+    for name, edit in HARD_EDITS.items():
+        w = latent.ws[:, 0] + sum(alpha * directions[each].step for each, alpha in edit.items())
+        drawn = to_rgb(draw(traits.from_scores(scores_of(generator, w)), generator.config.resolution))
+        made = generator.synthesis.draw(edited_styles(generator, latent, edit, directions)).clamp(-1, 1)
+        error = (made - drawn).abs().mean(dim=1, keepdim=True) / 2
+        cells = torch.nn.functional.adaptive_avg_pool2d(error, _CELLS)
+        figures[f"generator/edited/{name}"] = float(cells.amax(dim=(1, 2, 3)).mean())
+    return {"generator/edited_most": max(figures.values()), **figures}
+
+
+@torch.no_grad()
+def scores_of(generator: Generator, w: Tensor) -> Tensor:
+    """Read the scores of traits [N, T] off w [N, w_dim]: the mapping was set so that they are linear in W."""
+    probes = traits.normalise(torch.randn(2000, traits.LATENT_SIZE, generator=torch.Generator().manual_seed(0)))
+    known = torch.cat([generator.mapping.w(probes), torch.ones(len(probes), 1)], dim=1)
+    solution = torch.linalg.lstsq(known.double(), (probes @ traits.axes().T).double(), driver="gelsd").solution
+    scores: Tensor = (torch.cat([w, torch.ones(len(w), 1)], dim=1).double() @ solution).float()
+    return scores
 
 
 @torch.no_grad()
@@ -253,12 +299,13 @@ def measure_inverter(
 ) -> Figures:
     """How far a portrait is from its inversion, in one pass and refined, and whether an edit then moves it as it should."""
     z = torch.randn(count, traits.LATENT_SIZE, generator=torch.Generator().manual_seed(seed))
-    images = to_rgb(draw(traits.crisp(traits.from_latents(z))))
+    whole = to_rgb(draw(traits.crisp(traits.from_latents(z)), generator.config.resolution))
+    images = torch.nn.functional.avg_pool2d(whole, whole.shape[-1] // inverter.config.resolution)
     once = invert(generator, inverter, images).ws
     refined = torch.cat([invert(generator, inverter, part, refinement=refinement).ws for part in images.split(16)])
     with torch.no_grad():
         errors = {
-            name: float((torch.cat([generator.synthesis(part) for part in ws.split(32)]) - images).abs().mean() / 2)
+            name: float((torch.cat([generator.synthesis(part) for part in ws.split(16)]) - whole).abs().mean() / 2)
             for name, ws in (("one_pass", once), ("refined", refined))
         }
         ratios = []

@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from beholder.editing.generator import Generator
 from beholder.editing.inversion import Inverter, InverterConfig
+from beholder.portraits.generator_finetuning import cropped
 from beholder.portraits.pool import Pool
 from beholder.portraits.training_loop import Progress, cosine, rows, silent, train
 
@@ -41,7 +42,10 @@ def train_inverter(
     checkpoint: Path | None = None,
     progress: Progress = silent,
 ) -> Inverter:
-    """Train an inverter on a pool of portraits; with a checkpoint file it goes on where it stopped."""
+    """Train an inverter on a pool of portraits of its size, which may be less than the generator's; with a checkpoint file it goes
+    on where it stopped.
+    """
+    generator = cropped(generator, config.network.resolution)
     torch.manual_seed(config.seed)
     inverter = Inverter(config.network).to(memory_format=torch.channels_last)
     with torch.no_grad():

@@ -23,11 +23,14 @@ class Reader(nn.Module):
 
     def __init__(self, resolution: int = 128) -> None:
         super().__init__()
+        self.resolution = resolution
         self.trunk = Trunk(resolution, (16, 32, 64, 96, 128), 96)
         self.answer = nn.Linear(96, len(traits.TRAITS))
 
     def forward(self, images: Tensor) -> Tensor:
-        """RGB in -1..1 [N, 3, R, R] -> traits about 0..1 [N, T]."""
+        """RGB in -1..1 [N, 3, R, R], R its resolution or a multiple of it -> traits about 0..1 [N, T]."""
+        if images.shape[-1] > self.resolution:
+            images = nn.functional.avg_pool2d(images, images.shape[-1] // self.resolution)
         result: Tensor = 0.5 + 0.3 * self.answer(self.trunk(images))
         return result
 
@@ -84,7 +87,7 @@ _AT_ONCE = 32
 
 
 def reading() -> Callable[[np.ndarray], np.ndarray]:
-    """A function of pictures, uint8 RGB [N, 128, 128, 3] -> traits about 0..1, float32 [N, T] in the order of TRAITS."""
+    """A function of pictures, uint8 RGB [N, R, R, 3], R 128 or a multiple of it -> traits about 0..1, float32 [N, T]."""
     reader = load_reader()
 
     @torch.no_grad()

@@ -310,7 +310,7 @@ def _hair_in_front(canvas: Canvas, s: _Sitter) -> None:
     t = s.trait
     with canvas.window(-0.75, -0.9, 0.75, 0.25):
         x, y, fx = canvas.x - s.x, canvas.y, s.face_x - s.x
-        curls, bangs, receding = t["curls"], t["bangs"], t["receding"]
+        curls, bangs, receding = t["curls"], _shown(t["bangs"]), t["receding"]
         bumps = lumps(x, y, 0.15) - 0.2
         outer = ellipse(x, y, 0.0, -0.16, s.width + 0.04 + 0.05 * curls, 0.585 + 0.06 * curls) - 0.05 * curls * bumps
         peak = 0.16 * receding * torch.exp(-(((x - fx) / 0.12) ** 2))
@@ -318,7 +318,7 @@ def _hair_in_front(canvas: Canvas, s: _Sitter) -> None:
         temple = s.width - 0.045 - 0.03 * receding
         face = ellipse(x, y, 0.6 * fx, 0.14, temple, (0.14 - high).clamp_min(0.05)) + peak
         scallop = 0.014 * torch.sin(24 * (x - fx)).abs() + 0.03 * curls * bumps
-        fringe_low = -0.225 - 0.06 * ((x - fx) / 0.35) ** 2 + scallop
+        fringe_low = -0.225 - 0.06 * ((x - fx) / 0.35) ** 2 + scallop - 0.25 * (1 - bangs)
         side_low = -0.02 + 0.12 * (1 - receding)
         cap = torch.maximum(torch.maximum(outer, -face - 0.018 * curls * bumps), y - side_low - 0.03 * torch.sin(30 * x))
         strands = _strands(canvas, s)
@@ -328,23 +328,24 @@ def _hair_in_front(canvas: Canvas, s: _Sitter) -> None:
         fringe = torch.maximum(outer, y - fringe_low)
         near = canvas.cover(fringe - 0.035, soft=0.04) * canvas.cover(_outline(canvas, s))
         canvas.shade(near * bangs, 0.86)
-        canvas.paint(canvas.cover(fringe), strands * (0.95 + 0.05 * torch.sin(24 * (x - fx))).unsqueeze(1), bangs)
+        canvas.paint(canvas.cover(fringe), strands * (0.95 + 0.05 * torch.sin(24 * (x - fx))).unsqueeze(1), _solid(bangs))
 
 
 def _earrings(canvas: Canvas, s: _Sitter) -> None:
-    worn = s.trait["earrings"]
+    worn = _shown(s.trait["earrings"])
+    thin, solid = 0.04 * (1 - worn), _solid(worn)
     for side in (-1, 1):
         with canvas.window(*((-0.8, 0.05, -0.2, 0.42) if side < 0 else (0.2, 0.05, 0.8, 0.42))):
             x, y = canvas.x, canvas.y
             centre = s.x + side * (s.width + 0.03) - 0.05 * s.turn
-            canvas.paint(canvas.cover(ellipse(x, y, centre, 0.165, 0.024, 0.024)), _GOLD * 0.8, worn)
-            ring = (ellipse(x, y, centre, 0.265, 0.062, 0.085) + 0.016).abs() - 0.016
-            canvas.paint(canvas.cover(ring - 0.006), _GOLD * 0.55, worn)
-            canvas.paint(canvas.cover(ring), _GOLD * (1.1 - 1.5 * (y - 0.2).abs()).unsqueeze(1), worn)
+            canvas.paint(canvas.cover(ellipse(x, y, centre, 0.165, 0.024, 0.024) + thin), _GOLD * 0.8, solid)
+            ring = (ellipse(x, y, centre, 0.265, 0.062, 0.085) + 0.016).abs() - 0.016 + thin
+            canvas.paint(canvas.cover(ring - 0.006), _GOLD * 0.55, solid)
+            canvas.paint(canvas.cover(ring), _GOLD * (1.1 - 1.5 * (y - 0.2).abs()).unsqueeze(1), solid)
 
 
 def _glasses(canvas: Canvas, s: _Sitter) -> None:
-    worn = s.trait["glasses"]
+    worn = _shown(s.trait["glasses"])
     with canvas.window(-0.7, -0.3, 0.7, 0.25):
         x, y, fx = canvas.x, canvas.y, s.face_x
         centres = {side: s.eye_x(side) + 0.01 * side for side in (-1, 1)}
@@ -356,20 +357,34 @@ def _glasses(canvas: Canvas, s: _Sitter) -> None:
         canvas.paint(inside * (glints[0] + glints[1]).clamp(0, 1), _WHITE, 0.38 * worn)
         bridge = stroke(x, y, fx, -0.045, 0.075, -0.03, 0.022)
         arms = torch.maximum(torch.maximum((y + 0.03).abs() - 0.015, (x - s.x).abs() - s.width), -lens)
-        frame = torch.minimum(torch.minimum((lens + 0.002).abs() - 0.019, bridge), arms)
-        canvas.paint(canvas.cover(frame), _INK, worn)
+        frame = torch.minimum(torch.minimum((lens + 0.002).abs() - 0.019, bridge), arms) + 0.03 * (1 - worn)
+        canvas.paint(canvas.cover(frame), _INK, _solid(worn))
 
 
 def _hat(canvas: Canvas, s: _Sitter) -> None:
-    worn, colour = s.trait["hat"], s.hat
+    worn, colour = _shown(s.trait["hat"]), s.hat
+    shrunk = 2 / (1 + worn) - 1  # a hat half put on is a smaller one, on top of the head
+    solid = _solid(worn)
     with canvas.window(-0.8, -1, 0.8, -0.25):
         x, y = canvas.x - s.x, canvas.y
+        x, y, scale = x + x * shrunk, y + (y + 0.66) * shrunk, 1 / (1 + shrunk)
         reach = s.width + 0.085
         dome = torch.maximum(ellipse(x, y, 0.0, -0.40, reach, 0.46), y + 0.40)
         knit = 1 - 0.09 * torch.sin(44 * x / (1.05 + 0.5 * (y + 0.4))).abs() - 0.25 * (x / reach) ** 2
         pompom = ellipse(x, y, 0.0, -0.85, 0.115, 0.105) - 0.012 * lumps(x, y, 0.06)
-        canvas.paint(canvas.cover(pompom), (colour * 0.5 + 0.5) * (1 + 0.08 * lumps(x, y, 0.06)).unsqueeze(1), worn)
-        canvas.paint(canvas.cover(dome), colour * knit.unsqueeze(1), worn)
+        tuft = (colour * 0.5 + 0.5) * (1 + 0.08 * lumps(x, y, 0.06)).unsqueeze(1)
+        canvas.paint(canvas.cover(pompom * scale), tuft, solid)
+        canvas.paint(canvas.cover(dome * scale), colour * knit.unsqueeze(1), solid)
         band = box(x, y + 0.06 * (x / reach) ** 2, 0.0, -0.415, reach + 0.015, 0.085, 0.06)
         ribs = 0.93 - 0.14 * torch.sin(40 * x).abs() - 0.22 * (x / reach) ** 2
-        canvas.paint(canvas.cover(band), (colour * 0.65 + 0.33) * ribs.unsqueeze(1), worn)
+        canvas.paint(canvas.cover(band * scale), (colour * 0.65 + 0.33) * ribs.unsqueeze(1), solid)
+
+
+def _shown(worn: Tensor) -> Tensor:
+    """How far something worn has grown, 0..1, from a yes/no trait between no and yes."""
+    return ((worn - 0.15) / 0.7).clamp(0, 1)
+
+
+def _solid(shown: Tensor) -> Tensor:
+    """The opacity of what grows instead of fading in: full from a third of its size on."""
+    return (3 * shown).clamp(0, 1)

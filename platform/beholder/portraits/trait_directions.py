@@ -69,6 +69,7 @@ def find_directions(generator: Generator, reader: Reader, config: DirectionsConf
 
 @torch.no_grad()
 def readings(generator: Generator, reader: Reader, styles: Styles) -> Tensor:
-    """The traits that the reader sees in what the generator draws of styles, as `Synthesis.styles` gives them: [N, T]."""
+    """The traits [N, T] that the reader sees in what the generator draws of styles, small, as `Synthesis.styles` gives them."""
+    until = min(reader.resolution, generator.config.resolution)
     parts = zip(*(style.split(32) for style in styles), strict=True)
-    return torch.cat([reader(generator.synthesis.draw(part).clamp(-1, 1)) for part in parts])
+    return torch.cat([reader(generator.synthesis.draw(part, until=until).clamp(-1, 1)) for part in parts])

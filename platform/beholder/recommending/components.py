@@ -88,7 +88,7 @@ class InProcessService:
     def recommend(self, user_id: str, image_id: str, *, count: int | None = None) -> Recommendation:
         """Return the best edits of an image for a person. Raises EditError for an unknown image."""
         shortlist = self.recommendations.shortlist(user_id, image_id)
-        embeddings = self.encoder.images(self.library.draw(shortlist.image.latent, shortlist.edits))
+        embeddings = self.encoder.images(self.library.draw(shortlist.image.latent, shortlist.edits, size=self.encoder.size))
         return self.recommendations.recommend(shortlist, embeddings, count=count)
 
     def pictures(self, image_id: str, edits: Sequence[Edit]) -> np.ndarray:
@@ -108,10 +108,14 @@ def build_service(config: ServiceConfig) -> InProcessService:
 
     def encode_image(image_id: str) -> EditableImage:
         latent = library.latent(image_id)
-        return EditableImage(image_id, latent, encoder.images(library.draw(latent, [{}]))[0])
+        return EditableImage(image_id, latent, encoder.images(library.draw(latent, [{}], size=encoder.size))[0])
 
     recommendations = build_recommendations(config, info, library.editor.directions, encode_image)
-    scorer = build_image_scorer(config, encoder, lambda: np.concatenate(library.draw_images([(each, [{}]) for each in TYPICAL])))
+
+    def typical() -> np.ndarray:
+        return np.concatenate(library.draw_images([(each, [{}]) for each in TYPICAL], size=encoder.size))
+
+    scorer = build_image_scorer(config, encoder, typical)
     return InProcessService(library, encoder, recommendations, scorer, versions(info))
 
 

@@ -18,7 +18,7 @@ _AT_ONCE = 32  # pictures between two calls of progress
 
 @dataclass(frozen=True, eq=False)
 class DrawnEdits:
-    """Edits as pictures uint8 RGB [N, R, R, 3], and their embeddings float32 [N, E]."""
+    """Edits as pictures uint8 RGB [N, R, R, 3], large enough for their encoder, and their embeddings float32 [N, E]."""
 
     images: np.ndarray
     embeddings: np.ndarray
@@ -33,20 +33,20 @@ def draw(
     latent: Any,
     edits: Sequence[Edit],
     *,
+    size: int | None = None,
     progress: Callable[[int], None] = lambda count: None,
 ) -> DrawnEdits:
     """Draw latents under an edit each, or one latent under all of them, and encode what was drawn.
 
-    Raises EditError as the editor does, and for no edits at all ImageError as the encoder does. progress: called with
-    how many more are done.
+    Raises EditError as the editor does, and for no edits at all ImageError as the encoder does. size: the pixels that are needed,
+    where the pictures are not for the encoder alone. progress: called with how many more are done.
     """
     rows = latent_rows(len(latent), edits)
-    images = [np.empty((0, editor.resolution, editor.resolution, 3), np.uint8)]
-    embeddings = []
+    images, embeddings = [], []
     for start in range(0, max(len(edits), 1), _AT_ONCE):
         some = edits[start : start + _AT_ONCE]
         part = latent if len(latent) == 1 else latent[rows[start : start + _AT_ONCE]]
-        images.append(editor.edit(part, some))
+        images.append(editor.edit(part, some, size=size or encoder.size))
         embeddings.append(encoder.images(images[-1]))
         progress(len(some))
     return DrawnEdits(np.concatenate(images), np.concatenate(embeddings))

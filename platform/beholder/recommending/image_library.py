@@ -167,22 +167,26 @@ class ImageLibrary:
             check(edit, self.editor.directions)
         return latent
 
-    def draw_images(self, requests: Sequence[tuple[str, Sequence[Edit]]]) -> list[np.ndarray]:
-        """Draw images under some edits each, together: for each image uint8 RGB [its edits, R, R, 3]. Raises as `check` does."""
-        return self.draw_latents([(self.check(image_id, edits), edits) for image_id, edits in requests])
+    def draw_images(self, requests: Sequence[tuple[str, Sequence[Edit]]], *, size: int | None = None) -> list[np.ndarray]:
+        """Draw images under some edits each, together: for each image uint8 RGB [its edits, R, R, 3]. Raises as `check` does.
 
-    def draw_latents(self, requests: Sequence[tuple[Latent, Sequence[Edit]]]) -> list[np.ndarray]:
-        """Draw latents of one row under some edits each, together: for each uint8 RGB [its edits, R, R, 3]."""
+        size: the pixels that are needed, as for `StyleGAN.edit`.
+        """
+        return self.draw_latents([(self.check(image_id, edits), edits) for image_id, edits in requests], size=size)
+
+    def draw_latents(self, requests: Sequence[tuple[Latent, Sequence[Edit]]], *, size: int | None = None) -> list[np.ndarray]:
+        """Draw latents of one row under some edits each, together: for each uint8 RGB [its edits, R, R, 3]; size: as above."""
         edits = [edit for _, some in requests for edit in some]
         if not edits:
-            return [np.empty((0, self.editor.resolution, self.editor.resolution, 3), np.uint8) for _ in requests]
-        drawn = self.editor.edit(Latent.join([latent for latent, some in requests for _ in some]), edits)
+            side = self.editor.drawn_size(size)
+            return [np.empty((0, side, side, 3), np.uint8) for _ in requests]
+        drawn = self.editor.edit(Latent.join([latent for latent, some in requests for _ in some]), edits, size=size)
         ends = np.cumsum([len(some) for _, some in requests])
         return [drawn[end - len(some) : end] for end, (_, some) in zip(ends, requests, strict=True)]
 
-    def draw(self, latent: Latent, edits: Sequence[Edit]) -> np.ndarray:
-        """Draw a latent of one row under edits, uint8 RGB [N, R, R, 3]."""
-        return self.draw_latents([(latent, edits)])[0]
+    def draw(self, latent: Latent, edits: Sequence[Edit], *, size: int | None = None) -> np.ndarray:
+        """Draw a latent of one row under edits, uint8 RGB [N, R, R, 3]; size: as for `draw_images`."""
+        return self.draw_latents([(latent, edits)], size=size)[0]
 
     def read_edit(self, text: str) -> dict[str, float]:
         """Return an edit as people write it. Raises EditError for an unknown direction and an alpha outside its range."""

@@ -15,6 +15,7 @@ from beholder.recommending.candidates import Candidates
 from beholder.storage import Place
 
 Read = Callable[[np.ndarray], np.ndarray]  # uint8 RGB [N, R, R, 3] -> traits float32 [N, T]
+_READ = 128  # pixels of a side that readers of traits see
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +80,7 @@ def _draw(
     editor: Editor[Any], encoder: ImageEncoder, read: Read, candidates: Candidates, latent: Any, progress: Callable[[int], None]
 ) -> dict[str, np.ndarray]:
     """Return embeddings and traits, float16, of the unedited image and then under every candidate."""
-    drawn = edit_features.draw(editor, encoder, latent, [{}, *candidates.edits()], progress=progress)
+    drawn = edit_features.draw(editor, encoder, latent, [{}, *candidates.edits()], size=max(encoder.size, _READ), progress=progress)
     return {"embeddings": drawn.embeddings.astype(np.float16), "traits": read(drawn.images).astype(np.float16)}
 
 

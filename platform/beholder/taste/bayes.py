@@ -211,7 +211,7 @@ def fit(
         images = np.union1d(train.on_attribute(row).judged_images(), np.r_[test.left, test.right])
         designs = {components: ImageDesign.of(each, vectors, images) for components, each in features.items()}
         width = max(each.width for each in features.values())
-        blocks = LocalBlocks(in_blocks(own, scale, width=width), designs, test)
+        blocks = LocalBlocks(in_blocks(own, scale, width=width), designs, test, chooser.weights_of(test))
 
         def after(iteration: int, done: int = row * config.iterations) -> None:
             progress(done + iteration, steps, {})

@@ -57,11 +57,13 @@ class PeopleBlocks(Protocol):
 
 @dataclass(frozen=True)
 class LocalBlocks:
-    """Blocks in this process. designs: by number of components; test: pairs whose people are numbered as the blocks'."""
+    """Blocks in this process. designs: by number of components; test: pairs whose people are numbered as the blocks'; weight: of
+    these, [C], None: 1."""
 
     blocks: Sequence[PersonBlock]
     designs: dict[int, ImageDesign]
     test: ComparisonTable
+    weight: np.ndarray | None = None
 
     def expect(self, fits: Sequence[CovarianceFit]) -> list[tuple[list[Any], Moments]]:
         """Return states and moments, as `PeopleBlocks` says."""
@@ -80,7 +82,9 @@ class LocalBlocks:
     def held_out_loss(self, fits: Sequence[CovarianceFit]) -> list[tuple[float, float]]:
         """Return losses and scales, as `PeopleBlocks` says."""
         people = [block.people for block in self.blocks]
-        return [held_out_loss(self.designs[fit.setting.components], self.test, people, fit.states or []) for fit in fits]
+        return [
+            held_out_loss(self.designs[fit.setting.components], self.test, people, fit.states or [], self.weight) for fit in fits
+        ]
 
 
 def learn(
@@ -122,11 +126,16 @@ def maximise(moments: Moments, start: np.ndarray, *, rank: int, strength: float)
 
 
 def held_out_loss(
-    design: ImageDesign, test: ComparisonTable, people: Sequence[np.ndarray], states: Sequence[BlockState]
+    design: ImageDesign,
+    test: ComparisonTable,
+    people: Sequence[np.ndarray],
+    states: Sequence[BlockState],
+    weight: np.ndarray | None = None,
 ) -> tuple[float, float]:
     """Return the log-loss of test pairs at the best scale, and that scale.
 
-    people: the numbers of each block's people, int64 [P]; whoever is in no block has the prior's mean.
+    people: the numbers of each block's people, int64 [P]; whoever is in no block has the prior's mean. weight: of the
+    pairs, [C]; None: 1.
     """
     count = max(int(each.max(initial=-1)) for each in (test.person, *people)) + 1
     means = np.zeros((count, design.own.shape[1]))
@@ -138,7 +147,7 @@ def held_out_loss(
         left, right = test.left[some], test.right[some]
         own = design.own[left] - design.own[right]
         differences[some] = np.einsum("nf,nf->n", own, means[test.person[some]]) + design.shared[left] - design.shared[right]
-    return scaled_log_loss(differences, test.choice)
+    return scaled_log_loss(differences, test.choice, weight)
 
 
 def _start(features: PersonFeatures, setting: EmSetting, trend: float) -> np.ndarray:

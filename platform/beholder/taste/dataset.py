@@ -7,10 +7,12 @@ from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from beholder import tables
 from beholder.errors import TasteError
 
+NO_TIME = int(np.iinfo(np.int64).min)  # of a judgement of which nobody noted when it was made
 T = TypeVar("T", "RatingTable", "ComparisonTable")
 _CHOICES = {tables.LEFT: 1.0, tables.RIGHT: 0.0, tables.TIE: 0.5}
 
@@ -83,13 +85,17 @@ class Groups:
 
 @dataclass(frozen=True)
 class JudgementDataset:
-    """Judgements whose columns point into people, images and attributes."""
+    """Judgements whose columns point into people, images and attributes.
+
+    weights: what the log-likelihood of each person's judgements is multiplied by in a fit, float64 [P] in 0..1; None: 1 for all.
+    """
 
     people: tuple[str, ...]
     images: tuple[str, ...]
     attributes: tuple[str, ...]
     ratings: RatingTable
     comparisons: ComparisonTable
+    weights: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.ratings) + len(self.comparisons)
@@ -120,9 +126,30 @@ class JudgementDataset:
         ratings, comparisons = (np.bincount(table.person, minlength=len(self.people)) for table in (self.ratings, self.comparisons))
         return ratings + comparisons
 
+    def weights_of(self, table: RatingTable | ComparisonTable) -> np.ndarray | None:
+        """Return the weight of each judgement of a table of these people, float64 [rows]; None: 1 for all."""
+        return None if self.weights is None else self.weights[table.person]
+
     def judged_images(self) -> np.ndarray:
         """Return the numbers of the images that anything was said of, int64, in rising order."""
         return np.unique(np.concatenate([self.ratings.image, self.comparisons.left, self.comparisons.right]))
+
+
+@dataclass(frozen=True)
+class TimedJudgements:
+    """Judgements, and when each was made: rated_at int64 [R], compared_at int64 [C], in microseconds; NO_TIME where unknown."""
+
+    dataset: JudgementDataset
+    rated_at: np.ndarray
+    compared_at: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def of_people(self, people: np.ndarray) -> "TimedJudgements":
+        """Return the judgements of the people in a mask, bool [P]."""
+        ratings, comparisons = people[self.dataset.ratings.person], people[self.dataset.comparisons.person]
+        return TimedJudgements(self.dataset.select(ratings, comparisons), self.rated_at[ratings], self.compared_at[comparisons])
 
 
 def person_hashes(user_ids: Sequence[str], seed: int) -> np.ndarray:
@@ -141,7 +168,10 @@ def draw_people(user_ids: Sequence[str], count: int, seed: int) -> np.ndarray:
 
 
 def join(one: JudgementDataset, other: JudgementDataset) -> JudgementDataset:
-    """Return the judgements of both. Raises TasteError where they are not of the same people, images and attributes."""
+    """Return the judgements of both. Raises TasteError where they are not of the same people, images and attributes.
+
+    People have the weights that they have in `one`.
+    """
     if any(getattr(one, name) != getattr(other, name) for name in ("people", "images", "attributes")):
         raise TasteError("judgements can be joined where they are of the same people, images and attributes; these are of others")
     return replace(
@@ -224,6 +254,25 @@ def implied_comparisons(dataset: JudgementDataset, *, at_most: int, seed: int) -
         none = np.zeros(0, np.int64)
         return ComparisonTable(none, none, none, none, np.zeros(0, np.float32))
     return ComparisonTable(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+def timed_judgements(ratings: pa.Table, comparisons: pa.Table) -> TimedJudgements:
+    """Return tables as judgements on all images that they name, and when they were made."""
+    names = ("image_id", "left_id", "right_id")
+    images = sorted(
+        {
+            each
+            for table in (ratings, comparisons)
+            for name in names
+            if name in table.column_names
+            for each in table[name].to_pylist()
+        }
+    )
+    dataset, _ = from_tables(ratings, comparisons, images)
+    at = (
+        pc.fill_null(table["at"].cast(pa.timestamp("us")).cast(pa.int64()), NO_TIME).to_numpy() for table in (ratings, comparisons)
+    )
+    return TimedJudgements(dataset, *at)
 
 
 def _numbers(column: Iterable[str], mapping: dict[str, int] | dict[str, float]) -> np.ndarray:

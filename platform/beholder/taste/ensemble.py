@@ -111,12 +111,13 @@ def weigh(parts: Sequence[Taste], held_out: JudgementDataset, items: np.ndarray,
         pair = items[test.left[rows]], items[test.right[rows]]
         for number, part in enumerate(parts):
             terms[rows, number] = part.differences(*pair, held_out.people[person], attribute).mean
-    equal = np.full(len(parts), 1 / len(parts))
+    equal, given = np.full(len(parts), 1 / len(parts)), held_out.weights_of(test)
+    worth = np.ones(len(test)) if given is None else given
 
     def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
         logits, off = terms @ weights, weights - equal
-        likelihood = log_likelihood(logits, test.choice).sum()
-        return _PRIOR / 2 * off @ off - likelihood, terms.T @ (sigmoid(logits) - test.choice) + _PRIOR * off
+        likelihood = (worth * log_likelihood(logits, test.choice)).sum()
+        return _PRIOR / 2 * off @ off - likelihood, terms.T @ (worth * (sigmoid(logits) - test.choice)) + _PRIOR * off
 
     best = minimize(loss, equal, jac=True, method="L-BFGS-B", bounds=[(0, None)] * len(parts)).x
     return np.asarray(best, np.float64)

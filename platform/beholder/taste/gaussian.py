@@ -20,7 +20,8 @@ class Observations:
     """Judgements as observations of weights [D].
 
     rating_design [R, D], values [R] and precisions [R] (1 / noise variance) of ratings; differences [C, D] and choices [C]
-    (1 left, 0 right, 0.5 a tie) of comparisons, made on offsets + differences.w. float64.
+    (1 left, 0 right, 0.5 a tie) of comparisons, made on offsets + differences.w. weights [C]: of their log-likelihoods; None: 1.
+    float64.
     """
 
     rating_design: np.ndarray
@@ -29,6 +30,7 @@ class Observations:
     differences: np.ndarray
     choices: np.ndarray
     offsets: np.ndarray
+    weights: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.values) + len(self.choices)
@@ -83,18 +85,19 @@ def laplace(
         covariance = np.linalg.inv(fixed)
         return Gaussian(covariance @ pull, covariance)
     covariance = prior.covariance
+    worth = temper if observations.weights is None else temper * observations.weights
 
     def log_posterior(at: np.ndarray) -> float:
         """Return it up to a constant."""
-        likelihood = log_likelihood(observations.offsets + comparisons @ at, observations.choices).sum()
-        return float(temper * likelihood + pull @ at - at @ fixed @ at / 2)
+        likelihood = (worth * log_likelihood(observations.offsets + comparisons @ at, observations.choices)).sum()
+        return float(likelihood + pull @ at - at @ fixed @ at / 2)
 
     now = log_posterior(mean)
     for _ in range(steps):
         p = sigmoid(observations.offsets + comparisons @ mean)
-        curvatures = temper * p * (1 - p)
+        curvatures = worth * p * (1 - p)
         hessian = fixed + (comparisons.T * curvatures) @ comparisons
-        gradient = pull - fixed @ mean + temper * comparisons.T @ (observations.choices - p)
+        gradient = pull - fixed @ mean + comparisons.T @ (worth * (observations.choices - p))
         covariance = np.linalg.inv(hessian)
         step = covariance @ gradient
         for _ in range(30):  # far from the mode a full step may overshoot, because the logistic flattens out
@@ -131,7 +134,7 @@ def second_moment(people: Sequence[Gaussian], mean: np.ndarray) -> np.ndarray:
     return np.asarray((deviations.T @ deviations + within) / max(len(people), 1))
 
 
-def shrink(moment: np.ndarray, count: int, *, target: np.ndarray, strength: float) -> np.ndarray:
+def shrink(moment: np.ndarray, count: float, *, target: np.ndarray, strength: float) -> np.ndarray:
     """Return the covariance [D, D] of `count` people drawn towards a target that is worth `strength` people."""
     return np.asarray((count * moment + strength * target) / (count + strength))
 

@@ -18,7 +18,7 @@ from beholder import tables
 from beholder.errors import TableError
 from beholder.storage import Place
 from beholder.tables import LEFT, RIGHT, TIE
-from beholder.taste.dataset import ComparisonTable, JudgementDataset, RatingTable, person_hashes
+from beholder.taste.dataset import NO_TIME, ComparisonTable, JudgementDataset, RatingTable, TimedJudgements, person_hashes
 from beholder.taste.person_shards import blocks_of
 
 Kind = Literal["ratings", "comparisons"]
@@ -31,13 +31,15 @@ _VALUE = {"ratings": "score", "comparisons": "choice"}
 class PartitionKey:
     """What numbers mean. images: image_ids in the order of their numbers, a pa.Array; attributes: in the order of theirs.
 
-    blocks: how many blocks of people; seed: of the hash that a person's block follows from.
+    blocks: how many blocks of people; seed: of the hash that a person's block follows from; times: whether it is kept when a
+    judgement was made.
     """
 
     images: Any
     attributes: tuple[str, ...]
     blocks: int
     seed: int
+    times: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,16 @@ def judged_people(parts: Sequence[TablePart], *, attributes: Sequence[str] = ())
     return JudgedPeople(len(people), tuple(sorted(names)))
 
 
+def judged_images(parts: Sequence[TablePart]) -> pa.Array:
+    """Return the image_ids that anything was said of, in order, read a row group at a time."""
+    found = pa.array([], pa.string())
+    for part in parts:
+        for group in range(len(part.rows)):
+            table = part.read([group], _IMAGES[part.kind])
+            found = pc.unique(pa.concat_arrays([found, *(table[name].combine_chunks() for name in _IMAGES[part.kind])]))
+    return found.take(pc.sort_indices(found))
+
+
 def draw(parts: Sequence[TablePart], share: float, kind: Kind, *, seed: int) -> pa.Table:
     """Return the judgements of a kind of a share of the people, drawn by the seed, read a row group at a time."""
     schema = tables.RATINGS if kind == "ratings" else tables.COMPARISONS
@@ -127,7 +139,8 @@ def draw(parts: Sequence[TablePart], share: float, kind: Kind, *, seed: int) -> 
 def partition(part: TablePart, groups: Sequence[int], target: Place, key: PartitionKey) -> PartitionFile:
     """Divide some row groups of a table of judgements by people, and write them to a file."""
     kind, several = part.kind, part.order is not None
-    rows = part.read(groups, ["user_id", "attribute", *_IMAGES[kind], _VALUE[kind], *(["judgement_id"] if several else [])])
+    extra = [name for name, wanted in (("judgement_id", several), ("at", key.times)) if wanted]
+    rows = part.read(groups, ["user_id", "attribute", *_IMAGES[kind], _VALUE[kind], *extra])
     users = rows["user_id"].combine_chunks().dictionary_encode()
     number = {"attribute": pc.index_in(rows["attribute"], pa.array(list(key.attributes), pa.string()))}
     for name in _IMAGES[kind]:
@@ -135,6 +148,8 @@ def partition(part: TablePart, groups: Sequence[int], target: Place, key: Partit
     value = rows["score"].cast(pa.float32()) if kind == "ratings" else _choices(rows["choice"])
     block = blocks_of(users.dictionary.to_pylist(), blocks=key.blocks, seed=key.seed)[users.indices.to_numpy()]
     columns = {"user_id": users, **number, _VALUE[kind]: value}
+    if key.times:
+        columns["at"] = pc.fill_null(rows["at"].cast(pa.timestamp("us")).cast(pa.int64()), NO_TIME)
     if several:  # whatever of a judgement stands in a later part takes its place
         columns["judgement"] = pa.array(hash_array(rows["judgement_id"].to_numpy(zero_copy_only=False)))
         columns["part"] = pa.repeat(pa.scalar(part.order, pa.int64()), rows.num_rows)
@@ -155,6 +170,18 @@ def partition(part: TablePart, groups: Sequence[int], target: Place, key: Partit
 
 def read(files: Sequence[PartitionFile], blocks: Sequence[int], attributes: tuple[str, ...]) -> JudgementDataset:
     """Return the judgements of some blocks of people; its images have numbers alone, no names."""
+    return _dataset(*_tables(files, blocks), attributes)
+
+
+def read_timed(files: Sequence[PartitionFile], blocks: Sequence[int], attributes: tuple[str, ...]) -> TimedJudgements:
+    """Return the judgements of some blocks of people as `read` does, and when they were made; from files that keep it."""
+    rated, compared = _tables(files, blocks)
+    at = [np.zeros(0, np.int64) if table is None else table["at"].to_numpy().astype(np.int64) for table in (rated, compared)]
+    return TimedJudgements(_dataset(rated, compared, attributes), *at)
+
+
+def _tables(files: Sequence[PartitionFile], blocks: Sequence[int]) -> tuple[Any, Any]:
+    """Return the ratings and the comparisons of some blocks of people; None where there are none."""
     parts: dict[Kind, list[pa.Table]] = {"ratings": [], "comparisons": []}
     for each in files:
         groups = [each.groups[block] for block in blocks if block in each.groups]
@@ -162,6 +189,11 @@ def read(files: Sequence[PartitionFile], blocks: Sequence[int], attributes: tupl
             with each.place.filesystem.open_input_file(each.place.path) as file:
                 parts[each.kind].append(_open(file, each.place).read_row_groups(groups))
     rated, compared = (_last(pa.concat_tables(each)) if each else None for each in parts.values())
+    return rated, compared
+
+
+def _dataset(rated: Any, compared: Any, attributes: tuple[str, ...]) -> JudgementDataset:
+    """Return tables of numbers as judgements; None stands for an empty one."""
     users = [pc.unique(table["user_id"]).to_pylist() for table in (rated, compared) if table is not None]
     people = tuple(sorted(set().union(*users)))
     names = pa.array(people, pa.string())
@@ -187,7 +219,7 @@ def _last(table: pa.Table) -> pa.Table:
     """Return of each judgement the row of the last part that it stands in, in order."""
     if "part" not in table.column_names:
         return table
-    frame = table.drop_columns(["score" if "score" in table.column_names else "choice"]).to_pandas()
+    frame = table.drop_columns([name for name in ("score", "choice", "at") if name in table.column_names]).to_pandas()
     order = frame["part"].argsort(kind="stable").to_numpy()
     last = ~frame.iloc[order].drop(columns="part").duplicated(keep="last").to_numpy()
     return table.take(pa.array(np.sort(order[last])))

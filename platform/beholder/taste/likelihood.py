@@ -20,7 +20,7 @@ _NARROWEST = 1e-3  # the least distance between two cuts, and twice the least ba
 @dataclass(frozen=True)
 class JudgementBatch:
     """Some judgements as int64 tensors of numbers: R ratings (level: the rank of the score, 0..L-1) and C comparisons (choice
-    float32: 1 left, 0 right, 0.5 a tie)."""
+    float32: 1 left, 0 right, 0.5 a tie), and the weights of their log-likelihoods, float32; None: 1."""
 
     rated_by: Tensor
     image: Tensor
@@ -31,6 +31,8 @@ class JudgementBatch:
     right: Tensor
     compared_on: Tensor
     choice: Tensor
+    rated_weight: Tensor | None = None
+    compared_weight: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.level) + len(self.choice)
@@ -51,6 +53,8 @@ class JudgementTensors:
         self._comparisons = tuple(
             map(put, (compared.person, compared.left, compared.right, compared.attribute, compared.choice.astype(np.float32)))
         )
+        weights = dataset.weights_of(rated), dataset.weights_of(compared)
+        self._weights = tuple(None if each is None else put(each.astype(np.float32)) for each in weights)
         self._device = device
 
     def __len__(self) -> int:
@@ -60,7 +64,9 @@ class JudgementTensors:
         """Return the judgements of these row numbers, int64 [B]."""
         at = torch.as_tensor(rows, device=self._device)
         rated, compared = at[at < len(self._ratings[0])], at[at >= len(self._ratings[0])] - len(self._ratings[0])
-        return JudgementBatch(*(column[rated] for column in self._ratings), *(column[compared] for column in self._comparisons))
+        weights = (None if each is None else each[some] for each, some in zip(self._weights, (rated, compared), strict=True))
+        columns = (*(column[rated] for column in self._ratings), *(column[compared] for column in self._comparisons))
+        return JudgementBatch(*columns, *weights)
 
 
 def scale(scores: np.ndarray) -> np.ndarray:
@@ -121,7 +127,7 @@ class Likelihood(nn.Module):
 
 
 class Objective(nn.Module):
-    """A network and a likelihood: forward(batch) is the mean -log P of the batch's judgements, a scalar.
+    """A network and a likelihood: forward(batch) is the mean -log P of the batch's judgements, each times its weight, a scalar.
 
     network(image, person, attribute), int64 [N] each, gives utilities [N]; person -1 is nobody in particular. In training a person
     becomes nobody with probability `person_dropout`, for both images of a comparison alike.
@@ -142,6 +148,10 @@ class Objective(nn.Module):
         rated, left, right = utility.split([len(batch.image), compared, compared])
         ratings = self.likelihood.rating(rated, batch.rated_by, batch.rated_on, batch.level)
         comparisons = self.likelihood.comparison(left - right, batch.compared_on, batch.choice)
+        if batch.rated_weight is not None:
+            ratings = ratings * batch.rated_weight
+        if batch.compared_weight is not None:
+            comparisons = comparisons * batch.compared_weight
         return (ratings.sum() + comparisons.sum()) / max(len(batch), 1)
 
     def _drop(self, person: Tensor) -> Tensor:

@@ -46,6 +46,7 @@ class PersonBatch:
 
     image int64 [P, R] and value float64 [P, R] (standardised, in logits) of ratings, rated how many there are, [P];
     left and right int64 [P, C] and choice float64 [P, C] of comparisons. Padding: the image -1, the value 0, the choice 0.5.
+    weight float64 [P]: of each one's log-likelihood.
     """
 
     rows: np.ndarray
@@ -55,6 +56,7 @@ class PersonBatch:
     left: np.ndarray
     right: np.ndarray
     choice: np.ndarray
+    weight: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ class PersonBlock:
         people = np.flatnonzero(ratings.counts + comparisons.counts)
         value = rating_scale.LOGITS * scale.of(rated)
         size = np.stack([ratings.counts, comparisons.counts])[:, people]
+        weight = np.ones(len(people)) if dataset.weights is None else dataset.weights[people]
         batches = []
         for rows in _alike(size, width, floats):
             at, real = ratings.padded(people[rows])
@@ -88,6 +91,7 @@ class PersonBlock:
                     np.where(made, compared.left[pairs], -1),
                     np.where(made, compared.right[pairs], -1),
                     np.where(made, compared.choice[pairs], 0.5),
+                    weight[rows],
                 )
             )
         return cls(people, tuple(batches))
@@ -118,9 +122,9 @@ class BlockPosterior:
 
 @dataclass(frozen=True)
 class Moments:
-    """What the M step needs of people: how many there are, and the sum over them of E[w w'], [F, F]."""
+    """What the M step needs of people: how many there are, by their weights, and the sum over them of E[w w'], [F, F]."""
 
-    count: int
+    count: float
     square: np.ndarray
 
     def __add__(self, other: "Moments") -> "Moments":
@@ -139,7 +143,8 @@ def posteriors(
     for batch in block.batches:
         ratings = design.own[batch.image]
         value = batch.value - design.shared[batch.image]
-        weight = temper / (_UNIT * state.noise[batch.rows])
+        worth = temper * batch.weight
+        weight = worth / (_UNIT * state.noise[batch.rows])
         gram = ratings.transpose(0, 2, 1) @ ratings
         fixed = precision + weight[:, None, None] * gram
         pull = weight[:, None] * np.einsum("pnf,pn->pf", ratings, value, optimize=True)
@@ -149,7 +154,7 @@ def posteriors(
                 design.shared[batch.left] - design.shared[batch.right],
                 batch.choice,
             )
-            mean, within = _newton(fixed, pull, comparisons, state.mean[batch.rows], temper=temper, steps=steps)
+            mean, within = _newton(fixed, pull, comparisons, state.mean[batch.rows], temper=worth, steps=steps)
         else:
             within = _inverses(fixed)
             mean = _times(within, pull)
@@ -165,10 +170,14 @@ def expect(
     width = len(covariance)
     state = state or block.state(width)
     after, square = block.state(width), np.zeros((width, width))
+    weights = np.ones(len(block.people))
+    for batch in block.batches:
+        weights[batch.rows] = batch.weight
     for some in posteriors(block, design, covariance, state, temper=temper, steps=3):
         after.mean[some.rows], after.noise[some.rows] = some.mean, some.noise
-        square += some.mean.T @ some.mean + some.covariance.sum(axis=0)
-    return after, Moments(len(block.people), square)
+        own = weights[some.rows]
+        square += (some.mean.T * own) @ some.mean + np.einsum("p,pij->ij", own, some.covariance)
+    return after, Moments(float(weights.sum()), square)
 
 
 def refine(
@@ -200,27 +209,30 @@ class _Comparisons:
 
 
 def _newton(
-    fixed: np.ndarray, pull: np.ndarray, comparisons: _Comparisons, start: np.ndarray, *, temper: float, steps: int
+    fixed: np.ndarray, pull: np.ndarray, comparisons: _Comparisons, start: np.ndarray, *, temper: np.ndarray, steps: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return mode [P, F] and covariance [P, F, F] of P posteriors, as `gaussian.laplace` finds them one by one."""
+    """Return mode [P, F] and covariance [P, F, F] of P posteriors, as `gaussian.laplace` finds them one by one.
+
+    temper: the power of each one's likelihood, [P].
+    """
 
     def log_posterior(at: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Return it up to a constant, [rows]."""
         own = comparisons[rows]
         likelihood = log_likelihood(own.logits(at), own.choices).sum(axis=1)
         quadratic = (at * _times(fixed[rows], at)).sum(axis=1)
-        return np.asarray(temper * likelihood + (pull[rows] * at).sum(axis=1) - quadratic / 2)
+        return np.asarray(temper[rows] * likelihood + (pull[rows] * at).sum(axis=1) - quadratic / 2)
 
     mean, covariance, rows = start.copy(), np.empty_like(fixed), np.arange(len(start))
     now = log_posterior(mean, rows)
     for _ in range(steps):
         own, at = comparisons[rows], mean[rows]
         p = sigmoid(own.logits(at))
-        curvature = temper * p * (1 - p)
+        curvature = temper[rows][:, None] * p * (1 - p)
         hessian = fixed[rows] + (own.differences * curvature[:, :, None]).transpose(0, 2, 1) @ own.differences
         slope = np.einsum("pnf,pn->pf", own.differences, own.choices - p, optimize=True)
         covariance[rows] = _inverses(hessian)
-        step = _times(covariance[rows], pull[rows] - _times(fixed[rows], at) + temper * slope)
+        step = _times(covariance[rows], pull[rows] - _times(fixed[rows], at) + temper[rows][:, None] * slope)
         then = log_posterior(at + step, rows)
         for _ in range(30):  # far from the mode a full step may overshoot, because the logistic flattens out
             worse = np.flatnonzero(then < now[rows] - 1e-12)

@@ -83,7 +83,8 @@ def fit(
         judgements = ImageSums.of(train.on_attribute(attribute), scale)
         test = pairs(held_out.on_attribute(attribute), seed=seed)
         solutions = ridge(judgements, design, sorted(config.penalties))
-        losses = {penalty: _loss(design, solution, test) for penalty, solution in solutions.items()}
+        weight = held_out.weights_of(test)
+        losses = {penalty: _loss(design, solution, test, weight) for penalty, solution in solutions.items()}
         # without held-out judgements, the middle one
         middle = sorted(config.penalties)[len(config.penalties) // 2]
         best = min(losses, key=lambda penalty: (losses[penalty][0], penalty != middle))
@@ -110,8 +111,8 @@ def without_person(
 class ImageSums:
     """Everybody's judgements on one attribute, summed by image: however many there are, the fit is over images.
 
-    images: the numbers of those judged, int64 [N]; count and total: of their ratings, in logits, float64 [N]. left and right number
-    into `images`, int64 [C]; choice float64 [C].
+    images: the numbers of those judged, int64 [N]; count and total: of their ratings, in logits, weighted, float64 [N]. left and
+    right number into `images`, int64 [C]; choice and weight float64 [C].
     """
 
     images: np.ndarray
@@ -120,19 +121,24 @@ class ImageSums:
     left: np.ndarray
     right: np.ndarray
     choice: np.ndarray
+    weight: np.ndarray
 
     @classmethod
     def of(cls, dataset: JudgementDataset, scale: RatingScale) -> "ImageSums":
         """Return the sums of judgements on one attribute, made comparable by `scale`."""
         images, rated, compared = dataset.judged_images(), dataset.ratings, dataset.comparisons
         at = np.searchsorted(images, rated.image)
+        each, worth = (
+            np.ones(len(table)) if dataset.weights is None else dataset.weights[table.person] for table in (rated, compared)
+        )
         return cls(
             images,
-            np.bincount(at, minlength=len(images)).astype(np.float64),
-            np.bincount(at, rating_scale.LOGITS * scale.of(rated), minlength=len(images)),
+            np.bincount(at, each, minlength=len(images)),
+            np.bincount(at, each * rating_scale.LOGITS * scale.of(rated), minlength=len(images)),
             np.searchsorted(images, compared.left),
             np.searchsorted(images, compared.right),
             compared.choice.astype(np.float64),
+            worth,
         )
 
 
@@ -155,24 +161,25 @@ def ridge(judgements: ImageSums, design: np.ndarray, penalties: Sequence[float])
 
 def _mode(judgements: ImageSums, rows: np.ndarray, fixed: np.ndarray, pull: np.ndarray, start: np.ndarray) -> np.ndarray:
     """Return the mode [D] of exp(pull.w - w'fixed w / 2) times the likelihood of the comparisons."""
-    left, right, choice = judgements.left, judgements.right, judgements.choice
+    left, right, choice, worth = judgements.left, judgements.right, judgements.choice, judgements.weight
     if not len(choice):
         return np.asarray(np.linalg.solve(fixed, pull))
 
     def log_posterior(at: np.ndarray) -> float:
         """Return it up to a constant."""
         utility = rows @ at
-        return float(log_likelihood(utility[left] - utility[right], choice).sum() + pull @ at - at @ fixed @ at / 2)
+        return float((worth * log_likelihood(utility[left] - utility[right], choice)).sum() + pull @ at - at @ fixed @ at / 2)
 
     count, mean, now = len(rows), start, log_posterior(start)
     for _ in range(50):
         utility = rows @ mean
         p = sigmoid(utility[left] - utility[right])
-        curvature = p * (1 - p)
+        curvature = worth * p * (1 - p)
         ends = np.r_[left, right, left, right], np.r_[left, right, right, left]
         edges = np.r_[curvature, curvature, -curvature, -curvature], ends
         hessian = fixed + rows.T @ (coo_array(edges, shape=(count, count)).tocsr() @ rows)
-        slope = np.bincount(left, choice - p, minlength=count) - np.bincount(right, choice - p, minlength=count)
+        rest = worth * (choice - p)
+        slope = np.bincount(left, rest, minlength=count) - np.bincount(right, rest, minlength=count)
         step = np.linalg.solve(hessian, pull - fixed @ mean + rows.T @ slope)
         for _ in range(30):  # far from the mode a full step may overshoot, because the logistic flattens out
             then = log_posterior(mean + step)
@@ -185,7 +192,7 @@ def _mode(judgements: ImageSums, rows: np.ndarray, fixed: np.ndarray, pull: np.n
     return mean
 
 
-def _loss(design: np.ndarray, weights: np.ndarray, test: ComparisonTable) -> tuple[float, float]:
+def _loss(design: np.ndarray, weights: np.ndarray, test: ComparisonTable, weight: np.ndarray | None) -> tuple[float, float]:
     """Return held-out log-loss at the best scale, and that scale."""
     utility = design @ weights
-    return scaled_log_loss(utility[test.left] - utility[test.right], test.choice)
+    return scaled_log_loss(utility[test.left] - utility[test.right], test.choice, weight)

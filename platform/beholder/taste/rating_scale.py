@@ -38,10 +38,13 @@ class RatingScale:
         return Observations(
             design[rated.image],
             LOGITS * self.of(rated) - fixed[rated.image],
-            np.full(len(rated), 1 / (LOGITS**2 * NOISE)),
+            np.full(len(rated), 1 / (LOGITS**2 * NOISE))
+            if dataset.weights is None
+            else dataset.weights[rated.person] / (LOGITS**2 * NOISE),
             design[compared.left] - design[compared.right],
             compared.choice.astype(np.float64),
             fixed[compared.left] - fixed[compared.right],
+            dataset.weights_of(compared),
         )
 
 
@@ -59,9 +62,12 @@ class ScoreMoments:
 
     @classmethod
     def of(cls, dataset: JudgementDataset) -> "ScoreMoments":
-        """Return the sums over the people of a dataset."""
+        """Return the sums over the people of a dataset, by their weights."""
         count, total, square = _person_sums(dataset)
-        return cls(*(each.sum(axis=0).astype(np.float64) for each in (count, total, square, (count - 1).clip(0))))
+        sums = count, total, square, (count - 1).clip(0)
+        if dataset.weights is not None:
+            return cls(*(dataset.weights @ each for each in sums))
+        return cls(*(each.sum(axis=0).astype(np.float64) for each in sums))
 
     def mean(self) -> np.ndarray:
         """Return everybody's mean score, [A]."""

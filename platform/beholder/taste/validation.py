@@ -51,21 +51,24 @@ def correctness(differences: np.ndarray, choice: np.ndarray) -> np.ndarray:
     return np.asarray(1 - np.abs(choice - (np.sign(differences) + 1) / 2), np.float64)
 
 
-def logit_scale(differences: np.ndarray, choice: np.ndarray) -> float:
+def logit_scale(differences: np.ndarray, choice: np.ndarray, weight: np.ndarray | None = None) -> float:
     """Return the factor, above 0, that turns differences [C] into logits of the choices [C]; 1 where nothing tells.
 
     It is the most probable one where a typical difference is believed to be worth 0 +- 3 logits, so that it is finite, and
-    scales as the differences do.
+    scales as the differences do. weight: of each choice's log-likelihood, [C]; None: 1.
     """
-    return float(logit_scales(differences, choice, np.zeros(len(differences), np.int64), 1)[0])
+    return float(logit_scales(differences, choice, np.zeros(len(differences), np.int64), 1, weight)[0])
 
 
-def logit_scales(differences: np.ndarray, choice: np.ndarray, group: np.ndarray, groups: int) -> np.ndarray:
+def logit_scales(
+    differences: np.ndarray, choice: np.ndarray, group: np.ndarray, groups: int, weight: np.ndarray | None = None
+) -> np.ndarray:
     """Return `logit_scale` of each of many groups of comparisons at once (Newton's method), float64 [groups].
 
-    group: which each comparison belongs to, int64 [C].
+    group: which each comparison belongs to, int64 [C]; weight: of its log-likelihood, [C]; None: 1.
     """
     count = np.maximum(np.bincount(group, minlength=groups), 1)
+    worth = np.ones(len(differences)) if weight is None else weight
     x = differences.astype(np.float64)
     size = np.sqrt(np.bincount(group, x * x, minlength=groups) / count)
     silent = size == 0
@@ -74,8 +77,8 @@ def logit_scales(differences: np.ndarray, choice: np.ndarray, group: np.ndarray,
     scale, unfinished = np.ones(groups), ~silent
     for _ in range(100):
         p = sigmoid(scale[group] * x)
-        gradient = np.bincount(group, (p - choice) * x, minlength=groups) + scale / _PRIOR
-        step = gradient / (np.bincount(group, p * (1 - p) * x * x, minlength=groups) + 1 / _PRIOR)
+        gradient = np.bincount(group, worth * (p - choice) * x, minlength=groups) + scale / _PRIOR
+        step = gradient / (np.bincount(group, worth * p * (1 - p) * x * x, minlength=groups) + 1 / _PRIOR)
         scale = np.where(unfinished, np.clip(scale - np.clip(step, -1, 1), 1e-3, 1e3), scale)
         unfinished &= np.abs(step) >= 1e-9
         if not unfinished.any():
@@ -83,27 +86,35 @@ def logit_scales(differences: np.ndarray, choice: np.ndarray, group: np.ndarray,
     return np.asarray(scale / size)
 
 
-def scaled_log_loss(differences: np.ndarray, choice: np.ndarray) -> tuple[float, float]:
-    """Return the log-loss of choices [C] at the logit scale of differences [C], and that scale; 0 and 1 for no choices."""
+def scaled_log_loss(differences: np.ndarray, choice: np.ndarray, weight: np.ndarray | None = None) -> tuple[float, float]:
+    """Return the log-loss of choices [C] at the logit scale of differences [C], and that scale; 0 and 1 for no choices.
+
+    weight: of each choice's log-likelihood, [C]; None: 1.
+    """
     if not len(choice):
         return 0.0, 1.0
-    scale = logit_scale(differences, choice)
-    return statistics.log_loss(scale * differences, choice), scale
+    scale = logit_scale(differences, choice, weight)
+    return statistics.log_loss(scale * differences, choice, weight), scale
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Pairs to stop a fit by: the comparisons made and, on an attribute without any, those that ratings imply; no ties."""
+    """Pairs to stop a fit by: the comparisons made and, on an attribute without any, those that ratings imply; no ties.
+
+    weight: of each one's log-likelihood, float64 [C]; None: 1.
+    """
 
     comparisons: ComparisonTable
     attributes: int
+    weight: np.ndarray | None = None
 
     @classmethod
     def of(cls, dataset: JudgementDataset, *, seed: int = 0) -> "HeldOut":
         """Return the pairs of held-out judgements."""
         compared = np.isin(dataset.ratings.attribute, decided(dataset.comparisons).attribute)
         dataset = replace(dataset, ratings=dataset.ratings[~compared])
-        return cls(pairs(dataset, seed=seed), len(dataset.attributes))
+        asked = pairs(dataset, seed=seed)
+        return cls(asked, len(dataset.attributes), dataset.weights_of(asked))
 
     def __len__(self) -> int:
         return len(self.comparisons)
@@ -120,9 +131,9 @@ class HeldOut:
 
     def logit_scales(self, differences: np.ndarray) -> np.ndarray:
         """Return for each attribute the factor that turns differences into logits, float64 [A]; 1 where nothing tells."""
-        return logit_scales(differences, self.comparisons.choice, self.comparisons.attribute, self.attributes)
+        return logit_scales(differences, self.comparisons.choice, self.comparisons.attribute, self.attributes, self.weight)
 
     def loss(self, differences: np.ndarray) -> float:
         """Return the log-loss at each attribute's scale: the order of images counts, not how far they lie apart."""
         scales = self.logit_scales(differences)[self.comparisons.attribute]
-        return statistics.log_loss(scales * differences, self.comparisons.choice)
+        return statistics.log_loss(scales * differences, self.comparisons.choice, self.weight)

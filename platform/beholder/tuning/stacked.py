@@ -41,12 +41,13 @@ def only(dataset: JudgementDataset, people: np.ndarray) -> JudgementDataset:
         people=tuple(user_id for user_id, kept in zip(dataset.people, people, strict=True) if kept),
         ratings=replace(mine.ratings, person=number[mine.ratings.person]),
         comparisons=replace(mine.comparisons, person=number[mine.comparisons.person]),
+        weights=None if mine.weights is None else mine.weights[people],
     )
 
 
 def alone(dataset: JudgementDataset, person: int) -> JudgementDataset:
-    """Return one person's judgements, as if nobody else were there."""
-    return only(dataset, np.arange(len(dataset.people)) == person)
+    """Return one person's judgements, as if nobody else were there: nothing is weighed against them."""
+    return replace(only(dataset, np.arange(len(dataset.people)) == person), weights=None)
 
 
 def seed_of(user_id: str, seed: int) -> int:

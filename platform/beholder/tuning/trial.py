@@ -105,7 +105,10 @@ class Trial:
 
     def _result(self, fitted: Stacked) -> TrialResult:
         choosing, reporting = (_correctness(fitted.differences(pairs), pairs) for pairs in (self.chosen_by, self.reported))
-        return TrialResult(fitted.epoch, fitted.loss, choosing, reporting)
+        weights, loss = self.train.weights, fitted.loss
+        if weights is not None and weights.any():
+            loss = loss * weights / weights.mean()  # so that their mean is the one by weights
+        return TrialResult(fitted.epoch, loss, choosing, reporting)
 
     def _shared(
         self, items: np.ndarray, config: TasteConfig, rungs: tuple[int, ...], after: Callable[[TrialResult], None]
@@ -123,7 +126,9 @@ class Trial:
         )
         chosen, reported = (self._differences(taste, items, pairs) for pairs in (self.chosen_by, self.reported))
         if np.isnan(last.loss).all():  # a kind that reports no loss on its way
-            last = replace(last, loss=np.array([statistics.log_loss(chosen, self.chosen_by.choice)]))
+            last = replace(
+                last, loss=np.array([statistics.log_loss(chosen, self.chosen_by.choice, self.held_out.weights_of(self.chosen_by))])
+            )
         return replace(last, choosing=_correctness(chosen, self.chosen_by), reporting=_correctness(reported, self.reported))
 
     def _differences(self, taste: Taste, items: np.ndarray, pairs: ComparisonTable) -> np.ndarray:

@@ -101,6 +101,9 @@ def test_parameter_count_of_a_known_size() -> None:
 
 def test_sizes_are_read_off_the_tensors(generator: Generator) -> None:
     assert GeneratorConfig.of(generator.state_dict()) == SMALL
+    wide = replace(SMALL, resolution=64, channel_max=32, channel_min=8)
+    assert [wide.channels(size) for size in wide.resolutions] == [32, 32, 16, 8, 8]
+    assert GeneratorConfig.of(Generator(wide).state_dict()) == wide
 
 
 def test_rows_of_w_reach_their_layers(generator: Generator) -> None:

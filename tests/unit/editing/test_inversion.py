@@ -1,5 +1,7 @@
 """Inversion: shapes, and a refinement that comes closer without leaving."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -131,3 +133,15 @@ def test_what_does_not_fit_is_refused(pair: tuple[Generator, Inverter], picture:
 def test_impossible_sizes_are_refused() -> None:
     with pytest.raises(ValueError, match="3 halvings don't divide a resolution of 20"):
         InverterConfig(resolution=20, widths=(8, 8, 8))
+
+
+def test_an_inverter_of_small_images_finds_w_plus_of_a_larger_generator(pair: tuple[Generator, Inverter]) -> None:
+    torch.manual_seed(5)
+    larger = Generator(replace(CONFIG, resolution=64)).eval().requires_grad_(False)
+    image = larger.synthesis(larger.mapping(torch.randn(1, 16)), until=32)
+    found = invert(larger, pair[1], image, refinement=Refinement(steps=20))
+    assert found.ws.shape == (1, larger.config.num_ws, 16)
+    assert (found.after < found.before).all()
+    once = invert(larger, pair[1], image).ws
+    assert torch.equal(once[:, -1], once[:, CONFIG.num_ws - 1])
+    assert torch.equal(once[:, : CONFIG.num_ws], pair[1](image))

@@ -10,7 +10,7 @@ from support.editor_suite import EditorContract
 
 from beholder.editing.directions import Direction, edited_styles
 from beholder.editing.directions.direction import Space
-from beholder.editing.generator import Generator, GeneratorConfig
+from beholder.editing.generator import Generator, GeneratorConfig, to_pixels
 from beholder.editing.inversion import Inverter, InverterConfig, Refinement
 from beholder.editing.latent import Latent
 from beholder.editing.layer_cache import LayerCache
@@ -161,3 +161,23 @@ def test_impossible_settings_are_refused() -> None:
     nowhere = StyleGANConfig(device="cuda:77")
     with pytest.raises(ConfigError, match="device=cuda:77 is not there"):
         StyleGAN(Generator(SIZES), config=nowhere)
+
+
+def test_a_small_picture_is_the_one_at_the_generators_first_layers(editor: StyleGAN) -> None:
+    latent = editor.generate([3, 4])
+    styles = editor.generator.synthesis.styles(latent.ws[:1])
+    for needed, drawn in ((8, 8), (9, 16), (16, 16), (17, 32), (33, 32), (None, 32)):
+        assert editor.drawn_size(needed) == drawn
+        expected = to_pixels(editor.generator.synthesis.draw(styles, until=drawn))
+        np.testing.assert_array_equal(editor.edit(latent[:1], [{}], size=needed), expected)
+    several = StyleGAN(editor.generator, directions=editor.directions, config=StyleGANConfig(batch=2))
+    assert several.edit(latent, [{}, {}], size=16).shape == (2, 16, 16, 3)
+
+
+def test_a_cache_draws_small_and_whole_in_turn(editor: StyleGAN) -> None:
+    cache, latent = editor.layer_cache(), editor.generate([3])
+    styles = editor.styles(latent, {})
+    for until, drawn in ((None, 11), (8, 0), (32, 6), (16, 0), (None, 3)):
+        expected = editor.generator.synthesis.draw(styles, until=until)
+        torch.testing.assert_close(cache.draw(styles, until=until), expected, rtol=0, atol=0)
+        assert cache.layers_drawn == drawn

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 
-from beholder.portraits import contact_sheets, evaluation
+from beholder.editing import pretrained
+from beholder.portraits import contact_sheets, evaluation, traits
 from beholder.portraits.evaluation import GOALS, EvaluationConfig, reached
 
 
@@ -33,3 +35,23 @@ def test_a_grid_goes_row_by_row() -> None:
     page = contact_sheets.grid(pixels, 2)
     assert page.shape == (4, 6, 3)
     assert page[::2, ::3, 0].tolist() == [[10, 20], [30, 255]]
+
+
+def test_scores_are_read_off_w_also_where_edits_lead() -> None:
+    generator, moves = pretrained.generator(), torch.linalg.pinv(traits.axes()).T
+    z = traits.normalise(torch.randn(5, traits.LATENT_SIZE, generator=torch.Generator().manual_seed(4)))
+    pushed = z + 3.5 * moves[traits.column("skin")]
+    found = evaluation.scores_of(generator, generator.mapping.w(torch.cat([z, pushed])))
+    torch.testing.assert_close(found, torch.cat([z, pushed]) @ traits.axes().T, atol=1e-2, rtol=1e-2)
+
+
+def test_edited_portraits_are_compared_with_the_drawings_of_where_the_edit_led() -> None:
+    generator, directions = pretrained.generator(), pretrained.directions()
+    figures = evaluation.measure_edited(generator, directions, count=4, seed=3)
+    assert set(figures) == {"generator/edited_most", *(f"generator/edited/{name}" for name in evaluation.HARD_EDITS)}
+    assert figures["generator/edited/hat"] < 0.06
+
+
+def test_a_page_of_pairs_is_at_most_2048_wide() -> None:
+    page = contact_sheets.beside(pretrained.generator(), seed=1, count=4)
+    assert page.shape == (128, 1024, 3)

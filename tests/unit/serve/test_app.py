@@ -24,6 +24,7 @@ def test_every_queue_has_an_end(kind):
         assert deployment.name == "Editor"
         assert deployment.max_queued_requests == wanted.max_queued_requests
         assert deployment.max_ongoing_requests == wanted.max_ongoing_requests
+        assert deployment._deployment_config.max_surge_percent == chosen.max_surge_percent
         assert deployment.ray_actor_options["num_gpus"] == wanted.num_gpus
         assert "MALLOC_TRIM_THRESHOLD_" in deployment.ray_actor_options["runtime_env"]["env_vars"]
         if wanted.max_replicas > wanted.min_replicas:
@@ -79,6 +80,8 @@ def test_scaling_that_make_no_sense():
     for wrong in ({"nodes": 0}, {"graceful_shutdown_timeout_s": 0.0}):
         with pytest.raises(ConfigError, match=r"serve.nodes must be at least 1"):
             ServeConfig(**wrong)
+    with pytest.raises(ConfigError, match=r"serve\.max_surge_percent must be in 0..100, got 101"):
+        ServeConfig(max_surge_percent=101)
 
 
 def test_nobody_is_let_in_from_elsewhere_without_keys():

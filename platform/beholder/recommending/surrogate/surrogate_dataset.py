@@ -13,6 +13,7 @@ from beholder.config import setting
 from beholder.editing.directions import edited_styles
 from beholder.editing.generator import to_pixels
 from beholder.editing.latent import Latent
+from beholder.editing.layer_cache import Still
 from beholder.editing.stylegan import StyleGAN
 from beholder.encoder import ImageEncoder
 from beholder.errors import ConfigError
@@ -164,7 +165,8 @@ def _embed(
     styles = [edited_styles(generator, latent[row], edit, editor.directions) for row, edit in enumerate(edits)]
     whole = [torch.cat(layer) for layer in zip(*styles, strict=True)]
     with torch.autocast(editor.device.partition(":")[0], torch.bfloat16, enabled=config.bfloat16):
-        rgb = generator.synthesis.draw(whole, noise="none" if editor.config.noise == "none" else "const")
+        noise: Still = "none" if editor.config.noise == "none" else "const"
+        rgb = generator.synthesis.draw(whole, noise=noise, until=editor.drawn_size(encoder.size))
     return encoder.images(to_pixels(rgb.float()))
 
 
@@ -174,7 +176,7 @@ def inversion_offsets(editor: StyleGAN, config: SurrogateDatasetConfig) -> np.nd
         return None
     rng = np.random.default_rng([config.seed, 2**31])
     latent = editor.generate([int(seed) for seed in rng.integers(0, 2**32, 96)])
-    inverted = editor.invert(editor.edit(latent, [{}] * len(latent)))
+    inverted = editor.invert(editor.edit(latent, [{}] * len(latent), size=editor.inverter.config.resolution))
     return (inverted.ws - latent.ws).cpu().numpy()
 
 

@@ -96,6 +96,8 @@ def test_what_can_not_be_learned(generator: Generator) -> None:
 class Reds:
     """An encoder of one word: how red a picture is."""
 
+    size = 8
+
     def images(self, pixels: np.ndarray) -> np.ndarray:
         return pixels[..., :1].mean(axis=(1, 2)).astype(np.float32) / 255
 

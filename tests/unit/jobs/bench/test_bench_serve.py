@@ -108,7 +108,8 @@ def test_a_confirmed_choice_that_is_gone_or_another_is_found(tmp_path: Path) -> 
         store.answer(Answer(f"event-{name}", name, "left", at))
     store.close()
     confirmed = {"event-a": ("a", "left"), "event-b": ("b", "right"), "event-c": ("c", "left")}
-    assert chaos.missing(confirmed, tmp_path / "choices.db") == ["event-b", "event-c"]
+    assert chaos.missing(confirmed, f"sqlite:///{tmp_path}/choices.db") == ["event-b", "event-c"]
+    assert chaos.doubled(f"sqlite:///{tmp_path}/choices.db") == []
 
 
 @pytest.mark.parametrize(
@@ -117,6 +118,7 @@ def test_a_confirmed_choice_that_is_gone_or_another_is_found(tmp_path: Path) -> 
         (["parts=[speed]"], "parts: expected some of limit"),
         (["paths=[nginx]"], "paths: expected some of plain"),
         (["users=0"], "users and crowd must be at least 1"),
+        (["nodes=2"], "with nodes, parts can't have chaos"),
         (["seconds=0"], "seconds, chaos and every above 0"),
     ],
 )

@@ -1,0 +1,13 @@
+"""Quality of judgements: which people can be believed. Arrays in, a row per person out; jobs/quality.py maps it over people on Ray.
+
+judgement_rows  ratings and comparisons as rows that all measures share
+consistency     comparisons beside the same person's ratings, and items judged again
+response_times  seconds between judgements: too fast, too regular
+response_bias   always left or right, always the same score
+transitivity    circles among a person's comparisons
+predictability  cross-validated completion of the matrix of people and images
+agreement       Krippendorff's alpha, and people's tastes beside each other
+measures        all of them for a block of people, a row per person
+verdict         believed, doubtful, random, biased or too few: in words and as a weight
+person_weights  the weights as fits use them
+"""
