@@ -35,6 +35,10 @@ COMMANDS = {
         "beholder.jobs.bench.bench_serve",
         "how much the service answers and how soon, beside one process with the library, and while replicas are killed",
     ),
+    "bench study": (
+        "beholder.jobs.bench.bench_study",
+        "a study's participants at the same time, its server killed meanwhile: what is lost, twice, and how balanced it stays",
+    ),
     "bench chaos": (
         "beholder.jobs.bench.bench_chaos",
         "jobs and the service on simulated nodes while a process, a node or the head is killed: what is lost, twice, different",

@@ -17,7 +17,7 @@ import numpy as np
 
 from beholder import images
 from beholder.errors import BeholderError
-from beholder.portraits.simulated_person import SimulatedPerson
+from beholder.portraits.sample import SimulatedPerson
 
 _PATIENCE = 180.0  # seconds until a server has to be ready
 _POLL = 0.5

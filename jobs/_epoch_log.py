@@ -13,16 +13,22 @@ from beholder.progress import Progress
 
 
 class EpochLog:
-    """An actor that keeps how many epochs are done, and of how many."""
+    """An actor that keeps how many epochs are done, of how many, and the figures of each."""
 
     def __init__(self) -> None:
         self._epoch, self._epochs = 0, 0
+        self._figures: list[dict[str, float]] = []
 
-    def write(self, epoch: int, epochs: int) -> None:
+    def write(self, epoch: int, epochs: int, figures: dict[str, float] | None = None) -> None:
         self._epoch, self._epochs = epoch, epochs
+        if figures:
+            self._figures.append(figures)
 
     def read(self) -> tuple[int, int]:
         return self._epoch, self._epochs
+
+    def figures(self) -> list[dict[str, float]]:
+        return self._figures
 
 
 @contextlib.contextmanager

@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 import ray
 
-from beholder import evaluation, plots
+from beholder import evaluation
 from beholder.jobs._comparison import TasteComparison, TasteResult
 from beholder.progress import Progress
-from beholder.report import markdown_table
+from beholder.reports.markup import markdown_table
+from beholder.reports.taste_report import few_shot_report
 from beholder.runs import Run, log
 from beholder.statistics import Interval
 from beholder.taste import splits, validation
@@ -66,14 +67,19 @@ def report(comparison: TasteComparison, run: Run, tables: dict[str, dict[int, pd
     run.results(
         pd.concat(each.assign(taste=name, judgements=count) for name, counts in tables.items() for count, each in counts.items())
     )
-    plots.save(run.place, "learning", plots.learning(curves, title="Gain over the population, by comparisons of somebody new"))
+    page = few_shot_report(comparison.own, curves, tables)
+    page.write(run)
     cells = []
     for name, rows in curves.items():
         for _, row in rows.iterrows():
             gain = Interval(row["gain"], row["gain.low"], row["gain.high"])
             cells.append((name, f"{row['judgements']:.0f}", f"{row['accuracy']:.4f}", gain))
     lines = markdown_table(["taste", "comparisons", "accuracy", "gain over the population"], cells, align="lrrr")
-    run.summary("\n".join(["# After a few comparisons of somebody new", "", *lines, "", "![learning](figures/learning.png)", ""]))
+    run.summary(
+        "\n".join(
+            ["# After a few comparisons of somebody new", "", page.verdict, "", *lines, "", "![learning](figures/learning.png)", ""]
+        )
+    )
     log.info("%d shots of %d people", len(own), len(comparison.dataset.people))
     print("\n".join(lines))
 

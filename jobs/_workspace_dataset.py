@@ -12,6 +12,7 @@ from beholder import images, tables
 from beholder.embedding import embeddings
 from beholder.encoder import EncoderConfig
 from beholder.errors import ConfigError, ImageError, TableError, TasteError
+from beholder.importing import embedding_files
 from beholder.jobs import _judgement_files
 from beholder.runs import log
 from beholder.storage import Place
@@ -62,7 +63,7 @@ def from_files(
     *, ratings: str | None, comparisons: str | None, vectors: str, encoder_id: str | None, attributes: list[str]
 ) -> DatasetWithItems:
     """Judgements and embeddings straight from files: Parquet tables with the columns of the workspace's, any ordered scale."""
-    table = embeddings.from_file(Place.at(vectors))
+    table = embedding_files.read(Place.at(vectors))
     judgements = [
         _judgements(path, schema) if path else schema.empty_table()
         for path, schema in ((ratings, tables.RATINGS), (comparisons, tables.COMPARISONS))

@@ -16,8 +16,10 @@ from beholder.editing.directions.edit_text import write
 from beholder.encoder import EncoderConfig
 from beholder.errors import BeholderError, ConfigError
 from beholder.jobs import _client
-from beholder.portraits.simulated_person import SimulatedPerson
-from beholder.report import markdown_table
+from beholder.portraits.sample import SimulatedPerson
+from beholder.reports.demo_report import DemoStep, demo_report
+from beholder.reports.markup import markdown_table
+from beholder.reports.person_names import person_names
 from beholder.runs import Run, log
 
 _FACE = "seed-7"
@@ -40,29 +42,35 @@ class DemoSettings:
 
 
 class DemoSteps:
-    """The steps of the demo, and how long each took."""
+    """The steps of the demo, how long each took, and what it found. runs: the folder in which commands leave theirs."""
 
-    def __init__(self, count: int) -> None:
-        self.count, self.done, self._began = count, 0, time.monotonic()
-        self._steps: list[tuple[str, str, str]] = []
+    def __init__(self, count: int, runs: Path) -> None:
+        self.count, self.done, self.runs, self._began = count, 0, runs, time.monotonic()
+        self.steps: list[DemoStep] = []
 
     def begin(self, what: str, command: str) -> None:
         """Print the step that comes now."""
         self.done += 1
         self._step, self._what, self._command = time.monotonic(), what, command
+        self._before = set(self.runs.iterdir())
         print(f"\n{self.done}/{self.count} {what}\n$ {command}", flush=True)
         log.info("%s", command)
 
     def end(self) -> None:
-        """Print how long the step took."""
+        """Print how long the step took, and note what it left in a run folder of its own."""
         seconds = time.monotonic() - self._step
-        self._steps.append((self._what, f"`{self._command}`", f"{seconds:.0f}"))
+        found, report = "", ""
+        for folder in sorted(set(self.runs.iterdir()) - self._before):
+            found = _first_words(folder / "summary.md")
+            report = f"../{folder.name}/report.html" if (folder / "report.html").is_file() else ""
+        self.steps.append(DemoStep(self._what, self._command, seconds, found, report))
         print(f"({seconds:.0f} s)", flush=True)
 
     @property
     def lines(self) -> list[str]:
         """The steps so far as Markdown."""
-        return ["# Demo", "", *markdown_table(["step", "command", "seconds"], self._steps, align="llr")]
+        rows = [(step.what, f"`{step.command}`", f"{step.seconds:.0f}") for step in self.steps]
+        return ["# Demo", "", *markdown_table(["step", "command", "seconds"], rows, align="llr")]
 
     @property
     def seconds(self) -> float:
@@ -84,7 +92,7 @@ def main(settings: DemoSettings, run: Run) -> None:
         ("See whether each person's own taste beats everybody's, on portraits it never saw", ["evaluate", "taste=bayes", *encoder]),
         ("Fit every person's taste and keep it", ["train", "taste=bayes", *encoder]),
     ]
-    steps = DemoSteps(len(batch) + 2)
+    steps = DemoSteps(len(batch) + 2, Path(run.place.path).parent)
     for what, words in batch:
         words = [*words, f"workspace={settings.workspace}"]
         command = f"beholder {shlex.join(words)}"
@@ -99,7 +107,7 @@ def main(settings: DemoSettings, run: Run) -> None:
     with _client.served(words, address, Path(run.place.path) / "serve.log") as server:
         steps.end()
         visit(settings, run, steps, address, sample)
-        print(f"\nDone in {steps.seconds:.0f} s. What each step did is in its run folder; the whole of it in {run.place.uri}")
+        print(f"\nDone in {steps.seconds:.0f} s. What came out, step by step: {run.place.uri}/report.html")
         if settings.once:
             return
         print(f"The page is {address}  Ctrl-C ends it.", flush=True)
@@ -143,9 +151,29 @@ def visit(settings: DemoSettings, run: Run, steps: DemoSteps, address: str, samp
         }
     )
     captions = [("as it is", ""), (name, f"{best['probability']:.0%} over it as it is")]
-    plots.save(run.place, "recommended", plots.row([original, picture], captions, title=f"For {person[:8]}"))
+    plots.save(run.place, "recommended", plots.row([original, picture], captions, title=f"For {person_names([person])[person]}"))
+    answers = [(recommend.name(each.left), recommend.name(each.right), each.choice, each.seconds) for each in rounds]
+    demo_report(
+        steps.steps,
+        user_id=person,
+        edit=name,
+        probability=best["probability"],
+        better=float(true[1] - true[0]),
+        reasons=answer["reasons"],
+        pictures=(original, picture),
+        rounds=pd.DataFrame(answers, columns=["left", "right", "choice", "seconds"]),
+    ).write(run)
     lines = [*steps.lines, "", f"Recommended: {name}", "", "![recommended](figures/recommended.png)", "", f"The page: {address}"]
     run.summary("\n".join(lines) + "\n")
+
+
+def _first_words(summary: Path) -> str:
+    """Return the first sentences of a summary.md; where it has figures alone, the first of them."""
+    lines = [line for line in (summary.read_text().splitlines() if summary.is_file() else []) if line and line[0] not in "#`!"]
+    if lines and not lines[0].startswith("|"):
+        return lines[0]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:7]]
+    return ", ".join(f"{name.replace('.', ' ')} {value}" for name, value in (row for row in cells if len(row) == 2))
 
 
 def _steady(sample: Path) -> str:

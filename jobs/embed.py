@@ -30,6 +30,7 @@ from beholder.jobs._embed_stages import DigestClaims, EmbedPiece, EmbedPlan, Enc
 from beholder.jobs._placement import Placement
 from beholder.progress import Progress
 from beholder.ray_connection import RayConfig, connect, quiet_data
+from beholder.reports.markup import markdown_table, markdown_values
 from beholder.runs import Run, log
 from beholder.storage import Place
 from beholder.table_log import TableLog
@@ -311,8 +312,6 @@ class EmbedOutcome:
 
 
 def _report(run: Run, store: BatchStore, outcome: EmbedOutcome, *, seconds: float) -> None:
-    from beholder.report import markdown_table, markdown_values  # pandas, for which neither --help nor the start waits
-
     encoding = max(outcome.ended - outcome.began, 0.0) if outcome.computed else 0.0
     listed = max(outcome.listed, outcome.handled)
     metrics = {

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 import ray
 
-from beholder import evaluation, plots
+from beholder import evaluation
 from beholder.config import load, setting
 from beholder.encoder import EncoderConfig
 from beholder.errors import ConfigError, TasteError
@@ -16,7 +16,8 @@ from beholder.jobs._reservation import ClusterRoom
 from beholder.progress import Progress
 from beholder.quality.person_weights import JudgementsConfig, read_weights
 from beholder.ray_connection import RayConfig, connect
-from beholder.report import markdown_table
+from beholder.reports.markup import markdown_table
+from beholder.reports.taste_report import evaluation_report
 from beholder.runs import Run, log
 from beholder.statistics import Interval
 from beholder.taste import splits, validation
@@ -161,12 +162,22 @@ def _held_out(comparison: TasteComparison, split: Split, settings: EvaluateSetti
     leads = {f"{name}/lead.{key}": value for name, lead in ahead.items() for key, value in vars(lead).items()}
     run.metrics(own.figures | {"ceiling": highest, "ceiling.pairs": repeats} | _beside(results) | leads | used)
     run.results(pd.concat([result.table.assign(taste=name) for name, result in results.items()]))
-    plots.save(run.place, "gain", plots.gains(own.table, title=f"{comparison.own}: gain over the population, by person"))
+    report = evaluation_report(
+        comparison.own,
+        {name: result.table for name, result in results.items()},
+        {name: result.figures for name, result in results.items()},
+        split=settings.split,
+        ahead=ahead,
+        ceiling=(highest, repeats),
+    )
+    report.write(run)
     rows = table(results)
     if ahead:
         rows += ["", *markdown_table([f"{comparison.own} over", "accuracy, on the same pairs"], ahead.items(), align="lr")]
     lines = [
         f"# {comparison.own} beside the population's taste",
+        "",
+        report.verdict,
         "",
         f"Split by {settings.split}; {own.figures['people']} people, {own.figures['pairs']:,} test pairs; means over people, "
         "intervals of 95 % by bootstrap over people.",

@@ -21,7 +21,7 @@ from beholder.jobs._reservation import ClusterRoom, Reservation, Reserved
 from beholder.jobs._workspace_dataset import DatasetWithItems
 from beholder.progress import Progress
 from beholder.ray_connection import RayConfig, connect
-from beholder.report import markdown_table
+from beholder.reports.markup import markdown_table
 from beholder.runs import Run, log
 from beholder.statistics import bootstrap
 from beholder.taste import lora, splits, validation

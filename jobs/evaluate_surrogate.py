@@ -27,7 +27,7 @@ from beholder.recommending.candidates import CandidatesConfig, candidates
 from beholder.recommending.edit_set import EditSet
 from beholder.recommending.surrogate import surrogate_model
 from beholder.recommending.surrogate.surrogate_model import Surrogate, SurrogateInfo
-from beholder.report import markdown_table
+from beholder.reports.markup import markdown_table
 from beholder.runs import Run, log
 from beholder.simulation import simulated_people, surrogate_error
 from beholder.simulation.ground_truth import GroundTruth

@@ -16,6 +16,7 @@ from beholder import images
 from beholder.config import required, setting
 from beholder.editing.directions import direction_registry, learning
 from beholder.editing.directions.learning import EmbeddedPictures, LearnedDirection, TextDirectionConfig
+from beholder.editing.directions.text_difference import check_templates
 from beholder.editing.generator_store import fingerprint
 from beholder.editing.stylegan import StyleGAN
 from beholder.encoder import Encoder, EncoderConfig, fetch
@@ -41,6 +42,10 @@ class LearnDirectionsSettings:
     label: str | None = setting(None, "with labels: the column that the direction raises; null: the column called as the direction")
     others: list[str] | None = setting(None, "with labels: columns that are to stay; null: all other labels")
     texts: list[str] = setting([], 'instead of labels: two texts, such as "[a face, a smiling face]"')
+    templates: list[str] | None = setting(
+        None,
+        'with texts: what both are put into and averaged over, such as "[a photo of {}]"; null: StyleCLIP\'s 79',
+    )
     drawn: TextDirectionConfig = setting(TextDirectionConfig(), "with texts: the pictures that they are compared with")
     low: str = setting("", "words for the low end of the direction")
     high: str = setting("", "words for the high end of the direction")
@@ -57,6 +62,7 @@ class LearnDirectionsSettings:
             raise ConfigError(f'expected two texts, "[from this, to this]", got {len(self.texts)}')
         if self.labels is None and (self.label is not None or self.others is not None):
             raise ConfigError("label and others go with labels=FILE")
+        check_templates(self.templates)
         if self.actors < 0:
             raise ConfigError(f"actors must be 0 or more, got {self.actors}")
 
@@ -82,6 +88,7 @@ def _from_texts(settings: LearnDirectionsSettings, editor: StyleGAN) -> LearnedD
     return learning.from_texts(
         editor.generator, embed(settings), Encoder.load(settings.encoder), (first, second), name=settings.name,
         fingerprint=fingerprint(editor.generator), model=settings.generator, ends=ends if any(ends) else None,
+        templates=settings.templates,
     )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from beholder.errors import ConfigError, ImageError, StorageError, TasteError
 from beholder.images import ImageLimits
 from beholder.progress import Progress
 from beholder.ray_connection import RayConfig, connect, quiet_data
-from beholder.report import markdown_table
+from beholder.reports.markup import markdown_table
 from beholder.runs import Run, log
 from beholder.storage import Place
 from beholder.taste import taste_factory, taste_registry

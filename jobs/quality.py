@@ -5,7 +5,7 @@ fold of cross-validation; then a task measures some blocks. Only the counts of e
 together.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,11 +22,13 @@ from beholder.jobs import _judgement_files, _placement
 from beholder.progress import Progress
 from beholder.quality import agreement, measures, verdict
 from beholder.quality.chance_mixture import ChanceMixture
-from beholder.quality.measures import MeasuresConfig, PeopleMeasures, Reference
+from beholder.quality.measures import MeasuresConfig, Reference
 from beholder.quality.person_weights import write_weights
 from beholder.quality.verdict import VERDICTS, VerdictConfig
 from beholder.ray_connection import RayConfig, connect
-from beholder.report import markdown_table
+from beholder.reports.markup import markdown_table
+from beholder.reports.quality_report import quality_report
+from beholder.reports.report import FILES
 from beholder.runs import Run, log
 from beholder.statistics import Interval
 from beholder.storage import Place
@@ -85,6 +87,15 @@ class _QualityContext:
         return judgement_partitions.read_timed(self.files, blocks, self.attributes)
 
 
+@dataclass(frozen=True)
+class _Measured:
+    """What a task found. table: counts, a row a person; drawn: some of these people, and their utilities, float32 [drawn, A, N]."""
+
+    table: pd.DataFrame
+    drawn: list[str]
+    utilities: np.ndarray
+
+
 def main(settings: QualitySettings, run: Run) -> None:
     workspace = Workspace(settings.workspace)
     with connect(settings.ray):
@@ -96,6 +107,10 @@ def main(settings: QualitySettings, run: Run) -> None:
         run.write_text("agreement.csv", result.matrix.to_csv())
     figures = _metrics(result)
     run.metrics(figures)
+    report = quality_report(
+        table, result.alpha, result.matrix, usual=result.mixture.mean, usable=result.mixture.usable, workspace=settings.workspace
+    )
+    report.write(run, files=("agreement.csv",) * bool(len(result.matrix)) + FILES)
     run.summary("\n".join(_summary(result, figures)))
     print(_sentence(table))
 
@@ -136,9 +151,9 @@ def _find(settings: QualitySettings, workspace: Workspace, parts: list[TablePart
     cores = int(_placement.cluster_resources().get("CPU", 1))
     size = max(1, blocks // (4 * cores))
     spans = [range(begin, min(begin + size, blocks)) for begin in range(0, blocks, size)]
-    share = min(1.0, settings.matrix / judged.people)
+    share = min(1.0, 2 * settings.matrix / judged.people)
     tasks = [_measure.remote(context, span, reference, share) for span in spans]
-    found: dict[int, PeopleMeasures] = {}
+    found: dict[int, _Measured] = {}
     with Progress("measure", total=judged.people, unit="people") as progress:
         for begin, each in _placement.as_completed(tasks):
             found[begin] = each
@@ -180,20 +195,24 @@ def _reference(others: tuple[float, np.ndarray], *models: Any) -> Reference:
 
 
 @ray.remote(num_cpus=1)
-def _measure(context: _QualityContext, span: range, reference: Reference, share: float) -> tuple[int, PeopleMeasures]:
-    """Measure the people of some blocks; of a share of them, utilities come back as well."""
-    found = []
+def _measure(context: _QualityContext, span: range, reference: Reference, share: float) -> tuple[int, _Measured]:
+    """Measure the people of some blocks; of a share of them, the utilities of the images that are shown come back as well."""
+    tables, drawn, utilities = [], [], [np.zeros((0, len(context.attributes), len(context.shown)), np.float32)]
     for block in span:
         timed = context.read(range(block, block + 1))
         if not len(timed):
             continue
-        one = measures.measure(timed, reference, context.images, context.config, seed=context.seed, shown=context.shown)
-        kept = draw_people(timed.dataset.people, int(np.ceil(2 * share * len(one.table))), context.seed)
-        found.append(replace(one, table=one.table.assign(drawn=kept), utilities=one.utilities[kept].astype(np.float32)))
-    if not found:
-        return span.start, PeopleMeasures(pd.DataFrame(), np.zeros((0, len(context.attributes), len(context.shown))))
-    table = pd.concat([each.table for each in found], ignore_index=True)
-    return span.start, PeopleMeasures(table, np.concatenate([each.utilities for each in found]))
+        known = context.images, context.config
+        tables.append(measures.measure(timed, reference, *known, seed=context.seed))
+        people = timed.dataset.people
+        kept = draw_people(people, int(np.ceil(share * len(people))), context.seed)
+        if share and kept.any():
+            some = timed.of_people(kept)
+            tastes = measures.utilities(some, reference.models[0], *known, seed=context.seed, shown=context.shown)
+            utilities.append(tastes[kept].astype(np.float32))
+            drawn += [user_id for user_id, keep in zip(people, kept, strict=True) if keep]
+    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    return span.start, _Measured(table, drawn, np.concatenate(utilities))
 
 
 def _whole_tables(workspace: Workspace, scratch: Place) -> list[TablePart]:
@@ -231,14 +250,13 @@ def _features(settings: QualitySettings, workspace: Workspace, ids: pa.Array) ->
     return features
 
 
-def _drawn(found: list[PeopleMeasures], most: int, seed: int) -> tuple[list[str], np.ndarray]:
+def _drawn(found: list[_Measured], most: int, seed: int) -> tuple[list[str], np.ndarray]:
     """Return the people whose tastes are laid beside each other, and their utilities, [P, A, N]."""
-    users = [name for each in found if len(each.table) for name in each.table["user_id"][each.table["drawn"]]]
-    if not users or not most:
-        return [], np.zeros((0, 0, 0))
-    utilities = np.concatenate([each.utilities for each in found if len(each.table)])
+    users = [user_id for each in found for user_id in each.drawn]
     kept = draw_people(users, most, seed)
-    return [name for name, keep in zip(users, kept, strict=True) if keep], utilities[kept]
+    return [user_id for user_id, keep in zip(users, kept, strict=True) if keep], np.concatenate([each.utilities for each in found])[
+        kept
+    ]
 
 
 def _matrix(users: list[str], utilities: np.ndarray) -> pd.DataFrame:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 import ray
 
 from beholder import plots
@@ -24,7 +23,8 @@ from beholder.recommending.edit_set import Comparison
 from beholder.recommending.rankers import bayes_ranker, ranker_factory
 from beholder.recommending.rankers.ranker import Ranker
 from beholder.recommending.rankers.ranker_factory import RankerConfig
-from beholder.report import markdown_table
+from beholder.reports.markup import markdown_table
+from beholder.reports.simulation_report import TITLES, courses, simulation_report
 from beholder.runs import Run
 from beholder.simulation import rounds, simulated_people, summary
 from beholder.simulation.ground_truth import GroundTruth
@@ -35,11 +35,6 @@ from beholder.simulation.summary import Cell, Results
 ALONE = "bayes alone"  # the Bayesian ranker before anybody else has chosen anything
 _SHOWN = (0, 5, 10, 20, 50)
 _AT_ONCE = 10  # people in a task
-_TITLES = {
-    "regret": "regret, as a share of the range",
-    "preferred": "P(preferred to the original)",
-    "accuracy": "held-out pairs right",
-}
 
 
 @dataclass(frozen=True)
@@ -125,7 +120,7 @@ def report(results: Results, people: Sequence[SimulatedChooser], run: Run) -> No
         }
     )
     lines = []
-    for figure, title in {**_TITLES, "regret_logits": "regret, in logits"}.items():
+    for figure, title in {**TITLES, "regret_logits": "regret, in logits"}.items():
         rows = [
             (*cell, *(f"{each.mean:.3f} [{each.low:.3f}, {each.high:.3f}]" for each in (means[cell, figure][n] for n in shown)))
             for cell in results
@@ -136,30 +131,18 @@ def report(results: Results, people: Sequence[SimulatedChooser], run: Run) -> No
         kinds = summary.by_kind(results[summary.BEST], people, "preferred")
         counts = [(kind, many, *(f"{values[n]:.3f}" for n in shown)) for kind, (many, values) in kinds.items()]
         header = ["people", "how many", *map(str, shown)]
-        lines += [f"{' '.join(summary.BEST)}, {_TITLES['preferred']}, by kind of people", ""]
+        lines += [f"{' '.join(summary.BEST)}, {TITLES['preferred']}, by kind of people", ""]
         lines += [*markdown_table(header, counts, align="lr" + "r" * len(shown)), ""]
     words = {True: "reached", False: "MISSED", None: "CAN'T BE TOLD"}
     lines += [f"- {words[goal.reached]}: {goal.claim}: {goal.measured}" for goal in summary.goals(results)]
-    plots.save(run.place, "courses", picture(results, len(people)))
-    run.summary("\n".join([f"# {len(people)} simulated people", "", *lines, "", "![courses](figures/courses.png)", ""]))
+    plots.save(run.place, "courses", courses(results, len(people)))
+    page = simulation_report(results, people, shown=shown)
+    page.write(run)
+    run.summary(
+        "\n".join([f"# {len(people)} simulated people", "", page.verdict, "", *lines, "", "![courses](figures/courses.png)", ""])
+    )
     print("\n".join(lines))
-    print(f"\n{run.place.uri}/figures/courses.png")
-
-
-def picture(results: Results, count: int) -> "plots.Figure":
-    """Draw the rankers, each with its best questions, and below them `bayes` with each strategy."""
-    best = [cell for cell in results if cell[1] == acquisition.CHAMPION or (cell[0].startswith("bayes") and cell[1] == "eubo")]
-    rows = [{", ".join(cell): cell for cell in best}, {cell[1]: cell for cell in results if cell[0] == "bayes"}]
-    panels = [
-        [(title, {label: _points(results[cell], figure) for label, cell in row.items()}) for figure, title in _TITLES.items()]
-        for row in rows
-        if row
-    ]
-    return plots.trajectories(panels, title=f"Recommendations for {count} simulated people, by choices; bands: 95 % over people")
-
-
-def _points(trajectories: Sequence[Trajectory], figure: str) -> pd.DataFrame:
-    return pd.DataFrame([vars(each) for each in summary.means(trajectories, figure)]).rename_axis("rounds").reset_index()
+    print(f"\n{run.place.uri}/report.html")
 
 
 def _cells(settings: SimulateSettings) -> list[Cell]:

@@ -34,7 +34,8 @@ from beholder.jobs._reservation import ClusterRoom, Reserved
 from beholder.jobs._workspace_dataset import DatasetWithItems
 from beholder.quality.person_weights import JudgementsConfig, read_weights
 from beholder.ray_connection import RayConfig, connect
-from beholder.report import markdown_values
+from beholder.reports.markup import markdown_values
+from beholder.reports.taste_report import training_report
 from beholder.runs import Run, environment, log
 from beholder.statistics import Interval
 from beholder.storage import Place
@@ -121,7 +122,7 @@ class TrainJob:
             encoder_id=self.encoder_id,
             seed=self.seed,
             hooks=hooks,
-            progress=lambda step, steps, figures: epochs.write.remote(step, steps) if epochs else None,
+            progress=lambda step, steps, figures: epochs.write.remote(step, steps, figures) if epochs else None,
         )
 
     def digest(self, items: np.ndarray, workers: int) -> str:
@@ -162,6 +163,7 @@ def main(settings: TrainSettings, run: Run) -> None:
                 trained = ray.get(fit_and_judge.options(**reservation.options).remote(placed, items, states=states))
             else:
                 trained = ray.get(fit_and_judge.options(**reservation.options).remote(placed, items, epochs))
+            learning: list[dict[str, float]] = ray.get(epochs.figures.remote())
     for message in trained.warnings:
         log.warning("%s", message)
     log.info("%s: fitted and judged on %s, with %s", name, trained.device, trained.reserved)
@@ -183,7 +185,7 @@ def main(settings: TrainSettings, run: Run) -> None:
     if settings.train.checkpoints:
         place.filesystem.delete_dir(place.path)
     placed = {"device": trained.device} | trained.reserved.metrics()
-    _report(name, settings, run, figures, counts, history, placed, taste.info, table, folder)
+    _report(name, settings, run, figures, counts, history, placed, taste.info, table, folder, trust=weights, epochs=learning)
 
 
 def to_many_people(
@@ -231,10 +233,25 @@ def _report(
     info: TasteInfo,
     table: pd.DataFrame,
     folder: Place,
+    *,
+    trust: dict[str, dict[str, float]] | None = None,
+    epochs: Sequence[dict[str, float]] = (),
 ) -> None:
-    """Write and print what came out. placed: the device that it was fitted on, and what the task had reserved."""
+    """Write and print what came out. placed: the device that it was fitted on, and what the task had reserved. trust: of each
+    person, by attribute. epochs: the figures of each."""
     run.metrics(figures | counts | history | placed | {"encoder_id": info.encoder_id, "kind": settings.taste.kind})
     run.results(table)
+    training_report(
+        name,
+        settings.taste.kind,
+        table,
+        figures,
+        attributes=info.attributes,
+        encoder_id=info.encoder_id,
+        judgements=(int(counts["judgements"]), int(counts["judgements.held_out"])),
+        trust=trust or {},
+        epochs=epochs,
+    ).write(run)
     run.summary(_summary(name, settings, figures, counts, history, info))
     print(f"{name}: {_in_words(figures)}; in {folder.uri}")
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from beholder import config, plots, report
+from beholder import config
 from beholder.config import setting
 from beholder.encoder import EncoderConfig
 from beholder.errors import ConfigError
@@ -20,7 +20,9 @@ from beholder.jobs import _search, _workspace_dataset
 from beholder.jobs._search import Search, TriedSetting, TuneConfig
 from beholder.quality.person_weights import JudgementsConfig, read_weights
 from beholder.ray_connection import RayConfig, connect
-from beholder.report import Section
+from beholder.reports.markup import markdown_values
+from beholder.reports.report import FILES, Report
+from beholder.reports.search_report import search_report
 from beholder.runs import Run, log
 from beholder.statistics import bootstrap
 from beholder.taste import splits
@@ -122,10 +124,7 @@ class TuneReport:
         run.results(self.people())
         run.write_text("trials.csv", self.trials().to_csv(index=False))
         run.metrics(metrics)
-        figures = self.figures(importance)
-        for name, (figure, _) in figures.items():
-            plots.save(run.place, name, figure)
-        run.write_text("report.html", self.page(metrics, figures))
+        self.report(metrics, importance).write(run, files=("trials.csv", *FILES))
         run.summary(self.summary(metrics))
         print(self.sentence(metrics))
 
@@ -183,67 +182,23 @@ class TuneReport:
             **{f"importance.{knob}": share for knob, share in importance.items()},
         }
 
-    def figures(self, importance: dict[str, float]) -> dict[str, tuple[Any, str]]:
-        """Pictures by name, each with its caption."""
-        knobs = pd.DataFrame([self._values(one) for one in self.tried])
-        people = self.people()
-        lead = pd.DataFrame(
-            {
-                "chosen_lead": people["accuracy.chosen.best"] - people["accuracy.chosen.pooled"],
-                "reported_lead": people["accuracy.reported.best"] - people["accuracy.reported.pooled"],
-                "own": people["kept"] == "own",
-            }
-        )
-        pictures = {
-            "parallel": (
-                plots.parallel(knobs, self.loss, logs=self.logs, title=f"{len(self.tried)} settings"),
-                "Each line is a setting: dark lines have a low held-out loss, averaged over people.",
-            ),
-            "slices": (
-                plots.slices(knobs, self.loss, logs=self.logs, title="Loss over each knob"),
-                "Each dot is a setting, the ring the best one; bars are medians.",
-            ),
-            "luck": (
-                plots.selection_bias(lead, title="The luckiest setting of each person"),
-                "How far each person's best-looking setting leads the pooled one: where it was chosen, and on pairs of images that "
-                "the search never saw. What is left of the lead there is real; the rest was luck.",
-            ),
-        }
-        if importance:
-            pictures["importance"] = (
-                plots.importances(importance, title="What matters"),
-                "Share of the differences in loss between settings that each knob explains on its own (fANOVA).",
-            )
-        return pictures
-
-    def page(self, metrics: dict[str, Any], figures: dict[str, tuple[Any, str]]) -> str:
-        shown = {name: report.picture(*figures[name]) for name in figures}
-        people = self.people().drop(columns=["best.trial"]).sort_values(["kept", "user_id"])
-        trials = self.trials().sort_values("loss").drop(columns=["seconds", "gpus"])
-        return report.page(
-            f"Search for {self.settings.taste.kind} tastes",
+    def report(self, metrics: dict[str, Any], importance: dict[str, float]) -> Report:
+        """Return the page about it."""
+        return search_report(
+            self.settings.taste.kind,
             self.sentence(metrics),
-            {
-                "people": f"{metrics['people']}",
-                "settings tried": f"{metrics['settings']}",
-                "pooled setting, unseen pairs": f"{metrics['accuracy.reported.pooled']:.3f}",
-                "everybody's luckiest": f"{metrics['accuracy.reported.luckiest']:.3f}",
-                "what people keep": f"{metrics['accuracy.reported.kept']:.3f}",
-                "keep their own": f"{metrics['people.own']}",
-            },
-            [
-                Section("The pooled setting", report.command(self.command())),
-                Section("Settings", shown["parallel"] + shown["slices"]),
-                Section("What matters", shown.get("importance", report.text("Too few settings to tell."))),
-                Section("Luck", shown["luck"]),
-                Section("People", report.table(people)),
-                Section("Every setting, best first", report.table(trials)),
-            ],
+            metrics,
+            people=self.people(),
+            trials=self.trials(),
+            settings=pd.DataFrame([self._values(one) for one in self.tried]),
+            logs=self.logs,
+            importance=importance,
+            command=self.command(),
         )
 
     def summary(self, metrics: dict[str, Any]) -> str:
         lines = ["# Search", "", self.sentence(metrics), "", f"`{self.command()}`", ""]
-        lines += report.markdown_values(metrics, real=",.4f")
+        lines += markdown_values(metrics, real=",.4f")
         return "\n".join(lines) + "\n"
 
     def sentence(self, metrics: dict[str, Any]) -> str:

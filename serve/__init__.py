@@ -17,7 +17,11 @@ ray_service       the service spread over Ray Serve's deployments
 deployments       Editor, Encoder and Ranker on Ray Serve
 ray_compat        private and environment switches of Ray, with the public way beside each
 metrics           what is counted, for Prometheus
-page/             the web page
+studies/          studies behind HTTP
+page/             the web pages
 """
 
-COMMANDS = {"serve": ("beholder.serve.run", "the whole service: a page and an API that ask people, learn and recommend")}
+COMMANDS = {
+    "serve": ("beholder.serve.run", "the whole service: a page and an API that ask people, learn and recommend"),
+    "study open": ("beholder.serve.studies.study_open", "a study served to its participants, at /study/NAME"),
+}

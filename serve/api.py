@@ -1,12 +1,13 @@
 """The API: a service as HTTP. Thin and asynchronous: its routes read a request, ask the service and write the answer."""
 
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from importlib import metadata
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
@@ -22,15 +23,23 @@ from beholder.serve.auth import KeyAuth
 from beholder.serve.metrics import Meter, Metrics
 from beholder.serve.middleware import Drain, RequestPolicy
 from beholder.serve.protocols import Authorizer, RequestMetrics, Service
-from beholder.serve.routes import image_routes, person_routes, question_routes, service_routes
+from beholder.serve.routes import image_routes, person_routes, question_routes, service_routes, study_routes
 from beholder.serve.settings import LOOPBACK, ServeSettings
+from beholder.serve.studies.study_access import StudiesAlone, StudyAccess
+from beholder.studies.study_service import StudyService
+from beholder.studies.study_store import StudyStore
 from beholder.workspace import Workspace
 
 _USUAL = (400, 401, 403, 413, 422, 429, 500, 503, 504)
 
 
 def of_settings(
-    service: Service, settings: ServeSettings, *, drain: Drain | None = None, metrics: Metrics | None = None
+    service: Service,
+    settings: ServeSettings,
+    *,
+    drain: Drain | None = None,
+    metrics: Metrics | None = None,
+    studies_alone: bool = False,
 ) -> FastAPI:
     """Return the API of a service as the settings open it.
 
@@ -43,11 +52,18 @@ def of_settings(
         limits = replace(limits, hosts=list(LOOPBACK))
     drain, metrics = drain or Drain(), metrics or Metrics(Meter(), service.counts)
     metrics.meter.count_inside(lambda: drain.inside)
-    authorizer = None
-    if settings.needs_keys():
-        keys = KeyStore(open_store(settings.choices, Workspace(settings.workspace)))
-        authorizer = KeyAuth(keys, settings.keys, metrics=metrics)
-    return create(service, authorizer=authorizer, metrics=metrics, limits=limits, drain=drain)
+    workspace = Workspace(settings.workspace)
+    store = open_store(settings.choices, workspace)
+    authorizer = KeyAuth(KeyStore(store), settings.keys, metrics=metrics) if settings.needs_keys() else None
+    studies = StudyAccess(StudyService(StudyStore(store), workspace))
+    return create(
+        service, authorizer=authorizer, metrics=metrics, limits=limits, drain=drain, studies=studies, studies_alone=studies_alone
+    )
+
+
+def of_studies(settings: ServeSettings) -> FastAPI:
+    """Return an API of studies and nothing else, as the settings open it."""
+    return of_settings(cast(Service, StudiesAlone()), settings, studies_alone=True)
 
 
 def create(
@@ -57,16 +73,19 @@ def create(
     metrics: RequestMetrics | None = None,
     limits: RequestLimits | None = None,
     drain: Drain | None = None,
+    studies: StudyAccess | None = None,
+    studies_alone: bool = False,
 ) -> FastAPI:
     """Return the application around a service. Without an authorizer everybody may do everything, which is for loopback alone.
 
-    drain: the requests inside, for who wants to stop it.
+    drain: the requests inside, for who wants to stop it. studies: where they are served, too; studies_alone: and nothing else.
     """
     limits = limits or RequestLimits()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        yield
+        async with contextlib.nullcontext() if studies is None else studies.importing():
+            yield
         await service.close()
 
     app = FastAPI(
@@ -89,12 +108,14 @@ def create(
     _describe_problems(app)
     app.router.route_class = auth.routes(authorizer)
     runner = RequestRunner(service, limits, metrics)
-    for routes in (image_routes, question_routes, person_routes):
+    for routes in () if studies_alone else (image_routes, question_routes, person_routes):
         routes.add_routes(app, runner, authorizer)
+    if studies is not None:
+        study_routes.add_routes(app, runner, authorizer, studies)
     service_routes.add_routes(app, runner, authorizer, metrics)
     page = Path(str(files("beholder.serve") / "page"))
     if (page / "index.html").is_file():
-        app.router.routes.append(_Page("/", StaticFiles(directory=page, html=True), name="page"))
+        app.router.routes.append(_Page("/", StaticFiles(directory=page, html=not studies_alone), name="page"))
     return app
 
 

@@ -110,9 +110,9 @@ class EditorDeployment:
         drawn: np.ndarray = await self._draw((latent, edits, size))
         return drawn
 
-    async def originals(self, image_ids: Sequence[str], size: int) -> np.ndarray:
-        """Return images without an edit, uint8 RGB [N, R, R, 3], large enough where `size` pixels are needed."""
-        return np.concatenate([await self.draw(image_id, [{}], size) for image_id in image_ids])
+    async def originals(self, image_ids: Sequence[str]) -> np.ndarray:
+        """Return images without an edit, uint8 RGB [N, R, R, 3], as large as the encoder needs them."""
+        return np.concatenate([await self.draw(image_id, [{}], self.config.encoder.size) for image_id in image_ids])
 
     async def picture(self, image_id: str, text: str, media_type: str) -> bytes:
         edit = self.library.read_edit(text)
@@ -152,8 +152,7 @@ class EncoderDeployment:
         self.pool, self.limits, self.meter = WorkerPool(deployment), config.image_library.limits, meter()
 
         async def typical() -> np.ndarray:
-            names, size = list(components.TYPICAL), config.encoder.size
-            drawn: np.ndarray = await result_of(lambda: by_reference(editor).originals.remote(names, size))
+            drawn: np.ndarray = await result_of(lambda: by_reference(editor).originals.remote(list(components.TYPICAL)))
             return drawn
 
         self.encoder = await self.pool.run(Encoder.load, config.encoder)

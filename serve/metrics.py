@@ -57,6 +57,7 @@ class Meter:
         )
         self._choices = Counter("beholder_choices", "Answers to questions, and answers taken back", ["choice"], registry=registry)
         self._questions = Counter("beholder_questions", "Questions asked", ["strategy"], registry=registry)
+        self._studies = Counter("beholder_study_events", "What participants of studies did", ["event"], registry=registry)
         self._model = Gauge("beholder_model_info", "Which models answer", ["model", "version"], registry=registry)
         self._versions: dict[str, str] = {}
         self.model("beholder", metadata.version("beholder"))
@@ -72,6 +73,8 @@ class Meter:
         """Count a choice, question or rejection of a kind, or an answer of a model's version."""
         if what == "choice":
             self._choices.labels(kind).inc()
+        elif what == "study":
+            self._studies.labels(kind).inc()
         elif what == "question":
             self._questions.labels(kind).inc()
         elif what == "rejected":

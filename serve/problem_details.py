@@ -19,9 +19,13 @@ from beholder.errors import (
     EmbeddingError,
     ImageError,
     StoreError,
+    StudyConflict,
+    StudyError,
     TasteError,
     UnknownImage,
+    UnknownParticipant,
     UnknownQuestion,
+    UnknownStudy,
 )
 from beholder.serve.protocols import DeadlineExceeded, Overloaded
 
@@ -31,6 +35,10 @@ MEDIA = "application/problem+json"
 _STATUS_OF: dict[type[BeholderError], int] = {
     UnknownImage: 404,
     UnknownQuestion: 404,
+    UnknownStudy: 404,
+    UnknownParticipant: 404,
+    StudyConflict: 409,
+    StudyError: 422,
     ConflictingAnswer: 409,
     ChoiceError: 422,
     EditError: 422,

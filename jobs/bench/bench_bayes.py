@@ -13,7 +13,7 @@ import pandas as pd
 from beholder.config import setting
 from beholder.errors import ConfigError
 from beholder.jobs.bench import many_people
-from beholder.report import markdown_table
+from beholder.reports.markup import markdown_table
 from beholder.runs import Run
 from beholder.taste.bayes import BayesTaste, PopulationPrior
 from beholder.taste.contract import TasteInfo

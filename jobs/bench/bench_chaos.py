@@ -31,7 +31,7 @@ from beholder.errors import BeholderError, ConfigError
 from beholder.jobs.bench import chaos, check_extra, deployed_service
 from beholder.jobs.bench.loadtest import LOST, Endpoint
 from beholder.jobs.bench.simulated_cluster import SimulatedCluster
-from beholder.report import markdown_table
+from beholder.reports.markup import markdown_table
 from beholder.runs import Run, log
 from beholder.storage import Place
 from beholder.taste import taste_registry

@@ -24,7 +24,7 @@ from beholder.editing.layer_cache import LayerCache
 from beholder.errors import ConfigError
 from beholder.jobs.bench import check_extra
 from beholder.progress import Progress
-from beholder.report import markdown_table
+from beholder.reports.markup import markdown_table
 from beholder.runs import Run
 
 

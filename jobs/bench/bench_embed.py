@@ -30,7 +30,7 @@ from beholder.images import ImageLimits
 from beholder.jobs.bench import check_extra, dataloader_loop
 from beholder.progress import Progress
 from beholder.ray_connection import RayConfig, connect
-from beholder.report import markdown_table
+from beholder.reports.markup import markdown_table
 from beholder.runs import Run, log
 
 

@@ -18,7 +18,7 @@ from beholder.encoder import EncoderConfig
 from beholder.errors import ConfigError
 from beholder.jobs.train import judge
 from beholder.progress import Progress
-from beholder.report import markdown_table
+from beholder.reports.markup import markdown_table
 from beholder.runs import Run
 from beholder.taste import lora, shrinkage, splits, taste_factory, validation
 from beholder.taste.contract import Taste

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import ray
 
 from beholder import cli, evaluation
@@ -20,13 +19,14 @@ from beholder.config import setting
 from beholder.errors import BeholderError, ConfigError
 from beholder.jobs import _placement
 from beholder.jobs.bench import many_judgements
-from beholder.jobs.bench.simulated_study import ENCODER, SimulatedStudy, first_judgements
+from beholder.jobs.bench.simulated_study import ENCODER, PLANTED, SimulatedStudy, first_judgements
+from beholder.portraits.raters import Kind
 from beholder.progress import Progress
 from beholder.quality import measures, verdict
 from beholder.quality.measures import MeasuresConfig
 from beholder.quality.verdict import VerdictConfig
 from beholder.ray_connection import RayConfig, connect
-from beholder.report import markdown_table
+from beholder.reports.markup import markdown_table
 from beholder.runs import Run
 from beholder.statistics import Interval, bootstrap, wilson
 from beholder.storage import Place
@@ -41,6 +41,11 @@ from beholder.workspace import Workspace
 STEADY = ("steady", "noisy", "drifting")  # kinds that look
 CALLED = ("random", "biased")
 WHOLE = 0  # of the curve: all of their judgements
+PLANTINGS: dict[str, tuple[tuple[Kind, int], ...]] = {
+    "4 of 28 planted": PLANTED,
+    "24 of 48 planted": (("random", 12), ("first", 6), ("flat", 6)),
+    "none planted": (),
+}
 
 
 @dataclass(frozen=True)
@@ -164,12 +169,17 @@ def by_taste(accuracy: pd.DataFrame) -> tuple[list[str], dict[str, float]]:
         return [], {}
     rows, figures = [], dict[str, float]()
     for (study, taste), own in accuracy.groupby(["study", "taste"], sort=False):
-        gain: Interval = bootstrap((own["weighted"] - own["all"]).to_numpy())
-        rows.append((study, taste, f"{own['all'].mean():.4f}", f"{own['weighted'].mean():.4f}", gain, len(own)))
-        figures |= {f"{study}/{taste}/{name}": float(own[name].mean()) for name in ("all", "weighted")}
-        figures |= {f"{study}/{taste}/gain.{name}": value for name, value in vars(gain).items()}
-    header = ["study", "taste", "accuracy, all count", "with weights", "difference, 95 % over people", "people"]
-    return markdown_table(header, rows, align="llrrrr"), figures
+        cells: list[Any] = [study, taste]
+        for measure in ("accuracy", "logloss"):
+            plain, weighted = own[f"{measure}.all"], own[f"{measure}.weighted"]
+            gain: Interval = bootstrap((weighted - plain).to_numpy())
+            cells += [f"{plain.mean():.4f}", f"{weighted.mean():.4f}", gain]
+            figures |= {f"{study}/{taste}/{measure}.{name}": float(own[f"{measure}.{name}"].mean()) for name in ("all", "weighted")}
+            figures |= {f"{study}/{taste}/{measure}.gain.{name}": value for name, value in vars(gain).items()}
+        rows.append((*cells, len(own)))
+    sides = ["all count", "with weights", "difference, 95 % over people"]
+    header = ["study", "taste", *(f"{measure}, {side}" for measure in ("accuracy", "log-loss") for side in sides), "people"]
+    return markdown_table(header, rows, align="llrrrrrrr"), figures
 
 
 @ray.remote(num_cpus=1)
@@ -196,7 +206,7 @@ def _from_folder(settings: BenchQualitySettings, folder: str) -> JudgedStudy:
 def _verdicts(tables: Sequence[pa.Table], settings: BenchQualitySettings) -> pd.DataFrame:
     """Return the verdicts on ratings and comparisons."""
     timed = timed_judgements(tables[0], tables[1])
-    counts = measures.measure_alone(timed, len(timed.dataset.images), settings.measures, seed=0).table
+    counts = measures.measure_alone(timed, len(timed.dataset.images), settings.measures, seed=0)
     return verdict.decide(counts, settings.verdict)[0]
 
 
@@ -235,25 +245,24 @@ def _tastes() -> dict[str, TasteConfig]:
 @ray.remote(num_cpus=1)
 def _fit(seed: int, settings: BenchQualitySettings) -> pd.DataFrame:
     """Return the accuracy of tastes with and without weights, for each person who looks, on images that nothing was fitted to."""
-    study = SimulatedStudy(seed)
-    names = [f"portrait-{number:04d}" for number in range(study.images)]
-    vectors = study.vectors()
-    ratings, comparisons, kinds = study.tables()
-    planted = pa.array(kinds.index[~kinds.isin(STEADY)])
-    clean = [table.filter(pc.invert(pc.is_in(table["user_id"], planted))) for table in (ratings, comparisons)]
     rows = []
-    for name, tables in (("planted", [ratings, comparisons]), ("none planted", clean)):
+    for name, planted in PLANTINGS.items():
+        study = SimulatedStudy(seed, planted=planted)
+        names = [f"portrait-{number:04d}" for number in range(study.images)]
+        vectors = study.vectors()
+        *tables, kinds = study.tables()
         found = _verdicts(tables, settings).set_index("user_id")["weight"]
         dataset, _ = from_tables(tables[0], tables[1], names)
         weights = found.reindex(list(dataset.people)).to_numpy(np.float64)
         for taste, config in _tastes().items():
-            accuracy = {}
+            judged = {}
             for how, own in (("all", dataset), ("weighted", replace(dataset, weights=weights))):
                 train, held_out, test = splits.by_image(own, seed=seed)
                 fitted = taste_factory.fit(train, held_out, vectors, config, encoder_id=ENCODER, seed=seed)
                 looking = test.of_people(np.array([kinds[user_id] in STEADY for user_id in test.people]))
                 table = evaluation.agree(fitted, fitted, looking, validation.pairs(looking, seed=seed), vectors)
-                accuracy[how] = table.groupby("user_id")["accuracy.personal"].mean()
-            people = pd.DataFrame(accuracy).reset_index()
+                for measure in ("accuracy", "logloss"):
+                    judged[f"{measure}.{how}"] = table.groupby("user_id")[f"{measure}.personal"].mean()
+            people = pd.DataFrame(judged).reset_index()
             rows.append(people.assign(study=name, taste=taste, seed=seed))
     return pd.concat(rows, ignore_index=True)

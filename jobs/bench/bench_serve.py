@@ -28,7 +28,7 @@ from beholder.jobs.bench.limit import Batching, ThroughputLimit, environment, li
 from beholder.jobs.bench.loadtest import LOST, Endpoint, LoadClient, RequestStats, people
 from beholder.recommending.components import open_store
 from beholder.recommending.store.key_store import KeyStore
-from beholder.report import markdown_table
+from beholder.reports.markup import markdown_table
 from beholder.runs import Run, log
 from beholder.workspace import Workspace
 

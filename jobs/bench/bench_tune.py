@@ -22,7 +22,7 @@ from beholder.errors import ConfigError
 from beholder.jobs import _placement
 from beholder.jobs._search import results_of
 from beholder.ray_connection import RayConfig, connect
-from beholder.report import markdown_values
+from beholder.reports.markup import markdown_values
 from beholder.runs import Run, log
 from beholder.taste import mlp, validation
 from beholder.taste.dataset import ComparisonTable, JudgementDataset, RatingTable

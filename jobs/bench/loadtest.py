@@ -57,6 +57,7 @@ class LoadClient:
 
     def __init__(self, session: "aiohttp.ClientSession", tally: RequestStats, until: float = math.inf) -> None:
         self.session, self.tally, self.until = session, tally, until  # by time.perf_counter
+        self.headers: dict[str, str] = {}  # of this client's requests
         self._again = _AGAIN  # seconds of the latest Retry-After
 
     async def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
@@ -65,7 +66,7 @@ class LoadClient:
 
         began = time.perf_counter()
         try:
-            async with self.session.request(method, path, json=body) as response:
+            async with self.session.request(method, path, json=body, headers=self.headers) as response:
                 data = await (response.json() if response.content_type.endswith("json") else response.read())
                 status = response.status
                 self._again = float(response.headers.get("Retry-After", _AGAIN))
@@ -94,6 +95,14 @@ class LoadClient:
         status, _ = await self.call("POST", "/v1/choices", sent)
         await self._patience(status)
         return status
+
+    async def persist(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
+        """Send a request until it is answered: again where it got no answer or was refused for want of room."""
+        while True:
+            status, data = await self.call(method, path, body)
+            if status not in (LOST, 429, 502, 503, 504) or time.perf_counter() > self.until:
+                return status, data
+            await self._patience(status)
 
     async def _patience(self, status: int) -> None:
         if status in (LOST, 429, 503):

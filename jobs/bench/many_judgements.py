@@ -11,7 +11,7 @@ import pandas as pd
 from beholder.jobs.bench import check_extra
 from beholder.jobs.bench.many_people import used_by
 from beholder.jobs.bench.simulated_raters import SimulatedRaters
-from beholder.report import markdown_table
+from beholder.reports.markup import markdown_table
 from beholder.runs import Run
 from beholder.storage import Place
 from beholder.workspace import Workspace

@@ -20,7 +20,7 @@ from beholder.embedding import embeddings
 from beholder.errors import BeholderError
 from beholder.jobs.bench import check_extra
 from beholder.jobs.bench.simulated_raters import ENCODER, SimulatedRaters
-from beholder.report import markdown_table
+from beholder.reports.markup import markdown_table
 from beholder.runs import Run, log
 from beholder.storage import Place
 from beholder.taste import taste_registry

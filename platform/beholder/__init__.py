@@ -14,8 +14,8 @@ runs          the run folder of a command
 tracking      a run recorded in MLflow or Weights & Biases as well
 progress      a progress bar on a terminal, plain lines elsewhere
 terminal      pictures on a terminal, filtered output
-plots         figures of reports
-report        a report in one HTML file
+plots         figures, told apart without colour
+reports/      reports that people look at, each one HTML file
 images        bytes -> uint8 RGB [H, W, 3]; the only decoding and resizing
 image_lists   images by URI, from a folder, prefix, glob or list, part by part
 image_shards  images in tars and Parquet files
@@ -24,6 +24,7 @@ image_index   a list of images as the workspace knows them
 encoder       images and texts -> unit embeddings
 light_import  open_clip and torchvision without what they import for others
 embedding/    images on their way to embeddings, and the table of these
+importing/    tables of judgements and vectors as other people keep them, read block by block
 spreadsheets  the .xlsx files of labelling tools -> judgements, refused ones with the reason
 safe_pickle/  reading a pickle without running code in it
 taste/        models of each person's utility of images
@@ -34,6 +35,7 @@ evaluation    agreement of a taste with held-out judgements
 editing/      images as latents of a generator, moved along directions
 recommending/ from a person's choices to the edit with the highest expected utility
 simulation/   simulated people who answer the recommender's questions
+studies/      judgements collected from participants: design, trials, exports
 portraits/    a world of drawn faces with known ground truth, and the training of what ships
 weights       the networks that ship with the project
 api_keys      API keys with scopes and an expiry

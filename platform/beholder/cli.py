@@ -92,7 +92,7 @@ def parse(words: Sequence[str]) -> tuple[str, Any, list[str]]:
         own = [word for word in rest if "=" in word and word.partition("=")[0] in names]
         rest = [word for word in rest if word not in own]
     else:
-        _, own = tracking.split(own)
+        _, own = tracking.split(_named(own, settings_type(module)))
     return name, config.load(settings_type(module), command=name, overrides=own), rest
 
 
@@ -104,6 +104,12 @@ def _wraps(module: ModuleType) -> bool:
 def _switched_on(word: str) -> str:
     """Return --once as once=true, the form that Hydra reads; other words stay as they are."""
     return f"{word[2:].replace('-', '_')}=true" if word.startswith("--") and "=" not in word else word
+
+
+def _named(words: Sequence[str], settings: type[Any]) -> list[str]:
+    """Return the words with those that are no key=value as the settings that a command takes without a name, in order."""
+    names = list(getattr(settings, "positional", ()))
+    return [word if "=" in word or not names else f"{names.pop(0)}={word}" for word in words]
 
 
 def _match(words: list[str], known: Commands) -> tuple[str, list[str]]:
@@ -126,7 +132,7 @@ def _run(name: str, module: ModuleType, settings: Any, overrides: list[str]) -> 
     sink = tracking.open_sink(tracking.split(overrides)[0])
     began, succeeded = time.time(), False
     workspace = Workspace(settings.workspace)
-    run = workspace.start_run(name, config.dump(settings), now=datetime.datetime.now(datetime.UTC))
+    run = workspace.start_run(name, config.dump(settings), now=datetime.datetime.now(datetime.UTC), words=overrides)
     log.info("beholder %s %s", name, " ".join(overrides))
     try:
         module.main(settings, run)

@@ -108,6 +108,19 @@ def undump(text: str) -> dict[str, Any]:
     return values
 
 
+def read_yaml(text: str, *, name: str) -> Any:
+    """Return the values of a YAML file. name: of the file. Raises ConfigError of one line where it is no YAML."""
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark is not None else ""
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise ConfigError(f"{name}{where}: this is no YAML: {problem}") from None
+
+
 def groups() -> dict[str, list[str]]:
     """Return the config groups: each folder of configs/ and the choices in it."""
     result = {}

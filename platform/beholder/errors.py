@@ -17,6 +17,10 @@ BeholderError
 │   ├── ConflictingAnswer  another answer to a question that has one
 │   └── UnknownQuestion    an id of no question
 ├── StoreError         a database of choices that can't be reached or read
+├── StudyError         a study, or what a participant sends to it, that is not as it should be
+│   ├── UnknownStudy   a name of no study
+│   ├── UnknownParticipant  a link of nobody who takes part
+│   └── StudyConflict  what can't be done now: a study that is closed or full, an answer that was given otherwise before
 └── AccessError        an API key that can't be made, or is unknown
 """
 
@@ -86,6 +90,22 @@ class UnknownQuestion(ChoiceError):
 
 
 class StoreError(BeholderError):
+    pass
+
+
+class StudyError(BeholderError):
+    pass
+
+
+class UnknownStudy(StudyError):
+    pass
+
+
+class UnknownParticipant(StudyError):
+    pass
+
+
+class StudyConflict(StudyError):
     pass
 
 

@@ -37,6 +37,25 @@ def resolve_paths(root: Place, paths: Iterable[str]) -> dict[str, str | None]:
     return result
 
 
+def resolve_names(root: Place, names: Iterable[str]) -> dict[str, str | None]:
+    """Return name -> URI of the image that it means below `root`, None where there is none.
+
+    As `resolve_paths`, or the only file whose path ends so, with or without its suffix.
+    """
+    names = list(names)
+    result = resolve_paths(root, names)
+    ends: dict[str, set[str]] = {}
+    for entry in root.files() if None in result.values() else ():
+        file = entry.path.rpartition("/")[2]
+        for end in {file, file.rpartition(".")[0] or file}:
+            ends.setdefault(end, set()).add(entry.uri)
+    for name in names:
+        if result[name] is None:
+            found = ends.get(name.replace("\\", "/").rpartition("/")[2], set())
+            result[name] = next(iter(found)) if len(found) == 1 else None
+    return result
+
+
 def find_images(workspace: Workspace, source: str | None) -> pa.Table:
     """Return image_id and uri of what `source` names (see list_images), or of every image of the workspace where it is None.
 

@@ -142,6 +142,13 @@ def fit_pixels(pixels: np.ndarray, fit: Fit) -> np.ndarray:
     return _square(pixels, fit)
 
 
+def shrink(pixels: np.ndarray, side: int) -> np.ndarray:
+    """Return uint8 RGB [H, W, 3] with its longer side at most `side` pixels, in the same shape."""
+    height, width = pixels.shape[:2]
+    scale = side / max(height, width)
+    return pixels if scale >= 1 else _resized(pixels, (max(1, round(width * scale)), max(1, round(height * scale))), "bicubic")
+
+
 def encode(pixels: np.ndarray, *, format: str = "PNG", quality: int = 90) -> bytes:
     """Return uint8 RGB [H, W, 3] as the bytes of a PNG, JPEG or WEBP file; quality 1..100 counts for the last two."""
     from PIL import Image

@@ -6,7 +6,7 @@ import logging
 import math
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +19,25 @@ log = logging.getLogger("beholder")
 class Run:
     """One run of a command. Every file in its folder is written whole; `log` lines reach log.txt when the run ends or fails."""
 
-    def __init__(self, place: Place, command: str):
+    def __init__(self, place: Place, command: str, words: Sequence[str] = ()):
         self.place = place
         self.command = command
+        self.words = tuple(words)
         self._handler: logging.Handler | None = None
         self._log_path: Path | None = None
 
     @classmethod
-    def start(cls, runs: Place, *, command: str, config: str, now: datetime.datetime) -> "Run":
-        """Make the folder `<command>-<UTC time>/` (a second one in the same second gets -2) and begin its log."""
+    def start(cls, runs: Place, *, command: str, config: str, now: datetime.datetime, words: Sequence[str] = ()) -> "Run":
+        """Make the folder `<command>-<UTC time>/` (a second one in the same second gets -2) and begin its log.
+
+        words: what was typed after the command.
+        """
         name = f"{command.replace(' ', '-')}-{now.astimezone(datetime.UTC):%Y%m%dT%H%M%SZ}"
         place, attempt = runs / name, 1
         while (place / "config.yaml").is_file():
             attempt += 1
             place = runs / f"{name}-{attempt}"
-        run = cls(place, command)
+        run = cls(place, command, words)
         run.write_text("config.yaml", config)
         run.write_json("environment.json", environment())
         run._open_log()
@@ -49,8 +53,8 @@ class Run:
         self.write_json("metrics.json", flat)
 
     def results(self, frame: Any) -> None:
-        """Write results.csv from a pandas DataFrame."""
-        self.write_text("results.csv", frame.to_csv(index=False))
+        """Write results.csv from a pandas DataFrame; see `to_csv`."""
+        self.write_text("results.csv", to_csv(frame))
 
     def summary(self, markdown: str) -> None:
         """Write summary.md."""
@@ -61,6 +65,10 @@ class Run:
 
     def write_json(self, name: str, value: Any) -> None:
         self.write_text(name, json.dumps(value, indent=2, sort_keys=True) + "\n")
+
+    def read_json(self, name: str) -> Any:
+        """Return what `write_json` wrote."""
+        return json.loads((self.place / name).read_bytes())
 
     def finish(self) -> None:
         """Close the log and write it into the folder."""
@@ -90,6 +98,26 @@ class Run:
         log.setLevel(logging.INFO)
         log.addHandler(self._handler)
         log.propagate = False  # some libraries give the root logger a terminal, which is for progress and results
+
+
+def to_csv(frame: Any, *, delimiter: str = ",") -> str:
+    """Return a pandas DataFrame as CSV in which no spreadsheet program takes text for a formula (OWASP's CSV injection).
+
+    Text that begins with = + - @, a tab or a carriage return gets an apostrophe before it, unless it is a number.
+    """
+    texts = [name for name, kind in frame.dtypes.items() if not (kind.kind in "biufcmM" if hasattr(kind, "kind") else False)]
+    safe = frame.assign(**{name: [_without_formula(value) for value in frame[name]] for name in texts if isinstance(name, str)})
+    return str(safe.to_csv(index=False, sep=delimiter))
+
+
+def _without_formula(value: Any) -> Any:
+    if not isinstance(value, str) or not value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return "'" + value
+    return value
 
 
 def environment() -> dict[str, Any]:

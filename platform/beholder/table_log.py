@@ -9,19 +9,22 @@ when the merged part is there. The single file `<name>.parquet` that version 0.1
 
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from beholder import tables
-from beholder.errors import StorageError
+from beholder.errors import StorageError, TableError
 from beholder.storage import Place
 
 PART_BYTES = 64 * 2**20  # size up to which parts are merged into one
 REMOVED = ".removed.parquet"  # end of the name of a part with removed keys
+PART_ROWS = 500_000  # rows of a part that is written with others from many blocks
 _MANY = 8  # parts from which on a writer merges them
 _ATTEMPTS = 20  # at reading parts while other processes merge them
 
@@ -91,6 +94,44 @@ class TableLog:
         if len(self.parts()) > _MANY:
             self.compact()
         return bool(fresh.num_rows)
+
+    def upsert_blocks(self, blocks: Iterable[pa.Table]) -> int:
+        """Add those rows of many blocks that are not in the table as they are; return how many. Blocks have no key in common.
+
+        As `upsert`, but with about 16 bytes in memory for each row of the table and PART_ROWS rows besides.
+        """
+        keys, rows = self._current_hashes()
+        waiting: list[pa.Table] = []
+        count = added = 0
+        for block in blocks:
+            block = tables.conform(block, self.schema, name=self.name)
+            if len(keys) and block.num_rows:
+                at = np.searchsorted(keys, key := _hashes(block, self.key)).clip(max=len(keys) - 1)
+                known = (keys[at] == key) & (rows[at] == _hashes(block, self.schema.names))
+                block = block.filter(pa.array(~known))
+            waiting.append(block)
+            count += block.num_rows
+            if count >= PART_ROWS:
+                self.append(pa.concat_tables(waiting))
+                waiting, added, count = [], added + count, 0
+        if count:
+            self.append(pa.concat_tables(waiting))
+        if len(self.parts()) > _MANY and len(keys) + added + count <= PART_ROWS:
+            self.compact()
+        return added + count
+
+    def _current_hashes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return hashes of the keys, sorted, and of the newest rows of each, uint64 [N] each."""
+        keys, rows = [np.zeros(0, np.uint64)], [np.zeros(0, np.uint64)]
+        for place in self.parts():
+            removed = place.name.endswith(REMOVED)
+            for part in _batches(place, self.schema.names if not removed else list(self.key)):
+                keys.append(_hashes(part, self.key))
+                rows.append(np.zeros(part.num_rows, np.uint64) if removed else _hashes(part, self.schema.names))
+        whole = np.concatenate(keys)
+        _, last = np.unique(whole[::-1], return_index=True)
+        last = len(whole) - 1 - last
+        return whole[last], np.concatenate(rows)[last]
 
     def replace(self, rows: pa.Table) -> bool:
         """Let the table hold these rows and no others; return False where it did already.
@@ -203,6 +244,22 @@ def _codes(texts: Sequence[pa.ChunkedArray]) -> tuple[np.ndarray, int]:
     whole = pa.chunked_array([chunk for text in texts for chunk in text.chunks], pa.string()).combine_chunks()
     encoded = whole.dictionary_encode()
     return encoded.indices.to_numpy(zero_copy_only=False), len(encoded.dictionary)
+
+
+def _batches(place: Place, names: Sequence[str]) -> Iterator[pa.Table]:
+    """Yield these columns of a part, some rows at a time."""
+    try:
+        with place.open() as file:
+            for batch in pq.ParquetFile(file).iter_batches(2**18, columns=list(names)):
+                yield pa.Table.from_batches([batch])
+    except (pa.ArrowInvalid, OSError) as error:
+        raise TableError(f"{place.uri} is no readable Parquet file: {str(error).splitlines()[0]}") from None
+
+
+def _hashes(table: pa.Table, names: Sequence[str]) -> np.ndarray:
+    """Return a hash of these columns of each row, uint64 [N]."""
+    hashed: np.ndarray = pd.util.hash_array(_texts(table, names).to_numpy().astype(object), categorize=False)
+    return hashed
 
 
 def _texts(table: pa.Table, names: Sequence[str]) -> pa.ChunkedArray:

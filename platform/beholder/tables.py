@@ -29,7 +29,7 @@ RATINGS = pa.schema(
         pa.field("user_id", pa.string(), nullable=False),
         pa.field("image_id", pa.string(), nullable=False),
         pa.field("attribute", pa.string(), nullable=False),
-        pa.field("score", pa.float32(), nullable=False),
+        pa.field("score", pa.float32(), nullable=False),  # on any ordered scale, the table `scales` has its ends
         ("at", _TIME),
         ("lang", pa.string()),
     ]
@@ -42,6 +42,34 @@ COMPARISONS = pa.schema(
         pa.field("right_id", pa.string(), nullable=False),
         pa.field("attribute", pa.string(), nullable=False),
         pa.field("choice", pa.string(), nullable=False),  # left, right or tie
+        ("at", _TIME),
+        ("lang", pa.string()),
+    ]
+)
+SCALES = pa.schema(
+    [
+        pa.field("attribute", pa.string(), nullable=False),
+        pa.field("low", pa.float64(), nullable=False),  # the lowest and the highest score that could be given
+        pa.field("high", pa.float64(), nullable=False),
+        pa.field("step", pa.float64(), nullable=False),  # the distance of two scores; 0: any number between low and high
+        ("words", pa.string()),  # the scores' names with commas between, lowest first; null where they are numbers
+        pa.field("declared", pa.bool_(), nullable=False),  # false: only as far as the scores tell
+    ]
+)
+RESPONSES = pa.schema(  # of studies: every answer, those that are no judgements too
+    [
+        pa.field("judgement_id", pa.string(), nullable=False),  # as in ratings and comparisons
+        pa.field("user_id", pa.string(), nullable=False),
+        pa.field("attribute", pa.string(), nullable=False),
+        pa.field("study", pa.string(), nullable=False),
+        pa.field("role", pa.string(), nullable=False),  # main, repeat or check (of attention, which is no judgement)
+        pa.field("left_id", pa.string(), nullable=False),  # the image, or the left one of two
+        ("right_id", pa.string()),
+        pa.field("answer", pa.string(), nullable=False),  # a score, left, right, tie or not_sure (which is no judgement)
+        ("expected", pa.string()),  # what an attention check asked for
+        ("repeat_of", pa.string()),  # the judgement_id of what is repeated, sides exchanged
+        pa.field("place", pa.int32(), nullable=False),  # in the participant's session, from 0
+        ("response_ms", pa.int32()),  # from shown to answered, as the browser measured it
         ("at", _TIME),
         ("lang", pa.string()),
     ]

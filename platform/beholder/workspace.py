@@ -1,10 +1,11 @@
 """A workspace: a folder or an object store's URI that holds tables, embeddings, models and runs.
 
-images/  ratings/  comparisons/  rejected/  quality/ (tables of Parquet parts, see table_log)  embeddings/<encoder id>/
-models/<name>/ runs/<command>-<time>/
+images/  ratings/  comparisons/  scales/  responses/  rejected/  quality/ (tables of Parquet parts, see table_log)
+embeddings/<encoder id>/  models/<name>/  studies/<name>/  runs/<command>-<time>/
 """
 
 import datetime
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -20,6 +21,8 @@ _TABLES = {
     "images": (tables.IMAGES, ("image_id",)),
     "ratings": (tables.RATINGS, ("judgement_id", "user_id", "image_id", "attribute")),
     "comparisons": (tables.COMPARISONS, ("judgement_id", "user_id", "left_id", "right_id", "attribute")),
+    "scales": (tables.SCALES, ("attribute",)),
+    "responses": (tables.RESPONSES, ("judgement_id", "user_id", "attribute")),
     "rejected": (tables.REJECTED, ("file",)),
     "quality": (tables.QUALITY, ("user_id",)),
 }
@@ -32,7 +35,7 @@ class Workspace:
         self.place = Place.at(uri)
 
     def table(self, name: str) -> TableLog:
-        """Return the table `images`, `ratings`, `comparisons`, `rejected` or `quality` as its log of parts."""
+        """Return a table, one of `_TABLES` such as `ratings`, as its log of parts."""
         schema, key = _TABLES[name]
         return TableLog(self.place / name, schema, key, one_per_key=name != "rejected")
 
@@ -67,6 +70,6 @@ class Workspace:
         """The folder of saved tastes."""
         return self.place / "models"
 
-    def start_run(self, command: str, config: str, *, now: datetime.datetime) -> Run:
-        """Make the run folder of a command that starts at `now`; config: its settings as YAML."""
-        return Run.start(self.place / "runs", command=command, config=config, now=now)
+    def start_run(self, command: str, config: str, *, now: datetime.datetime, words: Sequence[str] = ()) -> Run:
+        """Make the run folder of a command that starts at `now`; config: its settings as YAML; words: what was typed after it."""
+        return Run.start(self.place / "runs", command=command, config=config, now=now, words=words)

@@ -8,7 +8,7 @@ import { by, isOpen, open, say, tell } from "./rooms.js";
 import { count } from "./words.js";
 
 const SHOWN = 12;
-// Chosen for variety by platform/beholder/portraits/varied_seeds.py; a test holds the two together.
+// Chosen for variety by varied_seeds of platform/beholder/portraits/contact_sheets.py; a test holds the two together.
 const VARIED = [130, 609, 332, 520, 509, 582, 350, 982, 236, 984, 26, 566, 356, 568, 715, 430, 41, 882, 585, 555, 718, 771, 720, 902, 146, 955, 279, 494, 100, 674, 630, 794, 932, 457, 257, 643];
 const PHOTO = by("photo-says").textContent;
 

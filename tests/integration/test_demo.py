@@ -1,6 +1,7 @@
 """The demo goes the whole way, and what it finds of simulated people is what is known of them."""
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -57,6 +58,10 @@ def test_from_a_study_to_a_recommendation(tmp_path: Path, port: int) -> None:
     assert metrics["liked.better"] > 0.5  # standard deviations; a random edit is as often worse as better
     assert (run / "figures" / "recommended.png").is_file()
     assert str(port) in (run / "summary.md").read_text()
+    assert f"{run}/report.html" in said.stdout
+    links = re.findall(r'href="(\.\./[^"]+)"', (run / "report.html").read_text())
+    assert len(links) >= 4
+    assert all((run / link).is_file() for link in links)
     with socket.socket() as knock:
         assert knock.connect_ex(("127.0.0.1", port)) != 0  # the server is gone
 

@@ -54,6 +54,7 @@ def test_by_image_the_steady_gain_and_the_random_do_not(files: list[str], tmp_pa
     steady = rows.index.str.startswith("steady")
     assert rows[steady]["gain"].mean() > 0.1 > abs(rows[~steady]["gain"].mean())
     assert (run / "figures" / "gain.png").stat().st_size > 5_000
+    assert "is better than everybody&#x27;s" in (run / "report.html").read_text()
     assert "| population |" in (run / "summary.md").read_text()
 
 
@@ -63,6 +64,7 @@ def test_by_person_more_judgements_gain_more(files: list[str], tmp_path: Path, s
     metrics = json.loads((last(tmp_path) / "metrics.json").read_text())
     assert metrics["bayes/0/gain"] == 0
     assert metrics["bayes/50/gain.low"] > 0.03
+    assert "After 50 comparisons of somebody new" in (last(tmp_path) / "report.html").read_text()
 
 
 @pytest.mark.parametrize(

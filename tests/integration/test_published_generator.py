@@ -26,7 +26,7 @@ def test_three_formats_draw_the_same_picture(tmp_path: Path) -> None:
     formats: dict[str, Callable[[], bytes]] = {
         "rosinality (torch file)": lambda: write(first),
         "NVIDIA (pickle of networks)": lambda: published.nvidia(first.state_dict(), protocol=3, numpy_1=True),
-        "safetensors": lambda: native.write(first),
+        "NVIDIA (safetensors)": lambda: native.write(first),
     }
     marks = set()
     for name, make in formats.items():

@@ -57,13 +57,14 @@ def test_raters_are_judged_and_training_counts_them_by_their_weights(
     assert (metrics["verdict.random"], metrics["verdict.biased"]) == (2, 2)
     assert metrics["alpha.low"] < metrics["alpha"] < metrics["alpha.high"]
     assert "chose the left image" in (run / "summary.md").read_text()
+    assert f"{metrics['verdict.believed']} of 14 people can be believed" in (run / "report.html").read_text()
     matrix = pd.read_csv(run / "agreement.csv", index_col=0)
     assert matrix.shape == (9, 9)
     assert list((tmp_path / "ws" / "quality_blocks").glob("*")) == []
 
     # block by block they are what one process finds
     timed = timed_judgements(workspace.read("ratings"), workspace.read("comparisons"))
-    counts = measures.measure_alone(timed, len(timed.dataset.images), MeasuresConfig(), seed=0).table
+    counts = measures.measure_alone(timed, len(timed.dataset.images), MeasuresConfig(), seed=0)
     whole = verdict.decide(counts, VerdictConfig())[0]
     assert table["user_id"].tolist() == whole["user_id"].tolist()
     assert table["verdict"].tolist() == whole["verdict"].tolist()

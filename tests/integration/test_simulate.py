@@ -19,6 +19,7 @@ def test_simulated_people_are_asked(beholder, tmp_path: Path) -> None:
     assert len(table) == 6 * 4 * 4  # rankers with strategies, people, before the first question and after each
     assert table["regret"].between(0, 1).all()
     assert (run / "figures" / "courses.png").is_file()
+    assert (run / "report.html").read_text().count("<svg") == 6
     assert "bayes alone/random/0/accuracy" in json.loads((run / "metrics.json").read_text())
     drawn = {path: path.stat().st_mtime_ns for path in (tmp_path / "galleries").rglob("*.npz")}
     assert len(drawn) == 2

@@ -12,14 +12,12 @@ from pathlib import Path
 import pytest
 import ray
 
-from beholder import config
 from beholder.cli import main
 from beholder.jobs import _client
 from beholder.jobs.bench.simulated_cluster import SimulatedCluster, workers
 from beholder.ray_connection import RayConfig, connect
 from beholder.recommending.store.choice_store import Store
 from beholder.serve import ray_compat
-from beholder.serve.settings import ServeSettings
 from beholder.storage import Place
 from beholder.taste import taste_registry
 from beholder.workspace import Workspace
@@ -130,21 +128,15 @@ def check(places: list[Place], workspace: str) -> None:
     assert set(taste_registry.names(Workspace(workspace).models)) == {"net", "start"}
 
 
-def test_every_command_and_the_service_on_two_nodes(cluster, workspace, empty, capsys):
+def test_every_command_of_a_study_on_two_nodes(cluster, workspace, capsys):
     """In this process, and small; the images on a disk that the nodes share."""
-    from beholder.serve import app
 
     def run(*words: str) -> Place:
         assert main([*words]) == 0
         return Place.at(capsys.readouterr().out.splitlines()[-1])
 
-    port = free_port()
-    words = [*FAST, f"workspace={workspace}", f"choices={empty}", "components.taste=start", f"port={port}"]
     with connect(RayConfig()):
         check(walk(run, workspace, str(SAMPLE), epochs=1, samples=1), workspace)
-        with app.running(config.load(ServeSettings, command="serve", overrides=words)):
-            assert len(nodes_of("ServeReplica:beholder")) == 2
-            answer_and_recommend(port, empty)
 
 
 @pytest.mark.soak

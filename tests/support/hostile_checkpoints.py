@@ -99,9 +99,9 @@ def generators(witness: Path) -> dict[str, bytes]:
     state = reference.random_state(16, 64, 8, dim=8, layers=2)
     mean = torch.zeros(8)
     good = published.rosinality(state, mean)
-    from beholder.editing.checkpoints import rosinality
+    from beholder.editing.checkpoints import checkpoint
 
-    native = rosinality.read(good)[1].generator.state_dict()
+    native = checkpoint.parse(good)[1].generator.state_dict()
     nested = pickle.dumps(Calls(os.system, command), 2)
     from safetensors.torch import save
 
@@ -153,6 +153,10 @@ def generators(witness: Path) -> dict[str, bytes]:
         "networks whose source is code, as a StyleGAN3": published.nvidia({"synthesis.input.freqs": row(4, 2)}),
         "a torch zip with os.system": zipped(pickle.dumps({"g_ema": Calls(os.system, command)}, 2)),
         "a torch file of before with os.system": legacy(pickle.dumps({"g_ema": Calls(os.system, command)}, 2)),
+        "a good generator, and os.system in its settings": published.rosinality(state, mean, args=Calls(os.system, command)),
+        "a good generator, and eval beneath a class of a fork": published.rosinality(state, mean, opts=[{"x": Calls(eval, code)}]),
+        "torch files within torch files, each read twice": matryoshka(),
+        "networks within each other, 100 deep": published.rosinality({}, None, net=deep_network()),
         "a TorchScript program": _script(),
         "a list in a list, 200,000 deep": deep,
         "200 lists, each twice in the next": doubled + b".",
@@ -276,6 +280,25 @@ def _overlapping() -> bytes:
     return bytes(data)
 
 
+def matryoshka() -> bytes:
+    """Legacy files with a plain pickle's way to read storages, 40 within each other, two calls at each."""
+    inner = legacy(b"\x80\x02N.", b"\x80\x02].")
+    for _ in range(40):
+        body = b"\x80\x03B" + struct.pack("<I", len(inner)) + inner + b"q\x000ctorch.storage\n_load_from_bytes\nq\x010"
+        inner = legacy(body + b"h\x01h\x00\x85R0h\x01h\x00\x85R.", b"\x80\x02].")
+    return inner
+
+
+def deep_network() -> object:
+    """A layer in a layer in a layer, of torch's own containers."""
+    import torch
+
+    made: torch.nn.Module = torch.nn.Identity()
+    for _ in range(100):
+        made = torch.nn.Sequential(made)
+    return made
+
+
 def _script() -> bytes:
     import torch
 
@@ -369,7 +392,7 @@ def measure(folder: Path) -> dict[str, Got]:
 
     import torch
 
-    from beholder.editing.checkpoints import native, rosinality
+    from beholder.editing.checkpoints import checkpoint, native
     from beholder.errors import BeholderError
     from support import hostile_directions
     from support import published_checkpoints as published
@@ -378,7 +401,7 @@ def measure(folder: Path) -> dict[str, Got]:
     torch.set_num_threads(1)
     path, witness = folder / "file", folder / "witness"
     state = reference.random_state(8, 32, 8, dim=8, layers=1)
-    generator = rosinality.read(published.rosinality(state, torch.zeros(8)))[1].generator
+    generator = checkpoint.parse(published.rosinality(state, torch.zeros(8)))[1].generator
     for data in (
         published.rosinality(state, None),
         published.rosinality(state, None, zip=False),

@@ -71,11 +71,14 @@ PERSISTENT = "torch_utils.persistence._reconstruct_persistent_obj"
 EASY, NETWORK = "dnnlib.util.EasyDict", "dnnlib.tflib.network.Network"
 
 
-def nvidia(state: dict[str, Tensor], *, protocol: int = 4, numpy_1: bool = False, clamp: float | None = None, **more: Any) -> bytes:
+def nvidia(
+    state: dict[str, Tensor], *, protocol: int = 4, numpy_1: bool = False, clamp: float | None = None, alone: bool = False,
+    saved: bool = False, **more: Any,
+) -> bytes:  # fmt: skip
     """Networks as stylegan2-ada-pytorch pickles them: a critic, the generator and its average, with their source text.
 
-    state: tensors under NVIDIA's names. more: attributes put into the layers whose class's name they begin with, as in
-    SynthesisBlock__architecture="resnet".
+    state: tensors under NVIDIA's names. alone: the averaged generator and nothing else. saved: by torch.save. more: attributes put
+    into the layers whose class's name they begin with, as in SynthesisBlock__architecture="resnet".
     """
     with modules(PERSISTENT, EASY):
         easy = sys.modules["dnnlib.util"].EasyDict(num_workers=3)
@@ -85,7 +88,10 @@ def nvidia(state: dict[str, Tensor], *, protocol: int = 4, numpy_1: bool = False
             "G_ema": _layer("Generator", state, "", clamp, more),
             "augment_pipe": None,
         }
-        data = pickle.dumps(whole, protocol)
+        what = whole["G_ema"] if alone else whole
+        file = io.BytesIO()
+        torch.save(what, file) if saved else file.write(pickle.dumps(what, protocol))
+        data = file.getvalue()
     if numpy_1:
         assert protocol < 4  # from protocol 4 on a name's length goes before it
         data = data.replace(b"numpy._core.multiarray", b"numpy.core.multiarray")

@@ -8,6 +8,7 @@ from support.partial_doubles import PartialTaste
 from support.taste_suite import PEOPLE, simulate
 
 from beholder import evaluation, plots
+from beholder.reports import gain_charts
 from beholder.statistics import Interval, bootstrap
 from beholder.storage import Place
 from beholder.taste import shrinkage, validation
@@ -123,8 +124,8 @@ def test_whoever_is_not_trusted_is_served_the_populations():
 
 def test_pictures_are_written(tmp_path):
     table, _ = judged(1.0)
-    place = plots.save(Place.at(tmp_path), "gain", plots.gains(table, title="gain"))
+    place = plots.save(Place.at(tmp_path), "gain", gain_charts.by_person(table), title="gain")
     assert place.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     curve = evaluation.summarise({0: np.zeros(5), 10: np.ones(5)})
     assert curve["gain"].tolist() == [0, 1]
-    plots.save(Place.at(tmp_path), "learning", plots.learning({"bayes": curve}, title="learning"))
+    plots.save(Place.at(tmp_path), "learning", gain_charts.learning({"bayes": curve}))

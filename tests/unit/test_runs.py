@@ -101,3 +101,14 @@ def test_environment_tells_what_is_needed_for_the_same_figures():
     assert found["device"]
     assert {"commit", "system", "processor", "version.beholder", "version.ray"} <= set(found)
     json.dumps(found)
+
+
+def test_no_text_in_csv_is_a_formula():
+    import pandas as pd
+
+    from beholder.runs import to_csv
+
+    frame = pd.DataFrame({"x": ["=1+2", "@ana", "-2+3", "-2", "+1", "\tx", "plain", None], "y": range(-4, 4)})
+    lines = to_csv(frame).splitlines()
+    assert [line.rpartition(",")[0] for line in lines[1:]] == ["'=1+2", "'@ana", "'-2+3", "-2", "+1", "'\tx", "plain", ""]
+    assert [line.rpartition(",")[2] for line in lines[1:]] == [str(number) for number in range(-4, 4)]

@@ -7,6 +7,7 @@ import pytest
 
 from beholder import spreadsheets
 from beholder.errors import SpreadsheetError, StorageError
+from beholder.importing.cells import text_of
 from beholder.spreadsheets import SpreadsheetImages
 from beholder.storage import Place
 
@@ -53,7 +54,7 @@ def test_a_short_row_has_empty_cells(tmp_path, sheet):
     ],
 )
 def test_text(cell, said):
-    assert spreadsheets.cell_text(cell) == said
+    assert text_of(cell) == said
 
 
 def test_refuse_says_where_and_what(tmp_path, sheet):
@@ -161,7 +162,10 @@ def test_find_nothing(tmp_path):
         ("2025-02-01", datetime.datetime(2025, 2, 1, tzinfo=UTC)),
         ("9999-12-31T23:00:00-05:00", None),
         ("0001-01-01T00:00:00+05:00", None),
-        ("01.02.2025", None),
+        ("01.02.2025", datetime.datetime(2025, 2, 1, tzinfo=UTC)),
+        ("14.03.2024 17:06", datetime.datetime(2024, 3, 14, 17, 6, tzinfo=UTC)),
+        ("3/14/2024 5:06 PM", datetime.datetime(2024, 3, 14, 17, 6, tzinfo=UTC)),
+        ("3/4/2024", None),
         ("yesterday", None),
         ("", None),
         (45689.5, None),

@@ -161,3 +161,37 @@ def test_parts_are_merged_up_to_a_size(tmp_path, s3):
     assert table.compact() == 1
     assert [row[2] for row in values(table.read())] == list(range(5))
     assert tables.read(table.parts()[0], SCHEMA).num_rows == 5
+
+
+# ---- many blocks, without the table in memory
+
+
+def test_blocks_add_what_is_new(tmp_path):
+    table = log(tmp_path)
+    assert table.upsert_blocks([rows(("a", "1", 1)), rows(("b", "1", 2), ("b", "2", 3))]) == 3
+    assert len(table.parts()) == 1
+    assert table.upsert_blocks([rows(("a", "1", 1), ("b", "1", 5)), rows(("c", "1", 4))]) == 2
+    assert sorted(values(table.read())) == [("a", "1", 1), ("b", "1", 5), ("b", "2", 3), ("c", "1", 4)]
+    parts = table.parts()
+    assert table.upsert_blocks([table.read()]) == 0
+    assert table.parts() == parts
+
+
+def test_a_row_that_went_back_is_new_again(tmp_path):
+    """What counts is the newest row of a key, not whether a part has such a row."""
+    table = log(tmp_path)
+    for score in (1, 2, 1):
+        assert table.upsert_blocks([rows(("a", "1", score))]) == 1
+    assert values(table.read()) == [("a", "1", 1)]
+    table.remove(keys(("a", "1")))
+    assert table.upsert_blocks([rows(("a", "1", 1))]) == 1
+    assert values(table.read()) == [("a", "1", 1)]
+
+
+def test_blocks_agree_with_one_upsert(tmp_path):
+    one, many = log(tmp_path / "one"), log(tmp_path / "many")
+    blocks = [rows(*((f"u{number % 7}", f"{number + shift}", number % 3) for number in range(20))) for shift in (0, 100, 200)]
+    one.upsert(pa.concat_tables(blocks))
+    for _ in range(2):
+        many.upsert_blocks(blocks)
+    assert many.read().equals(one.read())

@@ -6,7 +6,7 @@ A command's module has `main(settings, run)`, whose settings are a frozen datacl
 COMMANDS = {
     "import": (
         "beholder.commands.import_",
-        "spreadsheets of judgements, embeddings or a StyleGAN2 from elsewhere -> the workspace",
+        "tables of judgements, embeddings or a StyleGAN2 from elsewhere -> the workspace",
     ),
     "export": ("beholder.commands.export", "embeddings -> the files of clip-retrieval, or a FAISS index"),
     "edit": (
@@ -22,10 +22,16 @@ COMMANDS = {
     "recommend": ("beholder.commands.recommend", "the edit of an image that a person will like most, and why"),
     "choices": ("beholder.commands.choices", "what people chose: counted, written, read, or a person forgotten"),
     "keys": ("beholder.commands.keys", "who may ask the service what: keys listed, made, revoked"),
+    "study new": ("beholder.commands.study_new", "a study made from a YAML file; template=FILE writes one to begin from"),
+    "study invite": ("beholder.commands.study_invite", "links of their own for a study's participants"),
+    "study status": ("beholder.commands.study_status", "how far studies are, and how balanced"),
+    "study close": ("beholder.commands.study_close", "a study that nobody may join any more"),
+    "study export": ("beholder.commands.study_export", "a study's answers as .csv, .parquet or .xlsx files that import reads"),
     "directions import": (
         "beholder.commands.import_directions",
         'other programs" directions (InterFaceGAN, GANSpace, StyleSpace, StyleCLIP, ...), alpha measured on the generator',
     ),
+    "bench import": ("beholder.commands.bench_import", "seconds and memory that a table of a million ratings takes"),
     "build portraits": (
         "beholder.commands.build_portraits",
         "the networks that ship with the project, trained again from drawings",

@@ -51,11 +51,9 @@ def main(settings: BuildPortraitsSettings, run: Run) -> None:
     if not place.is_local:
         raise ConfigError(f"workspace={settings.workspace}: portraits are built in a local folder")
     keep, out = Path(place.path), Path(place.path) / "weights"
-    config = BuildConfig()
+    config = BuildConfig().scaled(settings.effort)
     config = replace(
-        config.scaled(settings.effort),
-        pool=replace(config.pool, count=settings.pool),
-        finish=replace(config.finish, until=settings.resolution),
+        config, pool=replace(config.pool, count=settings.pool), finish=replace(config.finish, until=settings.resolution)
     )
     builder = Builder(keep, out, config, show=lambda part: PortraitSteps(part).said)
     if "reader" in settings.parts:

@@ -125,6 +125,7 @@ def _print_catalogue(domain: str, run: Run) -> None:
                 "bring": each.file or "nothing",
                 "where": each.where,
                 "labels": _arrow(each.labels),
+                "sign": "not published" if each.source == "none" else each.source,
             }
             for each in published.CATALOGUE[domain]
         ]
@@ -134,6 +135,9 @@ def _print_catalogue(domain: str, run: Run) -> None:
     text = _columns(table)
     run.summary(f"# Published directions for {domain}\n\n```\n{text}\n```\n")
     print(text)
+    print()
+    for source, said in published.SOURCES.items():
+        print(f"sign {'not published' if source == 'none' else source}: {said}")
     if domain == "ffhq":
         print(f"\nNot vectors, so not among these: StyleCLIP's mappers ({', '.join(published.MAPPERS)})")
         print("Any text: format=styleclip with fs3.npy, S_mean_std and two texts")

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 class EditSettings:
     image: str | None = setting(None, "a photo of a face, a file or URI")
     seed: int | None = setting(None, "instead of a photo: a picture that the generator makes, 0..4294967295")
-    latent: str | None = setting(None, "a file of `beholder invert`; with image= its photo, so that the face is put back")
+    latent: str | None = setting(
+        None, "a file of `beholder invert`, with image= its photo if the face is to be put back; or w, w+ or z of another program"
+    )
+    latent_row: str | None = setting(None, "of a file with several latents: a number from 0, or a name in it")
     edits: str = setting("", 'directions and alphas: "smile=1.4,glasses=2"')
     out: str = required("where the picture goes: a .png, .jpg or .webp file")
     generator: str = setting("portraits", "a generator of the workspace, or portraits, which ships with the project")
@@ -35,6 +38,8 @@ class EditSettings:
     def __post_init__(self) -> None:
         if (self.image is None and self.latent is None) == (self.seed is None):
             raise ConfigError('edit needs either image=FILE (or latent=FILE) or seed=NUMBER, as in edit seed=7 edits="smile=1.4"')
+        if self.latent_row is not None and self.latent is None:
+            raise ConfigError("latent_row goes with latent=FILE")
         _photo_input.check_out(self.out, tuple(_photo_input.FORMATS))
 
 
@@ -73,11 +78,19 @@ def start(settings: EditSettings, editor: StyleGAN) -> tuple["Latent", "Photo | 
 def kept(settings: EditSettings, editor: StyleGAN) -> tuple["Latent", "Photo | None", dict[str, Any]]:
     """A latent that was inverted before, and its photo where that is given, too."""
     from beholder import images
+    from beholder.editing import latent_file
     from beholder.editing.faces.photo import Photo
     from beholder.editing.generator_store import fingerprint
     from beholder.editing.saved_inversion import SavedInversion
 
-    found = SavedInversion.read(Place.at(str(settings.latent)))
+    place = Place.at(str(settings.latent))
+    if place.name.endswith(".safetensors"):
+        found = SavedInversion.read(place)
+    else:
+        if settings.image is not None:
+            raise EditError(f"{place.uri} does not tell where the face is in {settings.image}; give no image, or invert it here")
+        print(f"{place.uri} does not say which generator it belongs to: it is taken for one of {settings.generator}")
+        return latent_file.read(place, editor.generator, which=settings.latent_row), None, {}
     found.check(editor.generator.config, fingerprint(editor.generator), settings.generator)
     latent = _latent(found.latent.ws.to(editor.device))
     if settings.image is None:

@@ -10,7 +10,7 @@ from beholder.config import setting
 from beholder.encoder import Encoder, EncoderConfig
 from beholder.errors import ConfigError
 from beholder.progress import Progress
-from beholder.report import markdown_table
+from beholder.reports.markup import markdown_table
 from beholder.runs import Run, log
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from beholder.config import required, setting
 from beholder.editing.directions.formats.detect import FORMATS, OWN, STYLECLIP
 from beholder.editing.directions.formats.source import SourceHints
+from beholder.editing.directions.text_difference import check_templates
 from beholder.encoder import Encoder, EncoderConfig
 from beholder.errors import ConfigError
 from beholder.runs import Run, log
@@ -25,11 +26,11 @@ _MOST = 100  # components at a time
 class ImportDirectionsSettings:
     name: str = required("what the direction is to be called, or its name in the catalogue")
     generator: str = setting("portraits", "the generator it is for")
-    file: str | None = setting(None, "the file it is in: .npy, .npz, .pt, .pkl, .json, .csv or our own .safetensors")
+    file: str | None = setting(None, "the file it is in: .npy, .npz, .pt, .pkl, .json, .csv, .tsv or our own .safetensors")
     format: str | None = setting(None, f"null: told from the file; or one of {', '.join(FORMATS)}")
     catalogue: str | None = setting(None, "ffhq or car: take component, layers, channels and range from the published list")
     component: str | None = setting(
-        None, "of a file with several: a number from 0, a name in it, or 0..9 for ten of them, numbered after the name"
+        None, "of a file with several: a number from 0, a name of a row, column or array, or 0..9 for ten, numbered after the name"
     )
     space: str | None = setting(None, "z, w or w+, where the file leaves it open; null: told from its shape and name")
     layers: list[int] | None = setting(
@@ -39,6 +40,9 @@ class ImportDirectionsSettings:
     channels: str | None = setting(None, 'instead of a file: channels of S, layer:channel[:weight], such as "12:479 12:266:-1"')
     statistics: str | None = setting(None, "styleclip: the file S_mean_std; file is fs3.npy")
     texts: list[str] = setting([], 'styleclip: two texts, such as "[a face, a smiling face]", for the encoder that made fs3.npy')
+    templates: list[str] | None = setting(
+        None, 'styleclip: what both texts are put into and averaged over, such as "[a photo of {}]"; null: StyleCLIP\'s 79'
+    )
     difference: str | None = setting(None, "styleclip: instead of texts, a file with the difference of their vectors")
     beta: float = setting(0.1, "styleclip: channels of less relevance stay as they are")
     low: str = setting("", "how a person would call its low end")
@@ -63,6 +67,7 @@ class ImportDirectionsSettings:
             )
         if self.format != STYLECLIP and (self.statistics or self.texts or self.difference):
             raise ConfigError("statistics, texts and difference go with format=styleclip")
+        check_templates(self.templates)
         self.hints  # noqa: B018  (checks space and layers)
         if not 0 <= self.beta < 10:
             raise ConfigError(f"beta must be 0 or more, got {self.beta}")
@@ -91,9 +96,10 @@ def main(settings: ImportDirectionsSettings, run: Run) -> None:
     workspace = Workspace(settings.workspace)
     generator = generator_store.read(settings.generator, workspace)
     maker = fingerprint(generator)
-    made = [bring(each, generator, maker) for each in settings.each()]
+    found = [bring(each, generator, maker) for each in settings.each()]
+    made = [each for each, _ in found]
     places = direction_registry.write(workspace, settings.generator, made)
-    told = "\n".join(_told(each) for each in made)
+    told = "\n".join([*(_told(each) for each in made), *dict.fromkeys(f"note: {note}" for _, notes in found for note in notes)])
     source = settings.file or settings.channels or "the catalogue"
     run.metrics({f"scale.{each.name}": each.scale for each in made})
     run.summary(f"# Directions of {settings.generator}\n\nFrom {source}:\n\n{told}\n")
@@ -107,17 +113,19 @@ def _told(made: "Direction") -> str:
     return f"{made.name}: in {made.space}, layers {first}..{last - 1}, alpha 1 is {made.scale:.4g} there, range {low:g}..{high:g}"
 
 
-def bring(settings: ImportDirectionsSettings, generator: "Generator", maker: str) -> "Direction":
-    """The direction that the settings tell of, for a generator of the fingerprint `maker`."""
+def bring(settings: ImportDirectionsSettings, generator: "Generator", maker: str) -> tuple["Direction", tuple[str, ...]]:
+    """The direction that the settings tell of, for a generator of the fingerprint `maker`, and what is to be known of it."""
     from beholder.editing.directions import published, scaling
 
     entry = published.find(settings.catalogue, settings.name) if settings.catalogue else None
     if settings.format == OWN or (settings.file or "").endswith(".safetensors"):
-        return _own(settings, generator, maker)
+        return _own(settings, generator, maker), ()
     said = (settings.low, settings.high)
-    return scaling.scale(
+    step = _step(settings, generator, entry)
+    notes = step.notes if entry is None or entry.source != "none" else (*step.notes, published.SOURCES["none"])
+    made = scaling.scale(
         generator,
-        _step(settings, generator, entry),
+        step,
         name=settings.name,
         fingerprint=maker,
         model=settings.generator,
@@ -126,6 +134,7 @@ def bring(settings: ImportDirectionsSettings, generator: "Generator", maker: str
         unit=entry.unit if entry else 1.0,
         flip=settings.flip != (entry.flip if entry else False),
     )
+    return made, notes
 
 
 def _own(settings: ImportDirectionsSettings, generator: "Generator", maker: str) -> "Direction":
@@ -174,5 +183,6 @@ def _difference(settings: ImportDirectionsSettings) -> Any:
 
     if settings.difference is not None:
         return safe_load.read(Place.at(settings.difference))
-    first, second = Encoder.load(settings.encoder).texts(settings.texts)
-    return second - first
+    from beholder.editing.directions.text_difference import text_difference
+
+    return text_difference(Encoder.load(settings.encoder), settings.texts, settings.templates)

@@ -13,6 +13,7 @@ from beholder.editing.directions.edit_text import write
 from beholder.recommending.components import InProcessService
 from beholder.recommending.ranking import ScoredEdit
 from beholder.recommending.service import Recommendation
+from beholder.reports.recommendation_report import recommendation_report
 from beholder.runs import Run
 
 
@@ -44,6 +45,11 @@ def show(service: InProcessService, image_id: str, user_id: str, run: Run, *, ou
     plots.save(run.place, "strip", figure)
     run.results(pd.DataFrame([_line(each) for each in recommendation.ranked]))
     candidates = service.recommendations.features.candidates
+    named = [(name(each.edit), each) for each in recommendation.ranked]
+    page = recommendation_report(
+        user_id, recommendation.rounds, named, recommendation.reasons, list(pictures), candidates=len(candidates)
+    )
+    page.write(run)
     run.metrics(
         {"choices": recommendation.rounds, "candidates": len(candidates), "edit": write(best.edit)}
         | {key: value for key, value in _line(best).items() if key != "edit"}
@@ -54,7 +60,7 @@ def show(service: InProcessService, image_id: str, user_id: str, run: Run, *, ou
         f"(utility {best.utility:+.2f} +- {best.uncertainty:.2f})",
         *(f"  {reason}" for reason in recommendation.reasons),
         *(["  next best: " + "; ".join(f"{name(each.edit)} ({each.probability:.2f})" for each in others[:3])] * bool(others)),
-        f"  {place}; beside the image as it is and the runners-up: {run.place.uri}/figures/strip.png",
+        f"  {place}; beside the image as it is and the runners-up: {run.place.uri}/report.html",
     ]
     run.summary("# Recommendation\n\n```\n" + "\n".join(lines) + "\n```\n\n![strip](figures/strip.png)\n")
     print("\n".join(lines))

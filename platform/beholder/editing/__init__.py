@@ -7,6 +7,8 @@ generator_store  the generators of a workspace, and a network's fingerprint
 checkpoints/     other programs' files of generators
 latent           where pictures lie
 saved_inversion  the latent of a photo as a file
+latent_file      latents from other programs
+published_encoder  pSp, e4e and ReStyle: photos -> latents in a pass or a few
 directions/      named moves (smile, glasses, older, ...), from wherever they come
 inversion        images -> latents: an encoder's pass, then steps of optimisation within a budget
 faces/           faces in photos: landmarks, the aligned square around one, and blending it back

@@ -1,4 +1,4 @@
-"""Generators in a workspace, generators/<name>/ with generator.safetensors and card.json; the one that ships; fingerprints."""
+"""Generators in a workspace, generators/<name>/ with generator.safetensors (and encoder.safetensors), card.json; fingerprints."""
 
 import hashlib
 import re
@@ -9,6 +9,7 @@ from typing import Any
 from beholder import artifacts, weights
 from beholder.editing.checkpoints import checkpoint, native
 from beholder.editing.generator import Generator
+from beholder.editing.published_encoder import PublishedEncoder, PublishedEncoderConfig
 from beholder.errors import ArtifactError, WeightsError, nearest
 from beholder.storage import Place
 from beholder.workspace import Workspace
@@ -31,18 +32,23 @@ def fingerprint(generator: Generator) -> str:
 
 
 SHIPPED = "portraits"
-_TENSORS = "generator.safetensors"
+_TENSORS, _ENCODER = "generator.safetensors", "encoder.safetensors"
 
 
-def write(workspace: Workspace, name: str, generator: Generator, *, card: Mapping[str, Any]) -> Place:
+def write(
+    workspace: Workspace, name: str, generator: Generator, *, card: Mapping[str, Any], encoder: PublishedEncoder | None = None
+) -> Place:
     """Put a generator into the registry under a name, in the place of one of that name; returns its folder.
 
-    card: what there is to say of it, such as where it came from; its sizes and fingerprint are added. The card is written
-    last. Raises WeightsError for a name that is no name, or is the shipped generator's.
+    card: what there is to say of it, such as where it came from; its sizes and fingerprint are added. encoder: that inverts photos
+    for it. The card is written last. Raises WeightsError for a name that is no name, or is the shipped generator's.
     """
     check_name(name)
     folder = _folder(workspace) / name
     (folder / _TENSORS).write_bytes(native.write(generator))
+    if encoder is not None:
+        (folder / _ENCODER).write_bytes(artifacts.dump(dict(encoder.state_dict())))
+        card = {**card, "encoder": asdict(encoder.config)}
     more = {"network": asdict(generator.config), "fingerprint": fingerprint(generator)}
     artifacts.write_card(folder / artifacts.CARD, {"name": name, **card, **more})
     return folder
@@ -70,6 +76,23 @@ def read(name: str, workspace: Workspace | None = None) -> Generator:
     card(name, workspace)
     assert workspace is not None
     return checkpoint.read(_folder(workspace) / name / _TENSORS).generator
+
+
+def read_encoder(name: str, workspace: Workspace | None, generator: Generator) -> PublishedEncoder | None:
+    """Return the encoder that was imported with a generator, None where there was none.
+
+    Raises WeightsError where it can't be read.
+    """
+    said = card(name, workspace).get("encoder")
+    if said is None or workspace is None:
+        return None
+    place = _folder(workspace) / name / _ENCODER
+    try:
+        encoder = PublishedEncoder(PublishedEncoderConfig(**{**said, "heads": tuple(said["heads"])}))
+        encoder.load_state_dict(artifacts.parse_tensors(place.read_bytes()).tensors)
+    except (ArtifactError, RuntimeError, TypeError, KeyError) as error:
+        raise WeightsError(f"{place.uri} can't be read: {str(error).splitlines()[0]}") from None
+    return encoder.eval().requires_grad_(False).draws_with(generator)
 
 
 def card(name: str, workspace: Workspace | None = None) -> dict[str, Any]:

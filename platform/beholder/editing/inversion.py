@@ -55,11 +55,21 @@ class Trunk(nn.Module):
         return result
 
 
-class Inverter(nn.Module):
+class LatentEncoder(nn.Module):
+    """Images, RGB in -1..1 [N, 3, R, R] -> w+ [N, num_ws, w_dim] in one pass. spread: how far w varies around its mean."""
+
+    spread: Tensor
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """The resolution, rows of w+ and width of w of the generator that it is for."""
+        raise NotImplementedError
+
+
+class Inverter(LatentEncoder):
     """Image -> w+: one w for all layers, and a departure from it for each."""
 
     centre: Tensor
-    spread: Tensor
 
     def __init__(self, config: InverterConfig) -> None:
         super().__init__()
@@ -76,6 +86,11 @@ class Inverter(nn.Module):
         """RGB in -1..1 [N, 3, R, R] -> w+ [N, num_ws, w_dim]."""
         common, departures = self.parts(images)
         return self.centre + self.spread * (common.unsqueeze(1) + departures)
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """The generator's resolution, rows of w+ and width of w."""
+        return self.config.resolution, self.config.num_ws, self.config.w_dim
 
     def parts(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """The common w [N, w_dim] and the departures [N, num_ws, w_dim], both in units of W's spread around its mean."""
@@ -124,7 +139,7 @@ class InversionStep:
 
 def invert(
     generator: Generator,
-    inverter: Inverter | None,
+    inverter: LatentEncoder | None,
     images: Tensor,
     *,
     refinement: Refinement | None = None,
@@ -181,10 +196,10 @@ def invert(
     return Inversion(found, before, torch.where(closer, after, before), steps, clock() - began)
 
 
-def _guess(generator: Generator, inverter: Inverter | None, images: Tensor) -> tuple[Tensor, Tensor]:
+def _guess(generator: Generator, inverter: LatentEncoder | None, images: Tensor) -> tuple[Tensor, Tensor]:
     """What one pass gives, w+ [N, num_ws, w_dim], and how far w varies around its mean."""
     sizes = generator.config
-    size = sizes.resolution if inverter is None else inverter.config.resolution
+    size = sizes.resolution if inverter is None else inverter.sizes[0]
     if images.ndim != 4 or images.shape[1:] != (3, size, size):
         raise EditError(f"expected images [N, 3, {size}, {size}], got {list(images.shape)}")
     with torch.no_grad():
@@ -192,11 +207,11 @@ def _guess(generator: Generator, inverter: Inverter | None, images: Tensor) -> t
             mean = generator.mapping.w_avg
             z = torch.randn(1000, sizes.z_dim, generator=torch.Generator().manual_seed(0)).to(mean.device)
             return mean.expand(len(images), sizes.num_ws, -1).clone(), (generator.mapping(z)[:, 0] - mean).square().mean().sqrt()
-        own = inverter.config
+        own = inverter.sizes
         first = replace(sizes, resolution=min(size, sizes.resolution))  # the layers that draw images of this size
-        if (own.resolution, own.num_ws, own.w_dim) != (first.resolution, first.num_ws, first.w_dim):
+        if own != (first.resolution, first.num_ws, first.w_dim):
             raise EditError(
-                f"this inverter is for {own.resolution} px and w+ of {own.num_ws} x {own.w_dim}, "
+                f"this inverter is for {own[0]} px and w+ of {own[1]} x {own[2]}, "
                 f"the generator makes {first.resolution} px of {first.num_ws} x {first.w_dim}"
             )
         ws = inverter(images)

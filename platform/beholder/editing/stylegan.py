@@ -16,7 +16,7 @@ from beholder.editing.directions import Direction, direction_registry, edited_st
 from beholder.editing.editor import Edit, check_images, latent_rows
 from beholder.editing.generator import Generator, to_pixels, to_rgb
 from beholder.editing.generator_store import fingerprint
-from beholder.editing.inversion import Inversion, InversionStep, Inverter, Refinement, invert
+from beholder.editing.inversion import Inversion, InversionStep, LatentEncoder, Refinement, invert
 from beholder.editing.latent import Latent
 from beholder.editing.layer_cache import LayerCache, Still
 from beholder.errors import ConfigError
@@ -62,7 +62,7 @@ class StyleGAN:
         self,
         generator: Generator,
         *,
-        inverter: Inverter | None = None,
+        inverter: LatentEncoder | None = None,
         directions: Mapping[str, Direction] | None = None,
         refinement: Refinement | None = None,
         config: StyleGANConfig | None = None,
@@ -87,18 +87,20 @@ class StyleGAN:
         refinement: Refinement | None = None,
         config: StyleGANConfig | None = None,
     ) -> "StyleGAN":
-        """Load the editor of a generator of the registry with its directions; the shipped one has an inverter.
+        """Load the editor of a generator of the registry with its directions, and the encoder of its photos where it has one.
 
         force: take directions that were made for another generator. Raises WeightsError where there is no such generator and
         EditError for directions of another one.
         """
         generator = generator_store.read(name, workspace)
         known = direction_registry.read(workspace, name, fingerprint=fingerprint(generator), force=force)
-        inverter = None
+        inverter: LatentEncoder | None
         if name == generator_store.SHIPPED:
             from beholder.editing import pretrained
 
             inverter = pretrained.inverter()
+        else:
+            inverter = generator_store.read_encoder(name, workspace, generator)
         return cls(generator, inverter=inverter, directions=known, refinement=refinement, config=config)
 
     @property
@@ -133,7 +135,7 @@ class StyleGAN:
     ) -> Inversion:
         """Invert as `invert` does, and return the losses, too. Raises ImageError for what is no pictures."""
         check_images(images)
-        size = self.resolution if self.inverter is None else self.inverter.config.resolution
+        size = self.resolution if self.inverter is None else self.inverter.sizes[0]
         squares = [pictures.fit_pixels(each, pictures.Fit(size)) for each in images]
         square = np.stack(squares) if squares else np.empty((0, size, size, 3), np.uint8)
         refinement = refinement or self.refinement

@@ -1,11 +1,10 @@
-"""The table image_id -> vector of one encoder: Parquet shards in a folder, and vectors computed elsewhere.
+"""The table image_id -> vector of one encoder: Parquet shards in a folder.
 
 A shard is named by a hash of its image ids, so that work done twice after a failure overwrites itself. A reader of the table gets
 each image once, whatever a killed job left behind.
 """
 
 import hashlib
-import io
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +15,6 @@ import pyarrow.parquet as pq
 
 from beholder import tables
 from beholder.errors import EmbeddingError, TableError
-from beholder.safe_pickle.numpy_pickle import read_arrays
 from beholder.storage import Place
 
 COMPACT_ROWS = 65_536  # rows that a compacted shard holds at most: 128 MiB of 512 float32
@@ -152,34 +150,6 @@ def merge(folder: Place, group: Sequence[Place]) -> int:
     return 1
 
 
-def from_file(place: Place) -> Embeddings:
-    """Read vectors computed elsewhere: Parquet with image_id and embedding; .npz with one array per image, or with the arrays
-    image_id [N] and embedding [N, D]; or a pickle (.pkl, .pickle) of a dict path -> vector, read without running anything in it.
-
-    Raises EmbeddingError for another kind of file, vectors of different lengths, and numbers that are not finite.
-    """
-    kind = place.name.rpartition(".")[2].lower()
-    readers = {"parquet": _from_parquet, "npz": _from_npz, "pkl": _from_pickle, "pickle": _from_pickle}
-    if kind not in readers:
-        raise EmbeddingError(f"{place.uri}: expected a .parquet, .npz, .pkl or .pickle file")
-    ids, rows = readers[kind](place.read_bytes(), place.uri)
-    if not ids:
-        raise EmbeddingError(f"{place.uri} holds no embeddings")
-    vectors = [np.asarray(row, np.float32).reshape(-1) for row in rows]
-    lengths = sorted({len(vector) for vector in vectors})
-    if len(lengths) != 1 or lengths[0] == 0:
-        raise EmbeddingError(f"{place.uri} holds vectors of different lengths: {lengths[:4]}")
-    matrix = np.stack(vectors)
-    finite = np.isfinite(matrix).all(axis=1)
-    if not finite.all():
-        raise EmbeddingError(f"{place.uri}: the vector of {ids[int(np.argmin(finite))]!r} has numbers that are not finite")
-    if len(set(ids)) != len(ids):
-        repeated = next(image_id for row, image_id in enumerate(ids) if image_id in ids[:row])
-        raise EmbeddingError(f"{place.uri} has image {repeated!r} more than once")
-    order = np.argsort(np.array(ids, dtype=object), kind="stable")
-    return Embeddings([ids[row] for row in order], matrix[order])
-
-
 def match(names: Sequence[str], images: pa.Table) -> list[str]:
     """Return the image_id that each name means: itself an image_id or URI, or the end of just one image's path; else the name.
 
@@ -203,46 +173,6 @@ def match(names: Sequence[str], images: pa.Table) -> list[str]:
 def _common(one: Sequence[str], other: Sequence[str]) -> int:
     """Return how many parts two paths share, counted from the end."""
     return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
-
-
-def _from_parquet(data: bytes, name: str) -> tuple[list[str], Sequence[np.ndarray]]:
-    try:
-        table = tables.conform(
-            pq.read_table(io.BytesIO(data)),
-            pa.schema([("image_id", pa.string()), ("embedding", pa.list_(pa.float32()))]),
-            name=name,
-        )
-    except (pa.ArrowInvalid, OSError) as error:
-        raise EmbeddingError(f"{name} is no readable Parquet file: {str(error).splitlines()[0]}") from None
-    except TableError as error:
-        raise EmbeddingError(str(error)) from None
-    for column in table.column_names:
-        if table[column].null_count:
-            raise EmbeddingError(f"{name} has {table[column].null_count} rows without {column}")
-    return table["image_id"].to_pylist(), [np.asarray(row.values) for row in table["embedding"]]
-
-
-def _from_npz(data: bytes, name: str) -> tuple[list[str], Sequence[np.ndarray]]:
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in archive.files}
-    except Exception as error:  # numpy and zipfile each raise their own for broken or hostile files
-        raise EmbeddingError(f"{name} can't be read as an .npz of numeric arrays: {error}") from None
-    if other := [key for key, array in arrays.items() if array.dtype.kind not in "iuf" and key != "image_id"]:
-        raise EmbeddingError(f"{name}: expected numeric arrays, got one of {arrays[other[0]].dtype} under {other[0]!r}")
-    if set(arrays) == {"image_id", "embedding"}:
-        ids, matrix = arrays["image_id"], arrays["embedding"]
-        if matrix.ndim != 2 or ids.shape != (len(matrix),):
-            raise EmbeddingError(f"{name}: image_id {list(ids.shape)} does not fit embedding {list(matrix.shape)}")
-        return [str(image_id) for image_id in ids], list(matrix)
-    return list(arrays), list(arrays.values())
-
-
-def _from_pickle(data: bytes, name: str) -> tuple[list[str], Sequence[np.ndarray]]:
-    content = read_arrays(data, name=name, error=EmbeddingError)
-    if not isinstance(content, dict) or not all(isinstance(v, np.ndarray) and v.dtype.kind in "iuf" for v in content.values()):
-        raise EmbeddingError(f"{name}: expected a dict of path -> numeric numpy array, got a {type(content).__name__}")
-    return [str(key) for key in content], list(content.values())
 
 
 def shards(folder: Place) -> Iterator[Place]:

@@ -207,9 +207,9 @@ def measure_edited(generator: Generator, directions: Mapping[str, Direction], *,
 @torch.no_grad()
 def scores_of(generator: Generator, w: Tensor) -> Tensor:
     """Read the scores of traits [N, T] off w [N, w_dim]: the mapping was set so that they are linear in W."""
-    probes = traits.normalise(torch.randn(2000, traits.LATENT_SIZE, generator=torch.Generator().manual_seed(0)))
+    probes = traits.normalise(torch.randn(500, traits.LATENT_SIZE, generator=torch.Generator().manual_seed(0)))
     known = torch.cat([generator.mapping.w(probes), torch.ones(len(probes), 1)], dim=1)
-    solution = torch.linalg.lstsq(known.double(), (probes @ traits.axes().T).double(), driver="gelsd").solution
+    solution = torch.linalg.lstsq(known.double(), (probes @ traits.axes().T).double(), driver="gelsd", rcond=1e-5).solution
     scores: Tensor = (torch.cat([w, torch.ones(len(w), 1)], dim=1).double() @ solution).float()
     return scores
 

@@ -64,26 +64,8 @@ def score_levels(timed: TimedJudgements) -> np.ndarray:
     return np.array([len(np.unique(rated.score[rated.attribute == row])) for row in range(len(timed.dataset.attributes))], np.int64)
 
 
-@dataclass(frozen=True)
-class PeopleMeasures:
-    """A block's measures: counts by person, a frame with user_id; and the first model's utilities of the images asked for,
-    float64 [P, A, N]."""
-
-    table: pd.DataFrame
-    utilities: np.ndarray
-
-
-def measure(
-    timed: TimedJudgements,
-    reference: Reference,
-    images: int,
-    config: MeasuresConfig,
-    *,
-    seed: int,
-    shown: np.ndarray | None = None,
-) -> PeopleMeasures:
-    """Return the measures of some people. images: how many there are; shown: of which utilities are wanted, int64; None: of
-    none."""
+def measure(timed: TimedJudgements, reference: Reference, images: int, config: MeasuresConfig, *, seed: int) -> pd.DataFrame:
+    """Return the counts of some people: a row a person with user_id. images: how many there are."""
     dataset = timed.dataset
     rows = rows_of(timed, images, config, seed=seed)
     at = np.r_[timed.rated_at, timed.compared_at]
@@ -106,14 +88,18 @@ def measure(
         **transitivity.triads(rows),
         **response_times.response_times(rows.person, at, people=rows.people, usual=reference.usual, config=config.times),
     }
-    utilities = np.zeros((rows.people, rows.attributes, 0))
-    if shown is not None:
-        utilities = predictability.utilities(rows, reference.models[0], shown)
-    return PeopleMeasures(pd.DataFrame({"user_id": list(dataset.people), **columns}), utilities)
+    return pd.DataFrame({"user_id": list(dataset.people), **columns})
 
 
-def measure_alone(timed: TimedJudgements, images: int, config: MeasuresConfig, *, seed: int) -> PeopleMeasures:
-    """Return the measures of people from their own judgements as a sample of everybody's, in this process."""
+def utilities(
+    timed: TimedJudgements, model: ImageModel, images: int, config: MeasuresConfig, *, seed: int, shown: np.ndarray
+) -> np.ndarray:
+    """Return people's utilities of the images `shown`, float64 [P, A, shown], as all of their judgements here say under a model."""
+    return predictability.utilities(rows_of(timed, images, config, seed=seed), model, shown)
+
+
+def measure_alone(timed: TimedJudgements, images: int, config: MeasuresConfig, *, seed: int) -> pd.DataFrame:
+    """Return the counts of people, whose judgements are also those that what all share is learned from, in this process."""
     folds = range(config.predictability.folds)
     models = tuple(fit_fold(timed, fold, images, config, seed=seed) for fold in folds)
     reference = Reference(models, usual_seconds(timed, config), score_levels(timed))

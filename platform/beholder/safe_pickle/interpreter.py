@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _SLACK = 4096  # bytes that calls may take beyond twice the file's
+_KEYS = (str, int, bytes, type(None))
 _LARGEST_KEY = 2**60  # larger whole numbers can be made to collide in a dict
 
 Stubs = Mapping[str, Callable[..., Any]]
@@ -58,6 +59,24 @@ class SetStub:
     """A set: nothing that we read is kept in one."""
 
 
+class ObjectStub:
+    """An object of a class that is not known and not made: of what was put into it only the parts of a network are kept."""
+
+    def __init__(self, kind: str, attributes: dict[Any, Any] | None = None) -> None:
+        self.kind = kind
+        self.attributes = {} if attributes is None else attributes
+
+    def build(self, state: Any) -> None:
+        """Keep the state of a layer of a network, which is a dict of parameters, buffers and layers; drop any other."""
+        if isinstance(state, dict) and "_modules" in state:
+            self.attributes = state
+
+    def part(self, name: str) -> dict[str, Any]:
+        """Return _parameters, _buffers or _modules."""
+        found = self.attributes.get(name)
+        return found if isinstance(found, dict) else {}
+
+
 def printable(value: object) -> str:
     """Return what a file says, fit for one line of a terminal; of a container only its class, as it may hold itself."""
     text = str(value) if isinstance(value, str | int | float | Exception) else type(value).__name__
@@ -66,15 +85,22 @@ def printable(value: object) -> str:
 
 
 def unpickle(
-    file: io.BytesIO, *, stubs: Stubs, persistent: Callable[[Any], Any] | None = None, limits: Limits | None = None
+    file: io.BytesIO,
+    *,
+    stubs: Stubs,
+    persistent: Callable[[Any], Any] | None = None,
+    limits: Limits | None = None,
+    others: Callable[[str], Callable[..., Any] | None] | None = None,
 ) -> Any:
     """Read one pickle from where the file stands and leave it standing after it.
 
-    stubs: "module.name" -> what answers to it. persistent: makes something of a persistent id; None refuses them.
+    stubs: "module.name" -> what answers to it; others: what answers to a name that is not among them, None where it is refused;
+    with it items of dicts whose keys are no plain values are dropped and not refused.
+    persistent: makes something of a persistent id; None refuses them.
     Raises RefusedError for whatever is not allowed or broken.
     """
     limits = limits or Limits()
-    machine = _Machine(stubs, persistent, limits, 2 * file.getbuffer().nbytes + _SLACK)
+    machine = _Machine(stubs, persistent, limits, 2 * file.getbuffer().nbytes + _SLACK, others)
     try:
         for name, argument in _instructions(file, limits.instructions):
             machine.step(name, argument)
@@ -90,7 +116,7 @@ def unpickle(
 def put_items(target: dict[Any, Any], items: Iterable[tuple[Any, Any]]) -> None:
     """Put items into a dict. Raises RefusedError for keys that could be made to collide or that are no plain values."""
     for key, value in items:
-        if not isinstance(key, str | int | bytes | None):
+        if not isinstance(key, _KEYS):
             raise RefusedError(f"its pickle has a {type(key).__name__} as a key")
         if isinstance(key, int) and abs(key) >= _LARGEST_KEY:
             raise RefusedError("its pickle holds a whole number that is too large")
@@ -154,8 +180,15 @@ _READERS: dict[bytes, tuple[str, Callable[[io.BytesIO], Any] | None]] = {
 class _Machine:
     """A stack, the stacks below its marks, and a memo."""
 
-    def __init__(self, stubs: Stubs, persistent: Callable[[Any], Any] | None, limits: Limits, budget: int) -> None:
-        self.stubs, self.persistent, self.limits = stubs, persistent, limits
+    def __init__(
+        self,
+        stubs: Stubs,
+        persistent: Callable[[Any], Any] | None,
+        limits: Limits,
+        budget: int,
+        others: Callable[[str], Callable[..., Any] | None] | None,
+    ) -> None:
+        self.stubs, self.persistent, self.limits, self.others = stubs, persistent, limits, others
         self.budget = budget  # bytes that calls may still take
         self.stack: list[Any] = []
         self.marked: list[list[Any]] = []
@@ -204,9 +237,10 @@ class _Machine:
         if not isinstance(module, str) or not isinstance(name, str):
             raise RefusedError("its pickle is broken: a name that is no text")
         full = f"{module}.{name}"
-        if full not in self.stubs:
+        make = self.stubs.get(full) or (self.others and self.others(full))
+        if make is None:
             raise RefusedError(f"its pickle names {printable(full)}, which is not allowed")
-        self.push(GlobalStub(full, self.stubs[full]))
+        self.push(GlobalStub(full, make))
 
     def push_global(self, argument: str) -> None:
         module, _, name = argument.partition(" ")
@@ -225,6 +259,9 @@ class _Machine:
     def call(self, _: Any) -> None:
         """Do REDUCE and NEWOBJ: only stubs can be called."""
         arguments, callee = self.pop(), self.pop()
+        if isinstance(callee, ObjectStub):  # what an object that was not made would have made
+            self.push(ObjectStub(callee.kind))
+            return
         if not isinstance(callee, GlobalStub) or not isinstance(arguments, tuple):
             raise RefusedError(f"its pickle calls a {type(callee).__name__}, which is not allowed")
         self.charge(arguments)
@@ -232,6 +269,15 @@ class _Machine:
             self.push(callee.make(*arguments))
         except TypeError:
             raise RefusedError(f"its pickle calls {callee.name} with other arguments than expected") from None
+
+    def call_with_names(self, _: Any) -> None:
+        """Do NEWOBJ_EX: only what is not made takes arguments by name."""
+        self.pop()
+        self.pop()
+        callee = self.pop()
+        if not isinstance(callee, GlobalStub) or callee.name in self.stubs:
+            raise RefusedError(f"its pickle calls a {type(callee).__name__} by names, which is not allowed")
+        self.push(callee.make())
 
     def build(self, _: Any) -> None:
         state, target = self.pop(), self.top()
@@ -260,15 +306,20 @@ class _Machine:
 
     def extend(self, items: list[Any]) -> None:
         target = self.top()
+        if isinstance(target, ObjectStub):
+            return
         if not isinstance(target, list):
             raise RefusedError(f"its pickle appends to a {type(target).__name__}")
         target.extend(items)
 
     def fill(self, items: list[Any]) -> None:
         target = self.top()
+        if isinstance(target, ObjectStub):
+            return
         if not isinstance(target, dict) or len(items) % 2:
             raise RefusedError(f"its pickle sets items of a {type(target).__name__}")
-        put_items(target, zip(items[::2], items[1::2], strict=True))
+        pairs = zip(items[::2], items[1::2], strict=True)
+        put_items(target, pairs if self.others is None else (pair for pair in pairs if isinstance(pair[0], _KEYS)))
 
     def new_dict(self, _: Any) -> None:
         items = self.since_mark()
@@ -325,6 +376,7 @@ _HANDLERS: dict[str, Callable[[_Machine, Any], None]] = {
     "STACK_GLOBAL": _Machine.push_stacked_global,
     "REDUCE": _Machine.call,
     "NEWOBJ": _Machine.call,
+    "NEWOBJ_EX": _Machine.call_with_names,
     "BUILD": _Machine.build,
     "BINPERSID": _Machine.push_persistent,
     "PUT": _Machine.put,

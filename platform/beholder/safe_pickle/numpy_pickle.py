@@ -6,6 +6,7 @@ Python 2 are read. torch is not imported here.
 
 import io
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,14 +40,16 @@ def read_arrays(data: bytes, *, name: str, error: type[BeholderError]) -> Any:
         raise error(f"{name} can't be read as a pickle of numpy arrays: {reason}") from None
 
 
-def parse(data: bytes) -> Any:
+def parse(data: bytes, *, stubs: Stubs | None = None, leaf: Callable[[Any], Any] | None = None, objects: bool = False) -> Any:
     """Return the dicts, lists, numbers, text and numpy arrays in the pickle `data`; numbers of numpy come as Python's.
 
-    Raises RefusedError for anything else: other classes or functions, arrays of objects, a broken file.
+    stubs: more names that it may say; leaf: what is made of the values that they leave. objects: take arrays of objects, as lists.
+    Raises RefusedError for anything else: other classes or functions, a broken file.
     """
-    value = unpickle(io.BytesIO(data), stubs=_STUBS, limits=LIMITS)
+    more = {**(stubs or {}), **({"numpy.dtype": _any_dtype} if objects else {})}
+    value = unpickle(io.BytesIO(data), stubs={**_STUBS, **more}, limits=LIMITS)
     try:
-        return _plain(value, {})
+        return _plain(value, {}, leaf or _no_leaf)
     except RecursionError:
         raise RefusedError("its pickle nests too deeply") from None
 
@@ -66,8 +69,12 @@ class NumpyDtype:
             case _:
                 raise RefusedError("it holds an array of records")
 
-    def array(self, raw: Any, shape: Any, *, fortran: bool) -> np.ndarray:
-        """Return the numbers in `raw`. Raises RefusedError where their count is not that of `shape`."""
+    def array(self, raw: Any, shape: Any, *, fortran: bool) -> Any:
+        """Return the numbers in `raw`, or of objects their list. Raises RefusedError where their count is not that of `shape`."""
+        if self.dtype == object:
+            if not isinstance(raw, list) or not isinstance(shape, tuple) or len(shape) > 1 or len(raw) != (*shape, 1)[0]:
+                raise RefusedError("it holds an array of objects that is no list")
+            return raw if shape else raw[0]
         content = _raw(raw)
         if not isinstance(shape, tuple) or len(shape) > _MOST_SIDES or not all(type(side) is int and side >= 0 for side in shape):
             raise RefusedError("it holds an array whose shape is no tuple of whole numbers")
@@ -79,7 +86,7 @@ class NumpyDtype:
 class NumpyArray:
     """numpy.ndarray, filled by its pickled state."""
 
-    value: np.ndarray | None = None
+    value: Any = None
 
     def build(self, state: Any) -> None:
         """Take the numbers of a state (version, shape, dtype, whether columns come first, bytes)."""
@@ -97,13 +104,21 @@ def _dtype(spec: Any, align: Any = False, copy: Any = False) -> NumpyDtype:
     return NumpyDtype(dtype)
 
 
+def _any_dtype(spec: Any, align: Any = False, copy: Any = False) -> NumpyDtype:
+    return NumpyDtype(np.dtype(object)) if _raw(spec) in (b"O", b"O8", b"|O") else _dtype(spec)
+
+
+def _no_leaf(value: Any) -> Any:
+    raise RefusedError(f"it holds a {type(value).__name__}")
+
+
 def _reconstruct(cls: Any, shape: Any, typecode: Any) -> NumpyArray:
     if not isinstance(cls, GlobalStub) or cls.make is not NumpyArray:
         raise RefusedError("it makes an array of another class")
     return NumpyArray()
 
 
-def _frombuffer(raw: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
+def _frombuffer(raw: Any, dtype: Any, shape: Any, order: Any) -> Any:
     if not isinstance(dtype, NumpyDtype):
         raise RefusedError("an array in it is not of plain numbers")
     return dtype.array(raw, shape, fortran=order == "F")
@@ -137,21 +152,21 @@ _STUBS: Stubs = {
 }
 
 
-def _plain(value: Any, done: dict[int, Any]) -> Any:
+def _plain(value: Any, done: dict[int, Any], leaf: Callable[[Any], Any]) -> Any:
     """Return a value with the stubs in its containers replaced by what they stand for; done: what was met before, by its id."""
     if id(value) in done:
         return done[id(value)]
     if isinstance(value, NumpyArray):
         if value.value is None:
             raise RefusedError("an array in it is never filled")
-        result: Any = value.value
+        result: Any = value.value if isinstance(value.value, np.ndarray) else _plain(value.value, done, leaf)
     elif isinstance(value, dict):
-        result = {key: _plain(item, done) for key, item in value.items()}
+        result = {key: _plain(item, done, leaf) for key, item in value.items()}
     elif isinstance(value, list | tuple):
-        result = type(value)(_plain(item, done) for item in value)
+        result = type(value)(_plain(item, done, leaf) for item in value)
     elif value is None or isinstance(value, str | bytes | bytearray | int | float | complex | np.generic | np.ndarray):
         result = value
     else:
-        raise RefusedError(f"it holds a {type(value).__name__}")
+        result = leaf(value)
     done[id(value)] = result
     return result

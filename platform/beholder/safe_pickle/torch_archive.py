@@ -12,13 +12,14 @@ from typing import Any
 import torch
 
 from beholder.safe_pickle import stubs
-from beholder.safe_pickle.interpreter import GlobalStub, RefusedError, Stubs, printable, unpickle
+from beholder.safe_pickle.interpreter import GlobalStub, Limits, RefusedError, Stubs, printable, unpickle
 from beholder.safe_pickle.lazy_tensor import LazyStorage
 
 ZIP = b"PK\x03\x04"
 LEGACY = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19\x2e"  # a pickle of the number 0x1950a86a20f9469cfc6c
 _PROTOCOL = 1001
 _MOST_FILES = 20_000
+_LIMITS = Limits(whole=2**64)  # seeds of random numbers are as large
 
 
 def read(data: bytes) -> Any:
@@ -35,14 +36,21 @@ def read_storage(data: Any) -> LazyStorage:
         raise RefusedError("a storage in it is no bytes")
     if not data.startswith(LEGACY):
         raise RefusedError("a storage in it is not in torch's layout")
-    found = _read_legacy(data)
+    found = _read_legacy(data, stubs.STORAGES)
     if not isinstance(found, LazyStorage):
         raise RefusedError(f"a storage in it is a {type(found).__name__}")
     return found
 
 
 # The stubs of a plain pickle of networks.
-NETWORKS: Stubs = {**stubs.NETWORKS, "torch.storage._load_from_bytes": read_storage}
+NETWORKS: Stubs = {**stubs.CHECKPOINT, "torch.storage._load_from_bytes": read_storage}
+# The stubs of tensors in a plain pickle.
+PICKLED_TENSORS: Stubs = {**stubs.TENSORS, "torch.storage._load_from_bytes": read_storage}
+
+
+def read_pickle(data: bytes) -> Any:
+    """Return what a plain pickle of networks or tensors holds, its tensors as LazyTensor. Raises RefusedError."""
+    return unpickle(io.BytesIO(data), stubs=NETWORKS, others=stubs.left_unmade, limits=_LIMITS)
 
 
 def _read_zip(data: bytes) -> Any:
@@ -84,13 +92,18 @@ def _read_zip(data: bytes) -> Any:
         raise RefusedError("its numbers are big-endian")
     return unpickle(
         io.BytesIO(content(pickles[0])),
-        stubs=stubs.ARCHIVE,
+        stubs=stubs.CHECKPOINT,
+        others=stubs.left_unmade,
+        limits=_LIMITS,
         persistent=lambda said: _storage(said, lambda key: content(f"{top}data/{key}")),
     )
 
 
-def _read_legacy(data: bytes) -> Any:
-    """Magic number, protocol, what the machine was like, the object, the keys of its storages, and their numbers."""
+def _read_legacy(data: bytes, known: Stubs | None = None) -> Any:
+    """Magic number, protocol, what the machine was like, the object, the keys of its storages, and their numbers.
+
+    known: the only names that it may say, where it is within another file.
+    """
     file = io.BytesIO(data)
     file.seek(len(LEGACY))
     if unpickle(file, stubs={}) != _PROTOCOL:
@@ -101,11 +114,16 @@ def _read_legacy(data: bytes) -> Any:
     places: dict[str, memoryview] = {}
     claimed: dict[str, LazyStorage] = {}
 
-    def persistent(said: Any) -> LazyStorage:
+    def persistent(said: Any) -> Any:
+        if isinstance(said, tuple) and said and said[0] == "module" and len(said) > 1:
+            return said[1]  # a class of a network with its source text, which stays unread
         storage = _storage(said, lambda key: places[key])
         return claimed.setdefault(said[2], storage)
 
-    found = unpickle(file, stubs=stubs.ARCHIVE, persistent=persistent)
+    if known is None:
+        found = unpickle(file, stubs=stubs.CHECKPOINT, persistent=persistent, others=stubs.left_unmade, limits=_LIMITS)
+    else:
+        found = unpickle(file, stubs=known, persistent=persistent)
     keys = unpickle(file, stubs={})
     if not isinstance(keys, list) or not all(isinstance(key, str | int) for key in keys) or set(map(str, keys)) != set(claimed):
         raise RefusedError("it does not hold the storages that it names")

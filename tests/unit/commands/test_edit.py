@@ -107,6 +107,24 @@ def test_a_latent_is_kept_and_edited_again(beholder, edit, toy: Path, tmp_path: 
     assert "this latent is [8, 16], generator portraits takes [12, 128]" in other.err[-1]
 
 
+def test_a_latent_of_another_program_is_drawn_and_moved(edit, toy: Path, tmp_path: Path) -> None:
+    editor = StyleGAN.load("toy", Workspace(str(toy)), config=StyleGANConfig(device="cpu"))
+    np.savez(tmp_path / "projected_w.npz", w=editor.generate([7]).ws.numpy())
+    said, found = edit(f"latent={tmp_path / 'projected_w.npz'}", "edits=up=1.5")
+    np.testing.assert_array_equal(found, drawn(toy, 7, up=1.5))
+    assert any("does not say which generator it belongs to" in line for line in said.out)
+    np.save(tmp_path / "two.npy", editor.generate([3, 7]).ws.numpy())
+    np.testing.assert_array_equal(edit(f"latent={tmp_path / 'two.npy'}", "latent_row=1")[1], drawn(toy, 7))
+    for words, says in (
+        ((f"latent={tmp_path / 'two.npy'}",), "it holds 2 latents"),
+        (("seed=1", "latent_row=1"), "latent_row goes with latent=FILE"),
+        ((f"latent={tmp_path / 'two.npy'}", "image=x.png"), "does not tell where the face is in x.png"),
+    ):
+        said, _ = edit(*words)
+        assert said.code == 2
+        assert says in said.err[-1]
+
+
 def test_a_budget_of_seconds_ends_it(edit, toy: Path, tmp_path: Path) -> None:
     (tmp_path / "photo.png").write_bytes(images.encode(drawn(toy, 4)))
     said, _ = edit(f"image={tmp_path / 'photo.png'}", "aligned=true", "refinement.steps=1000000", "refinement.seconds=0.3")

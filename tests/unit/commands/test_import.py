@@ -208,7 +208,7 @@ def test_an_empty_score_is_missing(study, imported):
     assert refusals(workspace) == [("big_label.xlsx", 2, "smart", None, "missing: expected 1, 2, 3 or 4", "smart")]
 
 
-@pytest.mark.parametrize("choice", [3, -1, "left", 1.5])
+@pytest.mark.parametrize("choice", [3, -1, "leftish", 1.5])
 def test_a_choice_outside_the_scale(study, imported, choice):
     said, workspace = imported(study(big_compare_label=[line(item="ab", scores=(1, choice, 2))]))
     ((_, row, column, _, reason, _),) = refusals(workspace)

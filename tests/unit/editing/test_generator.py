@@ -11,7 +11,7 @@ from support import published_checkpoints as published
 from support import reference_stylegan as reference
 from torch.nn import functional
 
-from beholder.editing.checkpoints import checkpoint, rosinality
+from beholder.editing.checkpoints import checkpoint
 from beholder.editing.generator import Generator, GeneratorConfig, Noise, StyledConv, blur, to_pixels, to_rgb, upsample
 from beholder.storage import Place
 
@@ -242,7 +242,7 @@ def test_it_draws_what_the_formulas_say(resolution, base, most, dim, layers):
     state = reference.random_state(resolution, base, most, dim=dim, layers=layers, seed=resolution)
     rng = torch.Generator().manual_seed(1)
     mean, z = torch.randn(dim, generator=rng), torch.randn(2, dim, generator=rng)
-    _, found = rosinality.read(published.rosinality(state, mean))
+    _, found = checkpoint.parse(published.rosinality(state, mean))
     generator = found.generator
     assert (generator.config.resolution, generator.config.mapping_layers, generator.config.w_dim) == (resolution, layers, dim)
     for truncation in (1.0, 0.7, 0.0):
@@ -257,7 +257,7 @@ def test_it_draws_what_the_formulas_say(resolution, base, most, dim, layers):
 def test_clamped_convolutions_are_those_of_the_formulas(tmp_path):
     state = reference.random_state(32, 256, 32, dim=16, layers=2)
     mean, z = torch.zeros(16), torch.randn(2, 16)
-    plain = rosinality.read(published.rosinality(state, mean))[1].generator
+    plain = checkpoint.parse(published.rosinality(state, mean))[1].generator
     (tmp_path / "x.pkl").write_bytes(published.nvidia(plain.state_dict(), clamp=0.8))
     generator = checkpoint.read(Place.at(tmp_path / "x.pkl")).generator
     expected = reference.draw(state, mean, z, clamp=0.8)

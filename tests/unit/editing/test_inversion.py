@@ -139,7 +139,7 @@ def test_an_inverter_of_small_images_finds_w_plus_of_a_larger_generator(pair: tu
     torch.manual_seed(5)
     larger = Generator(replace(CONFIG, resolution=64)).eval().requires_grad_(False)
     image = larger.synthesis(larger.mapping(torch.randn(1, 16)), until=32)
-    found = invert(larger, pair[1], image, refinement=Refinement(steps=20))
+    found = invert(larger, pair[1], image, refinement=Refinement(steps=6))
     assert found.ws.shape == (1, larger.config.num_ws, 16)
     assert (found.after < found.before).all()
     once = invert(larger, pair[1], image).ws

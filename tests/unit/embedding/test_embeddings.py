@@ -1,6 +1,4 @@
-"""embeddings: shards that survive anything, and vectors computed elsewhere."""
-
-import pickle
+"""embeddings: shards that survive anything."""
 
 import numpy as np
 import pyarrow as pa
@@ -152,107 +150,6 @@ def test_compacting_what_is_compact_touches_nothing(folder, tmp_path):
 def test_a_record_that_does_not_fit():
     with pytest.raises(EmbeddingError, match=r"2 images have vectors of shape \[1, 3\]"):
         Embeddings(["a", "b"], np.zeros((1, 3), np.float32))
-
-
-# ---- computed elsewhere
-
-VECTORS = {"images/b.jpg": np.array([1, 2], np.float32), "images/a.jpg": np.array([3, 4], np.float32)}
-
-
-def saved(path, vectors=VECTORS, **options) -> Place:
-    """`vectors` in a file of the kind that the path's ending says."""
-    if path.suffix == ".parquet":
-        columns = {"image_id": list(vectors), "embedding": [list(map(float, row)) for row in vectors.values()]}
-        pq.write_table(pa.table(columns), path)
-    elif path.suffix == ".npz" and options:
-        np.savez(path, image_id=np.array(list(vectors)), embedding=np.stack(list(vectors.values())))
-    elif path.suffix == ".npz":
-        np.savez(path, **vectors)
-    else:
-        path.write_bytes(pickle.dumps(vectors, **options))
-    return Place.at(path)
-
-
-@pytest.mark.parametrize("name", ["x.parquet", "x.npz", "x.pkl", "x.pickle", "X.PKL", "x.v2.npz"])
-def test_every_kind_of_file(tmp_path, name):
-    found = embeddings.from_file(saved(tmp_path / name))
-    assert found.image_ids == ["images/a.jpg", "images/b.jpg"]
-    assert found.vectors.dtype == np.float32
-    assert found.vectors.tolist() == [[3, 4], [1, 2]]
-
-
-def test_an_npz_of_two_arrays(tmp_path):
-    found = embeddings.from_file(saved(tmp_path / "x.npz", joined=True))
-    assert (found.image_ids, found.vectors.tolist()) == (["images/a.jpg", "images/b.jpg"], [[3, 4], [1, 2]])
-
-
-@pytest.mark.parametrize("protocol", range(6))
-@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, ">f8", np.int64])
-def test_every_protocol_and_number(tmp_path, protocol, dtype):
-    vectors = {"a": np.array([[1, 2]], dtype), "b": np.asfortranarray(np.array([[3], [4]], dtype))}
-    found = embeddings.from_file(saved(tmp_path / "x.pkl", vectors, protocol=protocol))
-    assert found.vectors.tolist() == [[1, 2], [3, 4]]
-
-
-@pytest.mark.parametrize(
-    ("name", "vectors", "says"),
-    [
-        ("x.pkl", {}, "holds no embeddings"),
-        ("x.pkl", {"a": np.ones(2), "b": np.ones(3)}, r"different lengths: \[2, 3\]"),
-        ("x.pkl", {"a": np.ones(0)}, r"different lengths: \[0\]"),
-        ("x.npz", {"a": np.array([1, np.nan]), "b": np.ones(2)}, "vector of 'a' has numbers that are not finite"),
-        ("x.npz", {"a": np.array([1e300])}, "not finite"),
-        ("x.pkl", [np.ones(2)], "expected a dict of path -> numeric numpy array, got a list"),
-        ("x.pkl", {"a": [1.0, 2.0]}, "expected a dict of path -> numeric numpy array"),
-        ("x.pkl", {"a": np.array(["x"])}, "expected a dict of path -> numeric numpy array"),
-        ("x.npz", {"a": np.array(["x"])}, "numeric"),
-        ("x.npz", {"a": np.array([None])}, "can't be read as an .npz of numeric arrays"),
-        ("x.pkl", {1: np.ones(2), "1": np.ones(2)}, "has image '1' more than once"),
-    ],
-)
-@pytest.mark.filterwarnings("ignore:overflow")
-def test_what_is_refused(tmp_path, name, vectors, says):
-    with pytest.raises(EmbeddingError, match=says) as caught:
-        embeddings.from_file(saved(tmp_path / name, vectors))
-    assert "\n" not in str(caught.value)
-    assert name in str(caught.value)
-
-
-@pytest.mark.parametrize("name", ["x.parquet", "x.npz", "x.pkl"])
-@pytest.mark.parametrize("data", [b"", b"hello", b"PK\x03\x04broken", b"\x80\x04broken"])
-def test_broken_files(tmp_path, name, data):
-    (tmp_path / name).write_bytes(data)
-    with pytest.raises(EmbeddingError, match=f"{name}"):
-        embeddings.from_file(Place.at(tmp_path / name))
-
-
-def test_another_kind_of_file(tmp_path):
-    (tmp_path / "x.csv").write_text("a,1")
-    with pytest.raises(EmbeddingError, match=r"x\.csv: expected a \.parquet, \.npz, \.pkl or \.pickle file"):
-        embeddings.from_file(Place.at(tmp_path / "x.csv"))
-
-
-@pytest.mark.parametrize(
-    ("columns", "says"),
-    [
-        ({"id": ["a"], "embedding": [[1.0]]}, "has no column 'image_id'; found: id, embedding"),
-        ({"image_id": ["a"], "embedding": ["x"]}, "is not of its schema"),
-        ({"image_id": ["a", None], "embedding": [[1.0], [2.0]]}, "image_id"),
-        ({"image_id": ["a", "b"], "embedding": [[1.0], None]}, "embedding"),
-        ({"image_id": ["a"], "embedding": [[None]]}, "finite|embedding"),
-        ({"image_id": ["a", "a"], "embedding": [[1.0], [2.0]]}, "'a' more than once"),
-    ],
-)
-def test_parquet_that_is_refused(tmp_path, columns, says):
-    pq.write_table(pa.table(columns), tmp_path / "x.parquet")
-    with pytest.raises(EmbeddingError, match=says):
-        embeddings.from_file(Place.at(tmp_path / "x.parquet"))
-
-
-def test_an_npz_whose_arrays_do_not_fit(tmp_path):
-    np.savez(tmp_path / "x.npz", image_id=np.array(["a"]), embedding=np.ones((2, 3)))
-    with pytest.raises(EmbeddingError, match=r"image_id \[1\] does not fit embedding \[2, 3\]"):
-        embeddings.from_file(Place.at(tmp_path / "x.npz"))
 
 
 # ---- whose vectors these are

@@ -23,7 +23,7 @@ def judge_people():
     """The verdicts on timed judgements, in one process: `judge_people(timed, fewest=10)`."""
 
     def judge(timed: TimedJudgements, **verdicts):
-        counts = measures.measure_alone(timed, len(timed.dataset.images), MeasuresConfig(), seed=0).table
+        counts = measures.measure_alone(timed, len(timed.dataset.images), MeasuresConfig(), seed=0)
         return verdict.decide(counts, VerdictConfig(**verdicts))[0]
 
     return judge

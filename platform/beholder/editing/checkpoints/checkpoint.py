@@ -1,17 +1,16 @@
 """Checkpoints: any published file of a generator. The format is told by the first bytes, never by the file's name."""
 
 import hashlib
-import io
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Any
 
-from beholder.editing.checkpoints import native, nvidia, rosinality, tensorflow
-from beholder.editing.checkpoints.state_dict import ReadGenerator
+from beholder.editing.checkpoints import encoder_state, generator_search, native, nvidia, rosinality, tensorflow
+from beholder.editing.checkpoints.state_dict import ReadGenerator, assemble
 from beholder.editing.generator import Generator
+from beholder.editing.published_encoder import PublishedEncoder
 from beholder.errors import WeightsError
 from beholder.safe_pickle import torch_archive
-from beholder.safe_pickle.interpreter import DictStub, RefusedError, printable, unpickle
+from beholder.safe_pickle.interpreter import RefusedError
 from beholder.storage import Place
 
 MOST_BYTES = 4 * 2**30
@@ -25,60 +24,58 @@ _NO_CHECKPOINTS = {
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A generator, ready to draw, the format it came in, its file's sha256 and size in bytes, and what was made up for."""
+    """A generator, ready to draw, the format it came in, its file's sha256 and size in bytes, what was made up for, its encoder."""
 
     generator: Generator
     format: str
     sha256: str
     size: int
     notes: tuple[str, ...]
+    encoder: PublishedEncoder | None = None
 
 
-def read(place: Place) -> Checkpoint:
-    """Read a generator from a safetensors file, a rosinality torch file, or a pickle of NVIDIA's networks.
+def read(place: Place, *, class_index: int | None = None) -> Checkpoint:
+    """Read a generator from a safetensors file, a torch file or a pickle of networks.
 
-    Nothing that the file holds is run. Raises WeightsError, in one line, for everything that is not a whole StyleGAN2 generator,
-    and StorageError for a file that is missing or larger than 4 GiB.
+    class_index: of a class-conditional generator, the one class that it is to draw. Nothing that the file holds is run.
+    Raises WeightsError, in one line, for everything that is not a whole StyleGAN2 generator, and StorageError for a file that is
+    missing or larger than 4 GiB.
     """
     data = place.read_bytes(limit=MOST_BYTES)
     try:
-        format, assembled = _read(data)
+        format, assembled = parse(data, class_index=class_index)
     except RefusedError as error:
         raise WeightsError(f"{place.uri} can't be read as a generator: {error}") from None
-    return Checkpoint(assembled.generator, format, hashlib.sha256(data).hexdigest(), len(data), assembled.notes)
+    return Checkpoint(assembled.generator, format, hashlib.sha256(data).hexdigest(), len(data), assembled.notes, assembled.encoder)
 
 
-def _read(data: bytes) -> tuple[str, ReadGenerator]:
+def parse(data: bytes, *, class_index: int | None = None) -> tuple[str, ReadGenerator]:
+    """Return the format's name and the generator in a file's bytes. Raises RefusedError."""
     for start, reason in _NO_CHECKPOINTS.items():
         if data.startswith(start):
             raise RefusedError(reason)
-    for matches, read_container in _CONTAINERS:
-        if matches(data):
-            return read_container(data)
+    container, value, clamp = _open(data)
+    found = generator_search.find(value)
+    if found.layout == "NVIDIA":
+        tensors, own = nvidia.tensors(found)
+        clamp = clamp if own is None else own
+    elif found.layout == "rosinality":
+        tensors = rosinality.tensors(found)
+    else:
+        assert found.network is not None
+        tensors = tensorflow.tensors(found.network)
+    made = assemble(tensors, size=len(data), conv_clamp=clamp, class_index=class_index)
+    within = ", as decoder in an encoder's file" if "decoder" in found.place else f" ({container})"
+    encoder, notes = encoder_state.read(found, made.generator, size=len(data))
+    return f"{found.layout}{within}", replace(made, notes=(*found.notes, *made.notes, *notes), encoder=encoder)
+
+
+def _open(data: bytes) -> tuple[str, Any, float | None]:
+    """The container's name, what it holds, and the clamp that our own kind of it says."""
+    if data.startswith((torch_archive.ZIP, torch_archive.LEGACY)):
+        return "torch file", torch_archive.read(data), None
+    if data[8:9] == b"{":
+        return "safetensors", *native.read(data)
+    if data.startswith(b"\x80"):
+        return "pickle of networks", torch_archive.read_pickle(data), None
     raise RefusedError("it is no safetensors file, torch file or pickle of networks, going by its first bytes")
-
-
-def _read_pickle(data: bytes) -> tuple[str, ReadGenerator]:
-    """Return the format and the generator of a pickle of networks, whose outermost value tells its generation."""
-    whole = unpickle(io.BytesIO(data), stubs=torch_archive.NETWORKS)
-    if isinstance(whole, dict):
-        return nvidia.FORMAT, nvidia.build(whole, size=len(data))
-    if isinstance(whole, tuple) and len(whole) == 3 and all(isinstance(each, DictStub) for each in whole):
-        return tensorflow.FORMAT, tensorflow.build(whole, size=len(data))
-    raise RefusedError(f"its pickle holds a {printable(type(whole).__name__)}, expected a dict with G_ema or three networks")
-
-
-class CheckpointReader(Protocol):
-    """What reads one container."""
-
-    def __call__(self, data: bytes, /) -> tuple[str, ReadGenerator]:
-        """Return the format's name and the generator in a file's bytes. Raises RefusedError."""
-        ...
-
-
-# How a container begins, and its reader; the first that matches reads the file.
-_CONTAINERS: tuple[tuple[Callable[[bytes], bool], CheckpointReader], ...] = (
-    (lambda data: data.startswith((torch_archive.ZIP, torch_archive.LEGACY)), rosinality.read),
-    (lambda data: data[8:9] == b"{", native.read),
-    (lambda data: data.startswith(b"\x80"), _read_pickle),
-)

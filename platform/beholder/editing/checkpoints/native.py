@@ -5,18 +5,16 @@ from dataclasses import asdict
 import torch
 
 from beholder import artifacts
-from beholder.editing.checkpoints.state_dict import ReadGenerator, assemble
 from beholder.editing.generator import Generator
 from beholder.errors import ArtifactError
 from beholder.safe_pickle.interpreter import RefusedError, printable
 from beholder.safe_pickle.lazy_tensor import LazyTensor
 
-FORMAT = "safetensors"
 _KINDS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 
 
-def read(data: bytes) -> tuple[str, ReadGenerator]:
-    """Return the format's name and the generator in a safetensors file. Raises RefusedError."""
+def read(data: bytes) -> tuple[dict[str, LazyTensor], float | None]:
+    """Return the tensors of a safetensors file that hold plain numbers, and its conv_clamp. Raises RefusedError."""
     try:
         artifact = artifacts.parse_tensors(data, finite=False)  # `assemble` looks at the numbers
         sizes = artifact.record("network") if "network" in artifact.metadata else {}
@@ -25,11 +23,7 @@ def read(data: bytes) -> tuple[str, ReadGenerator]:
     clamp = sizes.get("conv_clamp")
     if clamp is not None and (isinstance(clamp, bool) or not isinstance(clamp, int | float) or not 0 < clamp < 1e6):
         raise RefusedError(f"its conv_clamp is {printable(clamp)}, expected a positive number")
-    for name, value in artifact.tensors.items():
-        if value.dtype not in _KINDS:
-            raise RefusedError(f"{printable(name)} holds {value.dtype}, expected plain numbers")
-    stored = {name: LazyTensor.of(value) for name, value in artifact.tensors.items()}
-    return FORMAT, assemble(stored, size=len(data), conv_clamp=clamp)
+    return {name: LazyTensor.of(value) for name, value in artifact.tensors.items() if value.dtype in _KINDS}, clamp
 
 
 def write(generator: Generator) -> bytes:

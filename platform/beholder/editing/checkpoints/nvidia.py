@@ -1,86 +1,61 @@
-"""NVIDIA's format: a pickle of whole networks with their source text. The text is never run, and not even kept.
+"""NVIDIA's names, which are this project's own: networks pickled with their source text, or their state alone.
 
-What is read are the tensors in each layer's attributes, and of the other attributes only those that change what the network
-computes: where one is not as in a published StyleGAN2, the file is refused.
+The text is never run, and not even kept. Of a whole network's attributes only those are read that change what it computes: where
+one is not as in a published StyleGAN2, the file is refused.
 """
 
 import math
-from typing import Any
+from collections.abc import Mapping
 
-from beholder.editing.checkpoints.state_dict import ReadGenerator, assemble, check_filter
-from beholder.safe_pickle.interpreter import RefusedError, printable
+import torch
+
+from beholder.editing.checkpoints.generator_search import FoundGenerator
+from beholder.editing.checkpoints.state_dict import check_filter
+from beholder.safe_pickle.interpreter import ObjectStub, RefusedError, printable
 from beholder.safe_pickle.lazy_tensor import LazyTensor
-from beholder.safe_pickle.stubs import ModuleStub
 
-FORMAT = "NVIDIA (pickle of networks)"
-_MOST_LAYERS, _MOST_TENSORS, _DEEPEST = 2_000, 20_000, 8
+_PARTS = ("mapping.", "synthesis.")
 
 
-def build(whole: dict[Any, Any], *, size: int) -> ReadGenerator:
-    """The generator under G_ema in a file of `size` bytes. Raises RefusedError."""
-    top = whole.get("G_ema")
-    if not isinstance(top, ModuleStub):
-        keys = ", ".join(printable(key) for key in list(whole)[:6])
-        raise RefusedError(f"it is a pickle without a generator (expected G_ema; it has {keys})")
-    layers = _layers(top)
-    clamps = [_check(name, layer, layers) for name, layer in layers.items()]
-    given = {clamp for clamp in clamps if clamp is not _NO_CONVOLUTION}
-    if len(given) > 1:
+def tensors(found: FoundGenerator) -> tuple[dict[str, LazyTensor], float | None]:
+    """Return a generator's tensors under our names, and the clamp of its convolutions. Raises RefusedError.
+
+    Filters are looked at and left out, and so is what belongs to neither mapping nor synthesis.
+    """
+    clamps = {clamp for name, layer in found.layers.items() if (clamp := _check(name, layer)) is not _NO_CONVOLUTION}
+    if len(clamps) > 1:
         raise RefusedError("its layers are clamped differently")
-    tensors: dict[str, LazyTensor] = {}
-    left = _MOST_TENSORS
-    for name, layer in layers.items():
-        left -= len(layer.part("_parameters")) + len(layer.part("_buffers"))
-        if left < 0:
-            raise RefusedError(f"its layers have more than {_MOST_TENSORS:,} tensors")
-        for key, value in (layer.part("_parameters") | layer.part("_buffers")).items():
-            full = f"{name}.{key}" if name else str(key)
-            if isinstance(value, LazyTensor):
-                if key == "resample_filter":
-                    check_filter(full, value, total=1.0)
-                else:
-                    tensors[full] = value
-            elif value is not None:
-                raise RefusedError(f"{printable(full)} is no tensor")
+    result: dict[str, LazyTensor] = {}
+    for name, value in found.tensors.items():
+        if name.endswith(".resample_filter"):
+            if name.startswith(_PARTS):
+                check_filter(name, value, total=1.0)
+        elif name.startswith(_PARTS):
+            result[name] = value
+    for name, layer in found.layers.items():
         if layer.attributes.get("use_noise") is False:
-            tensors |= _silence(name, tensors)
-    return assemble(tensors, size=size, conv_clamp=given.pop() if given else None)
-
-
-def _layers(top: ModuleStub) -> dict[str, ModuleStub]:
-    """Every layer by its dotted name, the network itself under ""."""
-    found: dict[str, ModuleStub] = {}
-    waiting: list[tuple[str, ModuleStub, int]] = [("", top, 0)]
-    while waiting:
-        name, layer, depth = waiting.pop()
-        found[name] = layer
-        if len(found) + len(waiting) + len(layer.part("_modules")) > _MOST_LAYERS or depth > _DEEPEST:
-            raise RefusedError(f"its network has more than {_MOST_LAYERS:,} layers, or {_DEEPEST} within each other")
-        for key, inner in layer.part("_modules").items():
-            if not isinstance(key, str) or not isinstance(inner, ModuleStub):
-                raise RefusedError(f"a part of its network, {printable(key)}, is no layer of the published kind")
-            waiting.append((f"{name}.{key}" if name else key, inner, depth + 1))
-    return found
+            result |= _silence(name, result)
+    if found.mean is not None and "mapping.w_avg" not in result and len(found.mean.shape) == 1:
+        result["mapping.w_avg"] = found.mean
+    return result, clamps.pop() if clamps else None
 
 
 _NO_CONVOLUTION = -1.0
 
 
-def _check(name: str, layer: ModuleStub, layers: dict[str, ModuleStub]) -> float | None:
+def _check(name: str, layer: ObjectStub) -> float | None:
     """Refuse what the generator does not compute; returns a convolution's clamp."""
     says = layer.attributes
     where = printable(name) or "the network"
-    if says.get("c_dim", 0) != 0:
-        raise RefusedError("it is class-conditional; only generators without classes are known")
     if says.get("architecture", "skip") != "skip":
         raise RefusedError(f"{where} has architecture {printable(says['architecture'])}; only skip is known")
     if "activation" in says:
-        expected = "linear" if name.endswith(".affine") else "lrelu"
+        expected = "linear" if name.endswith((".affine", ".embed")) else "lrelu"
         if says["activation"] != expected:
             raise RefusedError(f"{where} has activation {printable(says['activation'])}; only {expected} is known there")
     shape = layer.part("_parameters").get("weight")
     width = shape.shape[1] if isinstance(shape, LazyTensor) and len(shape.shape) > 1 and shape.shape[1] else 1
-    rate = 0.01 if name.startswith("mapping.") else 1.0
+    rate = 0.01 if name.startswith("mapping.fc") else 1.0
     gains = {"bias_gain": rate, "weight_gain": rate / math.sqrt(width), "act_gain": math.sqrt(2)}
     if name.endswith(("conv0", "conv1")):
         del gains["weight_gain"]  # the demodulation undoes it
@@ -97,9 +72,7 @@ def _check(name: str, layer: ModuleStub, layers: dict[str, ModuleStub]) -> float
     return None if clamp is None else float(clamp)
 
 
-def _silence(name: str, tensors: dict[str, LazyTensor]) -> dict[str, LazyTensor]:
+def _silence(name: str, tensors: Mapping[str, LazyTensor]) -> dict[str, LazyTensor]:
     """The strength of the noise of a layer that has none."""
-    import torch
-
     key = f"{name}.noise_strength"
     return {} if key in tensors else {key: LazyTensor.of(torch.zeros(()))}

@@ -1,41 +1,34 @@
-"""Rosinality's format: a torch file with the generator under g_ema, or within an encoder's file under decoder.
+"""Rosinality's names: the same numbers as NVIDIA's, with leading sides of 1.
 
-The same numbers as NVIDIA's under other names, with leading sides of 1: Karras et al.'s networks as stylegan2-pytorch
-keeps them, and pSp, e4e and ReStyle beside their encoders.
+Karras et al.'s networks as stylegan2-pytorch keeps them, and pSp, e4e and ReStyle beside their encoders.
 """
 
 import io
 import math
-from typing import Any
+from collections.abc import Mapping
 
 import torch
 
-from beholder.editing.checkpoints.state_dict import ReadGenerator, assemble, check_filter
+from beholder.editing.checkpoints.generator_search import FoundGenerator
+from beholder.editing.checkpoints.state_dict import check_filter
 from beholder.editing.generator import Generator
 from beholder.errors import WeightsError
-from beholder.safe_pickle import torch_archive
 from beholder.safe_pickle.interpreter import RefusedError, printable
 from beholder.safe_pickle.lazy_tensor import LazyTensor
 
-FORMAT = "rosinality (torch file)"
-ENCODER_FORMAT = "rosinality, as decoder in an encoder's file"
+_PARTS = ("style.", "input.", "conv1.", "to_rgb1.", "convs.", "to_rgbs.", "noises.")
+_FILTERS = ("blur.kernel", "upsample.kernel")
 
 
-def read(data: bytes) -> tuple[str, ReadGenerator]:
-    """The format's name and the generator in a torch file. Raises RefusedError."""
-    whole = torch_archive.read(data)
-    if not isinstance(whole, dict):
-        raise RefusedError(f"it holds a {type(whole).__name__}, expected a dict with g_ema")
-    if isinstance(whole.get("g_ema"), dict):
-        kind, state = FORMAT, whole["g_ema"]
-    elif isinstance(whole.get("state_dict"), dict) and any(str(key).startswith("decoder.") for key in whole["state_dict"]):
-        kind = ENCODER_FORMAT
-        state = {str(key)[8:]: value for key, value in whole["state_dict"].items() if str(key).startswith("decoder.")}
-    else:
-        keys = ", ".join(printable(key) for key in list(whole)[:6])
-        raise RefusedError(f"it is a torch file without a generator (expected g_ema, or state_dict with decoder.*; it has {keys})")
-    assembled = assemble(_native(state, whole.get("latent_avg")), size=len(data))
-    return kind, assembled
+def tensors(found: FoundGenerator) -> dict[str, LazyTensor]:
+    """Return a generator's tensors under our names and in our shapes. Raises RefusedError.
+
+    Filters are looked at and left out, and so is what is of no layer of a generator.
+    """
+    for name, layer in found.layers.items():
+        if name.startswith("style.") and layer.attributes.get("lr_mul", 0.01) != 0.01:
+            raise RefusedError(f"{printable(name)} has lr_mul {printable(layer.attributes['lr_mul'])}, expected 0.01")
+    return _native({name: value for name, value in found.tensors.items() if name.startswith(_PARTS)}, found.mean)
 
 
 def write(generator: Generator) -> bytes:
@@ -64,15 +57,11 @@ def write(generator: Generator) -> bytes:
     return file.getvalue()
 
 
-def _native(state: dict[Any, Any], mean: Any) -> dict[str, LazyTensor]:
+def _native(stored: Mapping[str, LazyTensor], mean: LazyTensor | None) -> dict[str, LazyTensor]:
     """Their tensors under our names and in our shapes."""
     resolution, layers = 4, 0
-    stored: dict[str, LazyTensor] = {}
-    for key, value in state.items():
-        if not isinstance(key, str) or not isinstance(value, LazyTensor):
-            raise RefusedError(f"its generator holds {printable(key)}, which is no tensor")
-        stored[key] = value
-        if key.endswith(("blur.kernel", "upsample.kernel")):
+    for key, value in stored.items():
+        if key.endswith(_FILTERS):
             check_filter(key, value, total=4.0)
     while f"to_rgbs.{int(math.log2(resolution)) - 2}.conv.weight" in stored and resolution < 2**13:
         resolution *= 2
@@ -81,14 +70,14 @@ def _native(state: dict[Any, Any], mean: Any) -> dict[str, LazyTensor]:
     names = _names(resolution, layers)
     theirs = set(names.values())
     for key in stored:
-        if key not in theirs and not key.endswith(("blur.kernel", "upsample.kernel")):
+        if key not in theirs and not key.endswith(_FILTERS):
             raise RefusedError(f"it holds {printable(key)}, which no StyleGAN2 generator of {resolution} px has")
     found: dict[str, LazyTensor] = {}
     for ours, key in names.items():
         if key in stored:
             shape = _our_shape(ours, key, stored[key].shape)
             found[ours] = stored[key].reshaped(shape)
-    if isinstance(mean, LazyTensor):
+    if mean is not None:
         if len(mean.shape) not in (1, 2) or 0 in mean.shape:
             raise RefusedError(f"latent_avg has shape {list(mean.shape)}, expected one mean w")
         # of encoders one for each row of w+, all the same

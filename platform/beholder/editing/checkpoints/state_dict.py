@@ -13,31 +13,42 @@ import torch
 from torch import Tensor
 
 from beholder.editing.generator import Generator, GeneratorConfig, Mapping
+from beholder.editing.published_encoder import PublishedEncoder
 from beholder.safe_pickle.interpreter import RefusedError, printable
 from beholder.safe_pickle.lazy_tensor import LazyTensor
 
 _LARGEST = 4096  # px
 _WIDEST = 8192  # numbers of z or w
 _DRAWS, _AT_ONCE = 10_000, 500
+_EMBED = "mapping.embed.weight"
 
 
 @dataclass(frozen=True)
 class ReadGenerator:
-    """A generator, ready to draw, and what had to be put in the place of what was missing."""
+    """A generator, ready to draw, what had to be put in the place of what was missing, and the encoder that came with it."""
 
     generator: Generator
     notes: tuple[str, ...] = ()
+    encoder: PublishedEncoder | None = None
 
 
-def assemble(tensors: Lookup[str, LazyTensor], *, size: int, conv_clamp: float | None = None) -> ReadGenerator:
+def assemble(
+    tensors: Lookup[str, LazyTensor], *, size: int, conv_clamp: float | None = None, class_index: int | None = None
+) -> ReadGenerator:
     """Make a generator of its tensors, which lie in a file of `size` bytes.
 
-    Noise pictures that are missing are drawn anew, always the same; a missing mean w is measured over 10,000 latents.
+    class_index: of a class-conditional one, the class that it is to draw. Noise pictures that are missing are drawn anew, always
+    the same; a missing mean w is measured over 10,000 latents.
     Raises RefusedError for anything else that is missing or too much, for a wrong shape and for numbers that are not finite.
     """
+    notes = []
+    if _EMBED in tensors:
+        tensors, classes = _of_one_class(tensors, class_index)
+        notes.append(f"class {class_index} of the {classes} that it draws")
+    elif class_index is not None:
+        raise RefusedError(f"it has no classes, so there is no class_index={class_index}")
     config = sizes(tensors, conv_clamp=conv_clamp)
     expected = shapes(config)
-    notes = []
     found: dict[str, Tensor] = {}
     for name in tensors:
         if name not in expected:
@@ -70,6 +81,39 @@ def assemble(tensors: Lookup[str, LazyTensor], *, size: int, conv_clamp: float |
     return ReadGenerator(generator, tuple(notes))
 
 
+def _of_one_class(tensors: Lookup[str, LazyTensor], class_index: int | None) -> tuple[dict[str, LazyTensor], int]:
+    """The tensors of a generator that draws one class alone, as exactly as it is drawn, and how many there were.
+
+    A class is embedded, brought to a mean square of 1 and laid beside z; so it adds the same to the first layer whatever z is,
+    which goes into that layer's bias.
+    """
+    embed, first = tensors[_EMBED], tensors.get("mapping.fc0.weight")
+    sides = len(embed.shape) == 2 and first is not None and len(first.shape) == 2
+    if not sides or first is None or 0 in embed.shape or first.shape[1] <= embed.shape[0]:
+        raise RefusedError("it is class-conditional in an unknown way: its classes don't fit its first layer")
+    (width, classes), (out, both) = embed.shape, first.shape
+    if class_index is None:
+        raise RefusedError(f"it is class-conditional; choose one of its {classes} classes with class_index=0 .. {classes - 1}")
+    if not 0 <= class_index < classes:
+        raise RefusedError(f"it has no class {class_index}; there are 0..{classes - 1}")
+    bias, embed_bias = tensors.get("mapping.fc0.bias"), tensors.get("mapping.embed.bias")
+    if bias is None or bias.shape != (out,) or embed_bias is None or embed_bias.shape != (width,):
+        raise RefusedError("a bias of its classes or its first layer is missing or of another shape")
+
+    def added() -> Tensor:
+        embedded = embed.read()[:, class_index].double() / math.sqrt(classes) + embed_bias.read().double()
+        embedded = embedded * (embedded.square().mean() + 1e-8).rsqrt()
+        return (bias.read() + first.read()[:, both - width :].double() @ embedded / math.sqrt(both)).float()
+
+    def narrowed(weight: Tensor) -> Tensor:
+        return weight[:, : both - width] * math.sqrt((both - width) / both)
+
+    rest = {name: value for name, value in tensors.items() if not name.startswith("mapping.embed.")}
+    rest["mapping.fc0.weight"] = first.turned((out, both - width), narrowed)
+    rest["mapping.fc0.bias"] = LazyTensor((out,), added)
+    return rest, classes
+
+
 def _mean_w(mapping: Mapping, z_dim: int, rng: torch.Generator) -> Tensor:
     """The mean w [w_dim] of random latents."""
     total = torch.zeros_like(mapping.w_avg)
@@ -83,8 +127,6 @@ def sizes(tensors: Lookup[str, LazyTensor], *, conv_clamp: float | None) -> Gene
     """The sizes that the tensors' shapes tell. Raises RefusedError where they tell of no StyleGAN2 generator."""
     if any(name.startswith(("synthesis.input.", "synthesis.L0_")) for name in tensors):
         raise RefusedError("it is a StyleGAN3 network; this project draws with StyleGAN2")
-    if any(name.startswith("mapping.embed.") for name in tensors):
-        raise RefusedError("it is class-conditional; only generators without classes are known")
     found = sorted(int(match[1]) for name in tensors if (match := re.fullmatch(r"synthesis\.b(\d{1,4})\.torgb\.weight", name)))
     if not found:
         raise RefusedError("it holds no StyleGAN2 generator with skip connections (no layer to RGB at 4, 8, ... px)")

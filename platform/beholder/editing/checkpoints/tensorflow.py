@@ -9,21 +9,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from beholder.editing.checkpoints.state_dict import ReadGenerator, assemble
 from beholder.safe_pickle.interpreter import DictStub, RefusedError, printable
 from beholder.safe_pickle.lazy_tensor import LazyTensor
 from beholder.safe_pickle.stubs import ArrayStub
 
-FORMAT = "TensorFlow (pickle of networks)"
 
-
-def build(whole: tuple[Any, ...], *, size: int) -> ReadGenerator:
-    """The averaged generator, the third of the three networks in a file of `size` bytes. Raises RefusedError."""
-    variables = _variables("", whole[2], 0)
-    tensors: dict[str, LazyTensor] = {}
-    for name, stored in variables.items():
+def tensors(network: DictStub) -> dict[str, LazyTensor]:
+    """Return a generator's tensors under our names and the way round that we keep them. Raises RefusedError."""
+    found: dict[str, LazyTensor] = {}
+    for name, stored in _variables("", network, 0).items():
         if "Label" in name:
-            raise RefusedError("it is class-conditional; only generators without classes are known")
+            raise RefusedError("it is class-conditional in TensorFlow's way, which can't be read; convert it to PyTorch first")
         if "ToRGB_lod" in name:
             raise RefusedError("it grew while it was trained (ToRGB_lod); only skip connections are known")
         if name in ("lod", "synthesis/lod"):
@@ -31,8 +27,8 @@ def build(whole: tuple[Any, ...], *, size: int) -> ReadGenerator:
         key = _key(name)
         if key is None:
             raise RefusedError(f"it holds {printable(name)}, which no StyleGAN2 generator has")
-        tensors[key] = _turn(name, stored)
-    return assemble(tensors, size=size)
+        found[key] = _turn(name, stored)
+    return found
 
 
 def _variables(prefix: str, network: Any, depth: int) -> dict[str, LazyTensor]:

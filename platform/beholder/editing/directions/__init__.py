@@ -7,6 +7,7 @@ direction_file      directions as safetensors
 direction_registry  the directions of each generator in a workspace
 scaling             the length of alpha 1
 learning            directions from labels, or from two texts
+text_difference     two texts as a way in CLIP space
 formats/            other programs' files
 published           the directions that were published for known generators
 """

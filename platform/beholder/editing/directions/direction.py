@@ -24,7 +24,7 @@ class Direction:
     its own, "s" the styles that the layers' affine maps make of w+.
     vector: float64 of length 1; [z_dim], [w_dim], [rows, w_dim] or the channels of the touched styles one after another.
     scale: the length of the step at alpha 1, which for imported and learned directions is one standard deviation of the
-    projection of the generator's own latents on the vector.
+    generator's own latents along the vector, in w+ measured row by row (`scaling.projection_spread`).
     layers: what it touches, first and past the last: rows of w+ for z, w and w+; styles for s, in the order of
     `Synthesis.styles`.
     fingerprint, generator: of the generator it was made for; its name is for people. labels: how a person would call the

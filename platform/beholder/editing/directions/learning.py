@@ -18,6 +18,7 @@ from torch import Tensor
 from beholder.config import setting
 from beholder.editing.directions.direction import Direction, Labels
 from beholder.editing.directions.scaling import projection_spread
+from beholder.editing.directions.text_difference import text_difference
 from beholder.editing.generator import Generator, to_pixels
 from beholder.editing.latent import from_seeds
 from beholder.encoder import ImageTextEncoder
@@ -137,17 +138,16 @@ def from_texts(
     fingerprint: str,
     model: str,
     ends: Labels | None = None,
+    templates: Sequence[str] | None = ("{}",),
 ) -> LearnedDirection:
     """Learn the direction that leads from pictures that fit the first text to those that fit the second.
 
     How much better each picture fits the second text is its label. ends: what its low and its high end are called; the texts
-    themselves, if not given.
+    themselves, if not given. templates: what the texts are put into, as `text_difference` takes them.
     Raises EditError as `from_labels` does, and for texts that the encoder takes for the same.
     """
-    first, second = clip.texts(list(texts))
-    if np.allclose(first, second, atol=1e-4):
-        raise EditError(f"{name}: {texts[0]!r} and {texts[1]!r} are the same to this encoder")
-    labels = torch.from_numpy((pictures.vectors @ (second - first)).astype(np.float32))[:, None]
+    towards = text_difference(clip, texts, templates)
+    labels = torch.from_numpy((pictures.vectors @ towards).astype(np.float32))[:, None]
     return from_labels(
         generator, pictures.w, labels, column=0, name=name, fingerprint=fingerprint, model=model, ends=ends or texts
     )  # fmt: skip

@@ -19,10 +19,12 @@ _SAMPLES, _BATCH = 4000, 500
 
 @torch.no_grad()
 def projection_spread(generator: Generator, direction: Direction) -> float:
-    """Return the standard deviation of the projection of latents on a direction, over 4,000 that the generator maps from random z.
+    """Return how far one standard deviation of the generator's latents is along a direction, over 4,000 mapped from random z.
 
-    In w+ the latents are the same in all rows. Raises EditError where the direction does not fit the generator, or the latents
-    do not vary along it.
+    In z, w and s it is that of the projection on the vector. In w+ the latents are the same w in all rows, so each of the R rows v
+    is measured alone: sqrt(R * sum of Var(v . w)). For equal rows that moves each row as far as the same direction in w does, and
+    rows that go against each other count as much as those that agree.
+    Raises EditError where the direction does not fit the generator, or the latents do not vary along it.
     """
     direction.check(generator.config)
     rng = torch.Generator().manual_seed(0)
@@ -33,21 +35,23 @@ def projection_spread(generator: Generator, direction: Direction) -> float:
         z = torch.randn(_BATCH, generator.config.z_dim, generator=rng).to(device)
         z = z * (z.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()  # as the mapping does
         projections.append(_project(generator, direction, z, vector))
-    spread = float(torch.cat(projections).std())
+    variances = torch.cat(projections).var(dim=0)
+    spread = float((len(variances) * variances.sum()).sqrt())
     if not spread > 1e-6:
         raise EditError(f"direction {direction.name}: the generator's latents do not vary along it, so it has no alpha")
     return spread
 
 
 def _project(generator: Generator, direction: Direction, z: Tensor, vector: Tensor) -> Tensor:
+    """Return the projections of latents [N, 1], or in w+ on each row [N, R]."""
     first, last = direction.layers
     if direction.space == "z":
-        return z.double() @ vector
+        return (z.double() @ vector)[:, None]
     ws = generator.mapping(z)
     if direction.space == "s":
-        return torch.cat(generator.synthesis.styles(ws)[first:last], dim=1).double() @ vector
-    result: Tensor = ws[:, 0].double() @ (vector.sum(dim=0) if direction.space == "w+" else vector)
-    return result
+        return (torch.cat(generator.synthesis.styles(ws)[first:last], dim=1).double() @ vector)[:, None]
+    rows: Tensor = ws[:, 0].double() @ vector.reshape(-1, vector.shape[-1]).T
+    return rows
 
 
 def calibrate(
@@ -90,7 +94,7 @@ def scale(
     generator: Generator, step: SourceDirection, *, name: str, fingerprint: str, model: str, labels: Labels = ("", ""),
     limits: tuple[float, float] | None = None, unit: float = 1.0, flip: bool = False,
 ) -> Direction:  # fmt: skip
-    """Return the direction of a published step, with alpha 1 one standard deviation of the projection on this generator.
+    """Return the direction of a published step, with alpha 1 one standard deviation of this generator's latents along it.
 
     limits: the published range of strengths (else the step's own), unit: how many steps a published strength of 1 is; both turned
     into alphas. Without a range it is -3..3. flip: the other way round, so that more is what the name says.

@@ -29,7 +29,7 @@ def state() -> dict:
 
 @pytest.fixture(scope="module")
 def generator(state) -> Generator:
-    return rosinality.read(published.rosinality(state, MEAN))[1].generator
+    return checkpoint.parse(published.rosinality(state, MEAN))[1].generator
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ WAYS = {
 @pytest.mark.parametrize("way", WAYS)
 def test_every_format_holds_the_same_generator(way, state, generator, read):
     found = read(WAYS[way](state, generator.state_dict()))
-    assert found.notes == ()
+    assert found.notes == (("its encoder was left out: its first layer is of no known kind",) if way == "encoder" else ())
     assert found.format.partition(" ")[0].strip(",") == ("rosinality" if way == "encoder" else way.partition(",")[0])
     assert found.generator.config == generator.config
     assert same(found.generator, generator)
@@ -199,6 +199,7 @@ def test_beholder_import(beholder, state, generator, tmp_path):
         (("generator=x.pt",), "generator=FILE and name=NAME go together"),
         (("name=x",), "needs one of source"),
         (("generator=x.pt", "name=x", "source=y"), "needs one of source"),
+        (("source=x", "class_index=1"), "class_index goes with generator=FILE"),
         (("generator=x.pt", "name=portraits"), "is the shipped generator's"),
         (("generator=x.pt", "name=a/b"), "needs a name of letters"),
         (("generator=nowhere.pt", "name=x"), "does not exist"),

@@ -1,62 +1,27 @@
 """Other programs' files, each built here with a known answer; what does not fit is told in one line."""
 
-import io
 import json
 import pickle
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import ArrayLike
+from support.direction_files import is_step, npy, npz, pt
 
-from beholder.editing.directions import edited_ws, published, scaling
-from beholder.editing.directions.formats import detect, stylespace
+from beholder.editing.directions import edited_ws, scaling
+from beholder.editing.directions.formats import detect, interfacegan, stylespace
 from beholder.editing.directions.formats.source import SourceDirection, SourceHints
 from beholder.editing.directions.scaling import projection_spread
-from beholder.editing.generator import Generator
+from beholder.editing.generator import Generator, GeneratorConfig
 from beholder.editing.latent import from_seeds
 from beholder.errors import ConfigError, EditError
 from beholder.storage import Place
 
-DICE = np.random.default_rng(3)
-ROW = DICE.normal(size=12)
-ROWS = DICE.normal(size=(8, 12))
-
-
-def npy(values: object) -> bytes:
-    file = io.BytesIO()
-    np.save(file, np.asarray(values))
-    return file.getvalue()
-
-
-def npz(**arrays: object) -> bytes:
-    file = io.BytesIO()
-    values: dict[str, Any] = {key: np.asarray(value) for key, value in arrays.items()}
-    np.savez_compressed(file, **values)
-    return file.getvalue()
-
-
-def pt(value: object, *, legacy: bool = False) -> bytes:
-    file = io.BytesIO()
-    torch.save(value, file, _use_new_zipfile_serialization=not legacy)
-    return file.getvalue()
-
-
-@pytest.fixture
-def read(tmp_path: Path, generator: Generator):
-    def _read(name: str, data: bytes, format: str | None = None, **hints: Any) -> SourceDirection:
-        (tmp_path / name).write_bytes(data)
-        return detect.read(Place.at(tmp_path / name), format, generator.config, SourceHints(**hints))
-
-    return _read
-
-
-def is_step(step: SourceDirection, values: ArrayLike, space: str, layers: tuple[int, int] | None) -> None:
-    assert (step.space, step.layers) == (space, layers)
-    assert step.values.shape == np.shape(values)
-    assert np.allclose(step.values, values, rtol=1e-6)
+RNG = np.random.default_rng(3)
+ROW = RNG.normal(size=12)
+ROWS = RNG.normal(size=(8, 12))
+UNLIKE = RNG.normal(size=(1, 18, 12))  # w+ of a generator of 1024 px
 
 
 # ---- what is read
@@ -98,8 +63,24 @@ def test_plain_vectors(read) -> None:
     is_step(read("a.npy", npy(ROW), layers=[1, 3]), ROW, "w", (1, 3))
 
 
+def test_names_of_other_generators_and_guesses_are_said(read, generator: Generator) -> None:
+    assert read("stylegan2_cars_smile_w_boundary.npy", npy(ROW[None])).notes == ()
+    assert read("smile_boundary.npy", npy(ROW[None])).space == "w"  # as long as w, and z is not
+    other = read("stylegan_ffhq_age_w_boundary.npy", npy(ROW[None])).notes
+    assert [note.partition(",")[0] for note in other] == ["its name says stylegan_ffhq"]
+    alike = GeneratorConfig(resolution=32, z_dim=12, w_dim=12, channel_base=256, channel_max=16)
+    guess = interfacegan.read(ROW[None], "pggan_celebahq_smile_boundary.npy", alike, SourceHints())
+    assert guess.space == "z"
+    assert [note.partition(",")[0] for note in guess.notes] == [
+        "that it is in Z is a guess", "its name says pggan_celebahq",
+    ]  # fmt: skip
+    for name, space in (("smile_w_boundary.npy", None), ("smile_z_boundary.npy", None), ("smile_boundary.npy", "w")):
+        assert interfacegan.read(ROW[None], name, alike, SourceHints(space)).notes == ()
+    assert interfacegan.read(ROWS, "smile_boundary.npy", alike, SourceHints()).notes == ()
+
+
 def test_ganspace(read, generator: Generator) -> None:
-    components, sigmas = np.linalg.qr(DICE.normal(size=(12, 12)))[0][:5], np.array([3.0, 2.0, 1.0, 0.5, 0.25])
+    components, sigmas = np.linalg.qr(RNG.normal(size=(12, 12)))[0][:5], np.array([3.0, 2.0, 1.0, 0.5, 0.25])
     asked = {"component": "2", "layers": [1, 4]}
     edited = pt({"comp": torch.tensor(components[:, None]), "mean": torch.tensor(ROW[None]), "std": torch.tensor(sigmas)})
     is_step(read("ffhq_pca.pt", edited, **asked), components[2], "w", (1, 4))
@@ -115,13 +96,16 @@ def test_ganspace(read, generator: Generator) -> None:
     step = read("Smile.pkl", pickle.dumps(exported, 4))
     is_step(step, 0.5 * components[3], "w", (2, 5))
     assert step.limits == (-20, 20)
+    turned = read("Smile.pkl", pickle.dumps({**exported, "sigma_range": np.float32(-20.0)}, 4))
+    is_step(turned, -0.5 * components[3], "w", (2, 5))
+    assert turned.limits == (-20, 20)
     ours = scaling.scale(generator, step, name="smile", fingerprint="abc", model="toy")
     latent = from_seeds(generator, [1])
     assert edited_ws(generator, latent, {"smile": 0.0}, {"smile": ours}) is latent.ws  # as published, 0 moves to the mean
 
 
 def test_sefa(read) -> None:
-    columns = np.linalg.qr(DICE.normal(size=(12, 12)))[0]
+    columns = np.linalg.qr(RNG.normal(size=(12, 12)))[0]
     file = pt({"ckpt": "some/generator.pt", "eigvec": torch.tensor(columns)})
     is_step(read("factor.pt", file, component="3"), columns[:, 3], "w", None)
     is_step(read("factor.pt", file, component="0", layers=[0, 2]), columns[:, 0], "w", (0, 2))
@@ -214,14 +198,26 @@ def test_another_generators_direction_by_force(generator: Generator) -> None:
     ("name", "values", "hints", "says"),
     [
         ("a.npy", np.ones((1, 512)), {}, "shape [1, 512]; this generator's directions have 12 numbers (w), 8 x 12 (w+) or 8 (z)"),
-        ("a.npy", np.ones((18, 12)), {}, "it holds 18 vectors; say which with component=0 .. component=17"),
-        ("a.npy", np.ones((1, 18, 12)), {}, "shape [1, 18, 12]"),
+        (
+            "a.npy",
+            UNLIKE[0],
+            {},
+            "it holds 18 vectors; say which with component=0 .. component=17 (as one direction in w+ they would be 8 rows",
+        ),
+        (
+            "a.npy",
+            UNLIKE,
+            {},
+            "it holds 18 different rows of 12 numbers, a direction in w+ of another generator: this one has 8 rows",
+        ),
+        ("a.npy", UNLIKE.reshape(1, -1), {}, "it holds 18 different rows of 12 numbers"),
+        ("a.npy", np.ones((1, 18, 13)), {}, "shape [1, 18, 13]"),
         ("a.npy", ROWS, {"space": "w"}, "8 different rows, which are a direction in w+"),
         ("a.npy", ROW, {"space": "z"}, "shape [12]"),
         ("a.npy", ROWS[:5], {"component": "5"}, "it has no vectors '5'; there are 0..4"),
         ("a.npy", np.full(12, np.nan), {}, "not finite"),
         ("a.npy", np.zeros((0, 12)), {}, "in the place of numbers"),
-        ("a.npy", np.array(["a"] * 12), {}, "expected numbers"),
+        ("a.npy", np.array(["a"] * 12), {}, "in the place of numbers"),
         ("a.npy", np.ones(12, complex), {}, "expected numbers"),
     ],
 )
@@ -268,33 +264,3 @@ def test_hints_are_checked() -> None:
     for wrong in ({"space": "s"}, {"layers": [3]}, {"layers": [3, 3]}, {"layers": [-1, 2]}):
         with pytest.raises(ConfigError):
             SourceHints(**wrong)
-
-
-# ---- the published ones
-
-
-def test_the_catalogue_is_whole() -> None:
-    for domain, listed in published.CATALOGUE.items():
-        names = [each.name for each in listed]
-        assert len(set(names)) == len(names)
-        for each in listed:
-            assert bool(each.file) != bool(each.channels), (domain, each.name)
-            assert each.range is None or each.range[0] <= 0 < each.range[1]
-            assert (each.component is not None) == (each.family == "ganspace")
-    beard = published.find("ffhq", "trimmed_beard")
-    assert (beard.component, beard.layers, beard.range, beard.file) == (58, (7, 9), (-30, 30), "ffhq_pca.pt")
-    with pytest.raises(EditError, match="has no trimed_beard; did you mean trimmed_beard"):
-        published.find("ffhq", "trimed_beard")
-    with pytest.raises(EditError, match="catalogue=cats: there is none"):
-        published.find("cats", "smile")
-
-
-def test_published_channels_are_those_of_a_1024_px_generator() -> None:
-    """Each lies within the 26 styles of 1024 px, and within the layers that a 512-px car generator has."""
-    from beholder.editing.generator import GeneratorConfig
-
-    for domain, resolution in (("ffhq", 1024), ("car", 512)):
-        config = GeneratorConfig(resolution=resolution, z_dim=512, w_dim=512, channel_base=32768, channel_max=512)
-        for each in published.CATALOGUE[domain]:
-            if each.channels:
-                assert detect.read_channels(each.channels, config, SourceHints()).space == "s"

@@ -99,10 +99,11 @@ class Reds:
     size = 8
 
     def images(self, pixels: np.ndarray) -> np.ndarray:
-        return pixels[..., :1].mean(axis=(1, 2)).astype(np.float32) / 255
+        red = pixels[..., :1].mean(axis=(1, 2)).astype(np.float32) / 255
+        return np.concatenate([red, 1 - red], axis=1)
 
     def texts(self, texts: Sequence[str]) -> np.ndarray:
-        return np.array([[1.0 if text == "red" else 0.0] for text in texts], np.float32)
+        return np.array([[1.0, 0.0] if "red" in text else [0.0, 1.0] for text in texts], np.float32)
 
 
 def test_texts_lead_from_the_first_to_the_second(generator: Generator) -> None:

@@ -41,15 +41,28 @@ def test_one_standard_deviation_in_each_space(generator: Generator) -> None:
         (along(step, "w", (0, 8)), (w @ step / step.norm()).std()),
         (along(step, "w", (2, 3)), (w @ step / step.norm()).std()),
         (along(step.expand(8, 12), "w+", (0, 8)), (w @ step / step.norm()).std() * 8**0.5),
-        (along(rows, "w+", (2, 5)), (w @ rows.sum(dim=0) / rows.norm()).std()),
+        (along(rows, "w+", (2, 5)), (3 * (w @ rows.T / rows.norm()).var(dim=0).sum()).sqrt()),
         (along(channels, "s", (3, 4)), styles[3][:, 5].std()),
     ):
         assert projection_spread(generator, direction) == pytest.approx(float(wanted), rel=0.06)
 
 
+def test_rows_that_go_against_each_other_move_as_far_as_those_that_agree(generator: Generator) -> None:
+    step = torch.randn(12, generator=torch.Generator().manual_seed(3))
+    alike = along(step, "w", (0, 8))
+    wanted = alike.with_scale(projection_spread(generator, alike)).step
+    signs = torch.tensor([1.0, 1.0, 1.0, 1.0, -1.0, -1.0, -1.0, -1.0])
+    for factors in (signs.abs(), signs, torch.where(signs < 0, -0.98, 1.0)):
+        rows = along(factors[:, None] * step, "w+", (0, 8))
+        moved = rows.with_scale(projection_spread(generator, rows)).step
+        assert torch.allclose(moved, factors[:, None] * wanted, rtol=0.02, atol=1e-6)
+
+
 def test_a_way_that_the_latents_do_not_know(generator: Generator) -> None:
-    opposite = torch.stack([torch.eye(12)[0], -torch.eye(12)[0]])
+    still = Generator(generator.config).eval().requires_grad_(False)
+    for parameter in still.mapping.parameters():
+        parameter.zero_()
     with pytest.raises(EditError, match="do not vary along it"):
-        projection_spread(generator, along(opposite, "w+", (0, 2)))
+        projection_spread(still, along(torch.ones(12), "w", (0, 2)))
     with pytest.raises(EditError, match="has 512 numbers in w, but this generator has 12"):
         projection_spread(generator, along(torch.ones(512), "w", (0, 8)))

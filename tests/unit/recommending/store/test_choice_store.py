@@ -9,6 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import MetaData
 from support.store_suite import NOON, StoreContract, answer, question
 
 from beholder.errors import ChoiceError, StoreError
@@ -16,6 +17,7 @@ from beholder.recommending.store.choice_store import Store
 from beholder.recommending.store.key_store import KeyStore
 from beholder.recommending.store.question import Answer, edit_of, edit_text
 from beholder.recommending.store.store_tables import METADATA
+from beholder.studies import study_tables
 
 
 class TestSqlite(StoreContract):
@@ -101,8 +103,11 @@ def test_it_is_written_through_to_the_disk(tmp_path: Path):
 
 def test_the_tables_are_what_the_versions_make(tmp_path: Path):
     store = Store.at(tmp_path / "choices.db")
+    tables = MetaData()
+    for table in (*METADATA.sorted_tables, *study_tables.METADATA.sorted_tables):
+        table.to_metadata(tables)
     with store.engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+        assert compare_metadata(MigrationContext.configure(connection), tables) == []
     store.close()
 
 
@@ -124,7 +129,8 @@ def test_a_store_of_the_first_version_gets_a_place_for_keys(tmp_path):
     store.answer(answer())
     store.close()
     with sqlite3.connect(place) as connection:
-        connection.execute("DROP TABLE keys")
+        for table in ("keys", *(each.name for each in reversed(study_tables.METADATA.sorted_tables))):
+            connection.execute(f"DROP TABLE {table}")
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
     connection.close()
     again = Store.at(place)

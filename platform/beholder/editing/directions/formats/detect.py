@@ -51,9 +51,7 @@ def detect(content: Any, name: str) -> str:
         return "ganspace"
     if sefa.matches(content):
         return "sefa"
-    if isinstance(content, str):
-        return "stylespace"
-    if isinstance(content, list) and content and all(isinstance(each, list) and len(each) in (2, 3) for each in content):
+    if stylespace.matches(content):
         return "stylespace"
     return "interfacegan" if "boundary" in name else "plain"
 

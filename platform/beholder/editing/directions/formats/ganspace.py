@@ -41,8 +41,12 @@ def read(content: Any, name: str, config: GeneratorConfig, hints: SourceHints) -
         return SourceDirection(step.values, step.space, step.layers)
     span = tuple(_whole(content, key) for key in ("edit_start", "edit_end"))
     sigma = content.get("sigma_range")
-    far = float(sigma) if isinstance(sigma, int | float | np.number) and np.isfinite(sigma) and sigma > 0 else None
-    return SourceDirection(step.values, step.space, (span[0], min(span[1], config.num_ws)), None if far is None else (-far, far))
+    layers = (span[0], min(span[1], config.num_ws))
+    if not isinstance(sigma, int | float | np.number) or not np.isfinite(sigma) or sigma == 0:
+        return SourceDirection(step.values, step.space, layers)
+    # where its author's slider stood when the edit got its name: below 0 less of the component is more of what the name says
+    far = abs(float(sigma))
+    return SourceDirection(step.values * np.sign(sigma), step.space, layers, (-far, far))
 
 
 def _whole(content: dict[str, Any], key: str) -> int:

@@ -15,13 +15,14 @@ class SourceDirection:
     """One unit of a published strength, not yet scaled to ours.
 
     values: float64 in the shape of the space. layers: what it touches; None: every row. limits: the published range of
-    strengths in these units, if the file tells one.
+    strengths in these units, if the file tells one. notes: what a person should know of how the file was taken.
     """
 
     values: np.ndarray
     space: Space
     layers: tuple[int, int] | None = None
     limits: tuple[float, float] | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,24 +62,36 @@ class SourceHints:
 def row_step(values: np.ndarray, config: GeneratorConfig, hints: SourceHints, *, default: Space) -> SourceDirection:
     """A vector, or one for each row of w+, as a step.
 
-    values: [dim], [1, dim], [num_ws, w_dim], [1, num_ws, w_dim] or [1, num_ws * w_dim]. Rows that are all the same are a
-    vector of W. Raises RefusedError for another shape than this generator's.
+    values: [dim], [1, dim], [rows, w_dim], [1, rows, w_dim] or [1, rows * w_dim]. Rows that are all the same are a vector of W,
+    however many they are. Raises RefusedError for another shape than this generator's.
     """
     rows, dim = config.num_ws, config.w_dim
     wanted = f"{dim} numbers (w), {rows} x {dim} (w+)" + (f" or {config.z_dim} (z)" if config.z_dim != dim else "")
-    flat = values.reshape(-1)
     if values.ndim > 3 or (values.ndim == 3 and len(values) != 1):
         raise RefusedError(f"it holds numbers of shape {list(values.shape)}; this generator's directions have {wanted}")
-    if len(flat) == rows * dim and rows > 1 and hints.space in (None, "w", "w+"):
-        each = flat.reshape(rows, dim)
-        if (each == each[0]).all() and hints.space != "w+":
+    each = _rows_of(values, dim)
+    if each is not None and hints.space in (None, "w", "w+"):
+        if (each == each[0]).all() and (hints.space != "w+" or len(each) != rows):
             return SourceDirection(each[0], "w", hints.span)
         if hints.space == "w":
-            raise RefusedError(f"it holds {rows} different rows, which are a direction in w+, not in w")
+            raise RefusedError(f"it holds {len(each)} different rows, which are a direction in w+, not in w")
+        if len(each) != rows:
+            raise RefusedError(
+                f"it holds {len(each)} different rows of {dim} numbers, a direction in w+ of another generator: "
+                f"this one has {rows} rows ({config.resolution} px)"
+            )
         first, last = hints.span or (0, rows)
         return SourceDirection(each[first:last], "w+", (first, last))
+    flat = values.reshape(-1)
     space: Space = hints.space or default  # type: ignore[assignment]
     width = config.z_dim if space == "z" else dim
     if space not in ("z", "w") or len(flat) != width:
         raise RefusedError(f"it holds numbers of shape {list(values.shape)}; this generator's directions have {wanted}")
     return SourceDirection(flat, space, hints.span)
+
+
+def _rows_of(values: np.ndarray, dim: int) -> np.ndarray | None:
+    """The rows of w+ in values of any of its shapes, [rows, dim]; None where there are not several of them."""
+    count, over = divmod(values.size, dim)
+    flat = values.ndim == 1 or (values.ndim == 2 and len(values) == 1)
+    return values.reshape(count, dim) if not over and count > 1 and (flat or values.shape[-1] == dim) else None

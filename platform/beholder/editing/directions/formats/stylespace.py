@@ -8,9 +8,20 @@ from typing import Any
 
 import numpy as np
 
+from beholder.editing.directions.formats.safe_load import Table
 from beholder.editing.directions.formats.source import SourceDirection, SourceHints
 from beholder.editing.generator import GeneratorConfig
 from beholder.safe_pickle.interpreter import RefusedError
+
+
+def matches(content: Any) -> bool:
+    """Tell whether an opened file is of this format: text, columns of these names, or pairs and triples of numbers."""
+    if isinstance(content, Table):
+        return content.columns is not None and [name.lower() for name in content.columns[:2]] == ["layer", "channel"]
+    if isinstance(content, list | tuple) and content:
+        parts = [each for each in content if isinstance(each, list | tuple) and len(each) in (2, 3)]
+        return len(parts) == len(content) and all(isinstance(part, int | float) for each in parts for part in each)
+    return isinstance(content, str)
 
 
 def read(content: Any, name: str, config: GeneratorConfig, hints: SourceHints) -> SourceDirection:
@@ -45,6 +56,8 @@ def convolutions(config: GeneratorConfig) -> tuple[int, ...]:
 def _parts(content: Any) -> list[Any]:
     if isinstance(content, str):
         return [part.split(":") for part in content.replace(",", " ").replace(";", " ").split()]
+    if isinstance(content, Table):
+        content = content.values
     if isinstance(content, np.ndarray) and content.ndim == 2:
         return list(content.tolist())
     if isinstance(content, list | tuple):

@@ -8,7 +8,7 @@ from beholder import weights
 from beholder.errors import ConfigError
 from beholder.portraits import traits
 from beholder.portraits.renderer import draw
-from beholder.portraits.simulated_person import SimulatedPerson
+from beholder.portraits.sample import SimulatedPerson
 
 SAMPLE = weights.folder().parent / "sample"
 ANA = "79b64dae036036c0790c453f"

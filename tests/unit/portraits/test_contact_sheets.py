@@ -1,4 +1,4 @@
-"""Varied seeds: no two alike, nobody half dressed, and those that the page shows first."""
+"""Varied seeds of contact sheets and the page: no two alike, nobody half dressed, and those that the page shows first."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ from beholder.editing import pretrained
 from beholder.editing.generator import Generator
 from beholder.editing.latent import from_seeds
 from beholder.portraits import traits
-from beholder.portraits.varied_seeds import varied_seeds
+from beholder.portraits.contact_sheets import varied_seeds
 
 PAGE = Path(__file__).parents[3] / "serve" / "page" / "choose.js"
 
