@@ -56,9 +56,8 @@ class ImageTextEncoder(ImageEncoder, Protocol):
 
 def imagenet_templates() -> tuple[str, ...]:
     """Return the 79 prompts with a {} for a text that StyleCLIP averages over: those of CLIP's authors but for one of a plural."""
-    from open_clip.zero_shot_metadata import OPENAI_IMAGENET_TEMPLATES
-
-    return tuple(text for each in OPENAI_IMAGENET_TEMPLATES if " many " not in (text := each("{}")))
+    templates = light_import.open_clip().OPENAI_IMAGENET_TEMPLATES
+    return tuple(text for each in templates if " many " not in (text := each("{}")))
 
 
 @dataclass(frozen=True)
