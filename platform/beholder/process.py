@@ -1,6 +1,7 @@
 """This process: settings of its memory allocator and thread pools, its ports and signal handlers, and rows mapped over threads."""
 
 import contextlib
+import ctypes
 import errno
 import signal
 import socket
@@ -24,6 +25,18 @@ ALLOCATOR_ENV = {
 # microseconds, while OpenBLAS by default keeps polling for work much longer. Not at once: layers follow each other faster than
 # that, and waking a thread for each would take longer.
 THREAD_ENV = {"GOMP_SPINCOUNT": "20000", "OPENBLAS_THREAD_TIMEOUT": "14"}
+
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
+
+
+def keep_freed_memory() -> bool:
+    """Have this process keep memory that it frees, as ALLOCATOR_ENV has one that is yet to start; return False without glibc."""
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):  # another system's library
+        return False
+    return bool(mallopt(_M_MMAP_THRESHOLD, 32 << 20) and mallopt(_M_TRIM_THRESHOLD, 1 << 30))
 
 
 def check_port(host: str, port: int) -> None:
