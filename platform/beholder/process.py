@@ -1,16 +1,19 @@
-"""This process: settings of its memory allocator and thread pools, its ports and signal handlers, and rows mapped over threads."""
+"""This process: its memory allocator, thread pools, ports, signal handlers and end, and rows mapped over threads."""
 
 import contextlib
 import ctypes
 import errno
+import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
+import psutil
 
 from beholder.errors import ConfigError
 
@@ -69,6 +72,39 @@ def keep_handlers(which: signal.Signals = signal.SIGTERM) -> Iterator[None]:
         # Only the main thread may set a handler, so none was set elsewhere; None: it was set in C, and can't be set from here.
         if before is not None and threading.current_thread() is threading.main_thread():
             signal.signal(which, before)
+
+
+@contextlib.contextmanager
+def stop_within(seconds: float, what: str) -> Iterator[None]:
+    """End this process and all that it started where the block, which stops something, takes longer, or at a second signal to stop.
+
+    The exit code is that of the exception that is on its way where the block begins: 130 of a KeyboardInterrupt, its own of a
+    SystemExit, else 1. what: what is being stopped, for the line on stderr that says so. Only the main thread hears signals.
+    """
+    raised = sys.exception()
+    code = 130 if isinstance(raised, KeyboardInterrupt) else raised.code if isinstance(raised, SystemExit) else 1
+    code = code if isinstance(code, int) else 1
+
+    def end(line: str, code: int) -> None:
+        print(f"beholder: {line}", file=sys.stderr, flush=True)
+        for process in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        os._exit(code)
+
+    timer = threading.Timer(seconds, end, (f"{what} did not stop within {seconds:g} s, and is ended", code))
+    timer.daemon = True
+    timer.start()
+    heard = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+    before = {each: signal.getsignal(each) for each in heard}
+    try:
+        for each in before:
+            signal.signal(each, lambda number, _: end(f"{what} is ended before it has stopped", 128 + number))
+        yield
+    finally:
+        timer.cancel()
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 class ThreadShare:

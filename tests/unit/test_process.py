@@ -181,3 +181,45 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
         for word in ("default", "keep")
     }
     assert faults["keep"] * 5 < faults["default"]
+
+
+STOPPING = """
+import sys, time
+from beholder import process
+try:
+    raise {raised}
+finally:
+    with process.stop_within({seconds}, "the service"):
+        print("stopping", flush=True)
+        time.sleep({takes})
+"""
+
+
+def stopping(raised: str, *, seconds: float, takes: float) -> subprocess.Popen[str]:
+    """A process that is about to stop something, which takes a while."""
+    code = STOPPING.format(raised=raised, seconds=seconds, takes=takes)
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "stopping\n"
+    return process
+
+
+@pytest.mark.parametrize(("raised", "code"), [("SystemExit(143)", 143), ("KeyboardInterrupt", 130), ("ValueError", 1)])
+def test_what_does_not_stop_in_time_is_ended_with_the_code_that_was_on_its_way(raised: str, code: int) -> None:
+    process = stopping(raised, seconds=0.2, takes=60)
+    _, said = process.communicate(timeout=20)
+    assert (process.returncode, said) == (code, "beholder: the service did not stop within 0.2 s, and is ended\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_it_at_once(number: signal.Signals) -> None:
+    process = stopping("SystemExit(143)", seconds=60, takes=60)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=20)
+    assert (process.returncode, said) == (128 + number, "beholder: the service is ended before it has stopped\n")
+
+
+def test_what_stops_in_time_is_let_be() -> None:
+    process = stopping("SystemExit(143)", seconds=60, takes=0)
+    _, said = process.communicate(timeout=20)
+    assert (process.returncode, said) == (143, "")
