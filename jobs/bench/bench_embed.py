@@ -27,7 +27,7 @@ from beholder.encoder import Encoder, EncoderConfig
 from beholder.errors import BeholderError, ConfigError
 from beholder.image_index import list_images
 from beholder.images import ImageLimits
-from beholder.jobs.bench import check_extra, dataloader_loop
+from beholder.jobs.bench import dataloader_loop
 from beholder.progress import Progress
 from beholder.ray_connection import RayConfig, connect
 from beholder.reports.markup import markdown_table
@@ -58,7 +58,6 @@ class BenchEmbedSettings:
 
 
 def main(settings: BenchEmbedSettings, run: Run) -> None:
-    check_extra()
     cores = len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory(prefix="beholder-bench-") as scratch:
         source = settings.images or str(_noise(Path(scratch) / "noise", 1004))

@@ -47,7 +47,7 @@ DOORS = {
     "diffusers": ("platform/beholder/editing/diffusion.py",),
     "matplotlib": ("platform/beholder/plots.py",),
     "optuna": (JOBS,),
-    "psutil": (JOBS,),
+    "psutil": (JOBS, "platform/beholder/process.py"),
     "mlflow": ("platform/beholder/tracking.py",),
     "wandb": ("platform/beholder/tracking.py",),
     "aiohttp": ("jobs/bench/loadtest.py",),
