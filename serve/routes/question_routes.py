@@ -5,10 +5,13 @@ from typing import Annotated
 from fastapi import FastAPI, Query
 from fastapi import Path as InPath
 
+from beholder.recommending.steering import Steering
 from beholder.serve import auth, schemas
 from beholder.serve.admission import RequestRunner
 from beholder.serve.problem_details import ProblemError, responses
 from beholder.serve.protocols import Authorizer
+
+Names = Annotated[list[schemas.DirectionName] | tuple[()], Query(max_length=200)]
 
 
 def add_routes(app: FastAPI, runner: RequestRunner, authorizer: Authorizer | None) -> None:
@@ -21,9 +24,18 @@ def add_routes(app: FastAPI, runner: RequestRunner, authorizer: Authorizer | Non
         user_id: Annotated[schemas.UserId, Query()],
         image_id: Annotated[schemas.ImageId, Query()],
         strategy: Annotated[schemas.Strategy | None, Query()] = None,
+        attribute: Annotated[schemas.Attribute | None, Query(description=schemas.ATTRIBUTE)] = None,
+        allow: Names = (),
+        forbid: Names = (),
+        lock: Annotated[list[schemas.DirectionName] | None, Query(max_length=200)] = None,
     ) -> schemas.QuestionResponse:
-        """Return the two edits to ask a person about now. Fetched again before it is answered, it is another question."""
-        asked = await runner.run(service.question(user_id, image_id, strategy))
+        """Return the two edits to ask a person about now. Fetched again before it is answered, it is another question.
+
+        What the sides may change is steered as recommendations are; `lock=none` locks nothing.
+        """
+        locked = None if lock is None else tuple(name for name in lock if name != "none")
+        steering = Steering(tuple(allow), tuple(forbid), locked)
+        asked = await runner.run(service.question(user_id, image_id, strategy, attribute=attribute or "", steering=steering))
         runner.count("question", asked.question.strategy)
         return schemas.QuestionResponse.of(asked)
 
@@ -45,9 +57,17 @@ def add_routes(app: FastAPI, runner: RequestRunner, authorizer: Authorizer | Non
     async def recommendations(body: schemas.RecommendRequest) -> schemas.RecommendationResponse:
         """Return the edits of an image that a person will like most, best first."""
         count = min(body.count, limits.recommendations)
-        recommendation = await runner.run_heavy(lambda: service.recommend(body.user_id, body.image_id, count))
+        recommendation = await runner.run_heavy(
+            lambda: service.recommend(body.user_id, body.image_id, count, attribute=body.attribute, steering=body.steering())
+        )
         runner.count("model", recommendation.model)
         return schemas.RecommendationResponse.of(recommendation)
+
+    @app.post("/v1/scores", dependencies=recommend, responses=responses(404), tags=["recommendations"])
+    async def scores(body: schemas.ScoresRequest) -> schemas.EditScoresResponse:
+        """Score any edits of an image for a person, each in words; nothing is drawn for it."""
+        scored = await runner.run(service.scores(body.user_id, body.image_id, body.edits, attribute=body.attribute))
+        return schemas.EditScoresResponse.of(scored)
 
     @app.post("/v1/predictions", dependencies=recommend, responses=responses(404), tags=["recommendations"])
     async def predictions(body: schemas.PredictRequest) -> schemas.ScoresResponse:

@@ -25,6 +25,7 @@ from beholder.recommending.rankers.ranker_factory import RankerConfig
 from beholder.recommending.rankers.ranker_features import TastePrior
 from beholder.recommending.ranking import RankingConfig
 from beholder.recommending.service import Recommendation, RecommendationService, RecommendationServiceConfig
+from beholder.recommending.steering import Steering
 from beholder.recommending.store.choice_store import Store
 from beholder.recommending.surrogate import surrogate_model
 from beholder.recommending.surrogate.surrogate_model import SurrogateInfo
@@ -85,9 +86,11 @@ class InProcessService:
     scorer: ImageScorer
     versions: Mapping[str, str]
 
-    def recommend(self, user_id: str, image_id: str, *, count: int | None = None) -> Recommendation:
-        """Return the best edits of an image for a person. Raises EditError for an unknown image."""
-        shortlist = self.recommendations.shortlist(user_id, image_id)
+    def recommend(
+        self, user_id: str, image_id: str, *, count: int | None = None, attribute: str = "", steering: Steering | None = None
+    ) -> Recommendation:
+        """Return the best edits of an image for a person. Raises as `RecommendationService.shortlist` does."""
+        shortlist = self.recommendations.shortlist(user_id, image_id, attribute=attribute, steering=steering)
         embeddings = self.encoder.images(self.library.draw(shortlist.image.latent, shortlist.edits, size=self.encoder.size))
         return self.recommendations.recommend(shortlist, embeddings, count=count)
 
@@ -163,6 +166,7 @@ def build_recommendations(
         taste_prior=taste_prior,
         priors=PriorStore(workspace.place / "rankers", made_for, taste_prior),
         config=config.service,
+        attribute=components.attribute,
     )
 
 

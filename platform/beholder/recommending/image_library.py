@@ -11,6 +11,7 @@ from beholder import images
 from beholder.cache import BoundedCache
 from beholder.config import setting
 from beholder.editing.directions.edit_text import check, parse
+from beholder.editing.directions.vocabulary import check_range
 from beholder.editing.editor import Edit
 from beholder.editing.faces.photo import Photo
 from beholder.editing.generator_store import fingerprint
@@ -18,7 +19,7 @@ from beholder.editing.inversion import Refinement
 from beholder.editing.latent import Latent
 from beholder.editing.saved_inversion import SavedInversion
 from beholder.editing.stylegan import StyleGAN
-from beholder.errors import ConfigError, EditError, StorageError, UnknownImage
+from beholder.errors import ConfigError, StorageError, UnknownImage
 from beholder.images import ImageLimits
 from beholder.recommending.store.choice_store import Store
 from beholder.storage import Place
@@ -191,10 +192,7 @@ class ImageLibrary:
     def read_edit(self, text: str) -> dict[str, float]:
         """Return an edit as people write it. Raises EditError for an unknown direction and an alpha outside its range."""
         edit = parse(text, self.editor.directions)
-        for name, alpha in edit.items():
-            low, high = self.editor.directions[name].range
-            if not low <= alpha <= high:
-                raise EditError(f"{name}={alpha:g}: expected an alpha between {low:g} and {high:g}")
+        check_range(edit, self.editor.directions)
         return edit
 
     def picture(self, image_id: str, edit: Edit, media_type: str) -> bytes:

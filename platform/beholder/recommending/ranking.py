@@ -49,15 +49,19 @@ def shortlist(ranker: Ranker, user_id: str, edit_set: EditSet, config: RankingCo
     return np.argsort(-ranker.utilities(user_id, edit_set), kind="stable")[:count]
 
 
-def rank(ranker: Ranker, user_id: str, edit_set: EditSet, edits: Sequence[Mapping[str, float]]) -> list[ScoredEdit]:
-    """Score edits beside the unedited image, best first; `UNEDITED` leads where none is better.
+def score(ranker: Ranker, user_id: str, edit_set: EditSet, edits: Sequence[Mapping[str, float]]) -> list[ScoredEdit]:
+    """Score edits beside the unedited image, in the order given.
 
     edit_set: the edits with their embeddings, a row for each of `edits`.
     """
     gain = ranker.gain_over(user_id, edit_set, edit_set.unedited)
     probability, uncertainty = gain.probability(), np.sqrt(gain.variance)
-    scored = [
-        ScoredEdit(edits[row], float(gain.mean[row]), float(uncertainty[row]), float(probability[row]))
-        for row in np.argsort(-gain.mean, kind="stable").tolist()
+    return [
+        ScoredEdit(edit, float(gain.mean[row]), float(uncertainty[row]), float(probability[row])) for row, edit in enumerate(edits)
     ]
+
+
+def rank(ranker: Ranker, user_id: str, edit_set: EditSet, edits: Sequence[Mapping[str, float]]) -> list[ScoredEdit]:
+    """Score edits beside the unedited image, best first; `UNEDITED` leads where none is better. edit_set: as in `score`."""
+    scored = sorted(score(ranker, user_id, edit_set, edits), key=lambda each: -each.utility)
     return scored if scored and scored[0].utility > 0 else [UNEDITED, *scored]
