@@ -55,7 +55,7 @@ def rank(ranker: Ranker, user_id: str, edit_set: EditSet, edits: Sequence[Mappin
     edit_set: the edits with their embeddings, a row for each of `edits`.
     """
     gain = ranker.gain_over(user_id, edit_set, edit_set.unedited)
-    probability, uncertainty = gain.probability(), np.sqrt(gain.variance)
+    probability, uncertainty = gain.probability, np.sqrt(gain.variance)
     scored = [
         ScoredEdit(edits[row], float(gain.mean[row]), float(uncertainty[row]), float(probability[row]))
         for row in np.argsort(-gain.mean, kind="stable").tolist()
