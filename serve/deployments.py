@@ -223,7 +223,7 @@ class RankerDeployment:
 
     async def recommend(self, user_id: str, image_id: str, count: int) -> Recommendation:
         shortlist = await self.pool.run(self.recommendations.shortlist, user_id, image_id)
-        embeddings = await self._embeddings(image_id, shortlist.edits)
+        embeddings = await self._embeddings(image_id, shortlist.edits) if shortlist.edits else None
         return await self.pool.run(lambda: self.recommendations.recommend(shortlist, embeddings, count=count))
 
     async def person(self, user_id: str) -> Person:

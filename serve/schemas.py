@@ -191,6 +191,7 @@ class RecommendedEdit(BaseModel):
     score: float = Field(description="utility above the image as it is, in logits")
     uncertainty: float = Field(description="standard deviation of the score")
     probability: float = Field(ge=0, le=1, description="that the person prefers it to the image as it is")
+    confidence: Literal["a guess", "likely", "sure"] = Field(description="the probability in words")
     picture: str
 
 
@@ -199,6 +200,7 @@ class RecommendationResponse(BaseModel):
     image_id: str
     rounds: int
     model: str = Field(description="the version of what everybody's choices say")
+    known: bool = Field(description="false where nothing is known of what the person likes, and nothing is recommended")
     recommendations: list[RecommendedEdit] = Field(description="best first; the edit {} leads where nothing is better")
     reasons: list[str]
 
@@ -211,6 +213,7 @@ class RecommendationResponse(BaseModel):
                 score=each.utility,
                 uncertainty=each.uncertainty,
                 probability=each.probability,
+                confidence=each.confidence,
                 picture=picture(recommendation.image_id, each.edit),
             )
             for each in recommendation.ranked
@@ -220,6 +223,7 @@ class RecommendationResponse(BaseModel):
             image_id=recommendation.image_id,
             rounds=recommendation.rounds,
             model=recommendation.model,
+            known=recommendation.known,
             recommendations=ranked,
             reasons=list(recommendation.reasons),
         )

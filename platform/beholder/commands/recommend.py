@@ -35,6 +35,11 @@ def main(settings: RecommendSettings, run: Run) -> None:
 def show(service: InProcessService, image_id: str, user_id: str, run: Run, *, out: str | None) -> Recommendation:
     """Recommend, and leave the picture, the strip and the words in the run folder."""
     recommendation = service.recommend(user_id, image_id)
+    if not recommendation.known:
+        words = f"Nothing is known yet of what {user_id} likes: answer some questions with `beholder ask user={user_id}` first."
+        run.summary(f"# Recommendation\n\n{words}\n")
+        print(words)
+        return recommendation
     best, others = recommendation.ranked[0], recommendation.ranked[1:]
     shown = [best, *others[:4]]
     pictures = service.pictures(image_id, [{}, *(each.edit for each in shown)])
@@ -56,7 +61,7 @@ def show(service: InProcessService, image_id: str, user_id: str, run: Run, *, ou
     )
     lines = [
         f"For {user_id}, after {recommendation.rounds} choices: {name(best.edit)}",
-        f"  liked better than the image as it is with probability {best.probability:.2f} "
+        f"  liked better than the image as it is: {best.confidence}, with probability {best.probability:.2f} "
         f"(utility {best.utility:+.2f} +- {best.uncertainty:.2f})",
         *(f"  {reason}" for reason in recommendation.reasons),
         *(["  next best: " + "; ".join(f"{name(each.edit)} ({each.probability:.2f})" for each in others[:3])] * bool(others)),

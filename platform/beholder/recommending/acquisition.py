@@ -43,7 +43,9 @@ class QuestionsConfig:
     noticeable: float = setting(
         NOTICEABLE, "just noticeable difference of two pictures' embeddings, as a share of the usual change; 0: any difference"
     )
-    noise_every: int | None = setting(3, "one question in so many may be one that tells how noisy the person's choices are; null: none")
+    noise_every: int | None = setting(
+        3, "one question in so many may be one that tells how noisy the person's choices are; null: none"
+    )
     noise_bits: float = setting(0.03, "information, in bits, that such a question must have; else the strategy's own is asked")
     repeat_every: int | None = setting(10, "one question in so many is an earlier one with its sides swapped; null: none")
 
@@ -90,7 +92,8 @@ def ask(
 
     unedited: the unedited image. without: pairs of rows that are not to be asked, either way round, such as those still open.
     config: what a question may be; where no such pair is left, any pair. lean: how many more questions had the edit of the higher
-    utility on the left than on the right, as `lean` counts; the rarer side is drawn twice as often as the other. number: of the person's question, the first is 1.
+    utility on the left than on the right, as `lean` counts; the rarer side is drawn twice as often as the other. number: of the
+    person's question, the first is 1.
     With a ranker that has no uncertainty no answer is worth more than another: whatever strategy but `random` is asked for, its
     champion is shown, the edit of the highest utility, beside one drawn at random. Raises ChoiceError for an unknown strategy, and
     where no pair is left.
@@ -101,10 +104,12 @@ def ask(
         raise ChoiceError(f"a question needs two edits to choose between, got {len(edit_set)}")
     pairs = _Pairs(edit_set, without, config)
     rng = np.random.default_rng(seed)
-    joint = ranker.joint(user_id, edit_set)
     if strategy == "random":
         one, other, chance = pairs.draw(rng)
-    elif not joint.factor.shape[1]:
+        utilities = ranker.utilities(user_id, edit_set) if lean else np.zeros(len(edit_set))
+        return _sides(one, other, chance, strategy, utilities, lean, rng)
+    joint = ranker.joint(user_id, edit_set)
+    if not joint.factor.shape[1]:
         one, other, chance = _champion(joint, pairs, rng)
         strategy = CHAMPION
     elif strategy == "thompson":

@@ -7,7 +7,7 @@ A recommendation is made in two steps, so that another process may draw: `shortl
 import contextlib
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 
@@ -18,6 +18,8 @@ from beholder.config import setting
 from beholder.editing.editor import Edit, Slider
 from beholder.errors import ConfigError, EditError
 from beholder.recommending import acquisition, explanations, ranking
+from beholder.recommending.acquisition import QuestionsConfig
+from beholder.recommending.candidates import DirectionsConfig
 from beholder.recommending.edit_features import EditableImage, EditFeatures
 from beholder.recommending.edit_set import Comparison, EditSet
 from beholder.recommending.explanations import DirectionPreference, reasons
@@ -26,7 +28,7 @@ from beholder.recommending.rankers.ranker_factory import RankerConfig
 from beholder.recommending.rankers.ranker_features import TastePrior
 from beholder.recommending.ranking import RankingConfig, ScoredEdit
 from beholder.recommending.store.choice_store import Store
-from beholder.recommending.store.question import Answer, Choice, Question
+from beholder.recommending.store.question import Answer, Choice, Question, edit_text
 from beholder.storage import Place
 from beholder.taste import taste_registry
 from beholder.workspace import Workspace
@@ -88,7 +90,10 @@ class RetractedAnswer:
 
 @dataclass(frozen=True, eq=False)
 class Shortlist:
-    """The edits of an image that are worth drawing for a person, best first, and all that ranking them again needs."""
+    """The edits of an image that are worth drawing for a person, best first, and all that ranking them again needs.
+
+    No edits where nothing is known of the person.
+    """
 
     person: PersonState
     image: EditableImage
@@ -97,7 +102,9 @@ class Shortlist:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """Edits of an image for a person, best first; the edit {} leads where none is better. model: the version of the prior."""
+    """Edits of an image for a person, best first; the edit {} leads where none is better. model: the version of the prior.
+
+    known: whether anything is known of what the person likes; where nothing is, no edit is named."""
 
     user_id: str
     image_id: str
@@ -105,6 +112,7 @@ class Recommendation:
     model: str
     ranked: tuple[ScoredEdit, ...]
     reasons: tuple[str, ...]
+    known: bool = True
 
 
 @dataclass(frozen=True)
@@ -150,6 +158,8 @@ class RecommendationService:
         taste_prior: TastePrior | None = None,
         priors: PriorStore | None = None,
         config: RecommendationServiceConfig | None = None,
+        questions: QuestionsConfig | None = None,
+        directions: DirectionsConfig | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """encode_image: image_id -> the image, drawn and encoded wherever that is done; EditError where it is unknown or gone.
@@ -160,6 +170,8 @@ class RecommendationService:
         self.features, self.store, self.workspace, self._encode_image, self._now = features, store, workspace, encode_image, now
         self._exists = exists
         self.config, self.ranking = config or RecommendationServiceConfig(), ranking_config or RankingConfig()
+        self.questions = questions or QuestionsConfig()
+        self.offered = (directions or DirectionsConfig()).names(features.candidates.directions)
         self.labels = {name: each.labels for name, each in sliders.items()}
         self._images: BoundedCache[str, EditableImage] = BoundedCache(self.config.images)
         self._edit_sets: BoundedCache[str, EditSet] = BoundedCache(self.config.edit_sets)
@@ -177,31 +189,44 @@ class RecommendationService:
         """Learn the prior now, and not with the first request."""
         self.posteriors.prior()
 
-    def question(self, user_id: str, image_id: str, strategy: str | None = None, *, seed: int | None = None) -> AskedQuestion:
+    def question(
+        self, user_id: str, image_id: str, strategy: str | None = None, *, repeats: bool = True, seed: int | None = None
+    ) -> AskedQuestion:
         """Return what to ask a person about an image now, kept in the store.
+
+        repeats: whether an earlier question may come again, its sides swapped, to learn how noisy the person's choices are.
 
         A pair that is open or answered is not given again, so that the next one can be fetched before this one is answered;
         where `most_open` are open, the oldest of them is. seed: of what is chance; None: another one each time.
         Raises EditError for an unknown image, ChoiceError for an unknown strategy.
         """
         strategy = strategy or self.config.strategy
-        edit_set = self.edit_set(image_id)
+        edit_set, rows = self.edit_set(image_id), self._rows()
         person = self.posteriors.get(user_id)
         since = self._now() - timedelta(minutes=self.config.open_minutes)
         opened = [each for each in self.store.open_questions(user_id) if each.image_id == image_id and each.asked_at > since]
         if len(opened) >= self.config.most_open:
             return AskedQuestion(opened[0], person.rounds, self.config.recommended_after)
         answered = [choice.question for choice in person.choices if choice.question.image_id == image_id]
+        number = person.rounds + len(opened) + 1
+        again = self._repeated(person, answered, opened) if repeats and acquisition.is_repeat(number, self.questions) else None
+        if again is not None:
+            return self._ask(again, person)
+        pairs = self._pairs([*opened, *answered], rows)
+        offered = edit_set[rows]
         pair = acquisition.ask(
             strategy,
             person.ranker,
             user_id,
-            edit_set,
+            offered,
             edit_set.unedited,
             seed=uuid.uuid4().int % 2**31 if seed is None else seed,
-            without=self._pairs([*opened, *answered]),
+            without=pairs,
+            config=self.questions,
+            lean=acquisition.lean(pairs, person.ranker.utilities(user_id, offered)) if pairs else 0,
+            number=number,
         )
-        left, right = (self.features.candidates.edit(row) for row in (pair.left, pair.right))
+        left, right = (self.features.candidates.edit(int(rows[row])) for row in (pair.left, pair.right))
         question = Question(
             question_id=uuid.uuid4().hex,
             user_id=user_id,
@@ -213,8 +238,7 @@ class RecommendationService:
             probability=pair.probability,
             model=person.model,
         )
-        self.store.ask(question)
-        return AskedQuestion(question, person.rounds, self.config.recommended_after)
+        return self._ask(question, person)
 
     def answer(self, event_id: str, question_id: str, choice: str, response_seconds: float | None = None) -> RecordedAnswer:
         """Keep an answer: when this returns it is on disk.
@@ -234,13 +258,21 @@ class RecommendationService:
     def shortlist(self, user_id: str, image_id: str) -> Shortlist:
         """Return the edits that are worth drawing for a person, by predicted embeddings. Raises EditError for an unknown image."""
         image = self.image(image_id)
-        edit_set, person = self._edit_set(image), self.posteriors.get(user_id)
-        rows = ranking.shortlist(person.ranker, user_id, edit_set, self.ranking)
-        return Shortlist(person, image, tuple(self.features.candidates.edit(int(row)) for row in rows))
+        rows, person = self._rows(), self.posteriors.get(user_id)
+        edit_set = self._edit_set(image)[rows]
+        if not ranking.is_known(person.ranker, user_id, edit_set):
+            return Shortlist(person, image, ())
+        best = rows[ranking.shortlist(person.ranker, user_id, edit_set, self.ranking)]
+        return Shortlist(person, image, tuple(self.features.candidates.edit(int(row)) for row in best))
 
-    def recommend(self, shortlist: Shortlist, embeddings: np.ndarray, *, count: int | None = None) -> Recommendation:
-        """Rank a shortlist by the embeddings of its edits, drawn and encoded, float32 [C, E]; the best `count` of them."""
+    def recommend(self, shortlist: Shortlist, embeddings: np.ndarray | None, *, count: int | None = None) -> Recommendation:
+        """Rank a shortlist by the embeddings of its edits, drawn and encoded, float32 [C, E]; the best `count` of them.
+
+        embeddings: None for a shortlist without edits, of which nothing is recommended.
+        """
         person, image = shortlist.person, shortlist.image
+        if embeddings is None or not shortlist.edits:
+            return Recommendation(person.user_id, image.image_id, person.rounds, person.model, (), (), known=False)
         drawn = self.features.drawn(image, shortlist.edits, embeddings)
         ranked = ranking.rank(person.ranker, person.user_id, drawn, shortlist.edits)
         words = tuple(str(each) for each in reasons(ranked[0].edit, person.choices, self.labels))
@@ -281,10 +313,39 @@ class RecommendationService:
     def _comparisons(self, choices: Sequence[Choice]) -> list[Comparison]:
         return self.features.comparisons(choices, self.image)[0]
 
-    def _pairs(self, asked: Sequence[Question]) -> list[tuple[int, int]]:
-        """Return the rows of the questions whose sides are both among the candidates."""
-        rows = [tuple(self._row(edit) for edit in (each.left, each.right)) for each in asked[-_NOT_AGAIN:]]
-        return [(left, right) for left, right in rows if left is not None and right is not None]
+    def _ask(self, question: Question, person: PersonState) -> AskedQuestion:
+        self.store.ask(question)
+        return AskedQuestion(question, person.rounds, self.config.recommended_after)
+
+    def _repeated(self, person: PersonState, answered: Sequence[Question], opened: Sequence[Question]) -> Question | None:
+        """Return an answered question about an image again, its sides swapped; None where there is none to repeat."""
+        known = [each for each in answered if None not in (self._row(each.left), self._row(each.right))]
+        edits = {edit_text(edit): edit for each in [*known, *opened] for edit in (each.left, each.right)}
+        numbers = {text: number for number, text in enumerate(edits)}
+        names = [(numbers[edit_text(each.left)], numbers[edit_text(each.right)]) for each in [*known, *opened]]
+        free = [number for number in acquisition.repeatable(names) if number < len(known)]
+        if not free:
+            return None
+        edit_set = self.edit_set(known[0].image_id)
+        rows = [[self._row(edit) or 0 for edit in (known[number].left, known[number].right)] for number in free]
+        sides = [(edit_set[left], edit_set[right]) for left, right in rows]
+        chosen = known[free[acquisition.repeated(person.ranker, person.user_id, sides)]]
+        return replace(
+            chosen, question_id=uuid.uuid4().hex, left=chosen.right, right=chosen.left, strategy=acquisition.REPEAT,
+            asked_at=self._now(), probability=1.0, model=person.model,
+        )  # fmt: skip
+
+    def _rows(self) -> np.ndarray:
+        """Return the rows of the candidates that are offered."""
+        return self.features.candidates.rows_along(self.offered)
+
+    def _pairs(self, asked: Sequence[Question], rows: np.ndarray) -> list[tuple[int, int]]:
+        """Return the places among some rows of the candidates of the questions whose sides are both there."""
+        places = {int(row): place for place, row in enumerate(rows)}
+        pairs = [
+            tuple(places.get(-1 if (row := self._row(e)) is None else row) for e in (q.left, q.right)) for q in asked[-_NOT_AGAIN:]
+        ]
+        return [(left, right) for left, right in pairs if left is not None and right is not None]
 
     def _row(self, edit: Edit) -> int | None:
         try:
@@ -299,7 +360,8 @@ class RecommendationService:
             with contextlib.suppress(EditError):  # a photo that was removed
                 edit_sets.append(self.edit_set(image_id))
         edit_sets = edit_sets or [self.edit_set(_REFERENCE)]
-        return explanations.direction_preferences(person.ranker, person.user_id, edit_sets)
+        preferences = explanations.direction_preferences(person.ranker, person.user_id, edit_sets)
+        return [each for each in preferences if each.direction in self.offered]
 
     def _words(self, person: PersonState) -> list[str]:
         return explanations.words(self._preferences(person), self.labels) if person.rounds else []

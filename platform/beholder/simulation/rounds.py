@@ -24,7 +24,7 @@ class Trajectory:
     regret: the true utility of the best edit less that of the recommended one, as a share of the range from the worst to the best;
     regret_logits: the same in logits. preferred: the true probability that the recommended edit is preferred to the unedited
     image; told: what the ranker says it is. accuracy: the share of held-out pairs whose truly preferred side has the higher
-    predicted utility.
+    predicted utility. image: the row of the ground truth that they were asked about.
     """
 
     regret: np.ndarray
@@ -32,6 +32,7 @@ class Trajectory:
     preferred: np.ndarray
     accuracy: np.ndarray
     told: np.ndarray
+    image: int = 0
 
 
 def play(
@@ -54,7 +55,7 @@ def play(
     excluded = {(int(min(pair)), int(max(pair))) for pair in pairs}
     name = f"{person.user_id} {strategy}"
     rng = np.random.default_rng([seed, 1])
-    trajectory = Trajectory(*(np.zeros(rounds + 1) for _ in FIGURES))
+    trajectory = Trajectory(*(np.zeros(rounds + 1) for _ in FIGURES), image=person.image)
     asked: list[tuple[int, int]] = []
     for turn in range(rounds + 1):
         moment = turn / max(rounds, 1)
@@ -69,9 +70,17 @@ def play(
             right, left = asked[again[acquisition.repeated(ranker, name, sides)]]
         else:
             pair = acquisition.ask(
-                strategy, ranker, name, edits, edits.unedited,
-                seed=int(rng.integers(2**31)), without=excluded, config=questions, lean=acquisition.lean(asked, predicted[1:]), number=turn + 1,
-            )  # fmt: skip
+                strategy,
+                ranker,
+                name,
+                edits,
+                edits.unedited,
+                seed=int(rng.integers(2**31)),
+                without=excluded,
+                config=questions,
+                lean=acquisition.lean(asked, predicted[1:]),
+                number=turn + 1,
+            )
             left, right = pair.left, pair.right
         asked.append((left, right))
         outcome = person.choose(left, right, moment=moment, rng=rng)

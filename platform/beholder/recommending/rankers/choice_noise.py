@@ -27,7 +27,9 @@ _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 class ChoiceNoiseConfig:
     """The hypotheses, a grid, and how probable they are before anybody chose anything."""
 
-    sharpness: list[float] = setting([0.35, 0.7, 1.4], "how sharp choices may be: what the usual person's utilities are multiplied by")
+    sharpness: list[float] = setting(
+        [0.35, 0.7, 1.4], "how sharp choices may be: what the usual person's utilities are multiplied by"
+    )
     lapses: list[float] = setting([0.02, 0.3], "how often a choice may be made without looking")
     drifting: float | None = setting(15.0, "half-life, in choices, of somebody whose taste changes; null: nobody's does")
     drifters: float = setting(0.15, "share of people whose taste changes, before anybody is known")
@@ -42,6 +44,11 @@ class ChoiceNoiseConfig:
             raise ConfigError("ranker.bayes.noise: expected shares from 0 to below 1 of drifters, tossers and one_sided people")
         if self.people <= 0 or (self.drifting is not None and not self.drifting > 0):
             raise ConfigError("ranker.bayes.noise: people and drifting must be above 0")
+
+
+EVERYBODY_ALIKE = ChoiceNoiseConfig(
+    sharpness=[1.0], lapses=[0.0], drifting=None, drifters=0.0, tossers=0.0, one_sided=0.0
+)  # one noise for all, and a taste
 
 
 @dataclass(frozen=True, eq=False)
