@@ -116,11 +116,9 @@ def main(settings: SimulateSettings, run: Run) -> None:
         cells = [cell for cell in _cells(settings) if cell in _TOLD] if settings.calibrate else []
         told = ask(settings, shared, judged, comparisons, [(ALIKE, "eubo"), *cells] if cells else [])
         least, usual = ray.get(distances)
-    report(results, people, trials, (told, judged), run)
     run.metrics({"noticeable": least / usual})
-    print(
-        f"just noticeable difference of embeddings: {least:.4f}, {least / usual:.3f} of an edit's usual change (questions.noticeable)"
-    )
+    print(f"just noticeable difference of two embeddings: {least:.4f}, of an edit's usual change {least / usual:.3f}\n")
+    report(results, people, trials, (told, judged), run)
 
 
 def tune(settings: SimulateSettings, truth: GroundTruth, shared: Ref) -> tuple[SimulateSettings, pd.DataFrame]:
