@@ -26,7 +26,7 @@ Strategy = Literal["random", "thompson", "eubo", "information"]
 STRATEGIES: tuple[str, ...] = get_args(Strategy)
 CHAMPION = "champion"
 REPEAT, NOISE = "repeat", "noise"
-NOTICEABLE = 0.1  # measured: `beholder simulate` prints it
+NOTICEABLE = 0.2  # of the usual change under an edit, as `beholder simulate` measures it
 _LATEST = 3  # questions that are not repeated yet
 _UNDER = 2 / 3  # chance of the side on which the better edit was more rarely: a biased coin (Efron 1971)
 _SHARP = 200  # pairs of the surest answers, among which the one that tells most of noise is looked for
@@ -44,7 +44,7 @@ class QuestionsConfig:
         NOTICEABLE, "just noticeable difference of two pictures' embeddings, as a share of the usual change; 0: any difference"
     )
     noise_every: int | None = setting(
-        3, "one question in so many may be one that tells how noisy the person's choices are; null: none"
+        2, "one question in so many may be one that tells how noisy the person's choices are; null: none"
     )
     noise_bits: float = setting(0.03, "information, in bits, that such a question must have; else the strategy's own is asked")
     repeat_every: int | None = setting(10, "one question in so many is an earlier one with its sides swapped; null: none")

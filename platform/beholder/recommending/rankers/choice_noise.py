@@ -28,14 +28,14 @@ class ChoiceNoiseConfig:
     """The hypotheses, a grid, and how probable they are before anybody chose anything."""
 
     sharpness: list[float] = setting(
-        [0.35, 0.7, 1.4], "how sharp choices may be: what the usual person's utilities are multiplied by"
+        [0.15, 0.4, 1.0], "how sharp choices may be: what the usual person's utilities are multiplied by"
     )
-    lapses: list[float] = setting([0.02, 0.3], "how often a choice may be made without looking")
+    lapses: list[float] = setting([0.02], "how often a choice may be made without looking")
     drifting: float | None = setting(15.0, "half-life, in choices, of somebody whose taste changes; null: nobody's does")
     drifters: float = setting(0.15, "share of people whose taste changes, before anybody is known")
-    tossers: float = setting(0.1, "share of people who toss a coin, before anybody is known")
+    tossers: float = setting(0.2, "share of people who toss a coin, before anybody is known")
     one_sided: float = setting(0.05, "share of people who always take one side, before anybody is known")
-    people: float = setting(20.0, "how many people these shares are worth beside those from whom the shares are learned")
+    people: float = setting(100.0, "how many people these shares are worth beside those from whom the shares are learned")
 
     def __post_init__(self) -> None:
         if not self.sharpness or not self.lapses or min(self.sharpness) <= 0 or not all(0 <= lapse < 1 for lapse in self.lapses):
