@@ -31,6 +31,7 @@ _LATEST = 3  # questions that are not repeated yet
 _UNDER = 2 / 3  # chance of the side on which the better edit was more rarely: a biased coin (Efron 1971)
 _SHARP = 200  # pairs of the surest answers, among which the one that tells most of noise is looked for
 _HEADS = 16  # of each list, edits that are compared with all others where few pairs may be asked
+_DRAWN, _TRIES = 4096, 16  # pairs drawn at a time, and how often, before all are counted
 _POOL = 256  # edits whose pairs are all evaluated; the rest can hardly be in the best pair
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(16)
 
@@ -242,17 +243,22 @@ class _Pairs:
             free[at] = np.einsum("pe,pe->p", gaps, gaps) >= self.noticeable**2
         return free
 
-    def draw(self, rng: np.random.Generator) -> tuple[int, int, float]:
-        """Draw a pair that may be asked, uniformly, and return its probability."""
+    def draw(self, rng: np.random.Generator) -> tuple[int, int, float | None]:
+        """Draw a pair that may be asked, uniformly, and return its probability; None where too many pairs had to be counted."""
         if not self.restricted and 2 * self.left_over > len(self.without):
             while True:
                 one, other = (int(row) for row in rng.choice(self.count, 2, replace=False))
                 if (min(one, other), max(one, other)) not in self.without:
                     return one, other, 1 / self.left_over
-        partners = [np.flatnonzero(self.partners(row)) for row in range(self.count)]
-        pairs = [(row, int(other)) for row, others in enumerate(partners) for other in others[others > row]]
-        one, other = pairs[int(rng.integers(len(pairs)))]
-        return one, other, 1 / len(pairs)
+        for _ in range(_TRIES if self.count > _POOL else 0):
+            rows, columns = rng.integers(self.count, size=(2, _DRAWN))
+            free = np.flatnonzero(~self.out(rows, columns))
+            if len(free):
+                return int(rows[free[0]]), int(columns[free[0]]), None
+        rows, columns = np.triu_indices(self.count, 1)
+        free = np.flatnonzero(~self.out(rows, columns))
+        chosen = free[int(rng.integers(len(free)))]
+        return int(rows[chosen]), int(columns[chosen]), 1 / len(free)
 
     def out(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Return which of these pairs may not be asked, bool [P]."""

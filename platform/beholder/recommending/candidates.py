@@ -39,7 +39,7 @@ PROTECTED = ("skin", "race", "ethnicity")  # words of directions that change a p
 
 
 @dataclass(frozen=True)
-class DirectionsConfig:
+class OfferedDirectionsConfig:
     """What questions and recommendations may change of themselves. An edit that a person asks for by name is made all the same."""
 
     offered: list[str] = setting([ALL], f"directions that questions and recommendations may move along; [{ALL}]: every one")

@@ -16,7 +16,7 @@ from beholder.editing.stylegan import StyleGAN, StyleGANConfig
 from beholder.encoder import Encoder, EncoderConfig
 from beholder.errors import ConfigError
 from beholder.recommending.acquisition import QuestionsConfig
-from beholder.recommending.candidates import CandidatesConfig, DirectionsConfig, candidates
+from beholder.recommending.candidates import CandidatesConfig, OfferedDirectionsConfig, candidates
 from beholder.recommending.edit_features import EditableImage, EditFeatures
 from beholder.recommending.image_library import ImageLibrary, ImageLibraryConfig, LatentStore
 from beholder.recommending.image_scoring import ImageScorer
@@ -56,7 +56,7 @@ class ServiceConfig:
     ranker: RankerConfig = setting(RankerConfig(), "the model of who would choose which edit")
     service: RecommendationServiceConfig = setting(RecommendationServiceConfig(), "how people are asked")
     questions: QuestionsConfig = setting(QuestionsConfig(), "which questions a person can answer")
-    directions: DirectionsConfig = setting(DirectionsConfig(), "what questions and recommendations may change")
+    directions: OfferedDirectionsConfig = setting(OfferedDirectionsConfig(), "what questions and recommendations may change")
     image_library: ImageLibraryConfig = setting(ImageLibraryConfig(), "what photos may cost, and how they are inverted")
     tastes: list[str] = setting([], "tastes of the registry that answer predictions, beside components.taste")
     choices: str | None = setting(

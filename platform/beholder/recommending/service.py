@@ -19,7 +19,7 @@ from beholder.editing.editor import Edit, Slider
 from beholder.errors import ConfigError, EditError
 from beholder.recommending import acquisition, explanations, ranking
 from beholder.recommending.acquisition import QuestionsConfig
-from beholder.recommending.candidates import DirectionsConfig
+from beholder.recommending.candidates import OfferedDirectionsConfig
 from beholder.recommending.edit_features import EditableImage, EditFeatures
 from beholder.recommending.edit_set import Comparison, EditSet
 from beholder.recommending.explanations import DirectionPreference, reasons
@@ -159,7 +159,7 @@ class RecommendationService:
         priors: PriorStore | None = None,
         config: RecommendationServiceConfig | None = None,
         questions: QuestionsConfig | None = None,
-        directions: DirectionsConfig | None = None,
+        directions: OfferedDirectionsConfig | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """encode_image: image_id -> the image, drawn and encoded wherever that is done; EditError where it is unknown or gone.
@@ -171,7 +171,7 @@ class RecommendationService:
         self._exists = exists
         self.config, self.ranking = config or RecommendationServiceConfig(), ranking_config or RankingConfig()
         self.questions = questions or QuestionsConfig()
-        self.offered = (directions or DirectionsConfig()).names(features.candidates.directions)
+        self.offered = (directions or OfferedDirectionsConfig()).names(features.candidates.directions)
         self.labels = {name: each.labels for name, each in sliders.items()}
         self._images: BoundedCache[str, EditableImage] = BoundedCache(self.config.images)
         self._edit_sets: BoundedCache[str, EditSet] = BoundedCache(self.config.edit_sets)

@@ -171,8 +171,10 @@ def asked_of(shown: EditSet, strategy: str, config: QuestionsConfig, count: int 
 def sparse(count: int) -> EditSet:
     """Edits that move along one or two of three directions."""
     rng = np.random.default_rng(4)
-    alphas = rng.choice([-2, -1, 1, 2], (count, 3)).astype(np.float32)
+    alphas = rng.choice(np.linspace(-3, 3, 60), (count, 3)).astype(np.float32)
+    alphas[:, 1] = rng.choice([-1.0, 1.0], count)
     alphas[np.arange(count), rng.integers(0, 3, count)] = 0
+    alphas = np.unique(alphas, axis=0)
     return EditSet(alphas, alphas, DIRECTIONS, np.zeros(3, np.float32))
 
 

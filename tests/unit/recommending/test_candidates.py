@@ -5,7 +5,7 @@ import pytest
 
 from beholder.editing.fake import FakeEditor
 from beholder.errors import ConfigError, EditError
-from beholder.recommending.candidates import Candidates, CandidatesConfig, DirectionsConfig, candidates
+from beholder.recommending.candidates import Candidates, CandidatesConfig, OfferedDirectionsConfig, candidates
 
 NINETEEN = {f"d{k}": (-3.0, 3.0) for k in range(19)}
 
@@ -70,16 +70,16 @@ def test_what_makes_no_sense_is_refused() -> None:
 
 def test_skin_tone_is_not_offered_unless_somebody_says_so():
     names = ["darker_skin", "smile", "Pale-Skin", "skinny"]
-    assert DirectionsConfig().names(names) == ("smile", "skinny")
-    assert DirectionsConfig(never=[]).names(names) == tuple(names)
-    assert DirectionsConfig(offered=["smile", "darker_skin"]).names(names) == ("smile",)
-    assert DirectionsConfig(never=["smile"], offered=["smile", "darker_skin"]).names(names) == ("darker_skin",)
+    assert OfferedDirectionsConfig().names(names) == ("smile", "skinny")
+    assert OfferedDirectionsConfig(never=[]).names(names) == tuple(names)
+    assert OfferedDirectionsConfig(offered=["smile", "darker_skin"]).names(names) == ("smile",)
+    assert OfferedDirectionsConfig(never=["smile"], offered=["smile", "darker_skin"]).names(names) == ("darker_skin",)
     with pytest.raises(ConfigError, match="did you mean smile"):
-        DirectionsConfig(offered=["smle"]).names(names)
+        OfferedDirectionsConfig(offered=["smle"]).names(names)
     with pytest.raises(ConfigError, match="leaves none of darker_skin"):
-        DirectionsConfig(offered=["darker_skin"]).names(names)
+        OfferedDirectionsConfig(offered=["darker_skin"]).names(names)
     with pytest.raises(ConfigError, match="got none"):
-        DirectionsConfig(offered=[])
+        OfferedDirectionsConfig(offered=[])
 
 
 def test_rows_along_some_directions_move_no_other():

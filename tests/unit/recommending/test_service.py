@@ -9,7 +9,7 @@ from support.disc_service import RANKER, DiscService
 from support.store_suite import NOON, answer, question
 
 from beholder.errors import ChoiceError, ConfigError
-from beholder.recommending.candidates import DirectionsConfig
+from beholder.recommending.candidates import OfferedDirectionsConfig
 from beholder.recommending.components import Components, ServiceConfig
 from beholder.recommending.rankers.ranker_factory import KINDS, RankerConfig
 from beholder.recommending.service import erase
@@ -123,7 +123,7 @@ def test_of_somebody_of_whom_nothing_is_known_nothing_is_recommended(service):
 
 
 def test_what_is_not_offered_is_neither_asked_nor_recommended(tmp_path):
-    service = DiscService(tmp_path, directions=DirectionsConfig(never=["redder"]))
+    service = DiscService(tmp_path, directions=OfferedDirectionsConfig(never=["redder"]))
     asked = answer_red(service, "ana", 6, strategy="random")
     asked += answer_red(service, "ana", 6)
     for _ in range(3):

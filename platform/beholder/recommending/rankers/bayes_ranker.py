@@ -130,7 +130,7 @@ class BayesRanker(Ranker):
             "prior.covariance": gaussian.lower_triangle([self.prior.covariance], width)[0],
             "prior.noise": self.noise.prior,
             "means": means,
-            "covariances": gaussian.lower_triangle(covariances, width).reshape(len(known), size, -1),
+            "covariances": gaussian.lower_triangle(covariances, width).reshape(len(known), size, width * (width + 1) // 2),
             "evidence": np.array([each.evidence for each in known]).reshape(-1, len(self.noise.prior)),
         }
 
