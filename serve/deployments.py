@@ -216,10 +216,18 @@ class RankerDeployment:
         await self.pool.run(self.recommendations.warm)
 
     async def question(
-        self, user_id: str, image_id: str, strategy: str | None, attribute: str = "", steering: Steering | None = None
+        self,
+        user_id: str,
+        image_id: str,
+        strategy: str | None,
+        attribute: str = "",
+        steering: Steering | None = None,
+        repeats: bool = True,
     ) -> AskedQuestion:
         ask = self.recommendations.question
-        return await self.pool.run(lambda: ask(user_id, image_id, strategy, attribute=attribute, steering=steering))
+        return await self.pool.run(
+            lambda: ask(user_id, image_id, strategy, attribute=attribute, steering=steering, repeats=repeats)
+        )
 
     async def answer(self, event_id: str, question_id: str, choice: str, response_seconds: float | None) -> RecordedAnswer:
         return await self.pool.run(self.recommendations.answer, event_id, question_id, choice, response_seconds)
@@ -233,7 +241,7 @@ class RankerDeployment:
         shortlist = await self.pool.run(
             lambda: self.recommendations.shortlist(user_id, image_id, attribute=attribute, steering=steering)
         )
-        embeddings = await self._embeddings(image_id, shortlist.edits)
+        embeddings = await self._embeddings(image_id, shortlist.edits) if shortlist.edits else None
         return await self.pool.run(lambda: self.recommendations.recommend(shortlist, embeddings, count=count))
 
     async def scores(self, user_id: str, image_id: str, edits: Sequence[Edit], attribute: str = "") -> EditScores:

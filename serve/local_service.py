@@ -69,10 +69,17 @@ class LocalService:
         return await self._run(lambda: library.picture(image_id, library.read_edit(edit), media_type))
 
     async def question(
-        self, user_id: str, image_id: str, strategy: str | None, *, attribute: str = "", steering: Steering | None = None
+        self,
+        user_id: str,
+        image_id: str,
+        strategy: str | None,
+        *,
+        attribute: str = "",
+        steering: Steering | None = None,
+        repeats: bool = True,
     ) -> AskedQuestion:
         ask = self.built.recommendations.question
-        return await self._run(ask, user_id, image_id, strategy, attribute=attribute, steering=steering)
+        return await self._run(ask, user_id, image_id, strategy, attribute=attribute, steering=steering, repeats=repeats)
 
     async def answer(self, event_id: str, question_id: str, choice: str, response_seconds: float | None) -> RecordedAnswer:
         return await self._run(self.built.recommendations.answer, event_id, question_id, choice, response_seconds)

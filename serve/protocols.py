@@ -111,7 +111,14 @@ class Service(Protocol):
         """Return an image under an edit as people write it, as a file of image/webp, image/png or image/jpeg. Raises EditError."""
 
     async def question(
-        self, user_id: str, image_id: str, strategy: str | None, *, attribute: str = "", steering: Steering | None = None
+        self,
+        user_id: str,
+        image_id: str,
+        strategy: str | None,
+        *,
+        attribute: str = "",
+        steering: Steering | None = None,
+        repeats: bool = True,
     ) -> AskedQuestion:
         """Return what to ask a person about an image now."""
 

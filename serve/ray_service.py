@@ -61,10 +61,17 @@ class RayService:
         return result
 
     async def question(
-        self, user_id: str, image_id: str, strategy: str | None, *, attribute: str = "", steering: Steering | None = None
+        self,
+        user_id: str,
+        image_id: str,
+        strategy: str | None,
+        *,
+        attribute: str = "",
+        steering: Steering | None = None,
+        repeats: bool = True,
     ) -> AskedQuestion:
         result: AskedQuestion = await self._answer(
-            lambda: self.ranker.question.remote(user_id, image_id, strategy, attribute, steering)
+            lambda: self.ranker.question.remote(user_id, image_id, strategy, attribute, steering, repeats)
         )
         return result
 

@@ -264,6 +264,7 @@ class RecommendedEdit(BaseModel):
     score: float = Field(description="utility above the image as it is, in logits")
     uncertainty: float = Field(description="standard deviation of the score")
     probability: float = Field(ge=0, le=1, description="that the person prefers it to the image as it is")
+    confidence: Literal["a guess", "likely", "sure"] = Field(description="the probability in words")
     picture: str
 
 
@@ -273,6 +274,7 @@ class RecommendationResponse(BaseModel):
     attribute: str
     rounds: int
     model: str = Field(description="the version of what everybody's choices say")
+    known: bool = Field(description="false where nothing is known of what the person likes, and nothing is recommended")
     recommendations: list[RecommendedEdit] = Field(description="best first; the edit {} leads where nothing is better")
     reasons: list[str]
 
@@ -287,6 +289,7 @@ class RecommendationResponse(BaseModel):
                 score=each.utility,
                 uncertainty=each.uncertainty,
                 probability=each.probability,
+                confidence=each.confidence,
                 picture=picture(recommendation.image_id, each.edit),
             )
             for each, words, change in zip(recommendation.ranked, recommendation.words, recommendation.changes, strict=True)
@@ -297,6 +300,7 @@ class RecommendationResponse(BaseModel):
             attribute=recommendation.attribute,
             rounds=recommendation.rounds,
             model=recommendation.model,
+            known=recommendation.known,
             recommendations=ranked,
             reasons=list(recommendation.reasons),
         )
@@ -308,6 +312,7 @@ class EditScoreResponse(BaseModel):
     score: float = Field(description="utility above the image as it is, in logits")
     uncertainty: float = Field(description="standard deviation of the score")
     probability: float = Field(ge=0, le=1, description="that the person prefers it to the image as it is")
+    confidence: Literal["a guess", "likely", "sure"] = Field(description="the probability in words")
     picture: str
 
 
@@ -328,6 +333,7 @@ class EditScoresResponse(BaseModel):
                 score=each.utility,
                 uncertainty=each.uncertainty,
                 probability=each.probability,
+                confidence=each.confidence,
                 picture=picture(scores.image_id, each.edit),
             )
             for each, words in zip(scores.scored, scores.words, strict=True)

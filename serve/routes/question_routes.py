@@ -27,6 +27,7 @@ def add_routes(app: FastAPI, runner: RequestRunner, authorizer: Authorizer | Non
         attribute: Annotated[schemas.Attribute | None, Query(description=schemas.ATTRIBUTE)] = None,
         allow: Names = (),
         forbid: Names = (),
+        repeats: Annotated[bool, Query(description="whether an earlier question may come again, its sides swapped")] = True,
         lock: Annotated[list[schemas.DirectionName] | None, Query(max_length=200)] = None,
     ) -> schemas.QuestionResponse:
         """Return the two edits to ask a person about now. Fetched again before it is answered, it is another question.
@@ -35,7 +36,8 @@ def add_routes(app: FastAPI, runner: RequestRunner, authorizer: Authorizer | Non
         """
         locked = None if lock is None else tuple(name for name in lock if name != "none")
         steering = Steering(tuple(allow), tuple(forbid), locked)
-        asked = await runner.run(service.question(user_id, image_id, strategy, attribute=attribute or "", steering=steering))
+        work = service.question(user_id, image_id, strategy, attribute=attribute or "", steering=steering, repeats=repeats)
+        asked = await runner.run(work)
         runner.count("question", asked.question.strategy)
         return schemas.QuestionResponse.of(asked)
 

@@ -75,7 +75,14 @@ class PartialService(Service):
         raise NotImplementedError
 
     async def question(
-        self, user_id: str, image_id: str, strategy: str | None, *, attribute: str = "", steering: Steering | None = None
+        self,
+        user_id: str,
+        image_id: str,
+        strategy: str | None,
+        *,
+        attribute: str = "",
+        steering: Steering | None = None,
+        repeats: bool = True,
     ) -> AskedQuestion:
         raise NotImplementedError
 

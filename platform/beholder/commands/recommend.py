@@ -46,6 +46,11 @@ def show(
 ) -> Recommendation:
     """Recommend, and leave the picture, the strip and the words in the run folder."""
     recommendation = service.recommend(user_id, image_id, count=_SHOWN, attribute=attribute, steering=steering)
+    if not recommendation.known:
+        words = f"Nothing is known yet of what {user_id} likes: answer some questions with `beholder ask user={user_id}` first."
+        run.summary(f"# Recommendation\n\n{words}\n")
+        print(words)
+        return recommendation
     choices = f"{recommendation.rounds} choice{'s' * (recommendation.rounds != 1)}"
     best, others = recommendation.ranked[0], recommendation.ranked[1:]
     shown = [best, *others]
@@ -68,7 +73,7 @@ def show(
     )
     lines = [
         f"For {user_id}, after {choices}: {name(best.edit)}",
-        f"  liked better than the image as it is with probability {best.probability:.2f} "
+        f"  liked better than the image as it is: {best.confidence}, with probability {best.probability:.2f} "
         f"(utility {best.utility:+.2f} +- {best.uncertainty:.2f})",
         *(f"  {reason}" for reason in recommendation.reasons),
         *(["  next best: " + "; ".join(f"{name(each.edit)} ({each.probability:.2f})" for each in others[:3])] * bool(others)),

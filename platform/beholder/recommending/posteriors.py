@@ -35,7 +35,7 @@ _LIMIT = 64 * 1024 * 1024  # bytes of a prior's file that are read
 class PosteriorCacheConfig:
     """How many posteriors are kept, and how often the prior is learned again."""
 
-    kept: int = setting(2000, "people whose posteriors stay in memory; somebody else's is built again from the store")
+    kept: int = setting(500, "people whose posteriors stay in memory; somebody else's is built again from the store")
     prior_seconds: float = setting(3600.0, "age at which the prior is learned from everybody's choices again")
     check_seconds: float = setting(2.0, "how often to look for a newer prior that another replica has learned")
 

@@ -20,7 +20,8 @@ from beholder.editing.directions.vocabulary import Vocabulary, check_range
 from beholder.editing.editor import Edit, Slider
 from beholder.errors import ChoiceError, ConfigError, EditError
 from beholder.recommending import acquisition, explanations, ranking
-from beholder.recommending.candidates import Candidates, row_of_alphas
+from beholder.recommending.acquisition import QuestionsConfig
+from beholder.recommending.candidates import Candidates, OfferedDirectionsConfig, row_of_alphas
 from beholder.recommending.edit_features import EditableImage, EditFeatures
 from beholder.recommending.edit_set import Comparison, EditSet
 from beholder.recommending.explanations import DirectionPreference, reasons
@@ -28,9 +29,9 @@ from beholder.recommending.posteriors import PersonState, PosteriorCache, Poster
 from beholder.recommending.rankers.ranker_factory import RankerConfig
 from beholder.recommending.rankers.ranker_features import TastePrior
 from beholder.recommending.ranking import UNEDITED, RankingConfig, ScoredEdit
-from beholder.recommending.steering import Steering, rows_along, spread, spread_edits, variations
+from beholder.recommending.steering import Steering, spread, spread_edits, variations
 from beholder.recommending.store.choice_store import Store
-from beholder.recommending.store.question import Answer, Choice, Question, taste_key, taste_of
+from beholder.recommending.store.question import Answer, Choice, Question, edit_text, taste_key, taste_of
 from beholder.storage import Place
 from beholder.taste import taste_registry
 from beholder.workspace import Workspace
@@ -93,7 +94,10 @@ class RetractedAnswer:
 
 @dataclass(frozen=True, eq=False)
 class Shortlist:
-    """The edits of an image that are worth drawing for a person, best first, and all that ranking them again needs."""
+    """The edits of an image that are worth drawing for a person, best first, and all that ranking them again needs.
+
+    No edits where nothing is known of the person.
+    """
 
     person: PersonState
     image: EditableImage
@@ -105,7 +109,8 @@ class Shortlist:
 class Recommendation:
     """Edits of an image for a person, best first; the edit {} leads where none is better. model: the version of the prior.
 
-    words: of each edit; changes: of each, what differs from the edit that was varied, empty where none was.
+    known: whether anything is known of what the person likes; where nothing is, no edit is named. words: of each edit; changes: of
+    each, what differs from the edit that was varied, empty where none was.
     """
 
     user_id: str
@@ -114,6 +119,7 @@ class Recommendation:
     model: str
     ranked: tuple[ScoredEdit, ...]
     reasons: tuple[str, ...]
+    known: bool = True
     words: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
     attribute: str = ""
@@ -196,6 +202,8 @@ class RecommendationService:
         priors: PriorStore | None = None,
         config: RecommendationServiceConfig | None = None,
         attribute: str = "",
+        questions: QuestionsConfig | None = None,
+        directions: OfferedDirectionsConfig | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """encode_image: image_id -> the image, drawn and encoded wherever that is done; EditError where it is unknown or gone.
@@ -207,6 +215,8 @@ class RecommendationService:
         self._exists = exists
         self.config, self.ranking = config or RecommendationServiceConfig(), ranking_config or RankingConfig()
         self.sliders, self.vocabulary, self.attribute = sliders, Vocabulary.of(sliders), attribute
+        self.questions = questions or QuestionsConfig()
+        self.offered = (directions or OfferedDirectionsConfig()).names(features.candidates.directions)
         self._images: BoundedCache[str, EditableImage] = BoundedCache(self.config.images)
         self._edit_sets: BoundedCache[str, EditSet] = BoundedCache(self.config.edit_sets)
         self.posteriors = PosteriorCache(
@@ -231,33 +241,45 @@ class RecommendationService:
         *,
         attribute: str = "",
         steering: Steering | None = None,
+        repeats: bool = True,
         seed: int | None = None,
     ) -> AskedQuestion:
         """Return what to ask a person about an image now, kept in the store.
 
         attribute: by which they choose, the usual one where it is empty. steering: what the sides may change.
+        repeats: whether an earlier question may come again, its sides swapped, to learn how noisy the person's choices are.
 
         A pair that is open or answered is not given again, so that the next one can be fetched before this one is answered;
         where `most_open` are open, the oldest of them is. seed: of what is chance; None: another one each time.
         Raises EditError for an unknown image, ChoiceError for an unknown strategy.
         """
         strategy, user_id = strategy or self.config.strategy, taste_key(user_id, attribute, self.attribute)
-        edit_set = self.edit_set(image_id)
-        rows = self._rows(steering or Steering())
+        edit_set, rows = self.edit_set(image_id), self._rows(steering or Steering())
         person = self.posteriors.get(user_id)
         since = self._now() - timedelta(minutes=self.config.open_minutes)
         opened = [each for each in self.store.open_questions(user_id) if each.image_id == image_id and each.asked_at > since]
+        opened = [each for each in opened if self._among(each, rows)]
         if len(opened) >= self.config.most_open:
             return self._asked(opened[0], person)
         answered = [choice.question for choice in person.choices if choice.question.image_id == image_id]
+        number = person.rounds + len(opened) + 1
+        repeats = repeats and acquisition.is_repeat(number, self.questions)
+        again = self._repeated(person, answered, opened, rows) if repeats else None
+        if again is not None:
+            return self._ask(again, person)
+        pairs = self._pairs([*opened, *answered], rows)
+        offered = edit_set[rows]
         pair = acquisition.ask(
             strategy,
             person.ranker,
             user_id,
-            edit_set[rows],
+            offered,
             edit_set.unedited,
             seed=uuid.uuid4().int % 2**31 if seed is None else seed,
-            without=self._pairs([*opened, *answered], rows),
+            without=pairs,
+            config=self.questions,
+            lean=acquisition.lean(pairs, person.ranker.utilities(user_id, offered)) if pairs else 0,
+            number=number,
         )
         left, right = (self.features.candidates.edit(int(rows[row])) for row in (pair.left, pair.right))
         question = Question(
@@ -271,8 +293,7 @@ class RecommendationService:
             probability=pair.probability,
             model=person.model,
         )
-        self.store.ask(question)
-        return self._asked(question, person)
+        return self._ask(question, person)
 
     def answer(self, event_id: str, question_id: str, choice: str, response_seconds: float | None = None) -> RecordedAnswer:
         """Keep an answer: when this returns it is on disk.
@@ -304,19 +325,27 @@ class RecommendationService:
             edit_set = self.features.edit_set(image, alphas)
         else:
             edit_set = self._edit_set(image)[rows]
+        if not steering.like and not ranking.is_known(person.ranker, person.user_id, edit_set):
+            return Shortlist(person, image, (), steering)
         order = ranking.shortlist(person.ranker, person.user_id, edit_set, RankingConfig(exact=len(edit_set)))
         base = np.array([steering.like.get(name, 0.0) for name in candidates.directions], np.float32)
         best = spread(edit_set.alphas - base, order, self.ranking.exact, steering.diversity)
         edits = Candidates(candidates.directions, edit_set.alphas[best]).edits()
         return Shortlist(person, image, tuple(edits), steering)
 
-    def recommend(self, shortlist: Shortlist, embeddings: np.ndarray, *, count: int | None = None) -> Recommendation:
+    def recommend(self, shortlist: Shortlist, embeddings: np.ndarray | None, *, count: int | None = None) -> Recommendation:
         """Rank a shortlist by the embeddings of its edits, drawn and encoded, float32 [C, E]; the best `count` of them, which span
-        as many directions as the steering wants."""
+        as many directions as the steering wants.
+
+        embeddings: None for a shortlist without edits, of which nothing is recommended.
+        """
         person, image, steering = shortlist.person, shortlist.image, shortlist.steering
+        user_id, attribute = taste_of(person.user_id)
+        attribute = attribute or self.attribute
+        if embeddings is None or not shortlist.edits:
+            return Recommendation(user_id, image.image_id, person.rounds, person.model, (), (), known=False, attribute=attribute)
         drawn = self.features.drawn(image, shortlist.edits, embeddings)
         ranked = spread_edits(ranking.rank(person.ranker, person.user_id, drawn, shortlist.edits), count, steering)
-        user_id, attribute = taste_of(person.user_id)
         return Recommendation(
             user_id,
             image.image_id,
@@ -326,7 +355,7 @@ class RecommendationService:
             tuple(str(each) for each in reasons(ranked[0].edit, person.choices, self.vocabulary)),
             words=tuple(self.vocabulary.caption(each.edit) for each in ranked),
             changes=tuple(self.vocabulary.caption(each.edit, base=steering.like) if steering.like else "" for each in ranked),
-            attribute=attribute or self.attribute,
+            attribute=attribute,
         )
 
     def scores(self, user_id: str, image_id: str, edits: Sequence[Edit], *, attribute: str = "") -> EditScores:
@@ -417,23 +446,51 @@ class RecommendationService:
     def _comparisons(self, choices: Sequence[Choice]) -> list[Comparison]:
         return self.features.comparisons(choices, self.image)[0]
 
+    def _ask(self, question: Question, person: PersonState) -> AskedQuestion:
+        self.store.ask(question)
+        return self._asked(question, person)
+
     def _asked(self, question: Question, person: PersonState) -> AskedQuestion:
         left, right = (self.vocabulary.caption(edit) for edit in (question.left, question.right))
         return AskedQuestion(question, person.rounds, self.config.recommended_after, (left, right))
 
     def _rows(self, steering: Steering) -> np.ndarray:
         """Return the rows of the candidates that a steering leaves. Raises ChoiceError where it leaves none."""
-        movable = steering.movable(self.vocabulary, self.vocabulary.words)
-        rows = rows_along(self.features.candidates, movable)
+        movable = steering.movable(self.vocabulary, self.offered)
+        rows = self.features.candidates.rows_along(movable)
         if len(rows) < 2:
             raise ChoiceError(f"there is no edit that changes {', '.join(movable)} alone: allow more")
         return rows
+
+    def _repeated(
+        self, person: PersonState, answered: Sequence[Question], opened: Sequence[Question], rows: np.ndarray
+    ) -> Question | None:
+        """Return an answered question about an image again, its sides swapped; None where there is none to repeat."""
+        known = [each for each in answered if self._among(each, rows)]
+        edits = {edit_text(edit): edit for each in [*known, *opened] for edit in (each.left, each.right)}
+        numbers = {text: number for number, text in enumerate(edits)}
+        names = [(numbers[edit_text(each.left)], numbers[edit_text(each.right)]) for each in [*known, *opened]]
+        free = [number for number in acquisition.repeatable(names) if number < len(known)]
+        if not free:
+            return None
+        edit_set = self.edit_set(known[0].image_id)
+        places = [[self._row(edit) or 0 for edit in (known[number].left, known[number].right)] for number in free]
+        sides = [(edit_set[left], edit_set[right]) for left, right in places]
+        chosen = known[free[acquisition.repeated(person.ranker, person.user_id, sides)]]
+        return replace(
+            chosen, question_id=uuid.uuid4().hex, left=chosen.right, right=chosen.left, strategy=acquisition.REPEAT,
+            asked_at=self._now(), probability=1.0, model=person.model,
+        )  # fmt: skip
 
     def _pairs(self, asked: Sequence[Question], rows: np.ndarray) -> list[tuple[int, int]]:
         """Return the places among some rows of the candidates of the questions whose sides are both there."""
         places = {int(row): place for place, row in enumerate(rows)}
         sides = [(self._row(each.left), self._row(each.right)) for each in asked[-_NOT_AGAIN:]]
         return [(places[left], places[right]) for left, right in sides if left in places and right in places]
+
+    def _among(self, question: Question, rows: np.ndarray) -> bool:
+        """Return whether both sides of a question are among some rows of the candidates."""
+        return {self._row(question.left), self._row(question.right)} <= set(rows.tolist())
 
     def _row(self, edit: Edit) -> int | None:
         try:
@@ -448,7 +505,8 @@ class RecommendationService:
             with contextlib.suppress(EditError):  # a photo that was removed
                 edit_sets.append(self.edit_set(image_id))
         edit_sets = edit_sets or [self.edit_set(_REFERENCE)]
-        return explanations.direction_preferences(person.ranker, person.user_id, edit_sets)
+        preferences = explanations.direction_preferences(person.ranker, person.user_id, edit_sets)
+        return [each for each in preferences if each.direction in self.offered]
 
     def _words(self, person: PersonState) -> list[str]:
         return explanations.words(self._preferences(person), self.vocabulary, rounds=person.rounds) if person.rounds else []

@@ -50,12 +50,6 @@ class Steering:
         return tuple(left)
 
 
-def rows_along(candidates: Candidates, movable: Collection[str]) -> np.ndarray:
-    """Return the rows of the candidates that move along these directions alone, int64 [R]."""
-    others = [column for column, name in enumerate(candidates.directions) if name not in movable]
-    return np.flatnonzero(~candidates.alphas[:, others].any(axis=1))
-
-
 def variations(like: Edit, candidates: Candidates, rows: np.ndarray) -> np.ndarray:
     """Return an edit with these candidates' moves in place of its own, and without each that they may make, float32 [C, K].
 

@@ -8,7 +8,7 @@ from beholder.editing.directions.vocabulary import Vocabulary
 from beholder.errors import ChoiceError, EditError
 from beholder.recommending.candidates import CandidatesConfig, candidates
 from beholder.recommending.ranking import UNEDITED, ScoredEdit
-from beholder.recommending.steering import Steering, rows_along, spread, spread_edits, variations
+from beholder.recommending.steering import Steering, spread, spread_edits, variations
 from beholder.recommending.store.question import taste_key, taste_of
 
 SLIDERS = pretrained.directions()
@@ -37,7 +37,7 @@ def test_contradictions_are_refused():
 
 
 def test_candidates_along_some_directions_alone():
-    rows = rows_along(CANDIDATES, ("smile", "hat"))
+    rows = CANDIDATES.rows_along(("smile", "hat"))
     moved = [set(CANDIDATES.edit(int(row))) for row in rows]
     assert {"smile"} in moved
     assert {"smile", "hat"} in moved
@@ -45,7 +45,7 @@ def test_candidates_along_some_directions_alone():
 
 
 def test_variations_keep_the_edit_but_for_their_moves():
-    like, rows = {"hat": 2.0, "smile": 1.0}, rows_along(CANDIDATES, ("smile", "longer_hair"))
+    like, rows = {"hat": 2.0, "smile": 1.0}, CANDIDATES.rows_along(("smile", "longer_hair"))
     alphas = variations(like, CANDIDATES, rows)
     columns = {name: column for column, name in enumerate(CANDIDATES.directions)}
     assert (alphas[:, columns["hat"]] == 2.0).all()  # it may not change

@@ -122,6 +122,8 @@ def test_a_round_from_question_to_recommendation(client):
     assert best["edit"] == {each["direction"]: each["alpha"] for each in best["directions"]}
     assert best["score"] >= told["recommendations"][1]["score"]
     assert 0 <= best["probability"] <= 1
+    assert told["known"] is True
+    assert best["confidence"] in ("a guess", "likely", "sure")
     assert client.get(best["picture"]).status_code == 200
     assert told["model"].startswith("bayes-")
     assert told["reasons"]
@@ -177,9 +179,9 @@ def test_an_event_of_another_question_is_refused(client):
 def test_somebody_unknown_is_as_everybody(client):
     told = client.get("/v1/users/nobody").json()
     assert (told["rounds"], told["words"], told["images"]) == (0, [], [])
-    assert len(told["directions"]) == 19
+    assert len(told["directions"]) == 18  # all but skin tone
     recommended = client.post("/v1/recommendations", json={"user_id": "nobody", "image_id": "seed-7"}).json()
-    assert recommended["recommendations"][0]["edit"] == {}
+    assert (recommended["known"], recommended["recommendations"]) == (False, [])
 
 
 def test_who_is_removed_is_nobody(client):
