@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from beholder.recommending.image_library import ImageLibrary, LibraryImage
 from beholder.recommending.image_scoring import ImageScore
 from beholder.recommending.service import AskedQuestion, ErasureReport, Person, Recommendation, RecordedAnswer, RetractedAnswer
+from beholder.recommending.store.person_owners import Caller
 from beholder.serve.metrics import Counts
 
 if TYPE_CHECKING:
@@ -118,9 +119,9 @@ class Service(Protocol):
 
 
 class Authorizer(Protocol):
-    """Who may send a request. scope: ask, recommend or admin. Raises ProblemError (401, 403, 429)."""
+    """Who sends a request, and whether they may. scope: ask, recommend or admin. Raises ProblemError (401, 403, 429)."""
 
-    async def __call__(self, request: "Request", scope: str) -> None: ...
+    async def __call__(self, request: "Request", scope: str) -> Caller: ...
 
 
 class RequestMetrics(Protocol):

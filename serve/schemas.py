@@ -47,6 +47,14 @@ class ImageUpload(RequestBody):
         return self
 
 
+class AskRequest(RequestBody):
+    """Whom to ask about which image."""
+
+    user_id: UserId
+    image_id: ImageId
+    strategy: Strategy | None = None
+
+
 class AnswerRequest(RequestBody):
     """An answer."""
 
@@ -258,10 +266,11 @@ class ErasureResponse(BaseModel):
     answers: int
     images: int
     tastes: list[str] = Field(description="tastes that this person's part was taken out of")
+    places: list[str] = Field(description="what was where")
 
     @classmethod
     def of(cls, receipt: ErasureReport) -> "ErasureResponse":
-        return cls.model_validate({**vars(receipt), "tastes": list(receipt.tastes)})
+        return cls.model_validate({**vars(receipt), "tastes": list(receipt.tastes), "places": list(receipt.places)})
 
 
 class ScoreResponse(BaseModel):

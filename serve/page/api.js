@@ -65,7 +65,7 @@ export function addPhoto(user, file) {
   return request("POST", "/v1/images", { form, patience: PATIENCE_FOR_PHOTOS });
 }
 
-export const question = (user, image) => request("GET", `/v1/questions?user_id=${enc(user)}&image_id=${enc(image)}`);
+export const question = (user, image) => request("POST", "/v1/questions", { json: { user_id: user, image_id: image } });
 export const choose = (choice) => request("POST", "/v1/choices", { json: choice });
 export const undo = (questionId) => request("DELETE", `/v1/choices/${enc(questionId)}`);
 export const person = (user) => request("GET", `/v1/users/${enc(user)}`);

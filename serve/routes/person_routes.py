@@ -19,7 +19,8 @@ def add_routes(app: FastAPI, runner: RequestRunner, authorizer: Authorizer | Non
         """Return what is known of a person's taste; of somebody unknown, what everybody's choices say."""
         return schemas.PersonResponse.of(await runner.run(service.person(user_id)))
 
-    @app.delete("/v1/users/{user_id}", dependencies=[auth.needs("admin", authorizer)], tags=["people"])
+    @app.delete("/v1/users/{user_id}", dependencies=[auth.needs("ask", authorizer)], tags=["people"])
     async def erase(user_id: Annotated[schemas.UserId, InPath()]) -> schemas.ErasureResponse:
         """Remove everything of a person: choices, photos, their part in tastes."""
-        return schemas.ErasureResponse.of(await runner.run(service.erase(user_id)))
+        work = service.erase(user_id)
+        return schemas.ErasureResponse.of(await runner.run(work, seconds=runner.limits.photo_seconds))

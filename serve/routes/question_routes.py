@@ -16,16 +16,21 @@ def add_routes(app: FastAPI, runner: RequestRunner, authorizer: Authorizer | Non
     service, limits = runner.service, runner.limits
     ask, recommend = ([auth.needs(scope, authorizer)] for scope in ("ask", "recommend"))
 
-    @app.get("/v1/questions", dependencies=ask, responses=responses(404), tags=["questions"])
-    async def question(
+    @app.post("/v1/questions", dependencies=ask, responses=responses(404), tags=["questions"])
+    async def question(body: schemas.AskRequest) -> schemas.QuestionResponse:
+        """Return the two edits to ask a person about now. Asked again before it is answered, it is another question."""
+        asked = await runner.run(service.question(body.user_id, body.image_id, body.strategy))
+        runner.count("question", asked.question.strategy)
+        return schemas.QuestionResponse.of(asked)
+
+    @app.get("/v1/questions", dependencies=ask, responses=responses(404), tags=["questions"], deprecated=True)
+    async def question_by_get(
         user_id: Annotated[schemas.UserId, Query()],
         image_id: Annotated[schemas.ImageId, Query()],
         strategy: Annotated[schemas.Strategy | None, Query()] = None,
     ) -> schemas.QuestionResponse:
-        """Return the two edits to ask a person about now. Fetched again before it is answered, it is another question."""
-        asked = await runner.run(service.question(user_id, image_id, strategy))
-        runner.count("question", asked.question.strategy)
-        return schemas.QuestionResponse.of(asked)
+        """Return what POST returns. A question is kept, which a GET should not do: use POST."""
+        return await question(schemas.AskRequest(user_id=user_id, image_id=image_id, strategy=strategy))
 
     @app.post("/v1/choices", dependencies=ask, responses=responses(404, 409), tags=["questions"])
     async def answer(body: schemas.AnswerRequest) -> schemas.AnswerResponse:

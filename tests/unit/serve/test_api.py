@@ -48,10 +48,12 @@ def test_a_photo_comes_in_either_way_and_goes_with_its_person(client, service, w
         reply = client.post("/v1/images", json=body)
     assert reply.status_code == 201, reply.text
     told = reply.json()
-    assert told["image_id"] == service.built.library.latents.id_of_photo(images.digest(data))
+    assert told["image_id"] == service.built.library.latents.id_of_photo("bo", images.digest(data))
     assert told["source"] == "photo"
     assert 0 < told["loss"] < 0.2
-    found = images.decode(client.get(told["picture"], headers={"accept": "image/png"}).content)
+    shown = client.get(told["picture"], headers={"accept": "image/png"})
+    assert shown.headers["cache-control"] == "no-store"
+    found = images.decode(shown.content)
     assert np.abs(found.astype(int) - pixels).mean() < 20
     assert told["image_id"] in client.get("/v1/users/bo").json()["images"]
     assert ask(client, "bo", told["image_id"])["image_id"] == told["image_id"]
