@@ -5,16 +5,12 @@ settings          its settings; replicas, cores, queues and batches of each depl
 app               all deployments bound together on Ray Serve, run here or by `serve build` and `serve deploy`
 api, routes/      the service as HTTP
 schemas           the bodies of requests and responses
-api_reference     the OpenAPI document as a page
 negotiation       media types and ETags of pictures (RFC 9110)
 problem_details   errors as problem+json (RFC 9457)
 auth              API keys and people's tokens, scopes, and rate limits
-ownership         whose people, questions and photos a caller may see; quotas
-image_guard       images of strangers, decoded first in a process that is killed at its deadline
-decoder_process   that process
+security/         whose is what, and what strangers send that would cost too much
 admission         the concurrency limit, deadlines and what a request may cost; Retry-After
 middleware        body size, host and origin of every request; draining before a stop
-slow_heads        uvicorn's protocol with a deadline for a request's head
 proxy_retry       in Serve's proxy: another replica is asked where one died under a request
 protocols         what the API asks of a service, of metrics and of an authorizer
 local_service     the service in this process

@@ -21,12 +21,12 @@ from beholder.recommending.store.person_owners import PersonOwners
 from beholder.serve import auth, problem_details
 from beholder.serve.admission import RequestLimits, RequestRunner
 from beholder.serve.auth import KeyAuth
-from beholder.serve.image_guard import ImageGuard
 from beholder.serve.metrics import Meter, Metrics
 from beholder.serve.middleware import Drain, RequestPolicy
-from beholder.serve.ownership import OwnedService
 from beholder.serve.protocols import Authorizer, RequestMetrics, Service
 from beholder.serve.routes import image_routes, person_routes, question_routes, service_routes, study_routes
+from beholder.serve.security.image_guard import ImageGuard
+from beholder.serve.security.ownership import OwnedService
 from beholder.serve.settings import LOOPBACK, ServeSettings
 from beholder.serve.studies.study_access import StudiesAlone, StudyAccess
 from beholder.studies.study_service import StudyService

@@ -22,9 +22,9 @@ from beholder.errors import AccessError, ConfigError
 from beholder.person_tokens import SELF_SCOPES, PersonToken
 from beholder.recommending.store.key_store import KeyStore
 from beholder.recommending.store.person_owners import Caller
-from beholder.serve.ownership import CALLER
 from beholder.serve.problem_details import ProblemError
 from beholder.serve.protocols import Authorizer, RequestMetrics
+from beholder.serve.security.ownership import CALLER
 
 _SCOPES = (
     "a key of `beholder keys`, which is an application's, for one or more of: "

@@ -28,7 +28,7 @@ def run_in_process(settings: ServeSettings) -> None:
 
     from beholder.serve import api
     from beholder.serve.local_service import LocalService
-    from beholder.serve.slow_heads import PromptHeadProtocol
+    from beholder.serve.security.slow_heads import PromptHeadProtocol
 
     service = LocalService.load(settings.service_config, threads=settings.threads, queue=settings.queue)
     print(welcome(settings), flush=True)

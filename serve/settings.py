@@ -12,8 +12,8 @@ from beholder.recommending.components import ServiceConfig
 from beholder.serve import ray_compat
 from beholder.serve.admission import RequestLimits
 from beholder.serve.auth import ApiKeysConfig
-from beholder.serve.image_guard import ImageGuardConfig
-from beholder.serve.ownership import QuotaConfig
+from beholder.serve.security.image_guard import ImageGuardConfig
+from beholder.serve.security.ownership import QuotaConfig
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 REPLICA_ENV = {**process.ALLOCATOR_ENV, **process.THREAD_ENV}

@@ -3,10 +3,11 @@
 from fastapi import FastAPI, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
-from beholder.serve import api_reference, auth
+from beholder.serve import auth
 from beholder.serve.admission import Remembered, RequestRunner
 from beholder.serve.problem_details import ProblemError
 from beholder.serve.protocols import Authorizer, RequestMetrics
+from beholder.serve.routes import api_reference
 
 _READY_S = 5.0  # seconds that the parts have to answer
 _REMEMBERED_S = 1.0  # seconds for which what they answered is told to whoever asks

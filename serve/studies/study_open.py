@@ -38,7 +38,7 @@ def main(settings: StudyOpenSettings, run: Run) -> None:
         return
     import uvicorn
 
-    from beholder.serve.slow_heads import PromptHeadProtocol
+    from beholder.serve.security.slow_heads import PromptHeadProtocol
 
     app = api.of_studies(settings)
     uvicorn.run(app, host=settings.host, port=settings.port, http=PromptHeadProtocol, log_level="warning", access_log=False)

@@ -19,7 +19,7 @@ from beholder.recommending.store.key_store import KeyStore
 from beholder.recommending.store.person_owners import Caller, PersonOwners
 from beholder.serve import api
 from beholder.serve.auth import KeyAuth
-from beholder.serve.ownership import OwnedService, QuotaConfig
+from beholder.serve.security.ownership import OwnedService, QuotaConfig
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 PEOPLE = ("ana", "bo", "shop-1")
@@ -85,7 +85,7 @@ def keys(store: Store) -> dict[str, str]:
         person = OWN.get(name, name)
         if name in ("ana", "bo", "prefix"):
             assert PersonOwners(store).claim(Caller(key.key_id, people), person)
-            store.ask(question(PEOPLE.index(person) + 1, person))
+            store.ask(question(PEOPLE.index(person) + 1, person, asked_at=datetime.now(UTC)))
             store.uploaded(person, PHOTO[person], f"/{PHOTO[person]}", at=NOON)
             texts[f"{name}'s token"] = person_tokens.sign(texts[name], person, now=NOON)
     return texts

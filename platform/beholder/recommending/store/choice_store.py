@@ -241,15 +241,21 @@ class Store:
         return ErasedChoices(user_id, questions, answers, uris)
 
     def sweep(self, before: datetime) -> int:
-        """Remove questions asked before a time and never answered, and people of whom then nothing is left; returns how many
-        questions."""
+        """Remove questions asked before a time and never answered, and who was asked where then nothing of them is left.
+
+        Returns how many questions.
+        """
         unanswered = ~exists().where(ANSWERS.c.question_id == QUESTIONS.c.question_id)
         asked = exists().where(QUESTIONS.c.user_id == PEOPLE.c.user_id)
         uploads = exists().where(UPLOADS.c.user_id == PEOPLE.c.user_id)
+        old = (QUESTIONS.c.asked_at < _text(before)) & unanswered
         with self.writing() as connection:
-            old = connection.execute(delete(QUESTIONS).where(QUESTIONS.c.asked_at < _text(before), unanswered)).rowcount
-            connection.execute(delete(PEOPLE).where(PEOPLE.c.changes == 0, ~asked, ~uploads))
-        return old
+            people = set(connection.execute(select(QUESTIONS.c.user_id).where(old)).scalars())
+            count = connection.execute(delete(QUESTIONS).where(old)).rowcount
+            for user_id in people:
+                alone = (PEOPLE.c.user_id == user_id) & (PEOPLE.c.changes == 0)
+                connection.execute(delete(PEOPLE).where(alone, ~asked, ~uploads))
+        return count
 
     def drop_traces(self) -> bool:
         """Empty SQLite's write-ahead log, which keeps what pages said before; returns whether no reader held it back."""

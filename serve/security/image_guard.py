@@ -120,7 +120,7 @@ class DecoderProcess:
         if self._process is not None and self._process.poll() is None:
             return self._process
         self.stop()
-        words = [sys.executable, "-m", "beholder.serve.decoder_process", str(self._memory_mb)]
+        words = [sys.executable, "-m", "beholder.serve.security.decoder_process", str(self._memory_mb)]
         env = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PATH": os.defpath, "OMP_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
             words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env, cwd="/"

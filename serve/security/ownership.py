@@ -22,10 +22,10 @@ from beholder.errors import ConfigError, UnknownImage, UnknownQuestion
 from beholder.recommending.image_library import LibraryImage
 from beholder.recommending.service import AskedQuestion, ErasureReport, Person, Recommendation, RecordedAnswer, RetractedAnswer
 from beholder.recommending.store.person_owners import Caller, PersonOwners
-from beholder.serve.image_guard import ImageGuard
 from beholder.serve.metrics import Counts
 from beholder.serve.problem_details import ProblemError
 from beholder.serve.protocols import DirectionList, ImageScores, Overloaded, Service
+from beholder.serve.security.image_guard import ImageGuard
 
 T = TypeVar("T")
 CALLER: ContextVar[Caller | None] = ContextVar("caller", default=None)  # of the request; None where nobody is asked for a key
