@@ -128,6 +128,11 @@ class EditorDeployment:
     async def add_photo(self, data: bytes, user_id: str, aligned: bool) -> LibraryImage:
         return await self.pool.run_slowly(lambda: self.library.add_photo(data, user_id, aligned=aligned))
 
+    async def drop(self, image_ids: Sequence[str]) -> None:
+        """Keep nothing of images that were removed elsewhere."""
+        for image_id in image_ids:
+            await self.pool.run(self.library.forget, image_id)
+
     async def ready(self) -> bool:
         await self.image("seed-0")
         return True
@@ -263,7 +268,7 @@ class RankerDeployment:
         self.recommendations.drop(user_id)
 
     async def ready(self) -> bool:
-        await self.pool.run(self.recommendations.store.changes, "")
+        await self.pool.run(self.recommendations.store.check_writing)
         return True
 
     async def _embeddings(self, image_id: str, edits: Sequence[Edit]) -> np.ndarray:

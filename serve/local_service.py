@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 from typing import Any, TypeVar
 
 from beholder.editing.editor import Edit
@@ -42,6 +41,7 @@ class LocalService:
             scorer=meter.watch("encoder", built.scorer),
         )
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="service")
+        self._pictures = ThreadPoolExecutor(threads, thread_name_prefix="pictures")  # they need no database, and wait for none
         self._slow = ThreadPoolExecutor(1, thread_name_prefix="photos")  # seconds each; nobody else waits for them
         self._most, self._inside = threads + queue, 0
 
@@ -59,14 +59,14 @@ class LocalService:
         return DirectionList.of(self.built.library)
 
     async def image(self, image_id: str) -> LibraryImage:
-        return await self._run(self.built.library.image, image_id)
+        return await self._run(self.built.library.image, image_id, pool=self._pictures)
 
     async def add_photo(self, data: bytes, user_id: str, *, aligned: bool) -> LibraryImage:
         return await self._run(self.built.library.add_photo, data, user_id, aligned=aligned, pool=self._slow)
 
     async def picture(self, image_id: str, edit: str, media_type: str) -> bytes:
         library = self.built.library
-        return await self._run(lambda: library.picture(image_id, library.read_edit(edit), media_type))
+        return await self._run(lambda: library.picture(image_id, library.read_edit(edit), media_type), pool=self._pictures)
 
     async def question(
         self,
@@ -107,7 +107,10 @@ class LocalService:
         return await self._run(self.built.recommendations.import_taste, user_id, choices, attribute=attribute)
 
     async def erase(self, user_id: str) -> ErasureReport:
-        return await self._run(self.built.recommendations.erase, user_id)
+        report = await self._run(self.built.recommendations.erase, user_id)
+        for image_id in report.image_ids:
+            self.built.library.forget(image_id)
+        return report
 
     async def predict(self, user_id: str, images: Sequence[str | bytes], *, attribute: str, question: str) -> ImageScores:
         scorer = self.built.scorer
@@ -135,7 +138,7 @@ class LocalService:
         checks: dict[str, Callable[[], Any]] = {
             "editor": lambda: self.built.library.image("seed-0"),
             "encoder": lambda: self.built.encoder.config,
-            "ranker": lambda: self.built.recommendations.store.changes(""),
+            "ranker": self.built.recommendations.store.check_writing,
         }
         return {name: await self._run(answers, check) for name, check in checks.items()}
 
@@ -143,7 +146,7 @@ class LocalService:
         return [self.meter.counts()]
 
     async def close(self) -> None:
-        for pool in (self._pool, self._slow):
+        for pool in (self._pool, self._pictures, self._slow):
             pool.shutdown(wait=True)
         self.built.close()
 
@@ -152,11 +155,15 @@ class LocalService:
         return self.built.library.config.limits
 
     async def _run(self, work: Callable[..., T], *args: Any, pool: ThreadPoolExecutor | None = None, **kwargs: Any) -> T:
-        """Work on a thread. Raises Overloaded where too much waits already."""
+        """Work on a thread. Raises Overloaded where too much waits already, work among it that nobody waits for any more."""
         if self._inside >= self._most:
             raise Overloaded("service")
         self._inside += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(pool or self._pool, partial(work, *args, **kwargs))
-        finally:
+        loop = asyncio.get_running_loop()
+        future = (pool or self._pool).submit(work, *args, **kwargs)
+
+        def leave(_: object) -> None:
             self._inside -= 1
+
+        future.add_done_callback(lambda done: None if loop.is_closed() else loop.call_soon_threadsafe(leave, done))
+        return await asyncio.wrap_future(future)

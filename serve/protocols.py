@@ -22,6 +22,7 @@ from beholder.recommending.service import (
     RetractedAnswer,
 )
 from beholder.recommending.steering import Steering
+from beholder.recommending.store.person_owners import Caller
 from beholder.recommending.store.question import Answer, Choice, Question
 from beholder.serve.metrics import Counts
 
@@ -167,9 +168,9 @@ class Service(Protocol):
 
 
 class Authorizer(Protocol):
-    """Who may send a request. scope: ask, recommend or admin. Raises ProblemError (401, 403, 429)."""
+    """Who sends a request, and whether they may. scope: ask, recommend or admin. Raises ProblemError (401, 403, 429)."""
 
-    async def __call__(self, request: "Request", scope: str) -> None: ...
+    async def __call__(self, request: "Request", scope: str) -> Caller: ...
 
 
 class RequestMetrics(Protocol):

@@ -113,10 +113,9 @@ class RayService:
 
     async def erase(self, user_id: str) -> ErasureReport:
         report = await self._answer(lambda: self.ranker.erase.remote(user_id))
-        await self.ranker.broadcast("drop", user_id).results_async(
-            timeout_s=5, return_exceptions=True
-        )  # from every replica's memory too
         result: ErasureReport = report
+        for part, what in ((self.ranker, user_id), (self.editor, result.image_ids)):  # from every replica's memory too
+            await part.broadcast("drop", what).results_async(timeout_s=5, return_exceptions=True)
         return result
 
     async def predict(self, user_id: str, images: Sequence[str | bytes], *, attribute: str, question: str) -> ImageScores:

@@ -87,13 +87,23 @@ class SteeringFields(RequestBody):
         return Steering(tuple(self.allow), tuple(self.forbid), None if self.lock is None else tuple(self.lock))
 
 
+class AskRequest(SteeringFields):
+    """Whom to ask about which image, and what the sides may change."""
+
+    user_id: UserId
+    image_id: ImageId
+    strategy: Strategy | None = None
+    attribute: Attribute | None = Field(None, description=ATTRIBUTE)
+    repeats: bool = Field(True, description="whether an earlier question may come again, its sides swapped")
+
+
 class RecommendRequest(SteeringFields):
     """What to recommend."""
 
     user_id: UserId
     image_id: ImageId
     count: int = Field(4, ge=1, le=1000)
-    attribute: Attribute = Field("", description=ATTRIBUTE, validate_default=False)
+    attribute: Attribute | None = Field(None, description=ATTRIBUTE)
     like: Edit = Field({}, max_length=50, description="an edit of which versions are wanted: like this, but ...")
     diversity: int = Field(3, ge=1, le=50, description="directions that the edits span at least, where there are so many")
 
@@ -107,7 +117,7 @@ class ScoresRequest(RequestBody):
     user_id: UserId
     image_id: ImageId
     edits: list[Edit] = Field(min_length=1, max_length=64)
-    attribute: Attribute = Field("", description=ATTRIBUTE, validate_default=False)
+    attribute: Attribute | None = Field(None, description=ATTRIBUTE)
 
 
 class PredictRequest(RequestBody):
@@ -449,10 +459,11 @@ class ErasureResponse(BaseModel):
     answers: int
     images: int
     tastes: list[str] = Field(description="tastes that this person's part was taken out of")
+    places: list[str] = Field(description="what was where")
 
     @classmethod
     def of(cls, receipt: ErasureReport) -> "ErasureResponse":
-        return cls.model_validate({**vars(receipt), "tastes": list(receipt.tastes)})
+        return cls.model_validate({**vars(receipt), "tastes": list(receipt.tastes), "places": list(receipt.places)})
 
 
 class ScoreResponse(BaseModel):

@@ -66,13 +66,8 @@ export function addPhoto(user, file) {
 }
 
 // steering: { lock } of the groups that stay as they are, or {}.
-export function question(user, image, { attribute = "", steering = {} } = {}) {
-  const given = new URLSearchParams({ user_id: user, image_id: image });
-  if (attribute) given.set("attribute", attribute);
-  for (const name of steering.lock ?? []) given.append("lock", name);
-  if (steering.lock?.length === 0) given.append("lock", "none");
-  return request("GET", `/v1/questions?${given}`);
-}
+export const question = (user, image, { attribute = "", steering = {} } = {}) =>
+  request("POST", "/v1/questions", { json: { user_id: user, image_id: image, ...(attribute ? { attribute } : {}), ...steering } });
 export const choose = (choice) => request("POST", "/v1/choices", { json: choice });
 export const undo = (questionId) => request("DELETE", `/v1/choices/${enc(questionId)}`);
 const by = (attribute) => (attribute ? `?attribute=${enc(attribute)}` : "");

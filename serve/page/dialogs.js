@@ -19,7 +19,7 @@ export function onPerson(listener) {
 }
 
 export function showName() {
-  by("who-name").textContent = person.name();
+  by("who-name").textContent = person.label();
 }
 
 function step(name) {
@@ -32,7 +32,7 @@ function step(name) {
 
 by("who").addEventListener("click", () => {
   step("person-form");
-  by("person-name").value = person.name();
+  by("person-name").value = person.label();
   by("person").showModal();
   by("person-name").select();
 });
@@ -44,8 +44,8 @@ by("person-form").addEventListener("submit", (event) => {
   const typed = by("person-name").value.trim();
   if (!typed) return;
   by("person").close();
-  if (typed === person.name()) return;
-  person.rename(typed);
+  if (typed === person.label()) return;
+  person.begin(typed);
   showName();
   changed();
 });
@@ -64,7 +64,7 @@ by("forget-now").addEventListener("click", async () => {
     outbox.empty();
     forgetOpen();
     forgetPictures();
-    person.rename(person.madeUp());
+    person.begin(person.madeUp());
     showName();
     step("receipt");
     list(receipt);
@@ -82,7 +82,7 @@ function list(found) {
   by("receipt-list").replaceChildren(
     ...Object.entries(found).flatMap(([key, value]) => {
       const said = Array.isArray(value) ? value.join(", ") || "none" : String(value);
-      const term = Object.assign(document.createElement("dt"), { textContent: key === "user_id" ? "name" : key.replaceAll("_", " ") });
+      const term = Object.assign(document.createElement("dt"), { textContent: key === "user_id" ? "id" : key.replaceAll("_", " ") });
       return [term, Object.assign(document.createElement("dd"), { textContent: said })];
     }),
   );
@@ -132,7 +132,13 @@ api.onKeyNeeded(
         (event) => {
           event.preventDefault();
           by("key").close();
-          resolve(by("key-text").value.trim());
+          const text = by("key-text").value.trim();
+          const vouched = person.personOf(text);
+          if (vouched && vouched !== person.name()) {
+            sessionStorage.setItem("beholder.key", text);
+            person.become(vouched);
+            location.reload(); // as somebody else, from the beginning
+          } else resolve(text);
         },
         { once: true },
       );

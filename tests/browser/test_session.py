@@ -49,7 +49,7 @@ def test_next_pair_is_there_at_once(visitor: Visitor, page: Page, double: Double
     assert not [path for method, path in double.seen[before:] if "/edits/" in path and path in first]
     visitor.choose("left")  # the third is asked for only when the first choice has arrived
     asks = [(method, path) for method, path in double.seen if path in ("/v1/questions", "/v1/choices")]
-    assert asks[:4] == [("GET", "/v1/questions")] * 2 + [("POST", "/v1/choices"), ("GET", "/v1/questions")]
+    assert asks[:4] == [("POST", "/v1/questions")] * 2 + [("POST", "/v1/choices"), ("POST", "/v1/questions")]
 
 
 def test_second_click_is_an_echo(visitor: Visitor, page: Page, double: Double):
@@ -195,14 +195,26 @@ def test_name_is_kept_and_a_visit_goes_on_after_a_reload(visitor: Visitor, page:
     visitor.press("ArrowLeft", "ArrowLeft")
     visitor.until_next_is_there()
     shown = visitor.shown
-    asked = double.requests("GET", "/v1/questions")
+    asked = double.requests("POST", "/v1/questions")
     page.reload()
     visitor.wait_for_question()
     assert visitor.shown == shown
     expect(visitor.progress).to_have_text("3 more to your recommendation")
-    assert double.requests("GET", "/v1/questions") == asked  # what is open is not asked for again
-    assert user(page) == "ana"
-    assert {question["user_id"] for question in double.kept.questions.values()} == {"ana"}
+    assert double.requests("POST", "/v1/questions") == asked  # what is open is not asked for again
+    expect(page.locator("#who-name")).to_have_text("ana")
+    assert user(page).startswith("page-")
+    assert {question["user_id"] for question in double.kept.questions.values()} == {user(page)}
+
+
+def test_a_typed_name_opens_nothing_of_who_has_it(visitor: Visitor, page: Page):
+    ids = []
+    for label in ("ana", "bo", "ana"):
+        page.locator("#who").click()
+        page.get_by_label("Name").fill(label)
+        page.get_by_role("button", name="Keep").click()
+        expect(page.locator("#who-name")).to_have_text(label)
+        ids.append(user(page))
+    assert len(set(ids)) == 3
 
 
 def test_forget_me(visitor: Visitor, page: Page, double: Double):

@@ -353,8 +353,9 @@ class _Handler(BaseHTTPRequestHandler):
                 found = double.add_image(asked["user_id"], seed=asked["seed"])
             case "GET", "directions":
                 found = double.directions()
-            case "GET", "questions":
-                found = double.ask(query["user_id"][0], query["image_id"][0])
+            case "POST", "questions":
+                asked = json.loads(body)
+                found = double.ask(asked["user_id"], asked["image_id"])
             case "POST", "choices":
                 found = double.answer(json.loads(body))
             case "DELETE", "choices", question_id:

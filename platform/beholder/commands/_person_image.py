@@ -18,7 +18,10 @@ from beholder.recommending.rankers.ranker_factory import RankerConfig
 from beholder.recommending.service import RecommendationServiceConfig
 from beholder.recommending.steering import Steering
 
-CHOICES = "the store of choices, sqlite:///FILE or postgresql://...; null: choices.db of the workspace"
+CHOICES = (
+    "the store of choices, sqlite:///FILE or postgresql://..., or file:PATH of a file with that URL; "
+    "null: BEHOLDER_CHOICES, or choices.db of the workspace"
+)
 
 
 @dataclass(frozen=True)
@@ -80,11 +83,12 @@ def image_id_of(settings: PersonImageSettings, service: InProcessService) -> str
         assert settings.seed is not None
         return LatentStore.id_of_seed(settings.seed)
     library, latents, photo = service.library, service.library.latents, settings.photo
-    image_id = LatentStore.id_of_photo(images.digest(images.read(settings.image)))
+    image_id = LatentStore.id_of_photo(settings.user, images.digest(images.read(settings.image)))
+    # known as theirs before it is kept: so there is nothing that could not be removed with them
+    library.store.uploaded(settings.user, image_id, latents.uri(image_id), at=datetime.now(UTC))
     if image_id not in latents:
         _photo_input.warn(latents.generator)
         taken, digest = _photo_input.take(settings.image, aligned=photo.aligned, face=photo.face)
         inversion = _photo_input.search(library.editor, taken.aligned(library.editor.resolution), photo.refinement)
-        latents.write(SavedInversion(Latent(inversion.ws), latents.fingerprint, latents.generator, digest, taken.square))
-    library.store.uploaded(settings.user, image_id, latents.uri(image_id), at=datetime.now(UTC))
+        latents.write(image_id, SavedInversion(Latent(inversion.ws), latents.fingerprint, latents.generator, digest, taken.square))
     return image_id

@@ -180,8 +180,10 @@ class PosteriorCache:
             self._thread.join()
 
     def drop(self, user_id: str) -> None:
-        """Drop a person from memory."""
-        self._states.pop(user_id)
+        """Drop a person from memory, with all their tastes."""
+        for key in self._states.held():
+            if taste_of(key)[0] == user_id:
+                self._states.pop(key)
 
     def _newest(self) -> StoredPrior | None:
         """Return the shared prior, where it is fresh and newer than ours."""

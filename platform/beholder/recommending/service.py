@@ -13,12 +13,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 
 import numpy as np
+import pyarrow.compute as pc
 
+from beholder import runs
 from beholder.cache import BoundedCache
 from beholder.config import setting
 from beholder.editing.directions.vocabulary import Vocabulary, check_range
 from beholder.editing.editor import Edit, Slider
-from beholder.errors import ChoiceError, ConfigError, EditError
+from beholder.errors import ChoiceError, ConfigError, EditError, StorageError
 from beholder.recommending import acquisition, explanations, ranking
 from beholder.recommending.acquisition import QuestionsConfig
 from beholder.recommending.candidates import Candidates, OfferedDirectionsConfig, row_of_alphas
@@ -171,13 +173,18 @@ class Person:
 
 @dataclass(frozen=True)
 class ErasureReport:
-    """What was removed of a person: questions and answers of the store, images that only they uploaded, their part in tastes."""
+    """What was removed of a person: questions and answers of the store, images that only they uploaded, their part in tastes.
+
+    places: what was where, a line each; image_ids: of the images.
+    """
 
     user_id: str
     questions: int
     answers: int
     images: int
     tastes: tuple[str, ...]
+    places: tuple[str, ...] = ()
+    image_ids: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         tastes = f"their part in {', '.join(self.tastes)}" if self.tastes else "no part in any taste"
@@ -230,7 +237,8 @@ class RecommendationService:
         )
 
     def warm(self) -> None:
-        """Learn the prior now, and not with the first request."""
+        """Learn the prior now, and not with the first request; finish what an erasure that was cut off has left."""
+        finish_removals(self.store)
         self.posteriors.prior()
 
     def question(
@@ -251,10 +259,11 @@ class RecommendationService:
 
         A pair that is open or answered is not given again, so that the next one can be fetched before this one is answered;
         where `most_open` are open, the oldest of them is. seed: of what is chance; None: another one each time.
-        Raises EditError for an unknown image, ChoiceError for an unknown strategy.
+        Raises EditError for an unknown image, ChoiceError for an unknown strategy, PersonErased for somebody erased meanwhile.
         """
         strategy, user_id = strategy or self.config.strategy, taste_key(user_id, attribute, self.attribute)
         edit_set, rows = self.edit_set(image_id), self._rows(steering or Steering())
+        erasures = self.store.erasures(user_id)
         person = self.posteriors.get(user_id)
         since = self._now() - timedelta(minutes=self.config.open_minutes)
         opened = [each for each in self.store.open_questions(user_id) if each.image_id == image_id and each.asked_at > since]
@@ -266,7 +275,7 @@ class RecommendationService:
         repeats = repeats and acquisition.is_repeat(number, self.questions)
         again = self._repeated(person, answered, opened, rows) if repeats else None
         if again is not None:
-            return self._ask(again, person)
+            return self._ask(again, person, erasures)
         pairs = self._pairs([*opened, *answered], rows)
         offered = edit_set[rows]
         pair = acquisition.ask(
@@ -293,7 +302,7 @@ class RecommendationService:
             probability=pair.probability,
             model=person.model,
         )
-        return self._ask(question, person)
+        return self._ask(question, person, erasures)
 
     def answer(self, event_id: str, question_id: str, choice: str, response_seconds: float | None = None) -> RecordedAnswer:
         """Keep an answer: when this returns it is on disk.
@@ -417,13 +426,9 @@ class RecommendationService:
 
     def erase(self, user_id: str) -> ErasureReport:
         """Remove everything of a person, by whichever attribute they chose."""
-        others = [erase(self.store, self.workspace, key) for key in self.tastes(user_id)[1:]]
         report = erase(self.store, self.workspace, user_id)
-        for each in others:
-            self.posteriors.drop(each.user_id)
         self.posteriors.drop(user_id)
-        questions, answers = (sum(getattr(each, name) for each in [report, *others]) for name in ("questions", "answers"))
-        return replace(report, questions=questions, answers=answers)
+        return report
 
     def drop(self, user_id: str) -> None:
         """Remember nothing of a person who was removed elsewhere."""
@@ -446,8 +451,8 @@ class RecommendationService:
     def _comparisons(self, choices: Sequence[Choice]) -> list[Comparison]:
         return self.features.comparisons(choices, self.image)[0]
 
-    def _ask(self, question: Question, person: PersonState) -> AskedQuestion:
-        self.store.ask(question)
+    def _ask(self, question: Question, person: PersonState, erasures: int) -> AskedQuestion:
+        self.store.ask(question, erasures=erasures)
         return self._asked(question, person)
 
     def _asked(self, question: Question, person: PersonState) -> AskedQuestion:
@@ -512,14 +517,49 @@ class RecommendationService:
         return explanations.words(self._preferences(person), self.vocabulary, rounds=person.rounds) if person.rounds else []
 
 
-def erase(store: Store, workspace: Workspace, user_id: str) -> ErasureReport:
-    """Remove a person's images, their part in tastes, then their choices. Cut off in the middle, it can be done again.
+def erase(store: Store, workspace: Workspace, user_id: str, *, judgements: bool = False) -> ErasureReport:
+    """Remove a person: their choices in one transaction, then their images, their part in tastes, and their name in run folders.
 
-    What many people share, a population's taste, was learned from this person too; only a new fit is wholly without.
+    judgements: their rows of the workspace's tables, too, which were imported and not made here. Cut off in the middle, it can be
+    done again; what many people share, a population's taste, was learned from this person too, and only a new fit is without.
     """
-    uris = store.uploads(user_id)
-    for uri in uris:
-        Place.at(uri).delete()
-    tastes = taste_registry.forget(workspace.models, user_id)
+    further = [store.erase(key) for key in store.tastes_of(user_id)]
     removed = store.erase(user_id)
-    return ErasureReport(user_id, removed.questions, removed.answers, len(uris), tuple(tastes))
+    questions, answers = (sum(getattr(each, name) for each in [removed, *further]) for name in ("questions", "answers"))
+    finish_removals(store)
+    tastes = taste_registry.forget(workspace.models, user_id)
+    rows = forget_person(workspace, user_id) if judgements else {}
+    files = runs.forget(workspace.place / "runs", user_id)
+    places = [f"{questions} questions and {answers} answers: the store of choices"]
+    places += [f"{PurePosixPath(uri).name}: {PurePosixPath(uri).parent}" for uri in removed.uris]
+    places += [f"their part: models/{name}" for name in tastes]
+    places += [f"{count} rows: {name}" for name, count in rows.items()]
+    places += [f"their name: runs/{file}" for file in files]
+    if not store.drop_traces():
+        places.append("older copies of this in the database's log go when those who read it now are done")
+    ids = tuple(PurePosixPath(uri).name.removesuffix(".safetensors") for uri in removed.uris)
+    return ErasureReport(user_id, questions, answers, len(removed.uris), tuple(tastes), tuple(places), ids)
+
+
+def finish_removals(store: Store) -> None:
+    """Delete the files of people who were erased, where whoever did so was cut off as well. Raises StorageError where one stays."""
+    uris = store.removals()
+    for uri in uris:
+        place = Place.at(uri)
+        place.delete()
+        if place.is_file():
+            raise StorageError(f"{uri} can't be deleted; it is of somebody who was erased, and is tried again with the next one")
+    store.removed(uris)
+
+
+def forget_person(workspace: Workspace, user_id: str) -> dict[str, int]:
+    """Remove a person's rows from every table of a workspace, and from the files of those; returns how many were in which."""
+    counts = {}
+    for name in workspace.tables_of_people():
+        table = workspace.table(name)
+        if table.mentions("user_id", user_id):
+            rows = table.read()
+            left = rows.filter(pc.not_equal(rows["user_id"], user_id))
+            table.replace(left, always=True)
+            counts[name] = rows.num_rows - left.num_rows
+    return counts
