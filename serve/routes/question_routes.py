@@ -34,7 +34,7 @@ def add_routes(app: FastAPI, runner: RequestRunner, authorizer: Authorizer | Non
         strategy: Annotated[schemas.Strategy | None, Query()] = None,
     ) -> schemas.QuestionResponse:
         """Return what POST returns. A question is kept, which a GET should not do: use POST."""
-        return await question(schemas.AskRequest(user_id=user_id, image_id=image_id, strategy=strategy))
+        return await question(schemas.AskRequest.model_validate({"user_id": user_id, "image_id": image_id, "strategy": strategy}))
 
     @app.post("/v1/choices", dependencies=ask, responses=responses(404, 409), tags=["questions"])
     async def answer(body: schemas.AnswerRequest) -> schemas.AnswerResponse:

@@ -224,7 +224,7 @@ class Double:
 
     def recommend(self, user_id: str, image_id: str, count: int, **asked: Any) -> dict[str, Any]:
         """asked: lock and like of the request."""
-        locked = asked.get("lock") if asked.get("lock") is not None else LOCKED
+        locked: Any = LOCKED if asked.get("lock") is None else asked["lock"]
         liked = {name: value for name, value in self.liked(user_id).items() if self.vocabulary.group(name) not in locked}
         best = [(name, round(min(2.4, max(-2.4, value)), 1)) for name, value in liked.items()]
         edits = [dict(best[:2]), *({name: alpha} for name, alpha in best)] if best else [{}]

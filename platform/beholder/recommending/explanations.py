@@ -78,7 +78,7 @@ def repeated(choices: Sequence[Choice]) -> tuple[int, int]:
         if choice.answer.choice == "neither":
             continue
         chosen = sides[choice.answer.choice == "right"]
-        key = (question.image_id, *sorted(sides))
+        key = (question.image_id, min(sides), max(sides))
         if key in before:
             asked, same = asked + 1, same + (before[key] == chosen)
         before[key] = chosen

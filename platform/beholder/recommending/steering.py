@@ -62,7 +62,8 @@ def variations(like: Edit, candidates: Candidates, rows: np.ndarray) -> np.ndarr
     without = np.repeat(base[None], len(mine), axis=0)
     without[np.arange(len(mine)), mine] = 0
     every = np.unique(np.concatenate([changed, without]), axis=0)
-    return every[(np.abs(every - base) > 1e-6).any(axis=1)]
+    result: np.ndarray = every[(np.abs(every - base) > 1e-6).any(axis=1)]
+    return result
 
 
 def spread(alphas: np.ndarray, order: Sequence[int] | np.ndarray, count: int, diversity: int) -> list[int]:
@@ -71,7 +72,8 @@ def spread(alphas: np.ndarray, order: Sequence[int] | np.ndarray, count: int, di
     A share is `count` / `diversity`, rounded up, so that the rows span at least `diversity` directions where there are such; what
     is missing then is filled up in order.
     """
-    most, used, chosen = math.ceil(count / diversity), np.zeros(alphas.shape[1], int), []
+    most, used = math.ceil(count / diversity), np.zeros(alphas.shape[1], int)
+    chosen: list[int] = []
     for row in order:
         moved = alphas[row] != 0
         if len(chosen) < count and (used[moved] < most).all():

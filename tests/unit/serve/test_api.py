@@ -12,7 +12,7 @@ from beholder.recommending.store.question import Answer, Question
 
 
 def ask(client, user="ana", image="seed-7", **more):
-    reply = client.get("/v1/questions", params={"user_id": user, "image_id": image, **more})
+    reply = client.post("/v1/questions", json={"user_id": user, "image_id": image, **more})
     assert reply.status_code == 200, reply.text
     return reply.json()
 
@@ -205,7 +205,11 @@ def test_any_edit_is_scored_in_words(client):
 
 def test_what_may_change_is_steered(client):
     body = {"user_id": "kit", "image_id": "seed-7", "count": 6}
-    for more in ({}, {"allow": ["accessories"]}, {"lock": []}, {"like": {"hat": 2.0}, "diversity": 2}):
+    assert client.post("/v1/recommendations", json=body).json()["known"] is False
+    for _ in range(3):
+        give_answer(client, ask(client, "kit"), "left")
+    steered: list[dict] = [{}, {"allow": ["accessories"]}, {"lock": []}, {"like": {"hat": 2.0}, "diversity": 2}]
+    for more in steered:
         told = client.post("/v1/recommendations", json={**body, **more}).json()
         moved = {name for each in told["recommendations"] for name in each["edit"]}
         assert moved

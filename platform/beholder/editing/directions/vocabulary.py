@@ -83,19 +83,19 @@ _KNOWN = {
     "hat": DirectionWords("Hat", "accessories", "no hat", "a hat", present=True),
     "bluer_background": DirectionWords("Background", "background", "a {}warmer background", "a {}cooler background"),
 }
-# Parts of names by which directions of other generators are put into groups, the first that fits.
-_PARTS = {
+# What words of names begin with by which directions of other generators are put into groups, the first that fits.
+_BEGINNINGS = {
     "skin": ("skin", "race", "ethnic", "complexion"),
     "age": ("age", "old", "young", "wrinkle"),
-    "makeup": ("lipstick", "makeup", "make_up", "blush"),
+    "makeup": ("lipstick", "makeup", "blush"),
     "beard": ("beard", "mustache", "moustache", "goatee", "shave"),
     "hair": ("hair", "bald", "bang", "curl", "fringe"),
-    "accessories": ("glass", "hat", "earring", "necklace", "tie"),
-    "brows": ("brow",),
-    "expression": ("smil", "mouth_open", "frown", "happy", "surprise", "anger", "emotion"),
-    "pose": ("pose", "yaw", "pitch", "roll", "turn", "rotat", "gaze"),
-    "background": ("background", "wall"),
-    "identity": ("gender", "male", "female", "face", "nose", "jaw", "chin", "cheek", "eye", "lip", "ear", "identity"),
+    "accessories": ("glass", "eyeglass", "sunglass", "hat", "hats", "earring", "necklace", "necktie"),
+    "brows": ("brow", "eyebrow"),
+    "expression": ("smil", "mouth", "frown", "happy", "surprise", "anger", "angry", "emotion"),
+    "pose": ("pose", "yaw", "pitch", "turn", "rotat", "gaze"),
+    "background": ("background", "backdrop"),
+    "identity": ("gender", "male", "female", "face", "nose", "jaw", "chin", "cheek", "eye", "lip", "ears", "identity"),
 }
 
 
@@ -170,5 +170,6 @@ def check_range(edit: Edit, sliders: Mapping[str, Slider]) -> None:
 def _guessed(name: str) -> DirectionWords:
     """Return words for a direction that is known by its name alone."""
     plain = " ".join(name.replace("_", " ").replace("-", " ").replace(".", " ").split()).lower()
-    group = next((group for group, parts in _PARTS.items() if any(part in name.lower() for part in parts)), "other")
+    pieces = plain.split()
+    group = next((group for group, begin in _BEGINNINGS.items() if any(piece.startswith(begin) for piece in pieces)), "other")
     return DirectionWords(plain.capitalize(), group, f"{{}}less {plain}", f"{{}}more {plain}")
