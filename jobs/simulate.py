@@ -72,7 +72,7 @@ class SimulateSettings:
     )
     each: int = setting(40, "choices of each of the others")
     calibrated: SimulatedPeopleConfig = setting(
-        SimulatedPeopleConfig(steady=36, noisy=36, drifting=36, random=36, first=24),
+        SimulatedPeopleConfig(steady=24, noisy=24, drifting=24, random=24, first=24),
         "people of each kind, by whom what is told is compared with what is true",
     )
     calibrate: bool = setting(True, "whether that is measured")
