@@ -2,20 +2,24 @@
 whether what people are told of them is true.
 
 Every kind of ranker is tuned first, on other people than those who are asked, with the same number of trials, its defaults the
-first of them; then each asks by its own strategies.
+first of them; then each asks by its own strategies. What people did is kept in the workspace, so that a run that was cut off goes
+on where it was, as long as neither settings nor code change.
 """
 
+import hashlib
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import ray
 
+import beholder
 from beholder import plots
-from beholder.config import setting
+from beholder.config import dump, setting
 from beholder.editing import generator_store
 from beholder.editing.stylegan import StyleGANConfig
 from beholder.encoder import Encoder, EncoderConfig
@@ -40,7 +44,9 @@ from beholder.simulation.ground_truth import GroundTruth
 from beholder.simulation.rounds import Trajectory, curves
 from beholder.simulation.simulated_people import SimulatedChooser, SimulatedPeopleConfig
 from beholder.simulation.summary import Cell, Results
+from beholder.storage import Place
 from beholder.tuning.search_space import apply, overrides, read_space, sample
+from beholder.workspace import Workspace
 
 ALONE = "bayes alone"  # the Bayesian ranker before anybody else has chosen anything
 ALIKE = "bayes, one noise"  # the same with one noise for everybody, and questions of any kind: without what `calibration` measures
@@ -66,7 +72,7 @@ class SimulateSettings:
     )
     each: int = setting(40, "choices of each of the others")
     calibrated: SimulatedPeopleConfig = setting(
-        SimulatedPeopleConfig(steady=36, noisy=36, drifting=36, random=36, first=24),
+        SimulatedPeopleConfig(steady=24, noisy=24, drifting=24, random=24, first=24),
         "people of each kind, by whom what is told is compared with what is true",
     )
     calibrate: bool = setting(True, "whether that is measured")
@@ -168,18 +174,35 @@ def ask(
 ) -> dict[Cell, list[Trajectory]]:
     """Return everybody's trajectory with each of these rankers and strategies. others: the choices that rankers are fitted to."""
     comparisons = ray.put(others)
-    kinds = dict.fromkeys(kind for kind, _ in cells)
-    rankers = {kind: _fit.remote(kind, settings, comparisons, shared, people[0].image) for kind in kinds}
     parts = [range(start, min(start + _AT_ONCE, len(people))) for start in range(0, len(people), _AT_ONCE)]
-    tasks = {
-        (cell, part.start): _play.remote(rankers[cell[0]], cell, [people[i] for i in part], shared, settings, part)
+    folder = Workspace(settings.workspace).place / "simulations" / _key(settings, people, label)
+    places = {(cell, part.start): folder / f"{'-'.join(cell)}-{part.start}.npz" for part in parts for cell in cells}
+    missing = {name for name, place in places.items() if not place.is_file()}
+    kinds = dict.fromkeys(kind for (kind, _), _ in places if any(cell[0] == kind for cell, _ in missing))
+    rankers = {kind: _fit.remote(kind, settings, comparisons, shared, people[0].image) for kind in kinds}
+    tasks = [
+        _play.remote(rankers[cell[0]], cell, [people[i] for i in part], shared, settings, part, places[cell, part.start])
         for part in parts
         for cell in cells
-    }
+        if (cell, part.start) in missing
+    ]
     with Progress(label, total=len(people) * len(cells), unit="people") as progress:
-        for trajectories in _placement.as_completed(tasks.values()):
-            progress.advance(len(trajectories))
-    return {cell: list(itertools.chain(*(ray.get(tasks[cell, part.start]) for part in parts))) for cell in cells}
+        progress.advance(sum(len(part) for part in parts for cell in cells if (cell, part.start) not in missing))
+        for done in _placement.as_completed(tasks):
+            progress.advance(done)
+    return {cell: [each for part in parts for each in rounds.parse(places[cell, part.start].read_bytes())] for cell in cells}
+
+
+def _key(settings: SimulateSettings, people: Sequence[SimulatedChooser], label: str) -> str:
+    """Return a name that changes with all that decides what comes of these people: settings, people and the library's code."""
+    key = hashlib.sha256(dump(replace(settings, workspace="", ray=RayConfig(), rankers=[ALONE], strategies=["eubo"])).encode())
+    key.update(f"{label} {settings.rounds}".encode())
+    for person in people:
+        key.update(f"{person.user_id} {person.kind} {person.image}".encode() + person.first.tobytes())
+    for part in ("recommending", "simulation"):
+        for path in sorted(Path(beholder.__path__[0], part).rglob("*.py")):
+            key.update(path.read_bytes())
+    return key.hexdigest()[:16]
 
 
 def report(
@@ -289,14 +312,17 @@ def _play(
     truth: GroundTruth,
     settings: SimulateSettings,
     numbers: Sequence[int],
-) -> list[Trajectory]:
-    """Return the trajectories of some people. numbers: theirs among all."""
+    place: Place,
+) -> int:
+    """Keep the trajectories of some people, and return how many they are. numbers: theirs among all."""
     strategy = "eubo" if cell[1] == acquisition.CHAMPION else cell[1]
     questions = acquisition.ANY if cell[0] == ALIKE else settings.questions
-    return [
+    trajectories = [
         rounds.play(ranker, strategy, person, truth, rounds=settings.rounds, seed=_seed(settings.seed, number), questions=questions)
         for person, number in zip(people, numbers, strict=True)
     ]
+    place.write_bytes(rounds.dump(trajectories))
+    return len(trajectories)
 
 
 def _seed(seed: int, number: int) -> int:

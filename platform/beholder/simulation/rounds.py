@@ -1,5 +1,6 @@
 """Rounds of questions that simulated people answer, and how good the recommendation is after each."""
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -119,3 +120,18 @@ def _measure(trajectory: Trajectory, turn: int, predicted: np.ndarray, true: np.
 def curves(trajectories: Sequence[Trajectory], figure: str) -> np.ndarray:
     """Return one figure of many people, [P, rounds + 1]."""
     return np.stack([getattr(trajectory, figure) for trajectory in trajectories])
+
+
+def dump(trajectories: Sequence[Trajectory]) -> bytes:
+    """Return trajectories as the bytes of a file that `parse` reads."""
+    buffer = io.BytesIO()
+    images = np.array([each.image for each in trajectories])
+    np.savez_compressed(buffer, images=images, **{figure: curves(trajectories, figure) for figure in FIGURES})
+    return buffer.getvalue()
+
+
+def parse(data: bytes) -> list[Trajectory]:
+    """Read what `dump` returned."""
+    with np.load(io.BytesIO(data), allow_pickle=False) as file:
+        figures = [file[figure] for figure in FIGURES]
+        return [Trajectory(*(each[row] for each in figures), image=int(image)) for row, image in enumerate(file["images"])]

@@ -27,13 +27,11 @@ _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 class ChoiceNoiseConfig:
     """The hypotheses, a grid, and how probable they are before anybody chose anything."""
 
-    sharpness: list[float] = setting(
-        [0.15, 0.4, 1.0], "how sharp choices may be: what the usual person's utilities are multiplied by"
-    )
+    sharpness: list[float] = setting([0.4, 1.0], "how sharp choices may be: what the usual person's utilities are multiplied by")
     lapses: list[float] = setting([0.02], "how often a choice may be made without looking")
     drifting: float | None = setting(15.0, "half-life, in choices, of somebody whose taste changes; null: nobody's does")
     drifters: float = setting(0.15, "share of people whose taste changes, before anybody is known")
-    tossers: float = setting(0.2, "share of people who toss a coin, before anybody is known")
+    tossers: float = setting(0.25, "share of people who toss a coin, before anybody is known")
     one_sided: float = setting(0.05, "share of people who always take one side, before anybody is known")
     people: float = setting(100.0, "how many people these shares are worth beside those from whom the shares are learned")
 
