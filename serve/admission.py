@@ -67,6 +67,7 @@ class RequestLimits:
     body_kb_per_second: float = setting(50.0, "kilobytes of a body for which there is another second")
     reading: int = setting(1024, "bodies on their way at a time, per replica of the API; more are refused (503)")
     reading_each: int = setting(256, "the same of one key, or of one address without a key")
+    bodies_mb: int = setting(512, "megabytes of the bodies of all requests together, per replica of the API; beyond: 503")
     seconds: float = setting(15.0, "deadline of a request in seconds (504)")
     photo_seconds: float = setting(40.0, "deadline of a request that uploads a photo, which has to be inverted")
     at_once: int = setting(2, "recommendations and predictions at a time, per replica of the API; beyond: 503 with Retry-After")

@@ -60,7 +60,8 @@ def of_settings(
     authorizer = KeyAuth(KeyStore(store), settings.keys, metrics=metrics) if settings.needs_keys() else None
     studies = StudyAccess(StudyService(StudyStore(store), workspace))
     guard = ImageGuard(settings.image_library.limits, settings.images)
-    owned = service if studies_alone else OwnedService(service, PersonOwners(store), settings.quotas, guard=guard)
+    owners, keys = PersonOwners(store), authorizer is not None
+    owned = service if studies_alone else OwnedService(service, owners, settings.quotas, keys=keys, guard=guard)
     return create(
         owned, authorizer=authorizer, metrics=metrics, limits=limits, drain=drain, studies=studies, studies_alone=studies_alone
     )

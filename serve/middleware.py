@@ -43,18 +43,19 @@ class _Refused(Exception):
 
 @dataclass
 class Drain:
-    """The requests inside, and whether new ones are refused because the service stops."""
+    """The requests inside, those whose bodies are on their way, and whether new ones are refused because the service stops."""
 
     inside: int = 0
+    reading: int = 0
     closing: bool = False
 
     async def close(self, seconds: float) -> int:
         """Refuse new requests, and wait for those inside; returns how many are left after so many seconds."""
         self.closing = True
         until = time.monotonic() + seconds
-        while self.inside and time.monotonic() < until:
+        while self.inside + self.reading and time.monotonic() < until:
             await asyncio.sleep(0.02)
-        return self.inside
+        return self.inside + self.reading
 
 
 class RequestPolicy:
@@ -69,6 +70,7 @@ class RequestPolicy:
     ) -> None:
         self.app, self.limits, self.metrics, self.drain = app, limits, metrics, drain or Drain()
         self._reading: Counter[str] = Counter()  # bodies on their way, by who sends them
+        self._bytes = 0  # of the bodies of all requests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -99,12 +101,12 @@ class RequestPolicy:
             nonlocal read, complete, refused
             if complete:  # what may still come is a farewell
                 return await receive_next()
-            if sum(self._reading.values()) >= self.limits.reading or self._reading[sender] >= self.limits.reading_each:
+            if self.drain.reading >= self.limits.reading or self._reading[sender] >= self.limits.reading_each:
                 refused = (503, _TRY_AGAIN, self._again())
                 raise _Refused
             left = self.limits.body_seconds + read / (self.limits.body_kb_per_second * 1024)
             self._reading[sender] += 1
-            self.drain.inside -= 1
+            self.drain.inside, self.drain.reading = self.drain.inside - 1, self.drain.reading + 1
             try:
                 async with asyncio.timeout(reading_since + left - time.monotonic()):
                     message = await receive_next()
@@ -112,15 +114,17 @@ class RequestPolicy:
                 refused = (408, "the rest of the body did not come in time", ())
                 raise _Refused from None
             finally:
-                self.drain.inside += 1
+                self.drain.inside, self.drain.reading = self.drain.inside + 1, self.drain.reading - 1
                 self._reading[sender] -= 1
                 if not self._reading[sender]:
                     del self._reading[sender]
-            read += len(message.get("body", b""))
+            size = len(message.get("body", b""))
+            read, self._bytes = read + size, self._bytes + size
             complete = not message.get("more_body", False)
             if read > most:
                 refused = (413, f"expected a body of at most {most:,} bytes", ())
-            elif self.drain.inside > self.limits.inside:  # so many came in while this one's body was on its way
+            elif self.drain.inside > self.limits.inside or self._bytes > self.limits.bodies_mb << 20:
+                # so many came in while this one's body was on its way
                 refused = (503, _TRY_AGAIN, self._again())
             if refused is not None:
                 raise _Refused
@@ -140,6 +144,7 @@ class RequestPolicy:
             await out({"type": "http.response.start"})
         finally:
             self.drain.inside -= 1
+            self._bytes -= read
             if self.metrics is not None:
                 self.metrics.answered(_route(scope), scope["method"], status, time.perf_counter() - began)
 

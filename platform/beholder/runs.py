@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from beholder.errors import StorageError
-from beholder.storage import Place
+from beholder.storage import Place, make_private
 
 log = logging.getLogger("beholder")
 _TEXTS = (".yaml", ".json", ".csv", ".md", ".txt", ".html", ".svg", ".jsonl")
@@ -40,7 +40,7 @@ class Run:
         """
         name = f"{command.replace(' ', '-')}-{now.astimezone(datetime.UTC):%Y%m%dT%H%M%SZ}"
         place, attempt = runs / name, 1
-        while (place / "config.yaml").is_file():
+        while not _claim(place):
             attempt += 1
             place = runs / f"{name}-{attempt}"
         run = cls(place, command, words)
@@ -105,6 +105,23 @@ class Run:
         log.setLevel(logging.INFO)
         log.addHandler(self._handler)
         log.propagate = False  # some libraries give the root logger a terminal, which is for progress and results
+
+
+def _claim(place: Place) -> bool:
+    """Make a run folder that nobody else has; an object store has no folders to make, and a file tells that there is one."""
+    if not place.is_local:
+        return not (place / "config.yaml").is_file()
+    folder = Path(place.path)
+    try:
+        make_private(folder.parent)
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        if not folder.is_dir():
+            raise StorageError(f"{place.uri} can't be made: there is a file of its name") from None
+        return False
+    except OSError as error:
+        raise StorageError(f"{place.uri} can't be made: {error.strerror}") from None
+    return True
 
 
 def forget(runs: Place, name: str) -> list[str]:

@@ -108,14 +108,23 @@ class Place:
     def files(self) -> Iterator[Entry]:
         """Yield every file below this folder in order of path, without hidden ones; none where there is no folder.
 
-        Folders are listed one after the other, so that no more than the largest of them is held.
+        Folders are listed one after the other, so that no more than the largest of them is held. A folder that links lead to is
+        listed once by a link, so that links in a circle end.
         """
-        yield from self._files_below("")
+        yield from self._files_below("", linked=False, seen=set())
 
-    def _files_below(self, folder: str) -> Iterator[Entry]:
+    def _files_below(self, folder: str, *, linked: bool, seen: set[tuple[int, int]]) -> Iterator[Entry]:
+        """seen: the folders listed so far, as device and number; linked: whether a link led to this one."""
         from pyarrow import fs
 
         path = f"{self.path}/{folder}".rstrip("/")
+        if self.is_local:
+            linked = linked or (bool(folder) and os.path.islink(path))
+            with contextlib.suppress(OSError):
+                status = os.stat(path)
+                if linked and (status.st_dev, status.st_ino) in seen:
+                    return
+                seen.add((status.st_dev, status.st_ino))
         try:
             infos = self.filesystem.get_file_info(fs.FileSelector(path, allow_not_found=True))
         except OSError as error:
@@ -126,7 +135,7 @@ class Place:
             if name.startswith("."):
                 continue
             if info.type == fs.FileType.Directory:
-                yield from self._files_below(f"{folder}{name}/")
+                yield from self._files_below(f"{folder}{name}/", linked=linked, seen=seen)
             elif info.type == fs.FileType.File:
                 below = f"{folder}{name}"
                 yield Entry((self / below).uri, below, info.size or 0)

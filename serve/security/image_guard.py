@@ -72,6 +72,7 @@ class ImageGuard:
     def _check(self, process: "DecoderProcess", files: Sequence[bytes]) -> None:
         left, seconds = self.config.pixels, self.config.seconds
         together = f"the images of a request may have {self.config.pixels:,} pixels together"
+        process.start()
         for data in files:
             if left < 1:
                 raise ImageError(together)
@@ -102,7 +103,7 @@ class DecoderProcess:
 
     def ask(self, head: dict[str, Any], data: bytes, seconds: float) -> dict[str, Any] | None:
         """Return the process's answer; None where it took longer, or ended, and is started anew for the next."""
-        process = self._started()
+        process = self.start()
         text = json.dumps(head).encode()
         reply = self._within(process, len(text).to_bytes(4) + text + data, seconds)
         if reply is None:
@@ -116,7 +117,8 @@ class DecoderProcess:
             self._process.communicate()
             self._process = None
 
-    def _started(self) -> subprocess.Popen[bytes]:
+    def start(self) -> subprocess.Popen[bytes]:
+        """Return the process, started where there is none. Raises Overloaded where it does not start in time."""
         if self._process is not None and self._process.poll() is None:
             return self._process
         self.stop()

@@ -66,10 +66,17 @@ class OwnedService:
     """Implements Service around another one, for the caller of each request."""
 
     def __init__(
-        self, service: Service, owners: PersonOwners, quotas: QuotaConfig | None = None, *, guard: ImageGuard | None = None
+        self,
+        service: Service,
+        owners: PersonOwners,
+        quotas: QuotaConfig | None = None,
+        *,
+        keys: bool = False,
+        guard: ImageGuard | None = None,
     ) -> None:
-        """guard: through which images that strangers send have to pass."""
+        """keys: whether everybody needs one, so that a route that asks for none gets nothing; guard: that images have to pass."""
         self.service, self.owners, self.quotas, self.guard = service, owners, quotas or QuotaConfig(), guard
+        self._keys = keys
         self._swept = -math.inf
         self._seen: BoundedCache[tuple[Caller, str], bool] = BoundedCache(10_000, ttl_seconds=_FRESH_S)
         self._photos: Counter[str] = Counter()
@@ -85,7 +92,7 @@ class OwnedService:
         await self._check_person(user_id)
         if await _thread(self.owners.photos, user_id) >= self.quotas.photos:
             raise _full(f"{user_id} has {self.quotas.photos} photos, which is as many as one person may have")
-        caller = CALLER.get()
+        caller = self._caller()
         with self._photo(user_id if caller is None else caller.name):
             if self.guard is not None:
                 await self.guard.check("photos", [data])
@@ -151,7 +158,7 @@ class OwnedService:
 
     async def erase(self, user_id: str) -> ErasureReport:
         await self._check_person(user_id)
-        caller = CALLER.get()
+        caller = self._caller()
         if caller is not None and caller.everybody and not caller.admin:
             raise _refused("a key that speaks for everybody may forget nobody, but with the scope admin")
         return await self.service.erase(user_id)
@@ -186,15 +193,22 @@ class OwnedService:
             self._swept = time.monotonic()
             await _thread(self.owners.store.sweep, datetime.now(UTC) - timedelta(days=self.quotas.unanswered_days))
 
+    def _caller(self) -> Caller | None:
+        """Return who sends the request; None where nobody is asked for a key."""
+        caller = CALLER.get()
+        if caller is None and self._keys:
+            raise ProblemError(401, "a key is needed: Authorization: Bearer KEY", {"WWW-Authenticate": 'Bearer realm="beholder"'})
+        return caller
+
     async def _check_person(self, user_id: str) -> None:
         """Raise ProblemError (403) where the caller does not speak for a person."""
-        caller = CALLER.get()
+        caller = self._caller()
         if caller is not None and not await _speaks(caller, user_id, self.owners.speaks_for):
             raise _refused("this key or token does not speak for that person")
 
     async def _claim(self, user_id: str) -> None:
         """The same for what is kept of a person, who is the caller's from then on."""
-        caller = CALLER.get()
+        caller = self._caller()
         if caller is None:
             return
         if not await _thread(self.owners.known, user_id) and (
@@ -206,7 +220,7 @@ class OwnedService:
 
     async def _check_question(self, question_id: str) -> None:
         """Raise UnknownQuestion where a question was asked of somebody for whom the caller does not speak."""
-        caller = CALLER.get()
+        caller = self._caller()
         if caller is None or caller.everybody:
             return
         person = await _thread(self.owners.person_of_question, question_id)
@@ -216,7 +230,7 @@ class OwnedService:
 
     async def _check_image(self, image_id: str) -> None:
         """Raise UnknownImage where nobody for whom the caller speaks uploaded an image. Images of seeds are everybody's."""
-        caller = CALLER.get()
+        caller = self._caller()
         if caller is None or caller.everybody or not _PHOTO.fullmatch(image_id) or self._seen.get((caller, image_id)):
             return
         for person in await _thread(self.owners.people_of_image, image_id):

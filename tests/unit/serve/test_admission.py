@@ -346,3 +346,14 @@ def test_headers_have_an_end():
     client = client_of(Moody())
     assert client.get("/v1/directions", headers={f"x-{number}": "1" for number in range(200)}).status_code == 431
     assert client.get("/v1/directions", headers={"x-long": "1" * 40_000}).status_code == 431
+
+
+def test_the_bodies_of_all_have_a_size_together():
+    app = api.create(Moody(), limits=RequestLimits(body_seconds=0.3, bodies_mb=1, body_kb=900))
+
+    async def walk():
+        large = (0.0, b" " * (600 << 10), True)
+        return await asyncio.gather(post(app, Slow(large)), post(app, Slow(large)), post(app, Slow((0.5, b"{}", False))))
+
+    assert [status for status, _, _ in asyncio.run(walk())] == [408, 503, 408]
+    assert asyncio.run(post(app, Slow((0.0, b" " * (600 << 10), False))))[0] == 422  # there is room again

@@ -205,6 +205,16 @@ def test_a_person_is_whose_key_named_them_first(client, keys, store, reach):
     assert client.get("/v1/users/shop-9", headers=bearer(keys["ana"])).status_code == 403  # of the prefix
 
 
+def test_a_route_that_forgot_to_ask_for_a_key_gets_nothing(store, reach):
+    client = TestClient(api.create(OwnedService(reach, PersonOwners(store), keys=True)), raise_server_exceptions=False)
+    for operation in OPERATIONS:
+        own = {name: "bo" for name in OBJECTS if name in (*operation[2], *operation[3])}
+        if own != {"image_id": "bo"}:
+            assert send(client, operation, "", "bo", own).status_code == 401, operation
+    assert client.get(f"/v1/images/{PHOTO['bo']}").status_code == 401
+    assert reach.reached == 0
+
+
 class Tokens:
     """What a token can be wrong in."""
 

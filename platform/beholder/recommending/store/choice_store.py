@@ -439,6 +439,8 @@ def _engine(url: str) -> Engine:
         parts = make_url(url)
     except (ArgumentError, ValueError):
         raise StoreError("the store of choices is a URL like sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME") from None
+    if "@" in (parts.host or ""):  # what is before it is the end of a password, and would be shown as the host
+        raise StoreError("the URL of the store of choices has an @ too many: in a user name or password write it as %40")
     kind = parts.get_backend_name()
     if kind == "postgresql":
         waits = {name: value for name, value in _PG_WAITS.items() if name not in parts.query}
