@@ -69,7 +69,7 @@ function update() {
 }
 
 function hang(question) {
-  flip(false);
+  if (by("left").classList.contains("flipped")) flip(false);
   shown = question;
   since = performance.now();
   for (const side of ["left", "right"]) {
@@ -158,7 +158,8 @@ function flip(on) {
   const image = by("left").querySelector("img");
   by("left").classList.toggle("flipped", on);
   by("left").querySelector(".name").textContent = on ? "B" : "A";
-  picture(shown[on ? "right" : "left"].picture).then((address) => (image.src = address), () => undefined);
+  const question = shown;
+  picture(question[on ? "right" : "left"].picture).then((address) => question === shown && (image.src = address), () => undefined);
 }
 for (const [begin, end] of [["pointerdown", "pointerup"], ["keydown", "keyup"]]) {
   const held = (event) => begin === "pointerdown" || event.key === " " || event.key === "Enter";

@@ -96,7 +96,7 @@ function show(recommendation, own = null) {
   if (own) version();
   else {
     const now = { edit, words: recommendation.words, probability: recommendation.probability };
-    picture(recommendation.picture).then((address) => chosen === recommendation && api.editText(edit) === api.editText(now.edit) && present(address, now), failed);
+    patient(() => picture(recommendation.picture), leave.signal).then((address) => chosen === recommendation && api.editText(edit) === api.editText(now.edit) && present(address, now), failed);
   }
 }
 
@@ -109,7 +109,8 @@ function present(address, { edit: made, words, probability }) {
   by("edited-name").textContent = own || invited ? "Your version" : chosen === best[0] ? "For you" : "Also for you";
   if (invited && none) by("result-words").textContent = "Nothing is known of your taste yet. Answer a few questions, and versions made for you will be here; or change the portrait by hand.";
   else if (none) by("result-words").textContent = own ? "Your version: as it is." : "Leave it as it is: nothing we know of is better for you.";
-  else by("result-words").textContent = own || invited ? `Your version: ${words}.` : `You may like it best with ${words}.`;
+  else if (own || invited) by("result-words").textContent = `Your version: ${words}.`;
+  else by("result-words").textContent = steer.attribute() ? `It may look most ${steer.attribute()} to you with ${words}.` : `You may like it best with ${words}.`;
   by("chance").hidden = none || invited;
   const better = steer.attribute() ? `this looks more ${steer.attribute()} to you than the original` : undefined;
   by("result-chance").textContent = verdict(probability, better);

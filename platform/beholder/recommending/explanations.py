@@ -12,6 +12,7 @@ from beholder.recommending.store.question import Choice, edit_text
 
 _SURE, _LIKELY = 2.0, 1.0  # standard deviations by which an edit is better than none, to be called so
 _MOST = 6  # preferences that are put in words
+_NOTHING = 1e-6  # logits of a gain that is none
 _GUESSES = 2  # of somebody of whom too little is known to be likely
 
 
@@ -61,7 +62,7 @@ def words(preferences: Sequence[DirectionPreference], vocabulary: Vocabulary, *,
     ordered = sorted(preferences, key=lambda each: -each.certainty)
     certain = [each for each in ordered if each.certainty >= _LIKELY]
     if not certain and rounds:
-        return [f"Perhaps you like {_what(each, vocabulary)}" for each in ordered[:_GUESSES] if each.gain > 0]
+        return [f"Perhaps you like {_what(each, vocabulary)}" for each in ordered[:_GUESSES] if each.gain > _NOTHING]
     return [f"You {'like' if each.certainty >= _SURE else 'seem to like'} {_what(each, vocabulary)}" for each in certain[:_MOST]]
 
 
