@@ -122,9 +122,8 @@ def main(settings: SimulateSettings, run: Run) -> None:
         cells = [cell for cell in _cells(settings) if cell in _TOLD] if settings.calibrate else []
         told = ask(settings, shared, judged, comparisons, [(ALIKE, "eubo"), *cells] if cells else [])
         least, usual = ray.get(distances)
-    run.metrics({"noticeable": least / usual})
     print(f"just noticeable difference of two embeddings: {least:.4f}, of an edit's usual change {least / usual:.3f}\n")
-    report(results, people, trials, (told, judged), run)
+    report(results, people, trials, (told, judged), run, noticeable=least / usual)
 
 
 def tune(settings: SimulateSettings, truth: GroundTruth, shared: Ref) -> tuple[SimulateSettings, pd.DataFrame]:
@@ -211,14 +210,29 @@ def report(
     trials: pd.DataFrame,
     judged: tuple[Results, Sequence[SimulatedChooser]],
     run: Run,
+    *,
+    noticeable: float,
 ) -> None:
-    """Write the tables, the figure and the goals. judged: trajectories of people by kind, and the people."""
+    """Write the tables, the figure and the goals. judged: trajectories of people by kind, and the people.
+
+    noticeable: the share of an edit's usual change that can be told apart.
+    """
     run.results(summary.table(results, people))
     means = {(cell, figure): summary.means(results[cell], figure) for cell in results for figure in rounds.FIGURES}
     last = len(means[next(iter(means))]) - 1
     shown = [count for count in _SHOWN if count <= last]
+    told = {
+        cell: summary.calibration(each, judged[1], [n for n in _CALIBRATED if n <= last] or [last])
+        for cell, each in judged[0].items()
+    }
     run.metrics(
-        {"people": len(people)}
+        {"people": len(people), "noticeable": noticeable}
+        | {
+            f"told/{'/'.join(cell)}/{each.kind}/{each.rounds}/{name}": value
+            for cell, rows in told.items()
+            for each in rows
+            for name, value in (("told", each.told), ("true", each.true), ("error", each.error.mean))
+        }
         | {
             f"{'/'.join(cell)}/{count}/{figure}{end}": getattr(means[cell, figure][count], part)
             for (cell, figure), count in itertools.product(means, shown)
@@ -243,22 +257,12 @@ def report(
         lines += [f"rankers tuned on other people, {trials.groupby('ranker').size().max()} trials each", ""]
         lines += [*markdown_table(list(trials.columns), [(*row[:3], f"{row[3]:.4f}") for row in trials.itertuples(index=False)],
                                   align="lllr"), ""]  # fmt: skip
-    told = {
-        cell: summary.calibration(each, judged[1], [n for n in _CALIBRATED if n <= last] or [last])
-        for cell, each in judged[0].items()
-    }
-    for cell, rows in told.items():
+    for cell, calibrations in told.items():
         lines += [f"{' '.join(cell)}: told that the recommended edit is preferred to the original, and what is true", ""]
-        cells = [(each.kind, each.people, each.rounds, f"{each.told:.3f}", f"{each.true:.3f}", str(each.error)) for each in rows]
+        cells = [
+            (each.kind, each.people, each.rounds, f"{each.told:.3f}", f"{each.true:.3f}", str(each.error)) for each in calibrations
+        ]
         lines += [*markdown_table(["people", "how many", "choices", "told", "true", "told - true"], cells, align="lrrrrr"), ""]
-    run.metrics(
-        {
-            f"told/{'/'.join(cell)}/{each.kind}/{each.rounds}/{name}": value
-            for cell, rows in told.items()
-            for each in rows
-            for name, value in (("told", each.told), ("true", each.true), ("error", each.error.mean))
-        }
-    )
     words = {True: "reached", False: "MISSED", None: "CAN'T BE TOLD"}
     lines += [f"- {words[goal.reached]}: {goal.claim}: {goal.measured}" for goal in summary.goals(results)]
     plots.save(run.place, "courses", courses(results, len(people)))
