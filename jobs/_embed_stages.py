@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import ray
 
-from beholder import image_lists, image_shards
+from beholder import image_lists, image_shards, process
 from beholder.embedding import image_batch
 from beholder.embedding.digest_index import digests
 from beholder.embedding.image_batch import BatchStore, Claim, ImageBatch
@@ -87,6 +87,7 @@ class EmbedPiece:
         import torch
 
         torch.set_num_threads(threads)
+        process.keep_freed_memory()  # a batch takes the same large blocks as the one before
         self.plan = plan
         self.encoder = Encoder.load(plan.encoder)
 
@@ -103,7 +104,7 @@ class EmbedPiece:
             whole = ImageBatch.concat(done, self.plan.encoder.size)
             computed = [part for part in vectors if len(part)]
             return _stored(self.plan, whole, np.concatenate(computed) if computed else vectors[0], began)
-        except BeholderError as error:  # Ray Data reports an exception by its text alone
+        except BeholderError as error:  # beside the counts of what was stored before
             return _counts(began, error=error)
 
 

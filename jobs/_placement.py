@@ -1,17 +1,19 @@
 """Placement of processes that hold a model on the machines of a cluster, and items worked on by them."""
 
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, TypeVar
 
 import ray
-import ray.data
-from ray.data import ActorPoolStrategy
 
 from beholder import errors
 from beholder.ray_connection import quiet_data
 
 Result = TypeVar("Result")
+_IN_FLIGHT = 2  # items that wait at Ray or are worked on, for each process: the next one is there when it is done with one
+_RETRIES = 20  # times that an item is done again whose process or node was lost
 _ERROR = "_error"  # column of a row that is an error: the name of its class
 
 
@@ -90,14 +92,60 @@ def process(
 
     worker: a class whose `__init__` takes threads and the arguments and loads the model, and whose `__call__` takes an item and
     returns a list of rows. An item is a task: one that is lost with its node is done again on another. A BeholderError that a
-    worker raises for an item is raised here.
+    worker raises is raised here, inside of `connect`.
     """
-    quiet_data()
     placement = Placement.of(nodes(), device=device, items=len(items), actors=actors)
+    made_of = (placement.threads, *arguments)
+    if placement.num_gpus:
+        yield from _rows_on_gpus(worker, made_of, items, placement)
+        return
+    for rows in map_unordered(worker, made_of, items, placement):
+        yield from rows
+
+
+def map_unordered(worker: type, arguments: tuple[Any, ...], items: Sequence[Any], placement: Placement) -> Iterator[Any]:
+    """Yield what a worker, a class with `__call__`, returns for each item, in whatever order they are done.
+
+    Each item is a task of Ray's, done again elsewhere where its process or node is lost, and each process makes one worker, which
+    it keeps for the items that follow. No data passes between stages here, for which Ray Data would start processes of its own
+    first. A few tasks wait at Ray, the other items here.
+    """
+    task = ray.remote(max_retries=_RETRIES, **placement.resources)(_work).options(name=worker.__name__)
+    made_of, call = [ray.put((worker, arguments))], uuid.uuid4().hex
+    coming = iter(items)
+    pending: list[Any] = []
+    try:
+        while True:
+            pending += [task.remote(call, made_of, item) for item in islice(coming, _IN_FLIGHT * placement.actors - len(pending))]
+            if not pending:
+                return
+            done, pending = ray.wait(pending)
+            yield from ray.get(done)
+    finally:
+        for each in pending:  # of who stopped asking
+            ray.cancel(each)
+
+
+_kept: dict[str, Any] = {}  # the worker of this process, by the call that it was made for
+
+
+def _work(call: str, made_of: list[Any], item: Any) -> Any:
+    if call not in _kept:
+        _kept.clear()
+        worker, arguments = ray.get(made_of[0])
+        _kept[call] = worker(*arguments)
+    return _kept[call](item)
+
+
+def _rows_on_gpus(worker: type, arguments: tuple[Any, ...], items: Sequence[Any], placement: Placement) -> Iterator[dict[str, Any]]:
+    """Yield the rows that actors of a worker make: they let go of their GPUs when they end, as processes of tasks would not."""
+    import ray.data
+
+    quiet_data()
     rows = ray.data.from_items(list(items), override_num_blocks=len(items)).flat_map(
         _Worker,
-        compute=ActorPoolStrategy(size=placement.actors, max_tasks_in_flight_per_actor=2),
-        fn_constructor_args=(worker, placement.threads, *arguments),
+        compute=ray.data.ActorPoolStrategy(size=placement.actors, max_tasks_in_flight_per_actor=_IN_FLIGHT),
+        fn_constructor_args=(worker, *arguments),
         num_cpus=placement.num_cpus,
         num_gpus=placement.num_gpus,
     )
@@ -110,8 +158,8 @@ def process(
 class _Worker:
     """A worker whose own errors come back as rows: Ray Data reports an exception by its text alone."""
 
-    def __init__(self, worker: type, threads: int, *arguments: Any) -> None:
-        self.work = worker(threads, *arguments)
+    def __init__(self, worker: type, *arguments: Any) -> None:
+        self.work = worker(*arguments)
 
     def __call__(self, item: dict[str, Any]) -> list[dict[str, Any]]:
         try:
