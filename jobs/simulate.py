@@ -49,7 +49,7 @@ from beholder.tuning.search_space import apply, overrides, read_space, sample
 from beholder.workspace import Workspace
 
 ALONE = "bayes alone"  # the Bayesian ranker before anybody else has chosen anything
-ALIKE = "bayes, one noise"  # the same with one noise for everybody, and questions of any kind: without what `calibration` measures
+ALIKE = "bayes one noise"  # the same with one noise for everybody, and questions of any kind: without what `calibration` measures
 _SHOWN = (0, 5, 10, 20, 50)
 _CALIBRATED = (5, 10, 20, 50)
 _TOLD = (("bayes", "eubo"), (ALONE, "eubo"))
@@ -62,7 +62,8 @@ Ref = Any  # a reference into Ray's store
 @dataclass(frozen=True)
 class SimulateSettings:
     rankers: list[str] = setting(
-        [*ranker_factory.KINDS, ALONE], f"of {', '.join(ranker_factory.KINDS)}; {ALONE}: without others' choices"
+        [*ranker_factory.KINDS, ALONE],
+        f"of {', '.join(ranker_factory.KINDS)}; {ALONE}: without others' choices; {ALIKE}: any questions, and one noise for everybody",
     )
     strategies: list[str] = setting(list(acquisition.STRATEGIES), f"of {', '.join(acquisition.STRATEGIES)}")
     rounds: int = setting(50, "questions that everybody is asked")
@@ -92,7 +93,7 @@ class SimulateSettings:
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
 
     def __post_init__(self) -> None:
-        for name, known in (("rankers", [*ranker_factory.KINDS, ALONE]), ("strategies", list(acquisition.STRATEGIES))):
+        for name, known in (("rankers", [*ranker_factory.KINDS, ALONE, ALIKE]), ("strategies", list(acquisition.STRATEGIES))):
             chosen = getattr(self, name)
             if not chosen:
                 raise ConfigError(f"{name}: expected at least one of {', '.join(known)}")
