@@ -55,6 +55,20 @@ _CALIBRATED = (5, 10, 20, 50)
 _TOLD = (("bayes", "eubo"), (ALONE, "eubo"))
 _CALIBRATION = 500_001  # what is added to the seed for people by kind
 _TUNING = 1_000_003  # what is added to the seed for people who are used for tuning alone
+# what decides, beside the people, the ranker and the strategy, what a person does
+_DECISIVE = (
+    "rounds",
+    "others",
+    "each",
+    "images",
+    "others_images",
+    "first_image",
+    "questions",
+    "candidates",
+    "ranker",
+    "encoder",
+    "seed",
+)
 _AT_ONCE = 10  # people in a task
 Ref = Any  # a reference into Ray's store
 
@@ -63,7 +77,7 @@ Ref = Any  # a reference into Ray's store
 class SimulateSettings:
     rankers: list[str] = setting(
         [*ranker_factory.KINDS, ALONE],
-        f"of {', '.join(ranker_factory.KINDS)}; {ALONE}: without others' choices; {ALIKE}: any questions, and one noise for everybody",
+        f"of {', '.join(ranker_factory.KINDS)}; {ALONE}: without others' choices; {ALIKE}: any questions, one noise for all",
     )
     strategies: list[str] = setting(list(acquisition.STRATEGIES), f"of {', '.join(acquisition.STRATEGIES)}")
     rounds: int = setting(50, "questions that everybody is asked")
@@ -195,8 +209,8 @@ def ask(
 
 def _key(settings: SimulateSettings, people: Sequence[SimulatedChooser], label: str) -> str:
     """Return a name that changes with all that decides what comes of these people: settings, people and the library's code."""
-    key = hashlib.sha256(dump(replace(settings, workspace="", ray=RayConfig(), rankers=[ALONE], strategies=["eubo"])).encode())
-    key.update(f"{label} {settings.rounds}".encode())
+    decisive = {name: getattr(settings, name) for name in _DECISIVE}
+    key = hashlib.sha256(dump(replace(SimulateSettings(), **decisive)).encode() + label.encode())
     for person in people:
         key.update(f"{person.user_id} {person.kind} {person.image}".encode() + person.first.tobytes())
     for part in ("recommending", "simulation"):
