@@ -49,12 +49,26 @@ from beholder.tuning.search_space import apply, overrides, read_space, sample
 from beholder.workspace import Workspace
 
 ALONE = "bayes alone"  # the Bayesian ranker before anybody else has chosen anything
-ALIKE = "bayes, one noise"  # the same with one noise for everybody, and questions of any kind: without what `calibration` measures
+ALIKE = "bayes one noise"  # the same with one noise for everybody, and questions of any kind: without what `calibration` measures
 _SHOWN = (0, 5, 10, 20, 50)
 _CALIBRATED = (5, 10, 20, 50)
 _TOLD = (("bayes", "eubo"), (ALONE, "eubo"))
 _CALIBRATION = 500_001  # what is added to the seed for people by kind
 _TUNING = 1_000_003  # what is added to the seed for people who are used for tuning alone
+# what decides, beside the people, the ranker and the strategy, what a person does
+_DECISIVE = (
+    "rounds",
+    "others",
+    "each",
+    "images",
+    "others_images",
+    "first_image",
+    "questions",
+    "candidates",
+    "ranker",
+    "encoder",
+    "seed",
+)
 _AT_ONCE = 10  # people in a task
 Ref = Any  # a reference into Ray's store
 
@@ -62,7 +76,8 @@ Ref = Any  # a reference into Ray's store
 @dataclass(frozen=True)
 class SimulateSettings:
     rankers: list[str] = setting(
-        [*ranker_factory.KINDS, ALONE], f"of {', '.join(ranker_factory.KINDS)}; {ALONE}: without others' choices"
+        [*ranker_factory.KINDS, ALONE],
+        f"of {', '.join(ranker_factory.KINDS)}; {ALONE}: without others' choices; {ALIKE}: any questions, one noise for all",
     )
     strategies: list[str] = setting(list(acquisition.STRATEGIES), f"of {', '.join(acquisition.STRATEGIES)}")
     rounds: int = setting(50, "questions that everybody is asked")
@@ -92,7 +107,7 @@ class SimulateSettings:
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
 
     def __post_init__(self) -> None:
-        for name, known in (("rankers", [*ranker_factory.KINDS, ALONE]), ("strategies", list(acquisition.STRATEGIES))):
+        for name, known in (("rankers", [*ranker_factory.KINDS, ALONE, ALIKE]), ("strategies", list(acquisition.STRATEGIES))):
             chosen = getattr(self, name)
             if not chosen:
                 raise ConfigError(f"{name}: expected at least one of {', '.join(known)}")
@@ -122,9 +137,8 @@ def main(settings: SimulateSettings, run: Run) -> None:
         cells = [cell for cell in _cells(settings) if cell in _TOLD] if settings.calibrate else []
         told = ask(settings, shared, judged, comparisons, [(ALIKE, "eubo"), *cells] if cells else [])
         least, usual = ray.get(distances)
-    run.metrics({"noticeable": least / usual})
     print(f"just noticeable difference of two embeddings: {least:.4f}, of an edit's usual change {least / usual:.3f}\n")
-    report(results, people, trials, (told, judged), run)
+    report(results, people, trials, (told, judged), run, noticeable=least / usual)
 
 
 def tune(settings: SimulateSettings, truth: GroundTruth, shared: Ref) -> tuple[SimulateSettings, pd.DataFrame]:
@@ -195,8 +209,8 @@ def ask(
 
 def _key(settings: SimulateSettings, people: Sequence[SimulatedChooser], label: str) -> str:
     """Return a name that changes with all that decides what comes of these people: settings, people and the library's code."""
-    key = hashlib.sha256(dump(replace(settings, workspace="", ray=RayConfig(), rankers=[ALONE], strategies=["eubo"])).encode())
-    key.update(f"{label} {settings.rounds}".encode())
+    decisive = {name: getattr(settings, name) for name in _DECISIVE}
+    key = hashlib.sha256(dump(replace(SimulateSettings(), **decisive)).encode() + label.encode())
     for person in people:
         key.update(f"{person.user_id} {person.kind} {person.image}".encode() + person.first.tobytes())
     for part in ("recommending", "simulation"):
@@ -211,14 +225,29 @@ def report(
     trials: pd.DataFrame,
     judged: tuple[Results, Sequence[SimulatedChooser]],
     run: Run,
+    *,
+    noticeable: float,
 ) -> None:
-    """Write the tables, the figure and the goals. judged: trajectories of people by kind, and the people."""
+    """Write the tables, the figure and the goals. judged: trajectories of people by kind, and the people.
+
+    noticeable: the share of an edit's usual change that can be told apart.
+    """
     run.results(summary.table(results, people))
     means = {(cell, figure): summary.means(results[cell], figure) for cell in results for figure in rounds.FIGURES}
     last = len(means[next(iter(means))]) - 1
     shown = [count for count in _SHOWN if count <= last]
+    told = {
+        cell: summary.calibration(each, judged[1], [n for n in _CALIBRATED if n <= last] or [last])
+        for cell, each in judged[0].items()
+    }
     run.metrics(
-        {"people": len(people)}
+        {"people": len(people), "noticeable": noticeable}
+        | {
+            f"told/{'/'.join(cell)}/{each.kind}/{each.rounds}/{name}": value
+            for cell, rows in told.items()
+            for each in rows
+            for name, value in (("told", each.told), ("true", each.true), ("error", each.error.mean))
+        }
         | {
             f"{'/'.join(cell)}/{count}/{figure}{end}": getattr(means[cell, figure][count], part)
             for (cell, figure), count in itertools.product(means, shown)
@@ -243,22 +272,12 @@ def report(
         lines += [f"rankers tuned on other people, {trials.groupby('ranker').size().max()} trials each", ""]
         lines += [*markdown_table(list(trials.columns), [(*row[:3], f"{row[3]:.4f}") for row in trials.itertuples(index=False)],
                                   align="lllr"), ""]  # fmt: skip
-    told = {
-        cell: summary.calibration(each, judged[1], [n for n in _CALIBRATED if n <= last] or [last])
-        for cell, each in judged[0].items()
-    }
-    for cell, rows in told.items():
+    for cell, calibrations in told.items():
         lines += [f"{' '.join(cell)}: told that the recommended edit is preferred to the original, and what is true", ""]
-        cells = [(each.kind, each.people, each.rounds, f"{each.told:.3f}", f"{each.true:.3f}", str(each.error)) for each in rows]
+        cells = [
+            (each.kind, each.people, each.rounds, f"{each.told:.3f}", f"{each.true:.3f}", str(each.error)) for each in calibrations
+        ]
         lines += [*markdown_table(["people", "how many", "choices", "told", "true", "told - true"], cells, align="lrrrrr"), ""]
-    run.metrics(
-        {
-            f"told/{'/'.join(cell)}/{each.kind}/{each.rounds}/{name}": value
-            for cell, rows in told.items()
-            for each in rows
-            for name, value in (("told", each.told), ("true", each.true), ("error", each.error.mean))
-        }
-    )
     words = {True: "reached", False: "MISSED", None: "CAN'T BE TOLD"}
     lines += [f"- {words[goal.reached]}: {goal.claim}: {goal.measured}" for goal in summary.goals(results)]
     plots.save(run.place, "courses", courses(results, len(people)))

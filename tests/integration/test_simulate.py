@@ -36,7 +36,7 @@ def test_simulated_people_are_asked(beholder, tmp_path: Path) -> None:
     assert "bayes alone/random/0/accuracy" in json.loads((run / "metrics.json").read_text())
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["told/bayes/eubo/first/3/true"] == 0.5
-    assert metrics["told/bayes, one noise/eubo/first/3/told"] > 0.5
+    assert metrics["told/bayes one noise/eubo/first/3/told"] > 0.5
     assert "| bayes | defaults |" in said.stdout
     drawn = {path: path.stat().st_mtime_ns for path in (tmp_path / "galleries").rglob("*.npz")}
     assert len(drawn) == 2

@@ -264,7 +264,7 @@ class _Pairs:
         """Return which of these pairs may not be asked, bool [P]."""
         known = np.array([one * self.count + other for one, other in self.without], np.int64)
         excluded = np.isin(np.minimum(rows, columns) * self.count + np.maximum(rows, columns), known) | (rows == columns)
-        return excluded | ~self.allowed(rows, columns)
+        return np.asarray(excluded | ~self.allowed(rows, columns))
 
 
 def _champion(joint: JointNormal, pairs: _Pairs, rng: np.random.Generator) -> tuple[int, int, float]:

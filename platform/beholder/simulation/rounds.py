@@ -56,7 +56,7 @@ def play(
     excluded = {(int(min(pair)), int(max(pair))) for pair in pairs}
     name = f"{person.user_id} {strategy}"
     rng = np.random.default_rng([seed, 1])
-    trajectory = Trajectory(*(np.zeros(rounds + 1) for _ in FIGURES), image=person.image)
+    trajectory = _trajectory(np.zeros((len(FIGURES), rounds + 1)), person.image)
     asked: list[tuple[int, int]] = []
     for turn in range(rounds + 1):
         moment = turn / max(rounds, 1)
@@ -126,12 +126,17 @@ def dump(trajectories: Sequence[Trajectory]) -> bytes:
     """Return trajectories as the bytes of a file that `parse` reads."""
     buffer = io.BytesIO()
     images = np.array([each.image for each in trajectories])
-    np.savez_compressed(buffer, images=images, **{figure: curves(trajectories, figure) for figure in FIGURES})
+    np.savez_compressed(buffer, images=images, figures=np.stack([curves(trajectories, figure) for figure in FIGURES], axis=1))
     return buffer.getvalue()
 
 
 def parse(data: bytes) -> list[Trajectory]:
     """Read what `dump` returned."""
     with np.load(io.BytesIO(data), allow_pickle=False) as file:
-        figures = [file[figure] for figure in FIGURES]
-        return [Trajectory(*(each[row] for each in figures), image=int(image)) for row, image in enumerate(file["images"])]
+        return [_trajectory(rows, int(image)) for rows, image in zip(file["figures"], file["images"], strict=True)]
+
+
+def _trajectory(figures: np.ndarray, image: int) -> Trajectory:
+    """Return a trajectory of figures in the order of FIGURES, [5, rounds + 1]."""
+    regret, regret_logits, preferred, accuracy, told = figures
+    return Trajectory(regret, regret_logits, preferred, accuracy, told, image)

@@ -78,6 +78,8 @@ def test_what_is_told_is_compared_with_what_is_true(people):
     told = [trajectory(0.1, 0.1, preferred=0.6 if person.kind == "noisy" else 0.9, told=0.9) for person in people]
     rows = {(each.kind, each.rounds): each for each in summary.calibration(told, people, [0, 1])}
     assert set(rows) == {(kind, count) for kind in ("steady", "noisy", "drifting") for count in (0, 1)}
-    assert (rows["noisy", 1].people, rows["noisy", 1].told, rows["noisy", 1].true) == (2, pytest.approx(0.9), pytest.approx(0.6))
+    assert rows["noisy", 1].people == 2
+    assert rows["noisy", 1].told == pytest.approx(0.9)
+    assert rows["noisy", 1].true == pytest.approx(0.6)
     assert rows["noisy", 1].error.mean == pytest.approx(0.3)
     assert rows["steady", 0].error.mean == pytest.approx(0.0)

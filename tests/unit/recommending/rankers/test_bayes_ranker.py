@@ -1,5 +1,7 @@
 """The Bayesian ranker keeps the contract of every ranker, knows its uncertainty, and lets old choices fade."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from support.ranker_suite import TASTE, RankerContract, agreement, choices, edit_set, everybody
@@ -133,7 +135,10 @@ def test_how_people_choose_is_learned_from_everybody():
 
 
 def test_grids_that_are_none_are_refused():
-    for wrong in ({"sharpness": []}, {"lapses": [1.0]}, {"tossers": 0.7, "one_sided": 0.4}, {"drifting": 0.0}):
+    several: list[dict[str, Any]] = [
+        {"sharpness": []}, {"lapses": [1.0]}, {"tossers": 0.7, "one_sided": 0.4}, {"drifting": 0.0}
+    ]  # fmt: skip
+    for wrong in several:
         with pytest.raises(ConfigError, match="noise"):
             ChoiceNoiseConfig(**wrong)
 
