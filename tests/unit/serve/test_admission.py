@@ -2,8 +2,11 @@
 
 import asyncio
 import threading
+from collections.abc import Coroutine, MutableMapping
+from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from support.partial_doubles import PartialService
 
@@ -272,7 +275,7 @@ class Slow:
     def __init__(self, *parts: tuple[float, bytes, bool]):
         self.parts = list(parts)
 
-    async def __call__(self):
+    async def __call__(self) -> dict[str, Any]:
         if not self.parts:
             await asyncio.sleep(3600)
         seconds, body, more = self.parts.pop(0)
@@ -280,10 +283,16 @@ class Slow:
         return {"type": "http.request", "body": body, "more_body": more}
 
 
-def post(app, receive, *, key: str = "", client: str = "1.2.3.4"):
+def post(app: FastAPI, receive: Slow, *, key: str = "", client: str = "1.2.3.4") -> Coroutine[Any, Any, tuple[int, Any, bytes]]:
     """Return the coroutine of a POST to an app, which returns status, headers and body."""
     headers = [(b"host", b"h"), (b"content-type", b"application/json"), (b"authorization", f"Bearer {key}".encode())]
-    scope = {"type": "http", "method": "POST", "path": "/v1/choices", "raw_path": b"/v1/choices", "query_string": b""}
+    scope: dict[str, Any] = {
+        "type": "http",
+        "method": "POST",
+        "path": "/v1/choices",
+        "raw_path": b"/v1/choices",
+        "query_string": b"",
+    }
     scope |= {
         "headers": headers,
         "client": (client, 1),
@@ -292,12 +301,12 @@ def post(app, receive, *, key: str = "", client: str = "1.2.3.4"):
         "root_path": "",
         "http_version": "1.1",
     }
-    heard: list[dict] = []
+    heard: list[MutableMapping[str, Any]] = []
 
-    async def send(message):
+    async def send(message: MutableMapping[str, Any]) -> None:
         heard.append(message)
 
-    async def ask():
+    async def ask() -> tuple[int, Any, bytes]:
         await app(scope, receive, send)
         return heard[0]["status"], dict(heard[0]["headers"]), b"".join(each.get("body", b"") for each in heard[1:])
 
