@@ -7,7 +7,6 @@ from beholder import images
 from beholder.commands import _photo_input
 from beholder.config import required, setting
 from beholder.editing.inversion import Refinement
-from beholder.editing.latent import Latent
 from beholder.editing.saved_inversion import SavedInversion
 from beholder.encoder import EncoderConfig
 from beholder.errors import ConfigError
@@ -74,6 +73,6 @@ def image_id_of(settings: PersonImageSettings, service: InProcessService) -> str
         _photo_input.warn(latents.generator)
         taken, digest = _photo_input.take(settings.image, aligned=photo.aligned, face=photo.face)
         inversion = _photo_input.search(library.editor, taken.aligned(library.editor.resolution), photo.refinement)
-        latents.write(SavedInversion(Latent(inversion.ws), latents.fingerprint, latents.generator, digest, taken.square))
+        latents.write(SavedInversion(inversion.latent, latents.fingerprint, latents.generator, digest, taken.square))
     library.store.uploaded(settings.user, image_id, latents.uri(image_id), at=datetime.now(UTC))
     return image_id

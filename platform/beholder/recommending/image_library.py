@@ -92,7 +92,7 @@ class LatentStore:
         seed = _SEED.fullmatch(image_id)
         if seed:
             return self.editor.generate([int(seed[1])])
-        return Latent(self.inverted(image_id).latent.ws.to(self.editor.device))
+        return self.inverted(image_id).latent.to(self.editor.device)
 
     def inverted(self, image_id: str) -> SavedInversion:
         """Return what is kept of a photo. Raises UnknownImage as `latent` does."""
@@ -147,7 +147,7 @@ class ImageLibrary:
         photo = Photo(pixels) if aligned else Photo.find(pixels, detector=DlibDetector)
         inversion = self.editor.inversion(photo.aligned(self.editor.resolution)[None], refinement=self.config.refinement)
         latents = self.latents
-        inverted = SavedInversion(Latent(inversion.ws), latents.fingerprint, latents.generator, images.digest(data), photo.square)
+        inverted = SavedInversion(inversion.latent, latents.fingerprint, latents.generator, images.digest(data), photo.square)
         # known as theirs before it is kept: so there is nothing that could not be removed with them
         self.store.uploaded(user_id, image_id, latents.uri(image_id), at=datetime.now(UTC))
         latents.write(inverted)
