@@ -38,7 +38,7 @@ def main(settings: InvertSettings, run: Run) -> None:
     photo, digest = _photo_input.take(settings.image, aligned=settings.aligned, face=settings.face)
     _photo_input.warn(settings.generator)
     target = photo.aligned(editor.resolution)
-    begun = editor.inversion(target[None], refinement=Refinement(steps=0))
+    begun = editor.inversion(target[None], refinement=Refinement(steps=0), detail=False)
     found = _photo_input.search(editor, target, settings.refinement)
     drawn = editor.edit(Latent.join([Latent(begun.ws), found.latent]), [{}, {}])
     off = [float(np.abs(each.astype(float) - target).mean()) / 255 for each in drawn]

@@ -145,8 +145,12 @@ class StyleGAN:
         *,
         refinement: Refinement | None = None,
         progress: Callable[[InversionStep], None] = lambda step: None,
+        detail: bool = True,
     ) -> Inversion:
-        """Invert as `invert` does, and return the losses, too. Raises ImageError for what is no pictures."""
+        """Invert as `invert` does, and return the losses, too. Raises ImageError for what is no pictures.
+
+        detail: keep what w+ loses, where there are networks for that.
+        """
         check_images(images)
         size = self.resolution if self.inverter is None else self.inverter.sizes[0]
         refinement = refinement or self.refinement
@@ -155,7 +159,7 @@ class StyleGAN:
         found = invert(
             self.generator, self.inverter, self._squares(images, size), refinement=refinement, progress=progress
         )  # fmt: skip
-        return found if self.features is None else self._keep(found, images, refinement)
+        return self._keep(found, images, refinement) if detail and self.features is not None else found
 
     def _squares(self, images: np.ndarray, size: int) -> torch.Tensor:
         """Return the middle squares of pictures at a size, RGB in -1..1 [N, 3, size, size]."""
