@@ -8,7 +8,6 @@ from beholder.commands import _photo_input
 from beholder.config import required, setting
 from beholder.editing.directions.vocabulary import GROUPS, LOCKED
 from beholder.editing.inversion import Refinement
-from beholder.editing.latent import Latent
 from beholder.editing.saved_inversion import SavedInversion
 from beholder.encoder import EncoderConfig
 from beholder.errors import ConfigError
@@ -90,5 +89,5 @@ def image_id_of(settings: PersonImageSettings, service: InProcessService) -> str
         _photo_input.warn(latents.generator)
         taken, digest = _photo_input.take(settings.image, aligned=photo.aligned, face=photo.face)
         inversion = _photo_input.search(library.editor, taken.aligned(library.editor.resolution), photo.refinement)
-        latents.write(image_id, SavedInversion(Latent(inversion.ws), latents.fingerprint, latents.generator, digest, taken.square))
+        latents.write(image_id, SavedInversion(inversion.latent, latents.fingerprint, latents.generator, digest, taken.square))
     return image_id

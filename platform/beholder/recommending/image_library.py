@@ -95,7 +95,7 @@ class LatentStore:
         seed = _SEED.fullmatch(image_id)
         if seed:
             return self.editor.generate([int(seed[1])])
-        return Latent(self.inverted(image_id).latent.ws.to(self.editor.device))
+        return self.inverted(image_id).latent.to(self.editor.device)
 
     def inverted(self, image_id: str) -> SavedInversion:
         """Return what is kept of a photo. Raises UnknownImage as `latent` does."""
@@ -152,7 +152,7 @@ class ImageLibrary:
         photo = Photo(pixels) if aligned else Photo.find(pixels, detector=DlibDetector)
         inversion = self.editor.inversion(photo.aligned(self.editor.resolution)[None], refinement=self.config.refinement)
         latents = self.latents
-        inverted = SavedInversion(Latent(inversion.ws), latents.fingerprint, latents.generator, images.digest(data), photo.square)
+        inverted = SavedInversion(inversion.latent, latents.fingerprint, latents.generator, images.digest(data), photo.square)
         self._keep(user_id, image_id, erasures, inverted)
         return LibraryImage(image_id, "photo", self.editor.resolution, round(float(inversion.after[0]), 4))
 
