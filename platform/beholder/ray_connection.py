@@ -93,7 +93,7 @@ def node_token() -> tuple[str, bool | None]:
     addresses = [str(node["NodeManagerAddress"]) for node in ray.nodes() if node["Alive"]]
     address = next((each for each in addresses if not each.startswith("127.")), "127.0.0.1")
     try:
-        from ray._raylet import AuthenticationMode, get_authentication_mode
+        from ray._raylet import AuthenticationMode, get_authentication_mode  # type: ignore[attr-defined]  # they are there
     except ImportError:
         return address, None
     return address, bool(get_authentication_mode() == AuthenticationMode.TOKEN)

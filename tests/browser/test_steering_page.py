@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Request, expect
 from support.api_double import Double
 from support.page_visitor import PHONE, Visitor
 from support.study_visitor import axe_findings
@@ -106,7 +106,12 @@ def test_only_what_is_ticked_changes(ana: Visitor, double: Double):
     page = ana.page
     sent: list[tuple[str, dict]] = []
     expect(page.locator("#runners img[src]")).to_have_count(6)
-    page.on("request", lambda request: sent.append((request.url, request.post_data_json)) if request.method == "POST" else None)
+
+    def note(request: Request) -> None:
+        if request.method == "POST":
+            sent.append((request.url, request.post_data_json))
+
+    page.on("request", note)
     page.get_by_text("What may change").click()
     expect(page.get_by_label("Identity")).not_to_be_checked()
     page.get_by_label("Expression").uncheck()
