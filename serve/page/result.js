@@ -95,7 +95,7 @@ function show(recommendation, own = null) {
   sliders();
   if (own) version();
   else {
-    const now = { edit, words: recommendation.words, probability: recommendation.probability };
+    const now = { edit: { ...edit }, words: recommendation.words, probability: recommendation.probability };
     patient(() => picture(recommendation.picture), leave.signal).then((address) => chosen === recommendation && api.editText(edit) === api.editText(now.edit) && present(address, now), failed);
   }
 }
