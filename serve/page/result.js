@@ -81,6 +81,7 @@ async function recommend(signal, own) {
   const found = await patient(() => api.recommend(name(), image, COUNT, asked()), signal);
   if (signal.aborted) return;
   invited = found.known === false || found.rounds === 0;
+  if (invited) by("result-title").textContent = "No recommendation yet";
   best = invited ? [] : found.recommendations;
   const first = best[0] ?? { edit: {}, words: "as it is", probability: 0.5, picture: api.imagePath(image) };
   show(first, own);

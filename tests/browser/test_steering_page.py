@@ -74,7 +74,7 @@ def test_words_and_chance_are_those_of_the_picture_on_show(ana: Visitor):
     shown = page.locator("#edited").get_attribute("alt")
     assert shown == "Portrait, " + (words.text_content() or "").removeprefix("Your version: ").removesuffix(".")
     expect(page.locator("#edited-name")).to_have_text("Your version")
-    page.get_by_label("Change something else").select_option("bangs")
+    page.get_by_label("Change something").select_option("bangs")
     bangs = page.get_by_role("slider", name="Bangs")
     expect(bangs).to_be_focused()
     bangs.fill("2")
