@@ -77,15 +77,23 @@ def best_first(utilities: np.ndarray, edit_set: EditSet, user_id: str) -> np.nda
     return np.lexsort((np.random.default_rng(seed).random(len(edit_set)), change, -np.round(utilities.astype(np.float64) / _SAME)))
 
 
-def rank(ranker: Ranker, user_id: str, edit_set: EditSet, edits: Sequence[Mapping[str, float]]) -> list[ScoredEdit]:
-    """Score edits beside the unedited image, best first, ties as in `shortlist`; `UNEDITED` leads where none is better.
+def score(ranker: Ranker, user_id: str, edit_set: EditSet, edits: Sequence[Mapping[str, float]]) -> list[ScoredEdit]:
+    """Score edits beside the unedited image, in the order given.
 
     edit_set: the edits with their embeddings, a row for each of `edits`.
     """
     gain = ranker.gain_over(user_id, edit_set, edit_set.unedited)
     probability, uncertainty = gain.probability, np.sqrt(gain.variance)
-    scored = [
-        ScoredEdit(edits[row], float(gain.mean[row]), float(uncertainty[row]), float(probability[row]))
-        for row in best_first(gain.mean, edit_set, user_id).tolist()
+    return [
+        ScoredEdit(edit, float(gain.mean[row]), float(uncertainty[row]), float(probability[row])) for row, edit in enumerate(edits)
     ]
+
+
+def rank(ranker: Ranker, user_id: str, edit_set: EditSet, edits: Sequence[Mapping[str, float]]) -> list[ScoredEdit]:
+    """Score edits beside the unedited image, best first, ties as in `shortlist`; `UNEDITED` leads where none is better.
+
+    edit_set: the edits with their embeddings, a row for each of `edits`.
+    """
+    scored = score(ranker, user_id, edit_set, edits)
+    scored = [scored[row] for row in best_first(np.array([each.utility for each in scored]), edit_set, user_id)]
     return scored if scored and scored[0].utility > 0 else [UNEDITED, *scored]

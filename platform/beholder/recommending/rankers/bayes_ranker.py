@@ -219,7 +219,7 @@ def _filtered_block(
     )
     counts = np.array([len(outcomes) for _, outcomes in histories])
     for turn in range(counts.max(initial=0)):
-        rows = np.flatnonzero(counts > turn)
+        rows = np.flatnonzero(counts > turn).tolist()
         differences, outcomes = (np.array([histories[row][part][turn] for row in rows]) for part in (0, 1))
         state = NoisyPosterior(means[rows], covariances[rows], evidence[rows])
         state = state.update(noise, start, differences, outcomes, first=turn == 0)
