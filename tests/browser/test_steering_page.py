@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from typing import Any
 
 from playwright.sync_api import Page, Request, expect
 from support.api_double import Double
@@ -104,7 +105,7 @@ def test_an_address_brings_a_version_back(ana: Visitor, double: Double):
 
 def test_only_what_is_ticked_changes(ana: Visitor, double: Double):
     page = ana.page
-    sent: list[tuple[str, dict]] = []
+    sent: list[tuple[str, Any]] = []
     expect(page.locator("#runners img[src]")).to_have_count(6)
 
     def note(request: Request) -> None:
