@@ -177,7 +177,8 @@ class StoreContract:
         for round_ in range(4):
             for user_id in ("ana", "bo"):
                 store.uploaded(user_id, f"photo-{round_}", f"s3://b/photo-{round_}", at=NOON)
-            barrier, uris = threading.Barrier(2), []
+            barrier = threading.Barrier(2)
+            uris: list[str] = []
 
             def erase(user_id: str, barrier: threading.Barrier = barrier, uris: list[str] = uris) -> None:
                 own = Store(url)
