@@ -56,6 +56,10 @@ COMMANDS = {
         "embeddings of edits predicted without drawing beside those of drawn edits: ranks, the final pick, the time",
     ),
     "evaluate": ("beholder.jobs.evaluate", "tastes beside the population's, on judgements they never saw, with intervals"),
+    "evaluate editing": (
+        "beholder.jobs.evaluate_editing",
+        "pictures of a folder inverted and edited, with their detail kept or not: L2, MS-SSIM, identity, FID, a contact sheet",
+    ),
     "predict": (
         "beholder.jobs.predict",
         "a taste -> images scored and ranked for a person, on an attribute or a question in words",

@@ -97,6 +97,7 @@ def create(
     app = FastAPI(
         title="Beholder",
         version=metadata.version("beholder"),
+        description="What to mind where faces are judged and edited: [responsible use](/responsible-use.html).",
         summary="Learns how each person sees images, and recommends the edit of an image that this person will like most.",
         lifespan=lifespan,
         redirect_slashes=False,

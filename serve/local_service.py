@@ -6,10 +6,21 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from beholder.editing.editor import Edit
 from beholder.images import ImageLimits
 from beholder.recommending.components import InProcessService, ServiceConfig, build_service
 from beholder.recommending.image_library import LibraryImage
-from beholder.recommending.service import AskedQuestion, ErasureReport, Person, Recommendation, RecordedAnswer, RetractedAnswer
+from beholder.recommending.service import (
+    AskedQuestion,
+    EditScores,
+    ErasureReport,
+    Person,
+    Recommendation,
+    RecordedAnswer,
+    RetractedAnswer,
+)
+from beholder.recommending.steering import Steering
+from beholder.recommending.store.question import Answer, Choice, Question
 from beholder.serve.metrics import Counts, Meter
 from beholder.serve.protocols import DirectionList, ImageScores, Overloaded
 
@@ -57,8 +68,18 @@ class LocalService:
         library = self.built.library
         return await self._run(lambda: library.picture(image_id, library.read_edit(edit), media_type), pool=self._pictures)
 
-    async def question(self, user_id: str, image_id: str, strategy: str | None) -> AskedQuestion:
-        return await self._run(self.built.recommendations.question, user_id, image_id, strategy)
+    async def question(
+        self,
+        user_id: str,
+        image_id: str,
+        strategy: str | None,
+        *,
+        attribute: str = "",
+        steering: Steering | None = None,
+        repeats: bool = True,
+    ) -> AskedQuestion:
+        ask = self.built.recommendations.question
+        return await self._run(ask, user_id, image_id, strategy, attribute=attribute, steering=steering, repeats=repeats)
 
     async def answer(self, event_id: str, question_id: str, choice: str, response_seconds: float | None) -> RecordedAnswer:
         return await self._run(self.built.recommendations.answer, event_id, question_id, choice, response_seconds)
@@ -66,11 +87,24 @@ class LocalService:
     async def retract(self, question_id: str) -> RetractedAnswer:
         return await self._run(self.built.recommendations.retract, question_id)
 
-    async def recommend(self, user_id: str, image_id: str, count: int) -> Recommendation:
-        return await self._run(self.built.recommend, user_id, image_id, count=count)
+    async def recommend(
+        self, user_id: str, image_id: str, count: int, *, attribute: str = "", steering: Steering | None = None
+    ) -> Recommendation:
+        return await self._run(self.built.recommend, user_id, image_id, count=count, attribute=attribute, steering=steering)
 
-    async def person(self, user_id: str) -> Person:
-        return await self._run(self.built.recommendations.person, user_id)
+    async def scores(self, user_id: str, image_id: str, edits: Sequence[Edit], *, attribute: str = "") -> EditScores:
+        return await self._run(self.built.recommendations.scores, user_id, image_id, edits, attribute=attribute)
+
+    async def person(self, user_id: str, *, attribute: str = "") -> Person:
+        return await self._run(self.built.recommendations.person, user_id, attribute=attribute)
+
+    async def export_taste(self, user_id: str, *, attribute: str = "") -> tuple[Choice, ...]:
+        return await self._run(self.built.recommendations.export_taste, user_id, attribute=attribute)
+
+    async def import_taste(
+        self, user_id: str, choices: Sequence[tuple[Question, Answer]], *, attribute: str = ""
+    ) -> tuple[int, int]:
+        return await self._run(self.built.recommendations.import_taste, user_id, choices, attribute=attribute)
 
     async def erase(self, user_id: str) -> ErasureReport:
         report = await self._run(self.built.recommendations.erase, user_id)

@@ -1,7 +1,6 @@
 """Ray: the settings of a connection, and connecting: to a cluster, to the Ray of this machine, or to a new one of our own."""
 
 import contextlib
-import importlib
 import logging
 import os
 import re
@@ -93,9 +92,11 @@ def node_token() -> tuple[str, bool | None]:
 
     addresses = [str(node["NodeManagerAddress"]) for node in ray.nodes() if node["Alive"]]
     address = next((each for each in addresses if not each.startswith("127.")), "127.0.0.1")
-    compiled = importlib.import_module("ray._raylet")
-    mode, modes = getattr(compiled, "get_authentication_mode", None), getattr(compiled, "AuthenticationMode", None)
-    return address, None if mode is None or modes is None else bool(mode() == modes.TOKEN)
+    try:
+        from ray._raylet import AuthenticationMode, get_authentication_mode  # type: ignore[attr-defined]  # they are there
+    except ImportError:
+        return address, None
+    return address, bool(get_authentication_mode() == AuthenticationMode.TOKEN)
 
 
 def quiet_data() -> None:

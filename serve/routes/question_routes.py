@@ -19,7 +19,11 @@ def add_routes(app: FastAPI, runner: RequestRunner, authorizer: Authorizer | Non
     @app.post("/v1/questions", dependencies=ask, responses=responses(404), tags=["questions"])
     async def question(body: schemas.AskRequest) -> schemas.QuestionResponse:
         """Return the two edits to ask a person about now. Asked again before it is answered, it is another question."""
-        asked = await runner.run(service.question(body.user_id, body.image_id, body.strategy))
+        attribute, steering = body.attribute or "", body.steering()
+        work = service.question(
+            body.user_id, body.image_id, body.strategy, attribute=attribute, steering=steering, repeats=body.repeats
+        )
+        asked = await runner.run(work)
         runner.count("question", asked.question.strategy)
         return schemas.QuestionResponse.of(asked)
 
@@ -30,7 +34,7 @@ def add_routes(app: FastAPI, runner: RequestRunner, authorizer: Authorizer | Non
         strategy: Annotated[schemas.Strategy | None, Query()] = None,
     ) -> schemas.QuestionResponse:
         """Return what POST returns. A question is kept, which a GET should not do: use POST."""
-        return await question(schemas.AskRequest(user_id=user_id, image_id=image_id, strategy=strategy))
+        return await question(schemas.AskRequest.model_validate({"user_id": user_id, "image_id": image_id, "strategy": strategy}))
 
     @app.post("/v1/choices", dependencies=ask, responses=responses(404, 409), tags=["questions"])
     async def answer(body: schemas.AnswerRequest) -> schemas.AnswerResponse:
@@ -50,9 +54,17 @@ def add_routes(app: FastAPI, runner: RequestRunner, authorizer: Authorizer | Non
     async def recommendations(body: schemas.RecommendRequest) -> schemas.RecommendationResponse:
         """Return the edits of an image that a person will like most, best first."""
         count = min(body.count, limits.recommendations)
-        recommendation = await runner.run_heavy(lambda: service.recommend(body.user_id, body.image_id, count))
+        recommendation = await runner.run_heavy(
+            lambda: service.recommend(body.user_id, body.image_id, count, attribute=body.attribute or "", steering=body.steering())
+        )
         runner.count("model", recommendation.model)
         return schemas.RecommendationResponse.of(recommendation)
+
+    @app.post("/v1/scores", dependencies=recommend, responses=responses(404), tags=["recommendations"])
+    async def scores(body: schemas.ScoresRequest) -> schemas.EditScoresResponse:
+        """Score any edits of an image for a person, each in words; nothing is drawn for it."""
+        scored = await runner.run(service.scores(body.user_id, body.image_id, body.edits, attribute=body.attribute or ""))
+        return schemas.EditScoresResponse.of(scored)
 
     @app.post("/v1/predictions", dependencies=recommend, responses=responses(404), tags=["recommendations"])
     async def predictions(body: schemas.PredictRequest) -> schemas.ScoresResponse:

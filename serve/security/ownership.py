@@ -18,10 +18,21 @@ from typing import TypeVar
 
 from beholder.cache import BoundedCache
 from beholder.config import setting
+from beholder.editing.editor import Edit
 from beholder.errors import ConfigError, UnknownImage, UnknownQuestion
 from beholder.recommending.image_library import LibraryImage
-from beholder.recommending.service import AskedQuestion, ErasureReport, Person, Recommendation, RecordedAnswer, RetractedAnswer
+from beholder.recommending.service import (
+    AskedQuestion,
+    EditScores,
+    ErasureReport,
+    Person,
+    Recommendation,
+    RecordedAnswer,
+    RetractedAnswer,
+)
+from beholder.recommending.steering import Steering
 from beholder.recommending.store.person_owners import Caller, PersonOwners
+from beholder.recommending.store.question import Answer, Choice, Question, taste_of
 from beholder.serve.metrics import Counts
 from beholder.serve.problem_details import ProblemError
 from beholder.serve.protocols import DirectionList, ImageScores, Overloaded, Service
@@ -92,13 +103,22 @@ class OwnedService:
         await self._check_image(image_id)
         return await self.service.picture(image_id, edit, media_type)
 
-    async def question(self, user_id: str, image_id: str, strategy: str | None) -> AskedQuestion:
+    async def question(
+        self,
+        user_id: str,
+        image_id: str,
+        strategy: str | None,
+        *,
+        attribute: str = "",
+        steering: Steering | None = None,
+        repeats: bool = True,
+    ) -> AskedQuestion:
         await self._check_image(image_id)
         await self._claim(user_id)
         await self._sweep()
         if await _thread(self.owners.open_questions, user_id) >= self.quotas.open_questions:
             raise _full(f"{user_id} has left {self.quotas.open_questions} questions unanswered: answer some of them first")
-        return await self.service.question(user_id, image_id, strategy)
+        return await self.service.question(user_id, image_id, strategy, attribute=attribute, steering=steering, repeats=repeats)
 
     async def answer(self, event_id: str, question_id: str, choice: str, response_seconds: float | None) -> RecordedAnswer:
         await self._check_question(question_id)
@@ -108,14 +128,33 @@ class OwnedService:
         await self._check_question(question_id)
         return await self.service.retract(question_id)
 
-    async def recommend(self, user_id: str, image_id: str, count: int) -> Recommendation:
+    async def recommend(
+        self, user_id: str, image_id: str, count: int, *, attribute: str = "", steering: Steering | None = None
+    ) -> Recommendation:
         await self._check_person(user_id)
         await self._check_image(image_id)
-        return await self.service.recommend(user_id, image_id, count)
+        return await self.service.recommend(user_id, image_id, count, attribute=attribute, steering=steering)
 
-    async def person(self, user_id: str) -> Person:
+    async def scores(self, user_id: str, image_id: str, edits: Sequence[Edit], *, attribute: str = "") -> EditScores:
         await self._check_person(user_id)
-        return await self.service.person(user_id)
+        await self._check_image(image_id)
+        return await self.service.scores(user_id, image_id, edits, attribute=attribute)
+
+    async def person(self, user_id: str, *, attribute: str = "") -> Person:
+        await self._check_person(user_id)
+        return await self.service.person(user_id, attribute=attribute)
+
+    async def export_taste(self, user_id: str, *, attribute: str = "") -> tuple[Choice, ...]:
+        await self._check_person(user_id)
+        return await self.service.export_taste(user_id, attribute=attribute)
+
+    async def import_taste(
+        self, user_id: str, choices: Sequence[tuple[Question, Answer]], *, attribute: str = ""
+    ) -> tuple[int, int]:
+        for image_id in {question.image_id for question, _ in choices}:
+            await self._check_image(image_id)
+        await self._claim(user_id)
+        return await self.service.import_taste(user_id, choices, attribute=attribute)
 
     async def erase(self, user_id: str) -> ErasureReport:
         await self._check_person(user_id)
@@ -185,6 +224,7 @@ class OwnedService:
         if caller is None or caller.everybody:
             return
         person = await _thread(self.owners.person_of_question, question_id)
+        person = None if person is None else taste_of(person)[0]
         if person is None or not await _speaks(caller, person, self.owners.speaks_for):
             raise UnknownQuestion(f"no question {question_id!r} was asked")
 

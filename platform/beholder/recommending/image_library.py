@@ -12,6 +12,7 @@ from beholder import images
 from beholder.cache import BoundedCache
 from beholder.config import setting
 from beholder.editing.directions.edit_text import check, parse
+from beholder.editing.directions.vocabulary import check_range
 from beholder.editing.editor import Edit
 from beholder.editing.faces.photo import Photo
 from beholder.editing.generator_store import fingerprint
@@ -19,7 +20,7 @@ from beholder.editing.inversion import Refinement
 from beholder.editing.latent import Latent
 from beholder.editing.saved_inversion import SavedInversion
 from beholder.editing.stylegan import StyleGAN
-from beholder.errors import ConfigError, EditError, PersonErased, StorageError, UnknownImage
+from beholder.errors import ConfigError, PersonErased, StorageError, UnknownImage
 from beholder.images import ImageLimits
 from beholder.recommending.store.choice_store import Store
 from beholder.storage import Place
@@ -94,7 +95,7 @@ class LatentStore:
         seed = _SEED.fullmatch(image_id)
         if seed:
             return self.editor.generate([int(seed[1])])
-        return Latent(self.inverted(image_id).latent.ws.to(self.editor.device))
+        return self.inverted(image_id).latent.to(self.editor.device)
 
     def inverted(self, image_id: str) -> SavedInversion:
         """Return what is kept of a photo. Raises UnknownImage as `latent` does."""
@@ -151,7 +152,7 @@ class ImageLibrary:
         photo = Photo(pixels) if aligned else Photo.find(pixels, detector=DlibDetector)
         inversion = self.editor.inversion(photo.aligned(self.editor.resolution)[None], refinement=self.config.refinement)
         latents = self.latents
-        inverted = SavedInversion(Latent(inversion.ws), latents.fingerprint, latents.generator, images.digest(data), photo.square)
+        inverted = SavedInversion(inversion.latent, latents.fingerprint, latents.generator, images.digest(data), photo.square)
         self._keep(user_id, image_id, erasures, inverted)
         return LibraryImage(image_id, "photo", self.editor.resolution, round(float(inversion.after[0]), 4))
 
@@ -213,10 +214,7 @@ class ImageLibrary:
     def read_edit(self, text: str) -> dict[str, float]:
         """Return an edit as people write it. Raises EditError for an unknown direction and an alpha outside its range."""
         edit = parse(text, self.editor.directions)
-        for name, alpha in edit.items():
-            low, high = self.editor.directions[name].range
-            if not low <= alpha <= high:
-                raise EditError(f"{name}={alpha:g}: expected an alpha between {low:g} and {high:g}")
+        check_range(edit, self.editor.directions)
         return edit
 
     def picture(self, image_id: str, edit: Edit, media_type: str) -> bytes:

@@ -12,6 +12,7 @@ from support.partial_doubles import PartialService
 
 from beholder.errors import BeholderError, StoreError, WeightsError
 from beholder.recommending.service import Recommendation
+from beholder.recommending.steering import Steering
 from beholder.serve import api
 from beholder.serve.admission import Remembered, RequestLimits
 from beholder.serve.problem_details import ProblemError
@@ -36,7 +37,9 @@ class Moody(PartialService):
             raise self.error
         return DirectionList("none", ())
 
-    async def recommend(self, user_id: str, image_id: str, count: int) -> Recommendation:
+    async def recommend(
+        self, user_id: str, image_id: str, count: int, *, attribute: str = "", steering: Steering | None = None
+    ) -> Recommendation:
         await self.directions()
         return Recommendation(user_id, image_id, 0, "bayes-0", (), ())
 

@@ -33,7 +33,9 @@ OBJECTS: dict[str, dict[str, Any]] = {
 }
 OWN = {"bo": "bo", "bo's token": "bo", "prefix": "shop-1", "prefix's token": "shop-1", "admin": "bo"}  # who sends -> their person
 # What belongs to nobody, with a value that does; what is not required is left out, but where one of two is.
-VALUES: dict[str, Any] = {"edit": "smile=1", "event_id": "e1", "choice": "left"}
+VALUES: dict[str, Any] = {
+    "edit": "smile=1", "event_id": "e1", "choice": "left", "edits": [{"smile": 1.0}], "attribute": "friendly", "choices": [],
+}  # fmt: skip
 BESIDE: dict[tuple[str, str], dict[str, Any]] = {
     ("post", "/v1/images"): {"image": ""},
     ("post", "/v1/predictions"): {"question": "smiling", "image_ids": ["seed-1"]},

@@ -35,7 +35,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemy
 
 from beholder.errors import ConflictingAnswer, PersonErased, StoreError, UnknownQuestion
 from beholder.recommending.store import migration
-from beholder.recommending.store.question import Answer, Choice, Question, edit_of, edit_text
+from beholder.recommending.store.question import SEPARATOR, Answer, Choice, Question, edit_of, edit_text
 from beholder.recommending.store.store_tables import ANSWERS, ERASURES, PEOPLE, QUESTIONS, REMOVALS, UPLOADS
 from beholder.storage import make_private, private_files
 
@@ -174,6 +174,12 @@ class Store:
         """Return everybody who was ever asked."""
         with self.reading() as connection:
             return [row.user_id for row in connection.execute(select(PEOPLE.c.user_id).order_by(PEOPLE.c.user_id))]
+
+    def tastes_of(self, user_id: str) -> list[str]:
+        """Return the names under which the choices of a person's further tastes are kept, as `taste_key` writes them."""
+        prefix = PEOPLE.c.user_id.startswith(f"{user_id}{SEPARATOR}", autoescape=True)
+        with self.reading() as connection:
+            return list(connection.execute(select(PEOPLE.c.user_id).where(prefix).order_by(PEOPLE.c.user_id)).scalars())
 
     def uploaded(self, user_id: str, image_id: str, uri: str, *, at: datetime, erasures: int | None = None) -> None:
         """Keep that a person uploaded an image, and where its latent lies, so that it can be erased with them.
