@@ -39,6 +39,10 @@ COMMANDS = {
         "beholder.jobs.bench.bench_study",
         "a study's participants at the same time, its server killed meanwhile: what is lost, twice, and how balanced it stays",
     ),
+    "bench abuse": (
+        "beholder.jobs.bench.bench_abuse",
+        "what others notice while one client abuses the service: how long they wait, and how many are refused",
+    ),
     "bench chaos": (
         "beholder.jobs.bench.bench_chaos",
         "jobs and the service on simulated nodes while a process, a node or the head is killed: what is lost, twice, different",

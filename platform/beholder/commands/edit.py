@@ -47,10 +47,12 @@ class EditSettings:
 def main(settings: EditSettings, run: Run) -> None:
     from beholder import images
     from beholder.editing.directions.edit_text import parse, write
+    from beholder.editing.directions.vocabulary import check_range
 
     workspace = Workspace(settings.workspace)
     editor = StyleGAN.load(settings.generator, workspace, force=settings.force, config=settings.editor)
     edit = parse(settings.edits, editor.directions)
+    check_range(edit, editor.directions)
     source, photo, figures = start(settings, editor)
     before, after = editor.edit(source, [{}, edit])
     if settings.mask is not None:
