@@ -45,7 +45,7 @@ class EvaluationConfig:
     portraits: int = 500
     edited: int = 200
     inverted: int = 40
-    detailed: int = 60
+    detailed: int = 24
     seed: int = 2_000_003
     refinement: Refinement = field(default_factory=Refinement)
 
