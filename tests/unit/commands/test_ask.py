@@ -10,6 +10,7 @@ from support.disc_service import RANKER, DiscService
 
 from beholder.commands.ask import AskSession, AskSettings
 from beholder.errors import ConfigError
+from beholder.recommending.acquisition import QuestionsConfig
 from beholder.recommending.rankers.ranker_factory import RankerConfig
 from beholder.storage import Place
 
@@ -19,9 +20,9 @@ def session(tmp_path):
     """session(count): rounds of ana about a disc."""
     opened = []
 
-    def begin(count: int = 5, *, ranker: RankerConfig = RANKER, **more) -> AskSession:
+    def begin(count: int = 5, *, ranker: RankerConfig = RANKER, questions: QuestionsConfig | None = None, **more) -> AskSession:
         settings = AskSettings(user="ana", seed=3, rounds=count, random_seed=0, **more)
-        opened.append(DiscService(tmp_path, ranker=ranker))
+        opened.append(DiscService(tmp_path, ranker=ranker, questions=questions))
         service: Any = opened[-1]
         run: Any = SimpleNamespace(place=Place.at(tmp_path))
         return AskSession(service, settings, "seed-3", run)
@@ -56,8 +57,9 @@ def test_each_answer_is_kept_and_learned_from(session, tmp_path, capsys):
 
 
 def test_no_pair_is_asked_twice_however_often_the_command_is_run(session):
+    once = QuestionsConfig(repeat_every=None)
     for _ in range(4):
-        assert session(6).play(script(*"lrnlrn")) == 6
+        assert session(6, questions=once).play(script(*"lrnlrn")) == 6
     asked = [frozenset({str(each.question.left), str(each.question.right)}) for each in session(1).service.store.choices("ana")]
     assert len(asked) == 24
     assert len(set(asked)) == 24
@@ -65,7 +67,7 @@ def test_no_pair_is_asked_twice_however_often_the_command_is_run(session):
 
 @pytest.mark.parametrize("strategy", ["random", "thompson", "eubo", "information"])
 def test_what_is_logged_is_what_was_used(session, strategy):
-    ours = session(3, strategy=strategy)
+    ours = session(3, strategy=strategy, questions=QuestionsConfig(noise_every=None))
     ours.play(script(*"lrl"))
     prior = ours.service.recommendations.posteriors.prior()
     for choice in ours.service.store.choices("ana"):
