@@ -30,7 +30,8 @@ class EditSettings:
     generator: str = setting("portraits", "a generator of the workspace, or portraits, which ships with the project")
     aligned: bool = setting(False, "the photo is cut out around a face already, as FFHQ's are: take it as it is")
     face: str = setting("largest", "which face of a photo: largest, left, right, or a number counted from 0 at the left")
-    force: bool = setting(False, "take directions that were made for another generator")
+    detector: str = setting("mtcnn", _photo_input.DETECTOR)
+    force: bool = setting(False, "take directions that were made for another generator, and photos that the generator can't redraw")
     refinement: Refinement = setting(Refinement(stay=1.0), "how closely a photo is inverted")
     editor: StyleGANConfig = setting(StyleGANConfig(), "how pictures are drawn")
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
@@ -52,7 +53,7 @@ def main(settings: EditSettings, run: Run) -> None:
     edit = parse(settings.edits, editor.directions)
     source, photo, figures = start(settings, editor)
     before, after = editor.edit(source, [{}, edit])
-    picture = after if photo is None else photo.with_face(after)
+    picture = after if photo is None else photo.with_face(after, transparent=_photo_input.keeps_transparency(settings.out))
     _photo_input.save(settings.out, picture)
     shown = [before, after] if photo is None else [photo.aligned(editor.resolution), before, after]
     (run.place / "steps.png").write_bytes(images.encode(_row(shown)))
@@ -69,9 +70,9 @@ def start(settings: EditSettings, editor: StyleGAN) -> tuple["Latent", "Photo | 
         return editor.generate([settings.seed]), None, {}
     if settings.latent is not None:
         return kept(settings, editor)
-    photo, _ = _photo_input.take(str(settings.image), aligned=settings.aligned, face=settings.face)
+    photo, _ = _photo_input.take(str(settings.image), aligned=settings.aligned, face=settings.face, detector=settings.detector)
     _photo_input.warn(settings.generator)
-    found = _photo_input.search(editor, photo.aligned(editor.resolution), settings.refinement)
+    found = _photo_input.search(editor, photo.aligned(editor.resolution), settings.refinement, force=settings.force)
     return _latent(found.ws), photo, _photo_input.losses(found)
 
 
@@ -98,7 +99,8 @@ def kept(settings: EditSettings, editor: StyleGAN) -> tuple["Latent", "Photo | N
     data = images.read(settings.image)
     if images.digest(data) != found.sha256:
         raise EditError(f"{settings.image} is not the photo that {settings.latent} was made of; give that one, or no image")
-    return latent, Photo(images.decode(data), found.square), {}
+    pixels, transparency = images.decode_layers(data)
+    return latent, Photo(pixels, found.square, transparency=transparency), {}
 
 
 def _latent(ws: Any) -> "Latent":

@@ -31,6 +31,7 @@ class InverterConfig:
             raise ValueError(f"{len(self.widths)} halvings don't divide a resolution of {self.resolution}")
 
 
+EDGES = 0.5  # what differences between neighbouring pixels count beside the pixels
 _GUESS = 0.7  # of the mean picture's loss: an inverter whose answer is not even below that has not understood the picture
 
 
@@ -108,7 +109,7 @@ class Refinement:
     stay: float = setting(
         0.002, "how strongly w+ is held near what the encoder gave, or where that is no use its rows near each other"
     )
-    edges: float = setting(0.5, "what differences between neighbouring pixels count beside the pixels")
+    edges: float = setting(EDGES, "what differences between neighbouring pixels count beside the pixels")
 
     def __post_init__(self) -> None:
         if self.steps < 0 or (self.seconds is not None and self.seconds <= 0):
@@ -119,13 +120,17 @@ class Refinement:
 
 @dataclass(frozen=True)
 class Inversion:
-    """What was found: w+ [N, num_ws, w_dim], the loss of each picture before and after the steps [N], and what these took."""
+    """What was found: w+ [N, num_ws, w_dim], the loss of each picture before and after the steps [N], and what these took.
+
+    distance: the loss after them as EDGES weighs it, whatever the refinement, to be compared with that of other pictures [N].
+    """
 
     ws: Tensor
     before: Tensor
     after: Tensor
     steps: int
     seconds: float
+    distance: Tensor
 
 
 @dataclass(frozen=True)
@@ -187,13 +192,20 @@ def invert(
         steps += 1
         progress(InversionStep(steps, max(spent, steps / config.steps), float(losses.detach().mean())))
     if steps == 0:
-        return Inversion(guess, before, before, 0, clock() - began)
+        return Inversion(guess, before, before, 0, clock() - began, _distance(generator, guess, images, before, config))
     with torch.no_grad():
         found = start + spread * move
         after = _loss(generator.synthesis(found, until=size) - images, config.edges)
         closer = after < before
         found = torch.where(closer[:, None, None], found, guess)
-    return Inversion(found, before, torch.where(closer, after, before), steps, clock() - began)
+    after = torch.where(closer, after, before)
+    return Inversion(found, before, after, steps, clock() - began, _distance(generator, found, images, after, config))
+
+
+@torch.no_grad()
+def _distance(generator: Generator, ws: Tensor, images: Tensor, loss: Tensor, config: Refinement) -> Tensor:
+    """The loss as EDGES weighs it, given that of the refinement."""
+    return loss if config.edges == EDGES else _loss(generator.synthesis(ws, until=images.shape[-1]) - images, EDGES)
 
 
 def _guess(generator: Generator, inverter: LatentEncoder | None, images: Tensor) -> tuple[Tensor, Tensor]:

@@ -19,7 +19,7 @@ from beholder.editing.generator_store import fingerprint
 from beholder.editing.inversion import Inversion, InversionStep, LatentEncoder, Refinement, invert
 from beholder.editing.latent import Latent
 from beholder.editing.layer_cache import LayerCache, Still
-from beholder.errors import ConfigError
+from beholder.errors import ConfigError, EditError
 from beholder.process import ThreadShare
 
 if TYPE_CHECKING:
@@ -66,12 +66,15 @@ class StyleGAN:
         directions: Mapping[str, Direction] | None = None,
         refinement: Refinement | None = None,
         config: StyleGANConfig | None = None,
+        own_distance: float | None = None,
     ) -> None:
+        """own_distance: the largest distance (see Inversion) of pictures of the kind that it was made for; None: not known."""
         self.config = config or StyleGANConfig()
         self.device = _device(self.config.device)
         self.generator = generator.to(self.device).eval().requires_grad_(False)
         self.inverter = None if inverter is None else inverter.to(self.device).eval().requires_grad_(False)
         self.refinement = refinement or Refinement(steps=0)
+        self.own_distance = own_distance
         self._threads = ThreadShare() if self.device == "cpu" and generator.config.macs < _SMALL else None
         self._directions = dict(directions or {})
         for each in self._directions.values():
@@ -95,13 +98,14 @@ class StyleGAN:
         generator = generator_store.read(name, workspace)
         known = direction_registry.read(workspace, name, fingerprint=fingerprint(generator), force=force)
         inverter: LatentEncoder | None
+        own_distance = None
         if name == generator_store.SHIPPED:
             from beholder.editing import pretrained
 
-            inverter = pretrained.inverter()
+            inverter, own_distance = pretrained.inverter(), pretrained.own_distance()
         else:
             inverter = generator_store.read_encoder(name, workspace, generator)
-        return cls(generator, inverter=inverter, directions=known, refinement=refinement, config=config)
+        return cls(generator, inverter=inverter, directions=known, refinement=refinement, config=config, own_distance=own_distance)
 
     @property
     def resolution(self) -> int:
@@ -144,6 +148,16 @@ class StyleGAN:
         return invert(
             self.generator, self.inverter, to_rgb(square).to(self.device), refinement=refinement, progress=progress
         )  # fmt: skip
+
+    def check_kind(self, inversion: Inversion) -> None:
+        """Raise EditError for an inversion that is farther off than any picture of the generator's own kind."""
+        distance = float(inversion.distance.max()) if len(inversion.distance) else 0.0
+        if self.own_distance is not None and not distance <= self.own_distance:
+            raise EditError(
+                f"the generator can't redraw this picture, and what it draws instead would be a smeared ghost: the inversion is "
+                f"{distance:.3f} off, pictures of its own kind at most {self.own_distance:.3f}. A generator of such pictures "
+                "would do, for photos of faces one of FFHQ: beholder import generator=FILE, then generator=NAME"
+            )
 
     @torch.no_grad()
     def edit(self, latent: Latent, edits: Sequence[Edit], *, size: int | None = None) -> np.ndarray:
