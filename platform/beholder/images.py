@@ -36,6 +36,8 @@ _OTHERS = (
     ("an SVG drawing", (b"<svg", b"<?xml")),
     ("a web page", (b"<!DOCTYPE html", b"<html")),
 )
+_PROFILE = 4 << 20  # bytes of an ICC profile above which it is passed over; those of printers have about a million
+_ROWS = 64  # rows of pixels that are converted at a time
 _SAME = 2  # levels of 255 by which a profile may move colours and still count as sRGB
 # Times the target size below which no JPEG is decoded. `beholder bench embed` prints what less would change in the embeddings, and
 # what it would save.
@@ -282,9 +284,7 @@ def _pixels(image: "Image.Image", data: bytes, *, draft: int | None) -> np.ndarr
         except RuntimeError:
             pass  # Pillow says what is wrong, or reads it all the same
         else:
-            from PIL import Image
-
-            return decoded if colours is None else np.array(colours.convert(Image.fromarray(decoded)))
+            return decoded if colours is None else colours.convert_pixels(decoded)
     return np.array(_on_white(_loaded(image, draft=draft)))
 
 
@@ -331,8 +331,8 @@ def _split(image: "Image.Image") -> "tuple[Image.Image, Image.Image | None]":
         if wide.min() < 0 or wide.max() > 65535:
             raise ImageError(f"pixels of mode {image.mode} reach from {wide.min()} to {wide.max()}; expected 0..65535")
         narrow = np.empty(wide.shape, np.uint8)
-        for row in range(0, len(wide), 64):  # wider numbers of a few rows only
-            narrow[row : row + 64] = (wide[row : row + 64].astype(np.uint32) * 255 + 32895) >> 16  # / 257, rounded
+        for row in range(0, len(wide), _ROWS):  # wider numbers of a few rows only
+            narrow[row : row + _ROWS] = (wide[row : row + _ROWS].astype(np.uint32) * 255 + 32895) >> 16  # / 257, rounded
         return Image.fromarray(narrow), None
     if image.mode == "F":
         raise ImageError("pixels are 32-bit floats, whose range nobody knows; save as 8 or 16 bits")
@@ -366,11 +366,20 @@ class ColourProfile:
         assert converted is not None
         return converted
 
+    def convert_pixels(self, pixels: np.ndarray) -> np.ndarray:
+        """Return uint8 RGB [H, W, 3] in sRGB, converted some rows at a time, which takes less memory and time."""
+        from PIL import Image
+
+        result = np.empty_like(pixels)
+        for row in range(0, len(pixels), _ROWS):
+            result[row : row + _ROWS] = np.asarray(self.convert(Image.fromarray(pixels[row : row + _ROWS])))
+        return result
+
 
 def _colours(image: "Image.Image") -> ColourProfile | None:
     """Return what an image's profile says of its colours; None where it has none, or they are sRGB's already."""
     profile = image.info.get("icc_profile")
-    return _profile(profile) if isinstance(profile, bytes) and profile else None
+    return _profile(profile) if isinstance(profile, bytes) and 0 < len(profile) <= _PROFILE else None
 
 
 @functools.lru_cache(maxsize=64)

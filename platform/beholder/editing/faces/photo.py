@@ -77,7 +77,8 @@ class Photo:
     @property
     def grey(self) -> bool:
         """Whether it is a black-and-white photo."""
-        return bool((self.pixels.max(axis=2) - self.pixels.min(axis=2)).max() <= _GREY)
+        sparse = max(1, min(self.pixels.shape[:2]) // 256)  # colours are mostly seen in a few pixels
+        return all(_spread(part) <= _GREY for part in (self.pixels[::sparse, ::sparse], self.pixels))
 
     def aligned(self, size: int) -> np.ndarray:
         """What a generator of faces takes, uint8 [size, size, 3]: the square upright, or an aligned picture."""
@@ -97,6 +98,13 @@ class Photo:
             return drawn if layers is None else np.dstack([drawn, _opacity(layers, len(drawn))])
         whole = blending.put_back(self.pixels, self.square, self.aligned(len(drawn)), drawn)
         return whole if layers is None else layers.restore(self.pixels, whole)
+
+
+def _spread(pixels: np.ndarray) -> int:
+    """The largest difference between two channels of a pixel."""
+    red, green, blue = pixels[..., 0], pixels[..., 1], pixels[..., 2]
+    highest, lowest = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
+    return int((highest - lowest).max())
 
 
 def to_grey(pixels: np.ndarray) -> np.ndarray:
