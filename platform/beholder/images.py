@@ -168,6 +168,11 @@ def decode_layers(data: bytes, *, limits: ImageLimits | None = None) -> tuple[np
     return pixels, Transparency(layers[..., :3], layers[..., 3])
 
 
+def check_decodes(data: bytes, *, limits: ImageLimits | None = None) -> None:
+    """Decode an image and drop it, without torch, for a process that does nothing else. Raises ImageError as `decode` does."""
+    _loaded(_open(data, limits or ImageLimits()), draft=None)
+
+
 def decode_fit(data: bytes, fit: Fit, *, limits: ImageLimits | None = None, draft: float = DRAFT) -> np.ndarray:
     """Return the image as uint8 RGB [size, size, 3], like `fit_pixels(decode(data), fit)` but faster.
 

@@ -42,6 +42,7 @@ DOORS = {
     ),
     "alembic": ("platform/beholder/recommending/store/*",),
     "psycopg": (),
+    "cryptography": ("platform/beholder/api_keys.py", "platform/beholder/person_tokens.py"),
     "dlib": ("platform/beholder/editing/faces/landmarks.py",),
     "faiss": ("platform/beholder/embedding/exports.py",),
     "diffusers": ("platform/beholder/editing/diffusion.py",),

@@ -20,7 +20,11 @@ from beholder.recommending.components import InProcessService
 from beholder.recommending.store.question import Question
 from beholder.runs import Run
 
-_ANSWERS = {"l": "left", "left": "left", "r": "right", "right": "right", "n": "neither", "neither": "neither"}
+_ANSWERS = {
+    **dict.fromkeys(("a", "l", "left"), "left"),
+    **dict.fromkeys(("b", "r", "right"), "right"),
+    **dict.fromkeys(("n", "neither"), "neither"),
+}
 _GAP = 8  # pixels between two pictures
 
 
@@ -43,13 +47,15 @@ class AskSettings(PersonImageSettings):
 def main(settings: AskSettings, run: Run) -> None:
     service = settings.build()
     image_id = image_id_of(settings, service)
-    print("Which one is better? l left, r right, n neither, u take the last answer back, q enough.")
+    better = "is better" if settings.attribute is None else f"is more {settings.attribute}"
+    print(f"Which one {better}? a left, b right, n neither, u take the last answer back, q enough.")
     answered = AskSession(service, settings, image_id, run).play()
     print()
     if answered < settings.rounds:
         print(f"{answered} of {settings.rounds} questions answered; they are kept, and the same command goes on from them.")
     if answered:
-        recommend.show(service, image_id, settings.user, run, out=None)
+        steering, attribute = settings.steering, settings.attribute or ""
+        recommend.show(service, image_id, settings.user, run, out=None, steering=steering, attribute=attribute)
 
 
 class AskSession:
@@ -85,7 +91,15 @@ class AskSession:
     def next(self) -> Question:
         """Return what to ask now, kept in the store."""
         seed = int(self.rng.integers(2**31))
-        asked = self.service.recommendations.question(self.settings.user, self.image_id, self.settings.strategy, seed=seed)
+        settings = self.settings
+        asked = self.service.recommendations.question(
+            settings.user,
+            self.image_id,
+            settings.strategy,
+            attribute=settings.attribute or "",
+            steering=settings.steering,
+            seed=seed,
+        )
         return asked.question
 
     def show(self, left: np.ndarray, right: np.ndarray) -> None:
@@ -100,7 +114,7 @@ class AskSession:
     def read_answer(self, read: Callable[[str], str | None]) -> str:
         """Return left, right, neither, undo or quit; asked again until it is one of them."""
         while True:
-            line = read(f"{len(self.answered) + 1}/{self.settings.rounds} left, right, neither? ")
+            line = read(f"{len(self.answered) + 1}/{self.settings.rounds} a, b, neither? ")
             word = "q" if line is None else line.strip().lower()
             if word in _ANSWERS:
                 return _ANSWERS[word]
@@ -111,7 +125,7 @@ class AskSession:
                     return "undo"
                 print("There is nothing to take back yet.")
             else:
-                print(f"{word!r} is none of l, r, n, u, q.")
+                print(f"{word!r} is none of a, b, n, u, q.")
 
 
 def _line(prompt: str) -> str | None:

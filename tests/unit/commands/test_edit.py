@@ -271,3 +271,13 @@ def test_detectors_are_compared(beholder, omi: Path, tmp_path: Path) -> None:
     assert said.metrics["corners.mean.median"] < 0.05
     same = beholder("evaluate", "faces", f"images={omi / 'images'}", "at_most=2", "detectors=[dlib,dlib]", f"workspace={tmp_path}")
     assert (same.metrics["corners.farthest.95"], same.metrics["corners.farthest.near"]) == (0.0, 1.0)
+
+
+def test_what_is_white_in_a_mask_stays(edit, toy: Path, tmp_path: Path) -> None:
+    mask = np.zeros((16, 16, 3), np.uint8)
+    mask[:8] = 255
+    (tmp_path / "mask.png").write_bytes(images.encode(mask))
+    _, made = edit("seed=7", "edits=up=2", f"mask={tmp_path / 'mask.png'}")
+    plain, moved = drawn(toy, 7), drawn(toy, 7, up=2.0)
+    np.testing.assert_array_equal(made[:14], plain[:14])
+    np.testing.assert_array_equal(made[18:], moved[18:])

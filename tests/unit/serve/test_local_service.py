@@ -1,6 +1,7 @@
 """The service in one process keeps the contract, and one person's photo leaves the others alone."""
 
 import asyncio
+import threading
 import time
 from dataclasses import replace
 from typing import Any, cast
@@ -90,3 +91,35 @@ def test_questions_are_answered_at_once_while_photos_are_inverted(service: Local
     waits = asyncio.run(act())
     print(f"a question waits {np.median(waits):.3f} s, p99 {np.quantile(waits, 0.99):.3f} s")
     assert np.quantile(waits, 0.99) < 1
+
+
+def test_a_picture_waits_for_no_database(service, call):
+    """All threads of the requests that need one wait for it."""
+    away = threading.Event()
+    for _ in range(2):
+        service._pool.submit(away.wait, 60)
+    picture = call(asyncio.wait_for(service.picture("seed-21", "", "image/png"), 30))
+    away.set()
+    assert images.decode(picture).shape == (128, 128, 3)
+
+
+def test_work_that_nobody_waits_for_keeps_its_place_until_it_is_done(service, call):
+    away = threading.Event()
+
+    async def give_up() -> int:
+        task = asyncio.ensure_future(service._run(away.wait, 60))
+        await asyncio.sleep(0.1)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return int(service._inside)
+
+    async def settle() -> int:
+        away.set()
+        for _ in range(100):
+            await asyncio.sleep(0.05)
+            if not service._inside:
+                break
+        return int(service._inside)
+
+    assert call(give_up()) == 1
+    assert call(settle()) == 0
