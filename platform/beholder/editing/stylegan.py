@@ -203,10 +203,9 @@ class StyleGAN:
     def check_kind(self, inversion: Inversion) -> None:
         """Raise EditError for an inversion that is farther off than any picture of the generator's own kind.
 
-        What counts is how far off the drawing is, with the detail that is kept beside w+, where there is such.
+        What counts is w+, whose directions are meant for pictures of that kind; detail that is kept beside it hides that they are not.
         """
-        off = inversion.distance if inversion.kept is None else inversion.kept
-        distance = float(off.max()) if len(off) else 0.0
+        distance = float(inversion.distance.max()) if len(inversion.distance) else 0.0
         if self.own_distance is not None and not distance <= self.own_distance:
             raise EditError(
                 f"the generator can't redraw this picture, and what it draws instead would be a smeared ghost: the inversion is "
