@@ -40,6 +40,7 @@ COMMANDS = {
         "beholder.commands.build_portraits",
         "the networks that ship with the project, trained again from drawings",
     ),
+    "evaluate faces": ("beholder.commands.evaluate_faces", "how near the crops of one detector of faces are to another's"),
     "evaluate portraits": (
         "beholder.commands.evaluate_portraits",
         "what these networks reach on fresh drawings, beside their goals",

@@ -29,6 +29,8 @@ class PhotoSettings:
 
     aligned: bool = setting(False, "it is cut out around a face already, as FFHQ's are: take it as it is")
     face: str = setting("largest", "which of its faces: largest, left, right, or a number counted from 0 at the left")
+    detector: str = setting("mtcnn", _photo_input.DETECTOR)
+    force: bool = setting(False, _photo_input.FORCE)
     refinement: Refinement = setting(Refinement(stay=1.0), "how closely it is inverted")
 
 
@@ -87,7 +89,8 @@ def image_id_of(settings: PersonImageSettings, service: InProcessService) -> str
     library.store.uploaded(settings.user, image_id, latents.uri(image_id), at=datetime.now(UTC))
     if image_id not in latents:
         _photo_input.warn(latents.generator)
-        taken, digest = _photo_input.take(settings.image, aligned=photo.aligned, face=photo.face)
-        inversion = _photo_input.search(library.editor, taken.aligned(library.editor.resolution), photo.refinement)
+        taken, digest = _photo_input.take(settings.image, aligned=photo.aligned, face=photo.face, detector=photo.detector)
+        pixels = taken.aligned(library.editor.resolution)
+        inversion = _photo_input.search(library.editor, pixels, photo.refinement, force=photo.force)
         latents.write(image_id, SavedInversion(inversion.latent, latents.fingerprint, latents.generator, digest, taken.square))
     return image_id
