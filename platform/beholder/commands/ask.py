@@ -5,13 +5,13 @@ import os
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from beholder import images, terminal
-from beholder.commands import recommend
+from beholder.commands import _look_photos, recommend
 from beholder.commands._person_image import PersonImageSettings, image_id_of
 from beholder.config import setting
 from beholder.errors import ConfigError, nearest
@@ -22,6 +22,7 @@ from beholder.runs import Run
 
 _ANSWERS = {"l": "left", "left": "left", "r": "right", "right": "right", "n": "neither", "neither": "neither"}
 _GAP = 8  # pixels between two pictures
+_WIDEST = 2400  # pixels of both together
 
 
 @dataclass(frozen=True)
@@ -42,21 +43,25 @@ class AskSettings(PersonImageSettings):
 
 def main(settings: AskSettings, run: Run) -> None:
     service = settings.build()
-    image_id = image_id_of(settings, service)
+    looks = settings.editor == "looks"
+    image_ids = _look_photos.image_ids(settings, service) if looks else [image_id_of(settings, service)]
     print("Which one is better? l left, r right, n neither, u take the last answer back, q enough.")
-    answered = AskSession(service, settings, image_id, run).play()
+    answered = AskSession(service, settings, image_ids, run).play()
     print()
     if answered < settings.rounds:
         print(f"{answered} of {settings.rounds} questions answered; they are kept, and the same command goes on from them.")
-    if answered:
-        recommend.show(service, image_id, settings.user, run, out=None)
+    if answered and looks:
+        _look_photos.show(service, image_ids, settings.user, run)
+    elif answered:
+        recommend.show(service, image_ids[0], settings.user, run, out=None)
 
 
 class AskSession:
-    """A person's questions about one image, one after another, asked and answered through the recommendation service."""
+    """A person's questions about some images in turn, asked and answered through the recommendation service."""
 
-    def __init__(self, service: InProcessService, settings: AskSettings, image_id: str, run: Run) -> None:
-        self.service, self.settings, self.image_id, self.run = service, settings, image_id, run
+    def __init__(self, service: InProcessService, settings: AskSettings, image_ids: str | Sequence[str], run: Run) -> None:
+        self.service, self.settings, self.run = service, settings, run
+        self.image_ids = [image_ids] if isinstance(image_ids, str) else list(image_ids)
         self.answered: list[Question] = []
         self.rng = np.random.default_rng(settings.random_seed)
 
@@ -67,7 +72,7 @@ class AskSession:
         pending: list[Question] = []  # asked, and shown again after a later answer was taken back
         while len(self.answered) < self.settings.rounds:
             question = pending.pop() if pending else self.next()
-            left, right = self.service.pictures(self.image_id, [question.left, question.right])
+            left, right = self.service.pictures(question.image_id, [question.left, question.right])
             self.show(left, right)
             began = time.monotonic()
             choice = self.read_answer(read)
@@ -85,7 +90,8 @@ class AskSession:
     def next(self) -> Question:
         """Return what to ask now, kept in the store."""
         seed = int(self.rng.integers(2**31))
-        asked = self.service.recommendations.question(self.settings.user, self.image_id, self.settings.strategy, seed=seed)
+        image_id = self.image_ids[len(self.answered) % len(self.image_ids)]
+        asked = self.service.recommendations.question(self.settings.user, image_id, self.settings.strategy, seed=seed)
         return asked.question
 
     def show(self, left: np.ndarray, right: np.ndarray) -> None:
@@ -93,6 +99,7 @@ class AskSession:
         gap = np.full((len(left), _GAP, 3), 255, np.uint8)
         both = np.concatenate([left, gap, right], axis=1)
         place = self.run.place / f"question-{len(self.answered) + 1}.png"
+        both = images.shrink(both, _WIDEST)
         place.write_bytes(images.encode(both))
         inline = terminal.inline(both, os.environ) if sys.stdout.isatty() else None
         print(inline if inline is not None else f"\n{place.uri}")

@@ -12,6 +12,7 @@ acquisition    which question to ask next: expected utility of the best option, 
 ranking        the best candidates, drawn and ranked again
 explanations   a person's preferences and the reasons for an edit, in words
 image_library  the images that people are asked about: seeds and inverted photos, drawn under edits
+look_service   the same service for people's own photos under looks
 image_scoring  images scored for a person on an attribute or a question in words
 store/         questions, answers, uploads and API keys in a database
 """
