@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import ray
 
-from beholder import image_lists, image_shards
+from beholder import image_lists, image_shards, process
 from beholder.embedding import image_batch
 from beholder.embedding.digest_index import digests
 from beholder.embedding.image_batch import BatchStore, Claim, ImageBatch
@@ -87,23 +87,31 @@ class EmbedPiece:
         import torch
 
         torch.set_num_threads(threads)
+        process.keep_freed_memory()  # a batch takes the same large blocks as the one before
         self.plan = plan
-        self.encoder = Encoder.load(plan.encoder)
+        self._encoder: Encoder | BeholderError
+        try:
+            self._encoder = Encoder.load(plan.encoder)
+        except BeholderError as error:  # Ray reports what a constructor raises by its text alone
+            self._encoder = error
 
     def __call__(self, piece: dict[str, Any]) -> dict[str, Any]:
         """Embed the piece."""
         began = time.time()
         try:
+            encoder = self._encoder
+            if isinstance(encoder, BeholderError):
+                raise encoder
             done, vectors = [], [np.empty((0, 0), np.float32)]
-            for batch in self.plan.batches(piece, max(_DECODED, self.encoder.batch_size)):
+            for batch in self.plan.batches(piece, max(_DECODED, encoder.batch_size)):
                 if len(batch.pixels):
-                    vectors.append(self.encoder.images(batch.pixels))
+                    vectors.append(encoder.images(batch.pixels))
                 batch.pixels = batch.pixels[:0]
                 done.append(batch)
             whole = ImageBatch.concat(done, self.plan.encoder.size)
             computed = [part for part in vectors if len(part)]
             return _stored(self.plan, whole, np.concatenate(computed) if computed else vectors[0], began)
-        except BeholderError as error:  # Ray Data reports an exception by its text alone
+        except BeholderError as error:
             return _counts(began, error=error)
 
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import ray
-import ray.data
-from ray.data import ActorPoolStrategy
+from ray.util import ActorPool
 
 from beholder import errors
-from beholder.ray_connection import quiet_data
 
 Result = TypeVar("Result")
+_IN_FLIGHT = 2  # items that an actor has at once: the next one is there when it is done with one
+_LOOK_S = 0.2  # how often it is seen whether actors have come up
 _ERROR = "_error"  # column of a row that is an error: the name of its class
 
 
@@ -92,29 +92,63 @@ def process(
     returns a list of rows. An item is a task: one that is lost with its node is done again on another. A BeholderError that a
     worker raises for an item is raised here.
     """
-    quiet_data()
     placement = Placement.of(nodes(), device=device, items=len(items), actors=actors)
-    rows = ray.data.from_items(list(items), override_num_blocks=len(items)).flat_map(
-        _Worker,
-        compute=ActorPoolStrategy(size=placement.actors, max_tasks_in_flight_per_actor=2),
-        fn_constructor_args=(worker, placement.threads, *arguments),
-        num_cpus=placement.num_cpus,
-        num_gpus=placement.num_gpus,
-    )
-    for row in rows.iter_rows():
-        if _ERROR in row:
-            raise getattr(errors, row[_ERROR], errors.BeholderError)(row["reason"])
-        yield row
+    for rows in map_unordered(_Worker, (worker, placement.threads, *arguments), items, placement):
+        for row in rows:
+            if _ERROR in row:
+                raise getattr(errors, row[_ERROR], errors.BeholderError)(row["reason"])
+            yield row
+
+
+def map_unordered(worker: type, arguments: tuple[Any, ...], items: Sequence[Any], placement: Placement) -> Iterator[Any]:
+    """Yield what actors of a worker, a class with `__call__`, return for each item, in whatever order they are done.
+
+    An actor gets its first items as soon as it has come up, and the next one while it works on another. An actor that is lost is
+    started again, and what it had in hand is done again. The actors end with the iterator.
+    """
+    options = {**placement.resources, "max_restarts": -1, "max_task_retries": -1}
+    actors = [start(worker, *arguments, **options) for _ in range(placement.actors)]
+    coming = {actor.__ray_ready__.remote(): actor for actor in actors}
+    pool: Any = ActorPool([])  # Ray's types want an actor alone
+    for item in items:
+        pool.submit(_call, item)
+    for _ in items:
+        while True:
+            # no longer than there are results to wait for beside them
+            up, _rest = ray.wait(list(coming), timeout=0 if pool.has_next() else None) if coming else ([], [])
+            for ready in up:
+                ray.get(ready)
+                actor = coming.pop(ready)
+                for place in range(_IN_FLIGHT):
+                    pool.push((actor, place))
+            try:
+                result = pool.get_next_unordered(timeout=_LOOK_S if coming else None)
+                break
+            except TimeoutError:
+                continue
+        yield result
+    for actor in actors:  # at once, so that what they reserve is free; elsewhere they end with the last reference
+        ray.kill(actor)
+
+
+def _call(actor_and_place: tuple[Any, int], item: Any) -> Any:
+    return actor_and_place[0].__call__.remote(item)
 
 
 class _Worker:
-    """A worker whose own errors come back as rows: Ray Data reports an exception by its text alone."""
+    """A worker whose own errors come back as rows: Ray reports what a constructor raises by its text alone."""
 
     def __init__(self, worker: type, threads: int, *arguments: Any) -> None:
-        self.work = worker(threads, *arguments)
+        self.work: Any = None
+        try:
+            self.work = worker(threads, *arguments)
+        except errors.BeholderError as error:
+            self.failed = error
 
     def __call__(self, item: dict[str, Any]) -> list[dict[str, Any]]:
         try:
+            if self.work is None:
+                raise self.failed
             rows: list[dict[str, Any]] = self.work(item)
             return rows
         except errors.BeholderError as error:

@@ -1,4 +1,4 @@
-"""`beholder embed`: images -> a table of CLIP embeddings, with Ray Data.
+"""`beholder embed`: images -> a table of CLIP embeddings, with Ray.
 
 list -> what is missing -> pieces -> read, decode, encode, store (see _embed_stages) -> copies for equal files -> merged shards.
 What a piece has come to is stored at once, so a killed job has lost no more than what was in flight; starting again embeds what is
@@ -9,12 +9,11 @@ or tables in Ray's object store.
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import ray
-from ray.data import ActorPoolStrategy, Dataset, ExecutionResources
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from beholder import errors, image_lists, image_shards
@@ -37,8 +36,11 @@ from beholder.storage import Place
 from beholder.table_log import TableLog
 from beholder.workspace import Workspace
 
+if TYPE_CHECKING:
+    from ray.data import Dataset
+
 PIECE_ROWS = 1024  # images of a piece at most: what is done again when a process dies
-_QUICK = 2**20  # bytes of files that this process merges itself, for which no process has to come up
+_QUICK = 32 * 2**20  # bytes of files that this process merges itself, for which no process has to come up
 _SMALL = 64 * 2**20  # bytes of tables that this process reads itself, instead of a task
 
 
@@ -167,7 +169,6 @@ def _embed(
     outcome: "EmbedOutcome",
 ) -> None:
     """Embed what is missing, copy embeddings to equal files, and merge what was written."""
-    quiet_data()
     nodes = _placement.nodes()
     if encoder.device not in ("auto", "cpu") and not _placement.gpus(nodes, encoder.device):
         raise ConfigError(
@@ -185,13 +186,9 @@ def _embed(
         _start_claims(total or 10_000_000),
     )
     with Progress("embed", total=total, unit="images") as progress:
-        tables: Iterable[pa.Table] = build(plan, counts, shards, nodes, settings).iter_batches(
-            batch_size=None, batch_format="pyarrow"
-        )
-        for table in tables:
-            for row in table.to_pylist():
-                outcome.add(row)
-                progress.advance(row["images"])
+        for row in _counted(plan, counts, shards, nodes, settings):
+            outcome.add(row)
+            progress.advance(row["images"])
     for copied in _spread(_copy_twins, [(plan, group) for group in store.twins.groups()]):
         outcome.copied += copied["copied"]
         outcome.rejected += copied["rejected"]
@@ -215,25 +212,37 @@ def _merge_parts(table: TableLog, group: Sequence[Place]) -> int:
     return table.merge(group)
 
 
-def build(
+def _counted(
     plan: EmbedPlan, counts: Sequence[int], shards: Sequence[Shard], nodes: Sequence[dict[str, float]], settings: EmbedSettings
-) -> Dataset:
-    """Return the pipeline: pieces -> rows of counts (_embed_stages.COUNTS); what comes of the images is stored on the way."""
+) -> Iterator[dict[str, Any]]:
+    """Yield rows of counts (_embed_stages.COUNTS), of a piece or a few; what comes of the images is stored on the way."""
     on_gpu = bool(_placement.gpus(nodes, plan.encoder.device))
     batch = plan.encoder.batch_size or (256 if on_gpu else 32)
     total, cores = sum(counts), sum(node.get("CPU", 0) for node in nodes) or 1
     rows = int(np.clip(total // (16 * max(settings.actors, cores)), batch, PIECE_ROWS)) if total else batch
     work = _embed_stages.pieces(counts, shards, rows=rows)
     placement = Placement.of(nodes, device=plan.encoder.device, items=len(work), actors=settings.actors)
+    if not on_gpu:  # Ray's actors as they are: Ray Data would first start processes of its own, and no pixels pass between ours
+        yield from _placement.map_unordered(EmbedPiece, (plan, placement.threads), work, placement)
+        return
+    quiet_data()
+    tables: Iterable[pa.Table] = pipeline(plan, work, placement, rows=rows, in_flight_mib=settings.in_flight_mib).iter_batches(
+        batch_size=None, batch_format="pyarrow"
+    )
+    for table in tables:
+        yield from table.to_pylist()
+
+
+def pipeline(plan: EmbedPlan, work: Sequence[dict[str, Any]], placement: Placement, *, rows: int, in_flight_mib: int) -> "Dataset":
+    """Return what embeds pieces on GPUs, as a dataset of rows of counts."""
+    import ray.data
+    from ray.data import ActorPoolStrategy, ExecutionResources
+
     # from_items counts its blocks here; from_arrow would start tasks to do it, and wait for the first workers to come up
-    dataset = ray.data.from_items(work, override_num_blocks=len(work))
-    if settings.in_flight_mib:
-        limit = ExecutionResources.for_limits(object_store_memory=settings.in_flight_mib * 2**20)
+    dataset = ray.data.from_items(list(work), override_num_blocks=len(work))
+    if in_flight_mib:
+        limit = ExecutionResources.for_limits(object_store_memory=in_flight_mib * 2**20)
         dataset.context.execution_options.resource_limits = limit
-    pool = ActorPoolStrategy(size=placement.actors, max_tasks_in_flight_per_actor=2)
-    if not on_gpu:
-        each: Any = EmbedPiece  # Ray's types know functions only
-        return dataset.map(each, compute=pool, num_cpus=placement.num_cpus, fn_constructor_args=(plan, placement.threads))
     return (
         dataset.map_batches(
             _embed_stages.read_piece,  # type: ignore[arg-type]  # Ray's types know nothing of fn_kwargs
@@ -246,7 +255,7 @@ def build(
             EncodeBatch,
             batch_size=rows,
             batch_format="pyarrow",
-            compute=pool,
+            compute=ActorPoolStrategy(size=placement.actors, max_tasks_in_flight_per_actor=2),
             num_cpus=placement.num_cpus,
             num_gpus=placement.num_gpus,
             fn_constructor_args=(plan, placement.threads),

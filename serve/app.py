@@ -17,7 +17,7 @@ from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 from ray.serve.schema import LoggingConfig
 
-from beholder import config, terminal
+from beholder import config, process, terminal
 from beholder.errors import ConfigError
 from beholder.ray_connection import connect
 from beholder.runs import log
@@ -138,6 +138,7 @@ def _written(value: Any) -> str:
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
+_STOP_S = 10.0  # seconds beyond the requests' own to end all processes
 _NOISE = "infinite retries remaining"  # what Ray says of the questions its controller still has open when it ends
 
 
@@ -157,11 +158,13 @@ def running(settings: ServeSettings) -> Iterator[None]:
             ray_compat.start_router(handle)
             yield
         finally:
-            if handle is not None:
-                _drain(handle, settings.serve.graceful_shutdown_timeout_s)
-            quiet.enter_context(terminal.without(_NOISE, stream=sys.stdout))
-            serve.delete(NAME)
-            serve.shutdown()
+            patience = settings.serve.graceful_shutdown_timeout_s
+            with process.stop_within(patience + _STOP_S, "the service"):
+                if handle is not None:
+                    _drain(handle, patience)
+                quiet.enter_context(terminal.without(_NOISE, stream=sys.stdout))
+                serve.delete(NAME)
+                serve.shutdown()
 
 
 def _drain(handle: DeploymentHandle[Any], seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""Benchmarks: how fast it is, beside the limit of the machine and beside a peer. They need the extra `bench` (aiohttp, psutil).
+"""Benchmarks: how fast it is, beside the limit of the machine and beside a peer. They need the extra `bench` (aiohttp).
 
 bench_embed, bench_tune, bench_bayes, bench_lora, bench_editor, bench_serve, bench_chaos (the commands); baseline (one process with
 the library), dataloader_loop (the loop that people write themselves), limit (what the library does at most), loadtest (many
@@ -10,7 +10,7 @@ from importlib.util import find_spec
 
 from beholder.errors import ConfigError
 
-EXTRA = ("aiohttp", "psutil")
+EXTRA = ("aiohttp",)
 
 
 def check_extra(packages: tuple[str, ...] = EXTRA) -> None:

@@ -81,7 +81,6 @@ class ChaosJob:
 
 
 def main(settings: BenchChaosSettings, run: Run) -> None:
-    check_extra(("psutil",))
     tables = []
     with tempfile.TemporaryDirectory(prefix="beholder-chaos-") as scratch:
         if jobs := [name for name in settings.commands if name in _JOBS]:

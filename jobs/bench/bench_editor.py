@@ -22,7 +22,6 @@ from beholder.editing import generator_store
 from beholder.editing.generator import Generator, GeneratorConfig, Synthesis
 from beholder.editing.layer_cache import LayerCache
 from beholder.errors import ConfigError
-from beholder.jobs.bench import check_extra
 from beholder.progress import Progress
 from beholder.reports.markup import markdown_table
 from beholder.runs import Run
@@ -52,7 +51,6 @@ class BenchEditorSettings:
 
 
 def main(settings: BenchEditorSettings, run: Run) -> None:
-    check_extra()
     torch.set_num_threads(settings.threads or len(os.sched_getaffinity(0)))
     busy = os.getloadavg()[0]
     networks = {"portraits": generator_store.read(generator_store.SHIPPED)} | {

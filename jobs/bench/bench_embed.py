@@ -1,8 +1,9 @@
 """`beholder bench embed`: how fast `embed` is, beside the machine's limit and the way the older scripts did it.
 
 (a) the whole job as a user starts it; (b) the bare encoder on pixels already in memory, with a thread per core: the limit here;
-(c) one image at a time; (d) the loop that people write themselves, a torch DataLoader with Pillow. (b) is measured before and after
-(a), so that a machine that drifts shows. Then what a draft of JPEGs changes in the embeddings, and how long lists fare.
+(c) one image at a time; (d) the loop that people write themselves, a torch DataLoader with Pillow; (e) the job on a Ray that runs
+already. (b) is measured before and after (a), so that a machine that drifts shows, and (a) and (d) take turns. Then what a draft of
+JPEGs changes in the embeddings, and how long lists fare.
 """
 
 import json
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,8 +27,9 @@ from beholder.encoder import Encoder, EncoderConfig
 from beholder.errors import BeholderError, ConfigError
 from beholder.image_index import list_images
 from beholder.images import ImageLimits
-from beholder.jobs.bench import check_extra, dataloader_loop
+from beholder.jobs.bench import dataloader_loop
 from beholder.progress import Progress
+from beholder.ray_connection import RayConfig, connect
 from beholder.reports.markup import markdown_table
 from beholder.runs import Run, log
 
@@ -39,6 +42,7 @@ class BenchEmbedSettings:
     actors: int = setting(0, "processes that hold the model in (a); 0 is one per GPU, or one per core")
     bare: int = setting(256, "images for (b), the bare encoder, before and again after (a)")
     single: int = setting(96, "images for (c), one image at a time")
+    rounds: int = setting(1, "times that (a) and (d) take turns; the medians count")
     memory: list[int] = setting([1000, 4000], "numbers of images at which the job's peak memory is measured; [] measures none")
     drafts: list[float] = setting([1.0, 1.5, 2.0], "times the encoder's size below which no JPEG is decoded; [] compares none")
     machines: list[int] = setting(
@@ -48,21 +52,26 @@ class BenchEmbedSettings:
     lists: list[int] = setting([], "rows of lists that name 2,000 small files again and again; [200000, 2000000] takes minutes")
 
     def __post_init__(self) -> None:
-        if self.bare < 1 or self.single < 1:
-            raise ConfigError(f"bare and single must be at least 1, got {self.bare} and {self.single}")
+        for name in ("bare", "single", "rounds"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}")
 
 
 def main(settings: BenchEmbedSettings, run: Run) -> None:
-    check_extra()
     cores = len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory(prefix="beholder-bench-") as scratch:
         source = settings.images or str(_noise(Path(scratch) / "noise", 1004))
         files = [images.read(uri) for uri in list_images(source)["uri"].to_pylist()]
         before = _bare(settings, files, threads=cores)
-        whole = _whole(settings, source, Path(scratch) / "whole")
+        copies = str(_copies(Path(scratch) / "loop", files, len(files)))
+        wholes, loops = [], []
+        for turn in range(settings.rounds):
+            wholes.append(_whole(settings, source, Path(scratch) / f"whole-{turn}"))
+            loops.append(dataloader_loop.measure(copies, settings.encoder))
+        whole, loop = _median(wholes), _median(loops)
+        running = _on_running_ray(settings, source, Path(scratch) / "running")
         after = _bare(settings, files, threads=cores)
         single = _single(settings, files, threads=cores)
-        loop = dataloader_loop.measure(str(_copies(Path(scratch) / "loop", files, len(files))), settings.encoder)
         drafts = _drafts(settings, files[: settings.bare])
         lists = [_list(settings, Path(scratch) / f"list-{count}", count) for count in settings.lists]
         peaks = {}
@@ -89,6 +98,14 @@ def main(settings: BenchEmbedSettings, run: Run) -> None:
         "ratio.steady_to_loop": whole["steady"] / loop["steady"],
         "ratio.whole_to_loop": whole["images"] / whole["wall"] / loop["whole"],
         "whole.seconds.start_and_finish": whole["wall"] - whole["images"] / whole["steady"],
+        "whole.cpu_seconds": whole["cpu"],
+        "loop.cpu_seconds": loop["cpu"],
+        "ratio.cpu_seconds_to_loop": whole["cpu"] / loop["cpu"],
+        "running.seconds": running["wall"],
+        "running.images_per_second": running["images"] / running["wall"],
+        "running.images_per_second.steady": running["steady"],
+        "running.seconds.start_and_finish": running["wall"] - running["images"] / running["steady"],
+        "ratio.running_to_loop": running["images"] / running["wall"] / loop["whole"],
         **{f"peak_mib.{count}": peak for count, peak in peaks.items()},
     }
     rates = [
@@ -97,7 +114,8 @@ def main(settings: BenchEmbedSettings, run: Run) -> None:
         ("(b) bare encoder: the limit", bare),
         ("(c) one image at a time", single),
         ("(d) DataLoader loop, steady", loop["steady"]),
-        ("(d) DataLoader loop, with start-up", loop["whole"]),
+        ("(d) DataLoader loop, once its model is loaded", loop["whole"]),
+        ("(e) beholder embed on a running Ray, with start-up", metrics["running.images_per_second"]),
     ]
     rows = [(what, rate, rate / bare, rate / single, rate / loop["steady"]) for what, rate in rates]
     table = pd.DataFrame(rows, columns=["what", "images/s", "of the limit", "times one by one", "times the loop"]).round(2)
@@ -121,17 +139,32 @@ def main(settings: BenchEmbedSettings, run: Run) -> None:
     print("\n\n".join(each.to_string(index=False) for each in shown))
 
 
-def _whole(settings: BenchEmbedSettings, source: str, workspace: Path) -> dict[str, float]:
-    """The job as its own process: wall seconds, its own steady rate, and the peak memory of it and all its children."""
+def _median(measured: Sequence[dict[str, float]]) -> dict[str, float]:
+    return {name: float(np.median([each[name] for each in measured])) for name in measured[0]}
+
+
+def _on_running_ray(settings: BenchEmbedSettings, source: str, workspace: Path) -> dict[str, float]:
+    """The job on a Ray that runs already and has not embedded anything yet."""
+    import ray
+
+    with connect(RayConfig("local")):
+        return _whole(settings, source, workspace, address=ray.get_runtime_context().gcs_address)
+
+
+def _whole(settings: BenchEmbedSettings, source: str, workspace: Path, *, address: str = "local") -> dict[str, float]:
+    """The job as its own process: wall seconds, its own steady rate, and the peak memory and CPU of it and all its children."""
     encoder = settings.encoder
     command = [sys.executable, "-m", "beholder", "embed", f"images={source}", f"workspace={workspace}", f"encoder={encoder.name}",
-               f"encoder.model={encoder.model}", f"encoder.weights={encoder.weights}", f"actors={settings.actors}"]  # fmt: skip
+               f"encoder.model={encoder.model}", f"encoder.weights={encoder.weights}", f"actors={settings.actors}",
+               f"ray.address={address}"]  # fmt: skip
     log.info("%s", " ".join(command))
     began = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     peak = driver = 0.0
+    cpu: dict[int, float] = {}
     while process.poll() is None:
         peak, driver = max(peak, _memory_mib(process.pid)), max(driver, _resident_mib(process.pid))
+        cpu |= _cpu_seconds(process.pid)
         time.sleep(0.5)
     wall = time.monotonic() - began
     out, err = process.communicate()
@@ -145,6 +178,7 @@ def _whole(settings: BenchEmbedSettings, source: str, workspace: Path) -> dict[s
         "steady": metrics["images_per_second.steady"],
         "peak_mib": peak,
         "driver_mib": driver,
+        "cpu": sum(cpu.values()),
     }
 
 
@@ -222,6 +256,24 @@ def _memory_mib(pid: int) -> float:
         except (OSError, StopIteration):
             continue  # it ended while we looked
     return total / 1024
+
+
+def _cpu_seconds(pid: int) -> dict[int, float]:
+    """CPU seconds of a process and each of its descendants so far, by process id."""
+    import psutil
+
+    seconds = {}
+    try:
+        family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return {}
+    for process in family:
+        try:
+            used = process.cpu_times()
+        except psutil.Error:
+            continue  # it ended while we looked
+        seconds[process.pid] = used.user + used.system
+    return seconds
 
 
 def _bare(settings: BenchEmbedSettings, files: list[bytes], *, threads: int) -> float:

@@ -8,7 +8,6 @@ from typing import Protocol
 
 import pandas as pd
 
-from beholder.jobs.bench import check_extra
 from beholder.jobs.bench.many_people import used_by
 from beholder.jobs.bench.simulated_raters import SimulatedRaters
 from beholder.reports.markup import markdown_table
@@ -34,7 +33,6 @@ class ManyJudgementsSettings(Protocol):
 
 def measure(settings: ManyJudgementsSettings, run: Run) -> None:
     """Judge so many simulated people, and report what it cost and who was found."""
-    check_extra(("psutil",))
     folder = Place.at(settings.workspace) / f"bench-quality-{settings.people}"
     fewest, most = settings.ratings
     raters = SimulatedRaters(settings.people, fewest, most, settings.images, 64, seed=0, random=RANDOM)

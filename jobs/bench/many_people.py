@@ -18,7 +18,6 @@ import pandas as pd
 
 from beholder.embedding import embeddings
 from beholder.errors import BeholderError
-from beholder.jobs.bench import check_extra
 from beholder.jobs.bench.simulated_raters import ENCODER, SimulatedRaters
 from beholder.reports.markup import markdown_table
 from beholder.runs import Run, log
@@ -58,7 +57,6 @@ class ProcessUse:
 
 def measure(settings: ManyPeopleSettings, run: Run) -> None:
     """Fit a taste to each number of people, and report what it cost."""
-    check_extra(("psutil",))
     rows = []
     for people in settings.people:
         rows.append(_one(settings, people))

@@ -1,4 +1,4 @@
-"""Images and texts -> unit embeddings in CLIP space; the only file that imports open_clip.
+"""Images and texts -> unit embeddings in CLIP space; the only file that uses open_clip.
 
 There is one preprocessing: batch jobs resize images with `EncoderConfig.fit` in their own processes and pass uint8 on, serving
 passes images of any size, and both get the same vectors.
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from beholder import light_import
 from beholder.config import setting
 from beholder.errors import ConfigError, EncoderError, ImageError, nearest
 from beholder.images import Fit, fit_pixels
@@ -56,9 +57,8 @@ class ImageTextEncoder(ImageEncoder, Protocol):
 
 def imagenet_templates() -> tuple[str, ...]:
     """Return the 79 prompts with a {} for a text that StyleCLIP averages over: those of CLIP's authors but for one of a plural."""
-    from open_clip.zero_shot_metadata import OPENAI_IMAGENET_TEMPLATES
-
-    return tuple(text for each in OPENAI_IMAGENET_TEMPLATES if " many " not in (text := each("{}")))
+    templates = light_import.open_clip().OPENAI_IMAGENET_TEMPLATES
+    return tuple(text for each in templates if " many " not in (text := each("{}")))
 
 
 @dataclass(frozen=True)
@@ -121,8 +121,7 @@ class EncoderConfig:
             return self
         if "/" in self.weights or Path(self.weights).suffix:
             raise EncoderError(f"encoder.weights={self.weights}: there is no such file")
-        import open_clip
-
+        open_clip = light_import.open_clip(self.model)
         if not self.model.endswith(".json") and self.model not in open_clip.list_models():
             raise EncoderError(f"encoder.model={self.model} is unknown to open_clip{nearest(self.model, open_clip.list_models())}")
         tags = open_clip.list_pretrained_tags_by_model(self.model)
@@ -316,8 +315,7 @@ def fetch(config: EncoderConfig) -> None:
     weights = str(config.resolved().weights)
     if weights == RANDOM or Path(weights).is_file():
         return
-    import open_clip
-
+    open_clip = light_import.open_clip(config.model)
     try:
         open_clip.download_pretrained(open_clip.get_pretrained_cfg(config.model, weights))
     except Exception as error:  # hub clients raise errors of their own making
@@ -339,9 +337,9 @@ def _build(config: EncoderConfig) -> Any:
         from beholder.look_descriptor import LookModel
 
         return LookModel()
-    import open_clip
     import torch
 
+    open_clip = light_import.open_clip(config.model)
     weights = str(config.weights)
     fetch(config)
     root, level = logging.getLogger(), logging.getLogger().level
@@ -366,18 +364,16 @@ def _build(config: EncoderConfig) -> Any:
 
 def _other_size(config: EncoderConfig) -> int | None:
     """Return the image size where it is not the architecture's own; open_clip then interpolates the position embedding."""
-    import open_clip
-
+    open_clip = light_import.open_clip(config.model)
     own = (open_clip.get_model_config(_registered(config.model)) or {}).get("vision_cfg", {}).get("image_size")
     return config.size if own is not None and own != config.size else None
 
 
 def _registered(model: str) -> str:
     """Return open_clip's name of an architecture; one described by a .json file is registered under the file's name."""
-    import open_clip
-
     if not model.endswith(".json"):
         return model
+    open_clip = light_import.open_clip(model)
     if Path(model).stem not in open_clip.list_models():
         open_clip.add_model_config(model)
     return Path(model).stem
@@ -397,15 +393,10 @@ def _packaged(text: str | None) -> Any:
 def _tokenizer(config: EncoderConfig) -> Any:
     """Return open_clip's tokenizer; one that lives on a hub is fetched at the first text, not before."""
     if config.model == LOOKS:
+        from beholder.look_descriptor import LookModel
 
-        def refuse(texts: list[str]) -> Any:
-            raise EncoderError(
-                f"encoder {config.name} describes pictures only, and knows no texts: use a CLIP, such as encoder=vit_b_32"
-            )
-
-        return refuse
-    import open_clip
-
+        return LookModel().encode_text
+    open_clip = light_import.open_clip(config.model)
     model_config = open_clip.get_model_config(_registered(config.model)) or {}
     if "hf_tokenizer_name" not in model_config.get("text_cfg", {}):
         return open_clip.get_tokenizer(_registered(config.model))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from beholder import http_file, image_shards
+from beholder import http_file, image_shards, light_import
 from beholder.config import setting
 from beholder.errors import ConfigError, ImageError, StorageError, TableError
 from beholder.storage import Place
@@ -239,6 +239,8 @@ def _pixels(image: "Image.Image", data: bytes, *, draft: int | None) -> np.ndarr
     smaller = draft is not None and min(image.size) >= 2 * draft
     if image.format == "JPEG" and image.mode in ("RGB", "L") and not smaller and _orientation(image) == 1:
         import torch
+
+        light_import.torchvision()
         from torchvision.io import ImageReadMode, decode_jpeg
 
         # the same library as Pillow's, to the same pixels, without two copies of them

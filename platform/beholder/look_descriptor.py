@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from beholder import colour
+from beholder.errors import EncoderError
 
 SIZE = 48  # pixels of a side
 VERSION = "v1"
@@ -84,6 +85,10 @@ class LookModel(torch.nn.Module):
     def encode_image(self, pictures: Tensor) -> Tensor:
         """Return the embedding of sRGB values [N, 3, 48, 48]."""
         return describe(pictures)
+
+    def encode_text(self, tokens: Tensor) -> Tensor:
+        """Raise EncoderError: no text describes a look."""
+        raise EncoderError("encoder looks describes pictures only, and knows no texts: use a CLIP, such as encoder=vit_b_32")
 
 
 def _scales(light: Tensor, square: Tensor) -> Tensor:

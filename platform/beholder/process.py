@@ -1,15 +1,19 @@
-"""This process: settings of its memory allocator and thread pools, its ports and signal handlers, and rows mapped over threads."""
+"""This process: its memory allocator, thread pools, ports, signal handlers and end, and rows mapped over threads."""
 
 import contextlib
+import ctypes
 import errno
+import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
+import psutil
 
 from beholder.errors import ConfigError
 
@@ -24,6 +28,18 @@ ALLOCATOR_ENV = {
 # microseconds, while OpenBLAS by default keeps polling for work much longer. Not at once: layers follow each other faster than
 # that, and waking a thread for each would take longer.
 THREAD_ENV = {"GOMP_SPINCOUNT": "20000", "OPENBLAS_THREAD_TIMEOUT": "14"}
+
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
+
+
+def keep_freed_memory() -> bool:
+    """Have this process keep memory that it frees, as ALLOCATOR_ENV has one that is yet to start; return False without glibc."""
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):  # another system's library
+        return False
+    return bool(mallopt(_M_MMAP_THRESHOLD, 32 << 20) and mallopt(_M_TRIM_THRESHOLD, 1 << 30))
 
 
 def check_port(host: str, port: int) -> None:
@@ -56,6 +72,39 @@ def keep_handlers(which: signal.Signals = signal.SIGTERM) -> Iterator[None]:
         # Only the main thread may set a handler, so none was set elsewhere; None: it was set in C, and can't be set from here.
         if before is not None and threading.current_thread() is threading.main_thread():
             signal.signal(which, before)
+
+
+@contextlib.contextmanager
+def stop_within(seconds: float, what: str) -> Iterator[None]:
+    """End this process and all that it started where the block, which stops something, takes longer, or at a second signal to stop.
+
+    The exit code is that of the exception that is on its way where the block begins: 130 of a KeyboardInterrupt, its own of a
+    SystemExit, else 1. what: what is being stopped, for the line on stderr that says so. Only the main thread hears signals.
+    """
+    raised = sys.exception()
+    code = 130 if isinstance(raised, KeyboardInterrupt) else raised.code if isinstance(raised, SystemExit) else 1
+    code = code if isinstance(code, int) else 1
+
+    def end(line: str, code: int) -> None:
+        print(f"beholder: {line}", file=sys.stderr, flush=True)
+        for process in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        os._exit(code)
+
+    timer = threading.Timer(seconds, end, (f"{what} did not stop within {seconds:g} s, and is ended", code))
+    timer.daemon = True
+    timer.start()
+    heard = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+    before = {each: signal.getsignal(each) for each in heard}
+    try:
+        for each in before:
+            signal.signal(each, lambda number, _: end(f"{what} is ended before it has stopped", 128 + number))
+        yield
+    finally:
+        timer.cancel()
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 class ThreadShare:

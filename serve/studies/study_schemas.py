@@ -6,9 +6,9 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from beholder.serve.schemas import Identifier, RequestBody
 from beholder.studies.design import CHECK
+from beholder.studies.stored_study import StoredStudy
 from beholder.studies.study_config import RATINGS, FormField, StudyConfig
 from beholder.studies.study_records import CHECK_ATTRIBUTE, StudySession, StudyStatus, StudyTrial
-from beholder.studies.study_store import StoredStudy
 
 StudyName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
 Token = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{16,64}$")]

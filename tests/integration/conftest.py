@@ -51,6 +51,26 @@ def small_ray(s3):
 
 
 @pytest.fixture
+def no_token(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Has the Rays that a test starts ask for no token, and leaves the one that the other tests share.
+
+    A Ray that this process started before has turned tokens on for it, and Ray reads the variable once. Commands on the new Ray
+    want processes of their own: this one keeps handles of the old one's actors, and where it lets go of them, actors of the new one
+    that were given the same ids end.
+    """
+    import ray
+    from ray._raylet import Config  # type: ignore[attr-defined]  # it is there
+
+    if ray.is_initialized():
+        ray.shutdown()
+    with monkeypatch.context() as patch:
+        patch.setenv("RAY_AUTH_MODE", "disabled")
+        Config.initialize("")
+        yield
+    Config.initialize("")
+
+
+@pytest.fixture
 def pictures(tmp_path: Path) -> Callable[..., Path]:
     """`pictures(40)` makes a folder of 40 different JPEG files."""
 

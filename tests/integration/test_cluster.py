@@ -12,31 +12,25 @@ from importlib import metadata
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import ray
 from ray.cluster_utils import Cluster
 
-from beholder.cli import main
 from beholder.embedding import embeddings
 from beholder.jobs import _cluster_probe
 from beholder.storage import Place
 
 
 @pytest.fixture
-def two_nodes():
-    """A head and one more node, of one core each; whatever Ray the other tests share is left first."""
-    if ray.is_initialized():
-        ray.shutdown()
+def two_nodes(no_token):
+    """A head and one more node, of one core each."""
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
     other = cluster.add_node(num_cpus=1)
     cluster.wait_for_nodes()
     yield cluster, other
-    ray.shutdown()
     cluster.shutdown()
 
 
-def test_a_node_dies_and_nothing_is_lost_or_twice(two_nodes, pictures, tiny_encoder, tmp_path, monkeypatch):
+def test_a_node_dies_and_nothing_is_lost_or_twice(two_nodes, beholder, pictures, tiny_encoder, tmp_path):
     cluster, other = two_nodes
-    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     folder = tmp_path / "ws" / "embeddings"
     killed = threading.Event()
 
@@ -48,7 +42,8 @@ def test_a_node_dies_and_nothing_is_lost_or_twice(two_nodes, pictures, tiny_enco
 
     threading.Thread(target=kill_when_under_way, daemon=True).start()
     words = ["embed", f"images={pictures(500)}", f"workspace={tmp_path / 'ws'}", *tiny_encoder, "encoder.batch_size=2"]
-    assert main([*words, "actors=2", f"ray.address={cluster.address}"]) == 0
+    ran = beholder(*words, "actors=2", f"ray.address={cluster.address}")
+    assert ran.returncode == 0, ran.stderr
     assert killed.is_set(), "the job was over before the node died"
 
     (place,) = folder.iterdir()
@@ -60,7 +55,7 @@ def test_a_node_dies_and_nothing_is_lost_or_twice(two_nodes, pictures, tiny_enco
 def test_every_node_says_what_it_has(two_nodes):
     cluster, _ = two_nodes
     words = [sys.executable, "-c", inspect.getsource(_cluster_probe), '["numpy", "no-such-package>=2"]']
-    environment = {**os.environ, "RAY_ADDRESS": cluster.address, "RAY_AUTH_MODE": "disabled"}
+    environment = {**os.environ, "RAY_ADDRESS": cluster.address}
     ran = subprocess.run(words, capture_output=True, text=True, timeout=120, env=environment, check=True)
     nodes = json.loads(ran.stdout.splitlines()[-1].removeprefix(_cluster_probe.MARK))
     assert [node["lacks"] for node in nodes] == [["no-such-package>=2 (there: none)"]] * 2

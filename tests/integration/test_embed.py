@@ -239,7 +239,7 @@ def test_with_a_gpu_the_cores_decode_and_it_encodes(pictures, tiny_encoder, enco
     shutil.copy(folder / "000.jpg", folder / "copy.jpg")
     (folder / "words.jpg").write_text("no image")
     words = ["embed", f"images={folder}", f"workspace={tmp_path / 'ws'}", *tiny_encoder, "encoder.batch_size=16"]
-    code = f"import ray, sys; from beholder.cli import main; ray.init(num_cpus=2, num_gpus=1); sys.exit(main({words!r}))"
+    code = f"import ray, sys; from beholder.cli import main; ray.init('local', num_cpus=2, num_gpus=1); sys.exit(main({words!r}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
     found = table(tmp_path / "ws")

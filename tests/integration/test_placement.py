@@ -2,16 +2,20 @@
 
 import os
 import time
+from pathlib import Path
 
 import pytest
 
-from beholder.errors import ImageError
+from beholder.errors import ConfigError, ImageError
 from beholder.jobs import _placement
+from beholder.jobs._placement import Placement
 from beholder.ray_connection import RayConfig, connect
 
 
 class Squares:
     def __init__(self, threads: int, power: int) -> None:
+        if power < 1:
+            raise ConfigError("no power")
         self.threads, self.power = threads, power
 
     def __call__(self, item):
@@ -32,6 +36,33 @@ def test_every_item_is_worked_on_once_by_as_many_processes_as_there_are_cores(sm
 def test_an_error_of_ours_comes_out_as_itself(small_ray):
     with pytest.raises(ImageError, match="no root"), connect(RayConfig()):
         list(_placement.process(Squares, [{"number": -1}], arguments=(2,), device="cpu"))
+    with pytest.raises(ConfigError, match="no power"), connect(RayConfig()):
+        list(_placement.process(Squares, [{"number": 1}], arguments=(0,), device="cpu"))
+
+
+class DiesOnce:
+    """A process that dies over item 3 unless it has died before."""
+
+    def __init__(self, mark: str) -> None:
+        self.mark = Path(mark)
+
+    def __call__(self, item: int) -> int:
+        if item == 3 and not self.mark.exists():
+            self.mark.touch()
+            os._exit(1)
+        return item
+
+
+def test_what_a_lost_process_had_in_hand_is_done_again(small_ray, tmp_path):
+    two = Placement(2, 0.9, 0.0, 1, 0.2)
+    assert sorted(_placement.map_unordered(DiesOnce, (str(tmp_path / "died"),), range(8), two)) == list(range(8))
+    assert (tmp_path / "died").exists()
+
+
+def test_an_actor_that_finds_no_room_keeps_nothing_back(small_ray, tmp_path):
+    (tmp_path / "died").touch()
+    three_on_two_cores = Placement(3, 0.9, 0.0, 1, 0.2)
+    assert sorted(_placement.map_unordered(DiesOnce, (str(tmp_path / "died"),), range(8), three_on_two_cores)) == list(range(8))
 
 
 def test_results_come_as_tasks_are_done(small_ray):

@@ -1,5 +1,6 @@
 """The service on a real Ray Serve, as `beholder serve` starts it: a round, two rankers, full queues, deadlines, a stop in peace."""
 
+import contextlib
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -273,6 +275,23 @@ def test_a_terminated_service_stops_in_peace_too(begin, optimized: str):
         assert server.stop(signal.SIGTERM) == 143
         assert inside.result().status == 200
     assert [line for line in server.said.read_text().splitlines() if "is the page" not in line] == []
+
+
+@pytest.mark.soak
+def test_a_second_signal_ends_it_at_once_with_all_of_its_processes(begin):
+    server = begin("ray.address=local", "ray.num_cpus=2")
+    family = psutil.Process(server.process.pid).children(recursive=True)
+    assert family
+    with ThreadPoolExecutor(1) as pool:
+        inside = pool.submit(server.ask, "POST", "/v1/recommendations", {"user_id": "eve", "image_id": "seed-9"})
+        time.sleep(0.1)
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.1)
+        assert server.stop(signal.SIGTERM) == 143
+        with contextlib.suppress(OSError):
+            inside.result()
+    _, alive = psutil.wait_procs(family, timeout=30)
+    assert alive == []
 
 
 def test_sqlite_on_several_nodes_is_refused(beholder, tmp_path: Path):

@@ -3,19 +3,18 @@
 import contextlib
 import json
 import socket
+import subprocess
+import sys
 import threading
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import ray
 
-from beholder.cli import main
 from beholder.jobs import _client
 from beholder.jobs.bench.simulated_cluster import SimulatedCluster, workers
-from beholder.ray_connection import RayConfig, connect
 from beholder.recommending.store.choice_store import Store
 from beholder.serve import ray_compat
 from beholder.storage import Place
@@ -27,28 +26,24 @@ FAST = ["components.candidates.count=60", "components.ranking.exact=3"]
 
 
 @pytest.fixture
-def workspace(s3, monkeypatch) -> str:
+def workspace(s3, no_token, monkeypatch) -> str:
     """A workspace in a bucket whose URI names its server, which the environment doesn't: who ignores the URI finds no bucket."""
     import boto3
 
     boto3.client("s3").create_bucket(Bucket="study")
     monkeypatch.delenv("AWS_ENDPOINT_URL")
-    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     return f"s3://study/work?scheme=http&endpoint_override={s3}&region=us-east-1"
 
 
 @pytest.fixture
 def cluster(workspace) -> Iterator[SimulatedCluster]:
-    """A head without cores, and two nodes with one each; whatever Ray the other tests share is left first."""
-    if ray.is_initialized():
-        ray.shutdown()
+    """A head without cores, and two nodes with one each."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in ray_compat.environment({}).items():
             patch.setenv(name, value)
         with SimulatedCluster(2) as started:
             patch.setenv("RAY_ADDRESS", started.address)
             yield started
-            ray.shutdown()
 
 
 def nodes_of(title: str) -> set[int]:
@@ -56,18 +51,18 @@ def nodes_of(title: str) -> set[int]:
     return {worker.ppid() for worker in workers(lambda each: title in each)}
 
 
-def walk(run: Callable[..., Place], workspace: str, images: str, *, epochs: int, samples: int) -> list[Place]:
-    """Run every command of a study; return the run folders."""
+def walk(workspace: str, images: str, *, epochs: int, samples: int) -> list[list[str]]:
+    """Return every command of a study."""
     where = f"workspace={workspace}"
     quick = ("attributes=[attractive]", f"taste.mlp.fit.epochs={epochs}", "taste.mlp.ensemble=1", where)
     return [
-        run("import", f"source={SAMPLE}", f"images={images}", where),
-        run("embed", "actors=2", where),
-        run("train", "taste=mlp", "name=net", "train.workers=2", *quick),
-        run("train", "taste=bayes", "name=start", *quick),
-        run("tune", "taste=mlp", f"tune.num_samples={samples}", *quick),
-        run("evaluate", "taste=population", *quick),
-        run("predict", "taste=net", "attribute=attractive", where),
+        ["import", f"source={SAMPLE}", f"images={images}", where],
+        ["embed", "actors=2", where],
+        ["train", "taste=mlp", "name=net", "train.workers=2", *quick],
+        ["train", "taste=bayes", "name=start", *quick],
+        ["tune", "taste=mlp", f"tune.num_samples={samples}", *quick],
+        ["evaluate", "taste=population", *quick],
+        ["predict", "taste=net", "attribute=attractive", where],
     ]
 
 
@@ -128,22 +123,32 @@ def check(places: list[Place], workspace: str) -> None:
     assert set(taste_registry.names(Workspace(workspace).models)) == {"net", "start"}
 
 
-def test_every_command_of_a_study_on_two_nodes(cluster, workspace, capsys):
-    """In this process, and small; the images on a disk that the nodes share."""
+# Runs commands one after the other on one connection to Ray, in a process of their own.
+IN_ONE_PROCESS = """
+import json, sys
+from beholder.cli import main
+from beholder.ray_connection import RayConfig, connect
+with connect(RayConfig()):
+    sys.exit(next((code for words in json.loads(sys.argv[1]) if (code := main(words))), 0))
+"""
 
-    def run(*words: str) -> Place:
-        assert main([*words]) == 0
-        return Place.at(capsys.readouterr().out.splitlines()[-1])
 
-    with connect(RayConfig()):
-        check(walk(run, workspace, str(SAMPLE), epochs=1, samples=1), workspace)
+def test_every_command_of_a_study_on_two_nodes(cluster, workspace):
+    """Small, and the images on a disk that the nodes share."""
+    commands = walk(workspace, str(SAMPLE), epochs=1, samples=1)
+    words = [sys.executable, "-c", IN_ONE_PROCESS, json.dumps(commands)]
+    ran = subprocess.run(words, capture_output=True, text=True, timeout=300)
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    runs = [line for line in ran.stdout.splitlines() if line.startswith("s3://study/work/runs/")]
+    assert len(runs) == len(commands), ran.stdout
+    check([Place.at(each) for each in runs], workspace)
 
 
 @pytest.mark.soak
 def test_every_command_and_the_service_as_a_user_starts_them(cluster, workspace, empty, beholder, tmp_path):
     """Each as a process of its own, with more to do; the images in the bucket; two replicas of each deployment."""
 
-    def run(*words: str) -> Place:
+    def run(words: list[str]) -> Place:
         ran = beholder(*words)
         assert ran.returncode == 0, ran.stderr[-3000:]
         return Place.at(ran.stdout.splitlines()[-1])
@@ -152,7 +157,7 @@ def test_every_command_and_the_service_as_a_user_starts_them(cluster, workspace,
     for file in sorted((SAMPLE / "images").iterdir()):
         (Place.at(images) / f"images/{file.name}").write_bytes(file.read_bytes())
     with watched("MapWorker", "RayTrainWorker", "ServeReplica:beholder") as seen:
-        check(walk(run, workspace, images, epochs=10, samples=4), workspace)
+        check([run(words) for words in walk(workspace, images, epochs=10, samples=4)], workspace)
         port = free_port()
         words = [*FAST, f"workspace={workspace}", f"choices={empty}", "components.taste=start", f"port={port}", "serve.nodes=2"]
         words += [f"serve.{name}.{end}_replicas=2" for name in ("api", "editor", "encoder", "ranker") for end in ("min", "max")]

@@ -2,6 +2,8 @@
 
 import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -158,3 +160,66 @@ def test_pictures_have_the_same_bits_however_many_draw_them() -> None:
 def drawn(editor: StyleGAN, wanted: Sequence[EditedLatent]) -> np.ndarray:
     """Before it is rounded: float32 RGB [N, 3, R, R]."""
     return np.concatenate([editor.layer_cache().draw(editor.styles(*each)).numpy() for each in wanted])
+
+
+def test_freed_memory_is_kept_for_the_next_block_of_its_size():
+    """Minor page faults of 20 blocks of 16 MiB, one after the other: each has its own where the kernel gets them back."""
+    code = """
+import resource, sys
+import numpy as np
+from beholder import process
+if "keep" in sys.argv:
+    assert process.keep_freed_memory()
+np.ones(2**21)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    np.ones(2**21)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+    faults = {
+        word: int(subprocess.run([sys.executable, "-c", code, word], capture_output=True, text=True, check=True).stdout)
+        for word in ("default", "keep")
+    }
+    assert faults["keep"] * 5 < faults["default"]
+
+
+STOPPING = """
+import sys, time
+from beholder import process
+try:
+    raise {raised}
+finally:
+    with process.stop_within({seconds}, "the service"):
+        print("stopping", flush=True)
+        time.sleep({takes})
+"""
+
+
+def stopping(raised: str, *, seconds: float, takes: float) -> subprocess.Popen[str]:
+    """A process that is about to stop something, which takes a while."""
+    code = STOPPING.format(raised=raised, seconds=seconds, takes=takes)
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "stopping\n"
+    return process
+
+
+@pytest.mark.parametrize(("raised", "code"), [("SystemExit(143)", 143), ("KeyboardInterrupt", 130), ("ValueError", 1)])
+def test_what_does_not_stop_in_time_is_ended_with_the_code_that_was_on_its_way(raised: str, code: int) -> None:
+    process = stopping(raised, seconds=0.2, takes=60)
+    _, said = process.communicate(timeout=20)
+    assert (process.returncode, said) == (code, "beholder: the service did not stop within 0.2 s, and is ended\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_it_at_once(number: signal.Signals) -> None:
+    process = stopping("SystemExit(143)", seconds=60, takes=60)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=20)
+    assert (process.returncode, said) == (128 + number, "beholder: the service is ended before it has stopped\n")
+
+
+def test_what_stops_in_time_is_let_be() -> None:
+    process = stopping("SystemExit(143)", seconds=60, takes=0)
+    _, said = process.communicate(timeout=20)
+    assert (process.returncode, said) == (143, "")

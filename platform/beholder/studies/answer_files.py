@@ -11,9 +11,9 @@ from beholder.errors import StudyError
 from beholder.storage import Place
 from beholder.studies.design import CHECK
 from beholder.studies.judgement_log import judgement_tables
+from beholder.studies.stored_study import StoredStudy
 from beholder.studies.study_config import RATINGS
 from beholder.studies.study_records import StudyTrial
-from beholder.studies.study_store import StoredStudy
 
 FORMATS = ("csv", "parquet", "xlsx")
 _CHOICES = {"left": 1, "right": 2, "tie": 0}

@@ -5,19 +5,23 @@ import re
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pyarrow as pa
 
 from beholder import image_index, images, tables
 from beholder.errors import ImageError, StudyError, UnknownStudy
 from beholder.images import ImageLimits
+from beholder.importing.score_scale import ScoreScale, as_row
 from beholder.progress import Progress
 from beholder.storage import Place
 from beholder.studies import judgement_log
 from beholder.studies.population_utility import fit_utilities, pair_information
-from beholder.studies.study_config import StudyConfig
+from beholder.studies.stored_study import StoredStudy
+from beholder.studies.study_config import RATINGS, StudyConfig
 from beholder.studies.study_records import RecordedTrial, StudySession, StudyStatus, TrialAnswer
-from beholder.studies.study_store import Information, StoredStudy, StudyStore
+from beholder.studies.study_store import StudyStore
+from beholder.studies.trial_assignment import Information
 from beholder.taste import taste_registry
 from beholder.workspace import Workspace
 
@@ -88,13 +92,15 @@ class StudyService:
     def create(self, config: StudyConfig, *, limits: ImageLimits | None = None) -> int:
         """Make a study: its pictures, the rows of its images, itself; returns how many images. Cut off, it can be made again.
 
-        Raises StudyConflict where there is one of its name, StudyError where an image can't be used or there are too few.
+        Raises StudyConflict where there is one of its name, StudyError where an image can't be used, there are too few, or the
+        workspace has ratings of an attribute on another scale.
         """
         if config.name in self.store.names():
             raise StudyError(f"there is a study {config.name!r} already; give another name")
         found = image_index.find_images(self.workspace, config.images or None)
         ids, uris = found["image_id"].to_pylist(), found["uri"].to_pylist()
         config.check_images(len(ids))
+        scales = self._scales(config)
         rows, pictures = [], []
         with Progress("pictures", total=len(ids), unit="images") as progress:
             for image_id, uri in zip(ids, uris, strict=True):
@@ -111,8 +117,30 @@ class StudyService:
                 pictures.append((image_id, picture))
                 progress.advance()
         self.workspace.upsert("images", pa.Table.from_pylist(rows, schema=tables.IMAGES))
+        if scales:
+            self.workspace.upsert("scales", pa.Table.from_pylist(scales, schema=tables.SCALES))
         self.store.add(config, pictures, at=_now())
         return len(rows)
+
+    def _scales(self, config: StudyConfig) -> list[dict[str, Any]]:
+        """Return the rows of the table `scales` that a study's ratings are on."""
+        if RATINGS not in config.blocks:
+            return []
+        scale = ScoreScale(config.ratings.low, config.ratings.high)
+        stored = {row["attribute"]: row for row in self.workspace.read("scales").to_pylist()}
+        names = [question.attribute for question in config.questions]
+        for name in names:
+            row = stored.get(name)
+            if row is None:
+                continue
+            same = (row["low"], row["high"]) == (scale.low, scale.high)
+            within = scale.low <= row["low"] and row["high"] <= scale.high
+            if not same and (row["declared"] or not within):
+                raise StudyError(
+                    f"{name} is on a scale of {row['low']:g}..{row['high']:g} in {self.workspace.place.uri}, and this study's "
+                    f"ratings of {scale}: expected the same; change ratings.low and ratings.high, or take another workspace"
+                )
+        return [as_row(name, scale, declared=True) for name in names]
 
     def _pictures(self, name: str) -> Place:
         return self.workspace.place / "studies" / name / "pictures"

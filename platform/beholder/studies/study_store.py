@@ -10,60 +10,42 @@ import hmac
 import json
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import asdict
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Row, case, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from beholder.errors import StudyConflict, StudyError, UnknownParticipant, UnknownStudy, nearest
 from beholder.recommending.store.choice_store import Store
-from beholder.studies import design
-from beholder.studies.design import CHECK, MAIN, REPEAT, ShownCounts
-from beholder.studies.study_config import PAIRS, RATINGS, StudyConfig, study_of, study_values
+from beholder.studies.design import CHECK, MAIN, REPEAT
+from beholder.studies.stored_study import StoredStudy, select_trials, time_text, trial_of
+from beholder.studies.study_config import PAIRS, StudyConfig, study_of, study_values
 from beholder.studies.study_records import (
     ParticipantRecord,
     RecordedTrial,
-    StudyBalance,
     StudySession,
     StudyStatus,
     StudyTrial,
     TrialAnswer,
     check_form,
     check_trial_answers,
-    values,
 )
 from beholder.studies.study_tables import (
     STUDIES,
     STUDY_FORMS,
     STUDY_IMAGE_COUNTS,
     STUDY_IMAGES,
-    STUDY_PAIR_COUNTS,
     STUDY_PARTICIPANTS,
     STUDY_TRIALS,
 )
+from beholder.studies.trial_assignment import AHEAD, Information, assign_trials, balance_of, count_trial, shown_counts
 
-AHEAD = 2  # trials that a participant has open: the one on show, and the next one, whose pictures are on their way
 _ACTIVE = timedelta(minutes=5)
-Information = Callable[[np.ndarray, np.ndarray], np.ndarray]
-
-
-@dataclass(frozen=True)
-class StoredStudy:
-    """A study as it is kept; what of it never changes. images: image_id and picture, by number."""
-
-    config: StudyConfig
-    secret: str
-    images: tuple[tuple[str, str], ...]
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        return self.config.name
 
 
 class StudyStore:
@@ -76,7 +58,12 @@ class StudyStore:
 
     def add(self, config: StudyConfig, images: Sequence[tuple[str, str]], *, at: datetime) -> None:
         """Keep a new study. images: image_id and picture of each. Raises StudyConflict where there is one of its name."""
-        row = {"config": json.dumps(study_values(config)), "secret": secrets.token_hex(32), "state": "new", "made_at": _text(at)}
+        row = {
+            "config": json.dumps(study_values(config)),
+            "secret": secrets.token_hex(32),
+            "state": "new",
+            "made_at": time_text(at),
+        }
         with self._writing() as connection:
             if connection.execute(select(STUDIES.c.name).where(STUDIES.c.name == config.name)).first() is not None:
                 raise StudyConflict(f"there is a study {config.name!r} already; give another name")
@@ -150,7 +137,13 @@ class StudyStore:
             if 0 < study.config.participants <= connection.execute(joined).scalar_one():
                 raise StudyConflict("full: this study has all the participants that it needs")
             chosen = lang if lang in study.config.languages else study.config.languages[0]
-            row = {"event_id": event_id, "external_id": external_id, "lang": chosen, "joined_at": _text(now), "seen_at": _text(now)}
+            row = {
+                "event_id": event_id,
+                "external_id": external_id,
+                "lang": chosen,
+                "joined_at": time_text(now),
+                "seen_at": time_text(now),
+            }
             connection.execute(insert(STUDY_PARTICIPANTS).values(_new_person(study, token) | row))
         return token
 
@@ -172,7 +165,7 @@ class StudyStore:
             if lang not in study.config.languages:
                 raise StudyError(f"lang must be one of {', '.join(study.config.languages)}, got {lang[:20]!r}")
             if person.consented_at is None:
-                person = _change(connection, person, consented_at=_text(now), lang=lang)
+                person = _change(connection, person, consented_at=time_text(now), lang=lang)
             return _session(connection, study, person, now, None)
 
     def form(
@@ -183,7 +176,7 @@ class StudyStore:
             _need_consent(study, person)
             kept = check_form(study.config, part, answers)
             if part not in _forms(connection, person.user_id):
-                row = {"user_id": person.user_id, "part": part, "answers": json.dumps(kept), "sent_at": _text(now)}
+                row = {"user_id": person.user_id, "part": part, "answers": json.dumps(kept), "sent_at": time_text(now)}
                 connection.execute(insert(STUDY_FORMS).values(row))
             return _session(connection, study, person, now, information)
 
@@ -218,14 +211,14 @@ class StudyStore:
                     raise StudyConflict("answered: this trial has another answer already")
                 return RecordedTrial(False, _session(connection, study, person, now, information))
             at = min(max(answered_at, datetime.fromisoformat(trial.asked_at)), now)
-            row = {"event_id": event_id, "answers": given, "answered_at": _text(at), "counted": int(trial.role == MAIN)}
+            row = {"event_id": event_id, "answers": given, "answered_at": time_text(at), "counted": int(trial.role == MAIN)}
             try:
                 with connection.begin_nested():
                     connection.execute(update(STUDY_TRIALS).where(STUDY_TRIALS.c.trial_id == trial_id).values(row))
             except IntegrityError:
                 raise StudyConflict("event: this event was sent before, for another trial") from None
             if trial.role == MAIN and not trial.counted:
-                _count(connection, trial, 1)
+                count_trial(connection, trial, 1)
             return RecordedTrial(True, _session(connection, study, person, now, information))
 
     def withdraw(self, name: str, token: str, *, now: datetime) -> tuple[str, list[StudyTrial]]:
@@ -235,22 +228,22 @@ class StudyStore:
         """
         with self._person(name, token, now) as (connection, study, person):
             mine = STUDY_TRIALS.c.user_id == person.user_id
-            rows = connection.execute(_trials().where(mine).order_by(STUDY_TRIALS.c.place)).all()
+            rows = connection.execute(select_trials().where(mine).order_by(STUDY_TRIALS.c.place)).all()
             for row in rows:
                 if row.counted:
-                    _count(connection, row, -1)
+                    count_trial(connection, row, -1)
             connection.execute(delete(STUDY_TRIALS).where(mine))
             connection.execute(delete(STUDY_FORMS).where(STUDY_FORMS.c.user_id == person.user_id))
             connection.execute(delete(STUDY_PARTICIPANTS).where(STUDY_PARTICIPANTS.c.user_id == person.user_id))
-        return person.user_id, [_trial(study, row) for row in rows if row.answered_at is not None]
+        return person.user_id, [trial_of(study, row) for row in rows if row.answered_at is not None]
 
     def trials(self, name: str) -> list[StudyTrial]:
         """Return all answered trials of a study, participant after participant, in the order in which they were shown."""
         study = self.study(name)
-        answered = _trials().where(STUDY_TRIALS.c.study == name, STUDY_TRIALS.c.answered_at.is_not(None))
+        answered = select_trials().where(STUDY_TRIALS.c.study == name, STUDY_TRIALS.c.answered_at.is_not(None))
         with self.store.reading() as connection:
             rows = connection.execute(answered.order_by(STUDY_TRIALS.c.user_id, STUDY_TRIALS.c.place)).all()
-        return [_trial(study, row) for row in rows]
+        return [trial_of(study, row) for row in rows]
 
     def pair_answers(self, name: str) -> list[tuple[int, int, float]]:
         """Return every choice between two images so far: left, right, and 1 for left, 0 for right, 0.5 for a tie."""
@@ -270,10 +263,10 @@ class StudyStore:
 
     def to_import(self, most: int = 5000) -> list[StudyTrial]:
         """Return answered trials of all studies that are not in the workspace's tables yet."""
-        waiting = _trials().where(STUDY_TRIALS.c.imported == 0, STUDY_TRIALS.c.answered_at.is_not(None)).limit(most)
+        waiting = select_trials().where(STUDY_TRIALS.c.imported == 0, STUDY_TRIALS.c.answered_at.is_not(None)).limit(most)
         with self.store.reading() as connection:
             rows = connection.execute(waiting).all()
-        return [_trial(self.study(row.study), row) for row in rows]
+        return [trial_of(self.study(row.study), row) for row in rows]
 
     def imported(self, trials: Sequence[StudyTrial]) -> list[StudyTrial]:
         """Keep that trials are in the tables; returns those that were withdrawn meanwhile, which have to be taken out again."""
@@ -310,10 +303,10 @@ class StudyStore:
         study, trials = self.study(name), self.trials(name)
         with self.store.reading() as connection:
             people = connection.execute(select(STUDY_PARTICIPANTS).where(STUDY_PARTICIPANTS.c.study == name)).all()
-            counts = {block: _counts(connection, study, block) for block in study.config.blocks}
+            counts = {block: shown_counts(connection, study, block) for block in study.config.blocks}
         answers = [answer for trial in trials if trial.role != CHECK for answer in trial.answers]
         checks = [trial for trial in trials if trial.role == CHECK]
-        recent = _text(now - _ACTIVE)
+        recent = time_text(now - _ACTIVE)
         return StudyStatus(
             name=name,
             state=self.state(name),
@@ -327,7 +320,7 @@ class StudyStore:
             checks_passed=sum(trial.passed is True for trial in checks),
             not_sure=sum(answer.value == "not_sure" for answer in answers),
             median_ms=float(np.median([answer.response_ms for answer in answers])) if answers else 0.0,
-            balance=tuple(_balance(block, each) for block, each in counts.items()),
+            balance=tuple(balance_of(block, each) for block, each in counts.items()),
         )
 
     @contextmanager
@@ -344,8 +337,8 @@ class StudyStore:
             person = _person_of(connection, name, token)
             if person is None:
                 raise UnknownParticipant("nobody takes part by this link (any more)")
-            came = {} if person.joined_at is not None else {"joined_at": _text(now)}
-            yield connection, study, _change(connection, person, seen_at=_text(now), **came)
+            came = {} if person.joined_at is not None else {"joined_at": time_text(now)}
+            yield connection, study, _change(connection, person, seen_at=time_text(now), **came)
 
 
 def _new_person(study: StoredStudy, token: str) -> dict[str, Any]:
@@ -411,12 +404,12 @@ def _session(
 ) -> StudySession:
     """Return where a participant is, after choosing what to show next."""
     config, forms = study.config, _forms(connection, person.user_id)
-    mine = _trials().where(STUDY_TRIALS.c.user_id == person.user_id).order_by(STUDY_TRIALS.c.place)
+    mine = select_trials().where(STUDY_TRIALS.c.user_id == person.user_id).order_by(STUDY_TRIALS.c.place)
     rows = connection.execute(mine).all()
     done = sum(row.answered_at is not None for row in rows)
 
     def at(step: str, trials: Sequence[Row[Any]] = (), total: int = config.total, **more: str) -> StudySession:
-        shown = tuple(_trial(study, row) for row in trials)
+        shown = tuple(trial_of(study, row) for row in trials)
         return StudySession(person.user_id, step, person.lang, done, total, shown, **more)
 
     if _asks_consent(config) and person.consented_at is None:
@@ -425,203 +418,13 @@ def _session(
         return at("before")
     waiting = [row for row in rows if row.answered_at is None]
     if done + len(waiting) < config.total or any(not row.counted for row in waiting):
-        waiting = _choose(connection, study, person, rows, now, information)
+        waiting = assign_trials(connection, study, person, rows, now, information)
     if waiting:
         return at("trials", waiting[:AHEAD])
     if config.after and "after" not in forms:
         return at("after", total=done)
     if person.finished_at is None:
-        _change(connection, person, finished_at=_text(now))
+        _change(connection, person, finished_at=time_text(now))
     completion = config.completion
     redirect = completion.redirect.replace("{code}", completion.code).replace("{external_id}", person.external_id or "")
     return at("done", total=done, code=completion.code, redirect=redirect)
-
-
-def _choose(
-    connection: Connection,
-    study: StoredStudy,
-    person: Row[Any],
-    rows: Sequence[Row[Any]],
-    now: datetime,
-    information: Information | None,
-) -> list[Row[Any]]:
-    """Return a participant's open trials, and make new ones until there are AHEAD of them or there is nothing left to show."""
-    _release(connection, study, now)
-    is_open = connection.execute(select(STUDIES.c.state).where(STUDIES.c.name == study.name)).scalar_one() == "open"
-    counts: dict[str, ShownCounts] = {}
-    kept: dict[int, Row[Any]] = {}
-    for row in rows:  # what was released meanwhile is taken up again, or given up
-        if row.answered_at is None and row.role == MAIN and not _is_counted(connection, row.trial_id):
-            block = counts.setdefault(row.block, _counts(connection, study, row.block))
-            images = [row.left_number] if row.right_number is None else [row.left_number, row.right_number]
-            this = STUDY_TRIALS.c.trial_id == row.trial_id
-            if not block.allows(*images):
-                connection.execute(delete(STUDY_TRIALS).where(this))
-                continue
-            connection.execute(update(STUDY_TRIALS).where(this).values(counted=1, asked_at=_text(now)))
-            _count(connection, row, 1)
-            block.add(row.left_number, row.right_number)
-        kept[row.place] = row
-    waiting = [row for row in kept.values() if row.answered_at is None]
-    for place, (block_name, role) in enumerate(_plan(study.config, person.seed)):
-        if len(waiting) >= AHEAD or not is_open:
-            break
-        if place in kept:
-            continue
-        block = counts.setdefault(block_name, _counts(connection, study, block_name))
-        rng = np.random.default_rng([person.seed, place])
-        made = _make(study, block_name, role, block, list(kept.values()), rng, information)
-        if made is None:
-            continue
-        asked = {
-            "trial_id": secrets.token_hex(12), "study": study.name, "user_id": person.user_id, "place": place, "block": block_name,
-            "role": role, "counted": int(role == MAIN), "asked_at": _text(now), "imported": 0, **made,
-        }  # fmt: skip
-        connection.execute(insert(STUDY_TRIALS).values(asked))
-        kept[place] = connection.execute(_trials().where(STUDY_TRIALS.c.trial_id == asked["trial_id"])).one()
-        if role == MAIN:
-            _count(connection, kept[place], 1)
-            block.add(made["left_number"], made["right_number"])
-        waiting.append(kept[place])
-    return sorted(waiting, key=lambda row: int(row.place))
-
-
-def _make(
-    study: StoredStudy,
-    block: str,
-    role: str,
-    counts: ShownCounts,
-    before: Sequence[Row[Any]],
-    rng: np.random.Generator,
-    information: Information | None,
-) -> dict[str, Any] | None:
-    """Return what a new trial shows; None where there is nothing that it may show."""
-    config = study.config
-    main = [row for row in before if row.block == block and row.role == MAIN]
-    blank: dict[str, Any] = {"right_number": None, "repeat_of": None, "expected": None}
-    if role == REPEAT:
-        repeated = {row.repeat_of for row in before}
-        old = [row for row in main[: max(0, len(main) - config.gap)] if row.trial_id not in repeated]
-        if not old:
-            return None
-        row = old[int(rng.integers(len(old)))]
-        left, right = row.left_number, row.right_number
-        if right is not None:
-            left, right = right, left
-        return blank | {"left_number": left, "right_number": right, "repeat_of": row.trial_id}
-    if role == CHECK:
-        offered = values(config, block, role)
-        picked = [int(each) for each in rng.choice(len(study.images), 1 if block == RATINGS else 2, replace=False)]
-        shown = {"left_number": picked[0], "right_number": picked[1] if len(picked) > 1 else None}
-        return blank | shown | {"expected": offered[int(rng.integers(len(offered)))]}
-    if block == RATINGS:
-        bounded = config.ratings.per_person < len(study.images)  # where everybody sees all, the whole is balanced anyway
-        image = design.next_image(counts, {row.left_number for row in main}, rng, bounded=bounded)
-        return None if image is None else blank | {"left_number": image}
-    seen = {design.pair_of(row.left_number, row.right_number) for row in main}
-    pair = design.next_pair(counts, seen, rng, strategy=config.pairs.choose, information=information)
-    return None if pair is None else blank | {"left_number": pair[0], "right_number": pair[1]}
-
-
-def _plan(config: StudyConfig, seed: int) -> list[tuple[str, str]]:
-    """Return block and role of each trial of a participant."""
-    rng = np.random.default_rng(seed)
-    plan = []
-    for name in config.blocks:
-        block = config.block(name)
-        roles = design.session_roles(block.per_person, repeats=block.repeats, checks=block.checks, gap=config.gap, rng=rng)
-        plan += [(name, role) for role in roles]
-    return plan
-
-
-def _release(connection: Connection, study: StoredStudy, now: datetime) -> None:
-    """Stop counting what was left unanswered for so long that others may be shown it instead."""
-    since = _text(now - timedelta(minutes=study.config.release_minutes))
-    left = connection.execute(
-        select(STUDY_TRIALS).where(
-            STUDY_TRIALS.c.study == study.name, STUDY_TRIALS.c.counted == 1, STUDY_TRIALS.c.answered_at.is_(None),
-            STUDY_TRIALS.c.asked_at < since,
-        )
-    ).all()  # fmt: skip
-    for row in left:
-        connection.execute(update(STUDY_TRIALS).where(STUDY_TRIALS.c.trial_id == row.trial_id).values(counted=0))
-        _count(connection, row, -1)
-
-
-def _is_counted(connection: Connection, trial_id: str) -> bool:
-    return bool(connection.execute(select(STUDY_TRIALS.c.counted).where(STUDY_TRIALS.c.trial_id == trial_id)).scalar())
-
-
-def _counts(connection: Connection, study: StoredStudy, block: str) -> ShownCounts:
-    counts = ShownCounts.none(len(study.images))
-    of_block = STUDY_IMAGE_COUNTS.c.study == study.name, STUDY_IMAGE_COUNTS.c.block == block
-    for row in connection.execute(select(STUDY_IMAGE_COUNTS).where(*of_block)):
-        counts.shown[row.number], counts.left[row.number] = row.shown, row.on_left
-    if block == PAIRS:
-        for row in connection.execute(select(STUDY_PAIR_COUNTS).where(STUDY_PAIR_COUNTS.c.study == study.name)):
-            counts.pairs[row.low, row.high] = row.shown, row.low_on_left
-    return counts
-
-
-def _count(connection: Connection, trial: Row[Any], by: int) -> None:
-    """Count a trial in the balance (by=1), or take it back (by=-1)."""
-    images, left, right = STUDY_IMAGE_COUNTS.c, trial.left_number, trial.right_number
-    shown = [left] if right is None else [left, right]
-    on_left = case((images.number == left, by), else_=0) if right is not None else 0
-    of_trial = images.study == trial.study, images.block == trial.block, images.number.in_(shown)
-    change = {"shown": images.shown + by, "on_left": images.on_left + on_left}
-    connection.execute(update(STUDY_IMAGE_COUNTS).where(*of_trial).values(change))
-    if right is None:
-        return
-    pairs, (low, high) = STUDY_PAIR_COUNTS.c, design.pair_of(left, right)
-    of_pair = pairs.study == trial.study, pairs.low == low, pairs.high == high
-    more = {"shown": pairs.shown + by, "low_on_left": pairs.low_on_left + by * (left == low)}
-    if not connection.execute(update(STUDY_PAIR_COUNTS).where(*of_pair).values(more)).rowcount:
-        row = {"study": trial.study, "low": low, "high": high, "shown": by, "low_on_left": by * (left == low)}
-        connection.execute(insert(STUDY_PAIR_COUNTS).values(row))
-
-
-def _balance(block: str, counts: ShownCounts) -> StudyBalance:
-    least, most = int(counts.shown.min()), int(counts.shown.max())
-    if block == RATINGS:
-        return StudyBalance(block, len(counts.shown), least, most)
-    count = len(counts.shown)
-    times = [shown for shown, _ in counts.pairs.values()]
-    pairs = count * (count - 1) // 2
-    often = counts.shown >= 8
-    share = counts.left[often] / counts.shown[often]
-    far = float(share[np.argmax(np.abs(share - 0.5))]) if often.any() else 0.5
-    rare = min(times, default=0) if len(times) == pairs else 0
-    return StudyBalance(block, count, least, most, pairs, rare, max(times, default=0), far)
-
-
-def _trials() -> Any:
-    people = STUDY_PARTICIPANTS.c
-    return select(STUDY_TRIALS, people.lang).join(STUDY_PARTICIPANTS, people.user_id == STUDY_TRIALS.c.user_id)
-
-
-def _trial(study: StoredStudy, row: Row[Any]) -> StudyTrial:
-    left = study.images[row.left_number]
-    right = (None, None) if row.right_number is None else study.images[row.right_number]
-    return StudyTrial(
-        trial_id=row.trial_id,
-        study=row.study,
-        user_id=row.user_id,
-        place=row.place,
-        block=row.block,
-        role=row.role,
-        left_id=left[0],
-        right_id=right[0],
-        left_picture=left[1],
-        right_picture=right[1],
-        repeat_of=row.repeat_of,
-        expected=row.expected,
-        asked_at=datetime.fromisoformat(row.asked_at),
-        answers=tuple(TrialAnswer(**each) for each in json.loads(row.answers)) if row.answers else (),
-        answered_at=None if row.answered_at is None else datetime.fromisoformat(row.answered_at),
-        lang=row.lang,
-    )
-
-
-def _text(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="microseconds")

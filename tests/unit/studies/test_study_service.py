@@ -1,5 +1,6 @@
 """A study from its file to the workspace's tables and the exported files, which import reads; and all of somebody forgotten."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +11,7 @@ from beholder import images
 from beholder.errors import StudyError, UnknownParticipant, UnknownStudy
 from beholder.recommending.store.choice_store import Store
 from beholder.studies.design import CHECK
+from beholder.studies.study_config import RatingBlock
 from beholder.studies.study_records import StudySession, TrialAnswer
 from beholder.studies.study_service import StudyService
 from beholder.studies.study_store import StudyStore
@@ -47,6 +49,18 @@ def take_part(service: StudyService, who: str = "somebody-with-a-browser", *, ra
         session = service.answer("faces", token, f"e-{trial.trial_id}", trial.trial_id, answers, 0).session
     assert session.step == "done"
     return token
+
+
+def test_the_scale_of_its_ratings_is_written_with_it_and_holds_for_the_next_one(service: StudyService, pictures: Path):
+    rows = service.workspace.read("scales").to_pylist()
+    assert [(row["attribute"], row["low"], row["high"], row["declared"]) for row in rows] == [
+        ("attractive", 1.0, 4.0, True),
+        ("smart", 1.0, 4.0, True),
+    ]
+    wider = replace(study_config(images=pictures), name="wider", ratings=RatingBlock(per_person=4, low=1, high=7))
+    with pytest.raises(StudyError, match=r"attractive is on a scale of 1\.\.4 .* ratings of 1\.\.7: expected the same"):
+        service.create(wider)
+    assert service.store.names() == ["faces"]
 
 
 def test_pictures_are_small_and_for_participants_alone(service: StudyService):
