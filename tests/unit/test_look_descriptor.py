@@ -51,7 +51,7 @@ def test_a_flat_grey_is_nothing_but_light():
         ({"vignette": 2.0}, "vignette", -1),
         ({"split_tone": 2.0}, "b_by_light", 1),
         ({"clarity": 1.5}, "detail_4", 1),
-        ({"fade": 2.0}, "light_spread", -1),
+        ({"fade": 1.5}, "light_spread", -1),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else str(value),
 )

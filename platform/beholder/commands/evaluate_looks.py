@@ -11,7 +11,7 @@ import torch
 from beholder import image_lists, images
 from beholder.config import setting
 from beholder.editing.looks import calibration, landscape, look_editor
-from beholder.editing.looks.contact_sheet import grid
+from beholder.editing.looks.contact_sheet import direction_sheet
 from beholder.editing.looks.full_size import render
 from beholder.editing.looks.look_directions import DIRECTIONS, NOTICEABLE
 from beholder.encoder import Encoder, EncoderConfig
@@ -56,8 +56,8 @@ def main(settings: EvaluateLooksSettings, run: Run) -> None:
     table = pd.DataFrame(rows)
     run.results(table)
     run.metrics({"photos": len(photos), "noticeable": NOTICEABLE} | {row["direction"]: row["CIEDE2000"] for row in rows})
-    shown = [(row["direction"], row["alpha 1"], row["range"], f"{row['CIEDE2000']:.2f}") for row in rows]
-    lines = [*markdown_table(["direction", "alpha 1", "range", f"CIEDE2000 on {len(photos)} photos"], shown, align="lllr"), ""]
+    rows_shown = [(row["direction"], row["alpha 1"], row["range"], f"{row['CIEDE2000']:.2f}") for row in rows]
+    lines = [*markdown_table(["direction", "alpha 1", "range", f"CIEDE2000 on {len(photos)} photos"], rows_shown, align="lllr"), ""]
     if settings.calibrate:
         steps = [(name, f"{calibration.calibrated_step(DIRECTIONS[name], photos):.3g}") for name in calibration.coloured()]
         lines += [*markdown_table(["direction", f"step of {NOTICEABLE:g}"], steps, align="lr"), ""]
@@ -71,20 +71,11 @@ def main(settings: EvaluateLooksSettings, run: Run) -> None:
             "",
         ]
     if settings.sheet:
-        (run.place / "directions.jpg").write_bytes(images.encode(sheet(photos), format="JPEG"))
+        shown = [images.shrink(each, 300) for each in (photos[0], photos[len(photos) // 2])]
+        (run.place / "directions.jpg").write_bytes(images.encode(direction_sheet(shown), format="JPEG"))
         lines.append(f"{run.place.uri}/directions.jpg")
     run.summary("# Looks\n\n" + "\n".join(lines) + "\n")
     print("\n".join(lines))
-
-
-def sheet(photos: list[np.ndarray]) -> np.ndarray:
-    """Return two photos under each direction: its low end, a step, its high end, uint8 RGB."""
-    some = [images.shrink(each, 300) for each in (photos[0], photos[len(photos) // 2])]
-    drawn = []
-    for name, direction in DIRECTIONS.items():
-        low, high = direction.range
-        drawn += [render(photo, {name: alpha}) for photo in some for alpha in (low, min(1.0, high), high)]
-    return grid(drawn, columns=6, wide_every=3, cell=240)
 
 
 def speeds(threads: int) -> dict[str, float]:

@@ -52,8 +52,8 @@ def calibrated_step(direction: LookDirection, photos: Sequence[np.ndarray], *, w
 
 
 def coloured() -> tuple[str, ...]:
-    """Return the directions whose steps are calibrated: all but those that move the frame."""
-    return tuple(name for name in DIRECTIONS if name not in ("straighten", "crop"))
+    """Return the directions whose steps are calibrated: all but those that move the frame, and what shows at full size alone."""
+    return tuple(name for name in DIRECTIONS if name not in ("straighten", "crop", "sharpness"))
 
 
 def _lab(photo: np.ndarray) -> Tensor:

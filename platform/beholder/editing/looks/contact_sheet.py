@@ -1,10 +1,13 @@
-"""Contact sheets: photos before and after, side by side, in one picture."""
+"""Contact sheets: photos before and after, side by side, in one picture; and photos along every direction."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from beholder import images
+from beholder.editing.looks.full_size import render
+from beholder.editing.looks.look_directions import DIRECTIONS
+from beholder.errors import ImageError
 
 _CELL = 300  # pixels of a side that a picture fits into
 _GAP = 6
@@ -20,7 +23,13 @@ def contact_sheet(pairs: Sequence[tuple[np.ndarray, np.ndarray]], *, columns: in
 
 
 def grid(pictures: Sequence[np.ndarray], *, columns: int, wide_every: int = 0, cell: int = _CELL) -> np.ndarray:
-    """Return pictures in rows of `columns`. wide_every: pictures after which there is a wider gap; 0: none."""
+    """Return pictures in rows of `columns`, uint8 RGB.
+
+    wide_every: pictures after which there is a wider gap; 0: none. cell: pixels of a side that each fits into. Raises ImageError for no
+    pictures.
+    """
+    if not pictures:
+        raise ImageError("expected at least one picture for a contact sheet, got none")
     small = [images.shrink(each, cell) for each in pictures]
     rows = [small[start : start + columns] for start in range(0, len(small), columns)]
     widths = [max((row[at].shape[1] for row in rows if at < len(row)), default=0) for at in range(min(columns, len(small)))]
@@ -37,3 +46,12 @@ def grid(pictures: Sequence[np.ndarray], *, columns: int, wide_every: int = 0, c
             left += widths[at]
         top += height + _GAP
     return sheet
+
+
+def direction_sheet(photos: Sequence[np.ndarray]) -> np.ndarray:
+    """Return photos under each direction, a row for each: its low end, a step, its high end, photo by photo, uint8 RGB."""
+    drawn = []
+    for name, direction in DIRECTIONS.items():
+        low, high = direction.range
+        drawn += [render(photo, {name: alpha}) for photo in photos for alpha in (low, min(1.0, high), high)]
+    return grid(drawn, columns=3 * len(photos), wide_every=3, cell=240)

@@ -4,7 +4,8 @@ Alpha 1 is one noticeable step: on the landscapes of `calibration` the CIEDE2000
 (and at -1, where there is one) has a root mean square over pixels of `NOTICEABLE`, in the median over photos. Pixels that change
 by less than a tenth of what the most changed hundredth does are not counted, so that a step of what touches some colours or edges
 alone is as visible where it acts. `beholder evaluate looks` prints the differences, on any photos, and the steps that would be
-noticeable. A degree and a twentieth of the frame are the steps of straighten and crop, which change no colour.
+noticeable. Not so calibrated are straighten and crop, which change no colour (a degree, and a twentieth of the frame), and
+sharpness, which shows at full size alone (four fifths of the fine detail are added).
 """
 
 from collections.abc import Mapping
@@ -40,27 +41,27 @@ class LookDirection:
 _ORDER = (
     LookDirection("straighten", 1.0, "degrees clockwise", (-5.0, 5.0), ("turned left", "turned right"), asked=False),
     LookDirection("crop", 0.05, "of each side cut away", (0.0, 4.0), ("whole", "closer"), asked=False),
-    LookDirection("warmth", 0.487, "stops of red over blue", (-2.0, 2.0), ("cooler", "warmer")),
-    LookDirection("tint", 0.238, "stops of magenta over green", (-1.5, 1.5), ("greener", "more magenta")),
+    LookDirection("warmth", 0.5, "stops of red over blue", (-2.0, 2.0), ("cooler", "warmer")),
+    LookDirection("tint", 0.22, "stops of magenta over green", (-1.5, 1.5), ("greener", "more magenta")),
     LookDirection("exposure", 0.3, "stops", (-3.0, 3.0), ("darker", "brighter")),
-    LookDirection("contrast", 0.26, "of the slope of the curve", (-2.0, 2.0), ("softer in contrast", "stronger in contrast")),
+    LookDirection("contrast", 0.25, "of the slope of the curve", (-2.0, 2.0), ("softer in contrast", "stronger in contrast")),
     LookDirection(
         "highlights", 0.75, "stops in the highlights", (-2.5, 1.5), ("with calmer highlights", "with brighter highlights")
     ),
     LookDirection("shadows", 1.03, "stops in the shadows", (-1.5, 2.0), ("with deeper shadows", "with open shadows")),
     LookDirection("clarity", 1.1, "of local contrast", (-0.7, 1.5), ("hazier", "clearer")),
-    LookDirection("sharpness", 0.8, "of fine detail", (-1.0, 2.0), ("softer", "sharper")),
+    LookDirection("sharpness", 0.8, "of fine detail", (-0.9, 2.0), ("softer", "sharper")),
     LookDirection("vignette", 0.74, "stops in the corners", (-1.0, 2.5), ("with brighter corners", "with darker corners")),
-    LookDirection("grain", 0.6, "stops of noise", (0.0, 2.0), ("smooth", "grainy")),
-    LookDirection("saturation", 0.26, "of chroma", (-3.0, 2.0), ("paler", "more saturated")),
+    LookDirection("grain", 0.64, "stops of noise", (0.0, 2.0), ("smooth", "grainy")),
+    LookDirection("saturation", 0.27, "of chroma", (-3.0, 2.0), ("paler", "more saturated")),
     LookDirection("vibrance", 0.43, "of the chroma of pale colours", (-2.0, 2.5), ("muted", "more vibrant")),
     LookDirection("greens", 0.137, "radians of hue", (-2.5, 2.5), ("with yellower greens", "with cooler greens")),
-    LookDirection("blues", 0.226, "radians of hue", (-2.0, 1.5), ("with more turquoise blues", "with more violet blues")),
+    LookDirection("blues", 0.206, "radians of hue", (-2.0, 1.5), ("with more turquoise blues", "with more violet blues")),
     LookDirection(
         "split_tone", 0.0268, "of Oklab", (-1.5, 1.5), ("with warm shadows and cool lights", "with teal shadows and warm lights")
     ),
     LookDirection("black_and_white", 1 / 4, "of the way to grey", (0.0, 4.0), ("in colour", "black and white")),
-    LookDirection("fade", 0.0254, "of white over everything", (-1.0, 2.0), ("with deeper blacks", "faded")),
+    LookDirection("fade", 0.034, "of white over everything", (-1.0, 1.5), ("with deeper blacks", "faded")),
 )
 DIRECTIONS: Mapping[str, LookDirection] = MappingProxyType({each.name: each for each in _ORDER})
 ASKED: Mapping[str, LookDirection] = MappingProxyType({each.name: each for each in _ORDER if each.asked})
