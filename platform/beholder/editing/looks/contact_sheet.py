@@ -25,8 +25,8 @@ def contact_sheet(pairs: Sequence[tuple[np.ndarray, np.ndarray]], *, columns: in
 def grid(pictures: Sequence[np.ndarray], *, columns: int, wide_every: int = 0, cell: int = _CELL) -> np.ndarray:
     """Return pictures in rows of `columns`, uint8 RGB.
 
-    wide_every: pictures after which there is a wider gap; 0: none. cell: pixels of a side that each fits into. Raises ImageError for no
-    pictures.
+    wide_every: pictures after which there is a wider gap; 0: none. cell: pixels of a side that each fits into.
+    Raises ImageError for no pictures.
     """
     if not pictures:
         raise ImageError("expected at least one picture for a contact sheet, got none")
@@ -49,7 +49,10 @@ def grid(pictures: Sequence[np.ndarray], *, columns: int, wide_every: int = 0, c
 
 
 def direction_sheet(photos: Sequence[np.ndarray]) -> np.ndarray:
-    """Return photos under each direction, a row for each: its low end, a step, its high end, photo by photo, uint8 RGB."""
+    """Return photos under each direction, uint8 RGB: a row for each direction, photo by photo its low end, a step, its high end.
+
+    photos: uint8 RGB [H, W, 3] of any sizes. Raises ImageError for none.
+    """
     drawn = []
     for name, direction in DIRECTIONS.items():
         low, high = direction.range
