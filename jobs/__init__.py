@@ -11,6 +11,10 @@ COMMANDS = {
         "beholder.jobs.simulate",
         "simulated people answer questions: how good recommendations become, by ranker and way of asking",
     ),
+    "simulate looks": (
+        "beholder.jobs.simulate_looks",
+        "simulated people with preferences about looks: how often what is recommended is liked better than the photo",
+    ),
     "directions learn": ("beholder.jobs.learn_directions", "a new direction from labelled pictures, or from two texts"),
     "apply": (
         "beholder.jobs.apply_look",

@@ -11,15 +11,14 @@ from beholder import plots
 from beholder.config import setting
 from beholder.editing import generator_store
 from beholder.editing.stylegan import StyleGANConfig
-from beholder.encoder import Encoder, EncoderConfig
+from beholder.encoder import EncoderConfig
 from beholder.errors import ConfigError, nearest
 from beholder.jobs import _ground_truth_tasks, _placement
 from beholder.jobs._ground_truth_tasks import ImageSource
 from beholder.progress import Progress
 from beholder.ray_connection import RayConfig, connect
-from beholder.recommending import acquisition, look_service
+from beholder.recommending import acquisition
 from beholder.recommending.candidates import CandidatesConfig
-from beholder.recommending.components import EDITORS
 from beholder.recommending.edit_set import Comparison
 from beholder.recommending.rankers import bayes_ranker, ranker_factory
 from beholder.recommending.rankers.ranker import Ranker
@@ -27,7 +26,7 @@ from beholder.recommending.rankers.ranker_factory import RankerConfig
 from beholder.reports.markup import markdown_table
 from beholder.reports.simulation_report import TITLES, courses, simulation_report
 from beholder.runs import Run
-from beholder.simulation import look_people, rounds, simulated_people, summary
+from beholder.simulation import rounds, simulated_people, summary
 from beholder.simulation.ground_truth import GroundTruth
 from beholder.simulation.rounds import Trajectory
 from beholder.simulation.simulated_people import SimulatedChooser, SimulatedPeopleConfig
@@ -40,9 +39,6 @@ _AT_ONCE = 10  # people in a task
 
 @dataclass(frozen=True)
 class SimulateSettings:
-    editor: str = setting(
-        "stylegan", "stylegan: people of the portrait world; looks: people with preferences about looks of landscapes"
-    )
     rankers: list[str] = setting(
         [*ranker_factory.KINDS, ALONE], f"of {', '.join(ranker_factory.KINDS)}; {ALONE}: without others' choices"
     )
@@ -63,8 +59,6 @@ class SimulateSettings:
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
 
     def __post_init__(self) -> None:
-        if self.editor not in EDITORS:
-            raise ConfigError(f"editor={self.editor} is none of {', '.join(EDITORS)}{nearest(self.editor, list(EDITORS))}")
         for name, known in (("rankers", [*ranker_factory.KINDS, ALONE]), ("strategies", list(acquisition.STRATEGIES))):
             chosen = getattr(self, name)
             if not chosen:
@@ -78,11 +72,10 @@ class SimulateSettings:
 
 def main(settings: SimulateSettings, run: Run) -> None:
     with connect(settings.ray):
-        looks = settings.editor == "looks"
-        truth = ray.get(_draw_looks.remote(settings)) if looks else draw(settings)
-        half, drawn = settings.images // 2, look_people.look_people if looks else simulated_people.people
-        people = drawn(settings.people, truth, range(half, settings.images), seed=2 * settings.seed)
-        others = drawn(settings.others, truth, range(half), seed=2 * settings.seed + 1)
+        truth = draw(settings)
+        half = settings.images // 2
+        people = simulated_people.people(settings.people, truth, range(half, settings.images), seed=2 * settings.seed)
+        others = simulated_people.people(settings.others, truth, range(half), seed=2 * settings.seed + 1)
         comparisons = simulated_people.comparisons(truth, others, each=settings.each, seed=settings.seed)
         results = ask(settings, truth, people, comparisons)
     report(results, people, run)
@@ -159,13 +152,6 @@ def _cells(settings: SimulateSettings) -> list[Cell]:
         uncertain = kind in ("bayes", ALONE)
         cells.append((kind, strategy if uncertain or strategy == "random" else acquisition.CHAMPION))
     return list(dict.fromkeys(cells))
-
-
-@ray.remote(num_cpus=1)
-def _draw_looks(settings: SimulateSettings) -> GroundTruth:
-    """Return landscapes under every candidate look."""
-    encoder, edits = Encoder.load(look_service.look_encoder(settings.encoder)), look_service.look_candidates(settings.candidates)
-    return look_people.ground_truth(encoder, edits, range(settings.first_image, settings.first_image + settings.images))
 
 
 @ray.remote(num_cpus=1)

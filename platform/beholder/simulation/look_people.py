@@ -59,15 +59,16 @@ def look_people(config: SimulatedPeopleConfig, truth: GroundTruth, images: Seque
     normal distribution of deviation 1, as looks that go much too far have no bound.
     """
     rng = np.random.default_rng([seed, 5])
-    kinds = rng.permutation([kind for kind, count in config.kinds for _ in range(count)])
+    drawn = [kind for kind, count in config.kinds for _ in range(count)]
     changes = truth.traits.astype(np.float64) - truth.original_traits[:, None].astype(np.float64)
     sizes = np.maximum(changes.reshape(-1, changes.shape[-1]).std(axis=0), 1e-9)
     result = []
-    for number, kind in enumerate(kinds):
+    for number, place in enumerate(rng.permutation(len(drawn))):
+        kind = drawn[int(place)]
         image = images[number % len(images)]
         moved = np.concatenate([np.zeros((1, len(sizes))), changes[image]]) / sizes
         first, last = (_utilities(moved, _liking(rng)) for _ in range(2))
-        sharpness = _SHARPNESS[str(kind)]
+        sharpness = _SHARPNESS.get(kind, 0.0)
         user_id = f"look-person-{seed}-{number}"
         result.append(
             SimulatedChooser(user_id, kind, image, sharpness * first, sharpness * (last if kind == "drifting" else first))
