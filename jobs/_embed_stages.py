@@ -89,29 +89,22 @@ class EmbedPiece:
         torch.set_num_threads(threads)
         process.keep_freed_memory()  # a batch takes the same large blocks as the one before
         self.plan = plan
-        self._encoder: Encoder | BeholderError
-        try:
-            self._encoder = Encoder.load(plan.encoder)
-        except BeholderError as error:  # Ray reports what a constructor raises by its text alone
-            self._encoder = error
+        self.encoder = Encoder.load(plan.encoder)
 
     def __call__(self, piece: dict[str, Any]) -> dict[str, Any]:
         """Embed the piece."""
         began = time.time()
         try:
-            encoder = self._encoder
-            if isinstance(encoder, BeholderError):
-                raise encoder
             done, vectors = [], [np.empty((0, 0), np.float32)]
-            for batch in self.plan.batches(piece, max(_DECODED, encoder.batch_size)):
+            for batch in self.plan.batches(piece, max(_DECODED, self.encoder.batch_size)):
                 if len(batch.pixels):
-                    vectors.append(encoder.images(batch.pixels))
+                    vectors.append(self.encoder.images(batch.pixels))
                 batch.pixels = batch.pixels[:0]
                 done.append(batch)
             whole = ImageBatch.concat(done, self.plan.encoder.size)
             computed = [part for part in vectors if len(part)]
             return _stored(self.plan, whole, np.concatenate(computed) if computed else vectors[0], began)
-        except BeholderError as error:
+        except BeholderError as error:  # beside the counts of what was stored before
             return _counts(began, error=error)
 
 

@@ -1,17 +1,19 @@
 """Placement of processes that hold a model on the machines of a cluster, and items worked on by them."""
 
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, TypeVar
 
 import ray
-from ray.util import ActorPool
 
 from beholder import errors
+from beholder.ray_connection import quiet_data
 
 Result = TypeVar("Result")
-_IN_FLIGHT = 2  # items that an actor has at once: the next one is there when it is done with one
-_LOOK_S = 0.2  # how often it is seen whether actors have come up
+_IN_FLIGHT = 2  # items that wait at Ray or are worked on, for each process: the next one is there when it is done with one
+_RETRIES = 20  # times that an item is done again whose process or node was lost
 _ERROR = "_error"  # column of a row that is an error: the name of its class
 
 
@@ -90,65 +92,77 @@ def process(
 
     worker: a class whose `__init__` takes threads and the arguments and loads the model, and whose `__call__` takes an item and
     returns a list of rows. An item is a task: one that is lost with its node is done again on another. A BeholderError that a
-    worker raises for an item is raised here.
+    worker raises is raised here, inside of `connect`.
     """
     placement = Placement.of(nodes(), device=device, items=len(items), actors=actors)
-    for rows in map_unordered(_Worker, (worker, placement.threads, *arguments), items, placement):
-        for row in rows:
-            if _ERROR in row:
-                raise getattr(errors, row[_ERROR], errors.BeholderError)(row["reason"])
-            yield row
+    made_of = (placement.threads, *arguments)
+    if placement.num_gpus:
+        yield from _rows_on_gpus(worker, made_of, items, placement)
+        return
+    for rows in map_unordered(worker, made_of, items, placement):
+        yield from rows
 
 
 def map_unordered(worker: type, arguments: tuple[Any, ...], items: Sequence[Any], placement: Placement) -> Iterator[Any]:
-    """Yield what actors of a worker, a class with `__call__`, return for each item, in whatever order they are done.
+    """Yield what a worker, a class with `__call__`, returns for each item, in whatever order they are done.
 
-    An actor gets its first items as soon as it has come up, and the next one while it works on another. An actor that is lost is
-    started again, and what it had in hand is done again. The actors end with the iterator.
+    Each item is a task of Ray's, done again elsewhere where its process or node is lost, and each process makes one worker, which
+    it keeps for the items that follow. No data passes between stages here, for which Ray Data would start processes of its own
+    first. A few tasks wait at Ray, the other items here.
     """
-    options = {**placement.resources, "max_restarts": -1, "max_task_retries": -1}
-    actors = [start(worker, *arguments, **options) for _ in range(placement.actors)]
-    coming = {actor.__ray_ready__.remote(): actor for actor in actors}
-    pool: Any = ActorPool([])  # Ray's types want an actor alone
-    for item in items:
-        pool.submit(_call, item)
-    for _ in items:
+    task = ray.remote(max_retries=_RETRIES, **placement.resources)(_work).options(name=worker.__name__)
+    made_of, call = [ray.put((worker, arguments))], uuid.uuid4().hex
+    coming = iter(items)
+    pending: list[Any] = []
+    try:
         while True:
-            # no longer than there are results to wait for beside them
-            up, _rest = ray.wait(list(coming), timeout=0 if pool.has_next() else None) if coming else ([], [])
-            for ready in up:
-                ray.get(ready)
-                actor = coming.pop(ready)
-                for place in range(_IN_FLIGHT):
-                    pool.push((actor, place))
-            try:
-                result = pool.get_next_unordered(timeout=_LOOK_S if coming else None)
-                break
-            except TimeoutError:
-                continue
-        yield result
-    for actor in actors:  # at once, so that what they reserve is free; elsewhere they end with the last reference
-        ray.kill(actor)
+            pending += [task.remote(call, made_of, item) for item in islice(coming, _IN_FLIGHT * placement.actors - len(pending))]
+            if not pending:
+                return
+            done, pending = ray.wait(pending)
+            yield from ray.get(done)
+    finally:
+        for each in pending:  # of who stopped asking
+            ray.cancel(each)
 
 
-def _call(actor_and_place: tuple[Any, int], item: Any) -> Any:
-    return actor_and_place[0].__call__.remote(item)
+_kept: dict[str, Any] = {}  # the worker of this process, by the call that it was made for
+
+
+def _work(call: str, made_of: list[Any], item: Any) -> Any:
+    if call not in _kept:
+        _kept.clear()
+        worker, arguments = ray.get(made_of[0])
+        _kept[call] = worker(*arguments)
+    return _kept[call](item)
+
+
+def _rows_on_gpus(worker: type, arguments: tuple[Any, ...], items: Sequence[Any], placement: Placement) -> Iterator[dict[str, Any]]:
+    """Yield the rows that actors of a worker make: they let go of their GPUs when they end, as processes of tasks would not."""
+    import ray.data
+
+    quiet_data()
+    rows = ray.data.from_items(list(items), override_num_blocks=len(items)).flat_map(
+        _Worker,
+        compute=ray.data.ActorPoolStrategy(size=placement.actors, max_tasks_in_flight_per_actor=_IN_FLIGHT),
+        fn_constructor_args=(worker, *arguments),
+        num_cpus=placement.num_cpus,
+        num_gpus=placement.num_gpus,
+    )
+    for row in rows.iter_rows():
+        if _ERROR in row:
+            raise getattr(errors, row[_ERROR], errors.BeholderError)(row["reason"])
+        yield row
 
 
 class _Worker:
-    """A worker whose own errors come back as rows: Ray reports what a constructor raises by its text alone."""
+    """A worker whose own errors come back as rows: Ray Data reports an exception by its text alone."""
 
-    def __init__(self, worker: type, threads: int, *arguments: Any) -> None:
-        self.work: Any = None
-        try:
-            self.work = worker(threads, *arguments)
-        except errors.BeholderError as error:
-            self.failed = error
+    def __init__(self, worker: type, *arguments: Any) -> None:
+        self.work = worker(*arguments)
 
     def __call__(self, item: dict[str, Any]) -> list[dict[str, Any]]:
         try:
-            if self.work is None:
-                raise self.failed
             rows: list[dict[str, Any]] = self.work(item)
             return rows
         except errors.BeholderError as error:

@@ -222,7 +222,7 @@ def _counted(
     rows = int(np.clip(total // (16 * max(settings.actors, cores)), batch, PIECE_ROWS)) if total else batch
     work = _embed_stages.pieces(counts, shards, rows=rows)
     placement = Placement.of(nodes, device=plan.encoder.device, items=len(work), actors=settings.actors)
-    if not on_gpu:  # Ray's actors as they are: Ray Data would first start processes of its own, and no pixels pass between ours
+    if not on_gpu:  # no pixels pass between processes
         yield from _placement.map_unordered(EmbedPiece, (plan, placement.threads), work, placement)
         return
     quiet_data()

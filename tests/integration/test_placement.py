@@ -59,7 +59,7 @@ def test_what_a_lost_process_had_in_hand_is_done_again(small_ray, tmp_path):
     assert (tmp_path / "died").exists()
 
 
-def test_an_actor_that_finds_no_room_keeps_nothing_back(small_ray, tmp_path):
+def test_a_process_that_finds_no_room_keeps_nothing_back(small_ray, tmp_path):
     (tmp_path / "died").touch()
     three_on_two_cores = Placement(3, 0.9, 0.0, 1, 0.2)
     assert sorted(_placement.map_unordered(DiesOnce, (str(tmp_path / "died"),), range(8), three_on_two_cores)) == list(range(8))

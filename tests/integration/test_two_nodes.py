@@ -156,7 +156,7 @@ def test_every_command_and_the_service_as_a_user_starts_them(cluster, workspace,
     images = workspace.replace("/work?", "/sample?")
     for file in sorted((SAMPLE / "images").iterdir()):
         (Place.at(images) / f"images/{file.name}").write_bytes(file.read_bytes())
-    with watched("MapWorker", "RayTrainWorker", "ServeReplica:beholder") as seen:
+    with watched("EmbedPiece", "RayTrainWorker", "ServeReplica:beholder") as seen:
         check([run(words) for words in walk(workspace, images, epochs=10, samples=4)], workspace)
         port = free_port()
         words = [*FAST, f"workspace={workspace}", f"choices={empty}", "components.taste=start", f"port={port}", "serve.nodes=2"]
