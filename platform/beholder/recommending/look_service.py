@@ -73,6 +73,10 @@ class PhotoStore:
         except StorageError:
             raise UnknownImage(f"{image_id} is not among the photos uploaded to looks") from None
 
+    def latent(self, image_id: str) -> LookLatents:
+        """Return a photo's copy as the editor knows it. Raises UnknownImage as `read` does."""
+        return LookLatents((self.read(image_id),))
+
     def uri(self, image_id: str) -> str:
         """Return where a photo's copy lies."""
         return self._at(image_id).uri
@@ -111,7 +115,7 @@ class LookLibrary(ImageLibrary):
             return self._latents.get_or_make(image_id, lambda: self.editor.generate([int(number)]))
         if image_id not in self.latents:
             self._latents.pop(image_id)
-        return self._latents.get_or_make(image_id, lambda: LookLatents((self.latents.read(image_id),)))  # type: ignore[arg-type, return-value]
+        return self._latents.get_or_make(image_id, lambda: self.latents.latent(image_id))  # type: ignore[arg-type, return-value]
 
     def draw_latents(self, requests: Sequence[tuple[Any, Sequence[Edit]]], *, size: int | None = None) -> list[np.ndarray]:
         """Draw photos under some looks each: uint8 RGB [its looks, H, W, 3] in the photo's shape.
