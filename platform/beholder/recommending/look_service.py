@@ -195,7 +195,7 @@ def _drawn(rng: np.random.Generator, low: np.ndarray, high: np.ndarray) -> np.nd
 
 
 def best_look(ranker: Ranker, user_id: str, photos: Sequence[EditableImage], features: EditFeatures) -> ScoredEdit:
-    """Return the look with the highest expected utility for a person, on average over photos: the best candidates, taken further.
+    """Return the look that is surest to be liked by a person, on average over photos: the best candidates, taken further.
 
     Each of the best is joined with every step along every direction, a few times over, all of them drawn small and scored exactly.
     `UNEDITED` where no look is better than the photos as they are. Probability and uncertainty are the means over the photos.
@@ -221,9 +221,17 @@ def best_look(ranker: Ranker, user_id: str, photos: Sequence[EditableImage], fea
 
 
 def _best(ranker: Ranker, user_id: str, photos: Sequence[EditableImage], features: EditFeatures, alphas: np.ndarray) -> np.ndarray:
-    """Return the looks, rows of alphas [C, K], of the highest utility on average over photos, best first, [6, K] at most."""
-    total = sum(ranker.utilities(user_id, features.edit_set(photo, alphas)) for photo in photos)
-    return np.asarray(alphas[np.argsort(-np.asarray(total), kind="stable")[:_BEAM]])
+    """Return the looks, rows of alphas [C, K], that are surest to be liked, best first, [6, K] at most.
+
+    By their gain over the photos less its standard deviation, on average over photos: what is far from all that the person was asked
+    about is not recommended for what it might be.
+    """
+    total = np.zeros(len(alphas))
+    for photo in photos:
+        edits = features.edit_set(photo, alphas)
+        gain = ranker.gain_over(user_id, edits, edits.unedited)
+        total += gain.mean - np.sqrt(gain.variance)
+    return np.asarray(alphas[np.argsort(-total, kind="stable")[:_BEAM]])
 
 
 def look_encoder(config: EncoderConfig) -> EncoderConfig:
