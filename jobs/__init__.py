@@ -47,6 +47,10 @@ COMMANDS = {
         "beholder.jobs.bench.bench_study",
         "a study's participants at the same time, its server killed meanwhile: what is lost, twice, and how balanced it stays",
     ),
+    "bench abuse": (
+        "beholder.jobs.bench.bench_abuse",
+        "what others notice while one client abuses the service: how long they wait, and how many are refused",
+    ),
     "bench chaos": (
         "beholder.jobs.bench.bench_chaos",
         "jobs and the service on simulated nodes while a process, a node or the head is killed: what is lost, twice, different",
@@ -60,6 +64,10 @@ COMMANDS = {
         "embeddings of edits predicted without drawing beside those of drawn edits: ranks, the final pick, the time",
     ),
     "evaluate": ("beholder.jobs.evaluate", "tastes beside the population's, on judgements they never saw, with intervals"),
+    "evaluate editing": (
+        "beholder.jobs.evaluate_editing",
+        "pictures of a folder inverted and edited, with their detail kept or not: L2, MS-SSIM, identity, FID, a contact sheet",
+    ),
     "predict": (
         "beholder.jobs.predict",
         "a taste -> images scored and ranked for a person, on an attribute or a question in words",

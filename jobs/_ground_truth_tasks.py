@@ -67,7 +67,7 @@ class ImageSource:
             pictures = renderer.draw(traits.sample(MOST_INVERTED, seed=_PORTRAITS)[list(seeds)], editor.resolution)
         else:
             pictures = editor.edit(editor.generate([_PORTRAITS + seed for seed in seeds]), [{}] * len(seeds))
-        return Latent(editor.inversion(pictures, refinement=self.refinement).ws)
+        return Latent(editor.inversion(pictures, refinement=self.refinement, detail=False).ws)
 
     def reader(self) -> Read:
         """Return what reads traits off pictures: those of the portrait world, and none off other pictures."""

@@ -110,7 +110,8 @@ def map_unordered(worker: type, arguments: tuple[Any, ...], items: Sequence[Any]
     it keeps for the items that follow. No data passes between stages here, for which Ray Data would start processes of its own
     first. A few tasks wait at Ray, the other items here.
     """
-    task = ray.remote(max_retries=_RETRIES, **placement.resources)(_work).options(name=worker.__name__)
+    options: dict[str, Any] = {"max_retries": _RETRIES, **placement.resources}
+    task = ray.remote(**options)(_work).options(name=worker.__name__)
     made_of, call = [ray.put((worker, arguments))], uuid.uuid4().hex
     coming = iter(items)
     pending: list[Any] = []

@@ -150,7 +150,7 @@ def visit(settings: DemoSettings, run: Run, steps: DemoSteps, address: str, samp
             "liked.better": float(true[1] - true[0]),
         }
     )
-    captions = [("as it is", ""), (name, f"{best['probability']:.0%} over it as it is")]
+    captions = [("as it is", ""), (name, f"{best['probability']:.0%} preferred")]
     plots.save(run.place, "recommended", plots.row([original, picture], captions, title=f"For {person_names([person])[person]}"))
     answers = [(recommend.name(each.left), recommend.name(each.right), each.choice, each.seconds) for each in rounds]
     demo_report(

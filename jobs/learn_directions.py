@@ -211,7 +211,8 @@ class InvertPictures:
 
     def __call__(self, item: dict[str, Any]) -> list[dict[str, Any]]:
         pixels = images.decode(images.read(item["uri"], limits=self.limits), limits=self.limits)
-        return [{"number": item["number"], "w": self.editor.invert(np.stack([pixels])).ws.mean(dim=1)[0].cpu().numpy()}]
+        found = self.editor.inversion(np.stack([pixels]), detail=False)
+        return [{"number": item["number"], "w": found.ws.mean(dim=1)[0].cpu().numpy()}]
 
 
 def _uris(ids: list[str], workspace: Workspace) -> list[str]:

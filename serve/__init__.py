@@ -7,7 +7,8 @@ api, routes/      the service as HTTP
 schemas           the bodies of requests and responses
 negotiation       media types and ETags of pictures (RFC 9110)
 problem_details   errors as problem+json (RFC 9457)
-auth              API keys, scopes, and the rate limit of each key
+auth              API keys and people's tokens, scopes, and rate limits
+security/         whose is what, and what strangers send that would cost too much
 admission         the concurrency limit, deadlines and what a request may cost; Retry-After
 middleware        body size, host and origin of every request; draining before a stop
 proxy_retry       in Serve's proxy: another replica is asked where one died under a request

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from beholder.config import setting
 from beholder.errors import ConfigError
@@ -63,6 +63,11 @@ class RequestLimits:
     images_mb: int = setting(17, "megabytes of a body that holds images, at most")
     images: int = setting(16, "images that one request may have scored")
     recommendations: int = setting(16, "edits that one request may be recommended")
+    body_seconds: float = setting(10.0, "seconds that a request's body may take to come, and more by its size (408)")
+    body_kb_per_second: float = setting(50.0, "kilobytes of a body for which there is another second")
+    reading: int = setting(1024, "bodies on their way at a time, per replica of the API; more are refused (503)")
+    reading_each: int = setting(256, "the same of one key, or of one address without a key")
+    bodies_mb: int = setting(512, "megabytes of the bodies of all requests together, per replica of the API; beyond: 503")
     seconds: float = setting(15.0, "deadline of a request in seconds (504)")
     photo_seconds: float = setting(40.0, "deadline of a request that uploads a photo, which has to be inverted")
     at_once: int = setting(2, "recommendations and predictions at a time, per replica of the API; beyond: 503 with Retry-After")
@@ -75,6 +80,28 @@ class RequestLimits:
         for name, value in vars(self).items():
             if isinstance(value, int | float) and value <= 0:
                 raise ConfigError(f"limits.{name} must be above 0, got {value}")
+
+
+class Remembered(Generic[T]):
+    """What some work returned or raised, for a while: whoever asks meanwhile, or while it works, gets the same."""
+
+    def __init__(self, work: Callable[[], Awaitable[T]], *, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._work, self._seconds, self._clock = work, seconds, clock
+        self._task: asyncio.Future[T] | None = None
+        self._until = math.inf
+
+    async def get(self) -> T:
+        """Return what the work returns, or raise what it raises."""
+        if self._task is None or self._clock() >= self._until:
+            self._until = math.inf
+            self._task = asyncio.ensure_future(self._work())
+            self._task.add_done_callback(self._done)
+        return await asyncio.shield(self._task)
+
+    def _done(self, task: "asyncio.Future[T]") -> None:
+        self._until = self._clock() + self._seconds
+        if not task.cancelled():
+            task.exception()  # seen, even where nobody waits for it any more
 
 
 class RequestRunner:

@@ -17,6 +17,7 @@ from starlette.types import Scope
 
 from beholder.recommending.components import open_store
 from beholder.recommending.store.key_store import KeyStore
+from beholder.recommending.store.person_owners import PersonOwners
 from beholder.serve import auth, problem_details
 from beholder.serve.admission import RequestLimits, RequestRunner
 from beholder.serve.auth import KeyAuth
@@ -24,6 +25,8 @@ from beholder.serve.metrics import Meter, Metrics
 from beholder.serve.middleware import Drain, RequestPolicy
 from beholder.serve.protocols import Authorizer, RequestMetrics, Service
 from beholder.serve.routes import image_routes, person_routes, question_routes, service_routes, study_routes
+from beholder.serve.security.image_guard import ImageGuard
+from beholder.serve.security.ownership import OwnedService
 from beholder.serve.settings import LOOPBACK, ServeSettings
 from beholder.serve.studies.study_access import StudiesAlone, StudyAccess
 from beholder.studies.study_service import StudyService
@@ -56,8 +59,11 @@ def of_settings(
     store = open_store(settings.choices, workspace)
     authorizer = KeyAuth(KeyStore(store), settings.keys, metrics=metrics) if settings.needs_keys() else None
     studies = StudyAccess(StudyService(StudyStore(store), workspace))
+    guard = ImageGuard(settings.image_library.limits, settings.images)
+    owners, keys = PersonOwners(store), authorizer is not None
+    owned = service if studies_alone else OwnedService(service, owners, settings.quotas, keys=keys, guard=guard)
     return create(
-        service, authorizer=authorizer, metrics=metrics, limits=limits, drain=drain, studies=studies, studies_alone=studies_alone
+        owned, authorizer=authorizer, metrics=metrics, limits=limits, drain=drain, studies=studies, studies_alone=studies_alone
     )
 
 
@@ -91,9 +97,11 @@ def create(
     app = FastAPI(
         title="Beholder",
         version=metadata.version("beholder"),
+        description="What to mind where faces are judged and edited: [responsible use](/responsible-use.html).",
         summary="Learns how each person sees images, and recommends the edit of an image that this person will like most.",
         lifespan=lifespan,
         redirect_slashes=False,
+        openapi_url=None,  # described by a route of our own, which asks for what the API asks for
         responses=problem_details.responses(*_USUAL),
     )
     problem_details.install(app, retry_seconds=limits.retry_seconds)

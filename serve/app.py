@@ -5,6 +5,7 @@ import contextlib
 import logging
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import ray
@@ -19,7 +20,8 @@ from ray.serve.schema import LoggingConfig
 
 from beholder import config, process, terminal
 from beholder.errors import ConfigError
-from beholder.ray_connection import connect
+from beholder.ray_connection import check_token, connect, node_token
+from beholder.recommending.components import store_url
 from beholder.runs import log
 from beholder.serve import api, ray_compat
 from beholder.serve.deployments import EditorDeployment, EncoderDeployment, RankerDeployment, meter
@@ -80,6 +82,7 @@ def __getattr__(name: str) -> Application:
 def bind(settings: ServeSettings) -> Application:
     """Bind all deployments. Raises ConfigError for a store that several nodes can't share, and a service that is open to all."""
     settings.check_access()
+    settings = replace(settings, choices=store_url(settings.choices))  # here: other machines have other files and variables
     serve_config, service = settings.serve, settings.service_config
     check_nodes(settings.choices, max(serve_config.nodes, _nodes()))
     editor = _deployed(EditorDeployment, serve_config.editor, serve_config).bind(service, serve_config.editor)
@@ -147,6 +150,9 @@ def running(settings: ServeSettings) -> Iterator[None]:
     """Run the service at its port for the length of the block; at the end it refuses new requests, and those inside finish."""
     bind(settings)  # says what is wrong before anything is started
     with contextlib.ExitStack() as quiet, connect(settings.ray, environment=ray_compat.environment()):
+        if settings.serve.ray_token:
+            address, token = node_token()
+            check_token(address, token=token)
         logs = LoggingConfig(log_level="WARNING", enable_access_log=False)
         application = bind(settings)  # again: now it knows how many nodes there are
         _quiet_serve()

@@ -22,6 +22,7 @@ from beholder.recommending.edit_features import EditableImage
 from beholder.recommending.image_library import LibraryImage
 from beholder.recommending.service import (
     AskedQuestion,
+    EditScores,
     ErasureReport,
     Person,
     Recommendation,
@@ -29,6 +30,8 @@ from beholder.recommending.service import (
     RecordedAnswer,
     RetractedAnswer,
 )
+from beholder.recommending.steering import Steering
+from beholder.recommending.store.question import Answer, Choice, Question
 from beholder.recommending.surrogate.surrogate_model import SurrogateInfo
 from beholder.serve.metrics import Meter, metered
 from beholder.serve.protocols import DirectionList, ImageScores, Overloaded
@@ -125,6 +128,11 @@ class EditorDeployment:
     async def add_photo(self, data: bytes, user_id: str, aligned: bool) -> LibraryImage:
         return await self.pool.run_slowly(lambda: self.library.add_photo(data, user_id, aligned=aligned))
 
+    async def drop(self, image_ids: Sequence[str]) -> None:
+        """Keep nothing of images that were removed elsewhere."""
+        for image_id in image_ids:
+            await self.pool.run(self.library.forget, image_id)
+
     async def ready(self) -> bool:
         await self.image("seed-0")
         return True
@@ -212,8 +220,19 @@ class RankerDeployment:
         self.recommendations = await self.pool.run(build)
         await self.pool.run(self.recommendations.warm)
 
-    async def question(self, user_id: str, image_id: str, strategy: str | None) -> AskedQuestion:
-        return await self.pool.run(self.recommendations.question, user_id, image_id, strategy)
+    async def question(
+        self,
+        user_id: str,
+        image_id: str,
+        strategy: str | None,
+        attribute: str = "",
+        steering: Steering | None = None,
+        repeats: bool = True,
+    ) -> AskedQuestion:
+        ask = self.recommendations.question
+        return await self.pool.run(
+            lambda: ask(user_id, image_id, strategy, attribute=attribute, steering=steering, repeats=repeats)
+        )
 
     async def answer(self, event_id: str, question_id: str, choice: str, response_seconds: float | None) -> RecordedAnswer:
         return await self.pool.run(self.recommendations.answer, event_id, question_id, choice, response_seconds)
@@ -221,13 +240,26 @@ class RankerDeployment:
     async def retract(self, question_id: str) -> RetractedAnswer:
         return await self.pool.run(self.recommendations.retract, question_id)
 
-    async def recommend(self, user_id: str, image_id: str, count: int) -> Recommendation:
-        shortlist = await self.pool.run(self.recommendations.shortlist, user_id, image_id)
-        embeddings = await self._embeddings(image_id, shortlist.edits)
+    async def recommend(
+        self, user_id: str, image_id: str, count: int, attribute: str = "", steering: Steering | None = None
+    ) -> Recommendation:
+        shortlist = await self.pool.run(
+            lambda: self.recommendations.shortlist(user_id, image_id, attribute=attribute, steering=steering)
+        )
+        embeddings = await self._embeddings(image_id, shortlist.edits) if shortlist.edits else None
         return await self.pool.run(lambda: self.recommendations.recommend(shortlist, embeddings, count=count))
 
-    async def person(self, user_id: str) -> Person:
-        return await self.pool.run(self.recommendations.person, user_id)
+    async def scores(self, user_id: str, image_id: str, edits: Sequence[Edit], attribute: str = "") -> EditScores:
+        return await self.pool.run(lambda: self.recommendations.scores(user_id, image_id, edits, attribute=attribute))
+
+    async def person(self, user_id: str, attribute: str = "") -> Person:
+        return await self.pool.run(lambda: self.recommendations.person(user_id, attribute=attribute))
+
+    async def export_taste(self, user_id: str, attribute: str = "") -> tuple[Choice, ...]:
+        return await self.pool.run(lambda: self.recommendations.export_taste(user_id, attribute=attribute))
+
+    async def import_taste(self, user_id: str, choices: Sequence[tuple[Question, Answer]], attribute: str = "") -> tuple[int, int]:
+        return await self.pool.run(lambda: self.recommendations.import_taste(user_id, choices, attribute=attribute))
 
     async def erase(self, user_id: str) -> ErasureReport:
         return await self.pool.run(self.recommendations.erase, user_id)
@@ -236,7 +268,7 @@ class RankerDeployment:
         self.recommendations.drop(user_id)
 
     async def ready(self) -> bool:
-        await self.pool.run(self.recommendations.store.changes, "")
+        await self.pool.run(self.recommendations.store.check_writing)
         return True
 
     async def _embeddings(self, image_id: str, edits: Sequence[Edit]) -> np.ndarray:

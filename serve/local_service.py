@@ -4,13 +4,23 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 from typing import Any, TypeVar
 
+from beholder.editing.editor import Edit
 from beholder.images import ImageLimits
 from beholder.recommending.components import InProcessService, ServiceConfig, build_service
 from beholder.recommending.image_library import LibraryImage
-from beholder.recommending.service import AskedQuestion, ErasureReport, Person, Recommendation, RecordedAnswer, RetractedAnswer
+from beholder.recommending.service import (
+    AskedQuestion,
+    EditScores,
+    ErasureReport,
+    Person,
+    Recommendation,
+    RecordedAnswer,
+    RetractedAnswer,
+)
+from beholder.recommending.steering import Steering
+from beholder.recommending.store.question import Answer, Choice, Question
 from beholder.serve.metrics import Counts, Meter
 from beholder.serve.protocols import DirectionList, ImageScores, Overloaded
 
@@ -31,6 +41,7 @@ class LocalService:
             scorer=meter.watch("encoder", built.scorer),
         )
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="service")
+        self._pictures = ThreadPoolExecutor(threads, thread_name_prefix="pictures")  # they need no database, and wait for none
         self._slow = ThreadPoolExecutor(1, thread_name_prefix="photos")  # seconds each; nobody else waits for them
         self._most, self._inside = threads + queue, 0
 
@@ -48,17 +59,27 @@ class LocalService:
         return DirectionList.of(self.built.library)
 
     async def image(self, image_id: str) -> LibraryImage:
-        return await self._run(self.built.library.image, image_id)
+        return await self._run(self.built.library.image, image_id, pool=self._pictures)
 
     async def add_photo(self, data: bytes, user_id: str, *, aligned: bool) -> LibraryImage:
         return await self._run(self.built.library.add_photo, data, user_id, aligned=aligned, pool=self._slow)
 
     async def picture(self, image_id: str, edit: str, media_type: str) -> bytes:
         library = self.built.library
-        return await self._run(lambda: library.picture(image_id, library.read_edit(edit), media_type))
+        return await self._run(lambda: library.picture(image_id, library.read_edit(edit), media_type), pool=self._pictures)
 
-    async def question(self, user_id: str, image_id: str, strategy: str | None) -> AskedQuestion:
-        return await self._run(self.built.recommendations.question, user_id, image_id, strategy)
+    async def question(
+        self,
+        user_id: str,
+        image_id: str,
+        strategy: str | None,
+        *,
+        attribute: str = "",
+        steering: Steering | None = None,
+        repeats: bool = True,
+    ) -> AskedQuestion:
+        ask = self.built.recommendations.question
+        return await self._run(ask, user_id, image_id, strategy, attribute=attribute, steering=steering, repeats=repeats)
 
     async def answer(self, event_id: str, question_id: str, choice: str, response_seconds: float | None) -> RecordedAnswer:
         return await self._run(self.built.recommendations.answer, event_id, question_id, choice, response_seconds)
@@ -66,14 +87,30 @@ class LocalService:
     async def retract(self, question_id: str) -> RetractedAnswer:
         return await self._run(self.built.recommendations.retract, question_id)
 
-    async def recommend(self, user_id: str, image_id: str, count: int) -> Recommendation:
-        return await self._run(self.built.recommend, user_id, image_id, count=count)
+    async def recommend(
+        self, user_id: str, image_id: str, count: int, *, attribute: str = "", steering: Steering | None = None
+    ) -> Recommendation:
+        return await self._run(self.built.recommend, user_id, image_id, count=count, attribute=attribute, steering=steering)
 
-    async def person(self, user_id: str) -> Person:
-        return await self._run(self.built.recommendations.person, user_id)
+    async def scores(self, user_id: str, image_id: str, edits: Sequence[Edit], *, attribute: str = "") -> EditScores:
+        return await self._run(self.built.recommendations.scores, user_id, image_id, edits, attribute=attribute)
+
+    async def person(self, user_id: str, *, attribute: str = "") -> Person:
+        return await self._run(self.built.recommendations.person, user_id, attribute=attribute)
+
+    async def export_taste(self, user_id: str, *, attribute: str = "") -> tuple[Choice, ...]:
+        return await self._run(self.built.recommendations.export_taste, user_id, attribute=attribute)
+
+    async def import_taste(
+        self, user_id: str, choices: Sequence[tuple[Question, Answer]], *, attribute: str = ""
+    ) -> tuple[int, int]:
+        return await self._run(self.built.recommendations.import_taste, user_id, choices, attribute=attribute)
 
     async def erase(self, user_id: str) -> ErasureReport:
-        return await self._run(self.built.recommendations.erase, user_id)
+        report = await self._run(self.built.recommendations.erase, user_id)
+        for image_id in report.image_ids:
+            self.built.library.forget(image_id)
+        return report
 
     async def predict(self, user_id: str, images: Sequence[str | bytes], *, attribute: str, question: str) -> ImageScores:
         scorer = self.built.scorer
@@ -101,7 +138,7 @@ class LocalService:
         checks: dict[str, Callable[[], Any]] = {
             "editor": lambda: self.built.library.image("seed-0"),
             "encoder": lambda: self.built.encoder.config,
-            "ranker": lambda: self.built.recommendations.store.changes(""),
+            "ranker": self.built.recommendations.store.check_writing,
         }
         return {name: await self._run(answers, check) for name, check in checks.items()}
 
@@ -109,7 +146,7 @@ class LocalService:
         return [self.meter.counts()]
 
     async def close(self) -> None:
-        for pool in (self._pool, self._slow):
+        for pool in (self._pool, self._pictures, self._slow):
             pool.shutdown(wait=True)
         self.built.close()
 
@@ -118,11 +155,15 @@ class LocalService:
         return self.built.library.config.limits
 
     async def _run(self, work: Callable[..., T], *args: Any, pool: ThreadPoolExecutor | None = None, **kwargs: Any) -> T:
-        """Work on a thread. Raises Overloaded where too much waits already."""
+        """Work on a thread. Raises Overloaded where too much waits already, work among it that nobody waits for any more."""
         if self._inside >= self._most:
             raise Overloaded("service")
         self._inside += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(pool or self._pool, partial(work, *args, **kwargs))
-        finally:
+        loop = asyncio.get_running_loop()
+        future = (pool or self._pool).submit(work, *args, **kwargs)
+
+        def leave(_: object) -> None:
             self._inside -= 1
+
+        future.add_done_callback(lambda done: None if loop.is_closed() else loop.call_soon_threadsafe(leave, done))
+        return await asyncio.wrap_future(future)

@@ -27,7 +27,7 @@ _PATIENCE = 4.0  # seconds for the counts of others
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _SIZES = (1, 2, 4, 8, 16, 32, 64)
 _METHODS = ("GET", "HEAD", "POST", "DELETE", "OPTIONS")
-_STATUS = {"late": "504", "rate": "429"}  # of what is rejected; of all else 503
+_STATUS = {"late": "504", "rate": "429", "guess": "429", "key": "401"}  # of what is rejected; of all else 503
 
 
 @dataclass(frozen=True)

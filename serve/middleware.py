@@ -7,6 +7,7 @@ answers 400 in plain text: for a host that is not this service RFC 9110 has 421,
 import asyncio
 import json
 import time
+from collections import Counter
 from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -27,40 +28,49 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "X-Frame-Options": "DENY",
+    "Content-Security-Policy": "frame-ancestors 'none'; base-uri 'none'; object-src 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
 
+_MOST_HEADERS, _HEADER_BYTES = 100, 32 << 10
 _TRY_AGAIN = "no more requests are taken at the moment; try again soon"
 
 
-class _TooLarge(Exception):
-    pass
+class _Refused(Exception):
+    """Reading a body was given up."""
 
 
 @dataclass
 class Drain:
-    """The requests inside, and whether new ones are refused because the service stops."""
+    """The requests inside, those whose bodies are on their way, and whether new ones are refused because the service stops."""
 
     inside: int = 0
+    reading: int = 0
     closing: bool = False
 
     async def close(self, seconds: float) -> int:
         """Refuse new requests, and wait for those inside; returns how many are left after so many seconds."""
         self.closing = True
         until = time.monotonic() + seconds
-        while self.inside and time.monotonic() < until:
+        while self.inside + self.reading and time.monotonic() < until:
             await asyncio.sleep(0.02)
-        return self.inside
+        return self.inside + self.reading
 
 
 class RequestPolicy:
-    """Refuses bodies that are too large (413) as they arrive, pages of other sites (403), other hosts' names (421); times all."""
+    """Refuses bodies that are too large (413) or come too slowly (408), pages of other sites (403), other hosts' names (421).
+
+    A request counts as inside while it is worked on, and not while its body is still on its way, so that who sends slowly takes
+    nobody's place. Times all.
+    """
 
     def __init__(
         self, app: ASGIApp, *, limits: RequestLimits, metrics: RequestMetrics | None = None, drain: Drain | None = None
     ) -> None:
         self.app, self.limits, self.metrics, self.drain = app, limits, metrics, drain or Drain()
+        self._reading: Counter[str] = Counter()  # bodies on their way, by who sends them
+        self._bytes = 0  # of the bodies of all requests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -69,14 +79,16 @@ class RequestPolicy:
         began, status = time.perf_counter(), 500
         headers = Headers(scope=scope)
         most = (self.limits.images_mb << 20) if scope["path"] in _WITH_IMAGES else (self.limits.body_kb << 10)
-        started, read, receive_next = False, 0, inside(scope, receive)
+        started, read, complete, receive_next = False, 0, False, inside(scope, receive)
+        refused: tuple[int, str, Sequence[tuple[bytes, bytes]]] | None = None
+        sender, reading_since = _sender(scope, headers), time.monotonic()
 
         async def out(message: Message) -> None:
             nonlocal status, started
-            if read > most:  # whoever read the body can't know better than to call it broken
+            if refused is not None:  # whoever read the body can't know better than to call it broken
                 if not started:
-                    started, status = True, 413
-                    await _refuse(send, 413, f"expected a body of at most {most:,} bytes")
+                    started, status = True, refused[0]
+                    await _refuse(send, *refused)
                 return
             if message["type"] == "http.response.start":
                 started, status = True, message["status"]
@@ -86,11 +98,36 @@ class RequestPolicy:
             await send(message)
 
         async def bounded() -> Message:
-            nonlocal read
-            message = await receive_next()
-            read += len(message.get("body", b""))
+            nonlocal read, complete, refused
+            if complete:  # what may still come is a farewell
+                return await receive_next()
+            if self.drain.reading >= self.limits.reading or self._reading[sender] >= self.limits.reading_each:
+                refused = (503, _TRY_AGAIN, self._again())
+                raise _Refused
+            left = self.limits.body_seconds + read / (self.limits.body_kb_per_second * 1024)
+            self._reading[sender] += 1
+            self.drain.inside, self.drain.reading = self.drain.inside - 1, self.drain.reading + 1
+            try:
+                async with asyncio.timeout(reading_since + left - time.monotonic()):
+                    message = await receive_next()
+            except TimeoutError:
+                refused = (408, "the rest of the body did not come in time", ())
+                raise _Refused from None
+            finally:
+                self.drain.inside, self.drain.reading = self.drain.inside + 1, self.drain.reading - 1
+                self._reading[sender] -= 1
+                if not self._reading[sender]:
+                    del self._reading[sender]
+            size = len(message.get("body", b""))
+            read, self._bytes = read + size, self._bytes + size
+            complete = not message.get("more_body", False)
             if read > most:
-                raise _TooLarge
+                refused = (413, f"expected a body of at most {most:,} bytes", ())
+            elif self.drain.inside > self.limits.inside or self._bytes > self.limits.bodies_mb << 20:
+                # so many came in while this one's body was on its way
+                refused = (503, _TRY_AGAIN, self._again())
+            if refused is not None:
+                raise _Refused
             return message
 
         self.drain.inside += 1
@@ -100,24 +137,32 @@ class RequestPolicy:
             elif (self.drain.closing or self.drain.inside > self.limits.inside) and scope["path"].startswith("/v1/"):
                 if self.metrics is not None:
                     self.metrics.counted("rejected", "closing" if self.drain.closing else "full")
-                more = [(b"retry-after", str(self.limits.retry_seconds).encode())]
-                await _refuse(out, 503, _TRY_AGAIN, more)
+                await _refuse(out, 503, _TRY_AGAIN, self._again())
             else:
                 await self.app(scope, bounded, out)
-        except _TooLarge:
+        except _Refused:
             await out({"type": "http.response.start"})
         finally:
             self.drain.inside -= 1
+            self._bytes -= read
             if self.metrics is not None:
                 self.metrics.answered(_route(scope), scope["method"], status, time.perf_counter() - began)
 
+    def _again(self) -> list[tuple[bytes, bytes]]:
+        return [(b"retry-after", str(self.limits.retry_seconds).encode())]
+
     def _refusal(self, scope: Scope, headers: Headers, most: int) -> tuple[int, str] | None:
+        if len(scope["headers"]) > _MOST_HEADERS or sum(len(name) + len(value) for name, value in scope["headers"]) > _HEADER_BYTES:
+            return 431, f"expected at most {_MOST_HEADERS} header fields of {_HEADER_BYTES:,} bytes together"
         host = headers.get("host", "")
         if self.limits.hosts and _split(f"//{host}").hostname not in self.limits.hosts:
             return 421, "this service is not called by that name"
         origin = headers.get("origin")
         if origin and scope["method"] not in _SAFE and origin not in self.limits.origins and _split(origin).netloc != host:
             return 403, "pages of other sites may not call this service"
+        elsewhere = headers.get("sec-fetch-site") in ("cross-site", "same-site")
+        if elsewhere and scope["path"].startswith("/v1/") and origin not in self.limits.origins:
+            return 403, "pages of other sites may not call this service"  # not even by an address in one of theirs
         length = headers.get("content-length", "0")
         if not length.isdecimal():
             return 400, "expected a number as Content-Length"
@@ -133,6 +178,13 @@ async def _refuse(send: Send, status: int, detail: str, more: Sequence[tuple[byt
     headers += more
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+def _sender(scope: Scope, headers: Headers) -> str:
+    """Return who sends a request: the key that it names, or the address where it comes from."""
+    parts = headers.get("authorization", "").split("_")
+    client = scope.get("client")
+    return parts[1][:12] if len(parts) == 3 else str(client[0]) if client else ""
 
 
 def _split(address: str) -> SplitResult:

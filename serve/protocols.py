@@ -8,9 +8,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from beholder.editing.directions.vocabulary import LOCKED, Vocabulary
+from beholder.editing.editor import Edit
 from beholder.recommending.image_library import ImageLibrary, LibraryImage
 from beholder.recommending.image_scoring import ImageScore
-from beholder.recommending.service import AskedQuestion, ErasureReport, Person, Recommendation, RecordedAnswer, RetractedAnswer
+from beholder.recommending.service import (
+    AskedQuestion,
+    EditScores,
+    ErasureReport,
+    Person,
+    Recommendation,
+    RecordedAnswer,
+    RetractedAnswer,
+)
+from beholder.recommending.steering import Steering
+from beholder.recommending.store.person_owners import Caller
+from beholder.recommending.store.question import Answer, Choice, Question
 from beholder.serve.metrics import Counts
 
 if TYPE_CHECKING:
@@ -34,11 +47,19 @@ class DeadlineExceeded(Exception):
 
 @dataclass(frozen=True)
 class DirectionInfo:
-    """A direction. range: its lowest and highest alpha; labels: what pictures at either end look like. As sliders call them."""
+    """A direction. range: its lowest and highest alpha; labels: what pictures at either end look like. As sliders call them.
+
+    title, ends: its slider's and its ends' names for people; group: what it belongs to; locked: whether it stays as it is unless
+    somebody asks for it.
+    """
 
     name: str
     range: tuple[float, float]
     labels: tuple[str, str]
+    title: str = ""
+    ends: tuple[str, str] = ("", "")
+    group: str = "other"
+    locked: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,7 +73,14 @@ class DirectionList:
     def of(cls, library: ImageLibrary) -> "DirectionList":
         """Return the directions of a library's editor."""
         sliders = library.editor.directions
-        return cls(library.latents.generator, tuple(DirectionInfo(name, each.range, each.labels) for name, each in sliders.items()))
+        words = Vocabulary.of(sliders).words
+        directions = tuple(
+            DirectionInfo(
+                name, each.range, each.labels, words[name].title, words[name].ends, words[name].group, words[name].group in LOCKED
+            )
+            for name, each in sliders.items()
+        )
+        return cls(library.latents.generator, directions)
 
     @property
     def sliders(self) -> Mapping[str, DirectionInfo]:
@@ -83,7 +111,16 @@ class Service(Protocol):
     async def picture(self, image_id: str, edit: str, media_type: str) -> bytes:
         """Return an image under an edit as people write it, as a file of image/webp, image/png or image/jpeg. Raises EditError."""
 
-    async def question(self, user_id: str, image_id: str, strategy: str | None) -> AskedQuestion:
+    async def question(
+        self,
+        user_id: str,
+        image_id: str,
+        strategy: str | None,
+        *,
+        attribute: str = "",
+        steering: Steering | None = None,
+        repeats: bool = True,
+    ) -> AskedQuestion:
         """Return what to ask a person about an image now."""
 
     async def answer(self, event_id: str, question_id: str, choice: str, response_seconds: float | None) -> RecordedAnswer:
@@ -92,11 +129,24 @@ class Service(Protocol):
     async def retract(self, question_id: str) -> RetractedAnswer:
         """Take an answer back."""
 
-    async def recommend(self, user_id: str, image_id: str, count: int) -> Recommendation:
+    async def recommend(
+        self, user_id: str, image_id: str, count: int, *, attribute: str = "", steering: Steering | None = None
+    ) -> Recommendation:
         """Return the best edits of an image for a person."""
 
-    async def person(self, user_id: str) -> Person:
+    async def scores(self, user_id: str, image_id: str, edits: Sequence[Edit], *, attribute: str = "") -> EditScores:
+        """Return any edits of an image as a person is thought to value them. Raises EditError for an alpha beyond its range."""
+
+    async def person(self, user_id: str, *, attribute: str = "") -> Person:
         """Return what is known of a person's taste."""
+
+    async def export_taste(self, user_id: str, *, attribute: str = "") -> tuple[Choice, ...]:
+        """Return everything that a person chose, in order."""
+
+    async def import_taste(
+        self, user_id: str, choices: Sequence[tuple[Question, Answer]], *, attribute: str = ""
+    ) -> tuple[int, int]:
+        """Keep choices that were exported; returns how many are new, and how many there are now."""
 
     async def erase(self, user_id: str) -> ErasureReport:
         """Remove everything of a person."""
@@ -118,9 +168,9 @@ class Service(Protocol):
 
 
 class Authorizer(Protocol):
-    """Who may send a request. scope: ask, recommend or admin. Raises ProblemError (401, 403, 429)."""
+    """Who sends a request, and whether they may. scope: ask, recommend or admin. Raises ProblemError (401, 403, 429)."""
 
-    async def __call__(self, request: "Request", scope: str) -> None: ...
+    async def __call__(self, request: "Request", scope: str) -> Caller: ...
 
 
 class RequestMetrics(Protocol):

@@ -5,6 +5,7 @@ Every request of the API may be sent twice without harm. Without this the proxy 
 A small body is sent along with its request: a replica would have to ask the proxy for it, and wait.
 """
 
+import asyncio
 import json
 from http import HTTPStatus
 
@@ -16,6 +17,7 @@ CALLBACK = "beholder.serve.proxy_retry:middleware"  # the import path that Ray S
 _MOST = 64 << 10  # bytes of a body that are kept to be sent again, or sent along
 _BODY = "beholder.body"  # in the scope of a request: its whole body
 _RETRY_SECONDS = 1
+_BODY_S = 10.0  # seconds that such a body may take to come
 
 
 def middleware() -> list[Middleware]:
@@ -45,8 +47,8 @@ def inside(scope: Scope, receive: Receive) -> Receive:
 class RetryMiddleware:
     """Retries a request once where it ended without a response; then answers 503 with Retry-After."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, body_seconds: float = _BODY_S) -> None:
+        self.app, self._body_seconds = app, body_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -78,15 +80,21 @@ class RetryMiddleware:
             await send(message)
 
         if 0 < _length(scope) <= _MOST:
-            while (await receive_next()).get("more_body", False):
-                pass
+            try:
+                async with asyncio.timeout(self._body_seconds):
+                    while (await receive_next()).get("more_body", False):
+                        pass
+            except TimeoutError:
+                await _refuse(send, 408, "the rest of the body did not come in time", (b"connection", b"close"))
+                return
             if not gone:
                 scope = {**scope, _BODY: b"".join(message.get("body", b"") for message in received)}
         await self.app(scope, replayed(), out)
         if not started and not gone and kept <= _MOST:
             await self.app(scope, replayed(), out)
         if not started and not gone:
-            await _unavailable(send)
+            detail = "a part of the service is not there at the moment; try again soon"
+            await _refuse(send, 503, detail, (b"retry-after", str(_RETRY_SECONDS).encode()))
 
 
 def _length(scope: Scope) -> int:
@@ -95,11 +103,9 @@ def _length(scope: Scope) -> int:
     return int(length) if length.isdigit() and len(length) < 10 else 0
 
 
-async def _unavailable(send: Send) -> None:
-    """Answer 503 with Retry-After, as problem+json."""
-    detail = "a part of the service is not there at the moment; try again soon"
-    body = json.dumps({"type": "about:blank", "title": HTTPStatus(503).phrase, "status": 503, "detail": detail}).encode()
-    headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
-    headers.append((b"retry-after", str(_RETRY_SECONDS).encode()))
-    await send({"type": "http.response.start", "status": 503, "headers": headers})
+async def _refuse(send: Send, status: int, detail: str, header: tuple[bytes, bytes]) -> None:
+    """Answer with an error, as problem+json."""
+    body = json.dumps({"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}).encode()
+    headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode()), header]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

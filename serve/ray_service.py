@@ -10,9 +10,20 @@ from ray.exceptions import RayActorError, RayTaskError, TaskCancelledError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, ReplicaUnavailableError
 from ray.serve.handle import DeploymentHandle, DeploymentResponse, DeploymentResponseGenerator
 
+from beholder.editing.editor import Edit
 from beholder.errors import BeholderError
 from beholder.recommending.image_library import LibraryImage
-from beholder.recommending.service import AskedQuestion, ErasureReport, Person, Recommendation, RecordedAnswer, RetractedAnswer
+from beholder.recommending.service import (
+    AskedQuestion,
+    EditScores,
+    ErasureReport,
+    Person,
+    Recommendation,
+    RecordedAnswer,
+    RetractedAnswer,
+)
+from beholder.recommending.steering import Steering
+from beholder.recommending.store.question import Answer, Choice, Question
 from beholder.serve.metrics import Counts
 from beholder.serve.protocols import DirectionList, ImageScores, Overloaded
 from beholder.serve.ray_compat import by_reference, straight
@@ -49,8 +60,19 @@ class RayService:
         result: bytes = await self._answer(lambda: self.editor.picture.remote(image_id, edit, media_type))
         return result
 
-    async def question(self, user_id: str, image_id: str, strategy: str | None) -> AskedQuestion:
-        result: AskedQuestion = await self._answer(lambda: self.ranker.question.remote(user_id, image_id, strategy))
+    async def question(
+        self,
+        user_id: str,
+        image_id: str,
+        strategy: str | None,
+        *,
+        attribute: str = "",
+        steering: Steering | None = None,
+        repeats: bool = True,
+    ) -> AskedQuestion:
+        result: AskedQuestion = await self._answer(
+            lambda: self.ranker.question.remote(user_id, image_id, strategy, attribute, steering, repeats)
+        )
         return result
 
     async def answer(self, event_id: str, question_id: str, choice: str, response_seconds: float | None) -> RecordedAnswer:
@@ -63,20 +85,37 @@ class RayService:
         result: RetractedAnswer = await self._answer(lambda: self.ranker.retract.remote(question_id))
         return result
 
-    async def recommend(self, user_id: str, image_id: str, count: int) -> Recommendation:
-        result: Recommendation = await self._answer(lambda: self.ranker.recommend.remote(user_id, image_id, count))
+    async def recommend(
+        self, user_id: str, image_id: str, count: int, *, attribute: str = "", steering: Steering | None = None
+    ) -> Recommendation:
+        result: Recommendation = await self._answer(
+            lambda: self.ranker.recommend.remote(user_id, image_id, count, attribute, steering)
+        )
         return result
 
-    async def person(self, user_id: str) -> Person:
-        result: Person = await self._answer(lambda: self.ranker.person.remote(user_id))
+    async def scores(self, user_id: str, image_id: str, edits: Sequence[Edit], *, attribute: str = "") -> EditScores:
+        result: EditScores = await self._answer(lambda: self.ranker.scores.remote(user_id, image_id, list(edits), attribute))
+        return result
+
+    async def person(self, user_id: str, *, attribute: str = "") -> Person:
+        result: Person = await self._answer(lambda: self.ranker.person.remote(user_id, attribute))
+        return result
+
+    async def export_taste(self, user_id: str, *, attribute: str = "") -> tuple[Choice, ...]:
+        result: tuple[Choice, ...] = await self._answer(lambda: self.ranker.export_taste.remote(user_id, attribute))
+        return result
+
+    async def import_taste(
+        self, user_id: str, choices: Sequence[tuple[Question, Answer]], *, attribute: str = ""
+    ) -> tuple[int, int]:
+        result: tuple[int, int] = await self._answer(lambda: self.ranker.import_taste.remote(user_id, list(choices), attribute))
         return result
 
     async def erase(self, user_id: str) -> ErasureReport:
         report = await self._answer(lambda: self.ranker.erase.remote(user_id))
-        await self.ranker.broadcast("drop", user_id).results_async(
-            timeout_s=5, return_exceptions=True
-        )  # from every replica's memory too
         result: ErasureReport = report
+        for part, what in ((self.ranker, user_id), (self.editor, result.image_ids)):  # from every replica's memory too
+            await part.broadcast("drop", what).results_async(timeout_s=5, return_exceptions=True)
         return result
 
     async def predict(self, user_id: str, images: Sequence[str | bytes], *, attribute: str, question: str) -> ImageScores:

@@ -28,10 +28,12 @@ def run_in_process(settings: ServeSettings) -> None:
 
     from beholder.serve import api
     from beholder.serve.local_service import LocalService
+    from beholder.serve.security.slow_heads import PromptHeadProtocol
 
     service = LocalService.load(settings.service_config, threads=settings.threads, queue=settings.queue)
     print(welcome(settings), flush=True)
-    uvicorn.run(api.of_settings(service, settings), host=settings.host, port=settings.port, log_level="warning", access_log=False)
+    app = api.of_settings(service, settings)
+    uvicorn.run(app, host=settings.host, port=settings.port, http=PromptHeadProtocol, log_level="warning", access_log=False)
 
 
 def welcome(settings: ServeSettings) -> str:

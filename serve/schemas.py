@@ -3,20 +3,34 @@
 import base64
 import binascii
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Literal
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from beholder.editing.directions.edit_text import write
+from beholder.editing.directions.vocabulary import GROUPS, LOCKED
 from beholder.recommending.acquisition import Strategy as Strategy
 from beholder.recommending.image_library import LibraryImage
-from beholder.recommending.service import AskedQuestion, ErasureReport, Person, Recommendation, RecordedAnswer, RetractedAnswer
+from beholder.recommending.service import (
+    AskedQuestion,
+    EditScores,
+    ErasureReport,
+    Person,
+    Recommendation,
+    RecordedAnswer,
+    RetractedAnswer,
+)
+from beholder.recommending.steering import Steering
+from beholder.recommending.store.question import Answer, Choice, Question, taste_of
 from beholder.serve.problem_details import ProblemError
 from beholder.serve.protocols import DirectionList, ImageScores
 
 UserId = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f/\\]{1,200}$")]
 ImageId = Annotated[str, StringConstraints(pattern=r"^(seed-(0|[1-9][0-9]{0,9})|photo-[0-9a-f]{24})$")]
+Attribute = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f/\\]{1,60}$")]
+DirectionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")]
 Edit = dict[str, float]
 
@@ -56,12 +70,54 @@ class AnswerRequest(RequestBody):
     response_seconds: float | None = Field(None, ge=0, le=86400, description="from shown to chosen")
 
 
-class RecommendRequest(RequestBody):
+ATTRIBUTE = "by what the person chooses: the usual one where it is left out, trustworthy, professional, or any other words"
+
+
+class SteeringFields(RequestBody):
+    """What may change, as names of directions or of groups of them (GET /v1/directions)."""
+
+    allow: list[DirectionName] = Field([], max_length=200, description="nothing else may change; empty: everything")
+    forbid: list[DirectionName] = Field([], max_length=200, description="what must not change")
+    lock: list[DirectionName] | None = Field(
+        None, max_length=200, description=f"what stays as it is; null: {', '.join(LOCKED)}, but for what allow names"
+    )
+
+    def steering(self) -> Steering:
+        """Return it as the service takes it."""
+        return Steering(tuple(self.allow), tuple(self.forbid), None if self.lock is None else tuple(self.lock))
+
+
+class AskRequest(SteeringFields):
+    """Whom to ask about which image, and what the sides may change."""
+
+    user_id: UserId
+    image_id: ImageId
+    strategy: Strategy | None = None
+    attribute: Attribute | None = Field(None, description=ATTRIBUTE)
+    repeats: bool = Field(True, description="whether an earlier question may come again, its sides swapped")
+
+
+class RecommendRequest(SteeringFields):
     """What to recommend."""
 
     user_id: UserId
     image_id: ImageId
     count: int = Field(4, ge=1, le=1000)
+    attribute: Attribute | None = Field(None, description=ATTRIBUTE)
+    like: Edit = Field({}, max_length=50, description="an edit of which versions are wanted: like this, but ...")
+    diversity: int = Field(3, ge=1, le=50, description="directions that the edits span at least, where there are so many")
+
+    def steering(self) -> Steering:
+        return replace(super().steering(), like=dict(self.like), diversity=self.diversity)
+
+
+class ScoresRequest(RequestBody):
+    """Any edits of an image, to be scored for a person."""
+
+    user_id: UserId
+    image_id: ImageId
+    edits: list[Edit] = Field(min_length=1, max_length=64)
+    attribute: Attribute | None = Field(None, description=ATTRIBUTE)
 
 
 class PredictRequest(RequestBody):
@@ -110,25 +166,47 @@ class DirectionResponse(BaseModel):
     name: str
     low: float
     high: float
+    title: str = Field(description="what people call it")
     minus: str = Field(description="what an alpha below 0 does, in words")
     plus: str = Field(description="what an alpha above 0 does, in words")
+    group: str = Field(description="what it belongs to: hair, accessories, ...")
+    locked: bool = Field(description="whether it stays as it is unless somebody asks for it")
+
+
+class GroupResponse(BaseModel):
+    name: str
+    title: str = Field(description="what people call it")
+    locked: bool = Field(description="whether it stays as it is unless somebody asks for it")
 
 
 class DirectionsResponse(BaseModel):
     generator: str
     directions: list[DirectionResponse]
+    groups: list[GroupResponse]
 
     @classmethod
     def of(cls, direction_list: DirectionList) -> "DirectionsResponse":
         directions = [
-            DirectionResponse(name=each.name, low=each.range[0], high=each.range[1], minus=each.labels[0], plus=each.labels[1])
+            DirectionResponse(
+                name=each.name,
+                low=each.range[0],
+                high=each.range[1],
+                title=each.title,
+                minus=each.ends[0],
+                plus=each.ends[1],
+                group=each.group,
+                locked=each.locked,
+            )
             for each in direction_list.directions
         ]
-        return cls(generator=direction_list.generator, directions=directions)
+        there = {each.group for each in direction_list.directions}
+        groups = [GroupResponse(name=name, title=title, locked=name in LOCKED) for name, title in GROUPS.items() if name in there]
+        return cls(generator=direction_list.generator, directions=directions, groups=groups)
 
 
 class QuestionSide(BaseModel):
     edit: Edit
+    words: str
     picture: str
 
 
@@ -145,10 +223,13 @@ class QuestionResponse(BaseModel):
     @classmethod
     def of(cls, asked: AskedQuestion) -> "QuestionResponse":
         question = asked.question
-        left, right = (QuestionSide(edit=dict(e), picture=picture(question.image_id, e)) for e in (question.left, question.right))
+        left, right = (
+            QuestionSide(edit=dict(edit), words=words, picture=picture(question.image_id, edit))
+            for edit, words in zip((question.left, question.right), asked.words, strict=True)
+        )
         return cls(
             question_id=question.question_id,
-            user_id=question.user_id,
+            user_id=taste_of(question.user_id)[0],
             image_id=question.image_id,
             strategy=question.strategy,
             left=left,
@@ -187,18 +268,23 @@ class EditStep(BaseModel):
 
 class RecommendedEdit(BaseModel):
     edit: Edit
+    words: str = Field(description="what it does, for people")
+    change: str = Field(description="what it does to the edit that is varied; empty where none is")
     directions: list[EditStep]
     score: float = Field(description="utility above the image as it is, in logits")
     uncertainty: float = Field(description="standard deviation of the score")
     probability: float = Field(ge=0, le=1, description="that the person prefers it to the image as it is")
+    confidence: Literal["a guess", "likely", "sure"] = Field(description="the probability in words")
     picture: str
 
 
 class RecommendationResponse(BaseModel):
     user_id: str
     image_id: str
+    attribute: str
     rounds: int
     model: str = Field(description="the version of what everybody's choices say")
+    known: bool = Field(description="false where nothing is known of what the person likes, and nothing is recommended")
     recommendations: list[RecommendedEdit] = Field(description="best first; the edit {} leads where nothing is better")
     reasons: list[str]
 
@@ -207,21 +293,68 @@ class RecommendationResponse(BaseModel):
         ranked = [
             RecommendedEdit(
                 edit=dict(each.edit),
+                words=words,
+                change=change,
                 directions=[EditStep(direction=name, alpha=alpha) for name, alpha in each.edit.items()],
                 score=each.utility,
                 uncertainty=each.uncertainty,
                 probability=each.probability,
+                confidence=each.confidence,
                 picture=picture(recommendation.image_id, each.edit),
             )
-            for each in recommendation.ranked
+            for each, words, change in zip(recommendation.ranked, recommendation.words, recommendation.changes, strict=True)
         ]
         return cls(
             user_id=recommendation.user_id,
             image_id=recommendation.image_id,
+            attribute=recommendation.attribute,
             rounds=recommendation.rounds,
             model=recommendation.model,
+            known=recommendation.known,
             recommendations=ranked,
             reasons=list(recommendation.reasons),
+        )
+
+
+class EditScoreResponse(BaseModel):
+    edit: Edit
+    words: str = Field(description="what it does, for people")
+    score: float = Field(description="utility above the image as it is, in logits")
+    uncertainty: float = Field(description="standard deviation of the score")
+    probability: float = Field(ge=0, le=1, description="that the person prefers it to the image as it is")
+    confidence: Literal["a guess", "likely", "sure"] = Field(description="the probability in words")
+    picture: str
+
+
+class EditScoresResponse(BaseModel):
+    user_id: str
+    image_id: str
+    attribute: str
+    rounds: int
+    model: str = Field(description="the version of what everybody's choices say")
+    scores: list[EditScoreResponse] = Field(description="in the order of the edits")
+
+    @classmethod
+    def of(cls, scores: EditScores) -> "EditScoresResponse":
+        rows = [
+            EditScoreResponse(
+                edit=dict(each.edit),
+                words=words,
+                score=each.utility,
+                uncertainty=each.uncertainty,
+                probability=each.probability,
+                confidence=each.confidence,
+                picture=picture(scores.image_id, each.edit),
+            )
+            for each, words in zip(scores.scored, scores.words, strict=True)
+        ]
+        return cls(
+            user_id=scores.user_id,
+            image_id=scores.image_id,
+            attribute=scores.attribute,
+            rounds=scores.rounds,
+            model=scores.model,
+            scores=rows,
         )
 
 
@@ -232,10 +365,23 @@ class PreferenceResponse(BaseModel):
     uncertainty: float
 
 
+class RepeatedResponse(BaseModel):
+    asked: int = Field(description="questions that came again and were decided both times")
+    same: int = Field(description="of these, how many were decided as before")
+
+
+class PersonTasteResponse(BaseModel):
+    attribute: str
+    rounds: int
+
+
 class PersonResponse(BaseModel):
     user_id: str
+    attribute: str
     rounds: int
     words: list[str]
+    repeated: RepeatedResponse
+    tastes: list[PersonTasteResponse] = Field(description="one for each attribute that the person was asked about")
     directions: list[PreferenceResponse]
     images: list[str] = Field(description="photos that nobody else brought")
 
@@ -243,11 +389,66 @@ class PersonResponse(BaseModel):
     def of(cls, person: Person) -> "PersonResponse":
         return cls(
             user_id=person.user_id,
+            attribute=person.attribute,
             rounds=person.rounds,
             words=list(person.words),
+            repeated=RepeatedResponse(**vars(person.repeated)),
+            tastes=[PersonTasteResponse(**vars(each)) for each in person.tastes],
             directions=[PreferenceResponse(**vars(each)) for each in person.preferences],
             images=list(person.images),
         )
+
+
+class ExportedChoice(BaseModel):
+    """One question and its answer."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    question_id: Identifier
+    image_id: ImageId
+    left: Edit = Field(max_length=50)
+    right: Edit = Field(max_length=50)
+    choice: Literal["left", "right", "neither"]
+    strategy: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    asked_at: AwareDatetime
+    answered_at: AwareDatetime
+    response_seconds: float | None = Field(None, ge=0, le=86400)
+
+    @classmethod
+    def of(cls, choice: Choice) -> "ExportedChoice":
+        question, answer = choice.question, choice.answer
+        return cls(
+            question_id=question.question_id,
+            image_id=question.image_id,
+            left=dict(question.left),
+            right=dict(question.right),
+            choice=answer.choice,  # type: ignore[arg-type]  # the store keeps no other
+            strategy=question.strategy,
+            asked_at=question.asked_at,
+            answered_at=answer.answered_at,
+            response_seconds=answer.response_seconds,
+        )
+
+    def question_and_answer(self, user_id: str) -> tuple[Question, Answer]:
+        """Return it as the store keeps it."""
+        asked = Question(self.question_id, user_id, self.image_id, self.left, self.right, self.strategy, self.asked_at)
+        return asked, Answer(self.question_id, self.question_id, self.choice, self.answered_at, self.response_seconds)
+
+
+class ExportedTaste(BaseModel):
+    """A taste: all choices that it was learned from. It means the same to every service with these directions."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: Literal["beholder-taste"] = "beholder-taste"
+    version: Literal[1] = 1
+    attribute: str
+    choices: list[ExportedChoice] = Field(max_length=10_000)
+
+
+class ImportedTaste(BaseModel):
+    added: int = Field(description="choices that were not there before")
+    rounds: int
 
 
 class ErasureResponse(BaseModel):
@@ -258,10 +459,11 @@ class ErasureResponse(BaseModel):
     answers: int
     images: int
     tastes: list[str] = Field(description="tastes that this person's part was taken out of")
+    places: list[str] = Field(description="what was where")
 
     @classmethod
     def of(cls, receipt: ErasureReport) -> "ErasureResponse":
-        return cls.model_validate({**vars(receipt), "tastes": list(receipt.tastes)})
+        return cls.model_validate({**vars(receipt), "tastes": list(receipt.tastes), "places": list(receipt.places)})
 
 
 class ScoreResponse(BaseModel):

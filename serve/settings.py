@@ -12,6 +12,8 @@ from beholder.recommending.components import ServiceConfig
 from beholder.serve import ray_compat
 from beholder.serve.admission import RequestLimits
 from beholder.serve.auth import ApiKeysConfig
+from beholder.serve.security.image_guard import ImageGuardConfig
+from beholder.serve.security.ownership import QuotaConfig
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 REPLICA_ENV = {**process.ALLOCATOR_ENV, **process.THREAD_ENV}
@@ -58,6 +60,7 @@ class ServeConfig:
     encoder: DeploymentConfig = setting(DeploymentConfig(), "embeds pictures")
     ranker: DeploymentConfig = setting(DeploymentConfig(threads=2), "keeps choices, and ranks edits for people")
     nodes: int = setting(1, "machines that replicas may be on; several need a PostgreSQL")
+    ray_token: bool = setting(True, "refuse a Ray that listens beyond this machine without a token; false: its ports are closed")
     upscale_delay_s: float = setting(5.0, "seconds of load before there are more replicas")
     downscale_delay_s: float = setting(120.0, "seconds of quiet before there are fewer")
     graceful_shutdown_timeout_s: float = setting(30.0, "seconds that requests are given to finish when a replica stops")
@@ -89,6 +92,8 @@ class ServeSettings(ServiceConfig):
     ray: RayConfig = setting(RayConfig(), "which Ray")
     limits: RequestLimits = setting(RequestLimits(), "what a request may cost")
     keys: ApiKeysConfig = setting(ApiKeysConfig(), "who may send requests")
+    images: ImageGuardConfig = setting(ImageGuardConfig(), "what decoding the images of a request may cost")
+    quotas: QuotaConfig = setting(QuotaConfig(), "how much may be kept of one person or by one key")
 
     def __post_init__(self) -> None:
         super().__post_init__()

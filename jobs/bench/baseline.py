@@ -27,6 +27,7 @@ class Baseline:
         """Recommend to some people at once: all that has to be drawn and encoded is, together."""
         service = self.service
         shortlists = [service.recommendations.shortlist(*request) for request in requests]
+        assert all(each.edits for each in shortlists), "everybody has answered some questions"
         wanted = [(each.image.latent, each.edits) for each in shortlists]
         pictures = service.library.draw_latents(wanted, size=service.encoder.size)
         embeddings = service.encoder.images(np.concatenate(pictures))

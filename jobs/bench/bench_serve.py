@@ -32,7 +32,7 @@ from beholder.reports.markup import markdown_table
 from beholder.runs import Run, log
 from beholder.workspace import Workspace
 
-PARTS = ("limit", "one", "users", "crowd", "asking", "chaos")
+PARTS = ("limit", "one", "users", "scores", "crowd", "asking", "chaos")
 # Ray Serve's fast path, in two steps: what has to be in the environment before it starts.
 PATHS = {
     "plain": {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "0", "RAY_SERVE_PROXY_USE_GRPC": "0"},
@@ -43,6 +43,7 @@ _ROUNDS = 5  # that somebody answered before being recommended anything
 _GOALS = {
     "of the limit": "recommendations/s at 8 users, of what one process does: at least 0.7",
     "over the limit": "median ms of one user above those of one process: at most 20",
+    "scores": "median ms of POST /v1/scores, one person who moves sliders: at most 20",
     "p99 of accepted": "at 64 users, of the unloaded median: at most 4",
     "CPU ms of Api": "that a recommendation takes there, as of Ranker, Editor, Encoder and Proxy",
     "memory grown": "MiB at 64 users, from the first half to the second",
@@ -248,6 +249,11 @@ def _measure(
         if beside is not None:
             result.library(many, f", in turns with {path}")
             result.goal(path, "of the limit", together.rate / many.rate)
+    if "scores" in settings.parts:
+        sliders = people(endpoint, 1, settings.seconds, _moving())
+        result.add(path, "scores, 1 user", sliders)
+        result.goal(path, "scores", 1e3 * sliders.quantile(0.5))
+        result.add(path, f"scores, {settings.users} users", people(endpoint, settings.users, settings.seconds, _moving()))
     if "asking" in settings.parts:
         asked = RequestStats()
         chosen = people(endpoint, settings.users, settings.seconds, _asking(asked))
@@ -276,6 +282,19 @@ def _answers() -> Any:
         if question is not None and await caller.choose(question, "left") == 200:
             left[number] = left.get(number, _ROUNDS) - 1
         return left.get(number, _ROUNDS) > 0
+
+    return live
+
+
+def _moving() -> Any:
+    """Return a person who moves two sliders: three edits in each request, as the page sends them."""
+    steps = itertools.count()
+
+    async def live(caller: LoadClient, number: int) -> bool:
+        smile, hair = (round(-3 + 0.1 * ((next(steps) * pace) % 61), 1) for pace in (1, 7))
+        edits = [{"smile": smile, "longer_hair": hair}, {"smile": smile}, {"longer_hair": hair}]
+        await caller.score(f"person-{number}", f"seed-{number}", edits)
+        return True
 
     return live
 

@@ -83,6 +83,12 @@ class LoadClient:
         await self._patience(status)
         return status
 
+    async def score(self, user_id: str, image_id: str, edits: list[dict[str, float]]) -> int:
+        """Ask for the scores of edits and return the status; after a refusal, wait as long as Retry-After says."""
+        status, _ = await self.call("POST", "/v1/scores", {"user_id": user_id, "image_id": image_id, "edits": edits})
+        await self._patience(status)
+        return status
+
     async def question(self, user_id: str, image_id: str) -> dict[str, Any] | None:
         """Fetch a question; None where the request was refused."""
         status, asked = await self.call("GET", f"/v1/questions?user_id={user_id}&image_id={image_id}")

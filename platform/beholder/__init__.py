@@ -40,7 +40,8 @@ simulation/   simulated people who answer the recommender's questions
 studies/      judgements collected from participants: design, trials, exports
 portraits/    a world of drawn faces with known ground truth, and the training of what ships
 weights       the networks that ship with the project
-api_keys      API keys with scopes and an expiry
+api_keys      API keys with scopes, the people they speak for, and an expiry
+person_tokens tokens of one person each, signed with an application's key
 ray_connection which Ray, and connecting to it
 process       allocator and thread settings, ports, signal handlers, rows mapped over threads
 jobs/         Ray on the batch side (a link to the folder at the top)

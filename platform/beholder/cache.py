@@ -64,6 +64,11 @@ class BoundedCache(Generic[K, V]):
             return self._entries.pop(key)
         return None
 
+    def held(self) -> list[K]:
+        """Return the keys there are now."""
+        with self._lock:
+            return list(self._entries)
+
     def clear(self) -> None:
         """Drop everything."""
         with self._lock:

@@ -13,6 +13,7 @@ import dataclasses
 import datetime
 import importlib
 import inspect
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -129,7 +130,9 @@ def _run(name: str, module: ModuleType, settings: Any, overrides: list[str]) -> 
     from beholder.runs import log
     from beholder.workspace import Workspace
 
+    os.umask(os.umask(0) | 0o077)  # what is written is for who wrote it: people's choices, photos, settings
     sink = tracking.open_sink(tracking.split(overrides)[0])
+    overrides = config.public_words(overrides, type(settings))
     began, succeeded = time.time(), False
     workspace = Workspace(settings.workspace)
     run = workspace.start_run(name, config.dump(settings), now=datetime.datetime.now(datetime.UTC), words=overrides)
@@ -138,7 +141,7 @@ def _run(name: str, module: ModuleType, settings: Any, overrides: list[str]) -> 
         module.main(settings, run)
         succeeded = True
     except BeholderError as error:
-        log.error("%s", error)
+        log.error("%s", config.without_passwords(str(error)))
         raise
     except BaseException as error:
         log.error("stopped by %s", type(error).__name__, exc_info=not isinstance(error, KeyboardInterrupt | SystemExit))

@@ -19,11 +19,17 @@ from beholder.errors import ConfigError, nearest
 
 T = TypeVar("T")
 REQUIRED = "???"  # OmegaConf's mark of a value that must be given
+_PASSWORD = re.compile(r"(://[^/\s:@]*):\S*@")  # up to the last @: a password may hold one
+_PASSWORD_ARGUMENT = re.compile(r"([?&][^=&\s]*(?:password|secret|token)[^=&\s]*=)[^&\s]+", re.IGNORECASE)
+_HIDDEN = "(not written down)"
 
 
-def setting(default: Any, help: str) -> Any:
-    """Return a field of a config dataclass with its default and one line of help."""
-    metadata = {"help": help}
+def setting(default: Any, help: str, *, private: bool = False) -> Any:
+    """Return a field of a config dataclass with its default and one line of help.
+
+    private: a value that is not to be written down, such as the name of somebody who is to be forgotten.
+    """
+    metadata: dict[str, Any] = {"help": help, "private": private}
     if isinstance(default, list | dict | set):
         return dataclasses.field(default_factory=lambda: type(default)(default), metadata=metadata)
     if dataclasses.is_dataclass(default):
@@ -94,10 +100,38 @@ def setting_specs(cls: type, *, command: str) -> list[SettingSpec]:
 
 
 def dump(config: Any) -> str:
-    """Return a config dataclass as YAML, every value written out."""
+    """Return a config dataclass as YAML, every value written out but passwords in URLs and what is private."""
     import yaml  # type: ignore[import-untyped]
 
-    return str(yaml.safe_dump(dataclasses.asdict(config), sort_keys=False, allow_unicode=True))
+    return str(yaml.safe_dump(_public(dataclasses.asdict(config), private_keys(type(config))), sort_keys=False, allow_unicode=True))
+
+
+def private_keys(cls: type) -> set[str]:
+    """Return the names of a command's own settings that are private."""
+    return {field.name for field in dataclasses.fields(cls) if field.metadata.get("private")}
+
+
+def without_passwords(text: str) -> str:
+    """Return a text with *** for every password in a URL."""
+    return _PASSWORD_ARGUMENT.sub(r"\1***", _PASSWORD.sub(r"\1:***@", text))
+
+
+def public_words(words: Sequence[str], cls: type) -> list[str]:
+    """Return the words of a command line as they may be written down: without passwords in URLs, and values that are private."""
+    hidden = private_keys(cls)
+    names = [word.partition("=")[0] for word in words]
+    return [
+        f"{name}={_HIDDEN}" if name in hidden and word != f"{name}=null" else without_passwords(word)
+        for name, word in zip(names, words, strict=True)
+    ]
+
+
+def _public(value: Any, hidden: set[str]) -> Any:
+    if isinstance(value, dict):
+        return {name: _HIDDEN if name in hidden and part is not None else _public(part, set()) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_public(part, set()) for part in value]
+    return without_passwords(value) if isinstance(value, str) else value
 
 
 def undump(text: str) -> dict[str, Any]:

@@ -15,13 +15,14 @@ BeholderError
 ├── TasteError         judgements that no taste can be fitted to, or a taste that does not fit its input
 ├── ChoiceError        a question or an answer that can't be recorded
 │   ├── ConflictingAnswer  another answer to a question that has one
-│   └── UnknownQuestion    an id of no question
+│   ├── UnknownQuestion    an id of no question
+│   └── PersonErased       somebody who was erased while a request of theirs was under way
 ├── StoreError         a database of choices that can't be reached or read
 ├── StudyError         a study, or what a participant sends to it, that is not as it should be
 │   ├── UnknownStudy   a name of no study
 │   ├── UnknownParticipant  a link of nobody who takes part
 │   └── StudyConflict  what can't be done now: a study that is closed or full, an answer that was given otherwise before
-└── AccessError        an API key that can't be made, or is unknown
+└── AccessError        an API key or a person's token that can't be made, or is unknown
 """
 
 
@@ -86,6 +87,10 @@ class ConflictingAnswer(ChoiceError):
 
 
 class UnknownQuestion(ChoiceError):
+    pass
+
+
+class PersonErased(ChoiceError):
     pass
 
 

@@ -122,6 +122,11 @@ def decode(data: bytes, *, limits: ImageLimits | None = None) -> np.ndarray:
     return _pixels(_open(data, limits or ImageLimits()), data, draft=None)
 
 
+def check_decodes(data: bytes, *, limits: ImageLimits | None = None) -> None:
+    """Decode an image and drop it, without torch, for a process that does nothing else. Raises ImageError as `decode` does."""
+    _rgb(_open(data, limits or ImageLimits()), draft=None)
+
+
 def decode_fit(data: bytes, fit: Fit, *, limits: ImageLimits | None = None, draft: float = DRAFT) -> np.ndarray:
     """Return the image as uint8 RGB [size, size, 3], like `fit_pixels(decode(data), fit)` but faster.
 

@@ -74,6 +74,31 @@ def connect(config: RayConfig, *, environment: Mapping[str, str] | None = None) 
         ray.shutdown()
 
 
+def check_token(address: str, *, token: bool | None) -> None:
+    """Raise ConfigError where a Ray that listens beyond this machine asks nobody for a token.
+
+    Whoever reaches its ports then runs code on every node. address: of the node; token: None where its version does not tell.
+    """
+    if token is False and not address.startswith("127.") and address not in ("::1", "localhost"):
+        raise ConfigError(
+            f"this Ray listens at {address} and asks nobody for a token: whoever reaches it runs code on it; start it with "
+            "RAY_AUTH_MODE=token, or with --node-ip-address=127.0.0.1, or close its ports and say serve.ray_token=false"
+        )
+
+
+def node_token() -> tuple[str, bool | None]:
+    """Return where the Ray that is connected to listens, and whether it asks for a token, as `check_token` takes."""
+    import ray
+
+    addresses = [str(node["NodeManagerAddress"]) for node in ray.nodes() if node["Alive"]]
+    address = next((each for each in addresses if not each.startswith("127.")), "127.0.0.1")
+    try:
+        from ray._raylet import AuthenticationMode, get_authentication_mode  # type: ignore[attr-defined]  # they are there
+    except ImportError:
+        return address, None
+    return address, bool(get_authentication_mode() == AuthenticationMode.TOKEN)
+
+
 def quiet_data() -> None:
     """Keep Ray Data's notes on its plan off the terminal; they stay in its log files."""
     import ray.data

@@ -1,19 +1,25 @@
 """The run folder of a command: config.yaml, metrics.json, results.csv, summary.md, log.txt, environment.json."""
 
 import datetime
+import html
 import json
 import logging
 import math
+import os
+import re
 import subprocess
 import tempfile
+import urllib.parse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from beholder.errors import StorageError
-from beholder.storage import Place
+from beholder.storage import Place, make_private
 
 log = logging.getLogger("beholder")
+_TEXTS = (".yaml", ".json", ".csv", ".md", ".txt", ".html", ".svg", ".jsonl")
+_MOST_BYTES = 256 << 20  # of a text file in which a name is looked for
 
 
 class Run:
@@ -34,7 +40,7 @@ class Run:
         """
         name = f"{command.replace(' ', '-')}-{now.astimezone(datetime.UTC):%Y%m%dT%H%M%SZ}"
         place, attempt = runs / name, 1
-        while (place / "config.yaml").is_file():
+        while not _claim(place):
             attempt += 1
             place = runs / f"{name}-{attempt}"
         run = cls(place, command, words)
@@ -91,6 +97,7 @@ class Run:
         else:
             with tempfile.NamedTemporaryFile(suffix=".log", delete=False) as file:
                 self._log_path = Path(file.name)
+        os.close(os.open(self._log_path, os.O_CREAT | os.O_WRONLY, 0o600))
         self._handler = logging.FileHandler(self._log_path)
         formatter = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
         formatter.converter = lambda seconds: datetime.datetime.fromtimestamp(seconds or 0, datetime.UTC).timetuple()
@@ -98,6 +105,43 @@ class Run:
         log.setLevel(logging.INFO)
         log.addHandler(self._handler)
         log.propagate = False  # some libraries give the root logger a terminal, which is for progress and results
+
+
+def _claim(place: Place) -> bool:
+    """Make a run folder that nobody else has; an object store has no folders to make, and a file tells that there is one."""
+    if not place.is_local:
+        return not (place / "config.yaml").is_file()
+    folder = Path(place.path)
+    try:
+        make_private(folder.parent)
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        if not folder.is_dir():
+            raise StorageError(f"{place.uri} can't be made: there is a file of its name") from None
+        return False
+    except OSError as error:
+        raise StorageError(f"{place.uri} can't be made: {error.strerror}") from None
+    return True
+
+
+def forget(runs: Place, name: str) -> list[str]:
+    """Put "(forgotten)" for a person's name wherever it stands as a word in the text files of run folders; return which."""
+    spellings = {name, html.escape(name), json.dumps(name)[1:-1], urllib.parse.quote(name, safe="")}
+    word = re.compile("|".join(rf"(?<!\w){re.escape(each)}(?!\w)" for each in sorted(spellings, key=len, reverse=True)))
+    changed = []
+    for entry in runs.files():
+        if not entry.path.endswith(_TEXTS) or entry.size > _MOST_BYTES:
+            continue
+        place = runs / entry.path
+        try:
+            text = place.read_bytes().decode()
+        except (StorageError, UnicodeDecodeError):
+            continue
+        left = word.sub("(forgotten)", text)
+        if left != text:
+            place.write_bytes(left.encode())
+            changed.append(entry.path)
+    return changed
 
 
 def to_csv(frame: Any, *, delimiter: str = ",") -> str:

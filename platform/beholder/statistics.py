@@ -66,6 +66,20 @@ def bootstrap_columns(values: np.ndarray, *, seed: int = 0, draws: int = 4000) -
     return [Interval(*each) for each in zip(values.mean(axis=0).tolist(), low.tolist(), high.tolist(), strict=True)]
 
 
+def bootstrap_clusters(values: np.ndarray, clusters: np.ndarray, *, seed: int = 0, draws: int = 2000) -> list[Interval]:
+    """Return the mean and interval of each column of [P, R], where people come in clusters [P], such as by the image they saw: both
+    the clusters and the people in them are drawn anew (Davison and Hinkley 1997, 3.8)."""
+    rng = np.random.default_rng(seed)
+    rows = [np.flatnonzero(clusters == cluster) for cluster in np.unique(clusters)]
+    means = np.empty((draws, values.shape[1]))
+    for draw in range(draws):
+        some = [rows[number] for number in rng.integers(0, len(rows), len(rows))]
+        chosen = np.concatenate([own[rng.integers(0, len(own), len(own))] for own in some])
+        means[draw] = values[chosen].mean(axis=0)
+    low, high = np.quantile(means, [0.025, 0.975], axis=0)
+    return [Interval(*each) for each in zip(values.mean(axis=0).tolist(), low.tolist(), high.tolist(), strict=True)]
+
+
 def bootstrap_two_way(values: np.ndarray, *, seed: int = 0, draws: int = 2000) -> Interval:
     """Return the mean of [I, U], and where it would lie for other rows and other columns: both are drawn anew (Owen 2007)."""
     rng = np.random.default_rng(seed)

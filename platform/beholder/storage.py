@@ -108,14 +108,23 @@ class Place:
     def files(self) -> Iterator[Entry]:
         """Yield every file below this folder in order of path, without hidden ones; none where there is no folder.
 
-        Folders are listed one after the other, so that no more than the largest of them is held.
+        Folders are listed one after the other, so that no more than the largest of them is held. A folder that links lead to is
+        listed once by a link, so that links in a circle end.
         """
-        yield from self._files_below("")
+        yield from self._files_below("", linked=False, seen=set())
 
-    def _files_below(self, folder: str) -> Iterator[Entry]:
+    def _files_below(self, folder: str, *, linked: bool, seen: set[tuple[int, int]]) -> Iterator[Entry]:
+        """seen: the folders listed so far, as device and number; linked: whether a link led to this one."""
         from pyarrow import fs
 
         path = f"{self.path}/{folder}".rstrip("/")
+        if self.is_local:
+            linked = linked or (bool(folder) and os.path.islink(path))
+            with contextlib.suppress(OSError):
+                status = os.stat(path)
+                if linked and (status.st_dev, status.st_ino) in seen:
+                    return
+                seen.add((status.st_dev, status.st_ino))
         try:
             infos = self.filesystem.get_file_info(fs.FileSelector(path, allow_not_found=True))
         except OSError as error:
@@ -126,7 +135,7 @@ class Place:
             if name.startswith("."):
                 continue
             if info.type == fs.FileType.Directory:
-                yield from self._files_below(f"{folder}{name}/")
+                yield from self._files_below(f"{folder}{name}/", linked=linked, seen=seen)
             elif info.type == fs.FileType.File:
                 below = f"{folder}{name}"
                 yield Entry((self / below).uri, below, info.size or 0)
@@ -164,11 +173,29 @@ def _filesystem(root: str) -> tuple[Any, str]:
     return fs.PyFileSystem(fs.FSSpecHandler(filesystem)), path
 
 
+def make_private(folder: Path) -> None:
+    """Make a folder that only its owner may enter, and those above it, where they are missing; what is there stays as it is."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    for each in reversed(missing):
+        each.mkdir(mode=0o700, exist_ok=True)
+    folder.mkdir(exist_ok=True)  # raises where it is a file
+
+
+@contextlib.contextmanager
+def private_files() -> Iterator[None]:
+    """Have files that others make in the block, such as a database's, readable by their owner alone."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
 def _write_aside(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_private(path.parent)
     aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
     try:
-        with open(aside, "wb") as file:
+        with open(aside, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

@@ -133,14 +133,24 @@ class TableLog:
         last = len(whole) - 1 - last
         return whole[last], np.concatenate(rows)[last]
 
-    def replace(self, rows: pa.Table) -> bool:
-        """Let the table hold these rows and no others; return False where it did already.
+    def mentions(self, column: str, value: str) -> bool:
+        """Return whether a value is in a column of any part, be it in rows that were replaced or in keys that were removed."""
+        for place in self.parts():
+            schema = pa.schema([self.schema.field(column)])
+            if place.name.endswith(REMOVED) and column not in self.key:
+                continue
+            if pc.any(pc.equal(tables.read(place, schema)[column], value)).as_py():
+                return True
+        return False
+
+    def replace(self, rows: pa.Table, *, always: bool = False) -> bool:
+        """Let the table hold these rows and no others; return False where it did already, unless its parts are to go `always`.
 
         Rows that another process adds meanwhile are kept.
         """
         rows = self._last(tables.conform(rows, self.schema, name=self.name))
         before = self.parts()
-        if before and self._merged(before)[0].equals(rows):
+        if before and not always and self._merged(before)[0].equals(rows):
             return False
         self._write(rows, stamp=None, suffix=".parquet")
         for place in before:

@@ -39,6 +39,11 @@ class Workspace:
         schema, key = _TABLES[name]
         return TableLog(self.place / name, schema, key, one_per_key=name != "rejected")
 
+    @staticmethod
+    def tables_of_people() -> list[str]:
+        """Return the names of the tables whose rows are of people."""
+        return [name for name, (schema, _) in _TABLES.items() if "user_id" in schema.names]
+
     def read(self, name: str) -> pa.Table:
         """Return the rows of a table; empty where nothing was written yet."""
         return self.table(name).read()

@@ -41,7 +41,7 @@ export async function request(method, path, { json, form, accept = "application/
     const detail = problem.detail || problem.title || `The server answered with ${response.status}.`;
     if (response.status === 401 && askForKey) {
       if (sessionStorage.getItem(KEY) === key) {
-        asking ??= askForKey().finally(() => (asking = null));
+        asking ??= askForKey(key).finally(() => (asking = null));
         sessionStorage.setItem(KEY, await asking);
       }
       continue;
@@ -65,19 +65,30 @@ export function addPhoto(user, file) {
   return request("POST", "/v1/images", { form, patience: PATIENCE_FOR_PHOTOS });
 }
 
-export const question = (user, image) => request("GET", `/v1/questions?user_id=${enc(user)}&image_id=${enc(image)}`);
+// steering: { lock } of the groups that stay as they are, or {}.
+export const question = (user, image, { attribute = "", steering = {} } = {}) =>
+  request("POST", "/v1/questions", { json: { user_id: user, image_id: image, ...(attribute ? { attribute } : {}), ...steering } });
 export const choose = (choice) => request("POST", "/v1/choices", { json: choice });
 export const undo = (questionId) => request("DELETE", `/v1/choices/${enc(questionId)}`);
-export const person = (user) => request("GET", `/v1/users/${enc(user)}`);
+const by = (attribute) => (attribute ? `?attribute=${enc(attribute)}` : "");
+export const person = (user, attribute = "") => request("GET", `/v1/users/${enc(user)}${by(attribute)}`);
+export const taste = (user, attribute = "") => request("GET", `/v1/users/${enc(user)}/taste${by(attribute)}`);
+export const bringTaste = (user, json) => request("PUT", `/v1/users/${enc(user)}/taste`, { json });
 export const forget = (user) => request("DELETE", `/v1/users/${enc(user)}`);
 
-export const recommend = (user, image, count) =>
-  request("POST", "/v1/recommendations", { json: { user_id: user, image_id: image, count } });
+export function recommend(user, image, count, { attribute = "", steering = {}, ...more } = {}) {
+  const by_ = attribute ? { attribute } : {};
+  return request("POST", "/v1/recommendations", { json: { user_id: user, image_id: image, count, ...by_, ...steering, ...more } });
+}
+
+// Any edits of an image, each scored and in words.
+export const scores = (user, image, edits, attribute = "") =>
+  request("POST", "/v1/scores", { json: { user_id: user, image_id: image, edits, ...(attribute ? { attribute } : {}) } });
 
 let known = null;
 export function directions() {
   known ??= request("GET", "/v1/directions").then(
-    (found) => found.directions,
+    (found) => found,
     (error) => {
       known = null;
       throw error;
@@ -88,8 +99,15 @@ export function directions() {
 
 export const imagePath = (image) => `/v1/images/${enc(image)}`;
 
+// An edit as the server reads it: direction=alpha with commas between.
+export const editText = (edit) => Object.keys(edit).filter((name) => edit[name] !== 0).sort().map((name) => `${name}=${edit[name]}`).join(",");
+
+export function editOf(text) {
+  const parts = text.split(",").map((part) => part.split("="));
+  return Object.fromEntries(parts.filter(([name, alpha]) => name && Number.isFinite(Number(alpha)) && alpha?.trim()).map(([name, alpha]) => [name, Number(alpha)]));
+}
+
 export function editPath(image, edit) {
-  const moves = Object.keys(edit).filter((name) => edit[name] !== 0).sort();
-  if (!moves.length) return imagePath(image);
-  return `${imagePath(image)}/edits/${enc(moves.map((name) => `${name}=${edit[name]}`).join(","))}`;
+  const text = editText(edit);
+  return text ? `${imagePath(image)}/edits/${enc(text)}` : imagePath(image);
 }

@@ -1,5 +1,6 @@
 // The page's beginning: the address says which room is open, #ask/IMAGE or #result/IMAGE, and the first one otherwise.
 
+import * as album from "./album.js";
 import * as ask from "./ask.js";
 import * as choose from "./choose.js";
 import { onPerson, showName } from "./dialogs.js";
@@ -8,11 +9,12 @@ import * as result from "./result.js";
 import { by, tell } from "./rooms.js";
 
 function go() {
-  const [room, rest] = location.hash.slice(1).split("/");
+  const [room, rest, version] = location.hash.slice(1).split("/");
   const image = decoded(rest ?? "");
   if (room !== "result") result.close();
   if (room === "ask" && image) ask.enter(image);
-  else if (room === "result" && image) result.enter(image);
+  else if (room === "result" && image) result.enter(image, decoded(version ?? ""));
+  else if (room === "album") album.enter();
   else choose.enter();
 }
 
@@ -29,6 +31,7 @@ addEventListener("hashchange", go);
 onPerson(() => {
   ask.close();
   tell("");
+  album.showCount();
   if (location.hash.length > 1) location.hash = "";
   else go();
 });
@@ -39,5 +42,6 @@ by("skip").addEventListener("click", (event) => {
 });
 
 showName();
+album.showCount();
 outbox.send().catch(() => undefined);
 go();

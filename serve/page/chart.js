@@ -1,6 +1,6 @@
 // The chart of what was learned: a line for each direction between its two ends in words, a dot nearer the end that is liked.
 
-import { chance, end, way } from "./words.js";
+import { chance } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const ROW = 58;
@@ -22,15 +22,16 @@ export function sureness({ gain, uncertainty }) {
 }
 
 // The directions that say most, the surest first.
-export function telling(directions, most = 6) {
+export function telling(directions, known, most = 6) {
   return directions
-    .filter((each) => each.alpha !== 0 && each.gain > 0)
+    .filter((each) => each.alpha !== 0 && each.gain > 0 && known.has(each.direction))
     .sort((a, b) => sureness(b) - sureness(a))
     .slice(0, most);
 }
 
 export function inWords(directions, known) {
-  return directions.map((each) => `${way(each.direction, each.alpha, known)}, ${chance(sureness(each))}`).join("; ");
+  const way = (each) => (each.alpha > 0 ? known.get(each.direction)?.plus : known.get(each.direction)?.minus);
+  return directions.map((each) => `${way(each)}, ${chance(sureness(each))}`).join("; ");
 }
 
 // directions: of GET /v1/users, as `telling` chose them; width: of the drawing, in CSS pixels.
@@ -43,7 +44,7 @@ export function chart(directions, known, width) {
 }
 
 function line(each, direction, top, width) {
-  const [minus, plus] = [end(each.direction, direction?.minus), end(each.direction, direction?.plus)];
+  const { minus, plus } = direction;
   const fit = (minus.length + plus.length + 2) * LETTER < width;
   const [y, middle, reach] = [top + 36, width / 2, width / 2 - EDGE];
   const x = middle + Math.sign(each.alpha) * (2 * sureness(each) - 1) * reach;

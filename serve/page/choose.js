@@ -5,7 +5,7 @@ import { patient } from "./link.js";
 import { name } from "./person.js";
 import { thumbnail } from "./pictures.js";
 import { by, isOpen, open, say, tell } from "./rooms.js";
-import { count } from "./words.js";
+import { count, sentence } from "./words.js";
 
 const SHOWN = 12;
 // Chosen for variety by varied_seeds of platform/beholder/portraits/contact_sheets.py; a test holds the two together.
@@ -23,10 +23,10 @@ export function enter() {
 function hang() {
   leave.abort();
   leave = new AbortController();
-  by("portraits").replaceChildren(...Array.from({ length: SHOWN }, (_, index) => portrait(VARIED[first + index] ?? 1001 + first + index, leave.signal)));
+  by("portraits").replaceChildren(...Array.from({ length: SHOWN }, (_, index) => portrait(VARIED[first + index] ?? 1001 + first + index, index, leave.signal)));
 }
 
-function portrait(seed, signal) {
+function portrait(seed, place, signal) {
   const item = document.createElement("li");
   const button = document.createElement("button");
   button.type = "button";
@@ -36,7 +36,7 @@ function portrait(seed, signal) {
   const frame = document.createElement("span");
   frame.className = "frame";
   const image = new Image(128, 128);
-  image.alt = `Portrait ${seed}`;
+  image.alt = `Portrait ${place + 1} of ${SHOWN}`;
   frame.append(image);
   button.append(frame);
   item.append(button);
@@ -59,11 +59,22 @@ async function take(control, add) {
     const image = await patient(add);
     if (isOpen("choose")) location.hash = `#ask/${encodeURIComponent(image.image_id)}`;
   } catch (error) {
-    tell(error.message);
+    tell(sentence(error.message));
   } finally {
     control.removeAttribute("aria-busy");
   }
 }
+
+// Arrow keys move among the portraits, a row at a time up and down.
+by("portraits").addEventListener("keydown", (event) => {
+  const works = [...by("portraits").querySelectorAll("button:enabled")];
+  const columns = works.filter((work) => work.offsetTop === works[0].offsetTop).length;
+  const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[event.key];
+  const to = works[works.indexOf(event.target) + step];
+  if (!to) return;
+  event.preventDefault();
+  to.focus();
+});
 
 by("others").addEventListener("click", () => {
   first += SHOWN;

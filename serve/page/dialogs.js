@@ -1,12 +1,15 @@
 // Two dialogs: who is looking (and being forgotten), and the key that a server may ask for.
 
+import * as album from "./album.js";
 import * as api from "./api.js";
 import * as outbox from "./outbox.js";
 import * as person from "./person.js";
 import { forgetPictures } from "./pictures.js";
 import { forgetOpen } from "./questions.js";
-import { save } from "./result.js";
-import { by, tell } from "./rooms.js";
+import { by, say, tell } from "./rooms.js";
+import { save } from "./sharing.js";
+import { attribute, forgetSteering } from "./steering.js";
+import { count } from "./words.js";
 
 let changed = () => undefined;
 let receipt = null;
@@ -16,7 +19,7 @@ export function onPerson(listener) {
 }
 
 export function showName() {
-  by("who-name").textContent = person.name();
+  by("who-name").textContent = person.label();
 }
 
 function step(name) {
@@ -29,20 +32,20 @@ function step(name) {
 
 by("who").addEventListener("click", () => {
   step("person-form");
-  by("person-name").value = person.name();
+  by("person-name").value = person.label();
   by("person").showModal();
   by("person-name").select();
 });
 
-for (const button of document.querySelectorAll("[data-close]")) button.addEventListener("click", () => by("person").close());
+for (const button of document.querySelectorAll("[data-close]")) button.addEventListener("click", () => button.closest("dialog").close());
 
 by("person-form").addEventListener("submit", (event) => {
   event.preventDefault();
   const typed = by("person-name").value.trim();
   if (!typed) return;
   by("person").close();
-  if (typed === person.name()) return;
-  person.rename(typed);
+  if (typed === person.label()) return;
+  person.begin(typed);
   showName();
   changed();
 });
@@ -56,10 +59,12 @@ by("forget-now").addEventListener("click", async () => {
   by("forget-now").disabled = true;
   try {
     receipt = await api.forget(person.name());
+    album.keepWorks([]);
+    forgetSteering(person.name());
     outbox.empty();
     forgetOpen();
     forgetPictures();
-    person.rename(person.madeUp());
+    person.begin(person.madeUp());
     showName();
     step("receipt");
     list(receipt);
@@ -77,7 +82,7 @@ function list(found) {
   by("receipt-list").replaceChildren(
     ...Object.entries(found).flatMap(([key, value]) => {
       const said = Array.isArray(value) ? value.join(", ") || "none" : String(value);
-      const term = Object.assign(document.createElement("dt"), { textContent: key === "user_id" ? "name" : key.replaceAll("_", " ") });
+      const term = Object.assign(document.createElement("dt"), { textContent: key === "user_id" ? "id" : key.replaceAll("_", " ") });
       return [term, Object.assign(document.createElement("dd"), { textContent: said })];
     }),
   );
@@ -87,17 +92,53 @@ by("receipt-save").addEventListener("click", () => {
   save(new Blob([`${JSON.stringify(receipt, null, 2)}\n`], { type: "application/json" }), "beholder-receipt.json");
 });
 
+by("taste-save").addEventListener("click", async () => {
+  try {
+    const file = { ...(await api.taste(person.name(), attribute())), album: album.works() };
+    save(new Blob([`${JSON.stringify(file, null, 2)}\n`], { type: "application/json" }), "my taste.json");
+    by("taste-says").textContent = `${count(file.choices.length, "choice")} and ${count(file.album.length, "kept version")} saved.`;
+  } catch (error) {
+    by("taste-says").textContent = `Not saved: ${error.message}`;
+  }
+});
+
+by("taste-file").addEventListener("change", async (event) => {
+  const [file] = event.target.files;
+  event.target.value = "";
+  if (!file) return;
+  try {
+    const { album: works = [], ...taste } = JSON.parse(await file.text());
+    const brought = await api.bringTaste(person.name(), taste);
+    const before = new Set(album.works().map((work) => JSON.stringify([work.image, api.editText(work.edit)])));
+    const kept = (Array.isArray(works) ? works : []).filter((work) => typeof work?.image === "string" && typeof work.words === "string" && work.edit);
+    album.keepWorks([...album.works(), ...kept.filter((work) => !before.has(JSON.stringify([work.image, api.editText(work.edit)])))]);
+    by("taste-says").textContent = `${count(brought.added, "choice")} brought back; there are ${brought.rounds} now.`;
+    forgetOpen();
+    changed();
+  } catch (error) {
+    by("taste-says").textContent = error instanceof SyntaxError ? "That is no file of a taste." : `Not brought back: ${error.message}`;
+  }
+  say(by("taste-says").textContent);
+});
+
 api.onKeyNeeded(
-  () =>
+  (before) =>
     new Promise((resolve) => {
       by("key-text").value = "";
+      by("key-wrong").hidden = !before;
       by("key").showModal();
       by("key-form").addEventListener(
         "submit",
         (event) => {
           event.preventDefault();
           by("key").close();
-          resolve(by("key-text").value.trim());
+          const text = by("key-text").value.trim();
+          const vouched = person.personOf(text);
+          if (vouched && vouched !== person.name()) {
+            sessionStorage.setItem("beholder.key", text);
+            person.become(vouched);
+            location.reload(); // as somebody else, from the beginning
+          } else resolve(text);
         },
         { once: true },
       );

@@ -4,13 +4,14 @@ import * as api from "./api.js";
 import { patient } from "./link.js";
 import * as outbox from "./outbox.js";
 import { picture } from "./pictures.js";
+import { attribute, steering } from "./steering.js";
 
 const OPEN = "beholder.open";
 const AHEAD = 2; // the one on show and one more, so that none is older than one choice
 
 export class Questions {
   constructor(user, image, changed) {
-    Object.assign(this, { user, image, changed });
+    Object.assign(this, { user, image, changed, by: attribute(), steering: steering() });
     this.stop = new AbortController();
     this.ready = []; // questions whose pictures are here
     this.rounds = 0; // choices that the server has
@@ -20,7 +21,7 @@ export class Questions {
   }
 
   get key() {
-    return JSON.stringify([this.user, this.image]);
+    return JSON.stringify([this.user, this.image, this.by, this.steering]);
   }
 
   get now() {
@@ -61,7 +62,7 @@ export class Questions {
       await outbox.send(); // so that the question is chosen from all that was answered
       if (this.stop.signal.aborted) return;
       const before = this.counts;
-      const question = await patient(() => api.question(this.user, this.image), this.stop.signal);
+      const question = await patient(() => api.question(this.user, this.image, { attribute: this.by, steering: this.steering }), this.stop.signal);
       if (this.counts === before) this.rounds = question.rounds; // nothing newer came while it was on its way
       if (!this.stop.signal.aborted) await this.show(question);
     }

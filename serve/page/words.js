@@ -1,36 +1,21 @@
-// Edits in words, from what the directions say of their two ends.
+// Small words around what the server says. What edits do is said by the server alone, so that it is said in one way.
 
 export function byName(directions) {
   return new Map(directions.map((each) => [each.name, each]));
 }
 
-const plain = (name) => name.replaceAll("_", " ");
-
-// One end of a direction, "smiling"; what the direction is called where nothing is said of it.
-export const end = (direction, says) => says?.replace(/^who is /, "") || plain(direction);
-
-// What moving this way does.
-export function way(direction, alpha, known) {
-  const says = known.get(direction);
-  const words = alpha > 0 ? says?.plus : says?.minus;
-  return words ? end(direction, words) : `${alpha > 0 ? "more" : "less"} ${plain(direction)}`;
-}
-
-// "smiling, wearing glasses", the strongest move first; "as it is" for the edit of nothing. exact: with its alphas.
-export function phrase(edit, known, { exact = false } = {}) {
-  const moves = Object.entries(edit).filter(([, alpha]) => alpha !== 0);
-  if (!moves.length) return "as it is";
-  return moves
-    .sort((a, b) => Math.abs(b[1]) - Math.abs(a[1]))
-    .map(([name, alpha]) => way(name, alpha, known) + (exact ? ` ${number(alpha)}` : ""))
-    .join(", ");
-}
-
-export const number = (alpha) => `${alpha > 0 ? "+" : alpha < 0 ? "−" : ""}${Math.abs(Math.round(alpha * 100) / 100)}`;
-
 export const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 export const count = (many, one, more = `${one}s`) => `${many} ${many === 1 ? one : more}`;
 
-// A chance in whole numbers that people say: "8 times of 10".
+// A chance in whole numbers that people say: "83 times of 100".
 export const chance = (probability) => `${Math.min(99, Math.max(1, Math.round(probability * 100)))} times of 100`;
+
+const DEGREES = [[0.9, "Sure"], [0.7, "Likely"], [0.55, "A guess"]];
+
+// How sure it is that somebody prefers a version to the original, in a sentence.
+export function verdict(probability, better = "you like this better than the original") {
+  const [, degree] = DEGREES.find(([least]) => Math.max(probability, 1 - probability) >= least) ?? [0, ""];
+  if (!degree) return "It may be either: this or the original.";
+  return `${degree}: ${probability > 0.5 ? better : "you like the original better"}.`;
+}

@@ -61,7 +61,9 @@ def add_routes(app: FastAPI, runner: RequestRunner, authorizer: Authorizer | Non
             raise ProblemError(406, f"pictures come as {', '.join(negotiation.KINDS)}")
         data = await runner.run(service.picture(image_id, edit, media_type))
         etag = negotiation.tag(data)
-        headers = {"ETag": etag, "Cache-Control": "private, max-age=3600", "Vary": "Accept"}
+        # a photo is gone from a shared computer, too, when its person is forgotten
+        kept = "private, max-age=3600" if image_id.startswith("seed-") else "no-store"
+        headers = {"ETag": etag, "Cache-Control": kept, "Vary": "Accept"}
         if negotiation.has(request.headers.get("if-none-match"), etag):
             return Response(status_code=304, headers=headers)
         return Response(data, media_type=media_type, headers=headers)

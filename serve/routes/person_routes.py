@@ -2,12 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Query
 from fastapi import Path as InPath
 
 from beholder.serve import auth, schemas
 from beholder.serve.admission import RequestRunner
+from beholder.serve.problem_details import responses
 from beholder.serve.protocols import Authorizer
+
+Attribute = Annotated[schemas.Attribute | None, Query(description=schemas.ATTRIBUTE)]
 
 
 def add_routes(app: FastAPI, runner: RequestRunner, authorizer: Authorizer | None) -> None:
@@ -15,11 +18,30 @@ def add_routes(app: FastAPI, runner: RequestRunner, authorizer: Authorizer | Non
     service = runner.service
 
     @app.get("/v1/users/{user_id}", dependencies=[auth.needs("ask", authorizer)], tags=["people"])
-    async def user(user_id: Annotated[schemas.UserId, InPath()]) -> schemas.PersonResponse:
+    async def user(user_id: Annotated[schemas.UserId, InPath()], attribute: Attribute = None) -> schemas.PersonResponse:
         """Return what is known of a person's taste; of somebody unknown, what everybody's choices say."""
-        return schemas.PersonResponse.of(await runner.run(service.person(user_id)))
+        return schemas.PersonResponse.of(await runner.run(service.person(user_id, attribute=attribute or "")))
 
-    @app.delete("/v1/users/{user_id}", dependencies=[auth.needs("admin", authorizer)], tags=["people"])
+    @app.get("/v1/users/{user_id}/taste", dependencies=[auth.needs("ask", authorizer)], tags=["people"])
+    async def export(user_id: Annotated[schemas.UserId, InPath()], attribute: Attribute = None) -> schemas.ExportedTaste:
+        """Return a taste to take along: everything that the person chose by an attribute."""
+        choices = await runner.run(service.export_taste(user_id, attribute=attribute or ""))
+        return schemas.ExportedTaste(attribute=attribute or "", choices=[schemas.ExportedChoice.of(each) for each in choices])
+
+    @app.put("/v1/users/{user_id}/taste", dependencies=[auth.needs("ask", authorizer)], responses=responses(409), tags=["people"])
+    async def bring_back(
+        user_id: Annotated[schemas.UserId, InPath()], body: schemas.ExportedTaste, attribute: Attribute = None
+    ) -> schemas.ImportedTaste:
+        """Bring an exported taste back; what is there already is counted once.
+
+        It goes to the attribute of the query, or that of the file.
+        """
+        choices = [each.question_and_answer(user_id) for each in body.choices]
+        added, rounds = await runner.run(service.import_taste(user_id, choices, attribute=attribute or body.attribute))
+        return schemas.ImportedTaste(added=added, rounds=rounds)
+
+    @app.delete("/v1/users/{user_id}", dependencies=[auth.needs("ask", authorizer)], tags=["people"])
     async def erase(user_id: Annotated[schemas.UserId, InPath()]) -> schemas.ErasureResponse:
         """Remove everything of a person: choices, photos, their part in tastes."""
-        return schemas.ErasureResponse.of(await runner.run(service.erase(user_id)))
+        work = service.erase(user_id)
+        return schemas.ErasureResponse.of(await runner.run(work, seconds=runner.limits.photo_seconds))

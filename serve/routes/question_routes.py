@@ -16,16 +16,25 @@ def add_routes(app: FastAPI, runner: RequestRunner, authorizer: Authorizer | Non
     service, limits = runner.service, runner.limits
     ask, recommend = ([auth.needs(scope, authorizer)] for scope in ("ask", "recommend"))
 
-    @app.get("/v1/questions", dependencies=ask, responses=responses(404), tags=["questions"])
-    async def question(
+    @app.post("/v1/questions", dependencies=ask, responses=responses(404), tags=["questions"])
+    async def question(body: schemas.AskRequest) -> schemas.QuestionResponse:
+        """Return the two edits to ask a person about now. Asked again before it is answered, it is another question."""
+        attribute, steering = body.attribute or "", body.steering()
+        work = service.question(
+            body.user_id, body.image_id, body.strategy, attribute=attribute, steering=steering, repeats=body.repeats
+        )
+        asked = await runner.run(work)
+        runner.count("question", asked.question.strategy)
+        return schemas.QuestionResponse.of(asked)
+
+    @app.get("/v1/questions", dependencies=ask, responses=responses(404), tags=["questions"], deprecated=True)
+    async def question_by_get(
         user_id: Annotated[schemas.UserId, Query()],
         image_id: Annotated[schemas.ImageId, Query()],
         strategy: Annotated[schemas.Strategy | None, Query()] = None,
     ) -> schemas.QuestionResponse:
-        """Return the two edits to ask a person about now. Fetched again before it is answered, it is another question."""
-        asked = await runner.run(service.question(user_id, image_id, strategy))
-        runner.count("question", asked.question.strategy)
-        return schemas.QuestionResponse.of(asked)
+        """Return what POST returns. A question is kept, which a GET should not do: use POST."""
+        return await question(schemas.AskRequest.model_validate({"user_id": user_id, "image_id": image_id, "strategy": strategy}))
 
     @app.post("/v1/choices", dependencies=ask, responses=responses(404, 409), tags=["questions"])
     async def answer(body: schemas.AnswerRequest) -> schemas.AnswerResponse:
@@ -45,9 +54,17 @@ def add_routes(app: FastAPI, runner: RequestRunner, authorizer: Authorizer | Non
     async def recommendations(body: schemas.RecommendRequest) -> schemas.RecommendationResponse:
         """Return the edits of an image that a person will like most, best first."""
         count = min(body.count, limits.recommendations)
-        recommendation = await runner.run_heavy(lambda: service.recommend(body.user_id, body.image_id, count))
+        recommendation = await runner.run_heavy(
+            lambda: service.recommend(body.user_id, body.image_id, count, attribute=body.attribute or "", steering=body.steering())
+        )
         runner.count("model", recommendation.model)
         return schemas.RecommendationResponse.of(recommendation)
+
+    @app.post("/v1/scores", dependencies=recommend, responses=responses(404), tags=["recommendations"])
+    async def scores(body: schemas.ScoresRequest) -> schemas.EditScoresResponse:
+        """Score any edits of an image for a person, each in words; nothing is drawn for it."""
+        scored = await runner.run(service.scores(body.user_id, body.image_id, body.edits, attribute=body.attribute or ""))
+        return schemas.EditScoresResponse.of(scored)
 
     @app.post("/v1/predictions", dependencies=recommend, responses=responses(404), tags=["recommendations"])
     async def predictions(body: schemas.PredictRequest) -> schemas.ScoresResponse:

@@ -1,13 +1,16 @@
 """The service itself: whether it lives, whether it is ready, and its metrics."""
 
 from fastapi import FastAPI, Response
+from fastapi.responses import HTMLResponse, JSONResponse
 
 from beholder.serve import auth
-from beholder.serve.admission import RequestRunner
+from beholder.serve.admission import Remembered, RequestRunner
 from beholder.serve.problem_details import ProblemError
 from beholder.serve.protocols import Authorizer, RequestMetrics
+from beholder.serve.routes import api_reference
 
 _READY_S = 5.0  # seconds that the parts have to answer
+_REMEMBERED_S = 1.0  # seconds for which what they answered is told to whoever asks
 
 
 def add_routes(app: FastAPI, runner: RequestRunner, authorizer: Authorizer | None, metrics: RequestMetrics | None) -> None:
@@ -18,14 +21,26 @@ def add_routes(app: FastAPI, runner: RequestRunner, authorizer: Authorizer | Non
         """Tell that this process lives."""
         return {"status": "alive"}
 
+    readiness = Remembered(lambda: runner.run(runner.service.ready(), seconds=_READY_S), seconds=_REMEMBERED_S)
+
     @app.get("/readyz", tags=["service"])
     async def readyz() -> dict[str, bool]:
-        """Return which parts answer; 503 where one does not."""
-        ready = await runner.run(runner.service.ready(), seconds=_READY_S)
+        """Return which parts answer, and whether what people choose can be kept, as of a second ago; 503 where not."""
+        ready = await readiness.get()
         if not all(ready.values()):
             silent = ", ".join(name for name, answers in ready.items() if not answers)
             raise ProblemError(503, f"not ready: {silent}", {"Retry-After": str(runner.limits.retry_seconds)})
         return ready
+
+    ask = [auth.needs("ask", authorizer)]
+
+    @app.get("/openapi.json", dependencies=ask, include_in_schema=False)
+    async def document() -> JSONResponse:
+        return JSONResponse(app.openapi())
+
+    @app.get("/docs", dependencies=ask, include_in_schema=False)
+    async def reference() -> HTMLResponse:
+        return HTMLResponse(api_reference.page(app.openapi()), headers={"Content-Security-Policy": api_reference.POLICY})
 
     if metrics is not None:
 

@@ -38,4 +38,7 @@ def main(settings: StudyOpenSettings, run: Run) -> None:
         return
     import uvicorn
 
-    uvicorn.run(api.of_studies(settings), host=settings.host, port=settings.port, log_level="warning", access_log=False)
+    from beholder.serve.security.slow_heads import PromptHeadProtocol
+
+    app = api.of_studies(settings)
+    uvicorn.run(app, host=settings.host, port=settings.port, http=PromptHeadProtocol, log_level="warning", access_log=False)

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, StorageState, expect, sync_playwright
 from support.page_visitor import PHONE, Visitor
 
 DOCS = Path(__file__).parents[2] / "docs"
-LIKED = {"smiling": 2, "wearing glasses": 1, "frowning": -2, "old": -1}
+LIKED = {"more of a smile": 2, "glasses": 1, "less of a smile": -2, "older": -1}
 
 
 def visit(browser: Browser, url: str, choices: int, **options: Any) -> Visitor:

@@ -100,10 +100,10 @@ def test_schemes_differ(come: Callable[..., Visitor], double: Double):
 
 def test_pictures_in_words(visitor: Visitor, page: Page):
     visitor.choose_portrait()
-    assert visitor.shown == "A: portrait smiling | B: portrait frowning"
+    assert visitor.shown == "A: portrait, more of a smile | B: portrait, less of a smile"
     visitor.press("ArrowLeft")
     visitor.wait_for_question()
-    assert visitor.shown == "A: portrait wearing glasses | B: portrait as it is"
+    assert visitor.shown == "A: portrait, glasses | B: portrait, as it is"
 
 
 def test_chart_in_words(ana: Visitor):
@@ -112,7 +112,7 @@ def test_chart_in_words(ana: Visitor):
     labels = chart.locator("desc").text_content()
     assert labels is not None
     assert labels.startswith("You like it better, the surest first: ")
-    assert "smiling" in labels
+    assert "more of a smile" in labels
 
 
 def test_progress_is_spoken(visitor: Visitor, page: Page):

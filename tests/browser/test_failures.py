@@ -108,7 +108,8 @@ def test_choice_that_is_refused_is_told_and_does_not_stop_the_rest(visitor: Visi
     visitor.choose_portrait()
     double.refuse = lambda method, path: refuse(status, detail) if path == "/v1/choices" else None
     visitor.press("ArrowLeft")
-    expect(visitor.notice).to_have_text(f"The server did not take a choice: {detail}")
+    elsewhere = "You answered this question elsewhere already; that answer stands."
+    expect(visitor.notice).to_have_text(elsewhere if status == 409 else f"The server did not take a choice: {detail}")
     double.refuse = lambda method, path: None
     visitor.press("ArrowLeft")
     visitor.until_sent()
@@ -127,6 +128,7 @@ def test_key_is_asked_for_and_kept_in_the_tab(visitor: Visitor, page: Page, doub
     page.get_by_role("textbox", name="Key").fill("wrong")
     page.keyboard.press("Enter")
     expect(page.locator("#key-text")).to_have_value("")  # asked again
+    expect(page.locator("#key-wrong")).to_be_visible()
     page.get_by_role("textbox", name="Key").fill("secret")
     page.keyboard.press("Enter")
     visitor.wait_for_question()
@@ -149,7 +151,7 @@ def test_key_without_the_right_is_told(visitor: Visitor, page: Page, double: Dou
 def test_image_that_is_gone_leads_back_to_the_portraits(come: Callable[..., Visitor], double: Double):
     double.refuse = lambda method, path: refuse(404, "no image 'photo-1'") if path == "/v1/questions" else None
     visitor = come(f"{double.url}#ask/photo-1")
-    expect(visitor.notice).to_have_text("no image 'photo-1'")
+    expect(visitor.notice).to_have_text("This picture is gone.")
     expect(visitor.page.get_by_role("heading", name="Choose a portrait")).to_be_visible()
 
 

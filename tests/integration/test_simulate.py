@@ -5,12 +5,25 @@ from pathlib import Path
 
 import pandas as pd
 
-FEW = ["images=2", "candidates.count=30", "rounds=3", "people.steady=3", "people.noisy=1", "people.drifting=0", "ray.num_cpus=1"]
+FEW = [
+    "images=1",
+    "others_images=1",
+    "trials=2",
+    "tuned_rounds=2",
+    "candidates.count=30",
+    "rounds=3",
+    "people.steady=3",
+    "people.noisy=1",
+    "people.drifting=0",
+    "ray.num_cpus=1",
+]
 OTHERS = ["others.steady=4", "others.noisy=0", "others.drifting=0", "each=10", "strategies=[random,eubo]"]
+TUNED = ["tuned_on.steady=2", "tuned_on.noisy=0", "tuned_on.drifting=0"]
+KINDS = [f"calibrated.{kind}=1" for kind in ("steady", "noisy", "drifting", "random", "first")]
 
 
 def test_simulated_people_are_asked(beholder, tmp_path: Path) -> None:
-    said = beholder("simulate", "rankers=[logistic,bayes,bayes alone]", *FEW, *OTHERS, f"workspace={tmp_path}")
+    said = beholder("simulate", "rankers=[logistic,bayes,bayes alone]", *FEW, *OTHERS, *TUNED, *KINDS, f"workspace={tmp_path}")
     assert said.returncode == 0, said.stderr
     run = Path(said.stdout.splitlines()[-1])
     assert "| logistic | champion |" in said.stdout
@@ -21,10 +34,14 @@ def test_simulated_people_are_asked(beholder, tmp_path: Path) -> None:
     assert (run / "figures" / "courses.png").is_file()
     assert (run / "report.html").read_text().count("<svg") == 6
     assert "bayes alone/random/0/accuracy" in json.loads((run / "metrics.json").read_text())
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert metrics["told/bayes/eubo/first/3/true"] == 0.5
+    assert metrics["told/bayes one noise/eubo/first/3/told"] > 0.5
+    assert "| bayes | defaults |" in said.stdout
     drawn = {path: path.stat().st_mtime_ns for path in (tmp_path / "galleries").rglob("*.npz")}
     assert len(drawn) == 2
 
-    again = beholder("simulate", "rankers=[logistic]", *FEW, *OTHERS, f"workspace={tmp_path}")
+    again = beholder("simulate", "rankers=[logistic]", *FEW, *OTHERS, *TUNED, f"workspace={tmp_path}")
     assert again.returncode == 0, again.stderr
     same = pd.read_csv(Path(again.stdout.splitlines()[-1]) / "results.csv")
     pd.testing.assert_frame_equal(same, table[table["ranker"] == "logistic"].reset_index(drop=True))

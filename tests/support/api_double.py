@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 import numpy as np
 
 from beholder import images
+from beholder.editing.directions.vocabulary import GROUPS, LOCKED, Vocabulary
 from beholder.editing.stylegan import StyleGAN
 
 PAGE = Path(__file__).parents[2] / "serve" / "page"
@@ -64,7 +65,7 @@ class Double:
     def __init__(self, editor: StyleGAN, drawn: dict[tuple[str, str], bytes] | None = None) -> None:
         """editor: of the shipped generator. drawn: pictures that another double drew with it."""
         self.kept = Kept()
-        self.editor = editor
+        self.editor, self.vocabulary = editor, Vocabulary.of(editor.directions)
         self.seen: list[tuple[str, str]] = []
         self.refuse: Callable[[str, str], None] = lambda method, path: None
         self.key: str | None = None
@@ -138,8 +139,12 @@ class Double:
         return {
             "generator": "portraits",
             "directions": [
-                {"name": each.name, "low": each.range[0], "high": each.range[1], "minus": each.labels[0], "plus": each.labels[1]}
-                for each in self.editor.directions.values()
+                {"name": name, "low": each.range[0], "high": each.range[1], "minus": words.ends[0], "plus": words.ends[1]}
+                | {"title": words.title, "group": words.group, "locked": words.group in LOCKED}
+                for (name, each), words in zip(self.editor.directions.items(), self.vocabulary.words.values(), strict=True)
+            ],
+            "groups": [
+                {"name": name, "title": title, "locked": name in LOCKED} for name, title in GROUPS.items() if name != "other"
             ],
         }
 
@@ -147,7 +152,8 @@ class Double:
         with self._lock:
             number = sum(question["user_id"] == user_id for question in self.kept.questions.values())
             sides = [
-                {"edit": edit, "picture": f"/v1/images/{image_id}/edits/{edit_path(edit)}"} for edit in PAIRS[number % len(PAIRS)]
+                {"edit": edit, "words": self.vocabulary.caption(edit), "picture": picture_path(image_id, edit)}
+                for edit in PAIRS[number % len(PAIRS)]
             ]
             question: dict[str, Any] = {
                 "question_id": f"q-{user_id}-{number}",
@@ -202,11 +208,13 @@ class Double:
 
     def user(self, user_id: str) -> dict[str, Any]:
         liked = self.liked(user_id)
-        labels = {each.name: each.labels for each in self.editor.directions.values()}
         return {
             "user_id": user_id,
+            "attribute": "attractive",
             "rounds": self.rounds(user_id),
-            "words": [f"You like more portraits {labels[name][value > 0]}" for name, value in list(liked.items())[:3]],
+            "words": [f"You like {self.vocabulary[name].ends[value > 0]}" for name, value in list(liked.items())[:3]],
+            "repeated": {"asked": 2, "same": 1} if self.rounds(user_id) > 1 else {"asked": 0, "same": 0},
+            "tastes": [{"attribute": "attractive", "rounds": self.rounds(user_id)}],
             "directions": [
                 {"direction": name, "alpha": min(3, max(-3, value)), "gain": abs(value) / 3, "uncertainty": 0.3}
                 for name, value in liked.items()
@@ -214,21 +222,30 @@ class Double:
             "images": [],
         }
 
-    def recommend(self, user_id: str, image_id: str, count: int) -> dict[str, Any]:
-        best = [(name, round(min(2.4, max(-2.4, value)), 1)) for name, value in list(self.liked(user_id).items())]
+    def recommend(self, user_id: str, image_id: str, count: int, **asked: Any) -> dict[str, Any]:
+        """asked: lock and like of the request."""
+        locked: Any = LOCKED if asked.get("lock") is None else asked["lock"]
+        liked = {name: value for name, value in self.liked(user_id).items() if self.vocabulary.group(name) not in locked}
+        best = [(name, round(min(2.4, max(-2.4, value)), 1)) for name, value in liked.items()]
         edits = [dict(best[:2]), *({name: alpha} for name, alpha in best)] if best else [{}]
+        like: dict[str, float] = asked.get("like", {})
+        if like:
+            edits = [{**like, name: alpha} for name, alpha in best if like.get(name) != alpha]
         found = [
             {
                 "edit": edit,
+                "words": self.vocabulary.caption(edit),
+                "change": self.vocabulary.caption(edit, base=like) if like else "",
                 "directions": [{"direction": name, "alpha": alpha} for name, alpha in edit.items()],
                 "score": 1.6 - 0.3 * place,
                 "uncertainty": 0.4,
                 "probability": 0.83 - 0.06 * place,
-                "picture": f"/v1/images/{image_id}/edits/{edit_path(edit)}",
+                "picture": picture_path(image_id, edit),
             }
             for place, edit in enumerate(edits[:count])
         ]
-        reasons = [f"{name} {alpha:+.2g}: of one question that differed in it, you chose this way in 1" for name, alpha in best[:2]]
+        words = [self.vocabulary.part(name, alpha) for name, alpha in best[:2]]
+        reasons = [f"{each}: of one question that differed in it, you chose this way in 1" for each in words]
         return {
             "user_id": user_id,
             "image_id": image_id,
@@ -238,6 +255,30 @@ class Double:
             "reasons": reasons,
         }
 
+    def scores(self, user_id: str, image_id: str, edits: list[dict[str, float]]) -> dict[str, Any]:
+        liked = self.liked(user_id)
+        gains = [sum(alpha * liked.get(name, 0) for name, alpha in edit.items()) / 4 for edit in edits]
+        scored = [
+            {"edit": edit, "words": self.vocabulary.caption(edit), "score": gain, "uncertainty": 0.4}
+            | {"probability": float(1 / (1 + np.exp(-gain))), "picture": picture_path(image_id, edit)}
+            for edit, gain in zip(edits, gains, strict=True)
+        ]
+        return {"user_id": user_id, "image_id": image_id, "rounds": self.rounds(user_id), "scores": scored}
+
+    def export_taste(self, user_id: str) -> dict[str, Any]:
+        mine = [question for question in self.kept.answers if self.kept.questions[question]["user_id"] == user_id]
+        choices = [{"question_id": name, "choice": self.kept.answers[name]["choice"]} for name in mine]
+        return {"format": "beholder-taste", "version": 1, "attribute": "", "choices": choices}
+
+    def import_taste(self, user_id: str, taste: dict[str, Any]) -> dict[str, Any]:
+        if taste.get("format") != "beholder-taste":
+            raise Refusal(422, "expected a taste")
+        before = self.rounds(user_id)
+        for choice in taste["choices"]:
+            question = self.ask(user_id, "seed-1")["question_id"]
+            self.answer({"event_id": question, "question_id": question, "choice": choice["choice"]})
+        return {"added": self.rounds(user_id) - before, "rounds": self.rounds(user_id)}
+
     def erase(self, user_id: str) -> dict[str, Any]:
         with self._lock:
             mine = [name for name, question in self.kept.questions.items() if question["user_id"] == user_id]
@@ -245,6 +286,10 @@ class Double:
             for name in mine:
                 del self.kept.questions[name]
             return {"user_id": user_id, "questions": len(mine), "answers": answers, "images": len(self.kept.photos), "tastes": []}
+
+
+def picture_path(image_id: str, edit: dict[str, float]) -> str:
+    return f"/v1/images/{image_id}" + (f"/edits/{edit_path(edit)}" if edit else "")
 
 
 def edit_path(edit: dict[str, float]) -> str:
@@ -263,6 +308,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self._answer("POST")
+
+    def do_PUT(self) -> None:
+        self._answer("PUT")
 
     def do_DELETE(self) -> None:
         self._answer("DELETE")
@@ -305,15 +353,23 @@ class _Handler(BaseHTTPRequestHandler):
                 found = double.add_image(asked["user_id"], seed=asked["seed"])
             case "GET", "directions":
                 found = double.directions()
-            case "GET", "questions":
-                found = double.ask(query["user_id"][0], query["image_id"][0])
+            case "POST", "questions":
+                asked = json.loads(body)
+                found = double.ask(asked["user_id"], asked["image_id"])
             case "POST", "choices":
                 found = double.answer(json.loads(body))
             case "DELETE", "choices", question_id:
                 found = double.retract(question_id)
             case "POST", "recommendations":
                 asked = json.loads(body)
-                found = double.recommend(asked["user_id"], asked["image_id"], asked["count"])
+                found = double.recommend(**{name: value for name, value in asked.items() if name != "diversity"})
+            case "POST", "scores":
+                asked = json.loads(body)
+                found = double.scores(asked["user_id"], asked["image_id"], asked["edits"])
+            case "GET", "users", user_id, "taste":
+                found = double.export_taste(user_id)
+            case "PUT", "users", user_id, "taste":
+                found = double.import_taste(user_id, json.loads(body))
             case "GET", "users", user_id:
                 found = double.user(user_id)
             case "DELETE", "users", user_id:

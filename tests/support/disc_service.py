@@ -68,7 +68,7 @@ class DiscService:
     def recommend(self, user_id, image_id, *, count=None):
         """Recommend, drawing what is on the shortlist."""
         shortlist = self.recommendations.shortlist(user_id, image_id)
-        embeddings = draw(EDITOR, Colours(), shortlist.image.latent, shortlist.edits).embeddings
+        embeddings = draw(EDITOR, Colours(), shortlist.image.latent, shortlist.edits).embeddings if shortlist.edits else None
         return self.recommendations.recommend(shortlist, embeddings, count=count)
 
     def pictures(self, image_id, edits):

@@ -5,10 +5,21 @@ from typing import Any
 
 import numpy as np
 
+from beholder.editing.editor import Edit
 from beholder.recommending.edit_set import Comparison, EditSet
 from beholder.recommending.image_library import LibraryImage
 from beholder.recommending.rankers.ranker import JointNormal, Ranker
-from beholder.recommending.service import AskedQuestion, ErasureReport, Person, Recommendation, RecordedAnswer, RetractedAnswer
+from beholder.recommending.service import (
+    AskedQuestion,
+    EditScores,
+    ErasureReport,
+    Person,
+    Recommendation,
+    RecordedAnswer,
+    RetractedAnswer,
+)
+from beholder.recommending.steering import Steering
+from beholder.recommending.store.question import Answer, Choice, Question
 from beholder.serve.metrics import Counts
 from beholder.serve.protocols import DirectionList, ImageScores, Service
 from beholder.taste.contract import Normal, Taste, TasteInfo, TasteSettings
@@ -63,7 +74,16 @@ class PartialService(Service):
     async def picture(self, image_id: str, edit: str, media_type: str) -> bytes:
         raise NotImplementedError
 
-    async def question(self, user_id: str, image_id: str, strategy: str | None) -> AskedQuestion:
+    async def question(
+        self,
+        user_id: str,
+        image_id: str,
+        strategy: str | None,
+        *,
+        attribute: str = "",
+        steering: Steering | None = None,
+        repeats: bool = True,
+    ) -> AskedQuestion:
         raise NotImplementedError
 
     async def answer(self, event_id: str, question_id: str, choice: str, response_seconds: float | None) -> RecordedAnswer:
@@ -72,10 +92,23 @@ class PartialService(Service):
     async def retract(self, question_id: str) -> RetractedAnswer:
         raise NotImplementedError
 
-    async def recommend(self, user_id: str, image_id: str, count: int) -> Recommendation:
+    async def recommend(
+        self, user_id: str, image_id: str, count: int, *, attribute: str = "", steering: Steering | None = None
+    ) -> Recommendation:
         raise NotImplementedError
 
-    async def person(self, user_id: str) -> Person:
+    async def scores(self, user_id: str, image_id: str, edits: Sequence[Edit], *, attribute: str = "") -> EditScores:
+        raise NotImplementedError
+
+    async def export_taste(self, user_id: str, *, attribute: str = "") -> tuple[Choice, ...]:
+        raise NotImplementedError
+
+    async def import_taste(
+        self, user_id: str, choices: Sequence[tuple[Question, Answer]], *, attribute: str = ""
+    ) -> tuple[int, int]:
+        raise NotImplementedError
+
+    async def person(self, user_id: str, *, attribute: str = "") -> Person:
         raise NotImplementedError
 
     async def erase(self, user_id: str) -> ErasureReport:

@@ -17,6 +17,7 @@ from beholder.reports.search_report import search_report
 from beholder.reports.simulation_report import simulation_report
 from beholder.reports.taste_report import evaluation_report, few_shot_report, training_report
 from beholder.runs import Run
+from beholder.simulation import summary
 from beholder.simulation.rounds import FIGURES, Trajectory
 from beholder.statistics import Interval
 from beholder.storage import Place
@@ -193,7 +194,10 @@ def judged_people() -> Report:
 
 def simulated() -> Report:
     """The report of `trajectories`."""
-    return simulation_report(*trajectories(), shown=(0, 5, 10, 20))
+    results, people = trajectories()
+    told = {("bayes", "eubo"): summary.calibration(results["bayes", "eubo"], people, (5, 20))}
+    trials = pd.DataFrame([{"ranker": "bayes", "settings": "defaults", "strategy": "eubo", "regret": 0.2}])
+    return simulation_report(results, people, shown=(0, 5, 10, 20), told=told, trials=trials)
 
 
 def trajectories() -> tuple[dict[tuple[str, str], list[Trajectory]], Any]:
@@ -211,10 +215,12 @@ def trajectories() -> tuple[dict[tuple[str, str], list[Trajectory]], Any]:
                 regret_logits=2 - climb + noise,
                 preferred=0.5 + 0.4 * climb - noise,
                 accuracy=0.5 + 0.2 * climb - noise,
+                told=0.5 + 0.45 * climb,
+                image=row % 3,
             )
-            for noise in rng.uniform(0, 0.05, len(people))
+            for row, noise in enumerate(rng.uniform(0, 0.05, len(people)))
         ]
-    assert set(FIGURES) == set(vars(next(iter(results.values()))[0]))
+    assert set(FIGURES) < set(vars(next(iter(results.values()))[0]))
     return results, people
 
 

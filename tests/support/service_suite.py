@@ -9,6 +9,7 @@ import pytest
 from beholder import images
 from beholder.errors import ConflictingAnswer, EditError, TasteError, UnknownImage, UnknownQuestion
 from beholder.recommending.ranking import ScoredEdit
+from beholder.recommending.steering import Steering
 from beholder.serve.metrics import Counts
 from beholder.serve.protocols import Service
 
@@ -121,3 +122,41 @@ class ServiceContract:
         counts = call(service.counts())
         assert counts
         assert all(isinstance(each, Counts) for each in counts)
+
+    def test_any_edit_is_scored_as_it_is_recommended(self, service, call):
+        self.answered(service, call, "scorer")
+        edits = [{}, {"smile": 1.4}, {"hat": -2.0, "older": 0.3}]
+        scores = call(service.scores("scorer", "seed-7", edits))
+        assert [dict(each.edit) for each in scores.scored] == edits
+        assert scores.words == ("as it is", "more of a smile", "no hat, slightly older features")
+        assert (scores.scored[0].utility, scores.scored[0].probability, scores.rounds) == (0.0, 0.5, 6)
+        assert all(each.uncertainty > 0 for each in scores.scored[1:])
+        with pytest.raises(EditError, match="smile=9: expected an alpha between -3 and 3"):
+            call(service.scores("scorer", "seed-7", [{"smile": 9.0}]))
+
+    def test_a_recommendation_changes_what_it_may(self, service, call):
+        self.answered(service, call, "steered")
+        usual = call(service.recommend("steered", "seed-7", 6))
+        assert not {"darker_skin", "older", "wider_face", "bigger_eyes"} & {name for each in usual.ranked for name in each.edit}
+        own = call(service.recommend("steered", "seed-7", 3, steering=Steering(allow=("hair",), forbid=("bangs",))))
+        assert {name for each in own.ranked for name in each.edit} <= {
+            "golden_hair", "lighter_hair", "longer_hair", "curly_hair", "receding_hairline",
+        }  # fmt: skip
+        like = call(service.recommend("steered", "seed-7", 3, steering=Steering(like={"hat": 2.0}, forbid=("hat",))))
+        assert all(each.edit["hat"] == 2.0 for each in like.ranked if each.edit)
+        assert not any("hat" in change for change in like.changes[1:])
+
+    def test_each_attribute_has_a_taste_of_its_own(self, service, call):
+        self.answered(service, call, "two")
+        question = call(service.question("two", "seed-7", None, attribute="trustworthy")).question
+        call(service.answer("two-trustworthy", question.question_id, "right", None))
+        person = call(service.person("two", attribute="trustworthy"))
+        assert (person.rounds, [(each.attribute, each.rounds) for each in person.tastes]) == (
+            1,
+            [("attractive", 6), ("trustworthy", 1)],
+        )
+        taken = call(service.export_taste("two", attribute="trustworthy"))
+        assert call(service.import_taste("third", [(each.question, each.answer) for each in taken])) == (1, 1)
+        assert call(service.import_taste("third", [(each.question, each.answer) for each in taken])) == (0, 1)
+        assert call(service.erase("two")).answers == 7
+        assert call(service.person("two", attribute="trustworthy")).rounds == 0

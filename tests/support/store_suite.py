@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from beholder import api_keys
-from beholder.errors import AccessError, ChoiceError, ConflictingAnswer, StoreError
+from beholder.errors import AccessError, ChoiceError, ConflictingAnswer, PersonErased, StoreError
 from beholder.recommending.store.choice_store import Store
 from beholder.recommending.store.key_store import KeyStore
+from beholder.recommending.store.person_owners import Caller, PersonOwners
 from beholder.recommending.store.question import Answer, Question
 
 NOON = datetime(2026, 5, 4, 12, 0, 0, 123456, tzinfo=UTC)
@@ -80,7 +81,7 @@ class StoreContract:
         store.answer(answer(1, "left"))
         with pytest.raises(ConflictingAnswer, match="answered with left, not right; undo that first"):
             store.answer(answer(1, "right", event_id="e9"))
-        with pytest.raises(ConflictingAnswer, match="sent before, as left for question q1"):
+        with pytest.raises(ConflictingAnswer, match="event e1 was sent before, for another question"):
             store.answer(answer(2, "left", event_id="e1"))
         with pytest.raises(ConflictingAnswer, match="asked before, with other content"):
             store.ask(question(1, right={"hat": 1.0}))
@@ -145,6 +146,92 @@ class StoreContract:
         assert len(store.choices("bo")) == 1
         again = store.erase("ana")
         assert (again.questions, again.answers) == (0, 0)
+
+    def test_event_ids_are_a_persons_own(self, store):
+        """Two clients that both count e1, e2, ... are not in each other's way, and learn nothing of each other."""
+        for number, user_id in ((1, "ana"), (2, "bo")):
+            store.ask(question(number, user_id))
+        assert [store.answer(answer(number, choice, event_id="e1")) for number, choice in ((1, "left"), (2, "right"))] == [
+            True,
+            True,
+        ]
+        store.ask(question(3, "bo"))
+        with pytest.raises(ConflictingAnswer) as conflict:
+            store.answer(answer(3, "left", event_id="e1"))
+        assert "q1" not in str(conflict.value)
+        assert "q2" not in str(conflict.value)
+
+    def test_what_began_before_an_erasure_brings_nobody_back(self, store):
+        before = store.erasures("ana")
+        store.erase("ana", now=NOON)
+        with pytest.raises(PersonErased, match="erased meanwhile"):
+            store.ask(question(1), erasures=before)
+        with pytest.raises(PersonErased, match="erased meanwhile"):
+            store.uploaded("ana", "photo-1", "s3://b/photo-1", at=NOON, erasures=before)
+        assert store.people() == []
+        store.ask(question(1), erasures=store.erasures("ana"))  # they are welcome again
+        store.erase("bo", now=NOON + timedelta(days=2))
+        assert (store.erasures("ana"), store.erasures("bo")) == (0, 1)
+
+    def test_two_with_one_photo_who_go_together_leave_nothing(self, store, url):
+        for round_ in range(4):
+            for user_id in ("ana", "bo"):
+                store.uploaded(user_id, f"photo-{round_}", f"s3://b/photo-{round_}", at=NOON)
+            barrier = threading.Barrier(2)
+            uris: list[str] = []
+
+            def erase(user_id: str, barrier: threading.Barrier = barrier, uris: list[str] = uris) -> None:
+                own = Store(url)
+                barrier.wait()
+                uris.extend(own.erase(user_id).uris)
+                own.close()
+
+            threads = [threading.Thread(target=erase, args=(user_id,)) for user_id in ("ana", "bo")]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert uris == [f"s3://b/photo-{round_}"]  # one of them has it alone at the end, and only one
+        assert len(store.removals()) == 4
+        store.removed(store.removals())
+        assert store.removals() == ()
+
+    def test_what_nobody_answered_is_swept(self, store):
+        for number, user_id in enumerate(["ana", "ana", "bo"], 1):
+            store.ask(question(number, user_id))
+        store.answer(answer(1))
+        store.uploaded("cy", "photo-1", "s3://b/photo-1", at=NOON)
+        assert store.sweep(NOON + timedelta(seconds=2.5)) == 1  # q2
+        assert store.people() == ["ana", "bo", "cy"]
+        assert store.sweep(NOON + timedelta(days=1)) == 1  # q3, and bo of whom nothing is left
+        assert store.people() == ["ana", "cy"]
+        assert [each.question.question_id for each in store.choices()] == ["q1"]
+
+    def test_it_can_be_written(self, store):
+        store.check_writing()
+        assert store.removals() == ()
+
+    def test_a_person_is_whose_key_named_them(self, store):
+        owners, keys = PersonOwners(store), KeyStore(store)
+        callers = {name: Caller(name) for name in ("a", "b")}
+        assert owners.claim(callers["a"], "ana")
+        assert owners.claim(callers["a"], "ana")
+        assert not owners.claim(callers["b"], "ana")
+        assert [owners.speaks_for(each, "ana") for each in callers.values()] == [True, False]
+        store.ask(question(1, "bo"))  # where no key was asked for
+        assert not any(owners.speaks_for(each, "bo") for each in callers.values())
+        keys.add(api_keys.make("shop", ["ask"], now=NOON, people="shop-*")[0])
+        shop = Caller("c", "shop-*")
+        assert not owners.speaks_for(callers["a"], "shop-1")  # reserved before it is used
+        assert owners.claim(shop, "shop-1")
+        assert not owners.speaks_for(shop, "ana")
+        token = Caller("c", "shop-*", person="shop-1")
+        assert [owners.speaks_for(token, each) for each in ("shop-1", "shop-2", "ana")] == [True, False, False]
+        assert [owners.speaks_for(Caller("d", None, admin=True), each) for each in ("ana", "bo", "new")] == [True] * 3
+        assert (owners.people("key a"), owners.people("people shop-*")) == (1, 1)
+        store.uploaded("ana", "photo-1", "s3://b/photo-1", at=NOON)
+        assert (owners.people_of_image("photo-1"), owners.photos("ana")) == (["ana"], 1)
+        assert (owners.person_of_question("q1"), owners.person_of_question("none"), owners.open_questions("bo")) == ("bo", None, 1)
 
     def test_any_text_is_text(self, store):
         name = "Robert'); DROP TABLE answers;-- ąß漢🙂"

@@ -55,3 +55,13 @@ def test_an_address_that_swallows_everything_is_given_up():
         assert time.monotonic() - began < 10
         for each in waiting:
             each.close()
+
+
+@pytest.mark.parametrize(("address", "token"), [("127.0.0.1", False), ("127.0.0.1", True), ("10.0.0.7", True), ("10.0.0.7", None)])
+def test_a_ray_that_nobody_else_reaches_or_that_asks_for_a_token_is_served_on(address, token):
+    ray_connection.check_token(address, token=token)
+
+
+def test_a_ray_without_a_token_that_others_reach_is_refused():
+    with pytest.raises(ConfigError, match=r"listens at 10\.0\.0\.7 and asks nobody for a token: .*RAY_AUTH_MODE=token"):
+        ray_connection.check_token("10.0.0.7", token=False)

@@ -3,6 +3,8 @@
 import datetime
 import json
 import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 import pytest
@@ -37,6 +39,22 @@ def test_what_lies_in_it(run):
     assert found["results.csv"] == "a,b\n1,x\n2,ü\n"
     assert found["summary.md"] == "# Done\n"
     assert found["log.txt"].endswith("Z INFO hello 7\n")
+
+
+def test_runs_that_start_at_once_have_a_folder_each(tmp_path):
+    barrier = threading.Barrier(8)
+
+    def start(number: int) -> str:
+        barrier.wait()
+        run = Run.start(Place.at(tmp_path), command="import", config=f"seed: {number}\n", now=NOW)
+        run.finish()
+        return run.place.name
+
+    with ThreadPoolExecutor(8) as pool:
+        names = list(pool.map(start, range(8)))
+    assert len(set(names)) == 8
+    assert sorted((tmp_path / name / "config.yaml").read_text() for name in names) == [f"seed: {number}\n" for number in range(8)]
+    assert {path.stat().st_mode & 0o077 for path in tmp_path.rglob("*")} == {0}
 
 
 def test_a_second_run_in_the_same_second_has_a_folder_of_its_own(tmp_path):

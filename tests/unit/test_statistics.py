@@ -9,6 +9,7 @@ from scipy.stats import spearmanr  # type: ignore[import-untyped]
 from beholder.statistics import (
     Interval,
     bootstrap,
+    bootstrap_clusters,
     bootstrap_columns,
     bootstrap_two_way,
     log_likelihood,
@@ -67,3 +68,14 @@ def test_rank_correlations_are_scipys_with_ties_and_without():
 
 def test_an_interval_reads_as_text():
     assert str(Interval(0.01234, -0.1, 0.2)) == "+0.0123 [-0.1000, +0.2000]"
+
+
+def test_an_interval_over_clusters_is_as_wide_as_they_differ():
+    rng = np.random.default_rng(0)
+    clusters = np.repeat(np.arange(30), 10)
+    values = (rng.normal(size=30)[clusters] + 0.1 * rng.normal(size=300))[:, None]
+    (interval,) = bootstrap_clusters(values, clusters)
+    assert interval.mean == pytest.approx(values.mean())
+    assert interval.high - interval.low == pytest.approx(2 * 1.96 / np.sqrt(30), rel=0.25)
+    (alone,) = bootstrap_clusters(values, np.arange(300))
+    assert alone.high - alone.low == pytest.approx(bootstrap_columns(values)[0].high - bootstrap_columns(values)[0].low, rel=0.1)

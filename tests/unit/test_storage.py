@@ -274,3 +274,16 @@ def test_a_bucket_without_rights_is_one_line(beholder, root, monkeypatch, words)
     (line,) = ran.err
     assert line.startswith("beholder: s3://locked/work/")
     assert "ACCESS_DENIED" in line
+
+
+def test_links_in_a_circle_end_and_links_to_elsewhere_are_followed(tmp_path):
+    inside, outside = tmp_path / "in", tmp_path / "out"
+    for folder in (inside / "a", inside / "b", outside):
+        folder.mkdir(parents=True)
+        (folder / "picture.png").write_bytes(b"x")
+    for name, target in {"self": inside, "again": inside, "a/b": inside / "b", "b/a": inside / "a", "far": outside}.items():
+        (inside / name).symlink_to(target)
+    (inside / "dangling").symlink_to(tmp_path / "nowhere")
+    listed = [entry.path for entry in Place.at(inside).files()]
+    assert {"a/picture.png", "b/picture.png", "far/picture.png"} <= set(listed)
+    assert len(listed) <= 6  # a folder once as itself, and once by a link

@@ -18,6 +18,10 @@ COMMANDS = {
         "beholder.commands.directions",
         "what a generator's pictures can be moved along: listed, and drawn from -3 to 3",
     ),
+    "directions words": (
+        "beholder.commands.directions_words",
+        "what people are told of each direction, and on how many pictures the CLIP says the same",
+    ),
     "ask": ("beholder.commands.ask", "two edits of an image, which is better? A few rounds, then the one you will like most"),
     "recommend": ("beholder.commands.recommend", "the edit of an image that a person will like most, and why"),
     "learn": ("beholder.commands.learn", "photos before and after somebody edited them -> what this person likes, as choices"),

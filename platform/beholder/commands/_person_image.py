@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from beholder import images
 from beholder.commands import _photo_input
 from beholder.config import required, setting
+from beholder.editing.directions.vocabulary import GROUPS, LOCKED
 from beholder.editing.inversion import Refinement
-from beholder.editing.latent import Latent
 from beholder.editing.saved_inversion import SavedInversion
 from beholder.encoder import EncoderConfig
 from beholder.errors import ConfigError
@@ -15,8 +15,12 @@ from beholder.recommending.components import Components, InProcessService, Servi
 from beholder.recommending.image_library import LatentStore
 from beholder.recommending.rankers.ranker_factory import RankerConfig
 from beholder.recommending.service import RecommendationServiceConfig
+from beholder.recommending.steering import Steering
 
-CHOICES = "the store of choices, sqlite:///FILE or postgresql://...; null: choices.db of the workspace"
+CHOICES = (
+    "the store of choices, sqlite:///FILE or postgresql://..., or file:PATH of a file with that URL; "
+    "null: BEHOLDER_CHOICES, or choices.db of the workspace"
+)
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,10 @@ class PersonImageSettings:
     ranker: RankerConfig = setting(RankerConfig(), "the model of who would choose which edit")
     service: RecommendationServiceConfig = setting(RecommendationServiceConfig(), "how people are asked")
     photo: PhotoSettings = setting(PhotoSettings(), "how a photo becomes an image to be edited")
+    allow: list[str] = setting([], f"directions or groups of them that may change, and nothing else: {', '.join(GROUPS)}; []: all")
+    forbid: list[str] = setting([], "directions or groups of them that must not change")
+    lock: list[str] | None = setting(None, f"what stays as it is; null: {', '.join(LOCKED)}, but for what allow names")
+    attribute: str | None = setting(None, "by what the person chooses, trustworthy for one; null: components.attribute")
     choices: str | None = setting(None, CHOICES)
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
 
@@ -49,6 +57,11 @@ class PersonImageSettings:
             raise ConfigError("give either image=FILE, a photo, or seed=NUMBER, an image that the generator makes")
         if self.seed is not None and not 0 <= self.seed < 2**32:
             raise ConfigError(f"seed must be between 0 and {2**32 - 1}, got {self.seed}")
+
+    @property
+    def steering(self) -> Steering:
+        """What may change."""
+        return Steering(tuple(self.allow), tuple(self.forbid), None if self.lock is None else tuple(self.lock))
 
     def build(self) -> InProcessService:
         """Build the service in this process. Raises BeholderError where a component is missing."""
@@ -71,11 +84,12 @@ def image_id_of(settings: PersonImageSettings, service: InProcessService) -> str
         assert settings.seed is not None
         return LatentStore.id_of_seed(settings.seed)
     library, latents, photo = service.library, service.library.latents, settings.photo
-    image_id = LatentStore.id_of_photo(images.digest(images.read(settings.image)))
+    image_id = LatentStore.id_of_photo(settings.user, images.digest(images.read(settings.image)))
+    # known as theirs before it is kept: so there is nothing that could not be removed with them
+    library.store.uploaded(settings.user, image_id, latents.uri(image_id), at=datetime.now(UTC))
     if image_id not in latents:
         _photo_input.warn(latents.generator)
         taken, digest = _photo_input.take(settings.image, aligned=photo.aligned, face=photo.face)
         inversion = _photo_input.search(library.editor, taken.aligned(library.editor.resolution), photo.refinement)
-        latents.write(SavedInversion(Latent(inversion.ws), latents.fingerprint, latents.generator, digest, taken.square))
-    library.store.uploaded(settings.user, image_id, latents.uri(image_id), at=datetime.now(UTC))
+        latents.write(image_id, SavedInversion(inversion.latent, latents.fingerprint, latents.generator, digest, taken.square))
     return image_id

@@ -20,7 +20,11 @@ from beholder.recommending.components import InProcessService
 from beholder.recommending.store.question import Question
 from beholder.runs import Run
 
-_ANSWERS = {"l": "left", "left": "left", "r": "right", "right": "right", "n": "neither", "neither": "neither"}
+_ANSWERS = {
+    **dict.fromkeys(("a", "l", "left"), "left"),
+    **dict.fromkeys(("b", "r", "right"), "right"),
+    **dict.fromkeys(("n", "neither"), "neither"),
+}
 _GAP = 8  # pixels between two pictures
 _WIDEST = 2400  # pixels of both together
 
@@ -45,7 +49,8 @@ def main(settings: AskSettings, run: Run) -> None:
     service = settings.build()
     looks = settings.editor == "looks"
     image_ids = _look_photos.image_ids(settings, service) if looks else [image_id_of(settings, service)]
-    print("Which one is better? l left, r right, n neither, u take the last answer back, q enough.")
+    better = "is better" if settings.attribute is None else f"is more {settings.attribute}"
+    print(f"Which one {better}? a left, b right, n neither, u take the last answer back, q enough.")
     answered = AskSession(service, settings, image_ids, run).play()
     print()
     if answered < settings.rounds:
@@ -53,7 +58,8 @@ def main(settings: AskSettings, run: Run) -> None:
     if answered and looks:
         _look_photos.show(service, image_ids, settings.user, run)
     elif answered:
-        recommend.show(service, image_ids[0], settings.user, run, out=None)
+        steering, attribute = settings.steering, settings.attribute or ""
+        recommend.show(service, image_ids[0], settings.user, run, out=None, steering=steering, attribute=attribute)
 
 
 class AskSession:
@@ -90,8 +96,15 @@ class AskSession:
     def next(self) -> Question:
         """Return what to ask now, kept in the store."""
         seed = int(self.rng.integers(2**31))
-        image_id = self.image_ids[len(self.answered) % len(self.image_ids)]
-        asked = self.service.recommendations.question(self.settings.user, image_id, self.settings.strategy, seed=seed)
+        settings = self.settings
+        asked = self.service.recommendations.question(
+            settings.user,
+            self.image_ids[len(self.answered) % len(self.image_ids)],
+            settings.strategy,
+            attribute=settings.attribute or "",
+            steering=settings.steering,
+            seed=seed,
+        )
         return asked.question
 
     def show(self, left: np.ndarray, right: np.ndarray) -> None:
@@ -107,7 +120,7 @@ class AskSession:
     def read_answer(self, read: Callable[[str], str | None]) -> str:
         """Return left, right, neither, undo or quit; asked again until it is one of them."""
         while True:
-            line = read(f"{len(self.answered) + 1}/{self.settings.rounds} left, right, neither? ")
+            line = read(f"{len(self.answered) + 1}/{self.settings.rounds} a, b, neither? ")
             word = "q" if line is None else line.strip().lower()
             if word in _ANSWERS:
                 return _ANSWERS[word]
@@ -118,7 +131,7 @@ class AskSession:
                     return "undo"
                 print("There is nothing to take back yet.")
             else:
-                print(f"{word!r} is none of l, r, n, u, q.")
+                print(f"{word!r} is none of a, b, n, u, q.")
 
 
 def _line(prompt: str) -> str | None:

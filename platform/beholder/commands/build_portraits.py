@@ -16,7 +16,7 @@ from beholder.workspace import Workspace
 @dataclass(frozen=True)
 class BuildPortraitsSettings:
     parts: list[str] = setting(
-        ["reader", "generator", "directions", "inverter", "clip", "sample"], "what to build, of these, in this order"
+        ["reader", "generator", "directions", "inverter", "features", "clip", "sample"], "what to build, of these, in this order"
     )
     effort: float = setting(1.0, "multiplies the steps of every training; 0.001 only shows that it runs")
     pool: int = setting(40_000, "portraits drawn for training")
@@ -28,7 +28,7 @@ class BuildPortraitsSettings:
     workspace: str = setting("workspace", "a folder: the pool, checkpoints, weights and the sample go to <workspace>/portraits")
 
     def __post_init__(self) -> None:
-        known = {"reader", "generator", "directions", "inverter", "clip", "sample"}
+        known = {"reader", "generator", "directions", "inverter", "features", "clip", "sample"}
         if unknown := set(self.parts) - known:
             raise ConfigError(f"parts: {', '.join(sorted(unknown))} can't be built; known: {', '.join(sorted(known))}")
         if self.resolution not in (128, 256, 512):
@@ -64,6 +64,13 @@ def main(settings: BuildPortraitsSettings, run: Run) -> None:
         builder.directions(pretrained.generator(_at(out, pretrained.GENERATOR)), reader.load_reader(_at(out, reader.READER)))
     if "inverter" in settings.parts:
         builder.inverter(pretrained.generator(_at(out, pretrained.GENERATOR)))
+    if "features" in settings.parts:
+        builder.features(
+            pretrained.generator(_at(out, pretrained.GENERATOR)),
+            pretrained.inverter(_at(out, pretrained.INVERTER)),
+            reader.load_reader(_at(out, reader.READER)),
+            pretrained.directions(_at(out, pretrained.DIRECTIONS)),
+        )
     if "clip" in settings.parts:
         builder.clip(*untrained(settings.encoder))
     if "sample" in settings.parts:
@@ -108,11 +115,13 @@ def _figures(out: Path, settings: BuildPortraitsSettings) -> dict[str, float]:
     names = (pretrained.GENERATOR, pretrained.INVERTER, reader.READER, pretrained.DIRECTIONS, pretrained.CLIP)
     if not all(_at(out, name).is_file() for name in names):
         return {}
+    generator, features = pretrained.generator(_at(out, pretrained.GENERATOR)), _at(out, pretrained.FEATURES)
     networks = Networks(
-        pretrained.generator(_at(out, pretrained.GENERATOR)),
+        generator,
         pretrained.inverter(_at(out, pretrained.INVERTER)),
         reader.load_reader(_at(out, reader.READER)),
         pretrained.directions(_at(out, pretrained.DIRECTIONS)),
         Encoder.load(replace(settings.encoder, weights=str(_at(out, pretrained.CLIP)))),
+        pretrained.features(generator, features) if features.is_file() else None,
     )
     return measure(networks, EvaluationConfig())

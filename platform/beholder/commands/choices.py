@@ -21,7 +21,7 @@ from beholder.workspace import Workspace
 class ChoicesSettings:
     write: str | None = setting(None, "write everything to this file, as interactions.csv")
     read: str | None = setting(None, "read a file of this kind; what is there already is counted once")
-    forget: str | None = setting(None, "remove everything of this person: choices, images, their part in tastes")
+    forget: str | None = setting(None, "remove everything of this person: choices, images, their part in tastes", private=True)
     choices: str | None = setting(None, CHOICES)
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
 
@@ -33,9 +33,10 @@ class ChoicesSettings:
 def main(settings: ChoicesSettings, run: Run) -> None:
     store = open_store(settings.choices, Workspace(settings.workspace))
     if settings.forget is not None:
-        report = erase(store, Workspace(settings.workspace), settings.forget)
-        run.metrics(vars(report))
-        print(report)
+        report = erase(store, Workspace(settings.workspace), settings.forget, judgements=True)
+        store.close()
+        run.metrics({name: getattr(report, name) for name in ("questions", "answers", "images")} | {"tastes": len(report.tastes)})
+        print(*report.places, report, sep="\n")
         return
     if settings.read is not None:
         data = Place.at(settings.read).read_bytes()

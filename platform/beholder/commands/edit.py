@@ -30,6 +30,7 @@ class EditSettings:
     generator: str = setting("portraits", "a generator of the workspace, or portraits, which ships with the project")
     aligned: bool = setting(False, "the photo is cut out around a face already, as FFHQ's are: take it as it is")
     face: str = setting("largest", "which face of a photo: largest, left, right, or a number counted from 0 at the left")
+    mask: str | None = setting(None, "a picture laid over the square that is edited: what is white in it stays as it is")
     force: bool = setting(False, "take directions that were made for another generator")
     refinement: Refinement = setting(Refinement(stay=1.0), "how closely a photo is inverted")
     editor: StyleGANConfig = setting(StyleGANConfig(), "how pictures are drawn")
@@ -46,12 +47,16 @@ class EditSettings:
 def main(settings: EditSettings, run: Run) -> None:
     from beholder import images
     from beholder.editing.directions.edit_text import parse, write
+    from beholder.editing.directions.vocabulary import check_range
 
     workspace = Workspace(settings.workspace)
     editor = StyleGAN.load(settings.generator, workspace, force=settings.force, config=settings.editor)
     edit = parse(settings.edits, editor.directions)
+    check_range(edit, editor.directions)
     source, photo, figures = start(settings, editor)
     before, after = editor.edit(source, [{}, edit])
+    if settings.mask is not None:
+        after = editor.edit_around(source, edit, images.decode(images.read(settings.mask)).mean(axis=2) / 255)
     picture = after if photo is None else photo.with_face(after)
     _photo_input.save(settings.out, picture)
     shown = [before, after] if photo is None else [photo.aligned(editor.resolution), before, after]
@@ -72,7 +77,7 @@ def start(settings: EditSettings, editor: StyleGAN) -> tuple["Latent", "Photo | 
     photo, _ = _photo_input.take(str(settings.image), aligned=settings.aligned, face=settings.face)
     _photo_input.warn(settings.generator)
     found = _photo_input.search(editor, photo.aligned(editor.resolution), settings.refinement)
-    return _latent(found.ws), photo, _photo_input.losses(found)
+    return found.latent, photo, _photo_input.losses(found)
 
 
 def kept(settings: EditSettings, editor: StyleGAN) -> tuple["Latent", "Photo | None", dict[str, Any]]:
@@ -92,19 +97,13 @@ def kept(settings: EditSettings, editor: StyleGAN) -> tuple["Latent", "Photo | N
         print(f"{place.uri} does not say which generator it belongs to: it is taken for one of {settings.generator}")
         return latent_file.read(place, editor.generator, which=settings.latent_row), None, {}
     found.check(editor.generator.config, fingerprint(editor.generator), settings.generator)
-    latent = _latent(found.latent.ws.to(editor.device))
+    latent = found.latent.to(editor.device)
     if settings.image is None:
         return latent, None, {}
     data = images.read(settings.image)
     if images.digest(data) != found.sha256:
         raise EditError(f"{settings.image} is not the photo that {settings.latent} was made of; give that one, or no image")
     return latent, Photo(images.decode(data), found.square), {}
-
-
-def _latent(ws: Any) -> "Latent":
-    from beholder.editing.latent import Latent
-
-    return Latent(ws)
 
 
 def _row(pictures: list[Any]) -> Any:

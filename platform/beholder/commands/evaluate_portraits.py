@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EvaluatePortraitsSettings:
-    parts: list[str] = setting(["clip", "generator", "inverter", "directions", "edits", "speed"], "what to measure, of these")
+    parts: list[str] = setting(
+        ["clip", "generator", "inverter", "features", "directions", "edits", "speed"], "what to measure, of these"
+    )
     portraits: int = setting(500, "fresh portraits that CLIP, generator and reader are measured on")
     edited: int = setting(200, "portraits that every direction is tried on")
     inverted: int = setting(40, "portraits that are inverted, once in one pass and once refined")
+    detailed: int = setting(60, "portraits with detail drawn over them that features are measured on")
     refinement_steps: int = setting(50, "steps of a refined inversion")
     seed: int = setting(2_000_003, "of the draws")
     weights: str | None = setting(None, "a folder of weights to measure instead of the shipped ones")
@@ -34,11 +37,11 @@ class EvaluatePortraitsSettings:
     def __post_init__(self) -> None:
         if self.cards and self.weights is None:
             raise ConfigError("cards=true needs weights=FOLDER: the shipped cards are not written over")
-        known = ["clip", "generator", "inverter", "directions", "edits", "speed"]
+        known = ["clip", "generator", "inverter", "features", "directions", "edits", "speed"]
         if unknown := set(self.parts) - set(known):
             raise ConfigError(f"parts: {', '.join(sorted(unknown))} can't be measured; known: {', '.join(known)}")
-        if self.portraits < 100 or min(self.edited, self.inverted) < 4:
-            raise ConfigError("expected portraits >= 100, edited >= 4 and inverted >= 4")
+        if self.portraits < 100 or min(self.edited, self.inverted, self.detailed) < 4:
+            raise ConfigError("expected portraits >= 100, edited, inverted and detailed >= 4")
 
 
 def main(settings: EvaluatePortraitsSettings, run: Run) -> None:
@@ -48,7 +51,12 @@ def main(settings: EvaluatePortraitsSettings, run: Run) -> None:
 
     networks = load(settings)
     config = EvaluationConfig(
-        settings.portraits, settings.edited, settings.inverted, settings.seed, Refinement(settings.refinement_steps)
+        settings.portraits,
+        settings.edited,
+        settings.inverted,
+        settings.detailed,
+        settings.seed,
+        Refinement(settings.refinement_steps),
     )
     with Progress("evaluate", total=len(settings.parts), unit="parts") as progress:
         figures = measure(networks, config, parts=settings.parts, progress=lambda part: progress.advance())
@@ -85,12 +93,14 @@ def load(settings: EvaluatePortraitsSettings) -> "Networks":
     clip = settings.encoder
     if settings.weights:
         clip = replace(clip, weights=str(at(pretrained.CLIP)))
+    generator, features = pretrained.generator(at(pretrained.GENERATOR)), at(pretrained.FEATURES)
     return Networks(
-        pretrained.generator(at(pretrained.GENERATOR)),
+        generator,
         pretrained.inverter(at(pretrained.INVERTER)),
         reader.load_reader(at(reader.READER)),
         pretrained.directions(at(pretrained.DIRECTIONS)),
         Encoder.load(clip),
+        pretrained.features(generator, features) if features is None or features.is_file() else None,
     )
 
 
@@ -100,7 +110,7 @@ def _said(reached: bool) -> str:
 
 def _write_sheets(folder: Path, networks: "Networks", seed: int) -> None:
     from beholder import images
-    from beholder.portraits import contact_sheets
+    from beholder.portraits import contact_sheets, feature_evaluation
 
     folder.mkdir(parents=True, exist_ok=True)
     pages = {
@@ -108,5 +118,9 @@ def _write_sheets(folder: Path, networks: "Networks", seed: int) -> None:
         "generated": contact_sheets.beside(networks.generator, seed=seed),
         "directions": contact_sheets.rows(networks.generator, networks.directions, seed=seed),
     }
+    if networks.features is not None:
+        pages["detail"] = feature_evaluation.detail_sheet(
+            networks.generator, networks.inverter, networks.features, networks.directions, seed=seed
+        )
     for name, pixels in pages.items():
         (folder / f"portraits-{name}.jpg").write_bytes(images.encode(pixels, format="JPEG", quality=88))

@@ -10,7 +10,7 @@ import pyarrow as pa
 from beholder import image_index, images, spreadsheets, tables
 from beholder.config import setting
 from beholder.embedding import embeddings
-from beholder.errors import ConfigError, EmbeddingError, ImageError, SpreadsheetError, StorageError
+from beholder.errors import ConfigError, EmbeddingError, ImageError, SpreadsheetError, StorageError, WeightsError
 from beholder.images import ImageLimits
 from beholder.importing import embedding_files, published_shapes, source_tables, templates
 from beholder.importing.column_mapping import ColumnMapping
@@ -54,22 +54,26 @@ class ImportSettings:
         None, "instead of source: a StyleGAN2 generator, as safetensors, rosinality .pt, pSp or e4e .pt, or NVIDIA .pkl"
     )
     class_index: int | None = setting(None, "with a class-conditional generator: the one class that it is to draw, from 0")
-    name: str | None = setting(None, "with generator: what it is to be called here")
+    features: str | None = setting(
+        None, "instead of source: StyleFeatureEditor's networks (.pt) for the generator name=, to keep the detail of photos"
+    )
+    name: str | None = setting(None, "with generator: what it is to be called here; with features: which generator they are for")
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
     limits: ImageLimits = setting(ImageLimits(), "what an image may cost")
 
     def __post_init__(self) -> None:
-        if sum(each is not None for each in (self.source, self.embeddings, self.generator, self.template)) != 1:
+        if sum(each is not None for each in (self.source, self.embeddings, self.generator, self.features, self.template)) != 1:
             raise ConfigError(
-                "import needs one of source=DIR (spreadsheets), embeddings=FILE encoder_id=NAME, and generator=FILE name=NAME; "
+                "import needs one of source=DIR (spreadsheets), embeddings=FILE encoder_id=NAME, and generator=FILE name=NAME "
+                "(or features=FILE name=NAME); "
                 "source= may also be a .csv, .tsv, .parquet, .jsonl or .xlsx file, and template=ratings.csv writes one"
             )
         if self.embeddings is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", self.encoder_id or ""):
             raise ConfigError(f"embeddings need encoder_id=NAME of letters, digits, '.', '_' and '-', got {self.encoder_id!r}")
         if self.embeddings is None and self.encoder_id is not None:
             raise ConfigError("encoder_id goes with embeddings=FILE")
-        if (self.generator is None) != (self.name is None):
-            raise ConfigError("generator=FILE and name=NAME go together")
+        if (self.generator is None and self.features is None) != (self.name is None):
+            raise ConfigError("generator=FILE and name=NAME go together, and so do features=FILE and name=NAME")
         if self.class_index is not None and self.generator is None:
             raise ConfigError("class_index goes with generator=FILE")
         if not self.attributes:
@@ -91,6 +95,8 @@ def main(settings: ImportSettings, run: Run) -> None:
         _import_embeddings(settings, workspace, run)
     elif settings.generator is not None:
         _import_generator(settings, workspace, run)
+    elif settings.features is not None:
+        _import_features(settings, workspace, run)
     elif settings.template is not None:
         _write_template(settings, run)
     elif _is_of_labelling_tool(settings):
@@ -284,7 +290,7 @@ def _import_generator(settings: ImportSettings, workspace: Workspace, run: Run) 
         "notes": list(found.notes),
         "licence": "that of the file it was imported from",
     }
-    folder = generator_store.write(workspace, name, found.generator, card=card, encoder=found.encoder)
+    folder = generator_store.write(workspace, name, found.generator, card=card, encoder=found.encoder, features=found.features)
     config = found.generator.config
     parameters = sum(value.numel() for value in found.generator.parameters())
     rows = {
@@ -298,6 +304,7 @@ def _import_generator(settings: ImportSettings, workspace: Workspace, run: Run) 
         "sha256 of the file": found.sha256,
         "fingerprint": fingerprint(found.generator),
         **({"encoder": "it inverts photos in one pass (refinement.steps=0)"} if found.encoder else {}),
+        **({"features": "they keep what w+ loses of photos (StyleFeatureEditor)"} if found.features else {}),
         **({"notes": "; ".join(found.notes)} if found.notes else {}),
     }
     run.metrics({"parameters": parameters, "resolution": config.resolution})
@@ -305,6 +312,25 @@ def _import_generator(settings: ImportSettings, workspace: Workspace, run: Run) 
     run.summary(f"# Import of {place.name} as {name}\n\n{lines}\n")
     print("\n".join(f"{key:20}{value}" for key, value in rows.items()))
     print(f"generator {name} is in {folder.uri}")
+
+
+def _import_features(settings: ImportSettings, workspace: Workspace, run: Run) -> None:
+    """StyleFeatureEditor's networks -> generators/<name>/, beside the generator that they are for and its encoder."""
+    from beholder.editing import generator_store  # with torch, as above
+    from beholder.editing.checkpoints import checkpoint
+
+    place, name = Place.at(str(settings.features)), str(settings.name)
+    if "encoder" not in generator_store.card(name, workspace):
+        raise WeightsError(
+            f"generator {name!r} has no encoder, and feature networks need one beside them: "
+            "import the generator from e4e's file (e4e_ffhq_encode.pt), which brings it"
+        )
+    networks, sha256 = checkpoint.read_features(place, generator_store.read(name, workspace))
+    folder = generator_store.add_features(workspace, name, networks, source={"file": place.name, "sha256": sha256})
+    parameters = sum(value.numel() for value in networks.parameters())
+    run.metrics({"parameters": parameters})
+    run.summary(f"# Import of {place.name} for {name}\n\n{parameters / 1e6:.1f} M parameters, sha256 {sha256}.\n")
+    print(f"feature networks of {parameters / 1e6:.1f} M parameters for generator {name} are in {folder.uri}")
 
 
 def _counts(metrics: dict[str, int]) -> str:

@@ -38,11 +38,11 @@ def main(settings: InvertSettings, run: Run) -> None:
     photo, digest = _photo_input.take(settings.image, aligned=settings.aligned, face=settings.face)
     _photo_input.warn(settings.generator)
     target = photo.aligned(editor.resolution)
-    begun = editor.inversion(target[None], refinement=Refinement(steps=0))
+    begun = editor.inversion(target[None], refinement=Refinement(steps=0), detail=False)
     found = _photo_input.search(editor, target, settings.refinement)
-    drawn = editor.edit(Latent.join([Latent(begun.ws), Latent(found.ws)]), [{}, {}])
+    drawn = editor.edit(Latent.join([Latent(begun.ws), found.latent]), [{}, {}])
     off = [float(np.abs(each.astype(float) - target).mean()) / 255 for each in drawn]
-    latent = SavedInversion(Latent(found.ws), fingerprint(editor.generator), settings.generator, digest, photo.square)
+    latent = SavedInversion(found.latent, fingerprint(editor.generator), settings.generator, digest, photo.square)
     latent.write(Place.at(settings.out))
     shown = str(PurePosixPath(settings.out).with_suffix(".png")) if "://" not in settings.out else f"{settings.out[:-12]}.png"
     _photo_input.save(shown, np.concatenate([target, *drawn], axis=1))

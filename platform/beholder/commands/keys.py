@@ -1,11 +1,12 @@
-"""`beholder keys`: who may ask the service what: keys listed, made, revoked."""
+"""`beholder keys`: who may ask the service what, for whom: keys listed, made, revoked; tokens of people signed."""
 
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pandas as pd
 
-from beholder import api_keys
+from beholder import api_keys, person_tokens
 from beholder.commands._person_image import CHOICES
 from beholder.config import setting
 from beholder.errors import ConfigError
@@ -14,34 +15,50 @@ from beholder.recommending.store.key_store import KeyStore
 from beholder.runs import Run
 from beholder.workspace import Workspace
 
-_COLUMNS = ["key_id", "name", "scopes", "state", "made", "expires"]
+_COLUMNS = ["key_id", "name", "scopes", "people", "state", "made", "expires"]
+_PEOPLE: dict[str | None, str] = {None: "whom it names first", "*": "everybody"}
 
 
 @dataclass(frozen=True)
 class KeysSettings:
     make: str | None = setting(None, "make a key of this name, which says whose it is")
     scopes: list[str] = setting(["ask", "recommend"], f"what a new key is for: {', '.join(api_keys.SCOPES)}")
+    people: str | None = setting(
+        None, "whom a new key speaks for: a prefix of names like shop-*, one name, * for everybody; null: whom it names first"
+    )
     expires: str | None = setting(None, "when a new key ends: 90d, 12h, 2027-01-31; null: when it is revoked")
+    person: str | None = setting(
+        None,
+        "sign a token of this person, with the key in BEHOLDER_KEY: what a visitor gets instead of a key",
+        private=True,
+    )
+    minutes: int = setting(60, "how long such a token is good, a day at most")
     revoke: str | None = setting(None, "id of a key that is to open nothing any more")
     choices: str | None = setting(None, CHOICES)
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
 
     def __post_init__(self) -> None:
-        if self.make is not None and self.revoke is not None:
-            raise ConfigError("give one of make=NAME and revoke=ID at a time")
-        if self.expires is not None and self.make is None:
-            raise ConfigError("expires=... is for a new key: give make=NAME too")
+        if sum(each is not None for each in (self.make, self.revoke, self.person)) > 1:
+            raise ConfigError("give one of make=NAME, revoke=ID and person=NAME at a time")
+        for name in ("expires", "people"):
+            if getattr(self, name) is not None and self.make is None:
+                raise ConfigError(f"{name}=... is for a new key: give make=NAME too")
 
 
 def main(settings: KeysSettings, run: Run) -> None:
     now = datetime.now(UTC)
+    if settings.person is not None:
+        key_text = os.environ.get("BEHOLDER_KEY", "")
+        print(person_tokens.sign(key_text, settings.person, now=now, seconds=60 * settings.minutes))
+        return
     store = open_store(settings.choices, Workspace(settings.workspace))
     key_store = KeyStore(store)
     if settings.make is not None:
         ends = None if settings.expires is None else api_keys.until(settings.expires, now=now)
-        key, text = api_keys.make(settings.make, settings.scopes, now=now, expires_at=ends)
+        key, text = api_keys.make(settings.make, settings.scopes, now=now, expires_at=ends, people=settings.people)
         key_store.add(key)
         print(f"{text}\nis the key of {key.name}, for {', '.join(key.scopes)}; keep it: it is not shown again")
+        print(f"it speaks for {_PEOPLE.get(key.people, key.people)}; it is an application's: give visitors tokens, person=NAME")
         print(f"id {key.key_id}, {_ends(key)}; it goes into a request's header as `Authorization: Bearer KEY`")
     elif settings.revoke is not None:
         was = key_store.revoke(settings.revoke, at=now)
@@ -60,6 +77,7 @@ def _row(key: api_keys.ApiKey, now: datetime) -> dict[str, str]:
         "key_id": key.key_id,
         "name": key.name,
         "scopes": " ".join(key.scopes),
+        "people": "own" if key.people is None else key.people,
         "state": key.state(now),
         "made": _day(key.made_at),
         "expires": "never" if key.expires_at is None else _day(key.expires_at),

@@ -10,6 +10,8 @@ saved_inversion  the latent of a photo as a file
 latent_file      latents from other programs
 published_encoder  pSp, e4e and ReStyle: photos -> latents in a pass or a few
 directions/      named moves (smile, glasses, older, ...), from wherever they come
+features/        detail of photos kept as features of a layer, and carried through edits
+image_metrics    L2, MS-SSIM and the Fréchet distance
 inversion        images -> latents: an encoder's pass, then steps of optimisation within a budget
 faces/           faces in photos: landmarks, the aligned square around one, and blending it back
 looks/           any photo developed along photographic directions, without a generator

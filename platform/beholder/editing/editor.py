@@ -1,8 +1,7 @@
 """Editor: the contract of everything that edits pictures along named directions.
 
-`stylegan` signs it, and so does `fake`, an editor of a few lines for tests. An editor that keeps a photo's detail in
-features (after StyleFeatureEditor) and one that edits by diffusion fit behind the same three calls: what a latent holds is an
-editor's own affair.
+`stylegan` signs it, and so does `fake`, an editor of a few lines for tests. One that edits by diffusion fits
+behind the same three calls: what a latent holds is an editor's own affair.
 """
 
 from collections.abc import Mapping, Sequence

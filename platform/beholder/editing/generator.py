@@ -155,11 +155,32 @@ class Synthesis(nn.Module):
 
     def draw(self, styles: Sequence[Tensor], *, noise: Noise = "const", until: int | None = None) -> Tensor:
         """S, a tensor [N, width] for each layer -> RGB [N, 3, R, R]."""
-        drawing = self.blank(len(styles[0]))
-        for layer, style in zip(self.layers(until), styles, strict=until is None):
+        image = self.advance(self.blank(len(styles[0])), styles, self.layers(until), noise=noise).image
+        assert image is not None
+        return image
+
+    def begin(self, styles: Sequence[Tensor], *, at: int, noise: Noise = "const") -> "Drawing":
+        """Draw the layers up to resolution `at`: the features [N, C, at, at] that the next block takes, and the RGB so far."""
+        return self.advance(self.blank(len(styles[0])), styles, self.layers(at), noise=noise)
+
+    def finish(self, drawing: "Drawing", styles: Sequence[Tensor], *, at: int, noise: Noise = "const") -> Tensor:
+        """Draw the layers above resolution `at` from a drawing whose features may have been replaced -> RGB [N, 3, R, R].
+
+        Its RGB is laid below as it is. styles: of all layers, as `styles` gives them; those up to `at` are not used.
+        """
+        done = len(self.layers(at))
+        image = self.advance(drawing, styles[done:], self.layers()[done:], noise=noise).image
+        assert image is not None
+        return image
+
+    @staticmethod
+    def advance(
+        drawing: "Drawing", styles: Sequence[Tensor], layers: Sequence["StyledConv | ToRGB"], *, noise: Noise = "const"
+    ) -> "Drawing":
+        """Draw on through some layers, each with its style [N, width]; styles of further layers are left alone."""
+        for layer, style in zip(layers, styles, strict=False):
             drawing = layer.add(drawing, style, noise)
-        assert drawing.image is not None
-        return drawing.image
+        return drawing
 
     def blank(self, count: int) -> "Drawing":
         """What `count` images begin with."""

@@ -1,4 +1,7 @@
-"""Generators in a workspace, generators/<name>/ with generator.safetensors (and encoder.safetensors), card.json; fingerprints."""
+"""Generators in a workspace, and fingerprints.
+
+generators/<name>/ has generator.safetensors, perhaps encoder.safetensors and features.safetensors, and card.json.
+"""
 
 import hashlib
 import re
@@ -8,6 +11,7 @@ from typing import Any
 
 from beholder import artifacts, weights
 from beholder.editing.checkpoints import checkpoint, native
+from beholder.editing.features.published_features import PublishedFeatures, PublishedFeaturesConfig
 from beholder.editing.generator import Generator
 from beholder.editing.published_encoder import PublishedEncoder, PublishedEncoderConfig
 from beholder.errors import ArtifactError, WeightsError, nearest
@@ -32,16 +36,18 @@ def fingerprint(generator: Generator) -> str:
 
 
 SHIPPED = "portraits"
-_TENSORS, _ENCODER = "generator.safetensors", "encoder.safetensors"
+_TENSORS, _ENCODER, _FEATURES = "generator.safetensors", "encoder.safetensors", "features.safetensors"
 
 
 def write(
-    workspace: Workspace, name: str, generator: Generator, *, card: Mapping[str, Any], encoder: PublishedEncoder | None = None
-) -> Place:
+    workspace: Workspace, name: str, generator: Generator, *, card: Mapping[str, Any], encoder: PublishedEncoder | None = None,
+    features: PublishedFeatures | None = None,
+) -> Place:  # fmt: skip
     """Put a generator into the registry under a name, in the place of one of that name; returns its folder.
 
     card: what there is to say of it, such as where it came from; its sizes and fingerprint are added. encoder: that inverts photos
-    for it. The card is written last. Raises WeightsError for a name that is no name, or is the shipped generator's.
+    for it; features: that keep their detail. The card is written last. Raises WeightsError for a name that is no
+    name, or is the shipped generator's.
     """
     check_name(name)
     folder = _folder(workspace) / name
@@ -49,8 +55,24 @@ def write(
     if encoder is not None:
         (folder / _ENCODER).write_bytes(artifacts.dump(dict(encoder.state_dict())))
         card = {**card, "encoder": asdict(encoder.config)}
+    if features is not None:
+        (folder / _FEATURES).write_bytes(artifacts.dump(dict(features.state_dict())))
+        card = {**card, "features": asdict(features.config)}
     more = {"network": asdict(generator.config), "fingerprint": fingerprint(generator)}
     artifacts.write_card(folder / artifacts.CARD, {"name": name, **card, **more})
+    return folder
+
+
+def add_features(workspace: Workspace, name: str, features: PublishedFeatures, *, source: Mapping[str, Any]) -> Place:
+    """Put feature networks beside a generator that is in the registry; source: where they came from. Returns its folder.
+
+    Raises WeightsError where there is no such generator.
+    """
+    known = card(name, workspace)
+    folder = _folder(workspace) / name
+    (folder / _FEATURES).write_bytes(artifacts.dump(dict(features.state_dict())))
+    more = {"features": asdict(features.config), "features_source": dict(source)}
+    artifacts.write_card(folder / artifacts.CARD, {**known, **more})
     return folder
 
 
@@ -93,6 +115,23 @@ def read_encoder(name: str, workspace: Workspace | None, generator: Generator) -
     except (ArtifactError, RuntimeError, TypeError, KeyError) as error:
         raise WeightsError(f"{place.uri} can't be read: {str(error).splitlines()[0]}") from None
     return encoder.eval().requires_grad_(False).draws_with(generator)
+
+
+def read_features(name: str, workspace: Workspace | None) -> PublishedFeatures | None:
+    """Return the feature networks that were imported for a generator, None where there are none.
+
+    Raises WeightsError where they can't be read.
+    """
+    said = card(name, workspace).get("features")
+    if said is None or workspace is None:
+        return None
+    place = _folder(workspace) / name / _FEATURES
+    try:
+        networks = PublishedFeatures(PublishedFeaturesConfig(**said))
+        networks.load_state_dict(artifacts.parse_tensors(place.read_bytes()).tensors)
+    except (ArtifactError, RuntimeError, TypeError) as error:
+        raise WeightsError(f"{place.uri} can't be read: {str(error).splitlines()[0]}") from None
+    return networks.eval().requires_grad_(False)
 
 
 def card(name: str, workspace: Workspace | None = None) -> dict[str, Any]:

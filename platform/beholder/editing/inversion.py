@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from beholder.config import setting
 from beholder.editing.generator import Generator
+from beholder.editing.latent import Detail, Latent
 from beholder.errors import ConfigError, EditError
 
 
@@ -108,9 +109,12 @@ class Refinement:
     stay: float = setting(
         0.002, "how strongly w+ is held near what the encoder gave, or where that is no use its rows near each other"
     )
+    feature_steps: int = setting(20, "steps that bring features closer that keep a photo's detail, where there are such")
     edges: float = setting(0.5, "what differences between neighbouring pixels count beside the pixels")
 
     def __post_init__(self) -> None:
+        if self.feature_steps < 0:
+            raise ConfigError(f"refinement.feature_steps must be at least 0, got {self.feature_steps}")
         if self.steps < 0 or (self.seconds is not None and self.seconds <= 0):
             raise ConfigError(f"refinement needs steps >= 0 and seconds above 0, got {self.steps} and {self.seconds}")
         if not self.learning_rate > 0 or self.stay < 0 or self.edges < 0:
@@ -119,13 +123,25 @@ class Refinement:
 
 @dataclass(frozen=True)
 class Inversion:
-    """What was found: w+ [N, num_ws, w_dim], the loss of each picture before and after the steps [N], and what these took."""
+    """What was found: w+ [N, num_ws, w_dim], the loss of each picture before and after the steps [N], and what these took.
+
+    start: w+ before the steps. details: what w+ loses of each picture, where that is kept, and kept: the loss of what is drawn
+    with it [N].
+    """
 
     ws: Tensor
     before: Tensor
     after: Tensor
     steps: int
     seconds: float
+    start: Tensor
+    details: tuple[Detail | None, ...] = ()
+    kept: Tensor | None = None
+
+    @property
+    def latent(self) -> Latent:
+        """The latents of the pictures, with what is kept of their detail."""
+        return Latent(self.ws, details=self.details)
 
 
 @dataclass(frozen=True)
@@ -158,14 +174,14 @@ def invert(
     generator.
     """
     config = refinement or Refinement(steps=0)
-    guess, spread = _guess(generator, inverter, images)
+    guess, spread = one_pass(generator, inverter, images)
     size = images.shape[-1]
     with torch.no_grad():
-        before = _loss(generator.synthesis(guess, until=size) - images, config.edges)
+        before = loss(generator.synthesis(guess, until=size) - images, config.edges)
         mean = generator.mapping.w_avg.expand(guess.shape)
         knows = torch.zeros_like(before, dtype=torch.bool)
         if inverter is not None and config.steps:
-            knows = before < _GUESS * _loss(generator.synthesis(mean[:1], until=size) - images, config.edges)
+            knows = before < _GUESS * loss(generator.synthesis(mean[:1], until=size) - images, config.edges)
         knows = knows[:, None, None]
         start = torch.where(knows, guess, mean)
     began = clock()
@@ -179,7 +195,7 @@ def invert(
             break
         optimiser.param_groups[0]["lr"] = config.learning_rate * (0.1 + 0.9 * (1 + math.cos(math.pi * spent)) / 2)
         with torch.enable_grad():
-            losses = _loss(generator.synthesis(start + spread * move, until=size) - images, config.edges)
+            losses = loss(generator.synthesis(start + spread * move, until=size) - images, config.edges)
             anchor = torch.where(knows, 0, move.mean(dim=1, keepdim=True))
             held = config.stay * (move - anchor).square().mean(dim=(1, 2))
             (move.grad,) = torch.autograd.grad((losses + held).sum(), move)
@@ -187,17 +203,17 @@ def invert(
         steps += 1
         progress(InversionStep(steps, max(spent, steps / config.steps), float(losses.detach().mean())))
     if steps == 0:
-        return Inversion(guess, before, before, 0, clock() - began)
+        return Inversion(guess, before, before, 0, clock() - began, guess)
     with torch.no_grad():
         found = start + spread * move
-        after = _loss(generator.synthesis(found, until=size) - images, config.edges)
+        after = loss(generator.synthesis(found, until=size) - images, config.edges)
         closer = after < before
         found = torch.where(closer[:, None, None], found, guess)
-    return Inversion(found, before, torch.where(closer, after, before), steps, clock() - began)
+    return Inversion(found, before, torch.where(closer, after, before), steps, clock() - began, guess)
 
 
-def _guess(generator: Generator, inverter: LatentEncoder | None, images: Tensor) -> tuple[Tensor, Tensor]:
-    """What one pass gives, w+ [N, num_ws, w_dim], and how far w varies around its mean."""
+def one_pass(generator: Generator, inverter: LatentEncoder | None, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what one pass gives, w+ [N, num_ws, w_dim], and how far w varies around its mean."""
     sizes = generator.config
     size = sizes.resolution if inverter is None else inverter.sizes[0]
     if images.ndim != 4 or images.shape[1:] != (3, size, size):
@@ -219,7 +235,7 @@ def _guess(generator: Generator, inverter: LatentEncoder | None, images: Tensor)
         return torch.cat([ws, rest], dim=1), inverter.spread
 
 
-def _loss(error: Tensor, edges: float) -> Tensor:
-    """Mean absolute error of each image's pixels and of the differences between neighbours, [N, 3, R, R] -> [N]."""
+def loss(error: Tensor, edges: float) -> Tensor:
+    """Return the mean absolute error of each image's pixels and of the differences between neighbours, [N, 3, R, R] -> [N]."""
     across, down = (error.diff(dim=dim).abs().mean(dim=(1, 2, 3)) for dim in (2, 3))
     return error.abs().mean(dim=(1, 2, 3)) + edges * (across + down)

@@ -13,21 +13,37 @@ from beholder.errors import EditError
 _SEEDS = 2**32  # numpy's legacy generator takes seeds below it
 
 
+@dataclass(frozen=True, eq=False)
+class Detail:
+    """What w+ loses of one photo.
+
+    editable: w+ whose moves tell how features move under an edit, float32 [num_ws, w_dim]. features: F_k, [C, at, at]: what the
+    layers above resolution `at` draw on from.
+    """
+
+    editable: Tensor
+    features: Tensor
+
+
 @dataclass(frozen=True)
 class Latent:
     """Points that a generator makes pictures of, one a row.
 
     ws: w+, float32 [N, num_ws, w_dim]. z: what w+ was mapped from, [N, z_dim]; None where nobody knows it, as after an inversion.
+    details: for each row what w+ loses of its photo, None where nothing is kept; () where nothing is kept of any.
     """
 
     ws: Tensor
     z: Tensor | None = None
+    details: tuple[Detail | None, ...] = ()
 
     def __post_init__(self) -> None:
         if self.ws.ndim != 3:
             raise EditError(f"expected w+ of shape [N, num_ws, w_dim], got {list(self.ws.shape)}")
         if self.z is not None and (self.z.ndim != 2 or len(self.z) != len(self.ws)):
             raise EditError(f"expected z of shape [{len(self.ws)}, z_dim] beside w+, got {list(self.z.shape)}")
+        if self.details and len(self.details) != len(self.ws):
+            raise EditError(f"expected details of {len(self.ws)} rows beside w+, got {len(self.details)}")
 
     def __len__(self) -> int:
         return len(self.ws)
@@ -38,15 +54,27 @@ class Latent:
             rows = [rows]
         elif not isinstance(rows, slice | Tensor):
             rows = list(rows)
-        return Latent(self.ws[rows], None if self.z is None else self.z[rows])
+        places = torch.arange(len(self))[rows].tolist() if self.details else []
+        details = tuple(self.details[place] for place in places)
+        return Latent(self.ws[rows], None if self.z is None else self.z[rows], details)
+
+    def to(self, device: torch.device | str) -> "Latent":
+        """Return the same latents on a device; details stay where they are until they are drawn."""
+        return Latent(self.ws.to(device), None if self.z is None else self.z.to(device), self.details)
 
     @classmethod
     def join(cls, latents: Sequence["Latent"]) -> "Latent":
-        """Concatenate the rows of latents; z is kept where every part has it. Raises EditError for nothing to join."""
+        """Concatenate the rows of latents; z is kept where every part has it, a row's detail always.
+
+        Raises EditError for nothing to join.
+        """
         if not latents:
             raise EditError("expected at least one latent, got none")
         zs = [each.z for each in latents if each.z is not None]
-        return cls(torch.cat([each.ws for each in latents]), torch.cat(zs) if len(zs) == len(latents) else None)
+        details: tuple[Detail | None, ...] = ()
+        if any(each.details for each in latents):
+            details = tuple(row for each in latents for row in each.details or (None,) * len(each))
+        return cls(torch.cat([each.ws for each in latents]), torch.cat(zs) if len(zs) == len(latents) else None, details)
 
 
 def z_from_seeds(seeds: Sequence[int], size: int) -> Tensor:

@@ -31,6 +31,13 @@ class LayerCache:
 
         Returns RGB [N, 3, R, R], not to be written to: the next drawing may return it again.
         """
+        image = self.drawing(styles, until=until).image
+        assert image is not None
+        return image
+
+    @torch.no_grad()
+    def drawing(self, styles: Sequence[Tensor], *, until: int | None = None) -> Drawing:
+        """Draw as `draw` does, and return what the next layer would take, too; none of it is to be written to."""
         if len(styles) != len(self._layers):
             raise ValueError(f"expected the styles of {len(self._layers)} layers, got {len(styles)}")
         layers = self._layers if until is None else self._synthesis.layers(until)
@@ -44,9 +51,7 @@ class LayerCache:
             self._drawings.append(layer.add(self._drawings[-1], style, self._noise))
             self._styles.append(style)
         self.layers_drawn = len(layers) - same
-        image = self._drawings[-1].image
-        assert image is not None
-        return image
+        return self._drawings[-1]
 
 
 def _equal(one: Tensor, other: Tensor) -> bool:

@@ -1,13 +1,16 @@
-"""Pretrained networks that ship with the project: the generator of portraits, its inverter and its directions."""
+"""Pretrained networks that ship with the project: the generator of portraits, its inverter, feature networks and directions."""
 
 from pathlib import Path
 
 from beholder import weights
 from beholder.editing.directions import Direction, direction_file
+from beholder.editing.features.feature_networks import CompactConfig, CompactFeatureNetworks
 from beholder.editing.generator import Generator, GeneratorConfig
+from beholder.editing.generator_store import fingerprint
 from beholder.editing.inversion import Inverter, InverterConfig
 
 GENERATOR, INVERTER = "portraits-generator", "portraits-inverter"
+FEATURES = "portraits-features"
 CLIP, DIRECTIONS = "portraits-clip", "portraits-directions"
 
 
@@ -25,6 +28,16 @@ def inverter(path: Path | None = None) -> Inverter:
     network = Inverter(InverterConfig(**{**sizes, "widths": tuple(sizes["widths"])}))
     network.load_state_dict(tensors)
     return network.eval().requires_grad_(False)
+
+
+def features(generator: Generator, path: Path | None = None) -> CompactFeatureNetworks | None:
+    """Load the feature networks of the generator; None where they were made for another one."""
+    tensors, sizes = weights.read(path or weights.shipped(FEATURES))
+    if sizes.pop("generator") != fingerprint(generator):
+        return None
+    networks = CompactFeatureNetworks(CompactConfig(**sizes))
+    networks.load_state_dict(tensors)
+    return networks.eval().requires_grad_(False)
 
 
 def directions(path: Path | None = None) -> dict[str, Direction]:

@@ -6,7 +6,7 @@ from typing import Any
 from beholder import artifacts
 from beholder.editing.faces.alignment import Square
 from beholder.editing.generator import GeneratorConfig
-from beholder.editing.latent import Latent
+from beholder.editing.latent import Detail, Latent
 from beholder.errors import ArtifactError, EditError
 from beholder.storage import Place
 
@@ -24,9 +24,17 @@ class SavedInversion:
     square: Square | None
 
     def write(self, place: Place) -> None:
-        """Write it as safetensors: the tensor `w_plus` [1, num_ws, w_dim], and the rest in its metadata."""
-        about = {**asdict(self), "latent": None, "square": None if self.square is None else asdict(self.square)}
-        place.write_bytes(artifacts.dump({"w_plus": self.latent.ws.float()}, {"inverted": about}))
+        """Write it as safetensors: the tensor `w_plus` [1, num_ws, w_dim], and the rest in its metadata.
+
+        Where detail is kept, `editable` [num_ws, w_dim] and `features` [C, at, at] (float16) are written, too.
+        """
+        square = None if self.square is None else asdict(self.square)
+        about = {"fingerprint": self.fingerprint, "generator": self.generator, "sha256": self.sha256, "square": square}
+        tensors = {"w_plus": self.latent.ws.float()}
+        for detail in self.latent.details:
+            if detail is not None:
+                tensors |= {"editable": detail.editable.float(), "features": detail.features.half().contiguous()}
+        place.write_bytes(artifacts.dump(tensors, {"inverted": about}))
 
     @classmethod
     def read(cls, place: Place) -> "SavedInversion":
@@ -43,7 +51,15 @@ class SavedInversion:
             fingerprint, generator, sha256 = (str(about[key]) for key in ("fingerprint", "generator", "sha256"))
             if ws.ndim != 3 or len(ws) != 1:
                 raise EditError(f"its w_plus is {list(ws.shape)}, expected [1, num_ws, w_dim]")
-            return cls(Latent(ws.float()), fingerprint, generator, sha256, square)
+            details: tuple[Detail | None, ...] = ()
+            if "features" in artifact.tensors:
+                editable, features = (artifact.tensors[key].float() for key in ("editable", "features"))
+                if editable.shape != ws.shape[1:] or features.ndim != 3 or features.shape[1] != features.shape[2]:
+                    raise EditError(
+                        f"its detail is {list(editable.shape)} and {list(features.shape)}, which is none of this w_plus"
+                    )
+                details = (Detail(editable, features),)
+            return cls(Latent(ws.float(), details=details), fingerprint, generator, sha256, square)
         except (ArtifactError, KeyError, ValueError, TypeError, EditError) as error:
             what = f"it lacks {error}" if isinstance(error, KeyError) else str(error).splitlines()[0]
             raise EditError(f"{place.uri} is no latent that `beholder invert` wrote: {what}") from None

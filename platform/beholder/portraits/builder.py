@@ -1,6 +1,6 @@
 """Building: every network of the portrait world trained, measured and written with its card."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -9,12 +9,14 @@ from typing import Any
 from torch import Tensor, nn
 
 from beholder import artifacts, weights
-from beholder.editing import pretrained
-from beholder.editing.directions import direction_file
+from beholder.editing import generator_store, pretrained
+from beholder.editing.directions import Direction, direction_file
+from beholder.editing.features.feature_networks import CompactFeatureNetworks
 from beholder.editing.generator import Generator
 from beholder.editing.inversion import Inverter
 from beholder.portraits import reader, training_loop
 from beholder.portraits.clip_training import ClipTraining, train_clip
+from beholder.portraits.feature_training import FeatureTraining, train_features
 from beholder.portraits.generator_finetuning import Finish, finish_generator
 from beholder.portraits.generator_training import GeneratorTraining, train_generator
 from beholder.portraits.inverter_training import InverterTraining, train_inverter
@@ -37,6 +39,7 @@ class BuildConfig:
     generator: GeneratorTraining = field(default_factory=GeneratorTraining)
     finish: Finish = field(default_factory=Finish)
     inverter: InverterTraining = field(default_factory=InverterTraining)
+    features: FeatureTraining = field(default_factory=FeatureTraining)
     clip: ClipTraining = field(default_factory=ClipTraining)
     directions: DirectionsConfig = field(default_factory=DirectionsConfig)
 
@@ -55,6 +58,7 @@ class BuildConfig:
             inverter=replace(
                 self.inverter, steps=some(self.inverter.steps), knowing_steps=int(self.inverter.knowing_steps * effort)
             ),
+            features=replace(self.features, steps=some(self.features.steps), editing_steps=some(self.features.editing_steps)),
             clip=replace(self.clip, steps=some(self.clip.steps), reading_steps=int(self.clip.reading_steps * effort)),
         )
 
@@ -89,6 +93,17 @@ class Builder:
         """The inverter of this generator."""
         found = train_inverter(self.pool, generator, self.config.inverter, **self._how(pretrained.INVERTER))
         self._write(pretrained.INVERTER, found, asdict(self.config.inverter), asdict(found.config))
+        return found
+
+    def features(
+        self, generator: Generator, inverter: Inverter, reader: Reader, directions: Mapping[str, Direction]
+    ) -> CompactFeatureNetworks:
+        """The networks that keep the detail of pictures, of this generator and its inverter."""
+        found = train_features(
+            generator, inverter, reader, directions, config=self.config.features, **self._how(pretrained.FEATURES)
+        )
+        sizes = asdict(found.config) | {"generator": generator_store.fingerprint(generator)}
+        self._write(pretrained.FEATURES, found, asdict(self.config.features), sizes)
         return found
 
     def clip(self, model: nn.Module, tokenize: Callable[[list[str]], Tensor]) -> None:
@@ -153,6 +168,11 @@ _ABOUT = {
         "on freshly drawn portraits, most of them pushed where edits lead, growing to its size). Its mapping was set, not learned"
     ),
     pretrained.INVERTER: "convolutional encoder, portrait -> w+ of portraits-generator",
+    pretrained.FEATURES: (
+        "encoder, fuser and feature editor after StyleFeatureEditor: what w+ of portraits-generator loses is kept as features of a "
+        "layer; trained on portraits with stickers, scars, freckles, patterns and text drawn over them, and on drawings of their "
+        "edits under the same detail"
+    ),
     pretrained.CLIP: (
         "open_clip model portraits: ViT image tower and small text tower, trained with captions, pairs of opposite "
         "statements and a linear reading of the traits"

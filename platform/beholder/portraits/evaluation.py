@@ -6,21 +6,22 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from beholder.editing.directions import Direction, edited_styles
+from beholder.editing.features.feature_networks import FeatureNetworks
 from beholder.editing.generator import Generator, to_rgb
 from beholder.editing.inversion import Inverter, Refinement, invert
 from beholder.editing.latent import Latent
 from beholder.encoder import ImageTextEncoder
 from beholder.portraits import captions, traits
 from beholder.portraits.edit_evaluation import measure_learned, measure_pairs, measure_told
+from beholder.portraits.feature_evaluation import measure_features, measure_slider
 from beholder.portraits.reader import Reader
 from beholder.portraits.renderer import draw
-from beholder.portraits.trait_directions import NAMES, readings
+from beholder.portraits.trait_directions import NAMES, readings, score_map
 
 Figures = dict[str, float]
-PARTS = ("clip", "generator", "inverter", "directions", "edits", "speed")
+PARTS = ("clip", "generator", "inverter", "features", "directions", "edits", "speed")
 _GRADED = [traits.column(name) for name in traits.GRADED]
 _YES_NO = [traits.column(name) for name in traits.YES_NO]
 
@@ -34,6 +35,7 @@ class Networks:
     reader: Reader
     directions: Mapping[str, Direction]
     clip: ImageTextEncoder
+    features: FeatureNetworks | None = None
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class EvaluationConfig:
     portraits: int = 500
     edited: int = 200
     inverted: int = 40
+    detailed: int = 60
     seed: int = 2_000_003
     refinement: Refinement = field(default_factory=Refinement)
 
@@ -72,6 +75,10 @@ GOALS = {
     "inverter/error_one_pass": ("<=", 0.05),
     "inverter/error_refined": ("<=", 0.03),
     "inverter/edit_ratio_least": (">=", 0.7),
+    "features/error": ("<=", 0.02),
+    "features/error_ratio_most": ("<=", 0.5),
+    "features/trait_ratio_least": (">=", 0.9),
+    "features/others_ratio": ("<=", 1.0),
     "speed/drawn": (">=", 100.0),
 }
 
@@ -103,6 +110,12 @@ def measure(
         "inverter": lambda: measure_inverter(
             n.generator, n.inverter, n.reader, n.directions,
             count=config.inverted, seed=seed + 2, refinement=config.refinement,
+        ),
+        "features": lambda: (
+            {} if n.features is None else measure_features(
+                n.generator, n.inverter, n.features, n.reader, n.directions, count=config.detailed, seed=seed + 8
+            )
+            | measure_slider(n.generator, n.inverter, n.features, n.directions, seed=seed + 8)
         ),
         "directions": lambda: (
             measure_directions(n.generator, n.reader, n.directions, count=config.edited, seed=seed + 3)
@@ -194,24 +207,15 @@ def measure_edited(generator: Generator, directions: Mapping[str, Direction], *,
     z = torch.randn(count, traits.LATENT_SIZE, generator=torch.Generator().manual_seed(seed))
     latent = Latent(generator.mapping(z), z)
     figures: Figures = {}
+    scores = score_map(generator)
     for name, edit in HARD_EDITS.items():
         w = latent.ws[:, 0] + sum(alpha * directions[each].step for each, alpha in edit.items())
-        drawn = to_rgb(draw(traits.from_scores(scores_of(generator, w)), generator.config.resolution))
+        drawn = to_rgb(draw(traits.from_scores(scores(w)), generator.config.resolution))
         made = generator.synthesis.draw(edited_styles(generator, latent, edit, directions)).clamp(-1, 1)
         error = (made - drawn).abs().mean(dim=1, keepdim=True) / 2
         cells = torch.nn.functional.adaptive_avg_pool2d(error, _CELLS)
         figures[f"generator/edited/{name}"] = float(cells.amax(dim=(1, 2, 3)).mean())
     return {"generator/edited_most": max(figures.values()), **figures}
-
-
-@torch.no_grad()
-def scores_of(generator: Generator, w: Tensor) -> Tensor:
-    """Read the scores of traits [N, T] off w [N, w_dim]: the mapping was set so that they are linear in W."""
-    probes = traits.normalise(torch.randn(500, traits.LATENT_SIZE, generator=torch.Generator().manual_seed(0)))
-    known = torch.cat([generator.mapping.w(probes), torch.ones(len(probes), 1)], dim=1)
-    solution = torch.linalg.lstsq(known.double(), (probes @ traits.axes().T).double(), driver="gelsd", rcond=1e-5).solution
-    scores: Tensor = (torch.cat([w, torch.ones(len(w), 1)], dim=1).double() @ solution).float()
-    return scores
 
 
 @torch.no_grad()

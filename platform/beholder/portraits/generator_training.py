@@ -143,9 +143,9 @@ def _rate(config: GeneratorTraining, step: int) -> float:
 
 
 def compare(error: Tensor, weight: Tensor, *, edges: float) -> dict[str, Tensor]:
-    """Weighted absolute error of pixels [N, 3, S, S] and of their differences; weight: [S, S]."""
-    across = (error[..., 1:] - error[..., :-1]).abs() * weight[:, 1:]
-    down = (error[..., 1:, :] - error[..., :-1, :]).abs() * weight[1:]
+    """Weighted absolute error of pixels [N, 3, S, S] and of their differences; weight: [S, S] or [N, 1, S, S]."""
+    across = (error[..., 1:] - error[..., :-1]).abs() * weight[..., 1:]
+    down = (error[..., 1:, :] - error[..., :-1, :]).abs() * weight[..., 1:, :]
     return {"pixels": (error.abs() * weight).mean(), "edges": edges * (across.mean() + down.mean())}
 
 

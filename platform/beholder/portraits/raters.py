@@ -25,6 +25,7 @@ _SHARED: dict[str, dict[str, float]] = {
     "trustworthy": {"smile": 0.7, "eye_size": 0.25, "head_turn": -0.15, "beard": -0.2, "brow_thickness": -0.2},
 }
 _CUTS = (-0.8, 0.0, 0.8)  # of the utility, between the scores 1, 2, 3 and 4
+FIRST = 0.96  # how often who always takes the first side takes it
 _QUICK = ("random", "first", "flat")  # who does not look does not need long
 
 
@@ -56,7 +57,7 @@ class Rater:
         if self.kind == "random":
             return [int(v) for v in rng.integers(1, 3, len(ATTRIBUTES))]
         if self.kind == "first":
-            return [2 if v < 0.04 else 1 for v in rng.random(len(ATTRIBUTES))]
+            return [2 if v < 1 - FIRST else 1 for v in rng.random(len(ATTRIBUTES))]
         gaps = [self.utility(np.stack([left, right]), a, moment) for a in range(len(ATTRIBUTES))]
         chances = [1 / (1 + np.exp(-self.sharpness * (gap[1] - gap[0]))) for gap in gaps]
         return [2 if rng.random() < chance else 1 for chance in chances]

@@ -1,5 +1,6 @@
 """The directions of the portrait generator: found from labels, scaled by what a reader sees."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -73,3 +74,17 @@ def readings(generator: Generator, reader: Reader, styles: Styles) -> Tensor:
     until = min(reader.resolution, generator.config.resolution)
     parts = zip(*(style.split(32) for style in styles), strict=True)
     return torch.cat([reader(generator.synthesis.draw(part, until=until).clamp(-1, 1)) for part in parts])
+
+
+@torch.no_grad()
+def score_map(generator: Generator) -> Callable[[Tensor], Tensor]:
+    """Return what reads the scores of traits [N, T] off w [N, w_dim]: the mapping was set so that they are linear in W."""
+    probes = traits.normalise(torch.randn(500, traits.LATENT_SIZE, generator=torch.Generator().manual_seed(0)))
+    known = torch.cat([generator.mapping.w(probes), torch.ones(len(probes), 1)], dim=1)
+    solution = torch.linalg.lstsq(known.double(), (probes @ traits.axes().T).double(), driver="gelsd", rcond=1e-5).solution
+
+    def scores(w: Tensor) -> Tensor:
+        result: Tensor = (torch.cat([w, torch.ones(len(w), 1)], dim=1).double() @ solution).float()
+        return result
+
+    return scores

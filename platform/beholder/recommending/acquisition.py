@@ -2,25 +2,65 @@
 
 `random`: any two. `thompson`: the best of two independent draws of the utilities (Thompson sampling). `eubo`: the two with the
 highest expected utility of the best option (Lin et al. 2022, qEUBO of Astudillo et al. 2023). `information`: the two whose answer
-has the highest mutual information with the person's weights (BALD, Houlsby et al. 2011).
+has the highest mutual information with the person's weights (BALD, Houlsby et al. 2011). `repeat`: an earlier question again, its
+sides swapped. `noise`: the two whose answer has the highest mutual information with how the person answers at all: sharply or
+not, by a coin, always on one side. Both tell how far the other answers can be believed.
+
+A question that a person can answer differs in few directions, and its pictures can be told apart.
 """
 
-import itertools
-from collections.abc import Collection
+import functools
+import operator
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
 
-from beholder.errors import ChoiceError, nearest
+from beholder.config import setting
+from beholder.errors import ChoiceError, ConfigError, nearest
 from beholder.recommending.edit_set import EditSet
 from beholder.recommending.rankers.ranker import JointNormal, Ranker
 
 Strategy = Literal["random", "thompson", "eubo", "information"]
 STRATEGIES: tuple[str, ...] = get_args(Strategy)
 CHAMPION = "champion"
+REPEAT, NOISE = "repeat", "noise"
+NOTICEABLE = 0.2  # of the usual change under an edit, as `beholder simulate` measures it
+_LATEST = 3  # questions that are not repeated yet
+_UNDER = 2 / 3  # chance of the side on which the better edit was more rarely: a biased coin (Efron 1971)
+_SHARP = 200  # pairs of the surest answers, among which the one that tells most of noise is looked for
+_HEADS = 16  # of each list, edits that are compared with all others where few pairs may be asked
+_DRAWN, _TRIES = 4096, 16  # pairs drawn at a time, and how often, before all are counted
 _POOL = 256  # edits whose pairs are all evaluated; the rest can hardly be in the best pair
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(16)
+
+
+@dataclass(frozen=True)
+class QuestionsConfig:
+    """Which questions a person can answer."""
+
+    differ: int | None = setting(2, "directions that the two sides may differ in, at most: 1, 2, ...; null: any number")
+    noticeable: float = setting(
+        NOTICEABLE, "just noticeable difference of two pictures' embeddings, as a share of the usual change; 0: any difference"
+    )
+    noise_every: int | None = setting(
+        2, "one question in so many may be one that tells how noisy the person's choices are; null: none"
+    )
+    noise_bits: float = setting(0.03, "information, in bits, that such a question must have; else the strategy's own is asked")
+    repeat_every: int | None = setting(10, "one question in so many is an earlier one with its sides swapped; null: none")
+
+    def __post_init__(self) -> None:
+        if self.differ is not None and self.differ < 1:
+            raise ConfigError(f"questions.differ must be at least 1, or null for any number, got {self.differ}")
+        if not 0 <= self.noticeable < 1:
+            raise ConfigError(f"questions.noticeable must be from 0 to below 1, got {self.noticeable}")
+        for name, every in (("noise_every", self.noise_every), ("repeat_every", self.repeat_every)):
+            if every is not None and every < 2:
+                raise ConfigError(f"questions.{name} must be at least 2, or null for none, got {every}")
+
+
+ANY = QuestionsConfig(differ=None, noticeable=0.0, noise_every=None, repeat_every=None)  # every pair may be asked
 
 
 @dataclass(frozen=True)
@@ -45,10 +85,16 @@ def ask(
     *,
     seed: int,
     without: Collection[tuple[int, int]] = (),
+    config: QuestionsConfig = ANY,
+    lean: int = 0,
+    number: int = 1,
 ) -> QuestionPair:
     """Return the next question for a person about C edits of an image; which side each goes to is drawn with the seed.
 
     unedited: the unedited image. without: pairs of rows that are not to be asked, either way round, such as those still open.
+    config: what a question may be; where no such pair is left, any pair. lean: how many more questions had the edit of the higher
+    utility on the left than on the right, as `lean` counts; the rarer side is drawn twice as often as the other. number: of the
+    person's question, the first is 1.
     With a ranker that has no uncertainty no answer is worth more than another: whatever strategy but `random` is asked for, its
     champion is shown, the edit of the highest utility, beside one drawn at random. Raises ChoiceError for an unknown strategy, and
     where no pair is left.
@@ -57,24 +103,75 @@ def ask(
         raise ChoiceError(f"{strategy!r} is no strategy{nearest(strategy, list(STRATEGIES))}")
     if len(edit_set) < 2:
         raise ChoiceError(f"a question needs two edits to choose between, got {len(edit_set)}")
-    excluded = _Excluded(without, len(edit_set))
+    pairs = _Pairs(edit_set, without, config)
     rng = np.random.default_rng(seed)
     if strategy == "random":
-        left, right = excluded.draw(rng)
-        return QuestionPair(left, right, 0.5 / excluded.left_over, strategy)
+        one, other, chance = pairs.draw(rng)
+        utilities = ranker.utilities(user_id, edit_set) if lean else np.zeros(len(edit_set))
+        return _sides(one, other, chance, strategy, utilities, lean, rng)
     joint = ranker.joint(user_id, edit_set)
     if not joint.factor.shape[1]:
-        left, right, chance = _champion(joint, excluded, rng)
+        one, other, chance = _champion(joint, pairs, rng)
         strategy = CHAMPION
     elif strategy == "thompson":
-        left, right = _thompson(joint, excluded, rng)
-        return QuestionPair(left, right, None, strategy)
+        one, other = _thompson(joint, pairs, rng)
+        return _sides(one, other, None, strategy, joint.mean, lean, rng)
     else:
-        left, right = _best_pair(strategy, joint, ranker.joint(user_id, unedited), excluded)
         chance = 1.0
-    return (
-        QuestionPair(left, right, chance / 2, strategy) if rng.random() < 0.5 else QuestionPair(right, left, chance / 2, strategy)
-    )
+        noise = config.noise_every is not None and number % config.noise_every == 0
+        telling = _noise_pair(ranker, user_id, edit_set, joint, pairs, config.noise_bits) if noise else None
+        if telling is None:
+            one, other = _best_pair(strategy, joint, ranker.joint(user_id, unedited), pairs)
+        else:
+            (one, other), strategy = telling, NOISE
+    return _sides(one, other, chance, strategy, joint.mean, lean, rng)
+
+
+def noise_information(weights: np.ndarray, chances: np.ndarray) -> np.ndarray:
+    """Return the mutual information of an answer and the hypothesis that holds, in bits, [P].
+
+    weights [H]: probabilities of the hypotheses; chances [P, H]: P(left) under each.
+    """
+    return np.asarray(np.maximum(_entropy(chances @ weights) - _entropy(chances) @ weights, 0) / np.log(2))
+
+
+def is_repeat(number: int, config: QuestionsConfig) -> bool:
+    """Return whether a person's question of this number, the first is 1, is an earlier one again."""
+    return config.repeat_every is not None and number % config.repeat_every == 0
+
+
+def repeated(ranker: Ranker, user_id: str, sides: Sequence[tuple[EditSet, EditSet]]) -> int:
+    """Return which of these questions, left and right, to ask again: the one whose answer tells most of how the person answers, or
+    the first where that is not known."""
+    left, right = (functools.reduce(operator.add, [pair[side] for pair in sides]) for side in (0, 1))
+    hypotheses = ranker.hypotheses(user_id, right, left)
+    return 0 if hypotheses is None else int(np.argmax(noise_information(*hypotheses)))
+
+
+def repeatable(pairs: Sequence[tuple[int, int]]) -> list[int]:
+    """Return which of a person's answered questions, in order, may be asked again with their sides swapped: those that were asked
+    once, and not just now. pairs: of rows, or of whatever names an edit."""
+    counts: dict[frozenset[int], int] = {}
+    for pair in pairs:
+        counts[frozenset(pair)] = counts.get(frozenset(pair), 0) + 1
+    return [number for number, pair in enumerate(pairs[:-_LATEST]) if counts[frozenset(pair)] == 1]
+
+
+def lean(pairs: Sequence[tuple[int, int]], utilities: np.ndarray) -> int:
+    """Return how many more of these pairs of rows, left and right, had the edit of the higher utility on the left."""
+    return int(sum(np.sign(utilities[left] - utilities[right]) for left, right in pairs))
+
+
+def _sides(
+    one: int, other: int, chance: float | None, strategy: str, utilities: np.ndarray, lean: int, rng: np.random.Generator
+) -> QuestionPair:
+    """Draw which edit goes to the left. chance: of this pair, whichever way round."""
+    better, worse = (one, other) if utilities[one] >= utilities[other] else (other, one)
+    on_left = 0.5 if lean == 0 or utilities[one] == utilities[other] else _UNDER if lean < 0 else 1 - _UNDER
+    kept = bool(rng.random() < on_left)
+    share = on_left if kept else 1 - on_left
+    left, right = (better, worse) if kept else (worse, better)
+    return QuestionPair(left, right, None if chance is None else chance * share, strategy)
 
 
 def eubo(left: np.ndarray, right: np.ndarray, deviation: np.ndarray) -> np.ndarray:
@@ -110,91 +207,157 @@ def information(mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
     return np.asarray(np.clip((_entropy(expected) - within) / np.log(2), 0, 1))
 
 
-class _Excluded:
-    """Pairs of C rows that are not to be asked, the lower row first."""
+class _Pairs:
+    """Which pairs of C edits may be asked. without: pairs that may not, either way round."""
 
-    def __init__(self, pairs: Collection[tuple[int, int]], count: int) -> None:
-        self.count = count
-        self.pairs = {(min(pair), max(pair)) for pair in pairs}
-        self.left_over = count * (count - 1) // 2 - len(self.pairs)
+    def __init__(self, edit_set: EditSet, without: Collection[tuple[int, int]], config: QuestionsConfig) -> None:
+        self.alphas, self.embeddings, self.count = edit_set.alphas, edit_set.embeddings, len(edit_set)
+        self.without = {(min(pair), max(pair)) for pair in without}
+        changes = self.embeddings - edit_set.original
+        self.differ, self.noticeable = config.differ, config.noticeable * float(np.sqrt((changes**2).sum(axis=1).mean()))
+        self.left_over = self.count * (self.count - 1) // 2 - len(self.without)
         if self.left_over < 1:
-            raise ChoiceError(f"all {len(self.pairs)} pairs of {count} edits are to be left out: answer one of them first")
+            raise ChoiceError(f"all {len(self.without)} pairs of {self.count} edits are to be left out: answer one of them first")
+        if self.restricted and not any(self.partners(row).any() for row in range(self.count)):
+            self.differ, self.noticeable = None, 0.0
+
+    @property
+    def restricted(self) -> bool:
+        """Whether more is asked of a pair than that it is not excluded."""
+        return self.differ is not None or self.noticeable > 0
 
     def partners(self, row: int) -> np.ndarray:
         """Return which rows may be shown beside this one, bool [C]."""
-        free = np.ones(self.count, bool)
-        free[[row, *(one + other - row for one, other in self.pairs if row in (one, other))]] = False
+        free = self.allowed(np.full(self.count, row), np.arange(self.count))
+        free[[row, *(one + other - row for one, other in self.without if row in (one, other))]] = False
         return free
 
-    def draw(self, rng: np.random.Generator) -> tuple[int, int]:
-        """Draw a pair that is left, uniformly, and either way round."""
-        if 2 * self.left_over > len(self.pairs):
+    def allowed(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Return which of these pairs differ in few directions and noticeably, bool [P]; those excluded are not looked for."""
+        free = np.ones(len(rows), bool)
+        if self.differ is not None:
+            free = np.count_nonzero(self.alphas[rows] != self.alphas[columns], axis=1) <= self.differ
+        if self.noticeable > 0:
+            at = np.flatnonzero(free)
+            gaps = self.embeddings[rows[at]] - self.embeddings[columns[at]]
+            free[at] = np.einsum("pe,pe->p", gaps, gaps) >= self.noticeable**2
+        return free
+
+    def draw(self, rng: np.random.Generator) -> tuple[int, int, float | None]:
+        """Draw a pair that may be asked, uniformly, and return its probability; None where too many pairs had to be counted."""
+        if not self.restricted and 2 * self.left_over > len(self.without):
             while True:
                 one, other = (int(row) for row in rng.choice(self.count, 2, replace=False))
-                if (min(one, other), max(one, other)) not in self.pairs:
-                    return one, other
-        free = [pair for pair in itertools.combinations(range(self.count), 2) if pair not in self.pairs]
-        one, other = free[int(rng.integers(len(free)))]
-        return (one, other) if rng.random() < 0.5 else (other, one)
+                if (min(one, other), max(one, other)) not in self.without:
+                    return one, other, 1 / self.left_over
+        for _ in range(_TRIES if self.count > _POOL else 0):
+            rows, columns = rng.integers(self.count, size=(2, _DRAWN))
+            free = np.flatnonzero(~self.out(rows, columns))
+            if len(free):
+                return int(rows[free[0]]), int(columns[free[0]]), None
+        rows, columns = np.triu_indices(self.count, 1)
+        free = np.flatnonzero(~self.out(rows, columns))
+        chosen = free[int(rng.integers(len(free)))]
+        return int(rows[chosen]), int(columns[chosen]), 1 / len(free)
 
-    def has(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        """Return which of these pairs, the lower row first, are excluded, bool [P]."""
-        known = np.array([one * self.count + other for one, other in self.pairs], np.int64)
-        return np.isin(rows * self.count + columns, known)
+    def out(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Return which of these pairs may not be asked, bool [P]."""
+        known = np.array([one * self.count + other for one, other in self.without], np.int64)
+        excluded = np.isin(np.minimum(rows, columns) * self.count + np.maximum(rows, columns), known) | (rows == columns)
+        return np.asarray(excluded | ~self.allowed(rows, columns))
 
 
-def _champion(joint: JointNormal, excluded: _Excluded, rng: np.random.Generator) -> tuple[int, int, float]:
+def _champion(joint: JointNormal, pairs: _Pairs, rng: np.random.Generator) -> tuple[int, int, float]:
     """Return the edit of the highest utility, another one drawn at random, and the probability of that one."""
     for best in np.argsort(-joint.mean, kind="stable"):
-        free = np.flatnonzero(excluded.partners(int(best)))
+        free = np.flatnonzero(pairs.partners(int(best)))
         if len(free):
             return int(best), int(rng.choice(free)), 1 / len(free)
     raise AssertionError("some pair is left over")
 
 
-def _thompson(joint: JointNormal, excluded: _Excluded, rng: np.random.Generator) -> tuple[int, int]:
+def _thompson(joint: JointNormal, pairs: _Pairs, rng: np.random.Generator) -> tuple[int, int]:
     """Return the best of one draw and the best of another; where that is the same edit, the second's next best."""
     one, other = joint.draws(2, seed=int(rng.integers(2**63)))
     for left in np.argsort(-one, kind="stable"):
-        free = excluded.partners(int(left))
+        free = pairs.partners(int(left))
         if free.any():
             return int(left), int(np.argmax(np.where(free, other, -np.inf)))
     raise AssertionError("some pair is left over")
 
 
-def _best_pair(strategy: str, joint: JointNormal, unedited: JointNormal, excluded: _Excluded) -> tuple[int, int]:
+def _best_pair(strategy: str, joint: JointNormal, unedited: JointNormal, pairs: _Pairs) -> tuple[int, int]:
     """Return the pair of the highest value by the acquisition function, the lower row first."""
-    pool = _pool(joint, unedited)
-    some = joint[pool]
-    rows, columns = np.triu_indices(len(pool), 1)
-    out = excluded.has(pool[rows], pool[columns])
+    rows, columns = _evaluated(joint, unedited, pairs.restricted)
+    out = pairs.out(rows, columns)
     if out.all():  # only where nearly every pair is open
-        left, right = excluded.draw(np.random.default_rng(0))
+        left, right, _ = pairs.draw(np.random.default_rng(0))
         return min(left, right), max(left, right)
-    mean, deviation = _gaps(some, rows, columns)
-    values = eubo(some.mean[rows], some.mean[columns], deviation) if strategy == "eubo" else information(mean, deviation)
-    best = int(np.argmax(np.where(out, -np.inf, values)))
-    return int(pool[rows[best]]), int(pool[columns[best]])
+    rows, columns = rows[~out], columns[~out]
+    mean, deviation = _gaps(joint, rows, columns)
+    values = eubo(joint.mean[rows], joint.mean[columns], deviation) if strategy == "eubo" else information(mean, deviation)
+    best = int(np.argmax(values))
+    left, right = int(rows[best]), int(columns[best])
+    return min(left, right), max(left, right)
 
 
-def _pool(joint: JointNormal, unedited: JointNormal) -> np.ndarray:
-    """Return rows whose pairs are evaluated, always the same ones: best on average, best in some draw, most uncertain."""
+def _noise_pair(
+    ranker: Ranker, user_id: str, edit_set: EditSet, joint: JointNormal, pairs: _Pairs, least: float
+) -> tuple[int, int] | None:
+    """Return the pair whose answer tells most of how the person answers, among those whose answer is surest; None where that is
+    less than so many bits, or the ranker has no hypotheses."""
+    order = np.argsort(-joint.mean, kind="stable")
+    heads = np.concatenate([order[:_HEADS], order[-_HEADS:]])
+    rows, columns = np.repeat(heads, pairs.count), np.tile(np.arange(pairs.count), len(heads))
+    mean, deviation = _gaps(joint, rows, columns)
+    sure = np.argsort(-np.abs(mean) / np.sqrt(1 + deviation**2), kind="stable")
+    kept: list[int] = []
+    for start in range(0, len(sure), 10 * _SHARP):
+        some = sure[start : start + 10 * _SHARP]
+        kept += some[~pairs.out(rows[some], columns[some])].tolist()
+        if len(kept) >= _SHARP:
+            break
+    at = np.array(kept[:_SHARP], np.int64)
+    hypotheses = ranker.hypotheses(user_id, edit_set[rows[at]], edit_set[columns[at]]) if len(at) else None
+    if hypotheses is None:
+        return None
+    values = noise_information(*hypotheses)
+    best = int(np.argmax(values))
+    if values[best] < least:
+        return None
+    one, other = int(rows[at[best]]), int(columns[at[best]])
+    return min(one, other), max(one, other)
+
+
+def _evaluated(joint: JointNormal, unedited: JointNormal, restricted: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return pairs of rows to evaluate, always the same ones: of rows that are best on average, best in some draw, or most
+    uncertain. Restricted: fewer of these, each beside every row."""
     count = len(joint.mean)
     if count <= _POOL:
-        return np.arange(count)
+        rows, columns = np.triu_indices(count, 1)
+        return rows, columns
     variance = ((joint.factor - unedited.factor) ** 2).sum(axis=1)
-    tops = np.argpartition(-joint.draws(64, seed=0), 4, axis=1)[:, :4].ravel()
+    draws = joint.draws(64, seed=0)
     bounds = -(joint.mean + 2 * np.sqrt(variance))  # upper confidence bounds, negated
+    if restricted:
+        lists = [np.argsort(-joint.mean), np.argsort(bounds), np.argsort(-variance)]
+        tops = np.unique(draws.argmax(axis=1))
+        heads = np.unique(np.concatenate([tops[:_HEADS], *(each[:_HEADS] for each in lists)]))
+        return np.repeat(heads, count), np.tile(np.arange(count), len(heads))
+    tops = np.argpartition(-draws, 4, axis=1)[:, :4].ravel()
     lists = [np.argsort(-joint.mean)[: _POOL // 4], np.unique(tops), np.argsort(bounds)[: _POOL // 4], np.argsort(-variance)]
-    return np.sort(np.array(list(dict.fromkeys(np.concatenate(lists).tolist()))[:_POOL]))
+    pool = np.sort(np.array(list(dict.fromkeys(np.concatenate(lists).tolist()))[:_POOL]))
+    rows, columns = np.triu_indices(len(pool), 1)
+    return pool[rows], pool[columns]
 
 
-def _gaps(some: JointNormal, rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _gaps(joint: JointNormal, rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and standard deviation of u_row - u_column."""
-    covariance = some.factor @ some.factor.T
-    variance = np.diag(covariance)
-    spread = variance[rows] + variance[columns] - 2 * covariance[rows, columns]
-    return some.mean[rows] - some.mean[columns], np.sqrt(np.maximum(spread, 0))
+    named, at = np.unique(rows, return_inverse=True)
+    products = (joint.factor[named] @ joint.factor.T)[at, columns]
+    variance = np.einsum("cr,cr->c", joint.factor, joint.factor)
+    spread = variance[rows] + variance[columns] - 2 * products
+    return joint.mean[rows] - joint.mean[columns], np.sqrt(np.maximum(spread, 0))
 
 
 def _entropy(p: np.ndarray) -> np.ndarray:

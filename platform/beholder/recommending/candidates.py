@@ -1,8 +1,10 @@
-"""Candidates: the edits that a recommendation chooses among, each direction at a grid of alphas and pairs of directions."""
+"""Candidates: the edits that a recommendation chooses among, each direction at a grid of alphas and pairs of directions; and which
+of the directions are offered at all."""
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +12,7 @@ import numpy as np
 from beholder.config import setting
 from beholder.editing.directions.edit_text import check
 from beholder.editing.editor import Slider
-from beholder.errors import ConfigError, EditError
+from beholder.errors import ConfigError, EditError, nearest
 
 Range = tuple[float, float]
 _USUAL = 2 / 3  # of the way to an end of a range: strengths near it are the first that a pair takes
@@ -30,6 +32,39 @@ class CandidatesConfig:
             raise ConfigError(f"candidates.count must be at least 1, got {self.count}")
         if not (math.isfinite(self.step) and self.step > 0):
             raise ConfigError(f"candidates.step must be above 0, got {self.step}")
+
+
+ALL = "all"
+PROTECTED = ("skin", "race", "ethnicity")  # words of directions that change a protected trait of a person
+
+
+@dataclass(frozen=True)
+class OfferedDirectionsConfig:
+    """What questions and recommendations may change of themselves. An edit that a person asks for by name is made all the same."""
+
+    offered: list[str] = setting([ALL], f"directions that questions and recommendations may move along; [{ALL}]: every one")
+    never: list[str] = setting(
+        list(PROTECTED),
+        "directions, or words of their names, that these never move along of themselves: by default protected traits",
+    )
+
+    def __post_init__(self) -> None:
+        if not self.offered:
+            raise ConfigError(f"directions.offered: expected names of directions or [{ALL}], got none")
+
+    def names(self, directions: Sequence[str]) -> tuple[str, ...]:
+        """Return those of the directions that are offered. Raises ConfigError for an unknown name, and where none is left."""
+        for name in self.offered:
+            if name != ALL and name not in directions:
+                raise ConfigError(f"directions.offered: {name} is no direction{nearest(name, list(directions))}")
+        named = [name for name in directions if ALL in self.offered or name in self.offered]
+        never = {name.lower() for name in self.never}
+        left = tuple(name for name in named if not never & {name.lower(), *re.split(r"[^a-z0-9]+", name.lower())})
+        if not left:
+            raise ConfigError(
+                f"directions.never={', '.join(self.never)} leaves none of {', '.join(named)}: offer more, or never less"
+            )
+        return left
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +94,11 @@ class Candidates:
     def edits(self) -> list[dict[str, float]]:
         """Return the edit of every row."""
         return [self.edit(row) for row in range(len(self))]
+
+    def rows_along(self, names: Collection[str]) -> np.ndarray:
+        """Return the rows of the edits that move along these directions alone, int64 [R]."""
+        others = [column for column, name in enumerate(self.directions) if name not in names]
+        return np.flatnonzero(~self.alphas[:, others].any(axis=1))
 
     def row_of(self, edit: Mapping[str, float]) -> int | None:
         """Return the row of an edit; None where it is no candidate. Raises EditError for a direction that is no column."""

@@ -3,6 +3,7 @@
 `build_service` puts everything into this process; a service that is spread over processes builds the same components one by one.
 """
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +16,8 @@ from beholder.editing.editor import Edit, Slider
 from beholder.editing.stylegan import StyleGAN, StyleGANConfig
 from beholder.encoder import Encoder, EncoderConfig
 from beholder.errors import ConfigError
-from beholder.recommending.candidates import CandidatesConfig, candidates
+from beholder.recommending.acquisition import QuestionsConfig
+from beholder.recommending.candidates import CandidatesConfig, OfferedDirectionsConfig, candidates
 from beholder.recommending.edit_features import EditableImage, EditFeatures
 from beholder.recommending.image_library import ImageLibrary, ImageLibraryConfig, LatentStore
 from beholder.recommending.image_scoring import ImageScorer
@@ -25,6 +27,7 @@ from beholder.recommending.rankers.ranker_factory import RankerConfig
 from beholder.recommending.rankers.ranker_features import TastePrior
 from beholder.recommending.ranking import RankingConfig
 from beholder.recommending.service import Recommendation, RecommendationService, RecommendationServiceConfig
+from beholder.recommending.steering import Steering
 from beholder.recommending.store.choice_store import Store
 from beholder.recommending.surrogate import surrogate_model
 from beholder.recommending.surrogate.surrogate_model import SurrogateInfo
@@ -56,10 +59,14 @@ class ServiceConfig:
     encoder: EncoderConfig = setting(EncoderConfig(), "the CLIP that embeds edited images")
     ranker: RankerConfig = setting(RankerConfig(), "the model of who would choose which edit")
     service: RecommendationServiceConfig = setting(RecommendationServiceConfig(), "how people are asked")
+    questions: QuestionsConfig = setting(QuestionsConfig(), "which questions a person can answer")
+    directions: OfferedDirectionsConfig = setting(OfferedDirectionsConfig(), "what questions and recommendations may change")
     image_library: ImageLibraryConfig = setting(ImageLibraryConfig(), "what photos may cost, and how they are inverted")
     tastes: list[str] = setting([], "tastes of the registry that answer predictions, beside components.taste")
     choices: str | None = setting(
-        None, "the store of choices, sqlite:///FILE or postgresql://...; null: choices.db of the workspace"
+        None,
+        "the store of choices, sqlite:///FILE or postgresql://..., or file:PATH of a file with that URL; "
+        "null: BEHOLDER_CHOICES, or choices.db of the workspace",
     )
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
 
@@ -89,10 +96,14 @@ class InProcessService:
     scorer: ImageScorer
     versions: Mapping[str, str]
 
-    def recommend(self, user_id: str, image_id: str, *, count: int | None = None) -> Recommendation:
-        """Return the best edits of an image for a person. Raises EditError for an unknown image."""
-        shortlist = self.recommendations.shortlist(user_id, image_id)
-        embeddings = self.encoder.images(self.library.draw(shortlist.image.latent, shortlist.edits, size=self.encoder.size))
+    def recommend(
+        self, user_id: str, image_id: str, *, count: int | None = None, attribute: str = "", steering: Steering | None = None
+    ) -> Recommendation:
+        """Return the best edits of an image for a person. Raises as `RecommendationService.shortlist` does."""
+        shortlist = self.recommendations.shortlist(user_id, image_id, attribute=attribute, steering=steering)
+        embeddings = None
+        if shortlist.edits:
+            embeddings = self.encoder.images(self.library.draw(shortlist.image.latent, shortlist.edits, size=self.encoder.size))
         return self.recommendations.recommend(shortlist, embeddings, count=count)
 
     def pictures(self, image_id: str, edits: Sequence[Edit]) -> np.ndarray:
@@ -185,6 +196,9 @@ def build_recommendations(
         taste_prior=taste_prior,
         priors=PriorStore(workspace.place / "rankers", made_for, taste_prior),
         config=config.service,
+        attribute=components.attribute,
+        questions=config.questions,
+        directions=config.directions,
     )
 
 
@@ -193,11 +207,29 @@ def versions(info: SurrogateInfo) -> dict[str, str]:
     return {"generator": f"{info.generator} {info.fingerprint}", "encoder": info.encoder_id}
 
 
+def store_url(choices: str | None, env: Mapping[str, str] = os.environ) -> str | None:
+    """Return the URL of the store of choices: as given, from the file that file:PATH names, or from BEHOLDER_CHOICES.
+
+    So its password need not be on a command line, where everybody on the machine reads it. Raises ConfigError where the file
+    can't be read.
+    """
+    if choices is None:
+        return env.get("BEHOLDER_CHOICES") or None
+    if not choices.startswith("file:"):
+        return choices
+    path = Path(choices.removeprefix("file:").removeprefix("//")).expanduser()
+    try:
+        return path.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"choices=file:{path} can't be read: {getattr(error, 'strerror', None) or 'no text'}") from None
+
+
 def open_store(choices: str | None, workspace: Workspace) -> Store:
     """Open the store of a URL, or the workspace's own.
 
     Raises ConfigError for a workspace in an object store, which can't hold one.
     """
+    choices = store_url(choices)
     if choices is not None:
         return Store(choices)
     place = workspace.place

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from beholder.editing.directions.vocabulary import Vocabulary
 from beholder.recommending.edit_set import EditSet
 from beholder.recommending.rankers.ranker import Ranker
-from beholder.recommending.store.question import Choice
+from beholder.recommending.store.question import Choice, edit_text
 
 _SURE, _LIKELY = 2.0, 1.0  # standard deviations by which an edit is better than none, to be called so
 _MOST = 6  # preferences that are put in words
+_NOTHING = 1e-6  # logits of a gain that is none
+_GUESSES = 2  # of somebody of whom too little is known to be likely
 
 
 @dataclass(frozen=True)
@@ -51,46 +54,58 @@ def direction_preferences(ranker: Ranker, user_id: str, edit_sets: Sequence[Edit
     return sorted(preferences, key=lambda each: -each.gain)
 
 
-def words(preferences: Sequence[DirectionPreference], labels: Mapping[str, tuple[str, str]]) -> list[str]:
-    """Return the preferences that are more than chance, in words, the surest first.
+def words(preferences: Sequence[DirectionPreference], vocabulary: Vocabulary, *, rounds: int = 0) -> list[str]:
+    """Return the preferences that are more than chance, in words, the surest first; after the first choice a guess, at least.
 
-    labels: direction -> what its low and its high end look like.
+    rounds: how many choices there are.
     """
-    certain = sorted((each for each in preferences if each.certainty >= _LIKELY), key=lambda each: -each.certainty)
-    return [f"You {'like' if each.certainty >= _SURE else 'seem to like'} {_what(each, labels)}" for each in certain[:_MOST]]
+    ordered = sorted(preferences, key=lambda each: -each.certainty)
+    certain = [each for each in ordered if each.certainty >= _LIKELY]
+    if not certain and rounds:
+        return [f"Perhaps you like {_what(each, vocabulary)}" for each in ordered[:_GUESSES] if each.gain > _NOTHING]
+    return [f"You {'like' if each.certainty >= _SURE else 'seem to like'} {_what(each, vocabulary)}" for each in certain[:_MOST]]
 
 
-def _what(preference: DirectionPreference, labels: Mapping[str, tuple[str, str]]) -> str:
-    low, high = labels.get(preference.direction, ("", ""))
-    phrase = high if preference.alpha > 0 else low
-    more = "more" if preference.alpha > 0 else "less"
-    return f"somebody {phrase}" if phrase else f"{more} {preference.direction.replace('_', ' ')}"
+def _what(preference: DirectionPreference, vocabulary: Vocabulary) -> str:
+    return vocabulary[preference.direction].ends[preference.alpha > 0]
+
+
+def repeated(choices: Sequence[Choice]) -> tuple[int, int]:
+    """Return how often the same two edits of an image were asked about again, decided both times, and how often as before."""
+    before: dict[tuple[str, str, str], str] = {}
+    asked = same = 0
+    for choice in choices:
+        question, sides = choice.question, (edit_text(choice.question.left), edit_text(choice.question.right))
+        if choice.answer.choice == "neither":
+            continue
+        chosen = sides[choice.answer.choice == "right"]
+        key = (question.image_id, min(sides), max(sides))
+        if key in before:
+            asked, same = asked + 1, same + (before[key] == chosen)
+        before[key] = chosen
+    return asked, same
 
 
 @dataclass(frozen=True)
 class Reason:
     """One direction of an edit. asked: the person's decided questions whose sides differed in it; chosen: those in which the side
-    that lies further the edit's way was chosen."""
+    that lies further the edit's way was chosen; means: what the edit does along it, in words."""
 
     direction: str
     alpha: float
     asked: int
     chosen: int
-    means: str = ""
+    means: str
 
     def __str__(self) -> str:
-        what = f"{self.direction} {self.alpha:+.3g}" + (f" ({self.means})" if self.means else "")
         if not self.asked:
-            return f"{what}: you were not asked about it yet; it is what your other choices and other people's suggest"
-        sentence = f"{what}: of {_questions(self.asked)} that differed in it, you chose this way in {self.chosen or 'none'}"
+            return f"{self.means}: you were not asked about it yet; it is what your other choices and other people's suggest"
+        sentence = f"{self.means}: of {_questions(self.asked)} that differed in it, you chose this way in {self.chosen or 'none'}"
         return sentence + ("; all choices taken together still speak for it" if 2 * self.chosen < self.asked else "")
 
 
-def reasons(edit: Mapping[str, float], choices: Sequence[Choice], labels: Mapping[str, tuple[str, str]]) -> list[Reason]:
-    """Return a reason for each direction that an edit moves, the strongest move first.
-
-    labels: direction -> what its low and its high end look like.
-    """
+def reasons(edit: Mapping[str, float], choices: Sequence[Choice], vocabulary: Vocabulary) -> list[Reason]:
+    """Return a reason for each direction that an edit moves, the strongest move first."""
     decided = [choice for choice in choices if choice.answer.choice != "neither"]
     result = []
     for name, alpha in sorted(edit.items(), key=lambda part: -abs(part[1])):
@@ -102,8 +117,7 @@ def reasons(edit: Mapping[str, float], choices: Sequence[Choice], labels: Mappin
             for choice in decided
         ]
         asked = [gap for gap in gaps if gap != 0]
-        low, high = labels.get(name, ("", ""))
-        result.append(Reason(name, alpha, len(asked), sum(gap > 0 for gap in asked), high if alpha > 0 else low))
+        result.append(Reason(name, alpha, len(asked), sum(gap > 0 for gap in asked), vocabulary.part(name, alpha)))
     return result
 
 

@@ -1,5 +1,6 @@
 """The image library: the images that people are asked about, made from a seed or inverted from a photo, and drawn under edits."""
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from beholder import images
 from beholder.cache import BoundedCache
 from beholder.config import setting
 from beholder.editing.directions.edit_text import check, parse
+from beholder.editing.directions.vocabulary import check_range
 from beholder.editing.editor import Edit
 from beholder.editing.faces.photo import Photo
 from beholder.editing.generator_store import fingerprint
@@ -18,7 +20,7 @@ from beholder.editing.inversion import Refinement
 from beholder.editing.latent import Latent
 from beholder.editing.saved_inversion import SavedInversion
 from beholder.editing.stylegan import StyleGAN
-from beholder.errors import ConfigError, EditError, StorageError, UnknownImage
+from beholder.errors import ConfigError, PersonErased, StorageError, UnknownImage
 from beholder.images import ImageLimits
 from beholder.recommending.store.choice_store import Store
 from beholder.storage import Place
@@ -70,19 +72,20 @@ class LatentStore:
         return f"seed-{seed}"
 
     @staticmethod
-    def id_of_photo(sha256: str) -> str:
-        """Return the id of a photo, by the digest of its file."""
-        return f"photo-{sha256[:24]}"
+    def id_of_photo(user_id: str, sha256: str) -> str:
+        """Return the id of a person's photo, by the digest of its file.
+
+        The same file has another id for everybody: so nobody learns whether somebody else has it, and it goes with its person.
+        """
+        return f"photo-{hashlib.sha256(f'{user_id} {sha256}'.encode()).hexdigest()[:24]}"
 
     def __contains__(self, image_id: str) -> bool:
         return bool(_SEED.fullmatch(image_id)) or (bool(_PHOTO.fullmatch(image_id)) and self._at(image_id).is_file())
 
-    def write(self, inverted: SavedInversion) -> str:
-        """Keep a photo's latent; its id. Raises EditError for the latent of another generator."""
+    def write(self, image_id: str, inverted: SavedInversion) -> None:
+        """Keep a photo's latent. Raises EditError for the latent of another generator."""
         inverted.check(self.editor.generator.config, self.fingerprint, self.generator)
-        image_id = self.id_of_photo(inverted.sha256)
         inverted.write(self._at(image_id))
-        return image_id
 
     def latent(self, image_id: str) -> Latent:
         """Return the latent of an image, of one row.
@@ -92,7 +95,7 @@ class LatentStore:
         seed = _SEED.fullmatch(image_id)
         if seed:
             return self.editor.generate([int(seed[1])])
-        return Latent(self.inverted(image_id).latent.ws.to(self.editor.device))
+        return self.inverted(image_id).latent.to(self.editor.device)
 
     def inverted(self, image_id: str) -> SavedInversion:
         """Return what is kept of a photo. Raises UnknownImage as `latent` does."""
@@ -135,23 +138,43 @@ class ImageLibrary:
     def add_photo(self, data: bytes, user_id: str, *, aligned: bool = False) -> LibraryImage:
         """Invert a photo, the bytes of its file, and keep it as uploaded by this person; one that is there is not inverted again.
 
-        Raises ImageError for what is no picture or too large, EditError for a photo without a face.
+        Raises ImageError for what is no picture or too large, EditError for a photo without a face, PersonErased where the person
+        was erased meanwhile: then nothing of it is kept.
         """
         from beholder.editing.faces.landmarks import DlibDetector
 
-        image_id = LatentStore.id_of_photo(images.digest(data))
+        erasures = self.store.erasures(user_id)
+        image_id = LatentStore.id_of_photo(user_id, images.digest(data))
         if image_id in self.latents and (self.latents.inverted(image_id).square is None) == aligned:
-            self.store.uploaded(user_id, image_id, self.latents.uri(image_id), at=datetime.now(UTC))
+            self._keep(user_id, image_id, erasures)
             return LibraryImage(image_id, "photo", self.editor.resolution)
         pixels = images.decode(data, limits=self.config.limits)
         photo = Photo(pixels) if aligned else Photo.find(pixels, detector=DlibDetector)
         inversion = self.editor.inversion(photo.aligned(self.editor.resolution)[None], refinement=self.config.refinement)
         latents = self.latents
-        inverted = SavedInversion(Latent(inversion.ws), latents.fingerprint, latents.generator, images.digest(data), photo.square)
-        # known as theirs before it is kept: so there is nothing that could not be removed with them
-        self.store.uploaded(user_id, image_id, latents.uri(image_id), at=datetime.now(UTC))
-        latents.write(inverted)
+        inverted = SavedInversion(inversion.latent, latents.fingerprint, latents.generator, images.digest(data), photo.square)
+        self._keep(user_id, image_id, erasures, inverted)
         return LibraryImage(image_id, "photo", self.editor.resolution, round(float(inversion.after[0]), 4))
+
+    def _keep(self, user_id: str, image_id: str, erasures: int, inverted: SavedInversion | None = None) -> None:
+        """Keep that a photo is a person's, then its latent, where it is new.
+
+        So there is no file that could not be removed with them. Raises PersonErased where they were erased since `erasures`.
+        """
+        self.store.uploaded(user_id, image_id, self.latents.uri(image_id), at=datetime.now(UTC), erasures=erasures)
+        if inverted is not None:
+            self.latents.write(image_id, inverted)
+        if not self.store.has_upload(user_id, image_id):  # erased while it was written
+            self.forget(image_id)
+            raise PersonErased("this person was erased meanwhile, and nothing is kept of them")
+
+    def forget(self, image_id: str) -> None:
+        """Remove a photo's latent, if it is there, and what of it is in memory."""
+        self.latents.remove(image_id)
+        self._latents.pop(image_id)
+        for key in self._files.held():
+            if key[0] == image_id:
+                self._files.pop(key)
 
     def latent(self, image_id: str) -> Latent:
         """Return the latent of an image, of one row. Raises UnknownImage as `image` does: what was removed is not remembered."""
@@ -191,10 +214,7 @@ class ImageLibrary:
     def read_edit(self, text: str) -> dict[str, float]:
         """Return an edit as people write it. Raises EditError for an unknown direction and an alpha outside its range."""
         edit = parse(text, self.editor.directions)
-        for name, alpha in edit.items():
-            low, high = self.editor.directions[name].range
-            if not low <= alpha <= high:
-                raise EditError(f"{name}={alpha:g}: expected an alpha between {low:g} and {high:g}")
+        check_range(edit, self.editor.directions)
         return edit
 
     def picture(self, image_id: str, edit: Edit, media_type: str) -> bytes:

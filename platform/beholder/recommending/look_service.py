@@ -7,7 +7,6 @@ the files they were made of are only read.
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from beholder.encoder import LOOKS, Encoder, EncoderConfig
 from beholder.errors import ConfigError, StorageError, UnknownImage
 from beholder.recommending.candidates import Candidates, CandidatesConfig, candidates
 from beholder.recommending.edit_features import EditableImage, EditFeatures
-from beholder.recommending.image_library import ImageLibrary, LibraryImage
+from beholder.recommending.image_library import ImageLibrary, LatentStore, LibraryImage
 from beholder.recommending.posteriors import PriorStore
 from beholder.recommending.rankers.ranker import Ranker
 from beholder.recommending.ranking import UNEDITED, ScoredEdit
@@ -57,12 +56,14 @@ class PhotoStore:
     def __contains__(self, image_id: str) -> bool:
         return image_id.startswith("seed-") or self._at(image_id).is_file()
 
-    def write(self, data: bytes, pixels: np.ndarray) -> str:
-        """Keep the copy of a photo, the bytes of its file and its pixels; its id."""
-        image_id = f"photo-{images.digest(data)[:24]}"
-        small = images.shrink(pixels, _COPY)
-        self._at(image_id).write_bytes(images.encode(small, format="JPEG", quality=_QUALITY))
-        return image_id
+    def write(self, image_id: str, pixels: np.ndarray) -> None:
+        """Keep the copy of a photo, uint8 RGB [H, W, 3]."""
+        self._at(image_id).write_bytes(images.encode(images.shrink(pixels, _COPY), format="JPEG", quality=_QUALITY))
+
+    def remove(self, image_id: str) -> None:
+        """Remove a photo's copy, if it is there."""
+        if image_id.startswith("photo-"):
+            self._at(image_id).delete()
 
     def read(self, image_id: str) -> np.ndarray:
         """Return the copy of a photo, uint8 RGB [H, W, 3]. Raises UnknownImage where there is none."""
@@ -99,11 +100,14 @@ class LookLibrary(ImageLibrary):
         return LibraryImage(image_id, image_id.partition("-")[0], max(photo.shape[:2]))
 
     def add_photo(self, data: bytes, user_id: str, *, aligned: bool = False) -> LibraryImage:
-        """Keep a copy of a photo, the bytes of its file, as uploaded by this person. Raises ImageError for what is no picture."""
-        image_id = f"photo-{images.digest(data)[:24]}"
-        self.store.uploaded(user_id, image_id, self.latents.uri(image_id), at=datetime.now(UTC))
-        if image_id not in self.latents:
-            self.latents.write(data, images.decode(data, limits=self.config.limits))
+        """Keep a copy of a photo, the bytes of its file, as uploaded by this person.
+
+        Raises ImageError for what is no picture, PersonErased where the person was erased meanwhile.
+        """
+        erasures = self.store.erasures(user_id)
+        image_id = LatentStore.id_of_photo(user_id, images.digest(data))
+        pixels: Any = None if image_id in self.latents else images.decode(data, limits=self.config.limits)
+        self._keep(user_id, image_id, erasures, pixels)
         return self.image(image_id)
 
     def latent(self, image_id: str) -> Any:
@@ -217,14 +221,14 @@ def best_look(ranker: Ranker, user_id: str, photos: Sequence[EditableImage], fea
         return UNEDITED
     look = {name: round(float(alpha), 3) for name, alpha in zip(names, best[0], strict=True) if alpha}
     uncertainty = float(np.mean([np.sqrt(gain.variance[0]) for gain in gains]))
-    return ScoredEdit(look, mean, uncertainty, float(np.mean([gain.probability()[0] for gain in gains])))
+    return ScoredEdit(look, mean, uncertainty, float(np.mean([gain.probability[0] for gain in gains])))
 
 
 def _best(ranker: Ranker, user_id: str, photos: Sequence[EditableImage], features: EditFeatures, alphas: np.ndarray) -> np.ndarray:
     """Return the looks, rows of alphas [C, K], that are surest to be liked, best first, [6, K] at most.
 
-    By their gain over the photos less its standard deviation, on average over photos: what is far from all that the person was asked
-    about is not recommended for what it might be.
+    By their gain over the photos less its standard deviation, on average over photos: what is far from all that the person was
+    asked about is not recommended for what it might be.
     """
     total = np.zeros(len(alphas))
     for photo in photos:
@@ -274,4 +278,7 @@ def build_look_recommendations(
         ranking_config=config.components.ranking,
         priors=PriorStore(workspace.place / "rankers", made_for),
         config=config.service,
+        attribute=config.components.attribute,
+        questions=config.questions,
+        directions=config.directions,
     )

@@ -24,7 +24,7 @@ from beholder.recommending.rankers.ranker import Ranker, RankerInfo
 from beholder.recommending.rankers.ranker_factory import RankerConfig
 from beholder.recommending.rankers.ranker_features import TastePrior
 from beholder.recommending.store.choice_store import Store
-from beholder.recommending.store.question import Choice
+from beholder.recommending.store.question import Choice, taste_of
 from beholder.runs import log
 from beholder.storage import Place
 
@@ -35,7 +35,7 @@ _LIMIT = 64 * 1024 * 1024  # bytes of a prior's file that are read
 class PosteriorCacheConfig:
     """How many posteriors are kept, and how often the prior is learned again."""
 
-    kept: int = setting(2000, "people whose posteriors stay in memory; somebody else's is built again from the store")
+    kept: int = setting(500, "people whose posteriors stay in memory; somebody else's is built again from the store")
     prior_seconds: float = setting(3600.0, "age at which the prior is learned from everybody's choices again")
     check_seconds: float = setting(2.0, "how often to look for a newer prior that another replica has learned")
 
@@ -180,8 +180,10 @@ class PosteriorCache:
             self._thread.join()
 
     def drop(self, user_id: str) -> None:
-        """Drop a person from memory."""
-        self._states.pop(user_id)
+        """Drop a person from memory, with all their tastes."""
+        for key in self._states.held():
+            if taste_of(key)[0] == user_id:
+                self._states.pop(key)
 
     def _newest(self) -> StoredPrior | None:
         """Return the shared prior, where it is fresh and newer than ours."""
@@ -191,7 +193,10 @@ class PosteriorCache:
         return shared
 
     def _learn(self) -> StoredPrior:
-        comparisons = self._comparisons(self.store.choices())
+        usual = [
+            choice for choice in self.store.choices() if not taste_of(choice.question.user_id)[1]
+        ]  # other attributes are others
+        comparisons = self._comparisons(usual)
         learned = ranker_factory.start(comparisons, self._reference(), self._ranker, taste_prior=self._taste_prior)
         prior = StoredPrior.of(learned, self._clock(), taste_prior=self._taste_prior)
         if self._priors is not None:

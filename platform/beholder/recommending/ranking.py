@@ -4,8 +4,10 @@ The surrogate predicts the embedding of every candidate and the ranker orders th
 ranked again.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -13,6 +15,10 @@ from beholder.config import setting
 from beholder.errors import ConfigError
 from beholder.recommending.edit_set import EditSet
 from beholder.recommending.rankers.ranker import Ranker
+
+Confidence = Literal["a guess", "likely", "sure"]
+LIKELY, SURE = 0.7, 0.9  # probabilities from which a preference is called so
+_SAME = 1e-6  # logits by which utilities must differ, not to be a tie
 
 
 @dataclass(frozen=True)
@@ -39,25 +45,55 @@ class ScoredEdit:
     uncertainty: float
     probability: float
 
+    @property
+    def confidence(self) -> Confidence:
+        """The probability in words."""
+        return "sure" if self.probability >= SURE else "likely" if self.probability >= LIKELY else "a guess"
+
 
 UNEDITED = ScoredEdit({}, 0.0, 0.0, 0.5)  # the image as it is, which leads where no edit is better
 
 
 def shortlist(ranker: Ranker, user_id: str, edit_set: EditSet, config: RankingConfig | None = None) -> np.ndarray:
-    """Return the rows of the edits that are worth drawing, best first, int64 [config.exact]."""
+    """Return the rows of the edits that are worth drawing, best first, int64 [config.exact].
+
+    Of edits that are liked the same, the one that changes less comes first; which of those that change as much is chance, another
+    for each person.
+    """
     count = (config or RankingConfig()).exact
-    return np.argsort(-ranker.utilities(user_id, edit_set), kind="stable")[:count]
+    return best_first(ranker.utilities(user_id, edit_set), edit_set, user_id)[:count]
 
 
-def rank(ranker: Ranker, user_id: str, edit_set: EditSet, edits: Sequence[Mapping[str, float]]) -> list[ScoredEdit]:
-    """Score edits beside the unedited image, best first; `UNEDITED` leads where none is better.
+def is_known(ranker: Ranker, user_id: str, edit_set: EditSet) -> bool:
+    """Return whether anything is known of what a person likes of these edits: where nothing is, all are liked as much as none."""
+    utilities = ranker.utilities(user_id, edit_set.unedited + edit_set)
+    return bool(np.abs(utilities - utilities[0]).max() > _SAME)
+
+
+def best_first(utilities: np.ndarray, edit_set: EditSet, user_id: str) -> np.ndarray:
+    """Return the rows [C] by falling utility, ties by the least change, then at random by person."""
+    seed = int.from_bytes(hashlib.sha256(user_id.encode()).digest()[:8], "little")
+    change = np.abs(edit_set.alphas).sum(axis=1).round(6)
+    return np.lexsort((np.random.default_rng(seed).random(len(edit_set)), change, -np.round(utilities.astype(np.float64) / _SAME)))
+
+
+def score(ranker: Ranker, user_id: str, edit_set: EditSet, edits: Sequence[Mapping[str, float]]) -> list[ScoredEdit]:
+    """Score edits beside the unedited image, in the order given.
 
     edit_set: the edits with their embeddings, a row for each of `edits`.
     """
     gain = ranker.gain_over(user_id, edit_set, edit_set.unedited)
-    probability, uncertainty = gain.probability(), np.sqrt(gain.variance)
-    scored = [
-        ScoredEdit(edits[row], float(gain.mean[row]), float(uncertainty[row]), float(probability[row]))
-        for row in np.argsort(-gain.mean, kind="stable").tolist()
+    probability, uncertainty = gain.probability, np.sqrt(gain.variance)
+    return [
+        ScoredEdit(edit, float(gain.mean[row]), float(uncertainty[row]), float(probability[row])) for row, edit in enumerate(edits)
     ]
+
+
+def rank(ranker: Ranker, user_id: str, edit_set: EditSet, edits: Sequence[Mapping[str, float]]) -> list[ScoredEdit]:
+    """Score edits beside the unedited image, best first, ties as in `shortlist`; `UNEDITED` leads where none is better.
+
+    edit_set: the edits with their embeddings, a row for each of `edits`.
+    """
+    scored = score(ranker, user_id, edit_set, edits)
+    scored = [scored[row] for row in best_first(np.array([each.utility for each in scored]), edit_set, user_id)]
     return scored if scored and scored[0].utility > 0 else [UNEDITED, *scored]

@@ -1,6 +1,5 @@
 """Parts of a report: words, lists, commands, pictures with captions, and charts, matplotlib's figures in the page's colours."""
 
-import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,12 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from beholder import images, plots
+from beholder.config import without_passwords
 from beholder.reports.markup import data_uri, escape, inline_svg
 
 if TYPE_CHECKING:
     from beholder.plots import Figure
-
-_PASSWORD = re.compile(r"(?<=://)([^\s/:@]*):[^\s/@]*@")
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ class CommandLine:
 
     def text(self) -> str:
         """Return the line as a shell takes it."""
-        return shlex.join(_PASSWORD.sub(r"\1:***@", word) for word in self.words)
+        return shlex.join(without_passwords(word) for word in self.words)
 
 
 @dataclass(frozen=True)

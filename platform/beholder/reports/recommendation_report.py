@@ -35,7 +35,7 @@ def recommendation_report(
     for picture, (words, each) in zip(pictures[1:], edits, strict=False):
         if not each.edit:
             continue
-        row.append(CaptionedPicture(picture, words, f"{each.probability:.0%} over it as it is", f"the image edited: {words}"))
+        row.append(CaptionedPicture(picture, words, f"preferred with {each.probability:.0%}", f"the image edited: {words}"))
     verdict = (
         f"After {choices}, {who} is expected to prefer “{name}” to the image as it is with probability {best.probability:.2f}."
         if best.edit

@@ -13,7 +13,7 @@ from beholder.reports.trajectory_charts import trajectories, trajectory
 from beholder.simulation import summary
 from beholder.simulation.rounds import Trajectory
 from beholder.simulation.simulated_people import SimulatedChooser
-from beholder.simulation.summary import BEST, Cell, Results
+from beholder.simulation.summary import BEST, Calibration, Cell, Results
 
 if TYPE_CHECKING:
     from beholder.plots import Figure
@@ -26,8 +26,16 @@ TITLES = {
 _WORDS = {True: "reached", False: "MISSED", None: "CAN'T BE TOLD"}
 
 
-def simulation_report(results: Results, people: Sequence[SimulatedChooser], *, shown: Sequence[int]) -> Report:
-    """Return the report. shown: the numbers of choices that stand in tables."""
+def simulation_report(
+    results: Results,
+    people: Sequence[SimulatedChooser],
+    *,
+    shown: Sequence[int],
+    told: Mapping[Cell, Sequence[Calibration]] | None = None,
+    trials: pd.DataFrame | None = None,
+) -> Report:
+    """Return the report. shown: the numbers of choices that stand in tables. told: what kinds of people were told, and what is
+    true; trials: the settings of rankers that were tried on others."""
     goals = summary.goals(results)
     own = BEST if BEST in results else next(iter(results))
     last = shown[-1]
@@ -41,7 +49,7 @@ def simulation_report(results: Results, people: Sequence[SimulatedChooser], *, s
     reached = sum(goal.reached is True for goal in goals)
     because = [
         f"{len(people):,} simulated people of the portrait world, each with every ranker and strategy; means, and 95 % "
-        f"intervals over people.",
+        f"intervals over people and portraits.",
         f"Regret is the utility that the recommended edit lacks of the best one: {regret[0].mean:.2f} of the range at first, "
         f"{regret[last].mean:.2f} after {last} choices.",
     ]
@@ -54,7 +62,12 @@ def simulation_report(results: Results, people: Sequence[SimulatedChooser], *, s
     if goals:
         goal_list = BulletList([f"{each.claim}: {each.measured}" for each in goals], [f"{_WORDS[each.reached]}." for each in goals])
         sections.append(Section("Goals", [goal_list]))
+    if told:
+        sections.append(Section("Is the chance true?", [_calibration(cell, rows) for cell, rows in told.items()]))
     tables = [_table(results, figure, title, shown) for figure, title in TITLES.items()]
+    if trials is not None and len(trials):
+        caption = "Settings that were tried on people used for nothing else: the mean share of regret over their questions."
+        tables.append(DataTable(trials.round(4), caption))
     sections += [Section("Figures", tables), Section("People", _people(results[own], people, own, last))]
     facts = [
         Fact(f"preferred after {n}", f"{preferred[n].mean:.2f}", f"95 %: {preferred[n].low:.2f} to {preferred[n].high:.2f}")
@@ -114,6 +127,22 @@ def _table(results: Results, figure: str, title: str, shown: Sequence[int]) -> D
         values = {f"after {n}": f"{means[n].mean:.3f} [{means[n].low:.3f}, {means[n].high:.3f}]" for n in shown}
         rows.append({"ranker": cell[0], "questions": cell[1], **values})
     return DataTable(pd.DataFrame(rows), f"{title[0].upper()}{title[1:]}, after so many choices.")
+
+
+def _calibration(cell: Cell, rows: Sequence[Calibration]) -> DataTable:
+    frame = pd.DataFrame(
+        [
+            {
+                "people": f"{each.kind} ({each.people})",
+                "choices": each.rounds,
+                "told": f"{each.told:.3f}",
+                "true": f"{each.true:.3f}",
+                "told - true": str(each.error),
+            }
+            for each in rows
+        ]
+    )  # fmt: skip
+    return DataTable(frame, f"{' '.join(cell)}: P(the recommended edit is preferred to the original), by kind of people.")
 
 
 def _people(

@@ -18,26 +18,29 @@ _PORTRAITS = 4000  # by whose traits all traits are standardised
 
 @dataclass(frozen=True)
 class SimulatedPeopleConfig:
-    """Who is simulated. Raters without a taste (random, first, flat) have no best edit, and are left out."""
+    """Who is simulated. Raters without a taste (random and first) have no best edit: nothing is better for them than the image."""
 
     steady: int = setting(45, "people who are sure of a taste")
     noisy: int = setting(9, "people who often take the side they like less")
     drifting: int = setting(6, "people whose taste is another one at the end of their questions")
+    random: int = setting(0, "people who toss a coin")
+    first: int = setting(0, "people who nearly always take the left side")
     attribute: str = setting("attractive", f"what they choose by: {', '.join(raters.ATTRIBUTES)}")
 
     def __post_init__(self) -> None:
-        if min(self.steady, self.noisy, self.drifting) < 0 or not len(self):
-            raise ConfigError("people: steady, noisy and drifting must be at least 0, and together at least 1")
+        if min(count for _, count in self.kinds) < 0 or not len(self):
+            raise ConfigError("people: steady, noisy, drifting, random and first must be at least 0, and together at least 1")
         if self.attribute not in raters.ATTRIBUTES:
             raise ConfigError(f"people.attribute={self.attribute} is none of {', '.join(raters.ATTRIBUTES)}")
 
     def __len__(self) -> int:
-        return self.steady + self.noisy + self.drifting
+        return sum(count for _, count in self.kinds)
 
     @property
     def kinds(self) -> tuple[tuple[Kind, int], ...]:
         """Return how many there are of each kind of rater."""
-        return ("steady", self.steady), ("noisy", self.noisy), ("drifting", self.drifting)
+        kinds: list[tuple[Kind, int]] = [("steady", self.steady), ("noisy", self.noisy), ("drifting", self.drifting)]
+        return (*kinds, ("random", self.random), ("first", self.first))
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +62,9 @@ class SimulatedChooser:
         return (1 - moment) * self.first + moment * self.last
 
     def choose(self, left: int, right: int, *, moment: float, rng: np.random.Generator) -> float:
-        """Return 1 (left) or 0 (right) of two candidates: the logistic choice of `raters`."""
+        """Return 1 (left) or 0 (right) of two candidates: the logistic choice of `raters`, or none that looks at them."""
+        if self.kind == "first":
+            return float(rng.random() < raters.FIRST)
         utilities = self.utilities(moment)
         return float(rng.random() < sigmoid(utilities[1 + left] - utilities[1 + right]))
 
@@ -103,6 +108,11 @@ def image_id(truth: GroundTruth, image: int) -> str:
 
 
 def _chooser(rater: Rater, image: int, rows: np.ndarray, attribute: int) -> SimulatedChooser:
-    """Return a rater as somebody who chooses between edits. rows: standardised traits [1 + C, T]."""
+    """Return a rater as somebody who chooses between edits. rows: standardised traits [1 + C, T].
+
+    Who does not look likes every edit alike: 0.
+    """
+    if rater.kind in ("random", "first"):
+        return SimulatedChooser(rater.user_id, rater.kind, image, np.zeros(len(rows)), np.zeros(len(rows)))
     first, last = (rater.sharpness * rater.utility(rows, attribute, moment) for moment in (0.0, 1.0))
     return SimulatedChooser(rater.user_id, rater.kind, image, first, last)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from beholder.simulation.rounds import FIGURES, Trajectory, curves
 from beholder.simulation.simulated_people import SimulatedChooser
-from beholder.statistics import Interval, bootstrap_columns
+from beholder.statistics import Interval, bootstrap_clusters
 
 Cell = tuple[str, str]  # a ranker and a strategy
 Results = Mapping[Cell, Sequence[Trajectory]]  # of the same people, in order
@@ -28,13 +28,17 @@ def table(results: Results, people: Sequence[SimulatedChooser]) -> pd.DataFrame:
 
 
 def means(trajectories: Sequence[Trajectory], figure: str) -> list[Interval]:
-    """Return a figure after each number of rounds, with its interval over people."""
-    return bootstrap_columns(curves(trajectories, figure))
+    """Return a figure after each number of rounds, with its interval over people and images."""
+    return bootstrap_clusters(curves(trajectories, figure), _images(trajectories))
 
 
 def lead(trajectories: Sequence[Trajectory], others: Sequence[Trajectory], figure: str) -> list[Interval]:
     """Return how much higher a figure is than that of the same people in `others`, after each number of rounds: paired."""
-    return bootstrap_columns(curves(trajectories, figure) - curves(others, figure))
+    return bootstrap_clusters(curves(trajectories, figure) - curves(others, figure), _images(trajectories))
+
+
+def _images(trajectories: Sequence[Trajectory]) -> np.ndarray:
+    return np.array([trajectory.image for trajectory in trajectories])
 
 
 def rounds_to_reach(trajectories: Sequence[Trajectory], level: float) -> int | None:
@@ -42,6 +46,33 @@ def rounds_to_reach(trajectories: Sequence[Trajectory], level: float) -> int | N
     reached = curves(trajectories, "regret").mean(axis=0) <= level
     steady = [bool(reached[at : at + 3].all()) for at in range(len(reached))]
     return steady.index(True) if any(steady) else None
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What a kind of people was told after so many choices, and what is true: the probability that the recommended edit is
+    preferred to the unedited image. error: what was told less what is true, with its interval over people and images."""
+
+    kind: str
+    people: int
+    rounds: int
+    told: float
+    true: float
+    error: Interval
+
+
+def calibration(trajectories: Sequence[Trajectory], people: Sequence[SimulatedChooser], counts: Sequence[int]) -> list[Calibration]:
+    """Return the calibration of each kind of people after each of these numbers of choices."""
+    result = []
+    for kind in dict.fromkeys(person.kind for person in people):
+        own = [each for each, person in zip(trajectories, people, strict=True) if person.kind == kind]
+        told, true = curves(own, "told"), curves(own, "preferred")
+        errors = bootstrap_clusters(told - true, _images(own))
+        result += [
+            Calibration(kind, len(own), count, float(told[:, count].mean()), float(true[:, count].mean()), errors[count])
+            for count in counts
+        ]
+    return result
 
 
 @dataclass(frozen=True)

@@ -211,7 +211,8 @@ class StudyStore:
                     raise StudyConflict("answered: this trial has another answer already")
                 return RecordedTrial(False, _session(connection, study, person, now, information))
             at = min(max(answered_at, datetime.fromisoformat(trial.asked_at)), now)
-            row = {"event_id": event_id, "answers": given, "answered_at": time_text(at), "counted": int(trial.role == MAIN)}
+            own_event = f"{person.user_id} {event_id}"  # so that nobody's events are in another's way
+            row = {"event_id": own_event, "answers": given, "answered_at": time_text(at), "counted": int(trial.role == MAIN)}
             try:
                 with connection.begin_nested():
                     connection.execute(update(STUDY_TRIALS).where(STUDY_TRIALS.c.trial_id == trial_id).values(row))

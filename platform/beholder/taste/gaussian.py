@@ -3,8 +3,7 @@
 Weights w have a Gaussian prior. A rating is a noisy measurement of a utility, a.w + noise; a comparison is a logistic choice on a
 difference, P(left) = sigmoid(a.w); a tie is half a choice for either side. The likelihood may be tempered, raised to a power
 below 1: judgements of one person depend on each other, and counting them in full makes a posterior too sure (Grünwald and van
-Ommen 2017). A prior over people is learned by expectation maximisation: `posteriors` is the E step, `second_moment` and `shrink`
-make the M step.
+Ommen 2017). A prior over people is learned by expectation maximisation, whose M step `shrink` is part of.
 """
 
 from collections.abc import Sequence
@@ -109,29 +108,6 @@ def laplace(
         if np.abs(step).max() < 1e-7:
             break
     return Gaussian(mean, covariance)
-
-
-def posteriors(
-    prior: Gaussian,
-    people: Sequence[Observations],
-    *,
-    starts: Sequence[np.ndarray | None],
-    temper: float = 1.0,
-    steps: int = 20,
-) -> list[Gaussian]:
-    """Return each person's posterior by Laplace's method under one prior. starts: as in `laplace`, one for each."""
-    precision = np.linalg.inv(prior.covariance)
-    return [
-        laplace(prior, precision, observations, temper=temper, start=start, steps=steps)
-        for observations, start in zip(people, starts, strict=True)
-    ]
-
-
-def second_moment(people: Sequence[Gaussian], mean: np.ndarray) -> np.ndarray:
-    """Return the mean over posteriors of E[(w - mean)(w - mean)'], [D, D]: the covariance over people that makes them likeliest."""
-    deviations = np.array([posterior.mean for posterior in people]).reshape(-1, len(mean)) - mean
-    within = sum((posterior.covariance for posterior in people), np.zeros((len(mean), len(mean))))
-    return np.asarray((deviations.T @ deviations + within) / max(len(people), 1))
 
 
 def shrink(moment: np.ndarray, count: float, *, target: np.ndarray, strength: float) -> np.ndarray:

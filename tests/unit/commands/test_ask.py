@@ -86,7 +86,7 @@ def test_what_is_no_answer_is_asked_again(session, capsys):
     ours = session(1)
     assert ours.play(script("both", "u", "", "l")) == 1
     printed = capsys.readouterr().out
-    assert "'both' is none of l, r, n, u, q." in printed
+    assert "'both' is none of a, b, n, u, q." in printed
     assert "nothing to take back yet" in printed
     assert len(ours.service.store.choices()) == 1
 

@@ -186,3 +186,13 @@ def test_a_photo_goes_all_the_way(beholder, omi: Path, toy: Path, tmp_path: Path
     np.testing.assert_array_equal(images.decode((tmp_path / "again.png").read_bytes()), found)
     said = beholder("edit", *words, "face=1", f"out={tmp_path / 'x.png'}")
     assert "face=1 is not there: the photo has 1" in said.err[-1]
+
+
+def test_what_is_white_in_a_mask_stays(edit, toy: Path, tmp_path: Path) -> None:
+    mask = np.zeros((16, 16, 3), np.uint8)
+    mask[:8] = 255
+    (tmp_path / "mask.png").write_bytes(images.encode(mask))
+    _, made = edit("seed=7", "edits=up=2", f"mask={tmp_path / 'mask.png'}")
+    plain, moved = drawn(toy, 7), drawn(toy, 7, up=2.0)
+    np.testing.assert_array_equal(made[:14], plain[:14])
+    np.testing.assert_array_equal(made[18:], moved[18:])

@@ -56,7 +56,7 @@ class TestPortraits(EditorContract):
     def editor(cls) -> StyleGAN:
         whole = StyleGAN.load(config=StyleGANConfig(device="cpu"))
         some = {name: whole.directions[name] for name in ("smile", "glasses", "older")}  # all of them have a test of their own
-        return StyleGAN(whole.generator, inverter=whole.inverter, directions=some, config=whole.config)
+        return StyleGAN(whole.generator, inverter=whole.inverter, features=whole.features, directions=some, config=whole.config)
 
 
 @pytest.fixture(scope="module")

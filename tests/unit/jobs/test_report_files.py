@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 from support.report_samples import agreement, few_shot_tables, finished_run, trajectories
 
 from beholder import evaluation
@@ -22,7 +23,10 @@ def left(folder: Path, *names: str) -> str:
 
 def test_simulate_leaves_its_report(tmp_path: Path, capsys: Any) -> None:
     run = finished_run(tmp_path)
-    simulate.report(*trajectories(), run)
+    results, people = trajectories()
+    cell = ("bayes", "eubo")
+    trials = pd.DataFrame([("logistic", "defaults", "champion", 0.1)], columns=["ranker", "settings", "strategy", "regret"])
+    simulate.report(results, people, trials, ({cell: results[cell]}, people), run, noticeable=0.02)
     page = left(Path(run.place.path), "figures/courses.png", "figures/rankers-regret.png")
     assert page.count("<svg") == 6
     assert capsys.readouterr().out.rstrip().endswith("report.html")

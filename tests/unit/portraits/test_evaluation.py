@@ -7,6 +7,7 @@ import torch
 from beholder.editing import pretrained
 from beholder.portraits import contact_sheets, evaluation, traits
 from beholder.portraits.evaluation import GOALS, EvaluationConfig, reached
+from beholder.portraits.trait_directions import score_map
 
 
 def test_r_squared() -> None:
@@ -41,7 +42,7 @@ def test_scores_are_read_off_w_also_where_edits_lead() -> None:
     generator, moves = pretrained.generator(), torch.linalg.pinv(traits.axes()).T
     z = traits.normalise(torch.randn(5, traits.LATENT_SIZE, generator=torch.Generator().manual_seed(4)))
     pushed = z + 3.5 * moves[traits.column("skin")]
-    found = evaluation.scores_of(generator, generator.mapping.w(torch.cat([z, pushed])))
+    found = score_map(generator)(generator.mapping.w(torch.cat([z, pushed])))
     torch.testing.assert_close(found, torch.cat([z, pushed]) @ traits.axes().T, atol=0.05, rtol=0)  # the mapping bends a little
 
 

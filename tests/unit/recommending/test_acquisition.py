@@ -1,16 +1,17 @@
 """Questions: closed forms beside Monte Carlo, and what each strategy asks of a ranker whose beliefs are known."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from support.partial_doubles import PartialRanker
 from support.ranker_suite import DIRECTIONS
 
-from beholder.errors import ChoiceError
+from beholder.errors import ChoiceError, ConfigError
 from beholder.recommending import acquisition
-from beholder.recommending.acquisition import STRATEGIES, ask, eubo, information
-from beholder.recommending.edit_set import EditSet
+from beholder.recommending.acquisition import ANY, STRATEGIES, QuestionsConfig, ask, eubo, information
+from beholder.recommending.edit_set import Comparison, EditSet
 from beholder.recommending.rankers import bayes_ranker
 from beholder.recommending.rankers.bayes_ranker import BayesRankerConfig
 from beholder.recommending.rankers.ranker import JointNormal, Ranker, RankerInfo
@@ -160,3 +161,94 @@ def test_a_question_about_a_thousand_edits_takes_no_more_than_50_ms(strategy):
         ask(strategy, ranker, "ana", shown, shown.unedited, seed=seed)
         times.append(time.process_time() - began)
     assert min(times) < 0.05
+
+
+def asked_of(shown: EditSet, strategy: str, config: QuestionsConfig, count: int = 20) -> list[acquisition.QuestionPair]:
+    ranker = bayes_ranker.begin(shown, BayesRankerConfig(components=3))
+    return [ask(strategy, ranker, "ana", shown, shown.unedited, seed=seed, config=config) for seed in range(count)]
+
+
+def sparse(count: int) -> EditSet:
+    """Edits that move along one or two of three directions."""
+    rng = np.random.default_rng(4)
+    alphas = rng.choice(np.linspace(-3, 3, 60), (count, 3)).astype(np.float32)
+    alphas[:, 1] = rng.choice([-1.0, 1.0], count)
+    alphas[np.arange(count), rng.integers(0, 3, count)] = 0
+    alphas = np.unique(alphas, axis=0)
+    return EditSet(alphas, alphas, DIRECTIONS, np.zeros(3, np.float32))
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("count", [12, 400])
+def test_sides_differ_in_few_directions(strategy, count):
+    shown = sparse(count)
+    for each in asked_of(shown, strategy, replace(ANY, differ=1)):
+        assert np.count_nonzero(shown.alphas[each.left] != shown.alphas[each.right]) == 1
+    assert any(np.count_nonzero(shown.alphas[each.left] != shown.alphas[each.right]) > 1 for each in asked_of(shown, "random", ANY))
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_pictures_that_can_not_be_told_apart_are_not_asked_about(strategy):
+    base = edit_set(15)
+    close = EditSet(base.alphas + 1, base.embeddings * 1.001, base.directions, base.original)
+    shown = base + close  # each edit twice, in pictures that hardly differ
+    limit = 0.01 * np.sqrt((shown.embeddings**2).sum(axis=1).mean())
+    for each in asked_of(shown, strategy, replace(ANY, noticeable=0.01), 40):
+        assert np.linalg.norm(shown.embeddings[each.left] - shown.embeddings[each.right]) >= limit
+
+
+def test_where_no_question_would_do_any_is_asked():
+    shown = edit_set(4)  # all differ in three directions
+    assert len({frozenset((e.left, e.right)) for e in asked_of(shown, "random", replace(ANY, differ=1), 100)}) == 6
+
+
+def test_the_better_edit_comes_to_both_sides_as_often():
+    ranker = Sure([0.0, 1.0], np.eye(2))
+    shown = edit_set(2)
+    pairs: list[tuple[int, int]] = []
+    leans = []
+    for seed in range(300):
+        lean = acquisition.lean(pairs, ranker.mean)
+        asked = ask("eubo", ranker, "ana", shown, shown.unedited, seed=seed, lean=lean)
+        assert asked.probability == pytest.approx(0.5 if not lean else 2 / 3 if (lean < 0) == (asked.left == 1) else 1 / 3)
+        pairs.append((asked.left, asked.right))
+        leans.append(abs(acquisition.lean(pairs, ranker.mean)))
+    assert np.mean(leans) < 3  # by coins it would be 11
+    assert acquisition.lean([(1, 0), (1, 0), (0, 1)], ranker.mean) == 1
+
+
+def test_an_answer_tells_of_noise_where_hypotheses_differ():
+    weights, chances = np.array([0.5, 0.5]), np.array([[0.9, 0.5], [0.5, 0.5], [1.0, 0.0]])
+    told = acquisition.noise_information(weights, chances)
+    bits = [-(p * np.log2(p) + (1 - p) * np.log2(1 - p)) for p in (0.7, 0.9, 0.5)]
+    np.testing.assert_allclose(told, [bits[0] - (bits[1] + bits[2]) / 2, 0, 1], atol=1e-5)
+
+
+def test_some_questions_are_those_whose_answer_is_expected():
+    """A question about noise is asked when it is its turn, and tells more than the strategy's own."""
+    shown = edit_set(300)
+    ranker = bayes_ranker.begin(shown, BayesRankerConfig(components=3))
+    for _ in range(2):
+        for one, other in ((0, 1), (2, 3), (4, 5)):
+            ranker.update(Comparison("ana", "face", shown[one], shown[other], 1.0))
+    config = replace(ANY, noise_every=3)
+    kinds = [
+        ask("eubo", ranker, "ana", shown, shown.unedited, seed=0, config=config, number=number).strategy for number in range(1, 7)
+    ]
+    assert kinds == ["eubo", "eubo", "noise", "eubo", "eubo", "noise"]
+    least = replace(config, noise_bits=0.9)
+    assert ask("eubo", ranker, "ana", shown, shown.unedited, seed=0, config=least, number=3).strategy == "eubo"
+
+
+def test_one_question_in_ten_comes_again_once():
+    config = QuestionsConfig()
+    assert [number for number in range(1, 31) if acquisition.is_repeat(number, config)] == [10, 20, 30]
+    assert not any(acquisition.is_repeat(number, ANY) for number in range(1, 31))
+    pairs = [(0, 1), (2, 3), (4, 5), (1, 0), (6, 7), (8, 9), (10, 11)]
+    assert acquisition.repeatable(pairs) == [1, 2]  # not what came twice, nor the latest three
+
+
+def test_settings_of_questions_that_are_none_are_refused():
+    for wrong in ({"differ": 0}, {"noticeable": 1.0}, {"repeat_every": 1}, {"noise_every": 0}):
+        with pytest.raises(ConfigError, match=f"questions.{next(iter(wrong))}"):
+            QuestionsConfig(**wrong)

@@ -5,7 +5,7 @@ import pytest
 
 from beholder.editing.fake import FakeEditor
 from beholder.errors import ConfigError, EditError
-from beholder.recommending.candidates import Candidates, CandidatesConfig, candidates
+from beholder.recommending.candidates import Candidates, CandidatesConfig, OfferedDirectionsConfig, candidates
 
 NINETEEN = {f"d{k}": (-3.0, 3.0) for k in range(19)}
 
@@ -66,3 +66,24 @@ def test_what_makes_no_sense_is_refused() -> None:
         CandidatesConfig(step=float("nan"))
     with pytest.raises(EditError, match=r"float32 \[C, 2\].*float32 \[4, 3\]"):
         Candidates(("a", "b"), np.zeros((4, 3), np.float32))
+
+
+def test_skin_tone_is_not_offered_unless_somebody_says_so():
+    names = ["darker_skin", "smile", "Pale-Skin", "skinny"]
+    assert OfferedDirectionsConfig().names(names) == ("smile", "skinny")
+    assert OfferedDirectionsConfig(never=[]).names(names) == tuple(names)
+    assert OfferedDirectionsConfig(offered=["smile", "darker_skin"]).names(names) == ("smile",)
+    assert OfferedDirectionsConfig(never=["smile"], offered=["smile", "darker_skin"]).names(names) == ("darker_skin",)
+    with pytest.raises(ConfigError, match="did you mean smile"):
+        OfferedDirectionsConfig(offered=["smle"]).names(names)
+    with pytest.raises(ConfigError, match="leaves none of darker_skin"):
+        OfferedDirectionsConfig(offered=["darker_skin"]).names(names)
+    with pytest.raises(ConfigError, match="got none"):
+        OfferedDirectionsConfig(offered=[])
+
+
+def test_rows_along_some_directions_move_no_other():
+    edits = candidates({"smile": (-1.0, 1.0), "hat": (0.0, 1.0), "age": (-1.0, 0.0)}, CandidatesConfig(step=1.0))
+    rows = edits.rows_along(["smile", "age"])
+    assert not edits.alphas[rows][:, 1].any()
+    assert len(rows) == int((edits.alphas[:, 1] == 0).sum())

@@ -5,8 +5,9 @@ import pytest
 from support.partial_doubles import PartialRanker
 from support.store_suite import answer, question
 
+from beholder.editing.directions.vocabulary import Vocabulary
 from beholder.recommending.edit_set import EditSet
-from beholder.recommending.explanations import DirectionPreference, Reason, direction_preferences, reasons, words
+from beholder.recommending.explanations import DirectionPreference, Reason, direction_preferences, reasons, repeated, words
 from beholder.recommending.rankers.ranker import JointNormal, RankerInfo
 from beholder.recommending.store.question import Choice
 
@@ -14,6 +15,8 @@ NAMES = ("smile", "older", "hat")
 SINGLES = [(alpha, 0, 0) for alpha in (-2, 1, 2)] + [(0, alpha, 0) for alpha in (-1, 1)] + [(0, 0, 1)]
 ALPHAS = np.array([*SINGLES, (2, 1, 0), (2, 0, 1)], np.float32)
 EDIT_SET = EditSet(ALPHAS, np.ones((len(ALPHAS), 2), np.float32), NAMES, np.ones(2, np.float32))
+
+VOCABULARY = Vocabulary.of(["smile", "older", "hat"])
 
 
 class Plain(PartialRanker):
@@ -40,10 +43,10 @@ def test_the_best_strength_of_each_direction():
 
 def test_words_tell_what_is_more_than_chance():
     found = direction_preferences(Plain(), "ana", [EDIT_SET])
-    labels = {"smile": ("frowning", "smiling"), "older": ("who is young", "who is old")}
-    assert words(found, labels) == ["You like somebody smiling", "You seem to like somebody who is young"]
-    assert words(found, {}) == ["You like more smile", "You seem to like less older"]
-    assert words([DirectionPreference("smile", 1.0, 0.1, 1.0)], labels) == []
+    assert words(found, VOCABULARY) == ["You like more of a smile", "You seem to like younger features"]
+    little = [DirectionPreference("smile", 1.0, 0.1, 1.0), DirectionPreference("hat", -2.0, -0.1, 1.0)]
+    assert words(little, VOCABULARY) == []
+    assert words(little, VOCABULARY, rounds=1) == ["Perhaps you like more of a smile"]
 
 
 def choice(number: int, left: dict, right: dict, chosen: str) -> Choice:
@@ -60,31 +63,40 @@ DECIDED = [
 
 
 def test_a_direction_is_backed_by_the_choices_that_differed_in_it():
-    assert reasons({"hat": 1.0, "smile": 1.5}, DECIDED, {"smile": ("stern", "smiling")}) == [
-        Reason("smile", 1.5, asked=3, chosen=2, means="smiling"),
-        Reason("hat", 1.0, asked=2, chosen=1),
+    assert reasons({"hat": 1.0, "smile": 1.5}, DECIDED, VOCABULARY) == [
+        Reason("smile", 1.5, asked=3, chosen=2, means="more of a smile"),
+        Reason("hat", 1.0, asked=2, chosen=1, means="towards a hat"),
     ]
 
 
 def test_the_other_way_counts_the_other_side():
-    (reason,) = reasons({"smile": -1.5}, DECIDED, {"smile": ("stern", "smiling")})
-    assert (reason.asked, reason.chosen, reason.means) == (3, 1, "stern")
+    (reason,) = reasons({"smile": -1.5}, DECIDED, VOCABULARY)
+    assert (reason.asked, reason.chosen, reason.means) == (3, 1, "less of a smile")
 
 
 def test_a_reason_in_words():
-    known, unknown = Reason("smile", 1.4, 5, 4, "smiling"), Reason("hat", -2.0, 0, 0)
-    assert str(known) == "smile +1.4 (smiling): of 5 questions that differed in it, you chose this way in 4"
-    assert str(unknown) == "hat -2: you were not asked about it yet; it is what your other choices and other people's suggest"
+    known, unknown = Reason("smile", 1.4, 5, 4, "more of a smile"), Reason("hat", -2.0, 0, 0, "no hat")
+    assert str(known) == "more of a smile: of 5 questions that differed in it, you chose this way in 4"
+    assert str(unknown) == "no hat: you were not asked about it yet; it is what your other choices and other people's suggest"
 
 
 def test_choices_that_speak_against_it_are_not_hidden():
-    sentence = str(Reason("smile", 1.4, 3, 1))
+    sentence = str(Reason("smile", 1.4, 3, 1, "more of a smile"))
     assert sentence == (
-        "smile +1.4: of 3 questions that differed in it, you chose this way in 1; all choices taken together still speak for it"
+        "more of a smile: of 3 questions that differed in it, you chose this way in 1; "
+        "all choices taken together still speak for it"
     )
-    assert "of one question that differed in it, you chose this way in none;" in str(Reason("hat", 1.0, 1, 0))
-    assert "still" not in str(Reason("hat", 1.0, 2, 1))
+    assert "of one question that differed in it, you chose this way in none;" in str(Reason("hat", 1.0, 1, 0, "a hat"))
+    assert "still" not in str(Reason("hat", 1.0, 2, 1, "a hat"))
 
 
 def test_an_edit_of_nothing_needs_no_reason():
-    assert reasons({"smile": 0.0}, DECIDED, {}) == []
+    assert reasons({"smile": 0.0}, DECIDED, VOCABULARY) == []
+
+
+def test_the_same_question_again_tells_how_consistent_somebody_is():
+    smile, plain = {"smile": 1.0}, {"smile": -1.0}
+    asked = [choice(1, smile, plain, "left"), choice(2, plain, smile, "right"), choice(3, smile, plain, "neither")]
+    assert repeated(asked) == (1, 1)
+    assert repeated([*asked, choice(4, plain, smile, "left")]) == (2, 1)
+    assert repeated([choice(1, smile, plain, "left"), choice(2, smile, {"hat": 1.0}, "left")]) == (0, 0)

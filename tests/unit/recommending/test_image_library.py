@@ -1,5 +1,6 @@
 """The image library, on the shipped portraits: it draws what the editor draws, and what was removed is gone."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from beholder.editing.inversion import Refinement
 from beholder.editing.latent import Latent
 from beholder.editing.saved_inversion import SavedInversion
 from beholder.editing.stylegan import StyleGAN
-from beholder.errors import EditError, ImageError, UnknownImage
+from beholder.errors import EditError, ImageError, PersonErased, UnknownImage
 from beholder.images import ImageLimits
 from beholder.recommending.image_library import ImageLibrary, ImageLibraryConfig, LatentStore
 from beholder.recommending.store.choice_store import Store
@@ -50,15 +51,51 @@ def test_a_photo_and_a_seed_are_drawn_together(library, editor):
     assert np.abs(drawn[0].astype(int) - editor.edit(editor.generate([5]), [{}])).mean() < 20
 
 
-def test_a_photo_is_inverted_once_and_is_everybodys_who_uploaded_it(library, editor):
+def test_a_photo_is_inverted_once_and_is_its_persons_alone(library, editor):
     data = photo(editor, 5)
-    first, again = (library.add_photo(data, user, aligned=True) for user in ("ana", "bo"))
-    assert first.image_id == again.image_id
-    assert first.loss is not None
-    assert again.loss is None
-    assert library.store.uploads("ana") == ()  # bo has it too
-    library.store.erase("bo")
+    first, again, other = (library.add_photo(data, user, aligned=True) for user in ("ana", "ana", "bo"))
+    assert first.image_id == again.image_id != other.image_id
+    assert [each.loss is None for each in (first, again, other)] == [False, True, False]  # bo does not learn that ana has it
+    assert library.store.erase("bo").uris == (library.latents.uri(other.image_id),)
     assert library.store.uploads("ana") == (library.latents.uri(first.image_id),)
+
+
+@pytest.mark.parametrize("when", ["decoded", "kept"])
+def test_who_is_erased_while_a_photo_is_inverted_has_none_afterwards(library, editor, when):
+    """Both moments: before the upload is known, and between that and its latent's file."""
+
+    class Erasing(LatentStore):
+        def write(self, image_id, inverted):
+            library.store.erase("ana")
+            super().write(image_id, inverted)
+
+    class Busy:
+        """An editor that takes its time."""
+
+        def __getattr__(self, name):
+            return getattr(editor, name)
+
+        def inversion(self, *args, **kwargs):
+            library.store.erase("ana")
+            return editor.inversion(*args, **kwargs)
+
+    if when == "decoded":
+        library.editor = Busy()
+    else:
+        library.latents = Erasing(editor, Place.at(Path(library.latents.uri("x")).parents[2]), "portraits")
+    with pytest.raises(PersonErased, match="nothing is kept"):
+        library.add_photo(photo(editor, 5), "ana", aligned=True)
+    assert library.store.people() == []
+    assert list(Path(library.latents.uri("x")).parent.glob("photo-*")) == []
+
+
+def test_an_image_that_is_forgotten_is_not_in_memory_either(library, editor):
+    image = library.add_photo(photo(editor, 5), "ana", aligned=True)
+    library.picture(image.image_id, {}, "image/png")
+    library.picture("seed-1", {}, "image/png")
+    library.forget(image.image_id)
+    assert [key[0] for key in library._files.held()] == ["seed-1"]
+    assert image.image_id not in library.latents
 
 
 def test_what_was_removed_is_not_remembered(library, editor):
@@ -139,8 +176,9 @@ def test_a_seed_is_always_the_same_image(latents):
 
 def test_a_photo_comes_back_as_it_was_kept(latents):
     kept = inversion(latents)
-    image_id = latents.write(kept)
-    assert image_id == LatentStore.id_of_photo("ab" * 32) == "photo-" + "ab" * 12
+    image_id = LatentStore.id_of_photo("ana", kept.sha256)
+    latents.write(image_id, kept)
+    assert re.fullmatch("photo-[0-9a-f]{24}", image_id)
     assert image_id in latents
     assert torch.equal(latents.latent(image_id).ws, kept.latent.ws)
     latents.remove(image_id)
@@ -151,7 +189,7 @@ def test_a_photo_comes_back_as_it_was_kept(latents):
 
 def test_a_latent_of_another_generator_is_refused(latents):
     with pytest.raises(EditError, match="belongs to generator"):
-        latents.write(inversion(latents, "0123456789abcdef"))
+        latents.write("photo-" + "0" * 24, inversion(latents, "0123456789abcdef"))
 
 
 @pytest.mark.parametrize(

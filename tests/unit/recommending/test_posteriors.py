@@ -110,13 +110,13 @@ def test_two_of_them_agree_whoever_hears_of_it_first(store):
     for number, choice in enumerate(("left", "right", "neither", "left")):
         chosen(store, number, choice)
         first, second = (ours.get("ana").ranker.posteriors["ana"] for ours in (one, other))
-        assert np.array_equal(first.mean, second.mean)
-        assert np.array_equal(first.covariance, second.covariance)
+        assert np.array_equal(first.means, second.means)
+        assert np.array_equal(first.covariances, second.covariances)
     store.retract("ana-1")
     chosen(store, 9)
     fresh = people(store)[0].get("ana").ranker.posteriors["ana"]
     for ours in (one, other):
-        assert np.array_equal(ours.get("ana").ranker.posteriors["ana"].mean, fresh.mean)
+        assert np.array_equal(ours.get("ana").ranker.posteriors["ana"].means, fresh.means)
 
 
 def test_an_answer_taken_back_is_unlearned(store):

@@ -11,7 +11,7 @@ from support.store_suite import answer, question
 from beholder.errors import ConfigError, EditError
 from beholder.recommending.edit_features import EditableImage, EditFeatures, draw
 from beholder.recommending.rankers.ranker import JointNormal, RankerInfo
-from beholder.recommending.ranking import UNEDITED, RankingConfig, ScoredEdit, rank, shortlist
+from beholder.recommending.ranking import UNEDITED, RankingConfig, ScoredEdit, is_known, rank, shortlist
 from beholder.recommending.store.question import Choice
 
 
@@ -127,3 +127,35 @@ def test_choices_that_cannot_be_used_are_counted(image):
 def test_at_least_one_edit_has_to_be_drawn():
     with pytest.raises(ConfigError, match=r"ranking.exact must be at least 1, got 0"):
         RankingConfig(exact=0)
+
+
+class Indifferent(Redness):
+    """Likes every edit as much as none."""
+
+    def joint(self, user_id, edit_set):
+        return JointNormal(np.zeros(len(edit_set)), np.abs(edit_set.alphas).sum(axis=1, keepdims=True) * 0.1)
+
+
+def test_ties_are_broken_by_the_least_change_and_then_by_chance_for_each_person(image):
+    edit_set = EditFeatures(DrawingSurrogate(), CANDIDATES).edit_set(image)
+    orders = {
+        user_id: tuple(shortlist(Indifferent(), user_id, edit_set, RankingConfig(exact=80))) for user_id in ("ana", "bo", "cy")
+    }
+    changes = np.abs(CANDIDATES.alphas).sum(axis=1)
+    for rows in orders.values():
+        assert (np.diff(changes[list(rows)]) >= -1e-6).all()
+    assert len(set(orders.values())) == 3
+    assert orders["ana"] == tuple(shortlist(Indifferent(), "ana", edit_set, RankingConfig(exact=80)))
+
+
+def test_nothing_is_known_where_all_is_liked_alike(image):
+    edit_set = EditFeatures(DrawingSurrogate(), CANDIDATES).edit_set(image)
+    assert not is_known(Indifferent(), "ana", edit_set)
+    assert is_known(Redness(), "ana", edit_set)
+
+
+@pytest.mark.parametrize(
+    ("probability", "words"), [(0.5, "a guess"), (0.69, "a guess"), (0.7, "likely"), (0.89, "likely"), (0.9, "sure")]
+)
+def test_a_probability_in_words(probability, words):
+    assert ScoredEdit({"redder": 1.0}, 1.0, 0.1, probability).confidence == words

@@ -2,15 +2,19 @@
 
 import asyncio
 import threading
+from collections.abc import Coroutine, MutableMapping
+from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from support.partial_doubles import PartialService
 
 from beholder.errors import BeholderError, StoreError, WeightsError
 from beholder.recommending.service import Recommendation
+from beholder.recommending.steering import Steering
 from beholder.serve import api
-from beholder.serve.admission import RequestLimits
+from beholder.serve.admission import Remembered, RequestLimits
 from beholder.serve.problem_details import ProblemError
 from beholder.serve.protocols import DeadlineExceeded, DirectionList, Overloaded
 
@@ -33,7 +37,9 @@ class Moody(PartialService):
             raise self.error
         return DirectionList("none", ())
 
-    async def recommend(self, user_id: str, image_id: str, count: int) -> Recommendation:
+    async def recommend(
+        self, user_id: str, image_id: str, count: int, *, attribute: str = "", steering: Steering | None = None
+    ) -> Recommendation:
         await self.directions()
         return Recommendation(user_id, image_id, 0, "bayes-0", (), ())
 
@@ -147,6 +153,41 @@ def test_a_part_that_does_not_answer_is_named():
     assert "ranker" in answer.json()["detail"]
 
 
+def test_whether_it_is_ready_is_asked_once_a_second():
+    class Counting(Moody):
+        asked_ready = 0
+
+        async def ready(self) -> dict[str, bool]:
+            self.asked_ready += 1
+            await asyncio.sleep(0.01)
+            return {"editor": True}
+
+    service = Counting()
+    with client_of(service) as client:
+        assert {client.get("/readyz").status_code for _ in range(20)} == {200}
+    assert service.asked_ready == 1
+
+
+def test_what_is_remembered_is_forgotten_in_time():
+    now, asked = [0.0], []
+
+    async def work() -> int:
+        asked.append(now[0])
+        await asyncio.sleep(0)
+        if len(asked) == 2:
+            raise BeholderError("away")
+        return len(asked)
+
+    async def walk() -> list[object]:
+        remembered = Remembered(work, seconds=1.0, clock=lambda: now[0])
+        results: list[object] = list(await asyncio.gather(*(remembered.get() for _ in range(3))))
+        for now[0] in (0.9, 1.0, 1.9, 2.0):
+            results += await asyncio.gather(remembered.get(), return_exceptions=True)
+        return [str(each) for each in results]
+
+    assert asyncio.run(walk()) == ["1", "1", "1", "1", "away", "away", "3"]
+
+
 def test_a_gate_decides_who_comes_in():
     seen = []
 
@@ -160,7 +201,7 @@ def test_a_gate_decides_who_comes_in():
     assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
     assert client.get("/v1/directions", headers={"authorization": "Bearer key"}).status_code == 200
     assert client.get("/healthz").status_code == 200
-    wanted = {"/v1/recommendations": ("post", "recommend"), "/v1/users/ana": ("delete", "admin"), "/v1/questions": ("get", "ask")}
+    wanted = {"/v1/recommendations": ("post", "recommend"), "/v1/users/ana": ("delete", "ask"), "/v1/questions": ("get", "ask")}
     for path, (method, scope) in wanted.items():
         assert client.request(method, path).status_code == 401
         assert seen[-1] == scope
@@ -185,6 +226,20 @@ def test_pages_of_other_sites_may_not_ask():
     assert "access-control-allow-origin" not in read.headers
     assert "access-control-allow-origin" not in client.options("/v1/choices", headers=other).headers
     assert client.post("/v1/choices", json={}, headers={"origin": "http://testserver"}).status_code == 422
+
+
+@pytest.mark.parametrize(("site", "status"), [("cross-site", 403), ("same-site", 403), ("same-origin", 200), ("none", 200)])
+def test_pages_of_other_sites_may_not_even_get(site, status):
+    """An <img> of another page sends no Origin, and a GET may have to work for its answer."""
+    headers = {"sec-fetch-site": site, "sec-fetch-mode": "no-cors"}
+    assert client_of(Moody()).get("/v1/directions", headers=headers).status_code == status
+    friend = {**headers, "origin": "https://friend.example"}
+    assert (
+        client_of(Moody(), limits=RequestLimits(origins=["https://friend.example"]))
+        .get("/v1/directions", headers=friend)
+        .status_code
+        == 200
+    )
 
 
 def test_pages_of_a_site_that_was_named_may():
@@ -212,3 +267,102 @@ def test_other_names_of_this_host_are_refused():
 @pytest.mark.parametrize("length", ["-1", "x", "9" * 5000, "1_0"])
 def test_lengths_that_are_none(length):
     assert client_of(Moody()).get("/v1/directions", headers={"content-length": length}).status_code in (400, 413)
+
+
+class Slow:
+    """ASGI messages that come when they come: (seconds to wait, bytes, more)."""
+
+    def __init__(self, *parts: tuple[float, bytes, bool]):
+        self.parts = list(parts)
+
+    async def __call__(self) -> dict[str, Any]:
+        if not self.parts:
+            await asyncio.sleep(3600)
+        seconds, body, more = self.parts.pop(0)
+        await asyncio.sleep(seconds)
+        return {"type": "http.request", "body": body, "more_body": more}
+
+
+def post(app: FastAPI, receive: Slow, *, key: str = "", client: str = "1.2.3.4") -> Coroutine[Any, Any, tuple[int, Any, bytes]]:
+    """Return the coroutine of a POST to an app, which returns status, headers and body."""
+    headers = [(b"host", b"h"), (b"content-type", b"application/json"), (b"authorization", f"Bearer {key}".encode())]
+    scope: dict[str, Any] = {
+        "type": "http",
+        "method": "POST",
+        "path": "/v1/choices",
+        "raw_path": b"/v1/choices",
+        "query_string": b"",
+    }
+    scope |= {
+        "headers": headers,
+        "client": (client, 1),
+        "scheme": "http",
+        "server": ("h", 80),
+        "root_path": "",
+        "http_version": "1.1",
+    }
+    heard: list[MutableMapping[str, Any]] = []
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        heard.append(message)
+
+    async def ask() -> tuple[int, Any, bytes]:
+        await app(scope, receive, send)
+        return heard[0]["status"], dict(heard[0]["headers"]), b"".join(each.get("body", b"") for each in heard[1:])
+
+    return ask()
+
+
+def test_who_sends_slowly_is_given_up_and_takes_nobodys_place():
+    """130 of them, of whom 128 would have been all that are inside."""
+    limits = RequestLimits(inside=4, body_seconds=0.3)
+    app = api.create(Moody(), limits=limits)
+
+    async def walk():
+        slow = [asyncio.ensure_future(post(app, Slow((0.0, b"{", True)))) for _ in range(130)]
+        await asyncio.sleep(0.05)
+        quick = await post(app, Slow((0.0, b"{}", False)))
+        return quick, await asyncio.gather(*slow)
+
+    quick, slow = asyncio.run(walk())
+    assert quick[0] == 422  # it was read, and has nothing in it
+    assert {status for status, _, _ in slow} == {408}
+    assert slow[0][1][b"connection"] == b"close"
+    assert b"did not come in time" in slow[0][2]
+
+
+def test_a_large_body_has_the_time_that_its_size_needs():
+    limits = RequestLimits(body_seconds=0.2, body_kb_per_second=20)
+    app = api.create(Moody(), limits=limits)
+    steady = Slow(*[(0.1, b" " * 4096, True)] * 6, (0.0, b"{}", False))  # 40 KB a second, for longer than body_seconds
+    assert asyncio.run(post(app, steady))[0] == 422
+    slow = Slow(*[(0.1, b" " * 1024, True)] * 30)  # 10 KB a second
+    assert asyncio.run(post(app, slow))[0] == 408
+
+
+def test_bodies_on_their_way_have_a_number():
+    app = api.create(Moody(), limits=RequestLimits(body_seconds=0.3, reading=5, reading_each=3))
+
+    async def walk():
+        keys = ["beholder_aaaaaaaaaaaa_s"] * 4 + ["beholder_bbbbbbbbbbbb_s"] * 3
+        return await asyncio.gather(*(post(app, Slow((0.0, b"{", True)), key=key) for key in keys))
+
+    statuses = [status for status, _, _ in asyncio.run(walk())]
+    assert statuses == [408] * 3 + [503] + [408] * 2 + [503]
+
+
+def test_headers_have_an_end():
+    client = client_of(Moody())
+    assert client.get("/v1/directions", headers={f"x-{number}": "1" for number in range(200)}).status_code == 431
+    assert client.get("/v1/directions", headers={"x-long": "1" * 40_000}).status_code == 431
+
+
+def test_the_bodies_of_all_have_a_size_together():
+    app = api.create(Moody(), limits=RequestLimits(body_seconds=0.3, bodies_mb=1, body_kb=900))
+
+    async def walk():
+        large = (0.0, b" " * (600 << 10), True)
+        return await asyncio.gather(post(app, Slow(large)), post(app, Slow(large)), post(app, Slow((0.5, b"{}", False))))
+
+    assert [status for status, _, _ in asyncio.run(walk())] == [408, 503, 408]
+    assert asyncio.run(post(app, Slow((0.0, b" " * (600 << 10), False))))[0] == 422  # there is room again

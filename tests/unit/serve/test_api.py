@@ -12,7 +12,7 @@ from beholder.recommending.store.question import Answer, Question
 
 
 def ask(client, user="ana", image="seed-7", **more):
-    reply = client.get("/v1/questions", params={"user_id": user, "image_id": image, **more})
+    reply = client.post("/v1/questions", json={"user_id": user, "image_id": image, **more})
     assert reply.status_code == 200, reply.text
     return reply.json()
 
@@ -48,10 +48,12 @@ def test_a_photo_comes_in_either_way_and_goes_with_its_person(client, service, w
         reply = client.post("/v1/images", json=body)
     assert reply.status_code == 201, reply.text
     told = reply.json()
-    assert told["image_id"] == service.built.library.latents.id_of_photo(images.digest(data))
+    assert told["image_id"] == service.built.library.latents.id_of_photo("bo", images.digest(data))
     assert told["source"] == "photo"
     assert 0 < told["loss"] < 0.2
-    found = images.decode(client.get(told["picture"], headers={"accept": "image/png"}).content)
+    shown = client.get(told["picture"], headers={"accept": "image/png"})
+    assert shown.headers["cache-control"] == "no-store"
+    found = images.decode(shown.content)
     assert np.abs(found.astype(int) - pixels).mean() < 20
     assert told["image_id"] in client.get("/v1/users/bo").json()["images"]
     assert ask(client, "bo", told["image_id"])["image_id"] == told["image_id"]
@@ -93,7 +95,17 @@ def test_directions_say_what_they_do(client):
     told = client.get("/v1/directions").json()
     smile = next(each for each in told["directions"] if each["name"] == "smile")
     assert told["generator"] == "portraits"
-    assert smile == {"name": "smile", "low": -3.0, "high": 3.0, "minus": "frowning", "plus": "smiling"}
+    assert smile == {
+        "name": "smile",
+        "title": "Smile",
+        "low": -3.0,
+        "high": 3.0,
+        "minus": "less of a smile",
+        "plus": "more of a smile",
+        "group": "expression",
+        "locked": False,
+    }
+    assert [each["name"] for each in told["groups"] if each["locked"]] == ["identity", "skin", "age"]
 
 
 def test_a_round_from_question_to_recommendation(client):
@@ -112,6 +124,8 @@ def test_a_round_from_question_to_recommendation(client):
     assert best["edit"] == {each["direction"]: each["alpha"] for each in best["directions"]}
     assert best["score"] >= told["recommendations"][1]["score"]
     assert 0 <= best["probability"] <= 1
+    assert told["known"] is True
+    assert best["confidence"] in ("a guess", "likely", "sure")
     assert client.get(best["picture"]).status_code == 200
     assert told["model"].startswith("bayes-")
     assert told["reasons"]
@@ -128,7 +142,7 @@ def test_someone_who_likes_smiles_is_told_so(client, service):
     service.built.recommendations.store.add([(each, Answer(each.question_id, each.question_id, "left", now)) for each in asked])
     person = client.get("/v1/users/dee").json()
     assert person["rounds"] == 12
-    assert person["words"][0].endswith("like somebody smiling")
+    assert person["words"][0].endswith("like more of a smile")
     liking = {each["direction"]: each for each in person["directions"]}["smile"]
     assert liking == person["directions"][0]
     assert liking["alpha"] > 1
@@ -161,21 +175,67 @@ def test_an_event_of_another_question_is_refused(client):
     assert give_answer(client, one, "left", event="mine").status_code == 200
     assert give_answer(client, other, "left", event="mine").status_code == 409
     stranger = ask(client, "hal")
-    assert give_answer(client, stranger, "right", event="mine").status_code == 409
+    assert give_answer(client, stranger, "right", event="mine").json()["counted"]  # somebody else's events are their own
 
 
 def test_somebody_unknown_is_as_everybody(client):
     told = client.get("/v1/users/nobody").json()
     assert (told["rounds"], told["words"], told["images"]) == (0, [], [])
-    assert len(told["directions"]) == 19
+    assert len(told["directions"]) == 18  # all but skin tone
     recommended = client.post("/v1/recommendations", json={"user_id": "nobody", "image_id": "seed-7"}).json()
-    assert recommended["recommendations"][0]["edit"] == {}
+    assert (recommended["known"], recommended["recommendations"]) == (False, [])
 
 
 def test_who_is_removed_is_nobody(client):
     give_answer(client, ask(client, "ida"), "left")
-    assert client.delete("/v1/users/ida").json() == {"user_id": "ida", "questions": 1, "answers": 1, "images": 0, "tastes": []}
+    gone = {"user_id": "ida", "questions": 1, "answers": 1, "images": 0, "tastes": []}
+    gone["places"] = ["1 questions and 1 answers: the store of choices"]
+    assert client.delete("/v1/users/ida").json() == gone
     assert client.get("/v1/users/ida").json()["rounds"] == 0
+
+
+def test_any_edit_is_scored_in_words(client):
+    body = {"user_id": "ana", "image_id": "seed-7", "edits": [{"smile": 2.4}, {}]}
+    told = client.post("/v1/scores", json=body).json()
+    assert [each["words"] for each in told["scores"]] == ["much more of a smile", "as it is"]
+    assert told["scores"][0]["picture"] == "/v1/images/seed-7/edits/smile%3D2.4"
+    beyond = client.post("/v1/scores", json={**body, "edits": [{"smile": 3.5}]})
+    assert (beyond.status_code, beyond.json()["detail"]) == (422, "smile=3.5: expected an alpha between -3 and 3")
+
+
+def test_what_may_change_is_steered(client):
+    body = {"user_id": "kit", "image_id": "seed-7", "count": 6}
+    assert client.post("/v1/recommendations", json=body).json()["known"] is False
+    for _ in range(3):
+        give_answer(client, ask(client, "kit"), "left")
+    steered: list[dict] = [{}, {"allow": ["accessories"]}, {"lock": []}, {"like": {"hat": 2.0}, "diversity": 2}]
+    for more in steered:
+        told = client.post("/v1/recommendations", json={**body, **more}).json()
+        moved = {name for each in told["recommendations"] for name in each["edit"]}
+        assert len(moved) >= 3 or more
+        if "allow" in more:
+            assert moved <= {"glasses", "hat", "earrings"}
+        if "like" in more:
+            assert told["recommendations"][-1]["change"] not in ("", "as before")
+    wrong = client.post("/v1/recommendations", json={**body, "forbid": ["hairs"]})
+    assert wrong.status_code == 422
+    assert "'hairs' is no direction and no group of directions" in wrong.json()["detail"]
+    asked = ask(client, "kit", allow=["glasses", "older"])
+    assert {name for side in ("left", "right") for name in asked[side]["edit"]} <= {"glasses", "older"}
+
+
+def test_a_taste_is_taken_along_and_brought_back(client):
+    for _ in range(3):
+        give_answer(client, ask(client, "lea"), "left")
+    file = client.get("/v1/users/lea/taste").json()
+    assert (file["format"], file["version"], len(file["choices"])) == ("beholder-taste", 1, 3)
+    assert client.put("/v1/users/mia/taste", json=file).json() == {"added": 3, "rounds": 3}
+    assert client.put("/v1/users/mia/taste", json=file).json() == {"added": 0, "rounds": 3}
+    assert client.put("/v1/users/mia/taste", params={"attribute": "friendly"}, json=file).json()["rounds"] == 3
+    assert [each["attribute"] for each in client.get("/v1/users/mia").json()["tastes"]] == ["attractive", "friendly"]
+    assert client.put("/v1/users/mia/taste", json={**file, "version": 2}).status_code == 422
+    file["choices"][0]["left"] = {"smile": 30.0}
+    assert client.put("/v1/users/mia/taste", json=file).status_code == 422
 
 
 def test_images_are_scored_on_a_question_in_words(client):

@@ -22,16 +22,21 @@ NEEDS = {
     ("GET", "/v1/images/seed-7"): "ask",
     ("GET", "/v1/images/seed-7/edits/smile=1"): "ask",
     ("GET", "/v1/directions"): "ask",
+    ("POST", "/v1/questions"): "ask",
     ("GET", "/v1/questions"): "ask",
     ("POST", "/v1/choices"): "ask",
     ("DELETE", "/v1/choices/q"): "ask",
     ("GET", "/v1/users/ana"): "ask",
     ("POST", "/v1/recommendations"): "recommend",
+    ("POST", "/v1/scores"): "recommend",
+    ("GET", "/v1/users/ana/taste"): "ask",
+    ("PUT", "/v1/users/ana/taste"): "ask",
     ("POST", "/v1/predictions"): "recommend",
-    ("DELETE", "/v1/users/ana"): "admin",
+    ("DELETE", "/v1/users/ana"): "ask",
     ("GET", "/metrics"): "admin",
 }
-OPEN = ("/healthz", "/", "/docs", "/openapi.json")
+OPEN = ("/healthz", "/")
+DESCRIPTIONS = ("/docs", "/openapi.json")
 
 
 class Empty(PartialService):
@@ -136,8 +141,20 @@ def test_the_page_and_the_health_need_none(service):
     assert [client.get(path).status_code for path in OPEN] == [200] * len(OPEN)
 
 
-def test_every_route_is_listed_above(service):
-    document = service().get("/openapi.json").json()
+def test_the_description_asks_for_what_the_api_asks_for(service, made):
+    client = service()
+    assert [client.get(path).status_code for path in (*DESCRIPTIONS, "/redoc")] == [401, 401, 404]
+    page = client.get("/docs", headers=bearer(made("ask")))
+    assert (page.status_code, page.headers["content-security-policy"].partition(";")[0]) == (200, "default-src 'none'")
+    assert "POST /v1/choices" in page.text
+    assert "<script" not in page.text
+    assert "http" not in page.text.replace("multipart", "")  # nothing from elsewhere
+    without = TestClient(api.create(Empty()))
+    assert [without.get(path).status_code for path in DESCRIPTIONS] == [200, 200]
+
+
+def test_every_route_is_listed_above(service, made):
+    document = service().get("/openapi.json", headers=bearer(made("ask"))).json()
     told = {(method.upper(), path): each for path, ways in document["paths"].items() for method, each in ways.items()}
     assert len([1 for _, path in told if path.startswith("/v1/")]) == len(NEEDS) - 1
     for (method, path), each in told.items():
@@ -239,6 +256,23 @@ def test_buckets_do_not_grow_without_end(clock):
         clock.seconds = number / 100
         assert buckets.take(str(number)) == 0.0
     assert len(buckets._left) <= 10_000
+
+
+def test_who_sends_wrong_keys_waits_and_nobody_else(service, made, clock, tally):
+    client, right, late = service(), made("ask"), made("ask")
+    assert client.get("/v1/directions", headers=bearer(right)).status_code == 200
+    statuses = [
+        client.get("/v1/directions", headers=bearer(api_keys.make("x", ["ask"], now=NOON)[1])).status_code for _ in range(30)
+    ]
+    assert statuses == [401] * 20 + [429] * 10
+    assert tally.counts == [("rejected", "key")] * 20 + [("rejected", "guess")] * 10
+    clock.seconds = 0.9  # within a second there is no new one
+    assert client.get("/v1/directions", headers=bearer(right)).status_code == 200  # from the same address
+    refused = client.get("/v1/directions", headers=bearer(late))
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+    clock.seconds = 6.0  # so old that it is looked up again
+    assert client.get("/v1/directions", headers=bearer(right)).status_code == 200
+    assert client.get("/v1/directions", headers=bearer(late)).status_code == 200
 
 
 @pytest.mark.parametrize("wrong", [{"per_minute": 0}, {"burst": 0}, {"fresh_seconds": -1.0}])

@@ -51,6 +51,23 @@ def ask(behind, parts: list[bytes], *, leaves: bool = False, length: int | None 
     return heard
 
 
+def test_a_small_body_that_does_not_come_is_given_up():
+    heard: list[Message] = []
+
+    async def receive() -> Message:
+        await asyncio.sleep(3600)
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        heard.append(message)
+
+    behind = Behind(deaths=0)
+    asyncio.run(RetryMiddleware(behind, body_seconds=0.05)({**SCOPE, "headers": [(b"content-length", b"10")]}, receive, send))
+    assert heard[0]["status"] == 408
+    assert dict(heard[0]["headers"])[b"connection"] == b"close"
+    assert behind.bodies == []
+
+
 def test_an_answer_passes_as_it_is():
     behind = Behind(deaths=0)
     heard = ask(behind, [b"one", b"two"])

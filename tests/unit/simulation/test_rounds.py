@@ -17,7 +17,7 @@ class Oracle(PartialRanker):
 
     def __init__(self, truth: GroundTruth, utilities: dict[str, np.ndarray], sign: float = 1.0) -> None:
         self.info = RankerInfo("logistic", truth.candidates.directions, 19)
-        self.truths, self.sign = utilities, sign
+        self.truths, self.sign, self.alphas = utilities, sign, truth.candidates.alphas.tolist()
         self.asked: list[Comparison] = []
 
     def update(self, comparison):
@@ -25,7 +25,8 @@ class Oracle(PartialRanker):
 
     def joint(self, user_id, edit_set):
         utilities = self.truths[user_id.split()[0]]
-        mean = self.sign * (utilities[:1] if len(edit_set) == 1 else utilities[1:])
+        known = {(0.0,) * edit_set.alphas.shape[1]: 0} | {tuple(row): 1 + at for at, row in enumerate(self.alphas)}
+        mean = self.sign * utilities[[known[tuple(row)] for row in edit_set.alphas.tolist()]]
         return JointNormal(mean, np.zeros((len(mean), 0)))
 
 
@@ -72,3 +73,19 @@ def test_others_choices_help_from_the_start(truth, people):
     )
     start = np.mean([rounds.play(ranker, "random", each, truth, rounds=1, seed=0).accuracy[0] for each in people])
     assert start > 0.6
+
+
+def test_trajectories_come_out_of_their_file_as_they_were(truth, people):
+    ranker = bayes_ranker.begin(simulated_people.edit_set(truth, 2), BayesRankerConfig(components=4))
+    played = [rounds.play(ranker, "eubo", person, truth, rounds=3, seed=0) for person in people[:3]]
+    again = rounds.parse(rounds.dump(played))
+    assert [each.image for each in again] == [person.image for person in people[:3]]
+    for figure in rounds.FIGURES:
+        np.testing.assert_array_equal(rounds.curves(again, figure), rounds.curves(played, figure))
+
+
+def test_what_is_told_is_what_the_ranker_says_of_its_recommendation(truth, people):
+    right = Oracle(truth, {person.user_id: person.first for person in people})
+    told = rounds.play(right, "random", people[0], truth, rounds=1, seed=0)
+    np.testing.assert_allclose(told.told, told.preferred, atol=1e-6)
+    assert told.image == people[0].image

@@ -55,3 +55,14 @@ def test_people_that_are_none_are_refused():
         SimulatedPeopleConfig(steady=0, noisy=0, drifting=0)
     with pytest.raises(ConfigError, match="attractive, smart, trustworthy"):
         SimulatedPeopleConfig(attribute="kind")
+
+
+def test_who_does_not_look_likes_everything_alike(truth):
+    config = SimulatedPeopleConfig(steady=0, noisy=0, drifting=0, random=2, first=2)
+    people = simulated_people.people(config, truth, [2, 3], seed=5)
+    assert sorted(person.kind for person in people) == ["first", "first", "random", "random"]
+    for person in people:
+        assert not person.utilities(0.5).any()
+        rng = np.random.default_rng(0)
+        lefts = np.mean([person.choose(0, 1, moment=0, rng=rng) for _ in range(2000)])
+        assert lefts == pytest.approx(0.96 if person.kind == "first" else 0.5, abs=0.03)

@@ -7,9 +7,9 @@ from beholder.simulation import summary
 from beholder.simulation.rounds import Trajectory
 
 
-def trajectory(*regret: float, preferred: float = 0.85) -> Trajectory:
+def trajectory(*regret: float, preferred: float = 0.85, told: float = 0.9, image: int = 0) -> Trajectory:
     values = np.array(regret)
-    return Trajectory(values, values, np.full(len(values), preferred), np.full(len(values), 0.5))
+    return Trajectory(values, values, np.full(len(values), preferred), np.full(len(values), 0.5), np.full(len(values), told), image)
 
 
 def test_goals_are_held_to_what_was_measured():
@@ -52,7 +52,7 @@ def test_means_and_leads_have_intervals_over_people():
     first, last = summary.means(some, "regret")
     assert (last.mean, last.low, last.high) == (0, 0, 0)
     assert first.high - first.low == pytest.approx(2 * 1.96 * 0.1 / 20, rel=0.15)
-    more = [Trajectory(each.regret + 0.1, each.regret, each.preferred, each.accuracy) for each in some]
+    more = [Trajectory(each.regret + 0.1, each.regret, each.preferred, each.accuracy, each.told) for each in some]
     lead = summary.lead(more, some, "regret")[0]
     assert lead.low == pytest.approx(0.1)
     assert lead.high == pytest.approx(0.1)
@@ -62,3 +62,24 @@ def test_the_table_has_a_row_for_everybody_and_every_round(people):
     table = summary.table({("bayes", "eubo"): [trajectory(0.4, 0.2)] * len(people)}, people)
     assert len(table) == 2 * len(people)
     assert list(table.columns[:5]) == ["ranker", "strategy", "user_id", "kind", "rounds"]
+
+
+def test_intervals_are_over_images_too():
+    """People who were asked about the same image are alike: with four images four hundred people tell little more than four."""
+    rng = np.random.default_rng(0)
+    levels = rng.normal(0.5, 0.1, 4)
+    some = [trajectory(levels[number % 4] + rng.normal(0, 0.01), image=number % 4) for number in range(400)]
+    alone = [trajectory(float(each.regret[0])) for each in some]
+    width, narrow = ((each := summary.means(them, "regret")[0]).high - each.low for them in (some, alone))
+    assert width > 5 * narrow
+
+
+def test_what_is_told_is_compared_with_what_is_true(people):
+    told = [trajectory(0.1, 0.1, preferred=0.6 if person.kind == "noisy" else 0.9, told=0.9) for person in people]
+    rows = {(each.kind, each.rounds): each for each in summary.calibration(told, people, [0, 1])}
+    assert set(rows) == {(kind, count) for kind in ("steady", "noisy", "drifting") for count in (0, 1)}
+    assert rows["noisy", 1].people == 2
+    assert rows["noisy", 1].told == pytest.approx(0.9)
+    assert rows["noisy", 1].true == pytest.approx(0.6)
+    assert rows["noisy", 1].error.mean == pytest.approx(0.3)
+    assert rows["steady", 0].error.mean == pytest.approx(0.0)

@@ -4,8 +4,9 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import Any
 
-from beholder.editing.checkpoints import encoder_state, generator_search, native, nvidia, rosinality, tensorflow
+from beholder.editing.checkpoints import encoder_state, feature_state, generator_search, native, nvidia, rosinality, tensorflow
 from beholder.editing.checkpoints.state_dict import ReadGenerator, assemble
+from beholder.editing.features.published_features import PublishedFeatures
 from beholder.editing.generator import Generator
 from beholder.editing.published_encoder import PublishedEncoder
 from beholder.errors import WeightsError
@@ -24,7 +25,10 @@ _NO_CHECKPOINTS = {
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A generator, ready to draw, the format it came in, its file's sha256 and size in bytes, what was made up for, its encoder."""
+    """A generator, ready to draw, the format it came in, its file's sha256 and size in bytes, and what was made up for.
+
+    encoder: that inverts photos for it, features: that keep their detail, where the file has them.
+    """
 
     generator: Generator
     format: str
@@ -32,6 +36,7 @@ class Checkpoint:
     size: int
     notes: tuple[str, ...]
     encoder: PublishedEncoder | None = None
+    features: PublishedFeatures | None = None
 
 
 def read(place: Place, *, class_index: int | None = None) -> Checkpoint:
@@ -46,7 +51,23 @@ def read(place: Place, *, class_index: int | None = None) -> Checkpoint:
         format, assembled = parse(data, class_index=class_index)
     except RefusedError as error:
         raise WeightsError(f"{place.uri} can't be read as a generator: {error}") from None
-    return Checkpoint(assembled.generator, format, hashlib.sha256(data).hexdigest(), len(data), assembled.notes, assembled.encoder)
+    digest, own = hashlib.sha256(data).hexdigest(), assembled
+    return Checkpoint(own.generator, format, digest, len(data), own.notes, encoder=own.encoder, features=own.features)
+
+
+def read_features(place: Place, generator: Generator) -> tuple[PublishedFeatures, str]:
+    """Read the feature networks of a generator from a file of StyleFeatureEditor; also returns the file's sha256.
+
+    Raises WeightsError and StorageError as `read` does.
+    """
+    data = place.read_bytes(limit=MOST_BYTES)
+    try:
+        stored = feature_state.find(_open(data)[1])
+        if not stored:
+            raise RefusedError("it has no inverter.fs_backbone, as files of StyleFeatureEditor have")
+        return feature_state.assemble(stored, generator, size=len(data)), hashlib.sha256(data).hexdigest()
+    except RefusedError as error:
+        raise WeightsError(f"{place.uri} can't be read as feature networks: {error}") from None
 
 
 def parse(data: bytes, *, class_index: int | None = None) -> tuple[str, ReadGenerator]:
@@ -66,8 +87,12 @@ def parse(data: bytes, *, class_index: int | None = None) -> tuple[str, ReadGene
         tensors = tensorflow.tensors(found.network)
     made = assemble(tensors, size=len(data), conv_clamp=clamp, class_index=class_index)
     within = ", as decoder in an encoder's file" if "decoder" in found.place else f" ({container})"
+    stored = feature_state.find(value)
+    features = feature_state.assemble(stored, made.generator, size=len(data)) if stored else None
     encoder, notes = encoder_state.read(found, made.generator, size=len(data))
-    return f"{found.layout}{within}", replace(made, notes=(*found.notes, *made.notes, *notes), encoder=encoder)
+    return f"{found.layout}{within}", replace(
+        made, notes=(*found.notes, *made.notes, *notes), encoder=encoder, features=features
+    )  # fmt: skip
 
 
 def _open(data: bytes) -> tuple[str, Any, float | None]:

@@ -125,10 +125,15 @@ def _in_names(
             parts = {key.removeprefix(prefix).rstrip("."): layer for key, layer in inner.items() if f"{key}.".startswith(prefix)}
             mean = _mean([tensors, plain, *reversed(above)])
             encoder: dict[str, LazyTensor] = {}
+            of_features = False
             if prefix.endswith("decoder."):
-                beside = f"{prefix.removesuffix('decoder.')}encoder."
+                outer = prefix.removesuffix("decoder.")
+                of_features = f"{outer}inverter.fs_backbone.conv.0.weight" in plain  # there `encoder` is the feature editor
+                beside = f"{outer}e4e_encoder." if of_features else f"{outer}encoder."
                 encoder = {key.removeprefix(beside): value for key, value in plain.items() if key.startswith(beside)}
             options = next((each["opts"] for each in reversed(above) if "opts" in each), None) if encoder else None
+            if encoder and of_features:
+                options = {"encoder_type": "Encoder4Editing"}
             place = (*path, *filter(None, prefix.split(".")))
             yield FoundGenerator(layout, place, tensors, parts, mean, encoder=encoder, options=options)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from beholder.editing.features.published_features import PublishedFeatures
 from beholder.editing.generator import Generator, GeneratorConfig, Mapping
 from beholder.editing.published_encoder import PublishedEncoder
 from beholder.safe_pickle.interpreter import RefusedError, printable
@@ -25,11 +26,12 @@ _EMBED = "mapping.embed.weight"
 
 @dataclass(frozen=True)
 class ReadGenerator:
-    """A generator, ready to draw, what had to be put in the place of what was missing, and the encoder that came with it."""
+    """A generator, ready to draw, what had to be put in the place of what was missing, and the networks that came with it."""
 
     generator: Generator
     notes: tuple[str, ...] = ()
     encoder: PublishedEncoder | None = None
+    features: PublishedFeatures | None = None
 
 
 def assemble(

@@ -2,6 +2,8 @@
 
 direction           a move with its strength: alpha 0 is the identity, alpha 1 one step
 edit_text           which directions by how much, as text: "smile=1.4,glasses=2"
+vocabulary          what people are told of directions and edits
+caption_agreement   on how many pictures an encoder sees what the vocabulary says
 apply               latents moved along an edit's directions, to the styles that a picture is drawn from
 direction_file      directions as safetensors
 direction_registry  the directions of each generator in a workspace

@@ -1,14 +1,20 @@
-"""The Bayesian ranker: a Gaussian over each person's weights that every choice updates.
+"""The Bayesian ranker: a mixture of Gaussians over each person's weights that every choice updates.
 
-u(edit) = regressors(edit).w. Before somebody chose anything, w ~ N(m, S), and m and S are learned from everybody's choices by
-expectation maximisation (empirical Bayes) with Laplace's method for each person. A choice then updates the person's own Gaussian
-in microseconds. Old choices fade: between two choices a person's weights follow an Ornstein-Uhlenbeck process whose stationary
-distribution is the prior, so that evidence halves in `half_life` choices and somebody who answers nothing stays put.
+u(edit) = regressors(edit).w. The usual person's weights are N(m, S); a person's own are that many times as large as their choices
+are sharp, which is one of a few hypotheses of `choice_noise`, and there are people without a taste. m, S and how probable each
+hypothesis is are learned from everybody's choices by expectation maximisation (empirical Bayes). A choice then updates the
+person's own Gaussians in a fraction of a millisecond. Old choices fade: between two choices a person's weights follow an
+Ornstein-Uhlenbeck process whose stationary distribution is the prior, so that evidence halves in `half_life` choices and somebody
+who answers nothing stays put.
+
+The chance that the best of many edits is preferred is the posterior's own. Under a prior that people really are drawn from,
+selecting the best by the same posterior does not bias it (Dawid 1994, Selection paradoxes of Bayesian inference): what was seen as
+the winner's curse is a prior or a noise that is wrong for the person, so both are learned here.
 """
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,14 +22,16 @@ import numpy as np
 from beholder.config import setting
 from beholder.errors import ConfigError
 from beholder.recommending.edit_set import Comparison, EditSet
-from beholder.recommending.rankers.ranker import JointNormal, Ranker, RankerInfo
+from beholder.recommending.rankers.choice_noise import ChoiceNoise, ChoiceNoiseConfig, NoisyPosterior
+from beholder.recommending.rankers.ranker import Gain, JointNormal, Ranker, RankerInfo
 from beholder.recommending.rankers.ranker_features import EditRegressors, TastePrior, fit_regressors
 from beholder.taste import gaussian
-from beholder.taste.gaussian import Gaussian, Observations
+from beholder.taste.gaussian import Gaussian
 
 _VARIANCE = 0.3  # of each regressor's weight before anybody is known, in logits
 ENOUGH = 10  # people with several choices each, from which a prior can be learned
 _SEVERAL = 5
+_BLOCK = 64  # people whose choices are learned from together
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,7 @@ class BayesRankerConfig:
     strength: float = setting(100.0, "how many people the diagonal that the prior's covariance is shrunk to is worth")
     iterations: int = setting(15, "steps of expectation maximisation (EM) that learn the prior")
     half_life: float | None = setting(200.0, "choices after which a choice counts half; null: choices never fade")
+    noise: ChoiceNoiseConfig = setting(ChoiceNoiseConfig(), "how people turn what they like into choices")
 
     def __post_init__(self) -> None:
         if self.components < 1 or self.iterations < 1 or self.strength <= 0:
@@ -48,29 +57,37 @@ class BayesRankerConfig:
 
 
 class BayesRanker(Ranker):
-    """Implements Ranker. posteriors: of each person's weights [F]. taste_prior: a taste whose utility is one more regressor."""
+    """Implements Ranker. prior: of the usual person's weights [F]; posteriors: of each person. taste_prior: a taste whose utility
+    is one more regressor."""
 
     def __init__(
         self,
         info: RankerInfo,
         regressors: EditRegressors,
         prior: Gaussian,
-        posteriors: Mapping[str, Gaussian],
+        noise: ChoiceNoise,
+        posteriors: Mapping[str, NoisyPosterior],
         config: BayesRankerConfig,
         taste_prior: TastePrior | None = None,
     ) -> None:
         self.info, self.regressors, self.prior, self.config, self.taste_prior = info, regressors, prior, config, taste_prior
+        self.noise, self.start = noise, NoisyPosterior.before(noise, prior)
         self.posteriors = dict(posteriors)
 
     def posterior(self, user_id: str) -> Gaussian:
-        """Return the posterior of a person's weights; of somebody unknown, the prior."""
-        return self.posteriors.get(user_id, self.prior)
+        """Return the posterior of a person's weights as one Gaussian; of somebody unknown, the prior."""
+        return self.posteriors.get(user_id, self.start).matched(self.noise)
 
     def update(self, comparison: Comparison) -> None:
         self.info.check(comparison.left)
         self.info.check(comparison.right)
-        self.posteriors[comparison.user_id] = self._faded(comparison.user_id).update(
-            _gaps(self.regressors, comparison, self.taste_prior), comparison.outcome
+        before = self.posteriors.get(comparison.user_id)
+        self.posteriors[comparison.user_id] = (before or self.start).update(
+            self.noise,
+            self.start,
+            _gaps(self.regressors, comparison, self.taste_prior),
+            np.asarray(comparison.outcome),
+            first=before is None,
         )
 
     def remove_person(self, user_id: str) -> bool:
@@ -78,25 +95,44 @@ class BayesRanker(Ranker):
 
     def of_person(self, user_id: str | None) -> "BayesRanker":
         own = {name: posterior for name, posterior in self.posteriors.items() if name == user_id}
-        return BayesRanker(self.info, self.regressors, self.prior, own, self.config, self.taste_prior)
+        return BayesRanker(self.info, self.regressors, self.prior, self.noise, own, self.config, self.taste_prior)
 
     def utilities(self, user_id: str, edit_set: EditSet) -> np.ndarray:
-        self.info.check(edit_set)
-        rows = self.regressors.of(edit_set, self.taste_prior.of(user_id, edit_set) if self.taste_prior else None)
-        return np.asarray((rows @ self.posterior(user_id).mean).astype(np.float32))
+        return np.asarray((self._rows(user_id, edit_set) @ self.posterior(user_id).mean).astype(np.float32))
 
     def joint(self, user_id: str, edit_set: EditSet) -> JointNormal:
-        self.info.check(edit_set)
-        rows = self.regressors.of(edit_set, self.taste_prior.of(user_id, edit_set) if self.taste_prior else None)
-        posterior = self.posterior(user_id)
+        rows, posterior = self._rows(user_id, edit_set), self.posterior(user_id)
         return JointNormal(rows @ posterior.mean, rows @ _factor(posterior.covariance))
 
+    def gain_over(self, user_id: str, edit_set: EditSet, original: EditSet) -> Gain:
+        rows = self._rows(user_id, original + edit_set)
+        rows = rows[1:] - rows[0]
+        state = self.posteriors.get(user_id, self.start)
+        mean, variance = state.matched(self.noise).project(rows)
+        return Gain(mean, np.maximum(variance, 0), state.chances(self.noise, rows))
+
+    def hypotheses(self, user_id: str, left: EditSet, right: EditSet) -> tuple[np.ndarray, np.ndarray] | None:
+        rows = self._rows(user_id, left) - self._rows(user_id, right)
+        state = self.posteriors.get(user_id, self.start)
+        return state.weights(self.noise), state.answers(self.noise, rows)
+
+    def _rows(self, user_id: str, edit_set: EditSet) -> np.ndarray:
+        """Return the regressors of edits, [C, F]."""
+        self.info.check(edit_set)
+        return self.regressors.of(edit_set, self.taste_prior.of(user_id, edit_set) if self.taste_prior else None)
+
     def tensors(self) -> Mapping[str, np.ndarray]:
-        width = self.regressors.width
-        means = np.array([posterior.mean for posterior in self.posteriors.values()]).reshape(-1, width)
-        triangles = gaussian.lower_triangle([posterior.covariance for posterior in self.posteriors.values()], width)
-        prior = {"prior.mean": self.prior.mean, "prior.covariance": gaussian.lower_triangle([self.prior.covariance], width)[0]}
-        return self.regressors.tensors() | prior | {"means": means, "covariances": triangles}
+        width, size, known = self.regressors.width, len(self.noise), list(self.posteriors.values())
+        means = np.array([each.means for each in known]).reshape(-1, size, width)
+        covariances = [own for each in known for own in each.covariances]
+        return self.regressors.tensors() | {
+            "prior.mean": self.prior.mean,
+            "prior.covariance": gaussian.lower_triangle([self.prior.covariance], width)[0],
+            "prior.noise": self.noise.prior,
+            "means": means,
+            "covariances": gaussian.lower_triangle(covariances, width).reshape(len(known), size, width * (width + 1) // 2),
+            "evidence": np.array([each.evidence for each in known]).reshape(-1, len(self.noise.prior)),
+        }
 
     def settings(self) -> dict[str, Any]:
         return {
@@ -105,36 +141,31 @@ class BayesRanker(Ranker):
             "opinion": self.taste_prior is not None,
         }  # as stored
 
-    def _faded(self, user_id: str) -> Gaussian:
-        """Return a person's Gaussian one choice later, before that choice is known."""
-        posterior, kept = self.posteriors.get(user_id), self.config.kept
-        if posterior is None or kept == 1:
-            return posterior or self.prior
-        mean = self.prior.mean + kept * (posterior.mean - self.prior.mean)
-        return Gaussian(mean, self.prior.covariance + kept**2 * (posterior.covariance - self.prior.covariance))
-
 
 def fit(
     comparisons: Sequence[Comparison], config: BayesRankerConfig, *, taste_prior: TastePrior | None = None, seed: int = 0
 ) -> BayesRanker:
     """Learn the prior from everybody's choices, and the posterior of each person. Nothing is random: seed is not used."""
     regressors = fit_regressors(comparisons, components=config.components, taste_prior=taste_prior)
-    blocks = _blocks(len(comparisons[0].left.directions), regressors, taste_prior)
+    directions = comparisons[0].left.directions
+    blocks = _blocks(len(directions), regressors, taste_prior)
     people: dict[str, list[Comparison]] = {}
     for comparison in comparisons:
         people.setdefault(comparison.user_id, []).append(comparison)
-    observations = [_observe(mine, regressors, taste_prior) for mine in people.values()]
-    prior = weak_prior(len(comparisons[0].left.directions), regressors, taste_prior)
-    starts = [prior.mean] * len(observations)
+    histories = [_history(mine, regressors, taste_prior) for mine in people.values()]
+    prior, lasting = weak_prior(len(directions), regressors, taste_prior), ChoiceNoise.of(replace(config.noise, drifting=None), 1.0)
     for _ in range(config.iterations):
-        posteriors = gaussian.posteriors(prior, observations, starts=starts, steps=5)
-        starts = [posterior.mean for posterior in posteriors]
-        prior = _likeliest_prior(posteriors, blocks, config.strength)
-    info = RankerInfo("bayes", comparisons[0].left.directions, comparisons[0].left.embeddings.shape[1])
-    ranker = BayesRanker(info, regressors, prior, {}, config, taste_prior)
-    for comparison in comparisons:
-        ranker.update(comparison)
-    return ranker
+        state = _filtered(lasting, prior, histories)
+        prior = _likeliest_prior(state, lasting, blocks, config.strength)
+        lasting = lasting.learned(state.evidence, config.noise.people)
+    noise = ChoiceNoise.of(config.noise, config.kept)
+    state = _filtered(noise, prior, histories)
+    noise = noise.learned(state.evidence, config.noise.people)
+    posteriors = {
+        user_id: NoisyPosterior(state.means[row], state.covariances[row], state.evidence[row]) for row, user_id in enumerate(people)
+    }
+    info = RankerInfo("bayes", directions, comparisons[0].left.embeddings.shape[1])
+    return BayesRanker(info, regressors, prior, noise, posteriors, config, taste_prior)
 
 
 def weak_prior(count: int, regressors: EditRegressors, taste_prior: TastePrior | None) -> Gaussian:
@@ -156,19 +187,61 @@ def load(
 ) -> BayesRanker:
     """Rebuild a ranker from what `tensors()` and `settings()` gave."""
     regressors = EditRegressors.of_tensors(tensors)
-    rows = zip(settings["people"], tensors["means"], tensors["covariances"], strict=True)
-    posteriors = {user_id: Gaussian(mean, gaussian.symmetric(lower, regressors.width)) for user_id, mean, lower in rows}
-    prior = Gaussian(tensors["prior.mean"], gaussian.symmetric(tensors["prior.covariance"], regressors.width))
-    return BayesRanker(info, regressors, prior, posteriors, BayesRankerConfig(**settings["config"]), taste_prior)
+    stored = dict(settings["config"])
+    config = BayesRankerConfig(**{**stored, "noise": ChoiceNoiseConfig(**stored["noise"])})
+    width = regressors.width
+    prior = Gaussian(tensors["prior.mean"], gaussian.symmetric(tensors["prior.covariance"], width))
+    grid = ChoiceNoise.of(config.noise, config.kept)
+    noise = ChoiceNoise(grid.sharpness, grid.lapse, grid.kept, tensors["prior.noise"])
+    rows = zip(settings["people"], tensors["means"], tensors["covariances"], tensors["evidence"], strict=True)
+    posteriors = {
+        user_id: NoisyPosterior(means, np.stack([gaussian.symmetric(lower, width) for lower in triangles]), evidence)
+        for user_id, means, triangles, evidence in rows
+    }
+    return BayesRanker(info, regressors, prior, noise, posteriors, config, taste_prior)
 
 
-def _likeliest_prior(posteriors: Sequence[Gaussian], blocks: Sequence[slice], strength: float) -> Gaussian:
-    """Return the prior that makes these posteriors likeliest, its covariance shrunk to a diagonal that is even in each block."""
-    mean = np.mean([posterior.mean for posterior in posteriors], axis=0)
-    moment = gaussian.second_moment(posteriors, mean)
+def _filtered(noise: ChoiceNoise, prior: Gaussian, histories: Sequence[tuple[np.ndarray, np.ndarray]]) -> NoisyPosterior:
+    """Return what is known of P people after their choices: differences [N, F] and outcomes [N] of each."""
+    start = NoisyPosterior.before(noise, prior)
+    parts = [_filtered_block(noise, start, histories[first : first + _BLOCK]) for first in range(0, len(histories), _BLOCK)]
+    means, covariances, evidence = (
+        np.concatenate([getattr(each, name) for each in parts]) for name in ("means", "covariances", "evidence")
+    )
+    return NoisyPosterior(means, covariances, evidence)
+
+
+def _filtered_block(
+    noise: ChoiceNoise, start: NoisyPosterior, histories: Sequence[tuple[np.ndarray, np.ndarray]]
+) -> NoisyPosterior:
+    means, covariances, evidence = (
+        np.repeat(each[None], len(histories), axis=0) for each in (start.means, start.covariances, start.evidence)
+    )
+    counts = np.array([len(outcomes) for _, outcomes in histories])
+    for turn in range(counts.max(initial=0)):
+        rows = np.flatnonzero(counts > turn).tolist()
+        differences, outcomes = (np.array([histories[row][part][turn] for row in rows]) for part in (0, 1))
+        state = NoisyPosterior(means[rows], covariances[rows], evidence[rows])
+        state = state.update(noise, start, differences, outcomes, first=turn == 0)
+        means[rows], covariances[rows], evidence[rows] = state.means, state.covariances, state.evidence
+    return NoisyPosterior(means, covariances, evidence)
+
+
+def _likeliest_prior(state: NoisyPosterior, noise: ChoiceNoise, blocks: Sequence[slice], strength: float) -> Gaussian:
+    """Return the prior of the usual person that makes these posteriors likeliest, its covariance shrunk to a diagonal that is even
+    in each block. Each person counts by the probability of a taste, each hypothesis at the scale of its sharpness."""
+    scale = noise.sharpness[:, None]
+    weights = state.weights(noise)[:, : len(noise)]
+    total = max(float(weights.sum()), 1e-9)
+    means = state.means / scale
+    mean = np.einsum("pj,pjd->d", weights, means) / total
+    deviations = (means - mean) * np.sqrt(weights)[..., None]
+    deviations = deviations.reshape(-1, len(mean))
+    within = np.einsum("pj,pjde->de", weights / scale[:, 0] ** 2, state.covariances)
+    moment = (deviations.T @ deviations + within) / total
     usual = np.diag(moment)
     even = np.concatenate([np.full(len(usual[block]), usual[block].mean()) for block in blocks])
-    return Gaussian(mean, gaussian.shrink(moment, len(posteriors), target=np.diag(even), strength=strength))
+    return Gaussian(mean, gaussian.shrink(moment, total, target=np.diag(even), strength=strength))
 
 
 def _blocks(count: int, regressors: EditRegressors, taste_prior: TastePrior | None) -> list[slice]:
@@ -177,11 +250,12 @@ def _blocks(count: int, regressors: EditRegressors, taste_prior: TastePrior | No
     return [slice(first, last) for first, last in itertools.pairwise(edges)]
 
 
-def _observe(comparisons: Sequence[Comparison], regressors: EditRegressors, taste_prior: TastePrior | None) -> Observations:
+def _history(
+    comparisons: Sequence[Comparison], regressors: EditRegressors, taste_prior: TastePrior | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return one person's choices as differences of regressors [N, F] and outcomes [N]."""
     gaps = np.array([_gaps(regressors, comparison, taste_prior) for comparison in comparisons])
-    choices = np.array([comparison.outcome for comparison in comparisons], np.float64)
-    none = np.zeros((0, regressors.width)), np.zeros(0), np.zeros(0)
-    return Observations(*none, gaps, choices, np.zeros(len(comparisons)))
+    return gaps, np.array([comparison.outcome for comparison in comparisons], np.float64)
 
 
 def _gaps(regressors: EditRegressors, comparison: Comparison, taste_prior: TastePrior | None) -> np.ndarray:
@@ -233,4 +307,5 @@ def begin(edit_set: EditSet, config: BayesRankerConfig, *, taste_prior: TastePri
     whole = np.concatenate(sizes)
     regressors = EditRegressors(axes, np.where(whole > 1e-9, whole, 1.0))
     info = RankerInfo("bayes", edit_set.directions, edit_set.embeddings.shape[1])
-    return BayesRanker(info, regressors, weak_prior(len(edit_set.directions), regressors, taste_prior), {}, config, taste_prior)
+    prior = weak_prior(len(edit_set.directions), regressors, taste_prior)
+    return BayesRanker(info, regressors, prior, ChoiceNoise.of(config.noise, config.kept), {}, config, taste_prior)

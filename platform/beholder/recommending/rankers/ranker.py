@@ -64,6 +64,15 @@ class JointNormal:
         return np.asarray((self.mean + noise @ self.factor.T).astype(np.float32))
 
 
+@dataclass(frozen=True, eq=False)
+class Gain:
+    """The utility of each edit above another's: mean and variance, in logits, and the probability of preferring it, float64 [C]."""
+
+    mean: np.ndarray
+    variance: np.ndarray
+    probability: np.ndarray
+
+
 class Ranker(Protocol):
     """A model of who would choose which edit. A kind inherits what is written here and writes the rest."""
 
@@ -101,12 +110,17 @@ class Ranker(Protocol):
         """Return joint samples of the utilities, float32 [count, C]; all the same where the ranker has no uncertainty."""
         return self.joint(user_id, edit_set).draws(count, seed=seed)
 
-    def gain_over(self, user_id: str, edit_set: EditSet, original: EditSet) -> Normal:
-        """Return the utility of each edit above that of `original` (one row), mean and variance float64 [C], by one joint
-        distribution."""
+    def gain_over(self, user_id: str, edit_set: EditSet, original: EditSet) -> Gain:
+        """Return the utility of each edit above that of `original` (one row), by one joint distribution."""
         joint = self.joint(user_id, original + edit_set)
-        return Normal(joint.mean[1:] - joint.mean[0], ((joint.factor[1:] - joint.factor[0]) ** 2).sum(axis=1))
+        gap = Normal(joint.mean[1:] - joint.mean[0], ((joint.factor[1:] - joint.factor[0]) ** 2).sum(axis=1))
+        return Gain(gap.mean, gap.variance, gap.probability())
 
     def preferred(self, user_id: str, edit_set: EditSet, original: EditSet) -> np.ndarray:
         """Return P(the person prefers each edit to `original`), float32 [C]; the uncertainty is allowed for."""
-        return self.gain_over(user_id, edit_set, original).probability().astype(np.float32)
+        return self.gain_over(user_id, edit_set, original).probability.astype(np.float32)
+
+    def hypotheses(self, user_id: str, left: EditSet, right: EditSet) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return how probable each hypothesis of how this person chooses is, [H], and P(left) under each for P pairs, [P, H]; None
+        for a ranker that has one for everybody."""
+        return None

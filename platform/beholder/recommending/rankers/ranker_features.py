@@ -7,6 +7,7 @@ import numpy as np
 
 from beholder.errors import ChoiceError
 from beholder.recommending.edit_set import Comparison, EditSet
+from beholder.recommending.store.question import taste_of
 from beholder.taste.contract import Taste
 
 
@@ -48,9 +49,15 @@ class TastePrior:
     attribute: str
 
     def of(self, user_id: str, edit_set: EditSet) -> np.ndarray:
-        """Return a person's utilities of edits by the taste, float64 [C]."""
+        """Return a person's utilities of edits by the taste, float64 [C].
+
+        A person by another attribute, as `taste_key` writes it, gets that attribute's; zeros where the taste was not fitted to it.
+        """
+        user_id, other = taste_of(user_id)
+        if other and other not in self.taste.info.attributes:
+            return np.zeros(len(edit_set))
         original = np.repeat(edit_set.original[None], len(edit_set), axis=0).astype(np.float32)
-        differences = self.taste.differences(edit_set.embeddings.astype(np.float32), original, user_id, self.attribute)
+        differences = self.taste.differences(edit_set.embeddings.astype(np.float32), original, user_id, other or self.attribute)
         return np.asarray(differences.mean, np.float64)
 
 

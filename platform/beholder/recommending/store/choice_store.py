@@ -3,33 +3,58 @@
 When a method returns, what it wrote is on disk. Retries are harmless: what is there already is counted once.
 """
 
-from collections.abc import Iterator
+import contextlib
+import hashlib
+import time
+import uuid
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import Connection, Engine, Insert, Row, create_engine, delete, event, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Insert,
+    Row,
+    Select,
+    create_engine,
+    delete,
+    event,
+    exists,
+    insert,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
 
-from beholder.errors import ConflictingAnswer, StoreError, UnknownQuestion
+from beholder.errors import ConflictingAnswer, PersonErased, StoreError, UnknownQuestion
 from beholder.recommending.store import migration
-from beholder.recommending.store.question import Answer, Choice, Question, edit_of, edit_text
-from beholder.recommending.store.store_tables import ANSWERS, PEOPLE, QUESTIONS, UPLOADS
+from beholder.recommending.store.question import SEPARATOR, Answer, Choice, Question, edit_of, edit_text
+from beholder.recommending.store.store_tables import ANSWERS, ERASURES, PEOPLE, QUESTIONS, REMOVALS, UPLOADS
+from beholder.storage import make_private, private_files
 
 _WAIT = 10.0  # seconds for another process's write
+_PG_WAITS = {"connect_timeout": 5, "tcp_user_timeout": 15_000}  # seconds, milliseconds, for a PostgreSQL that is away
+_STATEMENT_MS = 15_000  # milliseconds of one statement of PostgreSQL, its waiting for locks among them
 _READS = "beholder_reads"  # the option of a transaction that writes nothing
+_REMEMBERED = timedelta(days=1)  # that somebody was erased: longer than any request takes
+_PATIENCE_S = 5.0  # for readers of what was erased, until its traces can go
 
 
 @dataclass(frozen=True)
 class ErasedChoices:
-    """How many questions and answers were removed with a person."""
+    """How many questions and answers were removed with a person. uris: where images lie that nobody has any more."""
 
     user_id: str
     questions: int
     answers: int
+    uris: tuple[str, ...] = ()
 
 
 class Store:
@@ -41,7 +66,7 @@ class Store:
         Makes the tables where there are none, and brings older ones up to date. Raises StoreError where it can't be reached.
         """
         self.engine = _engine(url)
-        with self.writing() as connection:
+        with private_files(), self.writing() as connection:
             migration.upgrade(connection)
 
     @classmethod
@@ -49,25 +74,32 @@ class Store:
         """Open the store in a SQLite file."""
         path = Path(place).expanduser().resolve()
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_private(path.parent)
         except OSError as error:
             raise StoreError(f"{path.parent} can't be made for the store of choices: {error.strerror}") from None
-        return cls(f"sqlite:///{path}")
+        store = cls(f"sqlite:///{path}")
+        with contextlib.suppress(OSError):  # of another user, whose file it is
+            path.chmod(0o600)  # as an older version did not
+        return store
 
     def close(self) -> None:
         """Close its connections."""
         self.engine.dispose()
 
-    def ask(self, question: Question) -> None:
-        """Keep a question. The same one again changes nothing; another one of its id raises ConflictingAnswer."""
+    def ask(self, question: Question, *, erasures: int | None = None) -> None:
+        """Keep a question. The same one again changes nothing; another one of its id raises ConflictingAnswer.
+
+        erasures: as `erasures` said when the request began. Raises PersonErased where the person was erased since.
+        """
         with self.writing() as connection:
             _ask(connection, question)
+            _check_erasures(connection, question.user_id, erasures)
 
     def answer(self, answer: Answer) -> bool:
         """Keep an answer; returns whether it was new.
 
         The same answer again, by the same event or another, changes nothing. Raises UnknownQuestion for a question that was never
-        asked, ConflictingAnswer where the question is answered otherwise or the event belongs to another question.
+        asked, ConflictingAnswer where the question is answered otherwise or the person's event belongs to another question.
         """
         with self.writing() as connection:
             return _answer(connection, answer)
@@ -143,34 +175,114 @@ class Store:
         with self.reading() as connection:
             return [row.user_id for row in connection.execute(select(PEOPLE.c.user_id).order_by(PEOPLE.c.user_id))]
 
-    def uploaded(self, user_id: str, image_id: str, uri: str, *, at: datetime) -> None:
-        """Keep that a person uploaded an image, and where its latent lies, so that it can be erased with them."""
+    def tastes_of(self, user_id: str) -> list[str]:
+        """Return the names under which the choices of a person's further tastes are kept, as `taste_key` writes them."""
+        prefix = PEOPLE.c.user_id.startswith(f"{user_id}{SEPARATOR}", autoescape=True)
+        with self.reading() as connection:
+            return list(connection.execute(select(PEOPLE.c.user_id).where(prefix).order_by(PEOPLE.c.user_id)).scalars())
+
+    def uploaded(self, user_id: str, image_id: str, uri: str, *, at: datetime, erasures: int | None = None) -> None:
+        """Keep that a person uploaded an image, and where its latent lies, so that it can be erased with them.
+
+        erasures: as `erasures` said when the request began. Raises PersonErased where the person was erased since.
+        """
         with self.writing() as connection:
-            _lock_person(connection, user_id)
+            lock_person(connection, user_id)
+            _check_erasures(connection, user_id, erasures)
             row = {"image_id": image_id, "user_id": user_id, "uri": uri, "uploaded_at": _text(at)}
-            mine = (UPLOADS.c.image_id == image_id) & (UPLOADS.c.user_id == user_id)
-            if connection.execute(select(UPLOADS).where(mine)).first() is None:
+            if connection.execute(select(UPLOADS).where(_upload(user_id, image_id))).first() is None:
                 connection.execute(insert(UPLOADS).values(row))
+
+    def has_upload(self, user_id: str, image_id: str) -> bool:
+        """Return whether a person's image is (still) known."""
+        with self.reading() as connection:
+            return connection.execute(select(UPLOADS.c.uri).where(_upload(user_id, image_id))).first() is not None
 
     def uploads(self, user_id: str) -> tuple[str, ...]:
         """Return where the images lie that this person uploaded and nobody else did."""
-        others = select(UPLOADS.c.image_id).where(UPLOADS.c.user_id != user_id)
-        own = select(UPLOADS.c.uri).where(UPLOADS.c.user_id == user_id, UPLOADS.c.image_id.not_in(others))
         with self.reading() as connection:
-            return tuple(connection.execute(own.order_by(UPLOADS.c.uri)).scalars())
+            return tuple(connection.execute(_own_uploads(user_id)).scalars())
 
-    def erase(self, user_id: str) -> ErasedChoices:
-        """Remove everything of a person: questions, answers, uploads, and the person. Of somebody unknown there is nothing.
+    def removals(self) -> tuple[str, ...]:
+        """Return the files of people who were erased that are not known to be deleted."""
+        with self.reading() as connection:
+            return tuple(connection.execute(select(REMOVALS.c.uri).order_by(REMOVALS.c.uri)).scalars())
 
-        What lies at `uploads` has to be removed before: afterwards nobody knows whose it was.
+    def removed(self, uris: Sequence[str]) -> None:
+        """Keep that these files are deleted."""
+        if uris:
+            with self.writing() as connection:
+                connection.execute(delete(REMOVALS).where(REMOVALS.c.uri.in_(uris)))
+
+    def erasures(self, user_id: str) -> int:
+        """Return how often a person was erased lately: what began before the last time must not bring them back."""
+        with self.reading() as connection:
+            return _erasures(connection, user_id)
+
+    def erase(self, user_id: str, *, now: datetime | None = None) -> ErasedChoices:
+        """Remove everything of a person in one transaction: questions, answers, uploads, and the person.
+
+        The files at `uris`, which nobody has any more, are to be deleted then, and `removals` until `removed` says that they are.
+        Of somebody unknown there is nothing to remove; that they were erased is remembered for a day, without their name.
         """
+        now = now or datetime.now(UTC)
         with self.writing() as connection:
-            mine = select(QUESTIONS.c.question_id).where(QUESTIONS.c.user_id == user_id)
+            _lock_name(connection, user_id)
+            connection.execute(select(PEOPLE).where(PEOPLE.c.user_id == user_id).with_for_update())
+            images = select(UPLOADS.c.image_id).where(UPLOADS.c.user_id == user_id)
+            shared = select(UPLOADS).where(UPLOADS.c.image_id.in_(images)).order_by(UPLOADS.c.image_id, UPLOADS.c.user_id)
+            connection.execute(shared.with_for_update())  # who else has one of them waits, and then sees that it has it alone
+            uris = tuple(connection.execute(_own_uploads(user_id)).scalars())
             connection.execute(delete(UPLOADS).where(UPLOADS.c.user_id == user_id))
+            mine = select(QUESTIONS.c.question_id).where(QUESTIONS.c.user_id == user_id)
             answers = connection.execute(delete(ANSWERS).where(ANSWERS.c.question_id.in_(mine))).rowcount
             questions = connection.execute(delete(QUESTIONS).where(QUESTIONS.c.user_id == user_id)).rowcount
             connection.execute(delete(PEOPLE).where(PEOPLE.c.user_id == user_id))
-        return ErasedChoices(user_id, questions, answers)
+            count = _erasures(connection, user_id) + 1
+            old = (ERASURES.c.digest == _digest(user_id)) | (ERASURES.c.erased_at < _text(now - _REMEMBERED))
+            connection.execute(delete(ERASURES).where(old))
+            connection.execute(insert(ERASURES).values(digest=_digest(user_id), count=count, erased_at=_text(now)))
+            for uri in set(uris) - set(connection.execute(select(REMOVALS.c.uri)).scalars()):
+                connection.execute(insert(REMOVALS).values(uri=uri))
+        return ErasedChoices(user_id, questions, answers, uris)
+
+    def sweep(self, before: datetime) -> int:
+        """Remove questions asked before a time and never answered, and who was asked where then nothing of them is left.
+
+        Returns how many questions.
+        """
+        unanswered = ~exists().where(ANSWERS.c.question_id == QUESTIONS.c.question_id)
+        asked = exists().where(QUESTIONS.c.user_id == PEOPLE.c.user_id)
+        uploads = exists().where(UPLOADS.c.user_id == PEOPLE.c.user_id)
+        old = (QUESTIONS.c.asked_at < _text(before)) & unanswered
+        with self.writing() as connection:
+            people = set(connection.execute(select(QUESTIONS.c.user_id).where(old)).scalars())
+            count = connection.execute(delete(QUESTIONS).where(old)).rowcount
+            for user_id in people:
+                alone = (PEOPLE.c.user_id == user_id) & (PEOPLE.c.changes == 0)
+                connection.execute(delete(PEOPLE).where(alone, ~asked, ~uploads))
+        return count
+
+    def drop_traces(self) -> bool:
+        """Empty SQLite's write-ahead log, which keeps what pages said before; returns whether no reader held it back."""
+        if self.engine.dialect.name != "sqlite":
+            return True
+        until = time.monotonic() + _PATIENCE_S
+        with _explained(self.engine), contextlib.closing(self.engine.raw_connection()) as connection:
+            while True:
+                cursor = connection.cursor()
+                busy = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+                cursor.close()
+                if not busy or time.monotonic() > until:
+                    return not busy
+                time.sleep(0.05)
+
+    def check_writing(self) -> None:
+        """Write a row and take it back. Raises StoreError where nothing can be kept."""
+        with self.writing() as connection:
+            uri = f"check {uuid.uuid4().hex}"
+            connection.execute(insert(REMOVALS).values(uri=uri))
+            connection.execute(delete(REMOVALS).where(REMOVALS.c.uri == uri))
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -197,7 +309,7 @@ def _ask(connection: Connection, question: Question) -> None:
         "model": question.model,
         "asked_at": _text(question.asked_at),
     }
-    _lock_person(connection, question.user_id)
+    lock_person(connection, question.user_id)
     stored = connection.execute(select(QUESTIONS).where(QUESTIONS.c.question_id == question.question_id)).first()
     if stored is None:
         _insert(connection, insert(QUESTIONS).values(row), f"question {question.question_id} was asked before, of somebody else")
@@ -207,9 +319,11 @@ def _ask(connection: Connection, question: Question) -> None:
 
 def _answer(connection: Connection, answer: Answer) -> bool:
     user_id = _lock_person_of(connection, answer.question_id)
-    sent = connection.execute(select(ANSWERS).where(ANSWERS.c.event_id == answer.event_id)).first()
+    mine = (ANSWERS.c.user_id == user_id) & (ANSWERS.c.event_id == answer.event_id)
+    sent = connection.execute(select(ANSWERS).where(mine)).first()
     if sent is not None and (sent.question_id, sent.choice) != (answer.question_id, answer.choice):
-        raise ConflictingAnswer(f"event {answer.event_id} was sent before, as {sent.choice} for question {sent.question_id}")
+        what = "this question with another choice" if sent.question_id == answer.question_id else "another question"
+        raise ConflictingAnswer(f"event {answer.event_id} was sent before, for {what}")
     stands = connection.execute(select(ANSWERS).where(ANSWERS.c.question_id == answer.question_id)).first()
     if stands is not None and stands.choice != answer.choice:
         raise ConflictingAnswer(
@@ -219,6 +333,7 @@ def _answer(connection: Connection, answer: Answer) -> bool:
         return False
     row = {
         "question_id": answer.question_id,
+        "user_id": user_id,
         "event_id": answer.event_id,
         "choice": answer.choice,
         "response_seconds": answer.response_seconds,
@@ -237,14 +352,46 @@ def _insert(connection: Connection, row: Insert, clash: str) -> None:
         raise ConflictingAnswer(clash) from None
 
 
-def _lock_person(connection: Connection, user_id: str) -> None:
-    """Make the person's row where there is none, and lock it: who changes a person's choices waits for whoever does so now."""
-    if connection.execute(select(PEOPLE).where(PEOPLE.c.user_id == user_id).with_for_update()).first() is None:
-        try:
-            with connection.begin_nested():
-                connection.execute(insert(PEOPLE).values(user_id=user_id, changes=0))
-        except IntegrityError:  # somebody else was faster
-            connection.execute(select(PEOPLE).where(PEOPLE.c.user_id == user_id).with_for_update())
+def lock_person(connection: Connection, user_id: str) -> bool:
+    """Make the person's row where there is none, and lock it: who changes a person's choices waits for whoever does so now.
+
+    Returns whether the row is new.
+    """
+    _lock_name(connection, user_id)
+    if connection.execute(select(PEOPLE).where(PEOPLE.c.user_id == user_id).with_for_update()).first() is not None:
+        return False
+    connection.execute(insert(PEOPLE).values(user_id=user_id, changes=0))
+    return True
+
+
+def _lock_name(connection: Connection, user_id: str) -> None:
+    """Wait for whoever makes or erases somebody of this name, in a database where a row that is not there can't be locked."""
+    if connection.dialect.name == "postgresql":
+        number = int.from_bytes(hashlib.sha256(user_id.encode()).digest()[:8], signed=True)
+        connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
+
+
+def _digest(user_id: str) -> str:
+    return hashlib.sha256(user_id.encode()).hexdigest()
+
+
+def _erasures(connection: Connection, user_id: str) -> int:
+    return int(connection.execute(select(ERASURES.c.count).where(ERASURES.c.digest == _digest(user_id))).scalar() or 0)
+
+
+def _check_erasures(connection: Connection, user_id: str, before: int | None) -> None:
+    if before is not None and _erasures(connection, user_id) != before:
+        raise PersonErased("this person was erased meanwhile, and nothing is kept of them")
+
+
+def _upload(user_id: str, image_id: str) -> ColumnElement[bool]:
+    return (UPLOADS.c.image_id == image_id) & (UPLOADS.c.user_id == user_id)
+
+
+def _own_uploads(user_id: str) -> Select[str]:
+    others = select(UPLOADS.c.image_id).where(UPLOADS.c.user_id != user_id)
+    own = select(UPLOADS.c.uri).where(UPLOADS.c.user_id == user_id, UPLOADS.c.image_id.not_in(others))
+    return own.order_by(UPLOADS.c.uri)
 
 
 def _lock_person_of(connection: Connection, question_id: str) -> str:
@@ -252,7 +399,9 @@ def _lock_person_of(connection: Connection, question_id: str) -> str:
     row = connection.execute(select(QUESTIONS.c.user_id).where(QUESTIONS.c.question_id == question_id)).first()
     if row is None:
         raise UnknownQuestion(f"no question {question_id!r} was asked")
-    _lock_person(connection, row.user_id)
+    lock_person(connection, row.user_id)
+    if connection.execute(select(QUESTIONS.c.user_id).where(QUESTIONS.c.question_id == question_id)).first() is None:
+        raise UnknownQuestion(f"no question {question_id!r} was asked")  # they were erased meanwhile
     return str(row.user_id)
 
 
@@ -290,9 +439,20 @@ def _engine(url: str) -> Engine:
         parts = make_url(url)
     except (ArgumentError, ValueError):
         raise StoreError("the store of choices is a URL like sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME") from None
+    if "@" in (parts.host or ""):  # what is before it is the end of a password, and would be shown as the host
+        raise StoreError("the URL of the store of choices has an @ too many: in a user name or password write it as %40")
     kind = parts.get_backend_name()
     if kind == "postgresql":
-        return create_engine(parts.set(drivername="postgresql+psycopg"), pool_pre_ping=True, isolation_level="READ COMMITTED")
+        waits = {name: value for name, value in _PG_WAITS.items() if name not in parts.query}
+        engine = create_engine(
+            parts.set(drivername="postgresql+psycopg"), pool_pre_ping=True, isolation_level="READ COMMITTED", connect_args=waits
+        )
+
+        @event.listens_for(engine, "begin")
+        def limit(connection: Connection) -> None:
+            connection.exec_driver_sql(f"SET LOCAL statement_timeout = {_STATEMENT_MS}")
+
+        return engine
     if kind != "sqlite":
         raise StoreError(f"the store of choices is SQLite or PostgreSQL, not {kind}")
     if parts.database in (None, "", ":memory:"):

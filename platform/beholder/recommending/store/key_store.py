@@ -27,6 +27,8 @@ class KeyStore:
             "made_at": _text(key.made_at),
             "expires_at": _text(key.expires_at),
             "revoked_at": _text(key.revoked_at),
+            "people": key.people,
+            "public_key": key.public_key,
         }
         with self.store.writing() as connection:
             connection.execute(insert(KEYS).values(row))
@@ -55,9 +57,11 @@ class KeyStore:
 
 
 def _key(row: Row[Any]) -> ApiKey:
-    made, expires, revoked = (None if each is None else datetime.fromisoformat(each) for each in row[-3:])
+    times = (row.made_at, row.expires_at, row.revoked_at)
+    made, expires, revoked = (None if each is None else datetime.fromisoformat(each) for each in times)
     assert made is not None
-    return ApiKey(row.key_id, row.name, tuple(row.scopes.split()), row.digest, made, expires, revoked)
+    scopes = tuple(row.scopes.split())
+    return ApiKey(row.key_id, row.name, scopes, row.digest, made, expires, revoked, row.people, row.public_key or "")
 
 
 def _text(at: datetime | None) -> str | None:

@@ -19,6 +19,7 @@ def upgrade(connection: Connection) -> str:
     Raises StoreError for one that a newer Beholder made.
     """
     if connection.dialect.name == "postgresql":
+        connection.execute(text("SET LOCAL statement_timeout = 0"))  # a large table takes as long as it takes
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
     folder = str(files("beholder.recommending.store") / "migrations")
     config = Config()

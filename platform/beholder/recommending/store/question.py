@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from beholder.errors import ChoiceError
 
 CHOICES = ("left", "right", "neither")
-_LONGEST = 200  # characters of a name
+_LONGEST = 300  # characters of a name; of a person's, with an attribute behind it
+SEPARATOR = "//"  # between a person and one of their tastes; in no user id that the API takes
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,17 @@ def edit_text(edit: Mapping[str, float]) -> str:
 def edit_of(text: str) -> dict[str, float]:
     """Return the edit of what `edit_text` returned."""
     return {str(name): float(alpha) for name, alpha in json.loads(text).items()}
+
+
+def taste_key(user_id: str, attribute: str, usual: str = "") -> str:
+    """Return the name of a person's choices by an attribute: each has a taste of its own, the usual one under the person's."""
+    return user_id if attribute in ("", usual) else f"{user_id}{SEPARATOR}{attribute}"
+
+
+def taste_of(key: str) -> tuple[str, str]:
+    """Return the person and the attribute of a `taste_key`; the attribute is empty for the usual one."""
+    user_id, _, attribute = key.partition(SEPARATOR)
+    return user_id, attribute
 
 
 def _moves(edit: Mapping[str, float]) -> dict[str, float]:

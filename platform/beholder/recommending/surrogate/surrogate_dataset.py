@@ -176,7 +176,7 @@ def inversion_offsets(editor: StyleGAN, config: SurrogateDatasetConfig) -> np.nd
         return None
     rng = np.random.default_rng([config.seed, 2**31])
     latent = editor.generate([int(seed) for seed in rng.integers(0, 2**32, 96)])
-    inverted = editor.invert(editor.edit(latent, [{}] * len(latent), size=editor.inverter.sizes[0]))
+    inverted = editor.inversion(editor.edit(latent, [{}] * len(latent), size=editor.inverter.sizes[0]), detail=False)
     return (inverted.ws - latent.ws).cpu().numpy()
 
 

@@ -1,0 +1,7 @@
+"""Security of the service: whose is what, and what strangers send that would cost too much.
+
+ownership        whose people, questions and photos a caller may see; quotas
+image_guard      images of strangers, decoded first in a process that is killed at its deadline
+decoder_process  that process
+slow_heads       uvicorn's protocol with a deadline for a request's head
+"""

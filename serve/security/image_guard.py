@@ -1,0 +1,153 @@
+"""Guard of images: what strangers send is decoded in another process first, which is killed where it takes too long.
+
+What it let pass costs no more than that when it is decoded where it is used. The photos of all and the images of all predictions
+wait in a queue each, so that one can't hold up the other.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from beholder.config import setting
+from beholder.errors import ConfigError, ImageError
+from beholder.images import ImageLimits
+from beholder.serve.protocols import Overloaded
+
+_START_S = 60.0  # seconds that a process has to start
+_WAITING = 32  # requests whose images wait in one queue
+
+
+@dataclass(frozen=True)
+class ImageGuardConfig:
+    """What decoding the images of one request may cost."""
+
+    seconds: float = setting(5.0, "seconds after which the process that decodes a request's images is killed (422)")
+    pixels: int = setting(100_000_000, "pixels that the images of one request may have together")
+    memory_mb: int = setting(1536, "megabytes that the process may take for decoding one image")
+
+    def __post_init__(self) -> None:
+        if self.seconds <= 0 or self.pixels < 1 or self.memory_mb < 512:
+            raise ConfigError(
+                "images.seconds must be above 0, images.pixels at least 1 and images.memory_mb at least 512, "
+                f"got {self.seconds}, {self.pixels} and {self.memory_mb}"
+            )
+
+
+class ImageGuard:
+    """Checks the images of requests, those of each queue one request after the other."""
+
+    def __init__(self, limits: ImageLimits, config: ImageGuardConfig | None = None) -> None:
+        self.limits, self.config = limits, config or ImageGuardConfig()
+        self._queues = {name: _Queue(self.config.memory_mb) for name in ("photos", "predictions")}
+
+    async def check(self, queue: str, files: Sequence[bytes]) -> None:
+        """Return where all files of a request are images that can be decoded in time.
+
+        queue: photos or predictions. Raises ImageError where one is not, Overloaded where too many requests wait.
+        """
+        place = self._queues[queue]
+        if place.waiting >= _WAITING:
+            raise Overloaded(queue)
+        place.waiting += 1
+        try:
+            await asyncio.get_running_loop().run_in_executor(place.thread, self._check, place.process, files)
+        finally:
+            place.waiting -= 1
+
+    def close(self) -> None:
+        """End the processes."""
+        for queue in self._queues.values():
+            queue.process.stop()
+            queue.thread.shutdown(wait=False)
+
+    def _check(self, process: "DecoderProcess", files: Sequence[bytes]) -> None:
+        left, seconds = self.config.pixels, self.config.seconds
+        together = f"the images of a request may have {self.config.pixels:,} pixels together"
+        process.start()
+        for data in files:
+            if left < 1:
+                raise ImageError(together)
+            head = {"bytes": len(data), "max_bytes": self.limits.max_bytes, "max_pixels": min(self.limits.max_pixels, left)}
+            began = time.monotonic()
+            reply = process.ask(head, data, seconds)
+            seconds -= time.monotonic() - began
+            if reply is None or seconds <= 0:
+                raise ImageError(f"the images can't be decoded within {self.config.seconds:g} seconds")
+            if "error" in reply:
+                beyond = left < self.limits.max_pixels and str(reply["error"]).endswith(f"over the limit of {left:,} pixels")
+                raise ImageError(together if beyond else str(reply["error"])[:300])
+            left -= reply["pixels"]
+
+
+class _Queue:
+    def __init__(self, memory_mb: int) -> None:
+        self.process, self.waiting = DecoderProcess(memory_mb), 0
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix="images")
+
+
+class DecoderProcess:
+    """`decoder_process`, started when it is needed, and again after it was killed. One thread at a time may ask."""
+
+    def __init__(self, memory_mb: int) -> None:
+        self._memory_mb = memory_mb
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def ask(self, head: dict[str, Any], data: bytes, seconds: float) -> dict[str, Any] | None:
+        """Return the process's answer; None where it took longer, or ended, and is started anew for the next."""
+        process = self.start()
+        text = json.dumps(head).encode()
+        reply = self._within(process, len(text).to_bytes(4) + text + data, seconds)
+        if reply is None:
+            self.stop()
+        return reply
+
+    def stop(self) -> None:
+        """Kill the process."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Return the process, started where there is none. Raises Overloaded where it does not start in time."""
+        if self._process is not None and self._process.poll() is None:
+            return self._process
+        self.stop()
+        words = [sys.executable, "-m", "beholder.serve.security.decoder_process", str(self._memory_mb)]
+        env = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PATH": os.defpath, "OMP_NUM_THREADS": "1"}
+        self._process = subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env, cwd="/"
+        )
+        if self._within(self._process, b"", _START_S) is None:
+            self.stop()
+            raise Overloaded("images")
+        return self._process
+
+    @staticmethod
+    def _within(process: subprocess.Popen[bytes], message: bytes, seconds: float) -> dict[str, Any] | None:
+        """Return the line that a process answers, None where it has none after so many seconds."""
+        assert process.stdin is not None
+        assert process.stdout is not None
+        timer = threading.Timer(max(seconds, 0.001), process.kill)
+        timer.start()
+        try:
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write(message)
+                process.stdin.flush()
+            line = process.stdout.readline()
+        finally:
+            timer.cancel()
+        try:
+            reply: dict[str, Any] = json.loads(line)
+        except ValueError:
+            return None
+        return reply

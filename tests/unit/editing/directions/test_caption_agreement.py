@@ -1,0 +1,35 @@
+"""Whether an encoder sees what the vocabulary says; the whole table is `beholder directions words`."""
+
+import pytest
+
+from beholder import config
+from beholder.commands.directions_words import DirectionsWordsSettings
+from beholder.editing.directions.caption_agreement import caption_agreement
+from beholder.editing.directions.vocabulary import OUTRIGHT
+from beholder.editing.stylegan import StyleGAN
+from beholder.encoder import Encoder
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Encoder:
+    return Encoder.load(config.load(DirectionsWordsSettings, command="directions words").encoder)
+
+
+@pytest.mark.parametrize(("name", "words"), [("glasses", ("no glasses", "glasses")), ("older", None)])
+def test_the_clip_sees_what_is_said(encoder: Encoder, name, words):
+    found = caption_agreement(StyleGAN.load(), encoder, [name], seeds=range(1000, 1024), alphas=[OUTRIGHT])
+    assert [each.alpha for each in found] == [-OUTRIGHT, OUTRIGHT]
+    assert all(each.said >= 0.9 for each in found)  # of 24 pictures
+    if words:
+        assert tuple(each.words for each in found) == words
+        assert all(each.outright_said for each in found)
+
+
+@pytest.mark.soak
+def test_every_caption_is_true_of_200_pictures(encoder: Encoder):
+    editor = StyleGAN.load()
+    found = caption_agreement(editor, encoder, list(editor.directions), seeds=range(1000, 1200), alphas=[1.0, OUTRIGHT, 3.0])
+    # the wall's colours between pink and blue are none of the CLIP's words: a test of the vocabulary measures their hue;
+    # "towards glasses" says what a move does, not what a picture shows
+    said = [each for each in found if each.direction != "bluer_background" and not each.words.startswith("towards")]
+    assert not [(each.direction, each.words, each.said) for each in said if each.said < 0.95]
