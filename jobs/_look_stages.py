@@ -47,7 +47,8 @@ class DevelopPhoto:
 
     def __init__(self, plan: LookPlan) -> None:
         torch.set_num_threads(1)
-        self.plan, self.features = plan, None
+        self.plan = plan
+        self.features: EditFeatures | None = None
         if plan.look is None:
             assert plan.encoder is not None
             assert plan.candidates is not None
@@ -55,7 +56,7 @@ class DevelopPhoto:
 
     def __call__(self, row: dict[str, str]) -> dict[str, Any]:
         began = time.time()
-        result = {"name": row["name"], "look": "", "probability": float("nan"), "seconds": 0.0, "error": ""}
+        result: dict[str, Any] = {"name": row["name"], "look": "", "probability": float("nan"), "seconds": 0.0, "error": ""}
         try:
             data = images.read(row["uri"], limits=self.plan.limits)
             pixels, metadata = images.decode_photo(data, limits=self.plan.limits)

@@ -7,6 +7,7 @@ where it was cut off. A photo is chosen for and developed by one process; severa
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -98,9 +99,9 @@ def listed(source: str, out: str) -> list[dict[str, str]]:
 
 def planned(settings: ApplySettings, photos: list[dict[str, str]]) -> LookPlan:
     """Return what decides the looks: one for all, or a person's ranker."""
-    common = {"out": settings.out, "quality": settings.quality, "limits": settings.limits}
+    made = partial(LookPlan, settings.out, settings.quality, settings.limits)
     if settings.look is not None:
-        return LookPlan(look=_look_of(settings.look), key=f"look {settings.look}", **common)
+        return made(f"look {settings.look}", look=_look_of(settings.look))
     service_config = ServiceConfig(
         editor="looks",
         components=replace(Components(), candidates=settings.candidates),
@@ -119,9 +120,7 @@ def planned(settings: ApplySettings, photos: list[dict[str, str]]) -> LookPlan:
             )
         features = service.recommendations.features
         key = f"{user} {person.mark} {person.model} {len(features.candidates)}"
-        plan = LookPlan(
-            user=user, ranker=person.ranker, candidates=features.candidates, encoder=service.encoder.config, key=key, **common
-        )
+        plan = made(key, user=user, ranker=person.ranker, candidates=features.candidates, encoder=service.encoder.config)
         if not settings.one_look:
             return plan
         some = [photos[round(at)] for at in np.linspace(0, len(photos) - 1, min(_SAMPLE, len(photos)))]
@@ -136,7 +135,7 @@ def planned(settings: ApplySettings, photos: list[dict[str, str]]) -> LookPlan:
         if not seen:
             raise ImageError(f"{settings.images}: none of its files is a photo that can be read")
         best = best_look(person.ranker, user, seen, features)
-        return LookPlan(look=dict(best.edit), key=f"{key} one {write(best.edit)}", **common)
+        return made(f"{key} one {write(best.edit)}", look=dict(best.edit))
     finally:
         service.close()
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -211,9 +211,9 @@ def encode_photo(pixels: np.ndarray, metadata: PhotoMetadata, *, quality: int = 
     from PIL import Image
 
     buffer = io.BytesIO()
-    options = {"quality": quality} if metadata.format != "PNG" else {}
+    options: dict[str, Any] = {"quality": quality} if metadata.format != "PNG" else {}
     known = {"exif": metadata.exif, "icc_profile": metadata.icc_profile}
-    options |= {name: value for name, value in known.items() if value}  # type: ignore[misc]  # bytes beside numbers
+    options |= {name: value for name, value in known.items() if value}
     Image.fromarray(pixels).save(buffer, format=metadata.format, **options)
     return buffer.getvalue()
 

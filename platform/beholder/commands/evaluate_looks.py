@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -45,7 +47,7 @@ class EvaluateLooksSettings:
 
 def main(settings: EvaluateLooksSettings, run: Run) -> None:
     photos = calibration.landscapes() if settings.images is None else _read(settings.images, settings.most)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in calibration.coloured():
         direction = DIRECTIONS[name]
         low, high = direction.range
@@ -93,7 +95,7 @@ def speeds(threads: int) -> dict[str, float]:
         scored = _best(lambda: look_editor.embeddings(photo, alphas, encoder.model.encode_image, size=encoder.size))
         encoded = _best(lambda: encoder.images(pictures))
         torch.set_num_threads(threads)
-        drawn = [_best(lambda look=look: render(large, look)) for look in ({"exposure": 1.0}, _EVERYTHING)]  # type: ignore[misc]
+        drawn = [_best(partial(render, large, look)) for look in ({"exposure": 1.0}, _EVERYTHING)]
     finally:
         torch.set_num_threads(before)
     return {

@@ -108,14 +108,15 @@ def implied(user_id: str, image_id: str, look: Edit, others: Sequence[Edit]) -> 
     scaled = [_scaled(look, scale) for scale in _SCALES]
     drawn = [dict(others[int(row)]) for row in rng.choice(len(others), min(_OTHERS, len(others)), replace=False)]
     rejected = [each for each in [*scaled, *drawn] if each != dict(look)]
-    now, result = datetime.now(UTC), []
+    now = datetime.now(UTC)
+    result: list[tuple[Question, Answer | None]] = []
     for number, other in enumerate(rejected):
         key = hashlib.sha256(f"{user_id} {image_id} {number} {write(look)} {write(other)}".encode()).hexdigest()[:32]
         left = bool(rng.random() < 0.5)
         sides = (look, other) if left else (other, look)
         question = Question(key, user_id, image_id, sides[0], sides[1], STRATEGY, now)
         result.append((question, Answer(f"{key}-answer", key, "left" if left else "right", now)))
-    return list(result)
+    return result
 
 
 def _scaled(look: Edit, scale: float) -> dict[str, float]:

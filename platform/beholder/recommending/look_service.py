@@ -119,7 +119,7 @@ class LookLibrary(ImageLibrary):
             return self._latents.get_or_make(image_id, lambda: self.editor.generate([int(number)]))
         if image_id not in self.latents:
             self._latents.pop(image_id)
-        return self._latents.get_or_make(image_id, lambda: self.latents.latent(image_id))  # type: ignore[arg-type, return-value]
+        return self._latents.get_or_make(image_id, lambda: self.latents.latent(image_id))
 
     def draw_latents(self, requests: Sequence[tuple[Any, Sequence[Edit]]], *, size: int | None = None) -> list[np.ndarray]:
         """Draw photos under some looks each: uint8 RGB [its looks, H, W, 3] in the photo's shape.

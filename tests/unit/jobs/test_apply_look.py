@@ -1,6 +1,7 @@
 """What a process of `apply` does with a photo, and what is refused before anything is done."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,7 +28,8 @@ def folder(tmp_path):
 
 
 def plan(folder, **more) -> LookPlan:
-    return LookPlan(**{"out": str(folder / "out"), "quality": 90, "limits": ImageLimits(), "key": "k", "look": LOOK} | more)
+    settings: dict[str, Any] = {"out": str(folder / "out"), "quality": 90, "limits": ImageLimits(), "key": "k", "look": LOOK}
+    return LookPlan(**settings | more)
 
 
 def test_photos_are_developed_beside_their_records_and_originals_stay(folder):

@@ -56,7 +56,7 @@ def fit_look(photo: np.ndarray, edited: np.ndarray, *, names: Collection[str] = 
         optimiser.param_groups[0]["lr"] = _RATE * (1 - step / _STEPS) + 0.005
         optimiser.zero_grad()
         loss = _distance(linear, maps, alphas, target) + (costs * alphas.abs()).sum()
-        loss.backward()  # type: ignore[no-untyped-call]  # torch's own
+        loss.backward()
         assert alphas.grad is not None
         alphas.grad.mul_(moves)
         optimiser.step()

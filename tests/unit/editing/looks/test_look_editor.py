@@ -131,6 +131,8 @@ def test_a_look_is_differentiable_in_strengths_and_light():
     units = strengths(alphas_of({"exposure": 0.5})).clone()[None].requires_grad_()
     light = linear.clone().requires_grad_()
     develop(light, maps, units).mean().backward()
+    assert units.grad is not None
+    assert light.grad is not None
     assert torch.isfinite(units.grad).all()
     assert torch.isfinite(light.grad).all()
     assert (units.grad[0, [COLUMN[name] for name in NAMES if name not in ("straighten", "crop")]] != 0).all()
