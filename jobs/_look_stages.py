@@ -78,7 +78,7 @@ class DevelopPhoto:
             return self.plan.look, float("nan")
         assert self.features is not None
         assert self.plan.ranker is not None
-        photo = editable("photo", pixels, self.features.surrogate)  # type: ignore[arg-type]  # made above
+        photo = editable("photo", pixels, self.features.surrogate)
         best = best_look(self.plan.ranker, self.plan.user, [photo], self.features)
         return best.edit, best.probability
 

@@ -127,9 +127,8 @@ def planned(settings: ApplySettings, photos: list[dict[str, str]]) -> LookPlan:
         seen = []
         for row in some:
             try:
-                seen.append(
-                    editable(row["uri"], images.decode(images.read(row["uri"]), limits=settings.limits), features.surrogate)
-                )  # type: ignore[arg-type]
+                pixels = images.decode(images.read(row["uri"]), limits=settings.limits)
+                seen.append(editable(row["uri"], pixels, features.surrogate))
             except ImageError:
                 continue  # told when it is its turn
         if not seen:

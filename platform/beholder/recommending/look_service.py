@@ -20,7 +20,7 @@ from beholder.editing.looks.look_editor import LookEditor, LookLatents
 from beholder.encoder import LOOKS, Encoder, EncoderConfig
 from beholder.errors import ConfigError, StorageError, UnknownImage
 from beholder.recommending.candidates import Candidates, CandidatesConfig, candidates
-from beholder.recommending.edit_features import EditableImage, EditFeatures
+from beholder.recommending.edit_features import EditableImage, EditFeatures, EmbeddingPredictor
 from beholder.recommending.image_library import ImageLibrary, LatentStore, LibraryImage
 from beholder.recommending.posteriors import PriorStore
 from beholder.recommending.rankers.ranker import Ranker
@@ -159,10 +159,12 @@ def thumbnail_fit(size: int) -> images.Fit:
     return images.Fit(size, _FIT.resize, _FIT.interpolation)
 
 
-def editable(image_id: str, photo: np.ndarray, predictor: DrawnEmbeddings) -> EditableImage:
+def editable(image_id: str, photo: np.ndarray, predictor: EmbeddingPredictor) -> EditableImage:
     """Return a photo, uint8 RGB [H, W, 3], as what looks are scored on: its thumbnail and embedding."""
-    latent = LookLatents((images.fit_pixels(photo, thumbnail_fit(predictor.encoder.size)),))
-    return EditableImage(image_id, latent, predictor.predict(latent, np.zeros((1, len(ASKED)), np.float32))[0])
+    latent = LookLatents((images.fit_pixels(photo, _FIT),))
+    return EditableImage(
+        image_id, latent, predictor.predict(latent, np.zeros((1, len(ASKED)), np.float32), directions=tuple(ASKED))[0]
+    )
 
 
 def look_candidates(config: CandidatesConfig | None = None, *, seed: int = 0) -> Candidates:
