@@ -190,7 +190,7 @@ def decode_photo(data: bytes, *, limits: ImageLimits | None = None) -> tuple[np.
     profile = image.info.get("icc_profile")
     own = mode == "RGB" and "transparency" not in image.info and isinstance(profile, bytes) and profile
     try:
-        exif = image.getexif()
+        exif = _open(data, limits or ImageLimits()).getexif()  # of another opening: this one is turned upright by its own
         exif.pop(_ORIENTATION, None)
         content = exif.tobytes() if len(exif) else None
     except Exception:  # EXIF that can't be read can't be kept
