@@ -12,7 +12,7 @@ import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -215,6 +215,58 @@ def encode(pixels: np.ndarray, *, format: str = "PNG", quality: int = 90) -> byt
     if format == "WEBP" and pixels.shape[2] == 4:
         options["exact"] = True  # keep the colours of what is clear, too
     Image.fromarray(pixels).save(buffer, format=format, **options)
+    return buffer.getvalue()
+
+
+@dataclass(frozen=True)
+class PhotoMetadata:
+    """What a photo's file says beside its pixels. format: JPEG, PNG or WEBP, in which it is written again.
+
+    exif: upright, as its pixels are decoded; icc_profile: of its pixels. None where there is none.
+    """
+
+    format: str
+    exif: bytes | None
+    icc_profile: bytes | None
+
+
+def decode_photo(data: bytes, *, limits: ImageLimits | None = None) -> tuple[np.ndarray, PhotoMetadata]:
+    """Return a photo, uint8 RGB [H, W, 3], upright and in the colours of its own profile, and its metadata.
+
+    What is not 8-bit RGB (CMYK, grey, 16 bits, transparency) is decoded as `decode` does, without its profile. Raises ImageError as
+    `decode` does.
+    """
+    image = _open(data, limits or ImageLimits())
+    format, mode = image.format or "", image.mode
+    written = format if format in ("JPEG", "PNG", "WEBP") else "JPEG"
+    profile = image.info.get("icc_profile")
+    own = mode == "RGB" and "transparency" not in image.info and isinstance(profile, bytes) and profile
+    try:
+        exif = _open(data, limits or ImageLimits()).getexif()  # of another opening: this one is turned upright by its own
+        exif.pop(_ORIENTATION, None)
+        content = exif.tobytes() if len(exif) else None
+    except Exception:  # EXIF that can't be read can't be kept
+        content = None
+    if not own:
+        return decode(data, limits=limits), PhotoMetadata(written, content, None)
+    from PIL import ImageOps
+
+    try:
+        image.load()
+        return np.array(ImageOps.exif_transpose(image)), PhotoMetadata(written, content, profile)
+    except Exception as error:
+        raise ImageError(f"the image is broken: {error}") from None
+
+
+def encode_photo(pixels: np.ndarray, metadata: PhotoMetadata, *, quality: int = 92) -> bytes:
+    """Return uint8 RGB [H, W, 3] as the bytes of a file with the metadata of the photo that it was made of."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    options: dict[str, Any] = {"quality": quality} if metadata.format != "PNG" else {}
+    known = {"exif": metadata.exif, "icc_profile": metadata.icc_profile}
+    options |= {name: value for name, value in known.items() if value}
+    Image.fromarray(pixels).save(buffer, format=metadata.format, **options)
     return buffer.getvalue()
 
 

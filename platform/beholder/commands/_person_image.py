@@ -39,8 +39,9 @@ class PersonImageSettings:
     """Who, which image, and what the service is built from."""
 
     user: str = required("the person")
-    image: str | None = setting(None, "a photo of a face, a file or URI")
+    image: str | None = setting(None, "a photo of a face, a file or URI; with editor=looks any photos: a folder, a glob, a file")
     seed: int | None = setting(None, "instead of a photo: an image that the generator makes")
+    editor: str = setting("stylegan", "stylegan: faces and a generator's images; looks: any photos, developed")
     components: Components = setting(Components(), "what a recommendation is made of")
     encoder: EncoderConfig = setting(EncoderConfig(), "the CLIP that embeds edited images")
     ranker: RankerConfig = setting(RankerConfig(), "the model of who would choose which edit")
@@ -69,6 +70,7 @@ class PersonImageSettings:
         return build_service(
             ServiceConfig(
                 components=self.components,
+                editor=self.editor,
                 encoder=self.encoder,
                 ranker=self.ranker,
                 service=self.service,
