@@ -203,7 +203,7 @@ class StyleGAN:
     def check_kind(self, inversion: Inversion) -> None:
         """Raise EditError for an inversion that is farther off than any picture of the generator's own kind.
 
-        What counts is w+, whose directions are meant for pictures of that kind; detail that is kept beside it hides that they are not.
+        What counts is w+, whose directions are meant for pictures of that kind; detail that is kept beside it would hide the rest.
         """
         distance = float(inversion.distance.max()) if len(inversion.distance) else 0.0
         if self.own_distance is not None and not distance <= self.own_distance:
