@@ -81,7 +81,8 @@ def listed(source: str, out: str) -> list[dict[str, str]]:
     """Return the photos as rows of uri and name, the path below `out`. Raises ConfigError where a picture would replace its
     photo."""
     target = Place.at(out)
-    rows, taken = [], set()
+    rows: list[dict[str, str]] = []
+    taken: set[str] = set()
     for part in image_lists.iterate(source):
         for image_id, uri in zip(part["image_id"].to_pylist(), part["uri"].to_pylist(), strict=True):
             place = Place.at(uri)

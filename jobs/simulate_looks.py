@@ -93,8 +93,8 @@ def report(
     """Write the table of everybody and of each kind of people, and the goal."""
     shown = [count for count in _SHOWN if count <= settings.rounds]
     kinds = {"everybody": list(range(len(people)))}
-    for kind in dict.fromkeys(person.kind for person in people):
-        kinds[str(kind)] = [number for number, person in enumerate(people) if person.kind == kind]
+    for known in dict.fromkeys(person.kind for person in people):
+        kinds[known] = [number for number, person in enumerate(people) if person.kind == known]
     rows, records = [], []
     for cell, trajectories in results.items():
         for kind, numbers in kinds.items():

@@ -110,8 +110,8 @@ class EncoderConfig:
         if self.model == LOOKS:
             from beholder import look_descriptor
 
-            own = {"weights": look_descriptor.VERSION, "size": look_descriptor.SIZE, "mean": [0.0] * 3, "std": [1.0] * 3}
-            return dataclasses.replace(self, precision="fp32", **own)
+            version, size = look_descriptor.VERSION, look_descriptor.SIZE
+            return dataclasses.replace(self, weights=version, size=size, mean=[0.0] * 3, std=[1.0] * 3, precision="fp32")
         if self.weights is None:
             raise EncoderError(
                 f"encoder {self.name} has no weights: give encoder.weights=<tag> (a pretrained tag of {self.model}, "

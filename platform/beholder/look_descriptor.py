@@ -93,7 +93,8 @@ class LookModel(torch.nn.Module):
 
 def _scales(light: Tensor, square: Tensor) -> Tensor:
     """Return the deviation at scales and the mean diagonal, [N, 5]: the variance within blocks, by the variance of their means."""
-    result, finer = [], square
+    result: list[Tensor] = []
+    finer = square
     for step in (2, 2, 3, 4):
         if step == 2 and len(result) == 0:
             quads = light.unflatten(-2, (-1, 2)).unflatten(-1, (-1, 2))

@@ -197,7 +197,7 @@ def _as_large_as(photo: np.ndarray, drawn: np.ndarray) -> np.ndarray:
 def _drawn(rng: np.random.Generator, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """Return strengths for a mixture: an end, or half of it, of each direction."""
     ends = np.where(rng.random(len(low)) * (high - low) < high, high, low)
-    return ends * rng.choice([0.5, 1.0], len(low))
+    return np.asarray(ends * rng.choice([0.5, 1.0], len(low)))
 
 
 def best_look(ranker: Ranker, user_id: str, photos: Sequence[EditableImage], features: EditFeatures) -> ScoredEdit:

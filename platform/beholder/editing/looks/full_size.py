@@ -27,7 +27,7 @@ def render(pixels: np.ndarray, edit: Edit) -> np.ndarray:
     """
     alphas = alphas_of(edit)
     units = strengths(alphas)[None]
-    framing = Framing(*pixels.shape[:2], float(units[0, COLUMN["straighten"]]), float(units[0, COLUMN["crop"]]))
+    framing = Framing(pixels.shape[0], pixels.shape[1], float(units[0, COLUMN["straighten"]]), float(units[0, COLUMN["crop"]]))
     if not framing.is_whole:
         pixels = framing.pixels(pixels)
         units[0, [COLUMN["straighten"], COLUMN["crop"]]] = 0

@@ -63,8 +63,12 @@ def _meadow(picture: Tensor, rng: np.random.Generator, x: Tensor, y: Tensor, lev
     edge = level + 0.03 + _profile(rng, x, 0.03)
     inside = ((y - edge) * picture.shape[1] + 0.5).clamp(0, 1)
     depth = ((y - level) / (1 - level)).clamp(0, 1)
-    grass = 0.35 + 0.9 * _texture(rng, picture.shape[1], picture.shape[2], 0.008) + 0.5 * _texture(rng, *picture.shape[1:], 0.12)
-    flowers = (_texture(rng, *picture.shape[1:], 0.006) - 0.80).clamp(0, 1) * 6 * depth
+    grass = (
+        0.35
+        + 0.9 * _texture(rng, picture.shape[1], picture.shape[2], 0.008)
+        + 0.5 * _texture(rng, picture.shape[1], picture.shape[2], 0.12)
+    )
+    flowers = (_texture(rng, picture.shape[1], picture.shape[2], 0.006) - 0.80).clamp(0, 1) * 6 * depth
     bloom = torch.from_numpy(rng.uniform(0.2, 1.0, 3).astype(np.float32)).view(3, 1, 1)
     lit = ground * grass * (0.35 + 0.9 * sun) * (1 - 0.45 * depth) + flowers * bloom * 0.5
     return picture * (1 - inside) + inside * lit
@@ -74,7 +78,7 @@ def _water(picture: Tensor, rng: np.random.Generator, x: Tensor, y: Tensor, leve
     height = picture.shape[1]
     edge = min(level + 0.06, 0.9)
     rows = ((2 * edge - y) * height - 0.5).clamp(0, height - 1).long().flatten()
-    ripple = (_texture(rng, *picture.shape[1:], 0.02, flat=6) - 0.5) * ((y - edge) / (1 - edge)).clamp(0, 1)
+    ripple = (_texture(rng, picture.shape[1], picture.shape[2], 0.02, flat=6) - 0.5) * ((y - edge) / (1 - edge)).clamp(0, 1)
     mirrored = picture[:, rows] * (0.72 + 0.5 * ripple) * torch.tensor([0.78, 0.9, 1.0]).view(3, 1, 1)
     inside = ((y - edge) * height + 0.5).clamp(0, 1)
     return picture * (1 - inside) + inside * mirrored
