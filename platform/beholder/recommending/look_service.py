@@ -99,8 +99,10 @@ class LookLibrary(ImageLibrary):
         photo = self.latent(image_id).photos[0]
         return LibraryImage(image_id, image_id.partition("-")[0], max(photo.shape[:2]))
 
-    def add_photo(self, data: bytes, user_id: str, *, aligned: bool = False) -> LibraryImage:
-        """Keep a copy of a photo, the bytes of its file, as uploaded by this person.
+    def add_photo(
+        self, data: bytes, user_id: str, *, aligned: bool = False, abandoned: Callable[[], bool] = lambda: False
+    ) -> LibraryImage:
+        """Keep a copy of a photo, the bytes of its file, as uploaded by this person; that is done too soon to be abandoned.
 
         Raises ImageError for what is no picture, PersonErased where the person was erased meanwhile.
         """
