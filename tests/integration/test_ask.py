@@ -40,7 +40,7 @@ def test_from_five_answers_to_a_recommendation(beholder, tmp_path: Path) -> None
     assert table["utility"].is_monotonic_decreasing
 
     other = beholder("recommend", "user=bo", "seed=7", *work)
-    assert "For bo, after 0 choices: " in other.stdout
+    assert "Nothing is known yet of what bo likes" in other.stdout
 
 
 def test_who_stops_early_goes_on_later(beholder, tmp_path: Path) -> None:
