@@ -11,7 +11,15 @@ COMMANDS = {
         "beholder.jobs.simulate",
         "simulated people answer questions: how good recommendations become, by ranker and way of asking",
     ),
+    "simulate looks": (
+        "beholder.jobs.simulate_looks",
+        "simulated people with preferences about looks: how often what is recommended is liked better than the photo",
+    ),
     "directions learn": ("beholder.jobs.learn_directions", "a new direction from labelled pictures, or from two texts"),
+    "apply": (
+        "beholder.jobs.apply_look",
+        "the look that a person will like most, on every photo of a folder; originals are only read",
+    ),
     "embed": ("beholder.jobs.embed", "images -> a table of CLIP embeddings, on all cores and GPUs of a machine or cluster"),
     "bench embed": ("beholder.jobs.bench.bench_embed", "how fast `embed` is, beside the bare encoder and one image at a time"),
     "quality": ("beholder.jobs.quality", "which people's judgements can be believed, why, and weights for training"),

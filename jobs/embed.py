@@ -92,6 +92,13 @@ def main(settings: EmbedSettings, run: Run) -> None:
             log.info("%s: %d images and %d shards listed, %d to embed", store.encoder_id, outcome.listed, len(shards), sum(counts))
             if sum(counts) or shards or store.twins.parts():
                 _embed(refs, counts, shards, known_ref, store, encoder, settings, outcome)
+    if old := embeddings.without_profiles(store.folder):
+        log.warning(
+            "%d embeddings in %s may be of pictures read without their colour profiles, as before version 0.2: those of pictures "
+            "with a profile other than sRGB are off. Remove that folder and embed again to have all alike",
+            old,
+            store.folder.uri,
+        )
     _report(run, store, outcome, seconds=time.time() - began)
 
 

@@ -5,6 +5,7 @@ that they don't pass through who asked for them.
 """
 
 import asyncio
+import threading
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ import numpy as np
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
+from beholder import process
 from beholder.editing.editor import Edit
 from beholder.editing.latent import Latent
 from beholder.encoder import Encoder
@@ -40,7 +42,7 @@ from beholder.serve.ray_service import result_of
 from beholder.serve.settings import DeploymentConfig
 
 T = TypeVar("T")
-_PHOTOS = 4  # photos that may wait to be inverted
+_PHOTOS = 4  # photos that may be inverted or wait for it
 _PATIENCE_S = 60.0  # seconds that a deployment waits for what it needs from another
 
 
@@ -61,21 +63,27 @@ class WorkerPool:
 
         limit_threads()
         self._pool = ThreadPoolExecutor(config.threads, thread_name_prefix="workers", initializer=limit_threads)
-        self._slow, self._waiting = ThreadPoolExecutor(1, thread_name_prefix="slow"), 0
+        self._slow = ThreadPoolExecutor(1, thread_name_prefix="slow", initializer=process.yield_to_others)
+        self._waiting = 0
         self._loop = asyncio.get_running_loop()
 
     async def run(self, work: Callable[..., T], *args: Any) -> T:
         """Run work on one of the threads."""
         return await self._loop.run_in_executor(self._pool, work, *args)
 
-    async def run_slowly(self, work: Callable[..., T], *args: Any) -> T:
-        """Run what takes seconds on a thread of its own, so that nobody else waits. Raises Overloaded where others wait for it."""
+    async def run_slowly(self, work: Callable[[Callable[[], bool]], T]) -> T:
+        """Run what takes seconds on a thread of its own, so that nobody else waits. Raises Overloaded where others wait for it.
+
+        work is given a function that tells whether it was abandoned: a thread can't be cancelled.
+        """
         if self._waiting >= _PHOTOS:
             raise Overloaded("photos")
         self._waiting += 1
+        left = threading.Event()
         try:
-            return await self._loop.run_in_executor(self._slow, work, *args)
+            return await self._loop.run_in_executor(self._slow, work, left.is_set)
         finally:
+            left.set()
             self._waiting -= 1
 
     def wait_for(self, coroutine: Coroutine[Any, Any, T]) -> T:
@@ -126,7 +134,9 @@ class EditorDeployment:
         return await self.pool.run(self.library.encode_file, image_id, edit, media_type, drawn[0])
 
     async def add_photo(self, data: bytes, user_id: str, aligned: bool) -> LibraryImage:
-        return await self.pool.run_slowly(lambda: self.library.add_photo(data, user_id, aligned=aligned))
+        return await self.pool.run_slowly(
+            lambda abandoned: self.library.add_photo(data, user_id, aligned=aligned, abandoned=abandoned)
+        )
 
     async def drop(self, image_ids: Sequence[str]) -> None:
         """Keep nothing of images that were removed elsewhere."""

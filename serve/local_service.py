@@ -1,11 +1,14 @@
 """The service in this process, on a few threads of its own: for tests, for trying out, for one small machine."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
+from beholder import process
 from beholder.editing.editor import Edit
 from beholder.images import ImageLimits
 from beholder.recommending.components import InProcessService, ServiceConfig, build_service
@@ -25,6 +28,7 @@ from beholder.serve.metrics import Counts, Meter
 from beholder.serve.protocols import DirectionList, ImageScores, Overloaded
 
 T = TypeVar("T")
+PHOTOS = 4  # photos that may be inverted or wait for it
 
 
 class LocalService:
@@ -42,8 +46,9 @@ class LocalService:
         )
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="service")
         self._pictures = ThreadPoolExecutor(threads, thread_name_prefix="pictures")  # they need no database, and wait for none
-        self._slow = ThreadPoolExecutor(1, thread_name_prefix="photos")  # seconds each; nobody else waits for them
-        self._most, self._inside = threads + queue, 0
+        # seconds each; nobody else waits for them
+        self._slow = ThreadPoolExecutor(1, thread_name_prefix="photos", initializer=process.yield_to_others)
+        self._most, self._inside, self._photos = threads + queue, 0, 0
 
     @classmethod
     def load(cls, config: ServiceConfig, *, threads: int = 2, queue: int = 64) -> "LocalService":
@@ -62,7 +67,16 @@ class LocalService:
         return await self._run(self.built.library.image, image_id, pool=self._pictures)
 
     async def add_photo(self, data: bytes, user_id: str, *, aligned: bool) -> LibraryImage:
-        return await self._run(self.built.library.add_photo, data, user_id, aligned=aligned, pool=self._slow)
+        if self._photos >= PHOTOS:
+            raise Overloaded("photos")
+        self._photos += 1
+        left = threading.Event()
+        try:
+            work = partial(self.built.library.add_photo, data, user_id, aligned=aligned, abandoned=left.is_set)
+            return await asyncio.get_running_loop().run_in_executor(self._slow, work)
+        finally:
+            left.set()  # who asked may have gone: a thread can't be cancelled, but looks now and then
+            self._photos -= 1
 
     async def picture(self, image_id: str, edit: str, media_type: str) -> bytes:
         library = self.built.library

@@ -17,12 +17,14 @@ terminal      pictures on a terminal, filtered output
 plots         figures, told apart without colour
 reports/      reports that people look at, each one HTML file
 images        bytes -> uint8 RGB [H, W, 3]; the only decoding and resizing
+colour        sRGB, linear light, Oklab, CIELAB, and CIEDE2000
 image_lists   images by URI, from a folder, prefix, glob or list, part by part
 image_shards  images in tars and Parquet files
 http_file     the bytes at an http(s):// URL
 image_index   a list of images as the workspace knows them
 encoder       images and texts -> unit embeddings
 light_import  open_clip and torchvision without what they import for others
+look_descriptor how a picture looks, in numbers: encoder=looks
 embedding/    images on their way to embeddings, and the table of these
 importing/    tables of judgements and vectors as other people keep them, read block by block
 spreadsheets  the .xlsx files of labelling tools -> judgements, refused ones with the reason

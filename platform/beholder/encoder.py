@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("beholder")
 RANDOM = "random"
+LOOKS = "looks"  # the model without weights of look_descriptor
 PACKAGED = "data:"  # a file of the package beholder.data, wherever that is installed
 _EACH = 4  # images from which on a core of a CPU embeds some by itself: fewer don't make up for reading all weights
 
@@ -106,6 +107,11 @@ class EncoderConfig:
             return dataclasses.replace(self, model=_packaged(self.model), weights=_packaged(self.weights)).resolved()
         if self.model.endswith(".json") and not Path(self.model).is_file():
             raise EncoderError(f"encoder.model={self.model}: there is no such file")
+        if self.model == LOOKS:
+            from beholder import look_descriptor
+
+            version, size = look_descriptor.VERSION, look_descriptor.SIZE
+            return dataclasses.replace(self, weights=version, size=size, mean=[0.0] * 3, std=[1.0] * 3, precision="fp32")
         if self.weights is None:
             raise EncoderError(
                 f"encoder {self.name} has no weights: give encoder.weights=<tag> (a pretrained tag of {self.model}, "
@@ -304,6 +310,8 @@ class Encoder:
 
 def fetch(config: EncoderConfig) -> None:
     """Download the weights of a pretrained tag unless they are here. Raises EncoderError where that fails."""
+    if config.model == LOOKS:
+        return
     weights = str(config.resolved().weights)
     if weights == RANDOM or Path(weights).is_file():
         return
@@ -325,6 +333,10 @@ def untrained(config: EncoderConfig) -> tuple[Any, Any]:
 
 
 def _build(config: EncoderConfig) -> Any:
+    if config.model == LOOKS:
+        from beholder.look_descriptor import LookModel
+
+        return LookModel()
     import torch
 
     open_clip = light_import.open_clip(config.model)
@@ -380,6 +392,10 @@ def _packaged(text: str | None) -> Any:
 
 def _tokenizer(config: EncoderConfig) -> Any:
     """Return open_clip's tokenizer; one that lives on a hub is fetched at the first text, not before."""
+    if config.model == LOOKS:
+        from beholder.look_descriptor import LookModel
+
+        return LookModel().encode_text
     open_clip = light_import.open_clip(config.model)
     model_config = open_clip.get_model_config(_registered(config.model)) or {}
     if "hf_tokenizer_name" not in model_config.get("text_cfg", {}):

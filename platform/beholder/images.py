@@ -1,16 +1,18 @@
 """Bytes -> uint8 RGB [H, W, 3]: the only decoding and resizing there is, with its limits.
 
-An image is decoded as it is displayed: EXIF rotation applied, CMYK and grey converted to RGB, 16 bits scaled to 8, transparency
-laid on white. The header is checked against the limits before any pixel is decoded.
+An image is decoded as it is displayed: EXIF rotation applied, colours converted to sRGB from the ICC profile that it has, CMYK and
+grey converted to RGB, 16 bits scaled to 8, transparency laid on white. The header is checked against the limits before any pixel is
+decoded.
 """
 
+import functools
 import hashlib
 import io
 import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,10 +22,23 @@ from beholder.errors import ConfigError, ImageError, StorageError, TableError
 from beholder.storage import Place
 
 if TYPE_CHECKING:
-    from PIL import Image
+    from PIL import Image, ImageCms
 
 # The formats that are decoded; everything else Pillow knows (EPS runs Ghostscript, PSD, ...) is refused.
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "GIF", "TIFF", "PPM")
+# What is no such format, and how its files begin (None: anything), to name it: files of the boxes of ISO 14496 by their brands.
+_HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+_OTHERS = (
+    ("a JPEG XL picture", (b"\xff\x0a", b"\0\0\0\x0cJXL ")),
+    ("a JPEG 2000 picture", (b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ")),
+    ("a Photoshop document", (b"8BPS",)),
+    ("a PDF document", (b"%PDF",)),
+    ("an SVG drawing", (b"<svg", b"<?xml")),
+    ("a web page", (b"<!DOCTYPE html", b"<html")),
+)
+_PROFILE = 4 << 20  # bytes of an ICC profile above which it is passed over; those of printers have about a million
+_ROWS = 64  # rows of pixels that are converted at a time
+_SAME = 2  # levels of 255 by which a profile may move colours and still count as sRGB
 # Times the target size below which no JPEG is decoded. `beholder bench embed` prints what less would change in the embeddings, and
 # what it would save.
 DRAFT = 2.0
@@ -66,6 +81,24 @@ class Fit:
             raise ConfigError(f"resize must be shortest or squash, got {self.resize!r}")
         if self.interpolation not in ("bicubic", "bilinear"):
             raise ConfigError(f"interpolation must be bicubic or bilinear, got {self.interpolation!r}")
+
+
+@dataclass(frozen=True, eq=False)
+class Transparency:
+    """What a picture laid on white has lost: its own colours, uint8 RGB [H, W, 3], and its opacity, uint8 [H, W]."""
+
+    colours: np.ndarray
+    alpha: np.ndarray
+
+    def restore(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+        """Return uint8 RGBA [H, W, 4] that looks like `after` on white, given what it was on white, `before`, and became, `after`.
+
+        Where nothing changed the colours are the picture's own, bit for bit; what is clear stays clear.
+        """
+        share = np.maximum(self.alpha, 1)[..., None] / np.float32(255)
+        lifted = np.rint((after - 255 * (1 - share)) / share).clip(0, 255).astype(np.uint8)
+        same = (before == after).all(axis=-1) | (self.alpha == 0)
+        return np.dstack([np.where(same[..., None], self.colours, lifted), self.alpha])
 
 
 def digest(data: bytes) -> str:
@@ -122,9 +155,22 @@ def decode(data: bytes, *, limits: ImageLimits | None = None) -> np.ndarray:
     return _pixels(_open(data, limits or ImageLimits()), data, draft=None)
 
 
+def decode_layers(data: bytes, *, limits: ImageLimits | None = None) -> tuple[np.ndarray, Transparency | None]:
+    """Return what `decode` does, and what a transparent image lost by that; None for an opaque one. Raises as `decode` does."""
+    image = _open(data, limits or ImageLimits())
+    if image.format == "JPEG":
+        return _pixels(image, data, draft=None), None
+    shown = _loaded(image, draft=None)
+    pixels = np.array(_on_white(shown))
+    layers = np.array(shown)
+    if layers.shape[2] == 3 or layers[..., 3].min() == 255:
+        return pixels, None
+    return pixels, Transparency(layers[..., :3], layers[..., 3])
+
+
 def check_decodes(data: bytes, *, limits: ImageLimits | None = None) -> None:
     """Decode an image and drop it, without torch, for a process that does nothing else. Raises ImageError as `decode` does."""
-    _rgb(_open(data, limits or ImageLimits()), draft=None)
+    _loaded(_open(data, limits or ImageLimits()), draft=None)
 
 
 def decode_fit(data: bytes, fit: Fit, *, limits: ImageLimits | None = None, draft: float = DRAFT) -> np.ndarray:
@@ -155,14 +201,72 @@ def shrink(pixels: np.ndarray, side: int) -> np.ndarray:
 
 
 def encode(pixels: np.ndarray, *, format: str = "PNG", quality: int = 90) -> bytes:
-    """Return uint8 RGB [H, W, 3] as the bytes of a PNG, JPEG or WEBP file; quality 1..100 counts for the last two."""
+    """Return uint8 RGB [H, W, 3] as the bytes of a PNG, JPEG or WEBP file; quality 1..100 counts for the last two.
+
+    RGBA [H, W, 4] is taken, too, but for JPEG, which knows no transparency. Raises ImageError for anything else.
+    """
     from PIL import Image
 
-    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+    channels = (3,) if format == "JPEG" else (3, 4)
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] not in channels:
         raise ImageError(f"expected uint8 RGB [H, W, 3], got {pixels.dtype} {list(pixels.shape)}")
     buffer = io.BytesIO()
     options = {} if format == "PNG" else {"quality": quality}
+    if format == "WEBP" and pixels.shape[2] == 4:
+        options["exact"] = True  # keep the colours of what is clear, too
     Image.fromarray(pixels).save(buffer, format=format, **options)
+    return buffer.getvalue()
+
+
+@dataclass(frozen=True)
+class PhotoMetadata:
+    """What a photo's file says beside its pixels. format: JPEG, PNG or WEBP, in which it is written again.
+
+    exif: upright, as its pixels are decoded; icc_profile: of its pixels. None where there is none.
+    """
+
+    format: str
+    exif: bytes | None
+    icc_profile: bytes | None
+
+
+def decode_photo(data: bytes, *, limits: ImageLimits | None = None) -> tuple[np.ndarray, PhotoMetadata]:
+    """Return a photo, uint8 RGB [H, W, 3], upright and in the colours of its own profile, and its metadata.
+
+    What is not 8-bit RGB (CMYK, grey, 16 bits, transparency) is decoded as `decode` does, without its profile. Raises ImageError as
+    `decode` does.
+    """
+    image = _open(data, limits or ImageLimits())
+    format, mode = image.format or "", image.mode
+    written = format if format in ("JPEG", "PNG", "WEBP") else "JPEG"
+    profile = image.info.get("icc_profile")
+    own = mode == "RGB" and "transparency" not in image.info and isinstance(profile, bytes) and profile
+    try:
+        exif = _open(data, limits or ImageLimits()).getexif()  # of another opening: this one is turned upright by its own
+        exif.pop(_ORIENTATION, None)
+        content = exif.tobytes() if len(exif) else None
+    except Exception:  # EXIF that can't be read can't be kept
+        content = None
+    if not own:
+        return decode(data, limits=limits), PhotoMetadata(written, content, None)
+    from PIL import ImageOps
+
+    try:
+        image.load()
+        return np.array(ImageOps.exif_transpose(image)), PhotoMetadata(written, content, profile)
+    except Exception as error:
+        raise ImageError(f"the image is broken: {error}") from None
+
+
+def encode_photo(pixels: np.ndarray, metadata: PhotoMetadata, *, quality: int = 92) -> bytes:
+    """Return uint8 RGB [H, W, 3] as the bytes of a file with the metadata of the photo that it was made of."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    options: dict[str, Any] = {"quality": quality} if metadata.format != "PNG" else {}
+    known = {"exif": metadata.exif, "icc_profile": metadata.icc_profile}
+    options |= {name: value for name, value in known.items() if value}
+    Image.fromarray(pixels).save(buffer, format=metadata.format, **options)
     return buffer.getvalue()
 
 
@@ -175,12 +279,44 @@ def _open(data: bytes, limits: ImageLimits) -> "Image.Image":
     if len(data) > limits.max_bytes:
         raise ImageError(f"the file has {len(data):,} bytes, more than the {limits.max_bytes:,} allowed")
     Image.MAX_IMAGE_PIXELS = None  # our own limit is checked below, from the same header, and can be set
+    if _is_heic(data):
+        return _bounded(_open_heic(data), limits)
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
-        raise ImageError(f"the file is no image of a known format ({', '.join(FORMATS)})") from None
+        named = next((f"{what}, " for what, starts in _OTHERS if data.lstrip()[:64].startswith(starts)), "")
+        raise ImageError(f"the file is {named}no image of a known format ({', '.join(FORMATS)})") from None
     except Exception as error:  # decoders raise all kinds of errors for hostile bytes
         raise ImageError(f"the file's header can't be read: {error}") from None
+    return _bounded(image, limits)
+
+
+def _is_heic(data: bytes) -> bool:
+    """Tell whether a file is of HEIF's container, and holds no AVIF, whose container is the same."""
+    if data[4:8] != b"ftyp":
+        return False
+    brands = data[8 : min(int.from_bytes(data[:4]), 256)]
+    kinds = {brands[start : start + 4] for start in range(0, len(brands), 4)}
+    return bool(kinds.intersection(_HEIC)) and not kinds & {b"avif", b"avis"}
+
+
+def _open_heic(data: bytes) -> "Image.Image":
+    from PIL import Image
+
+    save = "save it as JPEG (an iPhone takes JPEG with Settings > Camera > Formats > Most Compatible)"
+    try:
+        import pillow_heif
+    except ImportError:
+        raise ImageError(f'the file is an HEIC picture (HEIF); {save}, or pip install "beholder[heic]", which reads it') from None
+    pillow_heif.register_heif_opener(thumbnails=False)
+    try:
+        return Image.open(io.BytesIO(data), formats=("HEIF",))
+    except Exception as error:
+        raise ImageError(f"the file is an HEIC picture (HEIF) that can't be read: {error}; {save}") from None
+
+
+def _bounded(image: "Image.Image", limits: ImageLimits) -> "Image.Image":
+    """Return an image whose pixels are within the limit. Raises ImageError."""
     width, height = image.size
     if width * height > limits.max_pixels:
         raise ImageError(f"{width:,} x {height:,} is over the limit of {limits.max_pixels:,} pixels")
@@ -188,9 +324,11 @@ def _open(data: bytes, limits: ImageLimits) -> "Image.Image":
 
 
 def _pixels(image: "Image.Image", data: bytes, *, draft: int | None) -> np.ndarray:
-    """Return an opened image decoded, upright and as uint8 RGB [H, W, 3]. draft: as in _rgb; data: the file's bytes."""
+    """Return an opened image as it looks, uint8 RGB [H, W, 3]. draft: as in _loaded; data: the file's bytes."""
     smaller = draft is not None and min(image.size) >= 2 * draft
-    if image.format == "JPEG" and image.mode in ("RGB", "L") and not smaller and _orientation(image) == 1:
+    colours = _colours(image)
+    quick = image.mode == "RGB" or (image.mode == "L" and colours is None)
+    if image.format == "JPEG" and quick and not smaller and _orientation(image) == 1:
         import torch
 
         light_import.torchvision()
@@ -203,42 +341,128 @@ def _pixels(image: "Image.Image", data: bytes, *, draft: int | None) -> np.ndarr
         except RuntimeError:
             pass  # Pillow says what is wrong, or reads it all the same
         else:
-            return decoded
-    return np.array(_rgb(image, draft=draft))
+            return decoded if colours is None else colours.convert_pixels(decoded)
+    return np.array(_on_white(_loaded(image, draft=draft)))
 
 
-def _rgb(image: "Image.Image", *, draft: int | None) -> "Image.Image":
-    """Decode an image, turn it upright and convert it to RGB. draft: the least length of both sides, for a JPEG decoded smaller."""
-    from PIL import ImageOps
+def _loaded(image: "Image.Image", *, draft: int | None) -> "Image.Image":
+    """Decode an image, turn it upright and convert it to sRGB: RGB, or RGBA where it has transparency.
+
+    draft: the least length of both sides, for a JPEG decoded smaller.
+    """
+    from PIL import Image, ImageOps
 
     try:
+        colours = _colours(image)
         if draft is not None:
             image.draft("RGB" if image.mode in ("RGB", "YCbCr") else image.mode, (draft, draft))
         image.load()
         if _orientation(image) != 1:
             ImageOps.exif_transpose(image, in_place=True)
-        return _convert(image)
+        opaque, alpha = _split(image)
+        if colours is not None:
+            opaque = colours.convert(opaque)
+        opaque = opaque if opaque.mode == "RGB" else opaque.convert("RGB")
+        return opaque if alpha is None else Image.merge("RGBA", [*opaque.split(), alpha])
     except ImageError:
         raise
     except Exception as error:
         raise ImageError(f"the image is broken: {error}") from None
 
 
-def _convert(image: "Image.Image") -> "Image.Image":
+def _on_white(image: "Image.Image") -> "Image.Image":
+    """Lay RGBA on white; RGB is returned as it is."""
+    from PIL import Image
+
+    if image.mode == "RGB":
+        return image
+    return Image.alpha_composite(Image.new("RGBA", image.size, (255, 255, 255, 255)), image).convert("RGB")
+
+
+def _split(image: "Image.Image") -> "tuple[Image.Image, Image.Image | None]":
+    """Return an image without transparency, of mode L, RGB or CMYK, and its opacity of mode L, or None. Raises ImageError."""
     from PIL import Image
 
     if image.mode.startswith("I"):  # 16 bits (Pillow widens some to 32)
-        wide = np.asarray(image).astype(np.int64)
+        wide = np.asarray(image)
         if wide.min() < 0 or wide.max() > 65535:
             raise ImageError(f"pixels of mode {image.mode} reach from {wide.min()} to {wide.max()}; expected 0..65535")
-        return Image.fromarray(np.round(wide / 257).astype(np.uint8)).convert("RGB")
+        narrow = np.empty(wide.shape, np.uint8)
+        for row in range(0, len(wide), _ROWS):  # wider numbers of a few rows only
+            narrow[row : row + _ROWS] = (wide[row : row + _ROWS].astype(np.uint32) * 255 + 32895) >> 16  # / 257, rounded
+        return Image.fromarray(narrow), None
     if image.mode == "F":
         raise ImageError("pixels are 32-bit floats, whose range nobody knows; save as 8 or 16 bits")
     if "A" in image.mode or "a" in image.mode or "transparency" in image.info:
-        shown = image.convert("RGBA")
-        white = Image.new("RGBA", shown.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, shown).convert("RGB")
-    return image if image.mode == "RGB" else image.convert("RGB")
+        layers = image.convert("RGBA")
+        return layers.getchannel("R") if image.mode[0] == "L" else layers.convert("RGB"), layers.getchannel("A")
+    if image.mode in ("L", "RGB", "CMYK"):
+        return image, None
+    return image.convert("L" if image.mode == "1" else "RGB"), None
+
+
+@dataclass(frozen=True, eq=False)
+class ColourProfile:
+    """The way from an ICC profile to sRGB. mode: of the images that it is of; table: 256 greys of one of grey, else None."""
+
+    mode: str
+    transform: "ImageCms.ImageCmsTransform"
+    table: tuple[int, ...] | None
+
+    def convert(self, image: "Image.Image") -> "Image.Image":
+        """Return an image of mode L, RGB or CMYK in sRGB, as it is where the profile is of another kind of colours."""
+        from PIL import ImageCms
+
+        if self.table is not None:
+            return image.point(self.table) if image.mode == "L" else image
+        if image.mode == "L" and self.mode == "RGB":
+            image = image.convert("RGB")
+        if image.mode != self.mode:
+            return image
+        converted = ImageCms.applyTransform(image, self.transform)
+        assert converted is not None
+        return converted
+
+    def convert_pixels(self, pixels: np.ndarray) -> np.ndarray:
+        """Return uint8 RGB [H, W, 3] in sRGB, converted some rows at a time, which takes less memory and time."""
+        from PIL import Image
+
+        result = np.empty_like(pixels)
+        for row in range(0, len(pixels), _ROWS):
+            result[row : row + _ROWS] = np.asarray(self.convert(Image.fromarray(pixels[row : row + _ROWS])))
+        return result
+
+
+def _colours(image: "Image.Image") -> ColourProfile | None:
+    """Return what an image's profile says of its colours; None where it has none, or they are sRGB's already."""
+    profile = image.info.get("icc_profile")
+    return _profile(profile) if isinstance(profile, bytes) and 0 < len(profile) <= _PROFILE else None
+
+
+@functools.lru_cache(maxsize=64)
+def _profile(content: bytes) -> ColourProfile | None:
+    """Read an ICC profile; None for sRGB, which moves no colour of a grid by more than _SAME, and for one that can't be read."""
+    from PIL import Image, ImageCms
+
+    intent, flags = ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOINTCOMPENSATION
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(content))
+        mode = {"GRAY": "L", "RGB ": "RGB", "CMYK": "CMYK"}[profile.profile.xcolor_space]
+        transform = ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), mode, "RGB", intent, flags)
+        if mode == "CMYK":
+            return ColourProfile(mode, transform, None)
+        ticks = np.arange(256 if mode == "L" else 9, dtype=np.float64) * (1 if mode == "L" else 255 / 8)
+        grid = ticks[None] if mode == "L" else np.stack(np.meshgrid(ticks, ticks, ticks), axis=-1).reshape(9, 81, 3)
+        probe = Image.fromarray(np.rint(grid).astype(np.uint8))
+        result = ImageCms.applyTransform(probe, transform)
+        assert result is not None
+    except Exception:  # a broken profile says nothing about the colours
+        return None
+    after = np.asarray(result).astype(int)
+    before = np.asarray(probe).astype(int).reshape(*after.shape[:2], -1)
+    if np.abs(after - before).max() <= _SAME:
+        return None
+    return ColourProfile(mode, transform, tuple(after[0, :, 1].tolist()) if mode == "L" else None)
 
 
 def _square(pixels: np.ndarray, fit: Fit) -> np.ndarray:

@@ -28,6 +28,7 @@ ALLOCATOR_ENV = {
 # microseconds, while OpenBLAS by default keeps polling for work much longer. Not at once: layers follow each other faster than
 # that, and waking a thread for each would take longer.
 THREAD_ENV = {"GOMP_SPINCOUNT": "20000", "OPENBLAS_THREAD_TIMEOUT": "14"}
+_BEHIND = 10  # niceness of threads that let others go first: a ninth of their share of a core
 
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
@@ -72,6 +73,13 @@ def keep_handlers(which: signal.Signals = signal.SIGTERM) -> Iterator[None]:
         # Only the main thread may set a handler, so none was set elsewhere; None: it was set in C, and can't be set from here.
         if before is not None and threading.current_thread() is threading.main_thread():
             signal.signal(which, before)
+
+
+def yield_to_others() -> None:
+    """Let other threads go before this one, and those that it starts, where both want a core. It does nothing but on Linux."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _BEHIND)
 
 
 @contextlib.contextmanager

@@ -31,7 +31,7 @@ export function toggle(image, edit, words) {
 }
 
 export function showCount() {
-  by("album-count").textContent = works().length ? ` ${works().length}` : "";
+  by("album-count").textContent = works().length ? String(works().length) : "";
 }
 
 export const address = (image, edit) => `#result/${encodeURIComponent(image)}/${encodeURIComponent(editText(edit) || "-")}`;

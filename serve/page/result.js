@@ -81,6 +81,7 @@ async function recommend(signal, own) {
   const found = await patient(() => api.recommend(name(), image, COUNT, asked()), signal);
   if (signal.aborted) return;
   invited = found.known === false || found.rounds === 0;
+  if (invited) by("result-title").textContent = "No recommendation yet";
   best = invited ? [] : found.recommendations;
   const first = best[0] ?? { edit: {}, words: "as it is", probability: 0.5, picture: api.imagePath(image) };
   show(first, own);
@@ -95,7 +96,7 @@ function show(recommendation, own = null) {
   sliders();
   if (own) version();
   else {
-    const now = { edit, words: recommendation.words, probability: recommendation.probability };
+    const now = { edit: { ...edit }, words: recommendation.words, probability: recommendation.probability };
     patient(() => picture(recommendation.picture), leave.signal).then((address) => chosen === recommendation && api.editText(edit) === api.editText(now.edit) && present(address, now), failed);
   }
 }

@@ -1,6 +1,8 @@
 """Images: a photo uploaded or a seed named, pictures of it under edits, and the directions that edits may name."""
 
-from typing import Annotated, Any
+import asyncio
+from collections.abc import Awaitable
+from typing import Annotated, Any, TypeVar
 
 from fastapi import FastAPI, Request, Response
 from fastapi import Path as InPath
@@ -11,7 +13,10 @@ from starlette.exceptions import HTTPException
 from beholder.serve import auth, negotiation, schemas
 from beholder.serve.admission import RequestRunner
 from beholder.serve.problem_details import ProblemError, responses
-from beholder.serve.protocols import Authorizer
+from beholder.serve.protocols import Authorizer, DeadlineExceeded
+
+T = TypeVar("T")
+_GONE_S = 0.5  # seconds between two looks whether a client is still there
 
 _PICTURE: dict[str, Any] = {"content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in negotiation.KINDS}}
 _UPLOAD_BODY: dict[str, Any] = {
@@ -52,7 +57,7 @@ def add_routes(app: FastAPI, runner: RequestRunner, authorizer: Authorizer | Non
         upload, data = await _upload(request)
         if "seed" in upload.model_fields_set:
             return schemas.ImageResponse.of(await runner.run(service.image(f"seed-{upload.seed}")))
-        work = service.add_photo(data, upload.user_id, aligned=upload.aligned)
+        work = _while_there(request, service.add_photo(data, upload.user_id, aligned=upload.aligned))
         return schemas.ImageResponse.of(await runner.run(work, seconds=runner.limits.photo_seconds))
 
     async def send(request: Request, image_id: str, edit: str) -> Response:
@@ -88,6 +93,18 @@ def add_routes(app: FastAPI, runner: RequestRunner, authorizer: Authorizer | Non
     async def directions() -> schemas.DirectionsResponse:
         """Return the directions that images can be moved along."""
         return schemas.DirectionsResponse.of(await runner.run(service.directions()))
+
+
+async def _while_there(request: Request, work: Awaitable[T]) -> T:
+    """Return what the work returns; it is cancelled where whoever sent the request goes, which is looked for now and then."""
+    task = asyncio.ensure_future(work)
+    try:
+        while not (await asyncio.wait({task}, timeout=_GONE_S))[0]:
+            if await request.is_disconnected():
+                raise DeadlineExceeded
+        return task.result()
+    finally:
+        task.cancel()
 
 
 async def _upload(request: Request) -> tuple[schemas.ImageUpload, bytes]:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from typing import Any
 
 from playwright.sync_api import Page, Request, expect
 from support.api_double import Double
@@ -74,7 +75,7 @@ def test_words_and_chance_are_those_of_the_picture_on_show(ana: Visitor):
     shown = page.locator("#edited").get_attribute("alt")
     assert shown == "Portrait, " + (words.text_content() or "").removeprefix("Your version: ").removesuffix(".")
     expect(page.locator("#edited-name")).to_have_text("Your version")
-    page.get_by_label("Change something else").select_option("bangs")
+    page.get_by_label("Change something").select_option("bangs")
     bangs = page.get_by_role("slider", name="Bangs")
     expect(bangs).to_be_focused()
     bangs.fill("2")
@@ -104,7 +105,7 @@ def test_an_address_brings_a_version_back(ana: Visitor, double: Double):
 
 def test_only_what_is_ticked_changes(ana: Visitor, double: Double):
     page = ana.page
-    sent: list[tuple[str, dict]] = []
+    sent: list[tuple[str, Any]] = []
     expect(page.locator("#runners img[src]")).to_have_count(6)
 
     def note(request: Request) -> None:

@@ -2,6 +2,8 @@
 
 import io
 import struct
+import subprocess
+import sys
 import tracemalloc
 import zlib
 
@@ -12,7 +14,7 @@ import torchvision
 from hypothesis import given
 from hypothesis import settings as sampling
 from hypothesis import strategies as st
-from PIL import Image, ImageFile
+from PIL import Image, ImageCms, ImageFile
 
 from beholder import images
 from beholder.errors import ConfigError, ImageError
@@ -440,3 +442,178 @@ def test_encode_and_back(scene):
 
 def test_digest_is_of_the_bytes():
     assert images.digest(b"abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+# ---- colour profiles
+
+
+def wide_gamut() -> bytes:
+    """An ICC profile of Display P3's colours with a gamma of 2.2, written by hand: three primaries and a curve, no more."""
+
+    def fixed(value: float) -> bytes:
+        return struct.pack(">i", round(value * 65536))
+
+    def xyz(*values: float) -> bytes:
+        return b"XYZ \0\0\0\0" + b"".join(map(fixed, values))
+
+    curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(2.2 * 256)) + b"\0\0"
+    text = b"wide"
+    tags = {
+        b"desc": b"desc\0\0\0\0" + struct.pack(">I", len(text) + 1) + text + b"\0" + bytes(79),
+        b"wtpt": xyz(0.9642, 1.0, 0.8249),
+        b"rXYZ": xyz(0.5151, 0.2412, -0.0011),
+        b"gXYZ": xyz(0.2920, 0.6922, 0.0419),
+        b"bXYZ": xyz(0.1571, 0.0666, 0.7841),
+        b"rTRC": curve,
+        b"gTRC": curve,
+        b"bTRC": curve,
+    }
+    table, body, at = struct.pack(">I", len(tags)), b"", 128 + 4 + 12 * len(tags)
+    for name, data in tags.items():
+        data += bytes(-len(data) % 4)
+        table += name + struct.pack(">II", at + len(body), len(data))
+        body += data
+    size = 128 + len(table) + len(body)
+    head = struct.pack(">I4sI", size, b"\0\0\0\0", 0x02100000) + b"mntrRGB XYZ " + bytes(12) + b"acsp" + bytes(28)
+    return head + fixed(0.9642) + fixed(1.0) + fixed(0.8249) + bytes(48) + table + body
+
+
+def in_srgb(colour: tuple[int, int, int]) -> np.ndarray:
+    """What a colour of `wide_gamut` is in sRGB, by the formulas of IEC 61966-2-1."""
+    to_xyz = np.array([[0.5151, 0.2920, 0.1571], [0.2412, 0.6922, 0.0666], [-0.0011, 0.0419, 0.7841]])
+    srgb = np.array([[0.4360747, 0.3850649, 0.1430804], [0.2225045, 0.7168786, 0.0606169], [0.0139322, 0.0971045, 0.7141733]])
+    linear = np.linalg.solve(srgb, to_xyz @ (np.array(colour) / 255) ** (round(2.2 * 256) / 256)).clip(0, 1)
+    return 255 * np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("colour", [(200, 120, 60), (40, 200, 60), (90, 90, 90)])
+def test_a_profile_tells_what_colours_look_like(saved, format, colour):
+    options = {"quality": 100, "subsampling": 0} if format == "JPEG" else {"lossless": True} if format == "WEBP" else {}
+    data = saved(Image.new("RGB", (32, 32), colour), format, icc_profile=wide_gamut(), **options)
+    for found in (images.decode(data), images.decode_fit(data, Fit(8))):
+        np.testing.assert_allclose(found[3, 3], in_srgb(colour), atol=3)
+
+
+def test_a_profile_counts_in_palettes_and_beneath_transparency(saved):
+    palette = Image.new("RGB", (8, 8), (200, 120, 60)).quantize(4)
+    np.testing.assert_allclose(images.decode(saved(palette, icc_profile=wide_gamut()))[0, 0], in_srgb((200, 120, 60)), atol=2)
+    clear = Image.new("RGBA", (8, 8), (200, 120, 60, 128))
+    pixels, layers = images.decode_layers(saved(clear, icc_profile=wide_gamut()))
+    assert layers is not None
+    np.testing.assert_allclose(layers.colours[0, 0], in_srgb((200, 120, 60)), atol=2)
+    np.testing.assert_allclose(pixels[0, 0], (in_srgb((200, 120, 60)) * 128 + 255 * 127) / 255, atol=2)
+
+
+def test_greys_with_a_profile_of_colours_stay_grey(saved):
+    found = images.decode(saved(Image.new("L", (8, 8), 90), icc_profile=wide_gamut()))
+    np.testing.assert_allclose(found[0, 0], in_srgb((90, 90, 90)), atol=2)
+    assert np.ptp(found[0, 0].astype(int)) <= 1
+
+
+@pytest.mark.parametrize("profile", ["srgb", "broken"])
+def test_srgb_and_what_is_no_profile_change_nothing(scene, saved, profile):
+    content = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes() if profile == "srgb" else b"not a profile" * 9
+    picture = scene(64, 48)
+    for format, options in (("PNG", {}), ("JPEG", {"quality": 90})):
+        plain, marked = saved(picture, format, **options), saved(picture, format, icc_profile=content, **options)
+        np.testing.assert_array_equal(images.decode(marked), images.decode(plain))
+
+
+def test_a_profile_of_another_kind_of_colours_is_passed_over(saved):
+    picture = Image.new("CMYK", (8, 8), (0, 80, 200, 0))
+    plain, marked = saved(picture, "TIFF"), saved(picture, "TIFF", icc_profile=wide_gamut())
+    np.testing.assert_array_equal(images.decode(marked), images.decode(plain))
+
+
+# ---- transparency that comes back
+
+
+def test_layers_hold_what_white_hides(saved):
+    layers = np.zeros((6, 4, 4), np.uint8)
+    layers[..., :3], layers[:3, :, 3], layers[3:, :, 3] = (10, 200, 30), 255, 0
+    pixels, found = images.decode_layers(saved(Image.fromarray(layers)))
+    assert found is not None
+    np.testing.assert_array_equal(np.dstack([found.colours, found.alpha]), layers)
+    assert (pixels[3:] == 255).all()
+    np.testing.assert_array_equal(found.restore(pixels, pixels), layers)
+    opaque = saved(Image.new("RGBA", (4, 4), (1, 2, 3, 255)))
+    assert images.decode_layers(opaque)[1] is None
+    assert images.decode_layers(saved(Image.new("RGB", (4, 4)), "JPEG"))[1] is None
+
+
+def test_what_was_changed_looks_as_it_should_on_white():
+    rng = np.random.default_rng(0)
+    alpha = np.repeat(np.array([[0, 64, 128, 255]], np.uint8), 5, axis=0)
+    colours = rng.integers(0, 256, (5, 4, 3), dtype=np.uint8)
+    share = alpha[..., None] / 255
+    before = np.rint(colours * share + 255 * (1 - share)).astype(np.uint8)
+    wanted = np.rint(colours[::-1] * share + 255 * (1 - share)).astype(np.uint8)
+    found = images.Transparency(colours, alpha).restore(before, wanted)
+    np.testing.assert_array_equal(found[..., 3], alpha)
+    shown = found[..., :3] * share + 255 * (1 - share)
+    np.testing.assert_allclose(shown, wanted, atol=0.51)
+    np.testing.assert_array_equal(found[:, 0, :3], colours[:, 0])
+
+
+@pytest.mark.parametrize("format", ["PNG", "WEBP"])
+def test_four_channels_are_written(format):
+    layers = np.random.default_rng(0).integers(0, 256, (20, 30, 4), dtype=np.uint8)
+    _, found = images.decode_layers(images.encode(layers, format=format, quality=95))
+    assert found is not None
+    np.testing.assert_array_equal(found.alpha, layers[..., 3])
+    with pytest.raises(ImageError, match="RGB"):
+        images.encode(layers, format="JPEG")
+
+
+# ---- files of other kinds
+
+HEADER = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(200)
+
+
+def test_heic_is_read(scene):
+    heif = pytest.importorskip("pillow_heif", reason="the extra heic is not installed")
+    picture, buffer = scene(640, 480), io.BytesIO()
+    heif.from_pillow(Image.fromarray(picture)).save(buffer, quality=95)
+    found = images.decode(buffer.getvalue())
+    assert images.shape(buffer.getvalue()) == (640, 480)
+    assert np.abs(found.astype(int) - picture).mean() < 4
+    with pytest.raises(ImageError, match="over the limit of 100 pixels"):
+        images.decode(buffer.getvalue(), limits=ImageLimits(max_pixels=100))
+
+
+def test_heic_that_is_none_is_named():
+    with pytest.raises(ImageError, match=r"HEIC picture .* save it as JPEG"):
+        images.decode(HEADER)
+
+
+def test_without_the_extra_heic_is_named():
+    code = (
+        "import sys; sys.modules['pillow_heif'] = None\n"
+        "from beholder import images\nfrom beholder.errors import ImageError\n"
+        f"try: images.decode({HEADER!r})\nexcept ImageError as error: print(error)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert "the file is an HEIC picture (HEIF); save it as JPEG" in ran.stdout
+    assert 'pip install "beholder[heic]"' in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"%PDF-1.7", "a PDF document"),
+        (b"8BPS\0\1", "a Photoshop document"),
+        (b"\n<svg>", "an SVG drawing"),
+        (b"\xff\x0a1", "a JPEG XL picture"),
+    ],
+)
+def test_what_is_no_picture_is_named(content, says):
+    with pytest.raises(ImageError, match=f"the file is {says}, no image of a known format"):
+        images.decode(content)
+
+
+def test_sixteen_bits_are_rounded_as_by_division():
+    levels = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+    buffer = io.BytesIO()
+    Image.fromarray(levels).save(buffer, "PNG")
+    np.testing.assert_array_equal(images.decode(buffer.getvalue())[..., 1], np.round(levels / 257))

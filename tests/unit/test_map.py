@@ -228,11 +228,11 @@ def test_what_is_built_on_portraits_is_not_built_into_rooms_below(room):
 
 
 def test_rooms_stay_small_enough_to_be_looked_over():
-    """At most 15 rooms in recommending and 18 files in serve; at most 25 library modules of fewer than 60 lines, packages' captions
+    """At most 16 rooms in recommending and 18 files in serve; at most 25 library modules of fewer than 60 lines, packages' captions
     and migrations aside."""
     recommending = ROOT / "platform/beholder/recommending"
     rooms = [path for path in recommending.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()]
-    assert len(rooms) - 1 <= 15
+    assert len(rooms) - 1 <= 16
     assert len(list((ROOT / "serve").glob("*.py"))) <= 18
     small = [
         path

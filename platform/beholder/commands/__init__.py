@@ -24,6 +24,7 @@ COMMANDS = {
     ),
     "ask": ("beholder.commands.ask", "two edits of an image, which is better? A few rounds, then the one you will like most"),
     "recommend": ("beholder.commands.recommend", "the edit of an image that a person will like most, and why"),
+    "learn": ("beholder.commands.learn", "photos before and after somebody edited them -> what this person likes, as choices"),
     "choices": ("beholder.commands.choices", "what people chose: counted, written, read, or a person forgotten"),
     "keys": ("beholder.commands.keys", "who may ask the service what: keys listed, made, revoked"),
     "study new": ("beholder.commands.study_new", "a study made from a YAML file; template=FILE writes one to begin from"),
@@ -39,6 +40,11 @@ COMMANDS = {
     "build portraits": (
         "beholder.commands.build_portraits",
         "the networks that ship with the project, trained again from drawings",
+    ),
+    "evaluate faces": ("beholder.commands.evaluate_faces", "how near the crops of one detector of faces are to another's"),
+    "evaluate looks": (
+        "beholder.commands.evaluate_looks",
+        "how far a step of each direction of looks goes on photos, a contact sheet, and how fast looks are drawn",
     ),
     "evaluate portraits": (
         "beholder.commands.evaluate_portraits",

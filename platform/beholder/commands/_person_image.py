@@ -29,6 +29,8 @@ class PhotoSettings:
 
     aligned: bool = setting(False, "it is cut out around a face already, as FFHQ's are: take it as it is")
     face: str = setting("largest", "which of its faces: largest, left, right, or a number counted from 0 at the left")
+    detector: str = setting("mtcnn", _photo_input.DETECTOR)
+    force: bool = setting(False, _photo_input.FORCE)
     refinement: Refinement = setting(Refinement(stay=1.0), "how closely it is inverted")
 
 
@@ -37,8 +39,9 @@ class PersonImageSettings:
     """Who, which image, and what the service is built from."""
 
     user: str = required("the person")
-    image: str | None = setting(None, "a photo of a face, a file or URI")
+    image: str | None = setting(None, "a photo of a face, a file or URI; with editor=looks any photos: a folder, a glob, a file")
     seed: int | None = setting(None, "instead of a photo: an image that the generator makes")
+    editor: str = setting("stylegan", "stylegan: faces and a generator's images; looks: any photos, developed")
     components: Components = setting(Components(), "what a recommendation is made of")
     encoder: EncoderConfig = setting(EncoderConfig(), "the CLIP that embeds edited images")
     ranker: RankerConfig = setting(RankerConfig(), "the model of who would choose which edit")
@@ -67,6 +70,7 @@ class PersonImageSettings:
         return build_service(
             ServiceConfig(
                 components=self.components,
+                editor=self.editor,
                 encoder=self.encoder,
                 ranker=self.ranker,
                 service=self.service,
@@ -87,7 +91,8 @@ def image_id_of(settings: PersonImageSettings, service: InProcessService) -> str
     library.store.uploaded(settings.user, image_id, latents.uri(image_id), at=datetime.now(UTC))
     if image_id not in latents:
         _photo_input.warn(latents.generator)
-        taken, digest = _photo_input.take(settings.image, aligned=photo.aligned, face=photo.face)
-        inversion = _photo_input.search(library.editor, taken.aligned(library.editor.resolution), photo.refinement)
+        taken, digest = _photo_input.take(settings.image, aligned=photo.aligned, face=photo.face, detector=photo.detector)
+        pixels = taken.aligned(library.editor.resolution)
+        inversion = _photo_input.search(library.editor, pixels, photo.refinement, force=photo.force)
         latents.write(image_id, SavedInversion(inversion.latent, latents.fingerprint, latents.generator, digest, taken.square))
     return image_id

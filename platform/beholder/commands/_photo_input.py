@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from beholder import images
-from beholder.errors import ConfigError, ImageError
+from beholder.errors import ConfigError, EditError, ImageError
 from beholder.progress import Progress
 from beholder.runs import log
 from beholder.storage import Place
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from beholder.editing.inversion import Inversion, InversionStep, Refinement
     from beholder.editing.stylegan import StyleGAN
 
+DETECTOR = "how faces are found: mtcnn (the extra faces), or dlib (the extra dlib, whose landmarks exclude commercial use)"
+FORCE = "take a photo all the same that the generator can't redraw"
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 
@@ -27,16 +29,14 @@ def check_out(out: str, suffixes: tuple[str, ...]) -> None:
         raise ConfigError(f"out={out}: there is no folder {Path(out).parent}; make it first")
 
 
-def take(uri: str, *, aligned: bool, face: str) -> tuple["Photo", str]:
+def take(uri: str, *, aligned: bool, face: str, detector: str) -> tuple["Photo", str]:
     """A photo with its face found, and the digest of its file. Raises ImageError and EditError naming the file."""
-    from beholder.editing.faces.landmarks import DlibDetector
+    from beholder.editing.faces.landmarks import load_detector
     from beholder.editing.faces.photo import Photo
-    from beholder.errors import EditError
 
     data = images.read(uri)
     try:
-        pixels = images.decode(data)
-        photo = Photo(pixels) if aligned else Photo.find(pixels, which=face, detector=DlibDetector)
+        photo = Photo.read(data, aligned=aligned, which=face, detector=lambda: load_detector(detector))
     except ImageError as error:
         raise ImageError(f"{uri}: {error}") from None
     except EditError as error:
@@ -44,13 +44,18 @@ def take(uri: str, *, aligned: bool, face: str) -> tuple["Photo", str]:
     if photo.square is not None:
         found = "one face" if photo.faces == 1 else f"{photo.faces} faces, of which number {photo.face} from the left is taken"
         print(f"{found}, in a square of {photo.square.side:.0f} pixels a side")
+        if photo.turned:
+            print(f"it stands upright in the photo turned by {photo.turned} degrees against the clock, and is edited as it lies")
         if photo.faces > 1:
             log.info("%s: %s", uri, found)
     return photo, images.digest(data)
 
 
-def search(editor: "StyleGAN", pixels: "np.ndarray", refinement: "Refinement") -> "Inversion":
-    """The latent of one aligned picture, under a bar."""
+def search(editor: "StyleGAN", pixels: "np.ndarray", refinement: "Refinement", *, force: bool) -> "Inversion":
+    """The latent of one aligned picture, under a bar.
+
+    Raises EditError, unless forced, where the generator can't redraw such pictures.
+    """
     if refinement.steps == 0:
         found = editor.inversion(pixels[None], refinement=refinement)
     else:
@@ -66,6 +71,12 @@ def search(editor: "StyleGAN", pixels: "np.ndarray", refinement: "Refinement") -
     said = said if found.steps else f"loss {float(found.before):.3f} in one pass"
     log.info("%s", said)
     print(said)
+    try:
+        editor.check_kind(found)
+    except EditError as error:
+        if not force:
+            raise EditError(f"{error}; force=true takes what came all the same") from None
+        log.warning("%s", error)
     return found
 
 
@@ -75,6 +86,11 @@ def warn(generator: str) -> None:
 
     if generator == generator_store.SHIPPED:
         print("the shipped generator knows drawn portraits only, so a photo comes back as one; generator=NAME takes another")
+
+
+def keeps_transparency(out: str) -> bool:
+    """Whether the format that a name ends in has transparency."""
+    return Path(out).suffix.lower() in (".png", ".webp")
 
 
 def save(out: str, pixels: "np.ndarray") -> None:

@@ -5,13 +5,13 @@ import os
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from beholder import images, terminal
-from beholder.commands import recommend
+from beholder.commands import _look_photos, recommend
 from beholder.commands._person_image import PersonImageSettings, image_id_of
 from beholder.config import setting
 from beholder.errors import ConfigError, nearest
@@ -26,6 +26,7 @@ _ANSWERS = {
     **dict.fromkeys(("n", "neither"), "neither"),
 }
 _GAP = 8  # pixels between two pictures
+_WIDEST = 2400  # pixels of both together
 
 
 @dataclass(frozen=True)
@@ -46,23 +47,27 @@ class AskSettings(PersonImageSettings):
 
 def main(settings: AskSettings, run: Run) -> None:
     service = settings.build()
-    image_id = image_id_of(settings, service)
+    looks = settings.editor == "looks"
+    image_ids = _look_photos.image_ids(settings, service) if looks else [image_id_of(settings, service)]
     better = "is better" if settings.attribute is None else f"is more {settings.attribute}"
     print(f"Which one {better}? a left, b right, n neither, u take the last answer back, q enough.")
-    answered = AskSession(service, settings, image_id, run).play()
+    answered = AskSession(service, settings, image_ids, run).play()
     print()
     if answered < settings.rounds:
         print(f"{answered} of {settings.rounds} questions answered; they are kept, and the same command goes on from them.")
-    if answered:
+    if answered and looks:
+        _look_photos.show(service, image_ids, settings.user, run)
+    elif answered:
         steering, attribute = settings.steering, settings.attribute or ""
-        recommend.show(service, image_id, settings.user, run, out=None, steering=steering, attribute=attribute)
+        recommend.show(service, image_ids[0], settings.user, run, out=None, steering=steering, attribute=attribute)
 
 
 class AskSession:
-    """A person's questions about one image, one after another, asked and answered through the recommendation service."""
+    """A person's questions about some images in turn, asked and answered through the recommendation service."""
 
-    def __init__(self, service: InProcessService, settings: AskSettings, image_id: str, run: Run) -> None:
-        self.service, self.settings, self.image_id, self.run = service, settings, image_id, run
+    def __init__(self, service: InProcessService, settings: AskSettings, image_ids: str | Sequence[str], run: Run) -> None:
+        self.service, self.settings, self.run = service, settings, run
+        self.image_ids = [image_ids] if isinstance(image_ids, str) else list(image_ids)
         self.answered: list[Question] = []
         self.rng = np.random.default_rng(settings.random_seed)
 
@@ -73,7 +78,7 @@ class AskSession:
         pending: list[Question] = []  # asked, and shown again after a later answer was taken back
         while len(self.answered) < self.settings.rounds:
             question = pending.pop() if pending else self.next()
-            left, right = self.service.pictures(self.image_id, [question.left, question.right])
+            left, right = self.service.pictures(question.image_id, [question.left, question.right])
             self.show(left, right)
             began = time.monotonic()
             choice = self.read_answer(read)
@@ -94,7 +99,7 @@ class AskSession:
         settings = self.settings
         asked = self.service.recommendations.question(
             settings.user,
-            self.image_id,
+            self.image_ids[len(self.answered) % len(self.image_ids)],
             settings.strategy,
             attribute=settings.attribute or "",
             steering=settings.steering,
@@ -107,6 +112,7 @@ class AskSession:
         gap = np.full((len(left), _GAP, 3), 255, np.uint8)
         both = np.concatenate([left, gap, right], axis=1)
         place = self.run.place / f"question-{len(self.answered) + 1}.png"
+        both = images.shrink(both, _WIDEST)
         place.write_bytes(images.encode(both))
         inline = terminal.inline(both, os.environ) if sys.stdout.isatty() else None
         print(inline if inline is not None else f"\n{place.uri}")

@@ -30,8 +30,9 @@ class EditSettings:
     generator: str = setting("portraits", "a generator of the workspace, or portraits, which ships with the project")
     aligned: bool = setting(False, "the photo is cut out around a face already, as FFHQ's are: take it as it is")
     face: str = setting("largest", "which face of a photo: largest, left, right, or a number counted from 0 at the left")
+    detector: str = setting("mtcnn", _photo_input.DETECTOR)
     mask: str | None = setting(None, "a picture laid over the square that is edited: what is white in it stays as it is")
-    force: bool = setting(False, "take directions that were made for another generator")
+    force: bool = setting(False, "take directions that were made for another generator, and photos that the generator can't redraw")
     refinement: Refinement = setting(Refinement(stay=1.0), "how closely a photo is inverted")
     editor: StyleGANConfig = setting(StyleGANConfig(), "how pictures are drawn")
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
@@ -57,7 +58,7 @@ def main(settings: EditSettings, run: Run) -> None:
     before, after = editor.edit(source, [{}, edit])
     if settings.mask is not None:
         after = editor.edit_around(source, edit, images.decode(images.read(settings.mask)).mean(axis=2) / 255)
-    picture = after if photo is None else photo.with_face(after)
+    picture = after if photo is None else photo.with_face(after, transparent=_photo_input.keeps_transparency(settings.out))
     _photo_input.save(settings.out, picture)
     shown = [before, after] if photo is None else [photo.aligned(editor.resolution), before, after]
     (run.place / "steps.png").write_bytes(images.encode(_row(shown)))
@@ -74,9 +75,9 @@ def start(settings: EditSettings, editor: StyleGAN) -> tuple["Latent", "Photo | 
         return editor.generate([settings.seed]), None, {}
     if settings.latent is not None:
         return kept(settings, editor)
-    photo, _ = _photo_input.take(str(settings.image), aligned=settings.aligned, face=settings.face)
+    photo, _ = _photo_input.take(str(settings.image), aligned=settings.aligned, face=settings.face, detector=settings.detector)
     _photo_input.warn(settings.generator)
-    found = _photo_input.search(editor, photo.aligned(editor.resolution), settings.refinement)
+    found = _photo_input.search(editor, photo.aligned(editor.resolution), settings.refinement, force=settings.force)
     return found.latent, photo, _photo_input.losses(found)
 
 
@@ -103,7 +104,8 @@ def kept(settings: EditSettings, editor: StyleGAN) -> tuple["Latent", "Photo | N
     data = images.read(settings.image)
     if images.digest(data) != found.sha256:
         raise EditError(f"{settings.image} is not the photo that {settings.latent} was made of; give that one, or no image")
-    return latent, Photo(images.decode(data), found.square), {}
+    pixels, transparency = images.decode_layers(data)
+    return latent, Photo(pixels, found.square, transparency=transparency), {}
 
 
 def _row(pictures: list[Any]) -> Any:

@@ -25,7 +25,7 @@ class EvaluatePortraitsSettings:
     portraits: int = setting(500, "fresh portraits that CLIP, generator and reader are measured on")
     edited: int = setting(200, "portraits that every direction is tried on")
     inverted: int = setting(40, "portraits that are inverted, once in one pass and once refined")
-    detailed: int = setting(60, "portraits with detail drawn over them that features are measured on")
+    detailed: int = setting(24, "portraits with detail drawn over them that features are measured on")
     refinement_steps: int = setting(50, "steps of a refined inversion")
     seed: int = setting(2_000_003, "of the draws")
     weights: str | None = setting(None, "a folder of weights to measure instead of the shipped ones")

@@ -19,6 +19,8 @@ class InvertSettings:
     generator: str = setting("portraits", "a generator of the workspace, or portraits, which ships with the project")
     aligned: bool = setting(False, "the photo is cut out around a face already, as FFHQ's are: take it as it is")
     face: str = setting("largest", "which face of a photo: largest, left, right, or a number counted from 0 at the left")
+    detector: str = setting("mtcnn", _photo_input.DETECTOR)
+    force: bool = setting(False, _photo_input.FORCE)
     refinement: Refinement = setting(Refinement(stay=1.0), "how closely a photo is inverted")
     editor: StyleGANConfig = setting(StyleGANConfig(), "how pictures are drawn")
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
@@ -35,11 +37,11 @@ def main(settings: InvertSettings, run: Run) -> None:
     from beholder.editing.saved_inversion import SavedInversion
 
     editor = StyleGAN.load(settings.generator, Workspace(settings.workspace), force=True, config=settings.editor)
-    photo, digest = _photo_input.take(settings.image, aligned=settings.aligned, face=settings.face)
+    photo, digest = _photo_input.take(settings.image, aligned=settings.aligned, face=settings.face, detector=settings.detector)
     _photo_input.warn(settings.generator)
     target = photo.aligned(editor.resolution)
     begun = editor.inversion(target[None], refinement=Refinement(steps=0), detail=False)
-    found = _photo_input.search(editor, target, settings.refinement)
+    found = _photo_input.search(editor, target, settings.refinement, force=settings.force)
     drawn = editor.edit(Latent.join([Latent(begun.ws), found.latent]), [{}, {}])
     off = [float(np.abs(each.astype(float) - target).mean()) / 255 for each in drawn]
     latent = SavedInversion(found.latent, fingerprint(editor.generator), settings.generator, digest, photo.square)

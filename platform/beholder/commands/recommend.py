@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from beholder import plots
-from beholder.commands import _photo_input
+from beholder.commands import _look_photos, _photo_input
 from beholder.commands._person_image import PersonImageSettings, image_id_of
 from beholder.config import setting
 from beholder.editing.directions.edit_text import write
@@ -35,6 +35,9 @@ class RecommendSettings(PersonImageSettings):
 
 def main(settings: RecommendSettings, run: Run) -> None:
     service = settings.build()
+    if settings.editor == "looks":
+        _look_photos.show(service, _look_photos.image_ids(settings, service), settings.user, run)
+        return
     like = {} if settings.like is None else service.library.read_edit(settings.like)
     steering = replace(settings.steering, like=like, diversity=settings.diversity)
     image_id, attribute = image_id_of(settings, service), settings.attribute or ""

@@ -1,6 +1,6 @@
 """Editing: images as points in a latent space, moved along named directions.
 
-editor           the contract; stylegan and fake sign it
+editor           the contract; stylegan, looks/look_editor and fake sign it
 generator        StyleGAN2: latents -> styles -> images
 layer_cache      draws a picture again and again, and only the layers that changed
 generator_store  the generators of a workspace, and a network's fingerprint
@@ -14,5 +14,6 @@ features/        detail of photos kept as features of a layer, and carried throu
 image_metrics    L2, MS-SSIM and the Fréchet distance
 inversion        images -> latents: an encoder's pass, then steps of optimisation within a budget
 faces/           faces in photos: landmarks, the aligned square around one, and blending it back
+looks/           any photo developed along photographic directions, without a generator
 pretrained       the networks and directions that ship with the project
 """

@@ -177,7 +177,12 @@ class Synthesis(nn.Module):
     def advance(
         drawing: "Drawing", styles: Sequence[Tensor], layers: Sequence["StyledConv | ToRGB"], *, noise: Noise = "const"
     ) -> "Drawing":
-        """Draw on through some layers, each with its style [N, width]; styles of further layers are left alone."""
+        """Draw on through some layers, each with its style [N, width]; styles of further layers are left alone.
+
+        Raises ValueError where there are fewer styles than layers.
+        """
+        if len(styles) < len(layers):
+            raise ValueError(f"expected a style for each of {len(layers)} layers, got {len(styles)}")
         for layer, style in zip(layers, styles, strict=False):
             drawing = layer.add(drawing, style, noise)
         return drawing

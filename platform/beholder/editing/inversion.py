@@ -32,6 +32,7 @@ class InverterConfig:
             raise ValueError(f"{len(self.widths)} halvings don't divide a resolution of {self.resolution}")
 
 
+EDGES = 0.5  # what differences between neighbouring pixels count beside the pixels
 _GUESS = 0.7  # of the mean picture's loss: an inverter whose answer is not even below that has not understood the picture
 
 
@@ -110,7 +111,7 @@ class Refinement:
         0.002, "how strongly w+ is held near what the encoder gave, or where that is no use its rows near each other"
     )
     feature_steps: int = setting(20, "steps that bring features closer that keep a photo's detail, where there are such")
-    edges: float = setting(0.5, "what differences between neighbouring pixels count beside the pixels")
+    edges: float = setting(EDGES, "what differences between neighbouring pixels count beside the pixels")
 
     def __post_init__(self) -> None:
         if self.feature_steps < 0:
@@ -125,6 +126,7 @@ class Refinement:
 class Inversion:
     """What was found: w+ [N, num_ws, w_dim], the loss of each picture before and after the steps [N], and what these took.
 
+    distance: the loss after them as EDGES weighs it, whatever the refinement, to be compared with that of other pictures [N].
     start: w+ before the steps. details: what w+ loses of each picture, where that is kept, and kept: the loss of what is drawn
     with it [N].
     """
@@ -134,6 +136,7 @@ class Inversion:
     after: Tensor
     steps: int
     seconds: float
+    distance: Tensor
     start: Tensor
     details: tuple[Detail | None, ...] = ()
     kept: Tensor | None = None
@@ -203,13 +206,20 @@ def invert(
         steps += 1
         progress(InversionStep(steps, max(spent, steps / config.steps), float(losses.detach().mean())))
     if steps == 0:
-        return Inversion(guess, before, before, 0, clock() - began, guess)
+        return Inversion(guess, before, before, 0, clock() - began, _distance(generator, guess, images, before, config), guess)
     with torch.no_grad():
         found = start + spread * move
         after = loss(generator.synthesis(found, until=size) - images, config.edges)
         closer = after < before
         found = torch.where(closer[:, None, None], found, guess)
-    return Inversion(found, before, torch.where(closer, after, before), steps, clock() - began, guess)
+    after = torch.where(closer, after, before)
+    return Inversion(found, before, after, steps, clock() - began, _distance(generator, found, images, after, config), guess)
+
+
+@torch.no_grad()
+def _distance(generator: Generator, ws: Tensor, images: Tensor, found: Tensor, config: Refinement) -> Tensor:
+    """The loss as EDGES weighs it, given that of the refinement."""
+    return found if config.edges == EDGES else loss(generator.synthesis(ws, until=images.shape[-1]) - images, EDGES)
 
 
 def one_pass(generator: Generator, inverter: LatentEncoder | None, images: Tensor) -> tuple[Tensor, Tensor]:

@@ -30,6 +30,15 @@ def inverter(path: Path | None = None) -> Inverter:
     return network.eval().requires_grad_(False)
 
 
+def own_distance(path: Path | None = None) -> float | None:
+    """Return the largest distance (see Inversion) of the world's own pictures, from the inverter's card; None if it is not there.
+
+    `beholder evaluate portraits` measures it, and puts it on the card with cards=true.
+    """
+    value = weights.card(path or weights.shipped(INVERTER)).get("figures", {}).get("inverter/own_distance_most")
+    return None if value is None else float(value)
+
+
 def features(generator: Generator, path: Path | None = None) -> CompactFeatureNetworks | None:
     """Load the feature networks of the generator; None where they were made for another one."""
     tensors, sizes = weights.read(path or weights.shipped(FEATURES))

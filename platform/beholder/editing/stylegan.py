@@ -71,7 +71,9 @@ class StyleGAN:
         directions: Mapping[str, Direction] | None = None,
         refinement: Refinement | None = None,
         config: StyleGANConfig | None = None,
+        own_distance: float | None = None,
     ) -> None:
+        """own_distance: the largest distance (see Inversion) of pictures of the kind that it was made for; None: not known."""
         self.config = config or StyleGANConfig()
         self.device = _device(self.config.device)
         self.generator = generator.to(self.device).eval().requires_grad_(False)
@@ -81,6 +83,7 @@ class StyleGAN:
             self.features.check(generator.config)
         self._before: WeakKeyDictionary[Detail, torch.Tensor] = WeakKeyDictionary()  # what a drawing of a detail begins with
         self.refinement = refinement or Refinement(steps=0)
+        self.own_distance = own_distance
         self._threads = ThreadShare() if self.device == "cpu" and generator.config.macs < _SMALL else None
         self._directions = dict(directions or {})
         for each in self._directions.values():
@@ -105,16 +108,26 @@ class StyleGAN:
         known = direction_registry.read(workspace, name, fingerprint=fingerprint(generator), force=force)
         inverter: LatentEncoder | None
         features: FeatureNetworks | None
+        own_distance = None
         if name == generator_store.SHIPPED:
             from beholder.editing import pretrained
 
             inverter, features = pretrained.inverter(), pretrained.features(generator)
+            own_distance = pretrained.own_distance()
         else:
             inverter = generator_store.read_encoder(name, workspace, generator)
             features = generator_store.read_features(name, workspace)
         if config is not None and not config.features:
             features = None
-        return cls(generator, inverter=inverter, features=features, directions=known, refinement=refinement, config=config)
+        return cls(
+            generator,
+            inverter=inverter,
+            features=features,
+            directions=known,
+            refinement=refinement,
+            config=config,
+            own_distance=own_distance,
+        )
 
     @property
     def resolution(self) -> int:
@@ -186,6 +199,19 @@ class StyleGAN:
             details += latent.details
             losses.append(loss(self.detail_drawing(latent).draw({}) - image, refinement.edges))
         return replace(found, ws=torch.cat(ws), details=tuple(details), kept=torch.cat(losses))
+
+    def check_kind(self, inversion: Inversion) -> None:
+        """Raise EditError for an inversion that is farther off than any picture of the generator's own kind.
+
+        What counts is w+, whose directions are meant for pictures of that kind; detail that is kept beside it would hide the rest.
+        """
+        distance = float(inversion.distance.max()) if len(inversion.distance) else 0.0
+        if self.own_distance is not None and not distance <= self.own_distance:
+            raise EditError(
+                f"the generator can't redraw this picture, and what it draws instead would be a smeared ghost: the inversion is "
+                f"{distance:.3f} off, pictures of its own kind at most {self.own_distance:.3f}. A generator of such pictures "
+                "would do, for photos of faces one of FFHQ: beholder import generator=FILE, then generator=NAME"
+            )
 
     @torch.no_grad()
     def edit(self, latent: Latent, edits: Sequence[Edit], *, size: int | None = None) -> np.ndarray:

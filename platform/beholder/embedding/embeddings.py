@@ -1,7 +1,8 @@
 """The table image_id -> vector of one encoder: Parquet shards in a folder.
 
 A shard is named by a hash of its image ids, so that work done twice after a failure overwrites itself. A reader of the table gets
-each image once, whatever a killed job left behind.
+each image once, whatever a killed job left behind. A shard tells whether colour profiles counted when its images were read: until
+version 0.2 they did not.
 """
 
 import hashlib
@@ -19,6 +20,7 @@ from beholder.storage import Place
 
 COMPACT_ROWS = 65_536  # rows that a compacted shard holds at most: 128 MiB of 512 float32
 ENCODER_ID = b"encoder_id"
+_COLOURS, _SRGB = "colours", "srgb"
 
 
 @dataclass(frozen=True)
@@ -34,9 +36,18 @@ class Embeddings:
 
 
 def write_shard(
-    folder: Place, *, encoder_id: str, image_ids: Sequence[str], sha256: Sequence[str | None], vectors: np.ndarray
+    folder: Place,
+    *,
+    encoder_id: str,
+    image_ids: Sequence[str],
+    sha256: Sequence[str | None],
+    vectors: np.ndarray,
+    profiles: bool = True,
 ) -> Place:
-    """Write float32 [N, D] vectors into the table as one shard, whole or not at all; return its place."""
+    """Write float32 [N, D] vectors into the table as one shard, whole or not at all; return its place.
+
+    profiles: whether the images' colour profiles counted.
+    """
     name = hashlib.sha256("\0".join(image_ids).encode()).hexdigest()[:20]
     flat = pa.array(np.ascontiguousarray(vectors, np.float32).reshape(-1))
     offsets = pa.array(np.arange(0, vectors.size + 1, vectors.shape[1], dtype=np.int32))
@@ -46,7 +57,11 @@ def write_shard(
         "embedding": pa.ListArray.from_arrays(offsets, flat),
     }
     place = folder / f"part-{name}.parquet"
-    tables.write(place, pa.table(columns, schema=tables.EMBEDDINGS), metadata={"encoder_id": encoder_id})
+    tables.write(
+        place,
+        pa.table(columns, schema=tables.EMBEDDINGS),
+        metadata={"encoder_id": encoder_id} | ({_COLOURS: _SRGB} if profiles else {}),
+    )
     return place
 
 
@@ -135,19 +150,31 @@ def merge(folder: Place, group: Sequence[Place]) -> int:
     """
     if len(group) < 2:
         return len(group)
-    whole = pa.concat_tables([tables.read(place, tables.EMBEDDINGS) for place in group])
-    whole = _once(whole)
+    parts = [tables.read(place, tables.EMBEDDINGS) for place in group]
+    whole = _once(pa.concat_tables(parts))
     kept = write_shard(
         folder,
         encoder_id=_metadata(whole).get("encoder_id", ""),
         image_ids=whole["image_id"].to_pylist(),
         sha256=whole["sha256"].to_pylist(),
         vectors=_matrix(whole, folder.uri),
+        profiles=all(_metadata(part).get(_COLOURS) == _SRGB for part in parts),
     )
     for place in group:
         if place.path != kept.path:
             place.delete()
     return 1
+
+
+def without_profiles(folder: Place) -> int:
+    """Return how many vectors are of images that were read when colour profiles did not count yet; merged, others among them."""
+    total = 0
+    for place in shards(folder):
+        with place.open() as file:
+            metadata = pq.ParquetFile(file).schema_arrow.metadata or {}
+        if metadata.get(_COLOURS.encode()) != _SRGB.encode():
+            total += len(columns(place, ["sha256"])["sha256"].drop_null())
+    return total
 
 
 def match(names: Sequence[str], images: pa.Table) -> list[str]:

@@ -142,10 +142,12 @@ class Builder:
         weights.write(self.out / f"{name}.safetensors", network.state_dict(), card=card, network=sizes, half_from=half_from)
 
     def _card(self, name: str, settings: dict[str, Any]) -> dict[str, Any]:
+        pool = f"{self.config.pool.count} portraits drawn from named traits, seed {self.config.pool.seed}"
+        drawn = f"portraits drawn from named traits as they are needed, seed {self.config.features.seed}"
         return {
             "name": name,
             "what": _ABOUT[name],
-            "data": f"{self.config.pool.count} portraits drawn from named traits, seed {self.config.pool.seed}; no photographs",
+            "data": f"{drawn if name == pretrained.FEATURES else pool}; no photographs",
             "command": "beholder build portraits",
             "licence": "MIT, like the project",
             "settings": settings,

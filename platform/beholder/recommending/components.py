@@ -34,6 +34,7 @@ from beholder.recommending.surrogate.surrogate_model import SurrogateInfo
 from beholder.taste import taste_registry
 from beholder.workspace import Workspace
 
+EDITORS = ("stylegan", "looks")
 TYPICAL = tuple(f"seed-{seed}" for seed in range(1, 9))  # images that others are scored beside
 
 
@@ -53,6 +54,7 @@ class Components:
 class ServiceConfig:
     """Everything that a recommendation service is built from."""
 
+    editor: str = setting("stylegan", "stylegan: images of a generator, faces in photos; looks: people's own photos, developed")
     components: Components = setting(Components(), "what a recommendation is made of")
     encoder: EncoderConfig = setting(EncoderConfig(), "the CLIP that embeds edited images")
     ranker: RankerConfig = setting(RankerConfig(), "the model of who would choose which edit")
@@ -69,6 +71,8 @@ class ServiceConfig:
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
 
     def __post_init__(self) -> None:
+        if self.editor not in EDITORS:
+            raise ConfigError(f"editor={self.editor} is none of {', '.join(EDITORS)}")
         if self.components.taste is not None and self.ranker.kind not in ranker_factory.WITH_TASTE:
             raise ConfigError(
                 f"ranker={self.ranker.kind} can't start from components.taste={self.components.taste}: "
@@ -114,6 +118,8 @@ class InProcessService:
 
 def build_service(config: ServiceConfig) -> InProcessService:
     """Build all components in this process. Raises BeholderError where one of them is missing or does not fit the others."""
+    if config.editor == "looks":
+        return _build_look_service(config)
     library, encoder = build_image_library(config), Encoder.load(config.encoder)
     info = surrogate_info(config, library)
 
@@ -128,6 +134,22 @@ def build_service(config: ServiceConfig) -> InProcessService:
 
     scorer = build_image_scorer(config, encoder, typical)
     return InProcessService(library, encoder, recommendations, scorer, versions(info))
+
+
+def _build_look_service(config: ServiceConfig) -> InProcessService:
+    """Build the service of looks in this process."""
+    from beholder.recommending import look_service
+
+    workspace, encoder = Workspace(config.workspace), Encoder.load(look_service.look_encoder(config.encoder))
+    library = look_service.LookLibrary(open_store(config.choices, workspace), workspace.place, config.image_library)
+    store = open_store(config.choices, workspace)
+    recommendations = look_service.build_look_recommendations(config, library, encoder, store, workspace)
+
+    def typical() -> np.ndarray:
+        return np.concatenate(library.draw_images([(each, [{}]) for each in TYPICAL], size=encoder.size))
+
+    made_of = {"generator": look_service.GENERATOR, "encoder": encoder.config.encoder_id()}
+    return InProcessService(library, encoder, recommendations, build_image_scorer(config, encoder, typical), made_of)
 
 
 def build_image_library(config: ServiceConfig) -> ImageLibrary:

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -14,9 +14,10 @@ from beholder.config import setting
 from beholder.editing.directions.edit_text import check, parse
 from beholder.editing.directions.vocabulary import check_range
 from beholder.editing.editor import Edit
+from beholder.editing.faces.landmarks import load_detector
 from beholder.editing.faces.photo import Photo
 from beholder.editing.generator_store import fingerprint
-from beholder.editing.inversion import Refinement
+from beholder.editing.inversion import InversionStep, Refinement
 from beholder.editing.latent import Latent
 from beholder.editing.saved_inversion import SavedInversion
 from beholder.editing.stylegan import StyleGAN
@@ -37,6 +38,8 @@ class ImageLibraryConfig:
 
     limits: ImageLimits = setting(ImageLimits(max_pixels=40_000_000, max_bytes=12 * 1024 * 1024), "what a photo may cost")
     refinement: Refinement = setting(Refinement(seconds=8.0, stay=1.0), "how closely a photo is inverted")
+    detector: str = setting("mtcnn", "how faces are found: mtcnn, or dlib, whose landmarks exclude commercial use")
+    force: bool = setting(False, "take photos all the same that the generator can't redraw")
     latents: int = setting(1000, "images whose latents stay in memory")
     pictures_mb: float = setting(64.0, "megabytes of picture files that stay in memory")
 
@@ -55,6 +58,10 @@ class LibraryImage:
     source: str
     resolution: int
     loss: float | None = None
+
+
+class Abandoned(Exception):
+    """Work was given up before it was done, because nobody waits for it any more."""
 
 
 class LatentStore:
@@ -135,22 +142,35 @@ class ImageLibrary:
         self.latent(image_id)
         return LibraryImage(image_id, image_id.partition("-")[0], self.editor.resolution)
 
-    def add_photo(self, data: bytes, user_id: str, *, aligned: bool = False) -> LibraryImage:
+    def add_photo(
+        self, data: bytes, user_id: str, *, aligned: bool = False, abandoned: Callable[[], bool] = lambda: False
+    ) -> LibraryImage:
         """Invert a photo, the bytes of its file, and keep it as uploaded by this person; one that is there is not inverted again.
 
-        Raises ImageError for what is no picture or too large, EditError for a photo without a face, PersonErased where the person
-        was erased meanwhile: then nothing of it is kept.
+        abandoned: asked now and then whether nobody waits for it any more. Raises ImageError for what is no picture or too large,
+        EditError for a photo without a face and one that the generator can't redraw, Abandoned where it was given up, PersonErased
+        where the person was erased meanwhile: then nothing of it is kept.
         """
-        from beholder.editing.faces.landmarks import DlibDetector
+
+        def go_on(step: InversionStep | None = None) -> None:
+            if abandoned():
+                raise Abandoned
 
         erasures = self.store.erasures(user_id)
         image_id = LatentStore.id_of_photo(user_id, images.digest(data))
         if image_id in self.latents and (self.latents.inverted(image_id).square is None) == aligned:
             self._keep(user_id, image_id, erasures)
             return LibraryImage(image_id, "photo", self.editor.resolution)
-        pixels = images.decode(data, limits=self.config.limits)
-        photo = Photo(pixels) if aligned else Photo.find(pixels, detector=DlibDetector)
-        inversion = self.editor.inversion(photo.aligned(self.editor.resolution)[None], refinement=self.config.refinement)
+        go_on()
+        photo = Photo.read(
+            data, aligned=aligned, detector=lambda: load_detector(self.config.detector), limits=self.config.limits
+        )  # fmt: skip
+        go_on()
+        square = photo.aligned(self.editor.resolution)
+        inversion = self.editor.inversion(square[None], refinement=self.config.refinement, progress=go_on)
+        if not self.config.force:
+            self.editor.check_kind(inversion)
+        go_on()
         latents = self.latents
         inverted = SavedInversion(inversion.latent, latents.fingerprint, latents.generator, images.digest(data), photo.square)
         self._keep(user_id, image_id, erasures, inverted)

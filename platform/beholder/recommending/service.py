@@ -388,7 +388,7 @@ class RecommendationService:
         """Return what is known of a person by an attribute; of somebody unknown, what everybody's choices say."""
         state = self.posteriors.get(taste_key(user_id, attribute, self.attribute))
         preferences = self._preferences(state)
-        images = [PurePosixPath(uri).name.removesuffix(".safetensors") for uri in self.store.uploads(user_id)]
+        images = [PurePosixPath(uri).stem for uri in self.store.uploads(user_id)]
         words = tuple(explanations.words(preferences, self.vocabulary, rounds=state.rounds))
         tastes = [PersonTaste(taste_of(key)[1] or self.attribute, len(self.store.choices(key))) for key in self.tastes(user_id)]
         return Person(
@@ -537,7 +537,7 @@ def erase(store: Store, workspace: Workspace, user_id: str, *, judgements: bool 
     places += [f"their name: runs/{file}" for file in files]
     if not store.drop_traces():
         places.append("older copies of this in the database's log go when those who read it now are done")
-    ids = tuple(PurePosixPath(uri).name.removesuffix(".safetensors") for uri in removed.uris)
+    ids = tuple(PurePosixPath(uri).stem for uri in removed.uris)
     return ErasureReport(user_id, questions, answers, len(removed.uris), tuple(tastes), tuple(places), ids)
 
 

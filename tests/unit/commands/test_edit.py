@@ -1,12 +1,15 @@
 """`beholder edit` and `beholder invert` from the command line to the files; no Ray."""
 
 import importlib.util
+import io
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image, ImageCms
 
 from beholder import images
 from beholder.editing import generator_store
@@ -167,13 +170,19 @@ def test_places_that_are_none(edit, out: str, says: str) -> None:
 
 
 def test_a_photo_goes_all_the_way(beholder, omi: Path, toy: Path, tmp_path: Path) -> None:
-    if importlib.util.find_spec("dlib") is None or importlib.util.find_spec("face_recognition_models") is None:
+    if importlib.util.find_spec("facenet_pytorch") is None:
         pytest.skip('the extra "faces" is not installed')
     face = images.decode((omi / "images" / "10.jpg").read_bytes())
     scene = np.full((200, 350, 3), 128, np.uint8)  # small, as looking for faces takes longest
     scene[35:163, 30:158] = face.reshape(128, 2, 128, 2, 3).mean(axis=(1, 3)).round()
     (tmp_path / "photo.png").write_bytes(images.encode(scene))
-    words = (f"image={tmp_path / 'photo.png'}", f"workspace={toy}", "refinement.steps=3")
+    words: tuple[str, ...] = (f"image={tmp_path / 'photo.png'}", f"workspace={toy}", "refinement.steps=3")
+    said = beholder("edit", *words, "edits=glasses=2", f"out={tmp_path / 'out.png'}")
+    assert said.code == 2
+    assert "would be a smeared ghost" in said.err[-1]
+    assert "beholder import generator=FILE" in said.err[-1]
+    assert not (tmp_path / "out.png").exists()
+    words += ("force=true",)
     said = beholder("edit", *words, "edits=glasses=2", f"out={tmp_path / 'out.png'}")
     assert said.code == 0, said.err
     assert "drawn portraits only" in " ".join(said.out)
@@ -186,6 +195,82 @@ def test_a_photo_goes_all_the_way(beholder, omi: Path, toy: Path, tmp_path: Path
     np.testing.assert_array_equal(images.decode((tmp_path / "again.png").read_bytes()), found)
     said = beholder("edit", *words, "face=1", f"out={tmp_path / 'x.png'}")
     assert "face=1 is not there: the photo has 1" in said.err[-1]
+
+
+CASES = Path(os.environ.get("BEHOLDER_SHARED", Path(__file__).parents[4] / "shared")).resolve() / "cases" / "editor"
+
+
+@pytest.fixture
+def case(beholder, tmp_path: Path):
+    """case(file, ...): what an edit of nothing of one of the files makes of it, with alpha, and what the command said."""
+    if not CASES.is_dir():
+        pytest.skip(f"the files are not at {CASES}; BEHOLDER_SHARED tells where shared/ is")
+    if importlib.util.find_spec("facenet_pytorch") is None:
+        pytest.skip('the extra "faces" is not installed')
+
+    def run(file: str, *words: str, out: str = "out.png"):
+        common = (f"workspace={tmp_path}", "edits=smile=0", "refinement.steps=0", "force=true", f"out={tmp_path / out}")
+        said = beholder("edit", f"image={CASES / file}", *common, *words)
+        return said, Image.open(tmp_path / out) if said.code == 0 else None
+
+    return run
+
+
+@pytest.mark.parametrize("file", ["p3.png", "p3.jpg"])
+def test_a_wide_gamut_comes_back_as_it_looks(case, file: str) -> None:
+    said, made = case(file)
+    assert said.code == 0, said.err
+    wanted = images.decode((CASES / file).read_bytes())
+    found = np.asarray(made.convert("RGB"))
+    np.testing.assert_array_equal(found[:60], wanted[:60])
+    seen = Image.open(CASES / file)
+    transform = ImageCms.buildTransform(
+        ImageCms.ImageCmsProfile(io.BytesIO(seen.info["icc_profile"])), ImageCms.createProfile("sRGB"), "RGB", "RGB"
+    )
+    shown = np.asarray(ImageCms.applyTransform(seen, transform))
+    np.testing.assert_allclose(found[:60].astype(int), shown[:60], atol=3)
+
+
+def test_a_cutout_comes_back_cut_out(case) -> None:
+    said, made = case("cutout.png")
+    assert said.code == 0, said.err
+    own = np.asarray(Image.open(CASES / "cutout.png"))
+    assert made.mode == "RGBA"
+    np.testing.assert_array_equal(np.asarray(made)[..., 3], own[..., 3])
+    np.testing.assert_array_equal(np.asarray(made)[own[..., 3] == 0], own[own[..., 3] == 0])
+    assert case("cutout.png", out="out.jpg")[1].mode == "RGB"
+
+
+def test_a_portrait_on_its_side_is_recognised(case) -> None:
+    said, made = case("sideways.png")
+    assert said.code == 0, said.err
+    assert any("degrees against the clock" in line for line in said.out)
+    assert made.size == Image.open(CASES / "sideways.png").size
+
+
+def test_heic_is_named(case) -> None:
+    said, _ = case("photo.heic")
+    assert said.code == 2
+    assert "HEIC" in said.err[-1]
+    assert "save it as JPEG" in said.err[-1]
+
+
+def test_aligned_is_for_squares(edit, tmp_path: Path, scene) -> None:
+    (tmp_path / "wide.png").write_bytes(images.encode(scene(90, 60)))
+    said, _ = edit(f"image={tmp_path / 'wide.png'}", "aligned=true")
+    assert said.code == 2
+    assert "this picture is 90 x 60" in said.err[-1]
+
+
+def test_detectors_are_compared(beholder, omi: Path, tmp_path: Path) -> None:
+    if any(importlib.util.find_spec(name) is None for name in ("facenet_pytorch", "dlib", "face_recognition_models")):
+        pytest.skip('the extras "faces" and "dlib" are not installed')
+    said = beholder("evaluate", "faces", f"images={omi / 'images'}", "at_most=3", f"workspace={tmp_path}")
+    assert said.code == 0, said.err
+    assert (said.metrics["mtcnn.found"], said.metrics["dlib.found"], said.metrics["compared"]) == (3, 3, 3)
+    assert said.metrics["corners.mean.median"] < 0.05
+    same = beholder("evaluate", "faces", f"images={omi / 'images'}", "at_most=2", "detectors=[dlib,dlib]", f"workspace={tmp_path}")
+    assert (same.metrics["corners.farthest.95"], same.metrics["corners.farthest.near"]) == (0.0, 1.0)
 
 
 def test_what_is_white_in_a_mask_stays(edit, toy: Path, tmp_path: Path) -> None:

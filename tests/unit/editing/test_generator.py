@@ -137,7 +137,7 @@ def test_styles_are_what_each_layer_takes(generator: Generator) -> None:
         assert torch.allclose(styles[index], ws[:, row] @ weight.T / math.sqrt(24) + bias, atol=1e-5)
     assert torch.equal(synthesis.draw(styles), synthesis(ws))
     assert torch.equal(synthesis.draw(styles, until=16), synthesis(ws, until=16))
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(ValueError, match="a style for each of 11 layers, got 10"):
         synthesis.draw(styles[:-1])
 
 

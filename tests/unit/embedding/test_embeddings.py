@@ -187,3 +187,15 @@ def test_match(name, image_id):
 def test_two_names_for_one_image_stay_names():
     names = ["/a/7.jpg", "/b/7.jpg"]
     assert embeddings.match(names, listed(i7="/here/7.jpg")) == names
+
+
+def test_vectors_of_pictures_read_without_their_profiles_are_counted(folder):
+    put(folder, "1", "2")
+    assert embeddings.without_profiles(folder) == 0
+    old = np.zeros((2, 3), np.float32)
+    embeddings.write_shard(folder, encoder_id="e", image_ids=["3", "4"], sha256=["a", None], vectors=old, profiles=False)
+    assert embeddings.without_profiles(folder) == 1  # what came as vectors was no picture
+    embeddings.compact(folder)
+    assert embeddings.without_profiles(folder) == 3  # nobody knows any more which
+    embeddings.drop(folder, {"3", "4"})
+    assert embeddings.without_profiles(folder) == 2

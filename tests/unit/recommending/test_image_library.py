@@ -1,6 +1,7 @@
 """The image library, on the shipped portraits: it draws what the editor draws, and what was removed is gone."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from beholder.editing.saved_inversion import SavedInversion
 from beholder.editing.stylegan import StyleGAN
 from beholder.errors import EditError, ImageError, PersonErased, UnknownImage
 from beholder.images import ImageLimits
-from beholder.recommending.image_library import ImageLibrary, ImageLibraryConfig, LatentStore
+from beholder.recommending.image_library import Abandoned, ImageLibrary, ImageLibraryConfig, LatentStore
 from beholder.recommending.store.choice_store import Store
 from beholder.storage import Place
 
@@ -121,6 +122,42 @@ def test_what_is_no_photo_leaves_nothing_behind(library, editor):
     ]:
         with pytest.raises(ImageError, match=error):
             library.add_photo(data, "ana", aligned=True)
+    assert library.store.people() == []
+
+
+def stripes() -> bytes:
+    """A picture that no portrait is."""
+    return images.encode(np.repeat(np.arange(96) // 6 % 2 * 255, 96 * 3).reshape(96, 96, 3).astype(np.uint8))
+
+
+def test_what_the_generator_cannot_redraw_is_not_taken(library, editor):
+    with pytest.raises(
+        EditError, match=r"would be a smeared ghost: the inversion is \d\.\d+ off, pictures of its own kind at most"
+    ):
+        library.add_photo(stripes(), "ana", aligned=True)
+    assert library.store.people() == []
+    forced = ImageLibrary(editor, library.latents, library.store, replace(library.config, force=True))
+    assert forced.add_photo(stripes(), "ana", aligned=True).loss > editor.own_distance
+
+
+def test_a_photo_that_is_not_square_is_not_aligned(library):
+    data = images.encode(np.zeros((90, 60, 3), np.uint8))
+    with pytest.raises(EditError, match="60 x 90"):
+        library.add_photo(data, "ana", aligned=True)
+
+
+def test_abandoned_work_stops_and_leaves_nothing_behind(library, editor):
+    asked = []
+
+    def abandoned() -> bool:
+        asked.append(True)
+        return len(asked) > 5  # before, between decoding and looking, and in each of the first steps
+
+    patient = replace(library.config, refinement=Refinement(steps=1000))
+    slow = ImageLibrary(editor, library.latents, library.store, patient)
+    with pytest.raises(Abandoned):
+        slow.add_photo(photo(editor, 8), "ana", aligned=True, abandoned=abandoned)
+    assert len(asked) == 6
     assert library.store.people() == []
 
 

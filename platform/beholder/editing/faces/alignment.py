@@ -16,6 +16,8 @@ from torch.nn import functional
 from beholder.errors import EditError
 
 LEAST_SIDE = 64  # pixels of a photo below which a square holds too little of a face
+_MEDIAN = 250_000  # pixels from which on a median is taken of a part of them
+_SMOOTH = 4.0  # pixels of a blur's width in the copy in which a wider one is made
 _LEFT_EYE, _RIGHT_EYE, _MOUTH = slice(36, 42), slice(42, 48), (48, 54)
 
 
@@ -35,10 +37,14 @@ class Square:
 
     @classmethod
     def around(cls, points: np.ndarray) -> "Square":
-        """FFHQ's square around 68 landmarks [68, 2]. Raises EditError where it would be smaller than LEAST_SIDE."""
-        left, right = points[_LEFT_EYE].mean(axis=0), points[_RIGHT_EYE].mean(axis=0)
+        """FFHQ's square around landmarks [68, 2] or [5, 2] (see landmarks). Raises EditError if it is smaller than LEAST_SIDE."""
+        if len(points) == 5:
+            left, right, mouth = points[0], points[1], points[3:].mean(axis=0)
+        else:
+            left, right = points[_LEFT_EYE].mean(axis=0), points[_RIGHT_EYE].mean(axis=0)
+            mouth = points[list(_MOUTH)].mean(axis=0)
         eyes, across = (left + right) / 2, right - left
-        down = points[list(_MOUTH)].mean(axis=0) - eyes
+        down = mouth - eyes
         half = across - np.array([-down[1], down[0]])  # the line of the eyes, and the one square to that from eyes to mouth
         half *= max(2.0 * np.hypot(*across), 1.8 * np.hypot(*down)) / max(np.hypot(*half), 1e-9)
         centre = eyes + 0.1 * down
@@ -77,16 +83,15 @@ class Square:
 def cut(photo: np.ndarray, square: Square, size: int) -> np.ndarray:
     """The square of a photo, uint8 RGB [H, W, 3] -> [size, size, 3], upright.
 
-    What lies outside the photo is its mirror image, fading into a blur and then into the photo's median, as in FFHQ.
+    What lies outside the photo is its mirror image, fading into a blur and then into the photo's median, as in FFHQ. A square much
+    larger than `size` is made smaller first, so that a large photo costs hardly more than a small one.
     """
     margin = max(3, round(0.1 * square.side))
     corners = square.corners
     low = np.floor(corners.min(axis=0)).astype(int) - margin
     high = np.ceil(corners.max(axis=0)).astype(int) + margin
-    scene = _scene(photo, low, high, square.side)
     step = max(1, int(square.side / size / 2))
-    if step > 1:
-        scene = functional.avg_pool2d(scene, step, ceil_mode=False)
+    scene = _scene(photo, low, high, square.side, step)
     finer = max(1, math.ceil(square.side / step / size))
     ticks = (np.arange(size * finer) + 0.5) / (size * finer)
     places = square.to_photo(np.stack(np.meshgrid(ticks, ticks), axis=-1))
@@ -101,22 +106,49 @@ def sample(image: Tensor, places: np.ndarray, mode: Literal["bilinear", "bicubic
     return functional.grid_sample(image, grid, mode=mode, padding_mode="border", align_corners=False)
 
 
-def _scene(photo: np.ndarray, low: np.ndarray, high: np.ndarray, side: float) -> Tensor:
-    """The photo from `low` to `high` (x, y; they may lie outside it), float32 [1, 3, h, w]."""
+def _scene(photo: np.ndarray, low: np.ndarray, high: np.ndarray, side: float, step: int) -> Tensor:
+    """The photo from `low` to `high` (x, y; they may lie outside it), made smaller by `step`: float32 [1, 3, h, w].
+
+    A pixel is the mean of step x step of the photo's; what is left over at the right and lower edge is dropped.
+    """
     height, width = photo.shape[:2]
-    columns, rows = np.arange(low[0], high[0]), np.arange(low[1], high[1])
-    part = photo[_mirror(rows, height)[:, None], _mirror(columns, width)].astype(np.float32)
+    across, along = (high - low) // step * step
+    columns, rows = np.arange(low[0], low[0] + across), np.arange(low[1], low[1] + along)
+    part = _means(photo, _mirror(rows, height), _mirror(columns, width), step)
     scene = torch.from_numpy(part).permute(2, 0, 1)[None]
     outside = [max(0, -low[0]), max(0, -low[1]), max(0, high[0] - width), max(0, high[1] - height)]
     if max(outside) == 0:
         return scene
     pad = [max(each, round(0.3 * side)) for each in outside]  # over how many pixels it fades, on each side
-    beyond_x = np.maximum(-columns / pad[0], (columns - (width - 1)) / pad[2])
-    beyond_y = np.maximum(-rows / pad[1], (rows - (height - 1)) / pad[3])
+    middle_x, middle_y = (line.reshape(-1, step).mean(axis=1) for line in (columns, rows))
+    beyond_x = np.maximum(-middle_x / pad[0], (middle_x - (width - 1)) / pad[2])
+    beyond_y = np.maximum(-middle_y / pad[1], (middle_y - (height - 1)) / pad[3])
     beyond = torch.from_numpy(np.maximum(beyond_x, beyond_y[:, None]).astype(np.float32))
-    median = torch.from_numpy(np.median(part, axis=(0, 1)).astype(np.float32))[:, None, None]
-    scene = scene + (_blur(scene, 0.02 * side) - scene) * (3 * beyond + 1).clamp(0, 1)
+    median = torch.from_numpy(_median(photo, _mirror(rows, height), _mirror(columns, width)))[:, None, None]
+    scene = scene + (_blur(scene, 0.02 * side / step) - scene) * (3 * beyond + 1).clamp(0, 1)
     return scene + (median - scene) * beyond.clamp(0, 1)
+
+
+def _means(photo: np.ndarray, rows: np.ndarray, columns: np.ndarray, step: int) -> np.ndarray:
+    """Means of step x step pixels of these rows and columns of a photo, float32 [rows / step, columns / step, 3]."""
+    first, last = columns.min(), columns.max() + 1
+    kind = np.uint16 if step < 256 else np.uint32  # a sum of `step` levels fits
+    sums = photo[rows[::step], first:last].astype(kind)
+    for start in range(1, step):
+        np.add(sums, photo[rows[start::step], first:last], out=sums)
+    sums = sums[:, columns - first]
+    if step == 1:
+        return sums.astype(np.float32)
+    whole = sums[:, ::step].astype(np.uint32)
+    for start in range(1, step):
+        np.add(whole, sums[:, start::step], out=whole)
+    return whole.astype(np.float32) / step**2
+
+
+def _median(photo: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """The median of these rows and columns of a photo, float32 [3]; of a large photo, of evenly chosen ones of them."""
+    sparse = max(1, int(math.sqrt(len(rows) * len(columns) / _MEDIAN)))
+    return np.asarray(np.median(photo[rows[::sparse][:, None], columns[::sparse]], axis=(0, 1)), np.float32)
 
 
 def _mirror(at: np.ndarray, size: int) -> np.ndarray:
@@ -127,7 +159,18 @@ def _mirror(at: np.ndarray, size: int) -> np.ndarray:
 
 
 def _blur(image: Tensor, sigma: float) -> Tensor:
-    """A Gaussian over [1, 3, h, w]."""
+    """A Gaussian over [1, 3, h, w]; a wide one is taken of a smaller copy, which has the same in it."""
+    step = max(1, int(sigma / _SMOOTH))
+    if step == 1:
+        return _gaussian(image, sigma)
+    small = functional.avg_pool2d(image, step, ceil_mode=True, count_include_pad=False)
+    sigma = math.sqrt(max(sigma**2 - (step**2 - 1) / 12, 0)) / step  # what the means have blurred already
+    height, width = image.shape[2:]
+    large = functional.interpolate(_gaussian(small, sigma), scale_factor=step, mode="bilinear", align_corners=False)
+    return large[:, :, :height, :width]
+
+
+def _gaussian(image: Tensor, sigma: float) -> Tensor:
     reach = max(1, math.ceil(3 * sigma))
     line = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / max(sigma, 1e-3)) ** 2)
     line = line / line.sum()

@@ -1,11 +1,13 @@
-"""Landmarks: where the faces of a photo are, and 68 points of each; the only door to dlib.
+"""Landmarks: where the faces of a photo are, and points of each; the only door to dlib.
 
-The extra `faces` brings dlib and a trained predictor of the points. It was trained on the iBUG 300-W photos, whose licence
-excludes commercial use: whoever uses it for more than research has to ask Imperial College London.
+The extra `faces` brings MTCNN's weights (see mtcnn), the default, and dlib, whose detector of frontal faces finds drawn ones, too.
+The extra `dlib` brings a predictor of 68 points besides. It was trained on the iBUG 300-W photos, whose licence excludes commercial
+use: whoever uses it for more than research has to ask Imperial College London.
 """
 
+import functools
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,6 +16,7 @@ import numpy as np
 
 from beholder.errors import EditError
 
+DETECTORS = ("mtcnn", "dlib")
 _PREDICTOR = "shape_predictor_68_face_landmarks.dat"
 _LONG_SIDE = 1600  # faces are looked for in a copy no larger than this; they are found from about 40 of its pixels
 
@@ -23,11 +26,13 @@ class DetectedFace:
     """A face of a photo, in its pixels from the upper left corner.
 
     box: left, top, right, bottom. points: float [68, 2], x and y, in the order of 300-W: jaw 0-16, brows 17-26, nose 27-35,
-    eyes 36-41 and 42-47, mouth 48-67; the side that is left in the picture first.
+    eyes 36-41 and 42-47, mouth 48-67; or [5, 2]: eyes, nose, corners of the mouth; the side that is left in the upright picture
+    first. sure: how sure the detector is, 0..1.
     """
 
     box: tuple[float, float, float, float]
     points: np.ndarray
+    sure: float = 1.0
 
     @property
     def area(self) -> float:
@@ -43,15 +48,27 @@ class Detector(Protocol):
         ...
 
 
+@functools.lru_cache(maxsize=len(DETECTORS))
+def load_detector(name: str = DETECTORS[0]) -> Detector:
+    """Return the detector of this name, loaded once. Raises EditError for an unknown one and where its extra is not installed."""
+    if name == "mtcnn":
+        from beholder.editing.faces.mtcnn import MtcnnDetector
+
+        return MtcnnDetector(boxes=_frontal_boxes())
+    if name != "dlib":
+        raise EditError(f"detector must be {' or '.join(DETECTORS)}, not {name!r}")
+    return DlibDetector()
+
+
 class DlibDetector:
-    """dlib's detector and predictor. Raises EditError where the extra `faces` is not installed."""
+    """dlib's detector and predictor. Raises EditError where the extra `dlib` is not installed."""
 
     def __init__(self) -> None:
         try:
             import dlib
         except ImportError:
             raise EditError(
-                'finding a face needs the extra "faces": pip install "beholder[faces]"; an aligned picture needs none: aligned=true'
+                'detector=dlib needs the extra "dlib": pip install "beholder[dlib]"; an aligned picture needs none: aligned=true'
             ) from None
         self._dlib: Any = dlib
         self._detector = dlib.get_frontal_face_detector()
@@ -86,7 +103,10 @@ def choose(faces: Sequence[DetectedFace], which: str = "largest") -> int:
     Raises EditError for no face at all, and for one that is not there.
     """
     if not faces:
-        raise EditError("no face was found in the photo; if it is an aligned picture of one face, say aligned=true")
+        raise EditError(
+            "no face was found in the photo, neither as it is nor turned on a side or upside down; "
+            "if it is an aligned picture of one face, say aligned=true"
+        )
     if which == "largest":
         return max(range(len(faces)), key=lambda at: faces[at].area)
     if which in ("left", "right"):
@@ -98,13 +118,28 @@ def choose(faces: Sequence[DetectedFace], which: str = "largest") -> int:
     return int(which)
 
 
+def _frontal_boxes() -> Callable[[np.ndarray], np.ndarray] | None:
+    """Return what finds boxes of frontal faces, float [N, 4]; None where dlib is not installed."""
+    try:
+        import dlib
+    except ImportError:
+        return None
+    detector = dlib.get_frontal_face_detector()
+
+    def find(picture: np.ndarray) -> np.ndarray:
+        boxes = [(box.left(), box.top(), box.right(), box.bottom()) for box in detector(np.ascontiguousarray(picture), 0)]
+        return np.array(boxes, np.float64).reshape(-1, 4)
+
+    return find
+
+
 def _model() -> Path:
     """The predictor's file. Its package is not imported: that would ask for pkg_resources, which new setuptools lacks."""
     spec = importlib.util.find_spec("face_recognition_models")
     for folder in (spec.submodule_search_locations or []) if spec else []:
         if (path := Path(folder) / "models" / _PREDICTOR).is_file():
             return path
-    raise EditError(f'{_PREDICTOR} is not installed; the extra "faces" brings it: pip install "beholder[faces]"')
+    raise EditError(f'{_PREDICTOR} is not installed; the extra "dlib" brings it: pip install "beholder[dlib]"')
 
 
 def _shrink(photo: np.ndarray, step: int) -> np.ndarray:

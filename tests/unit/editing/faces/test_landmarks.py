@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from beholder import images
-from beholder.editing.faces.landmarks import DetectedFace, DlibDetector, KnownFaces, _shrink, choose
+from beholder.editing.faces.landmarks import DetectedFace, DlibDetector, KnownFaces, _shrink, choose, load_detector
 from beholder.errors import EditError
 
 
@@ -52,14 +52,14 @@ def test_without_the_extra_it_says_how_to_get_it() -> None:
         "try: DlibDetector()\nexcept EditError as error: print(error)"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    assert 'pip install "beholder[faces]"' in ran.stdout
+    assert 'pip install "beholder[dlib]"' in ran.stdout
     assert "aligned=true" in ran.stdout
 
 
 @pytest.fixture(scope="module")
 def dlib() -> DlibDetector:
     if importlib.util.find_spec("dlib") is None or importlib.util.find_spec("face_recognition_models") is None:
-        pytest.skip('the extra "faces" is not installed')
+        pytest.skip('the extra "dlib" is not installed')
     return DlibDetector()
 
 
@@ -88,3 +88,9 @@ def test_two_faces_in_a_large_photo(dlib: DlibDetector, omi: Path) -> None:
     faces = dlib.faces(wide)
     assert len(faces) == 2
     assert [float(each.points[36:48, 0].mean()) for each in faces] == pytest.approx([200 + 256, 2400 + 256], abs=30)
+
+
+def test_a_detector_is_loaded_once_and_an_unknown_one_refused(dlib: DlibDetector) -> None:
+    assert load_detector("dlib") is load_detector("dlib")
+    with pytest.raises(EditError, match="detector must be mtcnn or dlib, not 'haar'"):
+        load_detector("haar")

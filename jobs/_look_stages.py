@@ -1,0 +1,121 @@
+"""What a process of `apply` does with a photo: it is read, its best look is found, and it is developed and written beside its
+record."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+import torch
+
+from beholder import images
+from beholder.editing.editor import Edit
+from beholder.editing.looks.full_size import render
+from beholder.encoder import Encoder, EncoderConfig
+from beholder.errors import ImageError, StorageError
+from beholder.images import ImageLimits
+from beholder.recommending.candidates import Candidates
+from beholder.recommending.edit_features import EditFeatures
+from beholder.recommending.look_service import DrawnEmbeddings, best_look, editable
+from beholder.recommending.rankers.ranker import Ranker
+from beholder.storage import Place
+
+_SUFFIXES = {"JPEG": (".jpg", ".jpeg"), "PNG": (".png",), "WEBP": (".webp",)}
+_THUMBNAIL = 300
+
+
+@dataclass(frozen=True, eq=False)
+class LookPlan:
+    """Which look photos get: `look`, or the best for a person by their ranker. key: changes whenever looks would."""
+
+    out: str
+    quality: int
+    limits: ImageLimits
+    key: str
+    look: Edit | None = None
+    user: str = ""
+    ranker: Ranker | None = None
+    candidates: Candidates | None = None
+    encoder: EncoderConfig | None = None
+
+
+class DevelopPhoto:
+    """A process that develops photos one after the other; a row of uri and name -> what became of it."""
+
+    def __init__(self, plan: LookPlan) -> None:
+        torch.set_num_threads(1)
+        self.plan = plan
+        self.features: EditFeatures | None = None
+        if plan.look is None:
+            assert plan.encoder is not None
+            assert plan.candidates is not None
+            self.features = EditFeatures(DrawnEmbeddings(Encoder.load(plan.encoder)), plan.candidates)
+
+    def __call__(self, row: dict[str, str]) -> dict[str, Any]:
+        began = time.time()
+        result: dict[str, Any] = {"name": row["name"], "look": "", "probability": float("nan"), "seconds": 0.0, "error": ""}
+        try:
+            data = images.read(row["uri"], limits=self.plan.limits)
+            pixels, metadata = images.decode_photo(data, limits=self.plan.limits)
+            look, probability = self.choose(pixels)
+            drawn = images.encode_photo(render(pixels, look), metadata, quality=self.plan.quality)
+            name = written_name(row["name"], metadata.format)
+            place = Place.at(self.plan.out) / name
+            place.write_bytes(drawn)
+            record = {"key": self.plan.key, "source": row["uri"], "name": name, "look": dict(look), "probability": probability}
+            record_at(self.plan, row).write_bytes(json.dumps(record, indent=1).encode())
+            result |= {"name": name, "look": json.dumps(dict(look)), "probability": probability}
+        except (ImageError, StorageError) as error:
+            result["error"] = str(error)
+        return result | {"seconds": time.time() - began}
+
+    def choose(self, pixels: np.ndarray) -> tuple[Mapping[str, float], float]:
+        """Return the look of a photo, and the probability that the person likes it better than the photo as it is."""
+        if self.plan.look is not None:
+            return self.plan.look, float("nan")
+        assert self.features is not None
+        assert self.plan.ranker is not None
+        photo = editable("photo", pixels, self.features.surrogate)
+        best = best_look(self.plan.ranker, self.plan.user, [photo], self.features)
+        return best.edit, best.probability
+
+
+def is_done(plan: LookPlan, row: Mapping[str, str]) -> bool:
+    """Tell whether a photo was developed by this plan before, and the picture is still there."""
+    record = _read_record(plan, row)
+    return record is not None and record["key"] == plan.key and (Place.at(plan.out) / str(record["name"])).is_file()
+
+
+def thumbnails(plan: LookPlan, row: Mapping[str, str]) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return a photo before and after, small; None where it was not developed."""
+    record = _read_record(plan, row)
+    if record is None:
+        return None
+    try:
+        before = images.decode(images.read(row["uri"], limits=plan.limits), limits=plan.limits)
+        after = images.decode((Place.at(plan.out) / str(record["name"])).read_bytes())
+    except (ImageError, StorageError):
+        return None
+    return images.shrink(before, _THUMBNAIL), images.shrink(after, _THUMBNAIL)
+
+
+def written_name(name: str, format: str) -> str:
+    """Return the name of a picture: the photo's, with another ending where its format is another."""
+    path = PurePosixPath(name)
+    return name if path.suffix.lower() in _SUFFIXES[format] else str(path.with_suffix(_SUFFIXES[format][0]))
+
+
+def record_at(plan: LookPlan, row: Mapping[str, str]) -> Place:
+    """Return where the record of a photo lies."""
+    return Place.at(plan.out) / "looks" / f"{row['name']}.json"
+
+
+def _read_record(plan: LookPlan, row: Mapping[str, str]) -> dict[str, Any] | None:
+    try:
+        record = json.loads(record_at(plan, row).read_bytes(1 << 20))
+    except (StorageError, ValueError):
+        return None
+    return record if isinstance(record, dict) and {"key", "name"} <= set(record) else None

@@ -1,0 +1,187 @@
+"""`beholder apply`: the look that a person will like most, on every photo of a folder or bucket, with Ray Data.
+
+Originals are only read. What is done is not done again: beside each picture lies what it was made of, and starting again goes on
+where it was cut off. A photo is chosen for and developed by one process; several work at the same time.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import ray
+from ray.data import ActorPoolStrategy
+
+from beholder import image_lists, images
+from beholder.config import required, setting
+from beholder.editing.directions.edit_text import parse, write
+from beholder.editing.editor import Edit
+from beholder.editing.looks import look_files
+from beholder.editing.looks.contact_sheet import contact_sheet
+from beholder.editing.looks.look_directions import DIRECTIONS, check_range
+from beholder.encoder import EncoderConfig
+from beholder.errors import ConfigError, ImageError
+from beholder.images import ImageLimits
+from beholder.jobs import _look_stages, _placement
+from beholder.jobs._look_stages import DevelopPhoto, LookPlan
+from beholder.progress import Progress
+from beholder.ray_connection import RayConfig, connect, quiet_data
+from beholder.recommending.candidates import CandidatesConfig
+from beholder.recommending.components import Components, ServiceConfig, build_service
+from beholder.recommending.look_service import best_look, editable
+from beholder.recommending.rankers.ranker_factory import RankerConfig
+from beholder.runs import Run
+from beholder.storage import Place
+
+_SAMPLE = 24  # photos by which the one look of a set is chosen
+_SHEET = 60  # photos on the contact sheet
+
+
+@dataclass(frozen=True)
+class ApplySettings:
+    user: str | None = setting(None, "the person whose choices decide (see beholder ask editor=looks)")
+    look: str | None = setting(None, 'instead of a person: a preset (.json) or a look such as "warmth=1,fade=2", for all photos')
+    images: str = required("the photos: a folder, a glob, s3:// prefix, or a list of URIs")
+    out: str = required("where pictures go: a folder or s3:// prefix, other than that of the photos")
+    one_look: bool = setting(False, "the same look for all photos, instead of the best for each")
+    quality: int = setting(92, "of JPEG and WebP, 1..100")
+    limits: ImageLimits = setting(ImageLimits(), "the largest file and picture that are read")
+    actors: int = setting(0, "processes that develop photos; 0 is one per core")
+    candidates: CandidatesConfig = setting(CandidatesConfig(), "the looks that are drawn small and scored")
+    ranker: RankerConfig = setting(RankerConfig(), "the model of who would choose which look")
+    choices: str | None = setting(None, "the store of choices; null: choices.db of the workspace")
+    workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
+    ray: RayConfig = setting(RayConfig(), "which Ray")
+
+    def __post_init__(self) -> None:
+        if (self.user is None) == (self.look is None):
+            raise ConfigError("give either user=NAME, whose choices decide, or look=, a preset or a look for all photos")
+        if not 1 <= self.quality <= 100:
+            raise ConfigError(f"quality must be between 1 and 100, got {self.quality}")
+        if self.actors < 0:
+            raise ConfigError(f"actors must be 0 or more, got {self.actors}")
+
+
+def main(settings: ApplySettings, run: Run) -> None:
+    began = time.time()
+    photos = listed(settings.images, settings.out)
+    plan = planned(settings, photos)
+    waiting = [row for row in photos if not _look_stages.is_done(plan, row)]
+    if len(waiting) < len(photos):
+        print(f"{len(photos) - len(waiting)} of {len(photos)} photos are done already")
+    rows = list(_develop(plan, waiting, settings)) if waiting else []
+    _report(settings, plan, photos, rows, run, seconds=time.time() - began)
+
+
+def listed(source: str, out: str) -> list[dict[str, str]]:
+    """Return the photos as rows of uri and name, the path below `out`. Raises ConfigError where a picture would replace its
+    photo."""
+    target = Place.at(out)
+    rows: list[dict[str, str]] = []
+    taken: set[str] = set()
+    for part in image_lists.iterate(source):
+        for image_id, uri in zip(part["image_id"].to_pylist(), part["uri"].to_pylist(), strict=True):
+            place = Place.at(uri)
+            if place.uri.startswith(f"{target.uri.rstrip('/')}/"):
+                raise ConfigError(
+                    f"out={out} holds {uri}, which is to be read: originals are never written to; give another folder"
+                )
+            name = image_id if "://" not in image_id and not image_id.startswith("/") and ".." not in image_id else place.name
+            if name in taken:
+                name = f"{PurePosixPath(name).stem}-{len(rows)}{PurePosixPath(name).suffix}"
+            taken.add(name)
+            rows.append({"uri": uri, "name": name})
+    return rows
+
+
+def planned(settings: ApplySettings, photos: list[dict[str, str]]) -> LookPlan:
+    """Return what decides the looks: one for all, or a person's ranker."""
+    made = partial(LookPlan, settings.out, settings.quality, settings.limits)
+    if settings.look is not None:
+        return made(f"look {settings.look}", look=_look_of(settings.look))
+    service_config = ServiceConfig(
+        editor="looks",
+        components=replace(Components(), candidates=settings.candidates),
+        encoder=EncoderConfig(name="looks"),
+        ranker=settings.ranker,
+        choices=settings.choices,
+        workspace=settings.workspace,
+    )
+    service = build_service(service_config)
+    try:
+        user = str(settings.user)
+        person = service.recommendations.posteriors.get(user)
+        if not person.rounds:
+            raise ConfigError(
+                f"{user} has made no choices yet: ask first, as in beholder ask image={settings.images} user={user} editor=looks"
+            )
+        features = service.recommendations.features
+        key = f"{user} {person.mark} {person.model} {len(features.candidates)}"
+        plan = made(key, user=user, ranker=person.ranker, candidates=features.candidates, encoder=service.encoder.config)
+        if not settings.one_look:
+            return plan
+        some = [photos[round(at)] for at in np.linspace(0, len(photos) - 1, min(_SAMPLE, len(photos)))]
+        seen = []
+        for row in some:
+            try:
+                pixels = images.decode(images.read(row["uri"]), limits=settings.limits)
+                seen.append(editable(row["uri"], pixels, features.surrogate))
+            except ImageError:
+                continue  # told when it is its turn
+        if not seen:
+            raise ImageError(f"{settings.images}: none of its files is a photo that can be read")
+        best = best_look(person.ranker, user, seen, features)
+        return made(f"{key} one {write(best.edit)}", look=dict(best.edit))
+    finally:
+        service.close()
+
+
+def _look_of(text: str) -> Edit:
+    """Return the look of a preset's file, or of text. Raises EditError."""
+    if text.endswith(".json"):
+        return look_files.read_preset(Place.at(text).read_bytes(1 << 20).decode("utf-8", "replace"), source=text)
+    look = parse(text, list(DIRECTIONS))
+    check_range(look)
+    return look
+
+
+def _develop(plan: LookPlan, rows: list[dict[str, str]], settings: ApplySettings) -> Iterator[dict[str, Any]]:
+    with connect(settings.ray):
+        quiet_data()
+        nodes = _placement.nodes()
+        cores = int(sum(node.get("CPU", 0) for node in nodes)) or 1
+        actors = min(settings.actors or cores, len(rows))
+        each: Any = DevelopPhoto  # Ray's types know functions only
+        dataset = ray.data.from_items(rows, override_num_blocks=min(len(rows), 4 * actors)).map(
+            each, compute=ActorPoolStrategy(size=actors), num_cpus=0.9, fn_constructor_args=(plan,)
+        )
+        with Progress("apply", total=len(rows), unit="photos") as progress:
+            for row in dataset.iter_rows():
+                progress.advance(1)
+                yield row
+
+
+def _report(
+    settings: ApplySettings, plan: LookPlan, photos: list[dict[str, str]], rows: list[dict[str, Any]], run: Run, *, seconds: float
+) -> None:
+    """Leave the contact sheet and the table, and print what was done."""
+    failed = [row for row in rows if row["error"]]
+    shown = [photos[round(at)] for at in np.linspace(0, len(photos) - 1, min(_SHEET, len(photos)))] if photos else []
+    pairs = [pair for row in shown if (pair := _look_stages.thumbnails(plan, row)) is not None]
+    sheet = Place.at(settings.out) / "contact-sheet.jpg"
+    if pairs:
+        sheet.write_bytes(images.encode(contact_sheet(pairs), format="JPEG", quality=88))
+    table = pd.DataFrame([{key: row[key] for key in ("name", "look", "probability", "seconds", "error")} for row in rows])
+    run.results(table)
+    done = len(rows) - len(failed)
+    run.metrics({"photos": len(photos), "developed": done, "failed": len(failed), "seconds": round(seconds, 2)})
+    before = len(photos) - len(rows)
+    lines = [f"{done} photos developed, {before} done before, {len(failed)} refused, in {seconds:.1f} s -> {settings.out}"]
+    lines += [f"  {row['name']}: {row['error']}" for row in failed[:10]]
+    lines += [f"  before and after: {sheet.uri}"] * bool(pairs)
+    run.summary("# Looks applied\n\n```\n" + "\n".join(lines) + "\n```\n")
+    print("\n".join(lines))

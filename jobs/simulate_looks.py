@@ -1,0 +1,158 @@
+"""`beholder simulate looks`: simulated people with known preferences about looks answer questions about landscapes; how often what
+is recommended to them is liked better than the photo as it is."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import ray
+
+from beholder.config import setting
+from beholder.encoder import Encoder, EncoderConfig
+from beholder.errors import ConfigError, nearest
+from beholder.jobs import _placement
+from beholder.progress import Progress
+from beholder.ray_connection import RayConfig, connect
+from beholder.recommending import acquisition
+from beholder.recommending.candidates import CandidatesConfig
+from beholder.recommending.edit_set import Comparison
+from beholder.recommending.look_service import look_candidates, look_encoder
+from beholder.recommending.rankers import bayes_ranker
+from beholder.recommending.rankers.bayes_ranker import BayesRankerConfig
+from beholder.reports.markup import markdown_table
+from beholder.runs import Run
+from beholder.simulation import look_people, rounds, simulated_people, summary
+from beholder.simulation.ground_truth import GroundTruth
+from beholder.simulation.rounds import Trajectory
+from beholder.simulation.simulated_people import SimulatedChooser, SimulatedPeopleConfig
+
+ALONE = "bayes alone"  # before anybody else has chosen anything
+_SHOWN = (0, 5, 10, 20)
+_GOAL_AFTER, _GOAL = 10, 0.85
+_AT_ONCE = 10  # people in a task
+
+
+@dataclass(frozen=True)
+class SimulateLooksSettings:
+    strategies: list[str] = setting(["eubo", "random"], f"of {', '.join(acquisition.STRATEGIES)}")
+    rounds: int = setting(20, "questions that everybody is asked")
+    people: SimulatedPeopleConfig = setting(SimulatedPeopleConfig(), "who is asked")
+    others: SimulatedPeopleConfig = setting(SimulatedPeopleConfig(), "other people, by whose choices the prior is learned")
+    each: int = setting(40, "choices of each of the others")
+    images: int = setting(8, "landscapes, half of them before the people and half before the others")
+    first_image: int = setting(100, "seed of the first landscape; the others follow")
+    candidates: CandidatesConfig = setting(CandidatesConfig(), "the looks that people choose among")
+    bayes: BayesRankerConfig = setting(BayesRankerConfig(), "the model of who would choose which look")
+    seed: int = setting(0, "seed of the people and their answers")
+    ray: RayConfig = setting(RayConfig(), "where people are asked")
+    workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
+
+    def __post_init__(self) -> None:
+        known = list(acquisition.STRATEGIES)
+        for each in self.strategies:
+            if each not in known:
+                raise ConfigError(f"strategies: {each} is none of {', '.join(known)}{nearest(each, known)}")
+        if self.images < 2 or min(self.rounds, self.each, len(self.strategies)) < 1:
+            raise ConfigError("expected images >= 2, rounds and each >= 1, and a strategy")
+
+
+def main(settings: SimulateLooksSettings, run: Run) -> None:
+    with connect(settings.ray):
+        truth: GroundTruth = ray.get(_draw.remote(settings))
+        half = settings.images // 2
+        people = look_people.look_people(settings.people, truth, range(half, settings.images), seed=2 * settings.seed)
+        others = look_people.look_people(settings.others, truth, range(half), seed=2 * settings.seed + 1)
+        comparisons = simulated_people.comparisons(truth, others, each=settings.each, seed=settings.seed)
+        results = ask(settings, truth, people, comparisons)
+    report(settings, results, people, run)
+
+
+def ask(
+    settings: SimulateLooksSettings, truth: GroundTruth, people: Sequence[SimulatedChooser], others: Sequence[Comparison]
+) -> dict[tuple[str, str], list[Trajectory]]:
+    """Return everybody's trajectory with the learned prior and with none, by strategy. others: the choices that the prior is of."""
+    shared, comparisons = ray.put(truth), ray.put(others)
+    cells = list(itertools.product(("bayes", ALONE), settings.strategies))
+    parts = [range(start, min(start + _AT_ONCE, len(people))) for start in range(0, len(people), _AT_ONCE)]
+    tasks = {
+        (cell, part.start): _play.remote(cell, [people[i] for i in part], list(part), shared, comparisons, settings)
+        for cell in cells
+        for part in parts
+    }
+    with Progress("simulate", total=len(people) * len(cells), unit="people") as progress:
+        for trajectories in _placement.as_completed(tasks.values()):
+            progress.advance(len(trajectories))
+    return {cell: list(itertools.chain(*(ray.get(tasks[cell, part.start]) for part in parts))) for cell in cells}
+
+
+def report(
+    settings: SimulateLooksSettings, results: dict[tuple[str, str], list[Trajectory]], people: Sequence[SimulatedChooser], run: Run
+) -> None:
+    """Write the table of everybody and of each kind of people, and the goal."""
+    shown = [count for count in _SHOWN if count <= settings.rounds]
+    kinds = {"everybody": list(range(len(people)))}
+    for known in dict.fromkeys(person.kind for person in people):
+        kinds[known] = [number for number, person in enumerate(people) if person.kind == known]
+    rows, records = [], []
+    for cell, trajectories in results.items():
+        for kind, numbers in kinds.items():
+            means = summary.means([trajectories[number] for number in numbers], "preferred")
+            rows.append(
+                (*cell, kind, len(numbers), *(f"{means[n].mean:.3f} [{means[n].low:.3f}, {means[n].high:.3f}]" for n in shown))
+            )
+            records += [
+                {"ranker": cell[0], "strategy": cell[1], "people": kind, "choices": n, "preferred": means[n].mean}
+                for n in range(len(means))
+            ]
+    run.results(pd.DataFrame(records))
+    possible = [1 / (1 + np.exp(-float(person.first.max()))) for person in people]
+    lines = ["P(the recommended look is preferred to the photo as it is), after so many choices", ""]
+    lines += [
+        *markdown_table(["prior", "questions", "people", "how many", *map(str, shown)], rows, align="lllr" + "r" * len(shown)),
+        "",
+    ]
+    lines.append(f"with the best of the {settings.candidates.count} candidates: {np.mean(possible):.3f}")
+    steady, best = kinds.get("steady", []), ("bayes", settings.strategies[0])
+    metrics: dict[str, float] = {"people": len(people), "possible": float(np.mean(possible))}
+    if steady and settings.rounds >= _GOAL_AFTER:
+        reached = summary.means([results[best][number] for number in steady], "preferred")[_GOAL_AFTER]
+        word = "reached" if reached.mean >= _GOAL else "MISSED"
+        lines.append(
+            f"- {word}: steady people prefer it after {_GOAL_AFTER} choices with P >= {_GOAL}: "
+            f"{reached.mean:.3f} [{reached.low:.3f}, {reached.high:.3f}]"
+        )
+        metrics |= {"steady": reached.mean, "steady.low": reached.low, "steady.high": reached.high}
+    run.metrics(metrics)
+    run.summary("# Looks for simulated people\n\n" + "\n".join(lines) + "\n")
+    print("\n".join(lines))
+
+
+@ray.remote(num_cpus=1)
+def _draw(settings: SimulateLooksSettings) -> GroundTruth:
+    """Return landscapes under every candidate look."""
+    encoder, edits = Encoder.load(look_encoder(EncoderConfig())), look_candidates(settings.candidates)
+    return look_people.ground_truth(encoder, edits, range(settings.first_image, settings.first_image + settings.images))
+
+
+@ray.remote(num_cpus=1)
+def _play(
+    cell: tuple[str, str],
+    people: Sequence[SimulatedChooser],
+    numbers: Sequence[int],
+    truth: GroundTruth,
+    comparisons: Sequence[Comparison],
+    settings: SimulateLooksSettings,
+) -> list[Trajectory]:
+    """Return the trajectories of some people. numbers: theirs among all."""
+    kind, strategy = cell
+    if kind == ALONE:
+        ranker = bayes_ranker.begin(simulated_people.edit_set(truth, people[0].image), settings.bayes)
+    else:
+        ranker = bayes_ranker.fit(comparisons, settings.bayes)
+    seeds = [int(np.random.SeedSequence([settings.seed, number]).generate_state(1)[0]) for number in numbers]
+    return [
+        rounds.play(ranker, strategy, person, truth, rounds=settings.rounds, seed=seed)
+        for person, seed in zip(people, seeds, strict=True)
+    ]

@@ -1,0 +1,288 @@
+"""The look service: people's own photos, asked about and recommended under looks; nothing is trained beforehand and nothing
+downloaded.
+
+Candidates are drawn small and encoded, all of them, instead of predicted; photos are kept as small copies in the workspace, and
+the files they were made of are only read.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from beholder import images, look_descriptor
+from beholder.cache import BoundedCache
+from beholder.editing.editor import Edit
+from beholder.editing.looks import look_editor
+from beholder.editing.looks.look_directions import ASKED, DIRECTIONS
+from beholder.editing.looks.look_editor import LookEditor, LookLatents
+from beholder.encoder import LOOKS, Encoder, EncoderConfig
+from beholder.errors import ConfigError, StorageError, UnknownImage
+from beholder.recommending.candidates import Candidates, CandidatesConfig, candidates
+from beholder.recommending.edit_features import EditableImage, EditFeatures, EmbeddingPredictor
+from beholder.recommending.image_library import ImageLibrary, LatentStore, LibraryImage
+from beholder.recommending.posteriors import PriorStore
+from beholder.recommending.rankers.ranker import Ranker
+from beholder.recommending.ranking import UNEDITED, ScoredEdit
+from beholder.recommending.service import RecommendationService
+from beholder.storage import Place
+
+if TYPE_CHECKING:
+    from beholder.recommending.components import ServiceConfig
+    from beholder.recommending.store.choice_store import Store
+
+GENERATOR = "looks"  # what answers call the editor
+_COPY = 1536  # pixels of the longer side of the copy that is kept of a photo
+_QUALITY = 95
+_FIT = images.Fit(look_descriptor.SIZE, "squash", "bilinear")  # how a photo is scaled for the descriptor
+_MIXED = 0.45  # of the candidates move along three or four directions
+_PHOTOS = 40  # whose copies stay in memory
+_BEAM = 6  # looks that are taken further
+_STRIDES = (1.0, 1.0, 0.5)  # by steps along each direction, in turn
+_STEP = 1.0  # of the grid of alphas
+
+
+class PhotoStore:
+    """The copies of photos in a workspace, of at most 1536 pixels a side."""
+
+    generator = GENERATOR
+    fingerprint = GENERATOR
+
+    def __init__(self, place: Place) -> None:
+        """place: of the workspace."""
+        self._folder = place / "looks"
+
+    def __contains__(self, image_id: str) -> bool:
+        return image_id.startswith("seed-") or self._at(image_id).is_file()
+
+    def write(self, image_id: str, pixels: np.ndarray) -> None:
+        """Keep the copy of a photo, uint8 RGB [H, W, 3]."""
+        self._at(image_id).write_bytes(images.encode(images.shrink(pixels, _COPY), format="JPEG", quality=_QUALITY))
+
+    def remove(self, image_id: str) -> None:
+        """Remove a photo's copy, if it is there."""
+        if image_id.startswith("photo-"):
+            self._at(image_id).delete()
+
+    def read(self, image_id: str) -> np.ndarray:
+        """Return the copy of a photo, uint8 RGB [H, W, 3]. Raises UnknownImage where there is none."""
+        if not image_id.startswith("photo-") or not image_id.removeprefix("photo-").isalnum():
+            raise UnknownImage(f"{image_id[:60]!r} is no image: expected seed-NUMBER or the photo-... that a photo was given")
+        try:
+            return images.decode(self._at(image_id).read_bytes())
+        except StorageError:
+            raise UnknownImage(f"{image_id} is not among the photos uploaded to looks") from None
+
+    def latent(self, image_id: str) -> LookLatents:
+        """Return a photo's copy as the editor knows it. Raises UnknownImage as `read` does."""
+        return LookLatents((self.read(image_id),))
+
+    def uri(self, image_id: str) -> str:
+        """Return where a photo's copy lies."""
+        return self._at(image_id).uri
+
+    def _at(self, image_id: str) -> Place:
+        return self._folder / f"{image_id}.jpg"
+
+
+class LookLibrary(ImageLibrary):
+    """Photos under looks. Safe to share between threads."""
+
+    def __init__(self, store: "Store", place: Place, config: Any = None) -> None:
+        super().__init__(LookEditor(), PhotoStore(place), store, config)  # type: ignore[arg-type]  # both do what is asked of them here
+        self.editor: Any
+        self.latents: Any
+        self._latents = BoundedCache(_PHOTOS)
+
+    def image(self, image_id: str) -> LibraryImage:
+        photo = self.latent(image_id).photos[0]
+        return LibraryImage(image_id, image_id.partition("-")[0], max(photo.shape[:2]))
+
+    def add_photo(
+        self, data: bytes, user_id: str, *, aligned: bool = False, abandoned: Callable[[], bool] = lambda: False
+    ) -> LibraryImage:
+        """Keep a copy of a photo, the bytes of its file, as uploaded by this person; that is done too soon to be abandoned.
+
+        Raises ImageError for what is no picture, PersonErased where the person was erased meanwhile.
+        """
+        erasures = self.store.erasures(user_id)
+        image_id = LatentStore.id_of_photo(user_id, images.digest(data))
+        pixels: Any = None if image_id in self.latents else images.decode(data, limits=self.config.limits)
+        self._keep(user_id, image_id, erasures, pixels)
+        return self.image(image_id)
+
+    def latent(self, image_id: str) -> Any:
+        """Return a photo's copy, or the landscape of a seed. Raises UnknownImage as `image` does."""
+        kind, _, number = image_id.partition("-")
+        if kind == "seed":
+            if not number.isdecimal():
+                raise UnknownImage(f"{image_id[:60]!r} is no image: expected seed-NUMBER or the photo-... that a photo was given")
+            return self._latents.get_or_make(image_id, lambda: self.editor.generate([int(number)]))
+        if image_id not in self.latents:
+            self._latents.pop(image_id)
+        return self._latents.get_or_make(image_id, lambda: self.latents.latent(image_id))
+
+    def draw_latents(self, requests: Sequence[tuple[Any, Sequence[Edit]]], *, size: int | None = None) -> list[np.ndarray]:
+        """Draw photos under some looks each: uint8 RGB [its looks, H, W, 3] in the photo's shape.
+
+        size: of the square that an encoder takes, to which the photo is scaled before it is developed.
+        """
+        result = []
+        for latent, edits in requests:
+            photo = latent.photos[0] if size is None else images.fit_pixels(latent.photos[0], thumbnail_fit(size))
+            drawn = [_as_large_as(photo, each) for each in self.editor.develop(LookLatents((photo,)), edits)]
+            result.append(np.stack(drawn) if drawn else np.empty((0, *photo.shape), np.uint8))
+        return result
+
+
+class DrawnEmbeddings:
+    """Signs EmbeddingPredictor: embeddings of looks that are drawn small and encoded, each of them."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self.encoder = encoder
+
+    def predict(
+        self,
+        latent: LookLatents,
+        alphas: np.ndarray,
+        *,
+        directions: Sequence[str] | None = None,
+        original: np.ndarray | None = None,
+    ) -> np.ndarray:
+        names = tuple(ASKED) if directions is None else directions
+        whole = np.zeros((len(alphas), len(DIRECTIONS)), np.float32)
+        whole[:, look_editor.columns_of(names)] = alphas
+        return look_editor.embeddings(latent.photos[0], whole, self.encoder.model.encode_image, size=self.encoder.size)
+
+
+def thumbnail_fit(size: int) -> images.Fit:
+    """Return how a photo is scaled for the descriptor."""
+    return images.Fit(size, _FIT.resize, _FIT.interpolation)
+
+
+def editable(image_id: str, photo: np.ndarray, predictor: EmbeddingPredictor) -> EditableImage:
+    """Return a photo, uint8 RGB [H, W, 3], as what looks are scored on: its thumbnail and embedding."""
+    latent = LookLatents((images.fit_pixels(photo, _FIT),))
+    return EditableImage(
+        image_id, latent, predictor.predict(latent, np.zeros((1, len(ASKED)), np.float32), directions=tuple(ASKED))[0]
+    )
+
+
+def look_candidates(config: CandidatesConfig | None = None, *, seed: int = 0) -> Candidates:
+    """Return the looks to choose among, always the same: each direction by itself, pairs, and mixtures of three or four."""
+    config = config or CandidatesConfig()
+    plain = candidates(ASKED, replace(config, count=max(1, round((1 - _MIXED) * config.count)), step=max(config.step, _STEP)))
+    rng = np.random.default_rng(seed)
+    names, ranges = tuple(ASKED), np.array([each.range for each in ASKED.values()])
+    count = config.count - len(plain) if config.pairs else 0
+    mixed: dict[bytes, np.ndarray] = {}
+    while len(mixed) < count:
+        row = np.zeros(len(names), np.float32)
+        columns = rng.choice(len(names), int(rng.integers(3, 5)), replace=False)
+        low, high = (np.round(2 * ranges[columns, side] / 3, 1) for side in (0, 1))
+        row[columns] = np.round(_drawn(rng, low, high), 2)
+        mixed[row.tobytes()] = row
+    return Candidates(names, np.concatenate([plain.alphas, np.stack(list(mixed.values()))]) if mixed else plain.alphas)
+
+
+def _as_large_as(photo: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """Return a picture that was cropped scaled up to the photo's size, so that two looks of a photo can be compared."""
+    if drawn.shape == photo.shape:
+        return drawn
+    side = max(photo.shape[:2])
+    square = images.fit_pixels(drawn, images.Fit(side, "squash"))
+    rows, columns = (np.linspace(0, side - 1, count).round().astype(int) for count in photo.shape[:2])
+    return np.ascontiguousarray(square[rows][:, columns])
+
+
+def _drawn(rng: np.random.Generator, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Return strengths for a mixture: an end, or half of it, of each direction."""
+    ends = np.where(rng.random(len(low)) * (high - low) < high, high, low)
+    return np.asarray(ends * rng.choice([0.5, 1.0], len(low)))
+
+
+def best_look(ranker: Ranker, user_id: str, photos: Sequence[EditableImage], features: EditFeatures) -> ScoredEdit:
+    """Return the look that is surest to be liked by a person, on average over photos: the best candidates, taken further.
+
+    Each of the best is joined with every step along every direction, a few times over, all of them drawn small and scored exactly.
+    `UNEDITED` where no look is better than the photos as they are. Probability and uncertainty are the means over the photos.
+    """
+    names = features.candidates.directions
+    low, high = (np.array([each.range[side] for each in ASKED.values()], np.float32) for side in (0, 1))
+    best = _best(ranker, user_id, photos, features, features.candidates.alphas)
+    for stride in _STRIDES:
+        moves = stride * np.concatenate([np.eye(len(names)), -np.eye(len(names))])
+        joined = (best[:, None] + moves[None]).reshape(-1, len(names)).astype(np.float32)
+        pool = np.unique(np.concatenate([best, np.clip(joined, low, high)]).round(3), axis=0)
+        best = _best(ranker, user_id, photos, features, pool)
+    gains = []
+    for photo in photos:
+        edits = features.edit_set(photo, best[:1])
+        gains.append(ranker.gain_over(user_id, edits, edits.unedited))
+    mean = float(np.mean([gain.mean[0] for gain in gains]))
+    if mean <= 0:
+        return UNEDITED
+    look = {name: round(float(alpha), 3) for name, alpha in zip(names, best[0], strict=True) if alpha}
+    uncertainty = float(np.mean([np.sqrt(gain.variance[0]) for gain in gains]))
+    return ScoredEdit(look, mean, uncertainty, float(np.mean([gain.probability[0] for gain in gains])))
+
+
+def _best(ranker: Ranker, user_id: str, photos: Sequence[EditableImage], features: EditFeatures, alphas: np.ndarray) -> np.ndarray:
+    """Return the looks, rows of alphas [C, K], that are surest to be liked, best first, [6, K] at most.
+
+    By their gain over the photos less its standard deviation, on average over photos: what is far from all that the person was
+    asked about is not recommended for what it might be.
+    """
+    total = np.zeros(len(alphas))
+    for photo in photos:
+        edits = features.edit_set(photo, alphas)
+        gain = ranker.gain_over(user_id, edits, edits.unedited)
+        total += gain.mean - np.sqrt(gain.variance)
+    return np.asarray(alphas[np.argsort(-total, kind="stable")[:_BEAM]])
+
+
+def look_encoder(config: EncoderConfig) -> EncoderConfig:
+    """Return the encoder of looks: the descriptor, also where the default encoder of portraits stands.
+
+    Raises ConfigError for a CLIP, which would have to see every look of every photo.
+    """
+    if config.name not in ("looks", "portraits", ""):
+        raise ConfigError(f"editor=looks describes looks by encoder=looks, got encoder={config.name}: leave encoder out")
+    return EncoderConfig(
+        name="looks", model=LOOKS, size=look_descriptor.SIZE, resize=_FIT.resize, interpolation=_FIT.interpolation, device="cpu"
+    ).resolved()
+
+
+def build_look_recommendations(
+    config: "ServiceConfig", library: LookLibrary, encoder: Encoder, store: "Store", workspace: Any
+) -> RecommendationService:
+    """Build the recommendation service of looks."""
+    predictor = DrawnEmbeddings(encoder)
+    features = EditFeatures(predictor, look_candidates(config.components.candidates))
+
+    def encode_image(image_id: str) -> EditableImage:
+        return editable(image_id, library.latent(image_id).photos[0], predictor)
+
+    made_for = {
+        "generator": GENERATOR,
+        "encoder_id": encoder.config.encoder_id(),
+        "directions": list(ASKED),
+        "ranker": asdict(config.ranker),
+    }
+    exists: Callable[[str], bool] = lambda image_id: image_id in library.latents  # noqa: E731
+    return RecommendationService(
+        features,
+        store,
+        workspace,
+        encode_image,
+        ASKED,
+        exists=exists,
+        ranker=config.ranker,
+        ranking_config=config.components.ranking,
+        priors=PriorStore(workspace.place / "rankers", made_for),
+        config=config.service,
+        attribute=config.components.attribute,
+        questions=config.questions,
+        directions=config.directions,
+    )

@@ -1,0 +1,46 @@
+"""The service in one process with editor=looks: landscapes of seeds and photos of one's own, asked about and recommended."""
+
+import asyncio
+
+import pytest
+
+from beholder import images
+from beholder.editing.looks import landscape
+from beholder.errors import ConfigError
+from beholder.recommending.candidates import CandidatesConfig
+from beholder.recommending.components import Components, ServiceConfig
+from beholder.serve.local_service import LocalService
+from beholder.serve.settings import ServeSettings
+
+
+def test_own_photos_are_asked_about_and_recommended(tmp_path):
+    components = Components(candidates=CandidatesConfig(count=80))
+    service = LocalService.load(ServiceConfig(editor="looks", components=components, workspace=str(tmp_path)))
+
+    async def visit():
+        known = await service.directions()
+        assert known.generator == "looks"
+        assert known.sliders["warmth"].labels == ("cooler", "warmer")
+        uploaded = await service.add_photo(images.encode(landscape.draw(2, 60, 90)), "ana", aligned=False)
+        for image_id in ("seed-3", uploaded.image_id):
+            asked = await service.question("ana", image_id, None)
+            await service.answer(f"e-{image_id}", asked.question.question_id, "left", None)
+        drawn = images.decode(await service.picture(uploaded.image_id, "warmth=2", "image/png"))
+        assert drawn.shape == (60, 90, 3)
+        recommended = await service.recommend("ana", uploaded.image_id, 3)
+        assert recommended.rounds == 2
+        assert all(await service.ready())
+        await service.close()
+
+    asyncio.run(visit())
+
+
+def test_looks_are_served_by_one_process_so_far():
+    with pytest.raises(ConfigError, match="add local=true"):
+        ServeSettings(editor="looks")
+    assert ServeSettings(editor="looks", local=True).service_config.editor == "looks"
+
+
+def test_an_unknown_editor_is_refused():
+    with pytest.raises(ConfigError, match="editor=look is none of stylegan, looks"):
+        ServiceConfig(editor="look")
