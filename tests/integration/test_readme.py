@@ -71,10 +71,12 @@ def test_what_is_called_answers(address: str, tmp_path: Path) -> None:
         if said.stdout:
             answers.append(json.loads(said.stdout))
             question = answers[-1].get("question_id", question)
-    asked, chosen, recommended, ana, gone = answers
+    asked, chosen, recommended, steered, scored, ana, gone = answers
     assert asked["rounds"] == 0
     assert (chosen["counted"], chosen["rounds"]) == (True, 1)
     assert recommended["recommendations"][0]["probability"] >= 0.5
+    assert all(each["edit"].get("hat") for each in steered["recommendations"])
+    assert [each["edit"] for each in scored["scores"]] == [{"smile": 1.4}, {"hat": 2}]
     assert ana["rounds"] == 1
     assert gone["answers"] == 1
     assert (tmp_path / "seven.png").read_bytes().startswith(b"\x89PNG")
