@@ -68,6 +68,11 @@ class Server:
         return self.process.wait(90)
 
 
+def _hear_interrupts() -> None:
+    """What a shell starts in the background ignores them, with all that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture(scope="module")
 def begin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
     """begin(words, env=variables): a server with these settings, when it is ready."""
@@ -82,8 +87,9 @@ def begin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Se
         said = workspace / "said.txt"
         with said.open("w") as out:
             process = subprocess.Popen(
-                command, stdout=out, stderr=out, cwd=workspace, env={**os.environ, **(env or {})}, start_new_session=True
-            )
+                command, stdout=out, stderr=out, cwd=workspace, env={**os.environ, **(env or {})}, start_new_session=True,
+                preexec_fn=_hear_interrupts,
+            )  # fmt: skip
         server = Server(process, f"http://127.0.0.1:{port}", Store.at(workspace / "choices.db"), said)
         begun.append(server)
         until = time.monotonic() + 240
