@@ -105,7 +105,7 @@ def test_all_weights_are_small_and_have_cards() -> None:
         assert card["name"] == path.stem
         assert card["figures"]
     made_by = {path.stem.removeprefix("portraits-"): card["command"] for path, card in cards.items()}
-    world = ("clip", "directions", "generator", "inverter", "reader")
+    world = ("clip", "directions", "features", "generator", "inverter", "reader")
     assert made_by == dict.fromkeys(world, "beholder build portraits") | {"perception": "beholder build surrogate"}
     sizes = {path.stem.removeprefix("portraits-"): path.stat().st_size for path in cards}
     assert sizes.pop("perception") <= 5e6
