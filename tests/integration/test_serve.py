@@ -313,7 +313,7 @@ def test_sqlite_is_refused_where_ray_has_two_nodes(beholder, tmp_path: Path):
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
     try:
         cluster.add_node(num_cpus=1)
-        ran = beholder("serve", f"ray.address={cluster.address}", f"workspace={tmp_path}")
+        ran = beholder("serve", f"ray.address={cluster.address}", f"workspace={tmp_path}", "serve.ray_token=false")
     finally:
         cluster.shutdown()
     assert ran.returncode == 2
