@@ -2,8 +2,8 @@
 
 bench_embed, bench_tune, bench_bayes, bench_lora, bench_editor, bench_serve, bench_chaos, bench_abuse (the commands); baseline
 (one process with the library), dataloader_loop (the loop that people write themselves), limit (what the library does at most),
-loadtest (many clients), chaos (while replicas are killed), simulated_cluster (several nodes on this machine), deployed_service
-(the service on them).
+process_use (memory and processor time), loadtest (many clients), chaos (while replicas are killed), simulated_cluster (several
+nodes on this machine), deployed_service (the service on them).
 """
 
 from importlib.util import find_spec

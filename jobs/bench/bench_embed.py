@@ -28,6 +28,7 @@ from beholder.errors import BeholderError, ConfigError
 from beholder.image_index import list_images
 from beholder.images import ImageLimits
 from beholder.jobs.bench import dataloader_loop
+from beholder.jobs.bench.process_use import watched
 from beholder.progress import Progress
 from beholder.ray_connection import RayConfig, connect
 from beholder.reports.markup import markdown_table
@@ -160,14 +161,9 @@ def _whole(settings: BenchEmbedSettings, source: str, workspace: Path, *, addres
     log.info("%s", " ".join(command))
     began = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    peak = driver = 0.0
-    cpu: dict[int, float] = {}
-    while process.poll() is None:
-        peak, driver = max(peak, _memory_mib(process.pid)), max(driver, _resident_mib(process.pid))
-        cpu |= _cpu_seconds(process.pid)
-        time.sleep(0.5)
-    wall = time.monotonic() - began
-    out, err = process.communicate()
+    with watched(process.pid) as use:
+        out, err = process.communicate()
+        wall = time.monotonic() - began
     if process.returncode:
         raise BeholderError(f"beholder embed failed: {(err.strip() or out).splitlines()[-1]}")
     metrics = json.loads((Path(out.splitlines()[-1]) / "metrics.json").read_text())
@@ -176,9 +172,9 @@ def _whole(settings: BenchEmbedSettings, source: str, workspace: Path, *, addres
         "listed": metrics["images.listed"],
         "wall": wall,
         "steady": metrics["images_per_second.steady"],
-        "peak_mib": peak,
-        "driver_mib": driver,
-        "cpu": sum(cpu.values()),
+        "peak_mib": use.all_mib,
+        "driver_mib": use.driver_mib,
+        "cpu": use.cpu,
     }
 
 
@@ -229,51 +225,6 @@ def _on_paper(settings: BenchEmbedSettings, steady: float, bare: float, decoding
     if settings.price:
         table.insert(2, "cost", (table["machines"] * table["hours for 100 million"] * settings.price).round(0))
     return table
-
-
-def _resident_mib(pid: int) -> float:
-    """The largest resident memory that a process has had so far."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return 0.0
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:")), 0.0)
-
-
-def _memory_mib(pid: int) -> float:
-    """Memory of a process and its descendants, pages that several share counted once (PSS, as Linux keeps it)."""
-    import psutil
-
-    total = 0
-    try:
-        family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return 0.0
-    for process in family:
-        try:
-            lines = Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines()
-            total += next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-        except (OSError, StopIteration):
-            continue  # it ended while we looked
-    return total / 1024
-
-
-def _cpu_seconds(pid: int) -> dict[int, float]:
-    """CPU seconds of a process and each of its descendants so far, by process id."""
-    import psutil
-
-    seconds = {}
-    try:
-        family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return {}
-    for process in family:
-        try:
-            used = process.cpu_times()
-        except psutil.Error:
-            continue  # it ended while we looked
-        seconds[process.pid] = used.user + used.system
-    return seconds
 
 
 def _bare(settings: BenchEmbedSettings, files: list[bytes], *, threads: int) -> float:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import pandas as pd
 
-from beholder.jobs.bench.many_people import used_by
+from beholder.jobs.bench.process_use import used_by
 from beholder.jobs.bench.simulated_raters import SimulatedRaters
 from beholder.reports.markup import markdown_table
 from beholder.runs import Run

@@ -4,20 +4,15 @@ Wall time is worth something on a quiet machine; processor time, of the command 
 """
 
 import json
-import os
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import pandas as pd
 
 from beholder.embedding import embeddings
-from beholder.errors import BeholderError
+from beholder.jobs.bench.process_use import used_by
 from beholder.jobs.bench.simulated_raters import ENCODER, SimulatedRaters
 from beholder.reports.markup import markdown_table
 from beholder.runs import Run, log
@@ -43,16 +38,6 @@ class ManyPeopleSettings(Protocol):
     def seed(self) -> int: ...
     @property
     def workspace(self) -> str: ...
-
-
-@dataclass
-class ProcessUse:
-    """What a process and those below it have used. driver_mib: the most memory of the process itself; all_mib: of all at one time
-    (shared memory counted once); cpu: seconds of processor time of all."""
-
-    driver_mib: float = 0.0
-    all_mib: float = 0.0
-    cpu: float = 0.0
 
 
 def measure(settings: ManyPeopleSettings, run: Run) -> None:
@@ -105,43 +90,6 @@ def _one(settings: ManyPeopleSettings, people: int) -> dict[str, float]:
         "accuracy.personal": figures["accuracy.personal"],
         "accuracy.population": figures["accuracy.population"],
     }
-
-
-def used_by(words: Sequence[str]) -> ProcessUse:
-    """Run a command as a process of its own, and return what it and those below it used. Raises BeholderError where it fails."""
-    with subprocess.Popen([sys.executable, "-m", "beholder", *words], stdout=sys.stderr, env=dict(os.environ)) as process:
-        use, ended = ProcessUse(), threading.Event()
-        watcher = threading.Thread(target=_watch, args=(process.pid, use, ended), daemon=True)
-        watcher.start()
-        code = process.wait()
-        ended.set()
-        watcher.join()
-    if code:
-        raise BeholderError(f"beholder {' '.join(words)} ended with {code}")
-    return use
-
-
-def _watch(pid: int, use: ProcessUse, ended: threading.Event) -> None:
-    """Note what a process and those below it use, twice a second, until they have ended."""
-    import psutil
-
-    spent: dict[tuple[int, float], float] = {}
-    while not ended.wait(0.5):
-        try:
-            driver = psutil.Process(pid)
-            together = 0.0
-            for each in (driver, *driver.children(recursive=True)):
-                try:
-                    times, memory = each.cpu_times(), each.memory_full_info()
-                    spent[each.pid, each.create_time()] = times.user + times.system
-                except psutil.Error:
-                    continue
-                together += memory.pss / _MIB
-                if each.pid == pid:
-                    use.driver_mib = max(use.driver_mib, memory.rss / _MIB)
-            use.all_mib, use.cpu = max(use.all_mib, together), sum(spent.values())
-        except psutil.Error:
-            continue
 
 
 def _metrics(folder: Place) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """open_clip and torchvision imported without what they import for others' sake.
 
-Imported as they are, both bring the compiler of torch (torch._dynamo), and open_clip also timm and transformers: two thirds of the
-time that a process takes to load a CLIP, though only architectures that are built of them need timm and transformers, and nothing
+Imported as they are, both bring the compiler of torch (torch._dynamo), and open_clip also timm and transformers, for which every
+process would wait before it loads a CLIP; but only architectures that are built of timm and transformers need them, and nothing
 here compiles. They are left out in this thread for the length of the import, and can be imported by anybody afterwards.
 """
 

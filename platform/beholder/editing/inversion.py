@@ -3,6 +3,7 @@
 One pass of a small convolutional network gives a first answer; a few steps of optimisation bring it closer.
 """
 
+import abc
 import math
 import time
 from collections.abc import Callable
@@ -57,15 +58,15 @@ class Trunk(nn.Module):
         return result
 
 
-class LatentEncoder(nn.Module):
+class LatentEncoder(nn.Module, abc.ABC):
     """Images, RGB in -1..1 [N, 3, R, R] -> w+ [N, num_ws, w_dim] in one pass. spread: how far w varies around its mean."""
 
     spread: Tensor
 
     @property
+    @abc.abstractmethod
     def sizes(self) -> tuple[int, int, int]:
         """The resolution, rows of w+ and width of w of the generator that it is for."""
-        raise NotImplementedError
 
 
 class Inverter(LatentEncoder):

@@ -6,6 +6,7 @@ F_k. Under an edit delta = F(w) - F(w edited) tells where and how the generator'
 (F_k, delta) into the map that is drawn on from.
 """
 
+import abc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ from beholder.editing.generator import Generator, GeneratorConfig, Noise
 from beholder.errors import EditError
 
 
-class FeatureNetworks(nn.Module):
+class FeatureNetworks(nn.Module, abc.ABC):
     """The contract of networks that keep detail in features.
 
     at: the resolution whose features they replace. exact: whether the feature editor leaves F_k as it is where nothing is edited.
@@ -26,23 +27,23 @@ class FeatureNetworks(nn.Module):
     at: int
     exact: bool = False
 
+    @abc.abstractmethod
     def keep(self, generator: Generator, images: Tensor, ws: Tensor, *, noise: Noise = "const") -> tuple[Tensor, Tensor]:
         """Find F_k of pictures, RGB in -1..1 [N, 3, R, R] of the generator's size, in one pass.
 
         ws: what its inverter found, [N, num_ws, w_dim]. Returns the w+ that they are drawn with, and F_k [N, C, at, at].
         """
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def edits(self, features: Tensor, before: Tensor) -> Callable[[Tensor], Tensor]:
         """Return what turns F_k into the features of edited pictures, given the generator's features of the edited w+.
 
         features: F_k, before: the generator's features of the w+ that its inverter found; all of them [N, C, at, at].
         """
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def check(self, config: GeneratorConfig) -> None:
         """Raise EditError for a generator of other sizes."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
