@@ -69,7 +69,7 @@ class ApiClient:
     def answer(self, image_id: str, visitor: SimulatedPerson) -> AnsweredRound:
         """Fetch a question and its two pictures, choose, and send the choice."""
         began = time.monotonic()
-        question = self.call("GET", f"/v1/questions?user_id={self.user_id}&image_id={image_id}")
+        question = self.call("POST", "/v1/questions", user_id=self.user_id, image_id=image_id)
         left, right = (self.picture(question[side]["picture"]) for side in ("left", "right"))
         choice = visitor.choose(left, right)
         self.call("POST", "/v1/choices", event_id=uuid.uuid4().hex, question_id=question["question_id"], choice=choice)

@@ -121,7 +121,7 @@ def visit(settings: DemoSettings, run: Run, steps: DemoSteps, address: str, samp
     client = _client.ApiClient(address, person)
     steps.begin(
         f"A simulated person of the study, {person[:8]}, answers {settings.rounds} questions about {_FACE}",
-        f"curl '{address}v1/questions?user_id={person}&image_id={_FACE}'",
+        f"""curl {address}v1/questions --json '{{"user_id": "{person}", "image_id": "{_FACE}"}}'""",
     )
     rounds = []
     for number in range(1, settings.rounds + 1):

@@ -70,7 +70,8 @@ def _main(folder: str, config: dict[str, Any]) -> None:
             done += len(torch.nn.functional.normalize(encoder.model.encode_image(x).float(), dim=-1).cpu())
         first = first or time.time()
     ended = time.time()
-    print(json.dumps({"whole": done / (ended - began), "steady": (done - batch) / max(ended - first, 1e-9)}))
+    whole = done / (ended - began)
+    print(json.dumps({"whole": whole, "steady": (done - batch) / (ended - first) if done > batch else whole}))
 
 
 if __name__ == "__main__":

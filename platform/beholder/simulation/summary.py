@@ -77,7 +77,7 @@ def calibration(trajectories: Sequence[Trajectory], people: Sequence[SimulatedCh
 
 @dataclass(frozen=True)
 class Goal:
-    """A claim, what was measured, and whether that reaches it; None where that can't tell."""
+    """A claim, what was measured, and whether that reaches it; None where that can't tell, as of one person alone."""
 
     claim: str
     measured: str
@@ -95,7 +95,7 @@ def goals(results: Results) -> list[Goal]:
                 chance = preferred[count]
                 measured = f"{chance.mean:.3f} [{chance.low:.3f}, {chance.high:.3f}]"
                 claim = f"after {count} choices the recommended edit is preferred to the image as it is with P >= {least}"
-                goals.append(Goal(claim, measured, chance.mean >= least))
+                goals.append(Goal(claim, measured, chance.mean >= least if len(results[BEST]) > 1 else None))
     goals += [_sooner(results, ranker) for ranker in ("bayes", "bayes alone") if (ranker, "random") in results and rounds >= 20]
     for own, other in _rivals(results):
         last = min(20, rounds)

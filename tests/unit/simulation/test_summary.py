@@ -26,6 +26,11 @@ def test_goals_are_held_to_what_was_measured():
     assert "nearest after 0: -0.1400 [-0.1800, -0.1000]" in goals[3].measured
 
 
+def test_one_person_tells_nothing_of_the_others():
+    alone = {("bayes", "eubo"): [trajectory(*[0.1] * 21, preferred=0.99)]}
+    assert [(goal.reached, goal.measured) for goal in summary.goals(alone)] == [(None, "0.990 [0.990, 0.990]")] * 2
+
+
 def test_where_random_questions_teach_nothing_there_is_nothing_to_come_to_sooner():
     flat = {("bayes", "random"): [trajectory(*[0.3] * 21)], ("bayes", "eubo"): [trajectory(*[0.2] * 21)]}
     (goal,) = (goal for goal in summary.goals(flat) if "20 random" in goal.claim)
