@@ -5,7 +5,7 @@ where it was cut off. A photo is chosen for and developed by one process; severa
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import PurePosixPath
@@ -16,7 +16,7 @@ import pandas as pd
 import ray
 from ray.data import ActorPoolStrategy
 
-from beholder import image_lists, images
+from beholder import identifiers, image_lists, images
 from beholder.config import required, setting
 from beholder.editing.directions.edit_text import parse, write
 from beholder.editing.editor import Edit
@@ -60,6 +60,8 @@ class ApplySettings:
     def __post_init__(self) -> None:
         if (self.user is None) == (self.look is None):
             raise ConfigError("give either user=NAME, whose choices decide, or look=, a preset or a look for all photos")
+        if self.user is not None:
+            object.__setattr__(self, "user", identifiers.person_name(self.user, what="user", error=ConfigError))
         if not 1 <= self.quality <= 100:
             raise ConfigError(f"quality must be between 1 and 100, got {self.quality}")
         if self.actors < 0:
@@ -68,7 +70,7 @@ class ApplySettings:
 
 def main(settings: ApplySettings, run: Run) -> None:
     began = time.time()
-    photos = listed(settings.images, settings.out)
+    photos = listed(settings.images, settings.out, settings.limits.roots)
     plan = planned(settings, photos)
     waiting = [row for row in photos if not _look_stages.is_done(plan, row)]
     if len(waiting) < len(photos):
@@ -77,13 +79,13 @@ def main(settings: ApplySettings, run: Run) -> None:
     _report(settings, plan, photos, rows, run, seconds=time.time() - began)
 
 
-def listed(source: str, out: str) -> list[dict[str, str]]:
+def listed(source: str, out: str, roots: Sequence[str] | None = None) -> list[dict[str, str]]:
     """Return the photos as rows of uri and name, the path below `out`. Raises ConfigError where a picture would replace its
     photo."""
     target = Place.at(out)
     rows: list[dict[str, str]] = []
     taken: set[str] = set()
-    for part in image_lists.iterate(source):
+    for part in image_lists.iterate(source, roots=roots):
         for image_id, uri in zip(part["image_id"].to_pylist(), part["uri"].to_pylist(), strict=True):
             place = Place.at(uri)
             if place.uri.startswith(f"{target.uri.rstrip('/')}/"):

@@ -71,7 +71,7 @@ def main(settings: EmbedSettings, run: Run) -> None:
     workspace = Workspace(settings.workspace)
     store = BatchStore(workspace, encoder.encoder_id(), time.time_ns())
     shards = image_shards.find(settings.images)
-    parts = _listing(workspace, settings.images) if not shards else iter(())
+    parts = _listing(workspace, settings) if not shards else iter(())
     first, second = next(parts, None), next(parts, None)
     outcome = EmbedOutcome()
     if not shards and second is None and _is_small(store):  # what is here can be told without Ray
@@ -102,10 +102,10 @@ def main(settings: EmbedSettings, run: Run) -> None:
     _report(run, store, outcome, seconds=time.time() - began)
 
 
-def _listing(workspace: Workspace, source: str | None) -> Iterator[pa.Table]:
-    """Yield image_id and uri of what `source` names (see image_lists), or of every image of the workspace where it is None."""
-    if source is not None:
-        yield from image_lists.iterate(source)
+def _listing(workspace: Workspace, settings: EmbedSettings) -> Iterator[pa.Table]:
+    """Yield image_id and uri of what `images` names (see image_lists), or of every image of the workspace where it is None."""
+    if settings.images is not None:
+        yield from image_lists.iterate(settings.images, roots=settings.limits.roots)
         return
     images = workspace.read("images").select(["image_id", "uri"])
     if images.num_rows == 0:

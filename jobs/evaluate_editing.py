@@ -62,7 +62,7 @@ def main(settings: EvaluateEditingSettings, run: Run) -> None:
     for name in settings.directions:
         if name not in editor.directions:
             raise EditError(f"generator {settings.generator} has no direction {name}{nearest(name, list(editor.directions))}")
-    listed = image_index.list_images(settings.images).to_pylist()[: settings.most or None]
+    listed = image_index.list_images(settings.images, roots=settings.limits.roots).to_pylist()[: settings.most or None]
     items = [
         {"rows": [{**row, "place": start + at} for at, row in enumerate(listed[start : start + _TOGETHER])]}
         for start in range(0, len(listed), _TOGETHER)

@@ -1,7 +1,7 @@
 """`beholder predict`: a taste of the registry -> images scored and ranked for a person, on an attribute or a question in words."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from beholder import image_index, images
+from beholder import identifiers, image_index, images
 from beholder.config import required, setting
 from beholder.embedding import embeddings
 from beholder.encoder import Encoder, EncoderConfig
@@ -75,7 +75,7 @@ def main(settings: PredictSettings, run: Run) -> None:
     user = settings.user or ""
     if user and user not in stored.info.people:
         log.warning("taste %s does not know %s: these are the population's utilities", settings.taste, user)
-    listed = find(workspace, settings.images)
+    listed = find(workspace, settings.images, roots=settings.limits.roots)
     if stored.info.takes == "pixels":
         scored = from_pixels(stored, listed, user, asked, settings)
     else:
@@ -98,7 +98,7 @@ def check_question(settings: PredictSettings, models: Place) -> None:
         )
 
 
-def find(workspace: Workspace, source: str | None) -> pa.Table:
+def find(workspace: Workspace, source: str | None, *, roots: Sequence[str] | None = None) -> pa.Table:
     """image_id and uri of the images meant: ids of the workspace with commas between, or whatever `image_index.find` takes."""
     if source is not None:
         known = workspace.read("images").select(["image_id", "uri"])
@@ -106,7 +106,7 @@ def find(workspace: Workspace, source: str | None) -> pa.Table:
         rows = {image_id: row for row, image_id in enumerate(known["image_id"].to_pylist())}
         if all(name in rows for name in names):
             return known.take(pa.array([rows[name] for name in dict.fromkeys(names)], pa.int64()))
-    return image_index.find_images(workspace, source)
+    return image_index.find_images(workspace, source, roots=roots)
 
 
 def from_embeddings(
@@ -262,5 +262,5 @@ def report(run: Run, scored: ImageUtilities, settings: PredictSettings, asked: s
         cells = zip(part["rank"], part["image_id"], part["utility"].map("{:.3f}".format), strict=True)
         lines += ["", f"## {title}", "", *markdown_table(["rank", "image", "utility"], cells, align="rlr")]
     run.summary("\n".join(lines) + "\n")
-    print(f"{asked}, as {who} sees it: the best {shown} of {len(frame)}")
-    print(frame.head(shown).round(4).to_string(index=False))
+    print(identifiers.shown(f"{asked}, as {who} sees it: the best {shown} of {len(frame)}"))
+    print(identifiers.shown(frame.head(shown).round(4).to_string(index=False)))

@@ -24,6 +24,7 @@ from beholder.recommending.store.key_store import KeyStore
 from beholder.recommending.store.person_owners import Caller
 from beholder.serve.problem_details import ProblemError
 from beholder.serve.protocols import Authorizer, RequestMetrics
+from beholder.serve.routes.resource_route import ResourceRoute
 from beholder.serve.security.ownership import CALLER
 
 _SCOPES = (
@@ -47,11 +48,11 @@ def needs(scope: str, authorizer: Authorizer | None) -> Any:
 def routes(authorizer: Authorizer | None) -> type[APIRoute]:
     """Return the class of routes that ask the authorizer before they read a body, so that nobody without a key sends megabytes."""
     if authorizer is None:
-        return APIRoute
+        return ResourceRoute
 
     asked = authorizer
 
-    class AuthorizedRoute(APIRoute):
+    class AuthorizedRoute(ResourceRoute):
         def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
             handler = super().get_route_handler()
             scopes = [scope for each in self.dependencies if isinstance(each, params.Security) for scope in each.scopes or ()]

@@ -38,7 +38,7 @@ from beholder.recommending.surrogate.surrogate_model import SurrogateInfo
 from beholder.serve.metrics import Meter, metered
 from beholder.serve.protocols import DirectionList, ImageScores, Overloaded
 from beholder.serve.ray_compat import by_reference, choose_transport, set_batching, straight
-from beholder.serve.ray_service import result_of
+from beholder.serve.ray_service import errors_as_values, result_of
 from beholder.serve.settings import DeploymentConfig
 
 T = TypeVar("T")
@@ -91,6 +91,7 @@ class WorkerPool:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(_PATIENCE_S)
 
 
+@errors_as_values
 @metered("editor")
 class EditorDeployment:
     """An image library."""
@@ -160,6 +161,7 @@ class EditorDeployment:
         return [drawn[row] for row in range(len(requests))]
 
 
+@errors_as_values
 @metered("encoder")
 class EncoderDeployment:
     """An encoder, and an image scorer beside it."""
@@ -206,6 +208,7 @@ class EncoderDeployment:
         return np.split(embeddings, np.cumsum([len(each) for each in requests])[:-1])
 
 
+@errors_as_values
 @metered("ranker")
 class RankerDeployment:
     """A recommendation service that has images drawn and encoded by the other deployments."""
@@ -215,7 +218,7 @@ class RankerDeployment:
     ) -> None:
         self.pool, self.meter, self.editor, self.encoder = WorkerPool(deployment), meter(), editor, encoder
         self.size = config.encoder.size  # of what the encoder sees
-        info, directions, self.resolution = await straight(editor).about.remote()
+        info, directions, self.resolution = await result_of(lambda: straight(editor).about.remote())
 
         async def encode_image(image_id: str) -> EditableImage:
             latent = result_of(lambda: straight(editor).latent.remote(image_id))

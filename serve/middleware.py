@@ -12,7 +12,6 @@ from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,6 +20,7 @@ from beholder.serve.admission import RequestLimits
 from beholder.serve.problem_details import MEDIA
 from beholder.serve.protocols import RequestMetrics
 from beholder.serve.proxy_retry import inside
+from beholder.serve.security import request_syntax
 
 _WITH_IMAGES = ("/v1/images", "/v1/predictions")
 _SAFE = ("GET", "HEAD", "OPTIONS")
@@ -95,6 +95,8 @@ class RequestPolicy:
                 added = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     added.setdefault(name, value)
+            elif scope["method"] == "HEAD" and message["type"] == "http.response.body":
+                message = {**message, "body": b""}  # RFC 9110, 9.3.2
             await send(message)
 
         async def bounded() -> Message:
@@ -154,15 +156,22 @@ class RequestPolicy:
     def _refusal(self, scope: Scope, headers: Headers, most: int) -> tuple[int, str] | None:
         if len(scope["headers"]) > _MOST_HEADERS or sum(len(name) + len(value) for name, value in scope["headers"]) > _HEADER_BYTES:
             return 431, f"expected at most {_MOST_HEADERS} header fields of {_HEADER_BYTES:,} bytes together"
-        host = headers.get("host", "")
-        if self.limits.hosts and _split(f"//{host}").hostname not in self.limits.hosts:
+        hosts = headers.getlist("host")
+        host = request_syntax.host_of(hosts)
+        if host is None and (hosts or scope.get("http_version") != "1.0"):
+            return 400, "expected one Host, a name or an address and a port"
+        if self.limits.hosts and (host is None or host[0] not in self.limits.hosts):
             return 421, "this service is not called by that name"
-        origin = headers.get("origin")
-        if origin and scope["method"] not in _SAFE and origin not in self.limits.origins and _split(origin).netloc != host:
+        origin, site = headers.get("origin"), headers.get("sec-fetch-site")
+        strange = bool(origin) and origin not in self.limits.origins
+        own = host is not None and request_syntax.is_same_origin(origin or "", scope.get("scheme", "http"), host, fetch_site=site)
+        if strange and not own and scope["method"] not in _SAFE:
             return 403, "pages of other sites may not call this service"
-        elsewhere = headers.get("sec-fetch-site") in ("cross-site", "same-site")
+        elsewhere = site in ("cross-site", "same-site")
         if elsewhere and scope["path"].startswith("/v1/") and origin not in self.limits.origins:
             return 403, "pages of other sites may not call this service"  # not even by an address in one of theirs
+        if (fault := request_syntax.fault_of_target(scope)) is not None:
+            return fault
         length = headers.get("content-length", "0")
         if not length.isdecimal():
             return 400, "expected a number as Content-Length"
@@ -185,14 +194,6 @@ def _sender(scope: Scope, headers: Headers) -> str:
     parts = headers.get("authorization", "").split("_")
     client = scope.get("client")
     return parts[1][:12] if len(parts) == 3 else str(client[0]) if client else ""
-
-
-def _split(address: str) -> SplitResult:
-    """Return the parts of an address; empty ones where it is no address."""
-    try:
-        return urlsplit(address)
-    except ValueError:
-        return urlsplit("")
 
 
 def _route(scope: MutableMapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """Problem details: errors as problem+json (RFC 9457): what was wrong with a request, and nothing of the inside."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
@@ -9,7 +9,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
+from starlette.routing import BaseRoute, Match
+from starlette.types import Scope
 
 from beholder.errors import (
     BeholderError,
@@ -109,7 +110,7 @@ def install(app: FastAPI, *, retry_seconds: int) -> None:
         assert isinstance(error, HTTPException)
         headers = {name.title(): value for name, value in (error.headers or {}).items()}
         if error.status_code == 405:
-            headers["Allow"] = _allowed(app, request) or "GET, HEAD"
+            headers["Allow"] = allowed(app.routes, request.scope) or "GET, HEAD"
         return answer(ProblemError(error.status_code, str(error.detail)[:500], headers))
 
     for kind in (ProblemError, Overloaded, DeadlineExceeded, TimeoutError, BeholderError, Exception):
@@ -124,7 +125,8 @@ def responses(*statuses: int) -> dict[int | str, dict[str, object]]:
     return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
 
 
-def _allowed(app: FastAPI, request: Request) -> str:
-    """Return all methods that the routes of this path take, as the Allow header lists them."""
-    matching = (route for route in app.routes if route.matches(request.scope)[0] is not Match.NONE)
-    return ", ".join(sorted({method for route in matching for method in getattr(route, "methods", None) or ()}))
+def allowed(routes: Sequence[BaseRoute], scope: Scope) -> str:
+    """Return all methods that the routes of this path take, as the Allow header lists them: HEAD with GET, and OPTIONS."""
+    matching = (route for route in routes if route.matches(scope)[0] is not Match.NONE)
+    methods = {method for route in matching for method in getattr(route, "methods", None) or ()}
+    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set()) | ({"OPTIONS"} if methods else set())))

@@ -7,22 +7,37 @@ A small body is sent along with its request: a replica would have to ask the pro
 
 import asyncio
 import json
+from collections.abc import MutableMapping
 from http import HTTPStatus
+from typing import Any
 
+import uvicorn.config
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # Nothing else of ours is imported here: a proxy has seconds to start.
 CALLBACK = "beholder.serve.proxy_retry:middleware"  # the import path that Ray Serve's proxies are given
+HEADS = "beholder.serve.security.slow_heads:PromptHeadProtocol"
 _MOST = 64 << 10  # bytes of a body that are kept to be sent again, or sent along
 _BODY = "beholder.body"  # in the scope of a request: its whole body
 _RETRY_SECONDS = 1
+_OWN, _HEALTH = "/-/", "/-/healthz"  # what proxies answer themselves, to whoever asks; its health alone is for others
 _BODY_S = 10.0  # seconds that such a body may take to come
 
 
 def middleware() -> list[Middleware]:
-    """Return the middleware that Ray Serve's proxies put around their application."""
+    """Return the middleware that Ray Serve's proxies put around their application; called in each before it listens."""
+    limit_heads(getattr(uvicorn.config, "HTTP_PROTOCOLS", {}))
     return [Middleware(RetryMiddleware)]
+
+
+def limit_heads(protocols: MutableMapping[Any, Any]) -> None:
+    """Give heads of requests a deadline in a server that takes what uvicorn takes by itself, as Ray Serve's proxies do.
+
+    protocols: uvicorn's own, by name, which are documented for its command line and not here. Without them heads have no deadline.
+    """
+    if "auto" in protocols:
+        protocols["auto"] = HEADS
 
 
 def inside(scope: Scope, receive: Receive) -> Receive:
@@ -45,7 +60,10 @@ def inside(scope: Scope, receive: Receive) -> Receive:
 
 
 class RetryMiddleware:
-    """Retries a request once where it ended without a response; then answers 503 with Retry-After."""
+    """Retries a request once where it ended without a response; then answers 503 with Retry-After.
+
+    The list of routes that Ray Serve would show to everybody, without a key and whatever the host, is not shown.
+    """
 
     def __init__(self, app: ASGIApp, body_seconds: float = _BODY_S) -> None:
         self.app, self._body_seconds = app, body_seconds
@@ -53,6 +71,9 @@ class RetryMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
+            return
+        if scope["path"].startswith(_OWN) and scope["path"] != _HEALTH:
+            await _refuse(send, 404, "there is nothing here", (b"cache-control", b"no-store"))
             return
         received: list[Message] = []
         kept, started, gone = 0, False, False

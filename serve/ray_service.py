@@ -1,10 +1,13 @@
 """The service spread over Ray Serve's deployments, and what comes back from them."""
 
 import asyncio
+import functools
+import inspect
 import math
 import time
-from collections.abc import Callable, Sequence
-from typing import Any, cast
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
 
 from ray.exceptions import RayActorError, RayTaskError, TaskCancelledError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, ReplicaUnavailableError
@@ -28,6 +31,7 @@ from beholder.serve.metrics import Counts
 from beholder.serve.protocols import DirectionList, ImageScores, Overloaded
 from beholder.serve.ray_compat import by_reference, straight
 
+T = TypeVar("T")
 _RECOVERED_S = 60.0  # seconds until a replica that was lost has certainly been replaced
 
 
@@ -180,7 +184,7 @@ async def result_of(ask: _Ask) -> Any:
     """
     response = responses(ask())
     try:
-        return await response
+        value = await response
     except asyncio.CancelledError:
         response.cancel()
         raise
@@ -191,6 +195,41 @@ async def result_of(ask: _Ask) -> Any:
         if isinstance(cause, (Overloaded, BackPressureError, TaskCancelledError)):
             raise Overloaded(type(cause).__name__) from None
         raise cause from None
+    if isinstance(value, RaisedError):
+        raise value.error
+    return value
+
+
+@dataclass(frozen=True)
+class RaisedError:
+    """An error of ours on its way to who asked: returned, because Ray Serve logs a traceback of all that is raised."""
+
+    error: Exception
+
+
+def errors_as_values(kind: type[T]) -> type[T]:
+    """Decorate a deployment: its public methods return errors of ours, which `result_of` raises; other errors are raised.
+
+    What is given such an error, by another deployment that hands its answer on, returns it.
+    """
+    for name, method in list(vars(kind).items()):
+        if not name.startswith("_") and inspect.iscoroutinefunction(method):
+            setattr(kind, name, _returning_errors(method))
+    return kind
+
+
+def _returning_errors(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    @functools.wraps(method)
+    async def returning(*args: Any, **kwargs: Any) -> Any:
+        for given in (*args, *kwargs.values()):
+            if isinstance(given, RaisedError):
+                return given
+        try:
+            return await method(*args, **kwargs)
+        except (BeholderError, Overloaded, ReplicaLost) as error:
+            return RaisedError(error.with_traceback(None))
+
+    return returning
 
 
 def _cause(error: BaseException) -> BaseException:

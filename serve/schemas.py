@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Annotated, Literal
 from urllib.parse import quote
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from beholder import identifiers
 from beholder.editing.directions.edit_text import write
 from beholder.editing.directions.vocabulary import GROUPS, LOCKED
 from beholder.recommending.acquisition import Strategy as Strategy
@@ -27,9 +28,20 @@ from beholder.recommending.store.question import Answer, Choice, Question, taste
 from beholder.serve.problem_details import ProblemError
 from beholder.serve.protocols import DirectionList, ImageScores
 
-UserId = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f/\\]{1,200}$")]
+
+def _named(text: str) -> str:
+    """Return a name in form NFC. Raises ValueError for what is none."""
+    if (reason := identifiers.fault(name := identifiers.normalized(text))) is not None:
+        raise ValueError(f"expected visible characters without spaces around them, got {reason}")
+    return name
+
+
+# A name that may have been stored before there was a rule for names, to be read or erased.
+StoredUserId = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f/\\]{1,200}$"), AfterValidator(identifiers.normalized)]
+UserId = Annotated[StoredUserId, AfterValidator(_named)]
+Name = Annotated[str, StringConstraints(max_length=200), AfterValidator(_named)]
 ImageId = Annotated[str, StringConstraints(pattern=r"^(seed-(0|[1-9][0-9]{0,9})|photo-[0-9a-f]{24})$")]
-Attribute = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f/\\]{1,60}$")]
+Attribute = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f/\\]{1,60}$"), AfterValidator(_named)]
 DirectionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")]
 Edit = dict[str, float]
@@ -135,7 +147,7 @@ class PredictRequest(RequestBody):
     user_id: UserId
     image_ids: list[ImageId] = Field([], min_length=1)
     images: list[str] = Field([], min_length=1, description="files in base64")
-    attribute: str = Field("", min_length=1, max_length=200)
+    attribute: Name = Field("", min_length=1)
     question: str = Field("", min_length=1, max_length=200)
 
     @model_validator(mode="after")
@@ -442,7 +454,7 @@ class ExportedTaste(BaseModel):
 
     format: Literal["beholder-taste"] = "beholder-taste"
     version: Literal[1] = 1
-    attribute: str
+    attribute: Attribute | Literal[""]
     choices: list[ExportedChoice] = Field(max_length=10_000)
 
 

@@ -1,6 +1,7 @@
 """The library: images, people and their tastes. It knows no HTTP, and Ray through one file (ray_connection).
 
 errors        the exceptions; a user's mistake is one line
+identifiers   what the names of people, images and attributes may consist of
 config        configs/ and key=value overrides -> frozen dataclasses
 cli           `beholder <command> key=value ...`
 commands/     commands that need no Ray

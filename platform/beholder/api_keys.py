@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from beholder import identifiers
 from beholder.errors import AccessError, nearest
 
 if TYPE_CHECKING:
@@ -86,6 +87,11 @@ def make(
         raise AccessError(
             f"a key that expired at {expires_at.isoformat(timespec='seconds')} is of no use; give a time in the future"
         )
+    if people is not None and (start := people.removesuffix("*")):
+        check_people(people)
+        people = identifiers.normalized(people)
+        if (reason := identifiers.fault(identifiers.normalized(start))) is not None:
+            raise AccessError(f"people={people[:40]!r}: expected a name, or how names begin, got {reason}")
     key_id, secret = secrets.token_hex(6), secrets.token_hex(32)
     ordered = tuple(scope for scope in SCOPES if scope in scopes)
     public = signing_key(secret).public_key().public_bytes_raw().hex()

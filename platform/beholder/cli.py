@@ -21,6 +21,7 @@ from importlib import metadata
 from types import ModuleType
 from typing import Any, get_type_hints
 
+from beholder import identifiers
 from beholder.errors import BeholderError, ConfigError, nearest
 
 Commands = dict[str, tuple[str, str]]
@@ -33,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _dispatch(words)
     except BeholderError as error:
-        print(f"beholder: {error}", file=sys.stderr)
+        print(f"beholder: {identifiers.shown(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("beholder: stopped; what was finished is kept, and the same command goes on from there", file=sys.stderr)

@@ -1,6 +1,6 @@
 """Images by id: what a folder, glob, list or prefix names, as the workspace knows it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,12 +11,12 @@ from beholder.storage import Place
 from beholder.workspace import Workspace
 
 
-def list_images(source: str) -> pa.Table:
+def list_images(source: str, *, roots: Sequence[str] | None = None) -> pa.Table:
     """Return everything that `source` names (see image_lists.iterate) as one table of image_id and uri.
 
     Raises StorageError where there is nothing, TableError for a list without URIs or with a repeated image_id.
     """
-    table = pa.concat_tables(image_lists.iterate(source))
+    table = pa.concat_tables(image_lists.iterate(source, roots=roots))
     counts = table.group_by("image_id").aggregate([([], "count_all")])
     twice = counts.filter(pc.greater(counts["count_all"], 1))
     if twice.num_rows:
@@ -56,7 +56,7 @@ def resolve_names(root: Place, names: Iterable[str]) -> dict[str, str | None]:
     return result
 
 
-def find_images(workspace: Workspace, source: str | None) -> pa.Table:
+def find_images(workspace: Workspace, source: str | None, *, roots: Sequence[str] | None = None) -> pa.Table:
     """Return image_id and uri of what `source` names (see list_images), or of every image of the workspace where it is None.
 
     An image that the workspace has by its URI keeps its image_id. Raises TableError where one image_id would name two files, or
@@ -67,7 +67,7 @@ def find_images(workspace: Workspace, source: str | None) -> pa.Table:
         if images.num_rows == 0:
             raise TableError(f"{workspace.place.uri} has no images yet; give images=..., or import a study first")
         return images
-    listed = list_images(source)
+    listed = list_images(source, roots=roots)
     by_id = dict(zip(images["image_id"].to_pylist(), images["uri"].to_pylist(), strict=True))
     by_uri = {uri: image_id for image_id, uri in by_id.items()}
     uris = listed["uri"].to_pylist()

@@ -2,14 +2,17 @@
 
 import csv
 import io
+import ipaddress
 import json
+import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 from fsspec.utils import glob_translate
 
 from beholder import tables
@@ -20,24 +23,28 @@ PART_ROWS = 65_536  # rows of one part of a list
 SCHEMA = pa.schema([pa.field("image_id", pa.string(), nullable=False), pa.field("uri", pa.string(), nullable=False)])
 LISTS = (".parquet", ".csv", ".tsv", ".jsonl", ".txt")
 URI_COLUMNS = ("uri", "url", "path", "file", "file_name", "filename", "image", "image_path")  # in order of preference
+_STORES = ("s3", "gs", "gcs", "az", "abfs", "hf")
 _WILD = re.compile(r"[*?\[]")
 _OPTIONS = re.compile(r"\?\w+=.*$")  # s3://bucket/faces?endpoint_override=...
 _ABSOLUTE = re.compile(r"^(/|[A-Za-z][A-Za-z0-9+.-]*://|~)")
 
 
-def iterate(source: str) -> Iterator[pa.Table]:
+def iterate(source: str, *, roots: Sequence[str] | None = None) -> Iterator[pa.Table]:
     """Yield every image that `source` names, as tables of image_id and uri of at most PART_ROWS rows.
 
     source: a folder or prefix (all files below it but hidden ones, in order of path), a glob ("faces/**/*.png"), one file, or a
     list: .parquet, .csv, .tsv or .jsonl with a column `uri` (or one of URI_COLUMNS) and, if wanted, `image_id`; .txt with a URI per
     line. A relative path in a list that is not Parquet starts at the list's folder. Nothing that is listed is opened, so a file
-    need not be an image. Raises StorageError where there is nothing, TableError for a list that can't be read.
+    need not be an image. roots: where a list may lead beside its own folder, buckets and the public web (see `outside`); None:
+    anywhere. Raises StorageError where there is nothing, TableError for a list that can't be read or leads elsewhere.
     """
     readers = {".parquet": _parquet, ".csv": _csv, ".tsv": _csv, ".jsonl": _jsonl, ".txt": _text}
     suffix = Path(source.partition("?")[0]).suffix.lower()
     rows = 0
     for part in readers[suffix](Place.at(source)) if suffix in readers and not _WILD.search(source) else _files(source):
         rows += part.num_rows
+        if roots is not None and suffix in readers and not _WILD.search(source):
+            _check_roots(Place.at(source), part["uri"], roots)
         yield part
     if not rows and suffix in readers:
         raise StorageError(f"{source} lists no images")
@@ -74,7 +81,7 @@ def _files(source: str) -> Iterator[pa.Table]:
 def _parquet(place: Place) -> Iterator[pa.Table]:
     try:
         with place.open() as file:
-            parquet = pq.ParquetFile(file)
+            parquet = tables.open_parquet(file, place.uri)
             names = parquet.schema_arrow.names
             column = _uri_column(names, place.uri)
             chosen = [name for name in ("image_id", column) if name in names]
@@ -143,6 +150,75 @@ def _uri_column(names: list[str], source: str) -> str:
 def _from(place: Place, uri: str) -> str:
     """Return a URI of a list as seen from here: a relative path starts at the list's folder."""
     return uri if _ABSOLUTE.match(uri) else f"{place.uri.rpartition('/')[0]}/{uri.removeprefix('./')}"
+
+
+def outside(place: Place, uri: str, roots: Sequence[str]) -> str | None:
+    """Return where a URI of a list leads that it may not, None where it may.
+
+    A list of somebody else should neither read this machine's files nor ask services that only this machine reaches. So it may name
+    files below its own folder, the public web, objects of its own store, and of s3://, gs://, az:// and hf:// without options (an
+    option may name another server). place: the list; roots: folders and beginnings of URIs that it may name, too; "*": everything.
+    """
+    if is_below(uri, roots):
+        return None
+    scheme, separator, rest = uri.partition("://")
+    if not separator or scheme == "file":
+        path = rest if separator else uri
+        if not path.startswith(("/", "~")):
+            return None if not os.path.normpath(path).startswith("..") else "a file outside of the list's folder"
+        own = "://" not in place.uri and _is_file_below(path, place.path.rpartition("/")[0])
+        return None if own else "a file outside of the list's folder"
+    if scheme in ("http", "https"):
+        return "an address of a private network" if is_private(uri) else None
+    (root, _, options), (own_root, _, own_options) = rest.partition("?"), place.uri.partition("://")[2].partition("?")
+    if place.uri.startswith(f"{scheme}://") and root.partition("/")[0] == own_root.partition("/")[0] and options == own_options:
+        return None
+    return None if scheme in _STORES and not options else "a place of its own choice"
+
+
+def is_below(uri: str, roots: Sequence[str]) -> bool:
+    """Tell whether a path or URI is below one of these folders and beginnings of URIs."""
+    if "/../" in uri and "://" in uri:
+        return "*" in roots
+    return any(
+        root == "*"
+        or ("://" in root and (uri.startswith(f"{root.rstrip('/')}/") or (root.endswith("://") and uri.startswith(root))))
+        or ("://" not in root and "://" not in uri and _is_file_below(uri, root))
+        for root in roots
+    )
+
+
+def is_private(url: str) -> bool:
+    """Tell whether a URL names a host of this machine or of a private network; another name may still lead to one."""
+    try:
+        host = (urlsplit(url).hostname or "").rstrip(".")
+    except ValueError:
+        return True
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return not host or "." not in host or host.endswith((".localhost", ".local", ".internal"))
+
+
+def _is_file_below(path: str, folder: str) -> bool:
+    path, folder = (os.path.abspath(os.path.expanduser(each)) for each in (path, folder))
+    return path.startswith(f"{folder.rstrip('/')}/")
+
+
+def _check_roots(place: Place, uris: pa.ChunkedArray, roots: Sequence[str]) -> None:
+    """Raise TableError for a URI of a list that leads where it may not. Of files in one folder one is looked at."""
+    folders = pc.replace_substring_regex(uris, "[^/?]*$", "")
+    for folder in folders.unique().drop_null().to_pylist():
+        host = folder.endswith("://")  # what follows is no file but a host
+        for uri in uris.filter(pc.equal(folders, folder)).to_pylist() if host else [f"{folder}x"]:
+            if (where := outside(place, uri, roots)) is not None:
+                scheme, separator, rest = uri.partition("://")
+                root = f"{scheme}://{rest.partition('/')[0]}/" if separator else folder
+                named = uris[pc.index(uris if host else folders, uri if host else folder).as_py()].as_py()
+                raise TableError(
+                    f"{place.uri} names {named}, {where}; expected files below its own folder, buckets without options, or the "
+                    f"public web: add limits.roots=[{root}] where it may"
+                )
 
 
 def _parts(rows: Iterable[tuple[str, str]]) -> Iterator[pa.Table]:

@@ -12,9 +12,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from beholder import image_lists
+from beholder import image_lists, tables
 from beholder.errors import ImageError, StorageError, TableError
 from beholder.storage import Place
 
@@ -130,7 +129,7 @@ def _row_groups(uri: str) -> list[Shard]:
     """Return the row groups of a Parquet file whose images are in a column of bytes; none where it has no such column."""
     try:
         with Place.at(uri).open() as file:
-            parquet = pq.ParquetFile(file)
+            parquet = tables.open_parquet(file, uri)
             column = next((field.name for field in parquet.schema_arrow if _holds_bytes(field.type)), None)
             return [] if column is None else [Shard(uri, group, column) for group in range(parquet.num_row_groups)]
     except (pa.ArrowInvalid, OSError) as error:
@@ -147,7 +146,7 @@ def _parquet_rows(shard: Shard, max_bytes: int) -> Iterator[ShardImage]:
     stem = PurePosixPath(shard.uri.partition("?")[0]).stem
     try:
         with Place.at(shard.uri).open() as file:
-            parquet = pq.ParquetFile(file)
+            parquet = tables.open_parquet(file, shard.uri)
             row = sum(parquet.metadata.row_group(group).num_rows for group in range(shard.group))
             named = next((name for name in _ID_COLUMNS if name in parquet.schema_arrow.names), None)
             columns = [shard.column] + ([named] if named else [])

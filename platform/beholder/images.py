@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from beholder import http_file, image_shards, light_import
+from beholder import http_file, image_lists, image_shards, light_import
 from beholder.config import setting
 from beholder.errors import ConfigError, ImageError, StorageError, TableError
 from beholder.storage import Place
@@ -55,6 +55,11 @@ class ImageLimits:
 
     max_pixels: int = setting(100_000_000, "width x height above which an image is refused undecoded")
     max_bytes: int = setting(256 * 1024 * 1024, "file size in bytes above which an image is refused unread")
+    roots: list[str] = setting(
+        [],
+        "folders and beginnings of URIs that a list of images may lead to, beside its own folder, buckets without options and the "
+        "public web: [/data/faces,http://10.0.0.5:9000/]; [*]: anywhere",
+    )
 
     def __post_init__(self) -> None:
         for name in ("max_pixels", "max_bytes"):
@@ -109,14 +114,16 @@ def digest(data: bytes) -> str:
 def read(uri: str, *, limits: ImageLimits | None = None) -> bytes:
     """Return the bytes of an image: of a file, at an http(s):// URL, or in a shard (shard.tar#a.jpg, see image_shards).
 
-    Raises ImageError where it is missing, can't be read, or is over the limit.
+    With limits, a URL may lead to a private network only below one of limits.roots. Raises ImageError where it is missing, can't
+    be read, or is over the limit.
     """
     max_bytes = (limits or ImageLimits()).max_bytes
     try:
         if image_shards.is_member(uri):
             return image_shards.read_member(uri, max_bytes=max_bytes)
         if uri.startswith(_WEB):
-            return http_file.read(uri, max_bytes=max_bytes)
+            private = limits is None or image_lists.is_below(uri, limits.roots)
+            return http_file.read(uri, max_bytes=max_bytes, private=private)
         return Place.at(uri).read_bytes(max_bytes)
     except (StorageError, TableError) as error:
         raise ImageError(str(error)) from None

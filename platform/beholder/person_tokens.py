@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from beholder import api_keys
+from beholder import api_keys, identifiers
 from beholder.errors import AccessError
 
 SELF_SCOPES = {"ask:self": "ask", "recommend:self": "recommend"}
@@ -64,6 +64,7 @@ def sign(key_text: str, user_id: str, *, now: datetime, seconds: int = 3600, sco
         raise AccessError(
             f"a token is for one person, for {', '.join(SELF_SCOPES)}, and for 1 to {LONGEST.total_seconds():.0f} seconds"
         )
+    user_id = identifiers.person_name(user_id, what="person", error=AccessError)
     issued = int(now.astimezone(UTC).timestamp())
     head = {"alg": "EdDSA", "kid": parts[0], "typ": "JWT"}
     body = {"sub": user_id, "scope": " ".join(scopes), "iat": issued, "exp": issued + seconds}

@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from beholder import tables
 from beholder.errors import StorageError, TableError
@@ -260,7 +259,7 @@ def _batches(place: Place, names: Sequence[str]) -> Iterator[pa.Table]:
     """Yield these columns of a part, some rows at a time."""
     try:
         with place.open() as file:
-            for batch in pq.ParquetFile(file).iter_batches(2**18, columns=list(names)):
+            for batch in tables.open_parquet(file, place.uri).iter_batches(2**18, columns=list(names)):
                 yield pa.Table.from_batches([batch])
     except (pa.ArrowInvalid, OSError) as error:
         raise TableError(f"{place.uri} is no readable Parquet file: {str(error).splitlines()[0]}") from None

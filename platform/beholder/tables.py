@@ -4,13 +4,15 @@ Times are UTC with microseconds. Ids are text. `rejected` has one row per refuse
 """
 
 import io
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from beholder.errors import StorageError, TableError
+from beholder.errors import BeholderError, StorageError, TableError
 from beholder.storage import Place
 
+METADATA = 2**25  # bytes that the metadata of a Parquet file may have: 32 MiB
 LEFT, RIGHT, TIE = "left", "right", "tie"  # a comparison's choices
 _TIME = pa.timestamp("us", tz="UTC")
 
@@ -101,6 +103,25 @@ EMBEDDINGS = pa.schema(
 )
 
 
+def open_parquet(file: Any, name: str, *, error: type[BeholderError] = TableError) -> pq.ParquetFile:
+    """Return a Parquet file, opened for reading. file: its bytes, opened for reading from any position; name: for messages.
+
+    Raises `error` where it is none, and where its metadata, which is unpacked whole before anything is read, has more than METADATA
+    bytes: of more than a hundred million the library has ended the process.
+    """
+    try:
+        size = file.seek(0, 2) or file.tell()
+        file.seek(max(0, size - 8))
+        tail = bytes(file.read(8))
+        file.seek(0)
+        metadata = int.from_bytes(tail[:4], "little") if tail[4:] in (b"PAR1", b"PARE") else 0
+        if metadata > METADATA:
+            raise error(f"{name} has {metadata:,} bytes of metadata; expected at most {METADATA:,}: write it with fewer row groups")
+        return pq.ParquetFile(file)
+    except (pa.ArrowException, OSError) as reason:
+        raise error(f"{name} is no readable Parquet file: {str(reason).splitlines()[0]}") from None
+
+
 def read(place: Place, schema: pa.Schema, *, must_exist: bool = False) -> pa.Table:
     """Return the table at `place`, or an empty one where there is none yet.
 
@@ -110,7 +131,7 @@ def read(place: Place, schema: pa.Schema, *, must_exist: bool = False) -> pa.Tab
     if not must_exist and not place.is_file():
         return schema.empty_table()
     try:
-        table = pq.read_table(io.BytesIO(place.read_bytes()))
+        table = open_parquet(io.BytesIO(place.read_bytes()), place.uri).read()
     except (pa.ArrowInvalid, OSError) as error:
         raise TableError(f"{place.uri} is no readable Parquet file: {str(error).splitlines()[0]}") from None
     return conform(table, schema, name=place.uri)

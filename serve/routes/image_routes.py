@@ -113,17 +113,23 @@ async def _upload(request: Request) -> tuple[schemas.ImageUpload, bytes]:
     try:
         if kind == "application/json":
             upload = schemas.ImageUpload.model_validate_json(await request.body())
+            await request.json()  # which has each member once
             return upload, schemas.decode_image(upload.image)
         if kind == "multipart/form-data":
+            body = await request.body()
             async with request.form(max_files=1, max_fields=4, max_part_size=4096) as form:
                 file = form.get("file")
                 if not isinstance(file, UploadFile):
                     raise ProblemError(422, "expected the photo as the part `file`")
+                if len(form.multi_items()) > len(form):
+                    raise ProblemError(422, "expected each part once, got one more than once")
                 fields = {name: value for name, value in form.items() if name != "file" and isinstance(value, str)}
+                if any(value.encode() not in body for value in fields.values()):  # what is no UTF-8 was read as another encoding
+                    raise ProblemError(422, "expected the parts beside `file` as text in UTF-8")
                 return schemas.ImageUpload.model_validate_strings({**fields, "image": ""}), await file.read()
     except ValidationError as error:
         reasons = "; ".join(f"{'.'.join(map(str, each['loc'])) or 'body'}: {each['msg']}" for each in error.errors()[:5])
         raise ProblemError(422, reasons[:1000]) from None
-    except HTTPException as error:  # a form that is none
-        raise ProblemError(400, str(error.detail)[:200]) from None
+    except HTTPException as error:  # a form that is none, JSON with a member twice
+        raise ProblemError(error.status_code, str(error.detail)[:200]) from None
     raise ProblemError(415, "expected multipart/form-data or application/json")

@@ -18,12 +18,12 @@ def add_routes(app: FastAPI, runner: RequestRunner, authorizer: Authorizer | Non
     service = runner.service
 
     @app.get("/v1/users/{user_id}", dependencies=[auth.needs("ask", authorizer)], tags=["people"])
-    async def user(user_id: Annotated[schemas.UserId, InPath()], attribute: Attribute = None) -> schemas.PersonResponse:
+    async def user(user_id: Annotated[schemas.StoredUserId, InPath()], attribute: Attribute = None) -> schemas.PersonResponse:
         """Return what is known of a person's taste; of somebody unknown, what everybody's choices say."""
         return schemas.PersonResponse.of(await runner.run(service.person(user_id, attribute=attribute or "")))
 
     @app.get("/v1/users/{user_id}/taste", dependencies=[auth.needs("ask", authorizer)], tags=["people"])
-    async def export(user_id: Annotated[schemas.UserId, InPath()], attribute: Attribute = None) -> schemas.ExportedTaste:
+    async def export(user_id: Annotated[schemas.StoredUserId, InPath()], attribute: Attribute = None) -> schemas.ExportedTaste:
         """Return a taste to take along: everything that the person chose by an attribute."""
         choices = await runner.run(service.export_taste(user_id, attribute=attribute or ""))
         return schemas.ExportedTaste(attribute=attribute or "", choices=[schemas.ExportedChoice.of(each) for each in choices])
@@ -41,7 +41,7 @@ def add_routes(app: FastAPI, runner: RequestRunner, authorizer: Authorizer | Non
         return schemas.ImportedTaste(added=added, rounds=rounds)
 
     @app.delete("/v1/users/{user_id}", dependencies=[auth.needs("ask", authorizer)], tags=["people"])
-    async def erase(user_id: Annotated[schemas.UserId, InPath()]) -> schemas.ErasureResponse:
+    async def erase(user_id: Annotated[schemas.StoredUserId, InPath()]) -> schemas.ErasureResponse:
         """Remove everything of a person: choices, photos, their part in tastes."""
         work = service.erase(user_id)
         return schemas.ErasureResponse.of(await runner.run(work, seconds=runner.limits.photo_seconds))

@@ -9,6 +9,7 @@ import contextlib
 import math
 import re
 import time
+import unicodedata
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextvars import ContextVar
@@ -141,10 +142,12 @@ class OwnedService:
         return await self.service.scores(user_id, image_id, edits, attribute=attribute)
 
     async def person(self, user_id: str, *, attribute: str = "") -> Person:
+        user_id = await self._stored(user_id)
         await self._check_person(user_id)
         return await self.service.person(user_id, attribute=attribute)
 
     async def export_taste(self, user_id: str, *, attribute: str = "") -> tuple[Choice, ...]:
+        user_id = await self._stored(user_id)
         await self._check_person(user_id)
         return await self.service.export_taste(user_id, attribute=attribute)
 
@@ -157,6 +160,7 @@ class OwnedService:
         return await self.service.import_taste(user_id, choices, attribute=attribute)
 
     async def erase(self, user_id: str) -> ErasureReport:
+        user_id = await self._stored(user_id)
         await self._check_person(user_id)
         caller = self._caller()
         if caller is not None and caller.everybody and not caller.admin:
@@ -199,6 +203,13 @@ class OwnedService:
         if caller is None and self._keys:
             raise ProblemError(401, "a key is needed: Authorization: Bearer KEY", {"WWW-Authenticate": 'Bearer realm="beholder"'})
         return caller
+
+    async def _stored(self, user_id: str) -> str:
+        """Return a name in form NFC as it is stored: in form NFD, where somebody was stored so before names were brought to NFC."""
+        apart = unicodedata.normalize("NFD", user_id)
+        if apart == user_id or await _thread(self.owners.known, user_id) or not await _thread(self.owners.known, apart):
+            return user_id
+        return apart
 
     async def _check_person(self, user_id: str) -> None:
         """Raise ProblemError (403) where the caller does not speak for a person."""

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, StringConstraints
 
-from beholder.serve.schemas import Identifier, RequestBody
+from beholder.serve.schemas import Identifier, Name, RequestBody
 from beholder.studies.design import CHECK
 from beholder.studies.stored_study import StoredStudy
 from beholder.studies.study_config import RATINGS, FormField, StudyConfig
@@ -23,7 +23,7 @@ class JoinRequest(RequestBody):
         description="the browser's own random text, which nobody else can guess; the same when it asks again: it joins once"
     )
     lang: Lang = "en"
-    external_id: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{0,200}$")] = Field("", description="a panel's id")
+    external_id: Name | Literal[""] = Field("", description="a panel's id of the participant")
 
 
 class JoinResponse(BaseModel):

@@ -8,6 +8,7 @@ import pytest
 
 from beholder import http_file, images
 from beholder.errors import ImageError, StorageError
+from beholder.images import ImageLimits
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -77,3 +78,13 @@ def test_nobody_there():
     (error,) = images.read_many(["http://127.0.0.1:9/a.jpg"])
     assert isinstance(error, ImageError)
     assert "refused" in str(error)
+
+
+def test_no_name_leads_to_a_private_network(server):
+    address, _ = server
+    limits = ImageLimits()
+    for url in (f"{address}/a.jpg", f"{address.replace('127.0.0.1', 'localhost')}/a.jpg"):
+        with pytest.raises(ImageError, match=r"leads to (127.0.0.1|::1), an address of a private network"):
+            images.read(url, limits=limits)
+    assert images.read(f"{address}/a.jpg", limits=ImageLimits(roots=[address])) == b"bytes"
+    assert images.read(f"{address}/a.jpg", limits=ImageLimits(roots=["*"])) == b"bytes"

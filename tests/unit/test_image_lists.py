@@ -8,6 +8,7 @@ import pytest
 
 from beholder import image_lists
 from beholder.errors import StorageError, TableError
+from beholder.storage import Place
 
 
 def rows(source: str) -> list[tuple[str, str]]:
@@ -67,3 +68,75 @@ def test_lists_that_are_refused(tmp_path, name, content, error, reason):
     with pytest.raises(error) as raised:
         rows(f"{tmp_path}/{name}")
     assert reason in str(raised.value)
+
+
+HOSTILE = [
+    ("/etc/passwd", "a file outside"),
+    ("../secret.png", "a file outside"),
+    ("x/../../secret.png", "a file outside"),
+    ("a#/../../../secret.png", "a file outside"),
+    ("~/.ssh/id_rsa", "a file outside"),
+    ("file:///etc/passwd", "a file outside"),
+    ("http://127.0.0.1:9000/admin", "a private network"),
+    ("http://127.0.0.1:9000", "a private network"),
+    ("http://localhost/x.png", "a private network"),
+    ("http://169.254.169.254/latest/meta-data/", "a private network"),
+    ("http://[::1]/x.png", "a private network"),
+    ("http://[::ffff:10.0.0.1]/x.png", "a private network"),
+    ("https://a@10.1.2.3/x.png", "a private network"),
+    ("http://intranet/x.png", "a private network"),
+    ("http://db.internal./x.png", "a private network"),
+    ("s3://b/x.png?endpoint_override=10.0.0.1:80", "of its own choice"),
+    ("ftp://10.0.0.1/x.png", "of its own choice"),
+    ("FILE:///etc/passwd", "of its own choice"),
+]
+
+
+@pytest.mark.parametrize(("uri", "where"), HOSTILE)
+@pytest.mark.parametrize("kind", ["txt", "csv", "jsonl", "parquet"])
+def test_a_list_of_somebody_else_leads_nowhere_else(tmp_path, kind, uri, where):
+    place = tmp_path / "lists" / f"a.{kind}"
+    place.parent.mkdir()
+    if kind == "parquet":
+        pq.write_table(pa.table({"uri": ["x/1.jpg", uri]}), place)
+    else:
+        texts = {"txt": f"1.jpg\n{uri}\n", "csv": f"uri\n1.jpg\n{uri}\n", "jsonl": f'{{"uri": "1.jpg"}}\n{{"uri": "{uri}"}}\n'}
+        place.write_text(texts[kind])
+    with pytest.raises(TableError, match=f"{where}.*add limits.roots="):
+        list(image_lists.iterate(str(place), roots=[]))
+    assert sum(part.num_rows for part in image_lists.iterate(str(place), roots=["*"])) == 2
+    assert sum(part.num_rows for part in image_lists.iterate(str(place))) == 2
+
+
+def test_what_a_list_may_name(tmp_path):
+    uris = ["1.jpg", "x/2.jpg", f"{tmp_path}/3.jpg", "https://images.example.org/4.jpg?w=7", "http://1.1.1.1/5.jpg", "s3://b/6.jpg"]
+    (tmp_path / "a.txt").write_text("\n".join([*uris, "gs://b/c/7.jpg", "/x.tar#../8.jpg"][:-1]))
+    assert sum(part.num_rows for part in image_lists.iterate(f"{tmp_path}/a.txt", roots=[])) == 7
+
+
+@pytest.mark.parametrize(
+    ("uri", "root", "within"),
+    [
+        ("/data/faces/1.jpg", "/data", True),
+        ("/data/faces/1.jpg", "/data/faces/", True),
+        ("/database/1.jpg", "/data", False),
+        ("/data/../etc/passwd", "/data", False),
+        ("http://10.0.0.5:9000/a.jpg", "http://10.0.0.5:9000/", True),
+        ("http://10.0.0.5:9000/a.jpg", "http://10.0.0.5:9000", True),
+        ("http://10.0.0.5:90001/a.jpg", "http://10.0.0.5:9000", False),
+        ("http://10.0.0.5/b/../a.jpg", "http://10.0.0.5/b/", False),
+        ("http://10.0.0.5/a.jpg", "http://", True),
+        ("s3://b/x/1.jpg", "s3://b/x", True),
+        ("s3://b/y/1.jpg", "s3://b/x", False),
+        ("ftp://h/1.jpg", "*", True),
+    ],
+)
+def test_roots(uri, root, within):
+    assert image_lists.is_below(uri, [root]) == within
+
+
+def test_a_list_in_a_store_names_its_own_store(tmp_path):
+    place = Place("s3://b/lists/a.txt?region=x", "b/lists/a.txt", None)
+    assert image_lists.outside(place, "s3://b/images/1.jpg?region=x", []) is None
+    assert image_lists.outside(place, "s3://b/images/1.jpg?region=y", []) is not None
+    assert image_lists.outside(place, f"{tmp_path}/1.jpg", []) == "a file outside of the list's folder"

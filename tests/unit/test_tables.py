@@ -89,3 +89,35 @@ def test_times_keep_their_instant(tmp_path):
     place = Place.at(tmp_path / "ratings.parquet")
     tables.write(place, pa.Table.from_pylist([row], schema=tables.RATINGS))
     assert tables.read(place, tables.RATINGS)["at"][0].as_py() == at
+
+
+def with_metadata(path, size):
+    """Write a Parquet file with so many bytes of metadata."""
+    table = pa.table({"image_id": ["a"], "embedding": pa.array([[1.0, 2.0]], pa.list_(pa.float32())), "uri": ["a.jpg"]})
+    pq.write_table(table.replace_schema_metadata({"x": "m" * size}), path)
+    return path
+
+
+def test_metadata_has_an_end(tmp_path, beholder):
+    """The whole of it is unpacked before anything is read; of 120 million bytes the library ended the process now and then."""
+    huge = with_metadata(tmp_path / "huge.parquet", tables.METADATA + 1)
+    words = (f"source={huge}", f"embeddings={huge}")
+    for word in words:
+        said = beholder("import", word, f"workspace={tmp_path}/w")
+        assert (said.code, len(said.err)) == (2, 1), said
+        assert "bytes of metadata; expected at most 33,554,432" in said.err[0]
+    for source in (str(huge), f"{tmp_path}/hug*.parquet"):
+        said = beholder("embed", f"images={source}", f"workspace={tmp_path}/w", "encoder=looks")
+        assert (said.code, len(said.err)) == (2, 1), said
+        assert "bytes of metadata" in said.err[0]
+    with pytest.raises(TableError, match="bytes of metadata"):
+        tables.read(Place.at(huge), tables.IMAGES)
+    small = with_metadata(tmp_path / "small.parquet", 100_000)
+    assert tables.open_parquet(small.open("rb"), "small").read().num_rows == 1
+
+
+@pytest.mark.parametrize("data", [b"", b"PAR1", b"hello", b"PAR1" + b"\xff\xff\x00\x00PAR1"])
+def test_what_is_no_parquet(tmp_path, data):
+    (tmp_path / "a.parquet").write_bytes(data)
+    with pytest.raises(TableError, match="no readable Parquet file"):
+        tables.read(Place.at(tmp_path / "a.parquet"), tables.IMAGES)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from beholder import image_lists, images
+from beholder import identifiers, image_lists, images
 from beholder.commands._person_image import PersonImageSettings
 from beholder.editing.directions.edit_text import write
 from beholder.editing.editor import Edit
@@ -30,14 +30,15 @@ def image_ids(settings: PersonImageSettings, service: InProcessService) -> list[
     """
     if settings.image is None:
         return [f"seed-{settings.seed}"]
-    uris = [str(uri) for part in image_lists.iterate(settings.image) for uri in part["uri"].to_pylist()]
+    parts = image_lists.iterate(settings.image, roots=settings.limits.roots)
+    uris = [str(uri) for part in parts for uri in part["uri"].to_pylist()]
     some = [uris[round(at)] for at in np.linspace(0, len(uris) - 1, min(MOST, len(uris)))]
     ids = []
     for uri in some:
         try:
-            ids.append(service.library.add_photo(images.read(uri), settings.user).image_id)
+            ids.append(service.library.add_photo(images.read(uri, limits=settings.limits), settings.user).image_id)
         except ImageError as error:
-            print(f"{uri} is left out: {error}")
+            print(identifiers.shown(f"{uri} is left out: {error}"))
     if not ids:
         raise ImageError(f"{settings.image}: none of its files is a photo that can be read")
     return list(dict.fromkeys(ids))
@@ -71,7 +72,7 @@ def show(service: InProcessService, image_ids: Sequence[str], user_id: str, run:
         f"  before and after: {run.place.uri}/looks.jpg; as files: look.json (a preset), look.cube, look.xmp beside it",
     ]
     run.summary("# Looks\n\n```\n" + "\n".join(lines) + "\n```\n\n![before and after](looks.jpg)\n")
-    print("\n".join(lines))
+    print(identifiers.shown("\n".join(lines)))
     return whole.edit
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from beholder import images
+from beholder import identifiers, images
 from beholder.commands import _photo_input
 from beholder.config import required, setting
 from beholder.editing.directions.vocabulary import GROUPS, LOCKED
@@ -11,6 +11,7 @@ from beholder.editing.inversion import Refinement
 from beholder.editing.saved_inversion import SavedInversion
 from beholder.encoder import EncoderConfig
 from beholder.errors import ConfigError
+from beholder.images import ImageLimits
 from beholder.recommending.components import Components, InProcessService, ServiceConfig, build_service
 from beholder.recommending.image_library import LatentStore
 from beholder.recommending.rankers.ranker_factory import RankerConfig
@@ -50,11 +51,13 @@ class PersonImageSettings:
     allow: list[str] = setting([], f"directions or groups of them that may change, and nothing else: {', '.join(GROUPS)}; []: all")
     forbid: list[str] = setting([], "directions or groups of them that must not change")
     lock: list[str] | None = setting(None, f"what stays as it is; null: {', '.join(LOCKED)}, but for what allow names")
+    limits: ImageLimits = setting(ImageLimits(), "the largest file and picture that are read of a folder or list of photos")
     attribute: str | None = setting(None, "by what the person chooses, trustworthy for one; null: components.attribute")
     choices: str | None = setting(None, CHOICES)
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "user", identifiers.person_name(self.user, what="user", error=ConfigError))
         if (self.image is None) == (self.seed is None):
             raise ConfigError("give either image=FILE, a photo, or seed=NUMBER, an image that the generator makes")
         if self.seed is not None and not 0 <= self.seed < 2**32:

@@ -6,12 +6,14 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
+from beholder import identifiers
 from beholder.commands._person_image import CHOICES
 from beholder.config import setting
 from beholder.errors import ChoiceError, ConfigError
 from beholder.recommending.components import open_store
 from beholder.recommending.service import erase
 from beholder.recommending.store import interactions
+from beholder.recommending.store.person_owners import PersonOwners
 from beholder.runs import Run
 from beholder.storage import Place
 from beholder.workspace import Workspace
@@ -33,10 +35,12 @@ class ChoicesSettings:
 def main(settings: ChoicesSettings, run: Run) -> None:
     store = open_store(settings.choices, Workspace(settings.workspace))
     if settings.forget is not None:
-        report = erase(store, Workspace(settings.workspace), settings.forget, judgements=True)
+        name = settings.forget  # as it is where somebody is stored so, since before names were brought to NFC
+        name = name if PersonOwners(store).known(name) else identifiers.normalized(name)
+        report = erase(store, Workspace(settings.workspace), name, judgements=True)
         store.close()
         run.metrics({name: getattr(report, name) for name in ("questions", "answers", "images")} | {"tastes": len(report.tastes)})
-        print(*report.places, report, sep="\n")
+        print(identifiers.shown("\n".join([*report.places, str(report)])))
         return
     if settings.read is not None:
         data = Place.at(settings.read).read_bytes()

@@ -18,6 +18,7 @@ from beholder.editing.looks.full_size import render
 from beholder.editing.looks.look_directions import DIRECTIONS, NOTICEABLE
 from beholder.encoder import Encoder, EncoderConfig
 from beholder.errors import ConfigError, ImageError
+from beholder.images import ImageLimits
 from beholder.recommending.look_service import look_candidates, look_encoder
 from beholder.reports.markup import markdown_table
 from beholder.runs import Run, log
@@ -37,6 +38,7 @@ class EvaluateLooksSettings:
     speed: bool = setting(True, "measure how fast looks are drawn, too")
     sheet: bool = setting(True, "draw a contact sheet of all directions")
     calibrate: bool = setting(False, "print the steps that would be noticeable on these photos, too")
+    limits: ImageLimits = setting(ImageLimits(), "the largest file and picture that are read")
     threads: int = setting(2, "threads of the photo at full size")
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
 
@@ -46,7 +48,7 @@ class EvaluateLooksSettings:
 
 
 def main(settings: EvaluateLooksSettings, run: Run) -> None:
-    photos = calibration.landscapes() if settings.images is None else _read(settings.images, settings.most)
+    photos = calibration.landscapes() if settings.images is None else _read(settings.images, settings.most, settings.limits)
     rows: list[dict[str, Any]] = []
     for name in calibration.coloured():
         direction = DIRECTIONS[name]
@@ -115,12 +117,12 @@ def _best(work: Callable[[], object]) -> float:
     return min(seconds)
 
 
-def _read(source: str, most: int) -> list[np.ndarray]:
-    uris = [str(uri) for part in image_lists.iterate(source) for uri in part["uri"].to_pylist()]
+def _read(source: str, most: int, limits: ImageLimits) -> list[np.ndarray]:
+    uris = [str(uri) for part in image_lists.iterate(source, roots=limits.roots) for uri in part["uri"].to_pylist()]
     photos = []
     for at in np.linspace(0, len(uris) - 1, min(most, len(uris))):
         try:
-            photos.append(images.shrink(images.decode(images.read(uris[round(at)])), max(calibration.SIZE)))
+            photos.append(images.shrink(images.decode(images.read(uris[round(at)], limits=limits)), max(calibration.SIZE)))
         except ImageError as error:
             log.warning("%s is left out: %s", uris[round(at)], error)
     if not photos:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from beholder import image_index, images, spreadsheets, tables
+from beholder import identifiers, image_index, images, spreadsheets, tables
 from beholder.config import setting
 from beholder.embedding import embeddings
 from beholder.errors import ConfigError, EmbeddingError, ImageError, SpreadsheetError, StorageError, WeightsError
@@ -155,7 +155,7 @@ def _import_tables(settings: ImportSettings, workspace: Workspace, run: Run) -> 
     notes = "".join(f"- {note}\n" for note in found.notes)
     run.summary(f"{_summary(settings, metrics, found.rejected.slice(0, 10_000).to_pylist())}\n## How it was read\n\n{notes}")
     log.info("read %(rows.read)d judgements of %(people)d people and %(images)d images", metrics)
-    print("\n".join(found.notes))
+    print(identifiers.shown("\n".join(found.notes)))
     print(_counts(metrics))
 
 
@@ -187,7 +187,7 @@ def _import_study(settings: ImportSettings, workspace: Workspace, run: Run) -> N
     scale = spreadsheets.SCALE if settings.scale is None else ScoreScale.parse(settings.scale)
     found = spreadsheets.read_judgements(files, said, refused=refused, attributes=settings.attributes, scale=scale)
     for file, column in sorted(found.absent):
-        print(f"not read: {file} has no column {column!r}")
+        print(identifiers.shown(f"not read: {file} has no column {column!r}"))
 
     rejected = said.rejected + [said.rows[i].refuse("data_image_part", why) for i, why in refused.items()] + found.rejected
     workspace.upsert("images", pa.Table.from_pylist(rows, schema=tables.IMAGES))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
-from beholder import api_keys, person_tokens
+from beholder import api_keys, identifiers, person_tokens
 from beholder.commands._person_image import CHOICES
 from beholder.config import setting
 from beholder.errors import ConfigError
@@ -69,7 +69,7 @@ def main(settings: KeysSettings, run: Run) -> None:
     run.results(table)
     run.metrics({"keys": len(keys), "valid": sum(key.state(now) == "valid" for key in keys)})
     if settings.make is None and settings.revoke is None:
-        print(table.to_string(index=False) if keys else "no keys yet; make=NAME makes one")
+        print(identifiers.shown(table.to_string(index=False)) if keys else "no keys yet; make=NAME makes one")
 
 
 def _row(key: api_keys.ApiKey, now: datetime) -> dict[str, str]:

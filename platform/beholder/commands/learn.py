@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 import numpy as np
 import pandas as pd
 
-from beholder import image_lists, images
+from beholder import identifiers, image_lists, images
 from beholder.commands import _look_photos
 from beholder.config import required, setting
 from beholder.editing.directions.edit_text import write
@@ -18,6 +18,7 @@ from beholder.editing.looks.look_directions import ASKED
 from beholder.editing.looks.look_fit import FittedLook, fit_look
 from beholder.encoder import EncoderConfig
 from beholder.errors import ConfigError, ImageError
+from beholder.images import ImageLimits
 from beholder.progress import Progress
 from beholder.recommending.components import Components, InProcessService, ServiceConfig, build_service
 from beholder.recommending.rankers.ranker_factory import RankerConfig
@@ -36,12 +37,16 @@ class LearnSettings:
     after: str = required("the same photos as the person made them, under the same names")
     components: Components = setting(Components(), "what a recommendation is made of")
     ranker: RankerConfig = setting(RankerConfig(), "the model of who would choose which look")
+    limits: ImageLimits = setting(ImageLimits(), "the largest file and picture that are read")
     choices: str | None = setting(None, "the store of choices; null: choices.db of the workspace")
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "user", identifiers.person_name(self.user, what="user", error=ConfigError))
+
 
 def main(settings: LearnSettings, run: Run) -> None:
-    pairs = matched(settings.before, settings.after)
+    pairs = matched(settings.before, settings.after, settings.limits.roots)
     service = build_service(
         ServiceConfig(
             editor="looks",
@@ -56,9 +61,9 @@ def main(settings: LearnSettings, run: Run) -> None:
     with Progress("learn", total=len(pairs), unit="pairs") as progress:
         for name, before, after in pairs:
             try:
-                image_id, fitted = learn(service, settings.user, before, after)
+                image_id, fitted = learn(service, settings.user, before, after, settings.limits)
             except ImageError as error:
-                print(f"{name} is left out: {error}")
+                print(identifiers.shown(f"{name} is left out: {error}"))
                 continue
             finally:
                 progress.advance(1)
@@ -74,10 +79,10 @@ def main(settings: LearnSettings, run: Run) -> None:
     _look_photos.show(service, ids[: _look_photos.MOST], settings.user, run)
 
 
-def matched(before: str, after: str) -> list[tuple[str, str, str]]:
+def matched(before: str, after: str, roots: Sequence[str] | None = None) -> list[tuple[str, str, str]]:
     """Return pairs of the same name, whatever their endings: the name, and both URIs. Raises ConfigError where there are none."""
     named = [
-        {PurePosixPath(uri).stem: uri for part in image_lists.iterate(source) for uri in part["uri"].to_pylist()}
+        {PurePosixPath(uri).stem: uri for part in image_lists.iterate(source, roots=roots) for uri in part["uri"].to_pylist()}
         for source in (before, after)
     ]
     pairs = [(name, uri, named[1][name]) for name, uri in sorted(named[0].items()) if name in named[1]]
@@ -86,13 +91,15 @@ def matched(before: str, after: str) -> list[tuple[str, str, str]]:
     return pairs
 
 
-def learn(service: InProcessService, user_id: str, before: str, after: str) -> tuple[str, FittedLook]:
+def learn(
+    service: InProcessService, user_id: str, before: str, after: str, limits: ImageLimits | None = None
+) -> tuple[str, FittedLook]:
     """Fit a look to a pair of photos and keep what it says as choices; the same pair again counts once.
 
     Return the photo's id and the look. Raises ImageError for what is no picture, and for pictures of other proportions.
     """
-    data = images.read(before)
-    fitted = fit_look(images.decode(data), images.decode(images.read(after)))
+    data = images.read(before, limits=limits)
+    fitted = fit_look(images.decode(data), images.decode(images.read(after, limits=limits)))
     image_id = service.library.add_photo(data, user_id).image_id
     candidates = service.recommendations.features.candidates
     service.recommendations.store.add(implied(user_id, image_id, fitted.look, candidates.edits()))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from beholder import plots
+from beholder import identifiers, plots
 from beholder.commands import _look_photos, _photo_input
 from beholder.commands._person_image import PersonImageSettings, image_id_of
 from beholder.config import setting
@@ -83,7 +83,7 @@ def show(
         f"  {place}; beside the image as it is and the runners-up: {run.place.uri}/report.html",
     ]
     run.summary("# Recommendation\n\n```\n" + "\n".join(lines) + "\n```\n\n![strip](figures/strip.png)\n")
-    print("\n".join(lines))
+    print(identifiers.shown("\n".join(lines)))
     return recommendation
 
 

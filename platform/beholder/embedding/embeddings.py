@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from beholder import tables
 from beholder.errors import EmbeddingError, TableError
@@ -171,7 +170,7 @@ def without_profiles(folder: Place) -> int:
     total = 0
     for place in shards(folder):
         with place.open() as file:
-            metadata = pq.ParquetFile(file).schema_arrow.metadata or {}
+            metadata = tables.open_parquet(file, place.uri).schema_arrow.metadata or {}
         if metadata.get(_COLOURS.encode()) != _SRGB.encode():
             total += len(columns(place, ["sha256"])["sha256"].drop_null())
     return total
@@ -219,7 +218,7 @@ def columns(shard: Place, names: list[str]) -> pa.Table:
     """Return some columns of a shard. Raises TableError where it is no readable Parquet."""
     try:
         with shard.open() as file:
-            return pq.read_table(file, columns=names)
+            return tables.open_parquet(file, shard.uri).read(columns=names)
     except (pa.ArrowInvalid, OSError) as error:
         raise TableError(f"{shard.uri} is no readable Parquet file: {str(error).splitlines()[0]}") from None
 
@@ -227,7 +226,7 @@ def columns(shard: Place, names: list[str]) -> pa.Table:
 def _rows(shard: Place) -> int:
     try:
         with shard.open() as file:
-            return int(pq.ParquetFile(file).metadata.num_rows)
+            return int(tables.open_parquet(file, shard.uri).metadata.num_rows)
     except (pa.ArrowInvalid, OSError) as error:
         raise TableError(f"{shard.uri} is no readable Parquet file: {str(error).splitlines()[0]}") from None
 

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from beholder import identifiers
+from beholder.identifiers import SPACES
 from beholder.tables import LEFT, RIGHT, TIE
 
 Read = tuple[Any, str | None]
@@ -44,8 +46,8 @@ def text_of(value: Any) -> str | None:
 
 
 def read_id(text: str | None) -> Read:
-    """Return an id or a name: in Unicode's form NFC, without control and format characters, of at most LONGEST characters."""
-    if text is None or not (text := text.strip("\ufeff \t\r\n\xa0")):
+    """Return an id or a name as `identifiers` has it, in form NFC, of at most LONGEST characters; without the spaces around it."""
+    if text is None or not (text := text.strip(SPACES)):
         return None, "missing"
     if text in _ERRORS:
         return None, "an error value of a spreadsheet"
@@ -53,14 +55,11 @@ def read_id(text: str | None) -> Read:
         return None, LONG_NUMBER
     if len(text) > 1 and text[0] == "'" and text[1] in "=+-@":
         text = text[1:]  # as a file of ours has it, so that no spreadsheet takes it for a formula
-    if not text.isascii() or not text.isprintable():
-        text = unicodedata.normalize("NFC", text)
-        for character in text:
-            kind = unicodedata.category(character)
-            if kind == "Cs":
-                return None, "bytes that are not of the file's encoding; give format.encoding="
-            if kind in ("Cc", "Cf", "Zl", "Zp", "Co", "Cn"):
-                return None, f"a control or format character (U+{ord(character):04X}) in a name"
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        return None, "bytes that are not of the file's encoding; give format.encoding="
+    text = identifiers.normalized(text)
+    if (reason := identifiers.fault(text)) is not None:
+        return None, reason
     if len(text) > LONGEST:
         return None, f"a name of {len(text):,} characters; at most {LONGEST:,} are allowed"
     return text, None

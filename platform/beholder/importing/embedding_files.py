@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from beholder import artifacts, tables
 from beholder.embedding.embeddings import Embeddings
@@ -83,9 +82,10 @@ def _checked(place: Place, ids: list[str], rows: Sequence[Any]) -> Embeddings:
 
 def _parquet(data: bytes, name: str) -> Named:
     try:
-        check_parquet(pq.read_metadata(io.BytesIO(data)), name, packed=len(data), error=EmbeddingError)
+        parquet = tables.open_parquet(io.BytesIO(data), name, error=EmbeddingError)
+        check_parquet(parquet.metadata, name, packed=len(data), error=EmbeddingError)
         table = tables.conform(
-            pq.read_table(io.BytesIO(data)),
+            parquet.read(),
             pa.schema([("image_id", pa.string()), ("embedding", pa.list_(pa.float32()))]),
             name=name,
         )
@@ -286,12 +286,13 @@ def _names_beside(place: Place) -> list[str] | None:
 def _metadata_names(place: Place) -> list[str]:
     data = place.read_bytes()
     try:
-        schema = pq.read_schema(io.BytesIO(data))
-        column = next((name for name in ("image_id", *_NAMES) if name in schema.names), None)
+        parquet = tables.open_parquet(io.BytesIO(data), place.uri, error=EmbeddingError)
+        names = parquet.schema_arrow.names
+        column = next((name for name in ("image_id", *_NAMES) if name in names), None)
         if column is None:
-            raise EmbeddingError(f"{place.uri} has no column image_id or image_path; found: {', '.join(schema.names[:12])}")
-        check_unpacked(place.uri, packed=len(data), unpacked=8 * pq.read_metadata(io.BytesIO(data)).num_rows, error=EmbeddingError)
-        values: Iterable[Any] = pq.read_table(io.BytesIO(data), columns=[column])[column].to_pylist()
+            raise EmbeddingError(f"{place.uri} has no column image_id or image_path; found: {', '.join(names[:12])}")
+        check_unpacked(place.uri, packed=len(data), unpacked=8 * parquet.metadata.num_rows, error=EmbeddingError)
+        values: Iterable[Any] = parquet.read(columns=[column])[column].to_pylist()
     except (pa.ArrowInvalid, OSError) as error:
         raise EmbeddingError(f"{place.uri} is no readable Parquet file: {str(error).splitlines()[0]}") from None
     return [str(value) for value in values]

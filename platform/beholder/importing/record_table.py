@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from beholder.errors import SpreadsheetError
 from beholder.importing.archive_limits import check_parquet
 from beholder.importing.cells import LONG_NUMBER
 from beholder.storage import Place
+from beholder.tables import open_parquet
 
 _EXACT = 2.0**53  # floats from here on stand for several whole numbers
 _MOST_JSON = 2**28  # bytes of a .json file, which is read whole
@@ -26,10 +26,7 @@ RecordBlock = tuple[np.ndarray, dict[str, pa.Array], dict[tuple[int, str], str]]
 def parquet_header(place: Place) -> list[str]:
     """Return the columns of a Parquet file. Raises SpreadsheetError where it is none, or would unpack to too much."""
     with place.open() as file:
-        try:
-            parquet = pq.ParquetFile(file)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise SpreadsheetError(f"{place.uri} is no readable Parquet file: {str(error).splitlines()[0]}") from None
+        parquet = open_parquet(file, place.uri, error=SpreadsheetError)
         check_parquet(parquet.metadata, place.uri, packed=file.size(), error=SpreadsheetError)
         return [str(name) for name in parquet.schema_arrow.names]
 
@@ -38,7 +35,7 @@ def parquet_blocks(place: Place, columns: Sequence[str], rows: int) -> Iterator[
     """Yield these columns of a Parquet file in blocks of at most so many rows; the first record is row 1."""
     with place.open() as file:
         try:
-            parquet = pq.ParquetFile(file)
+            parquet = open_parquet(file, place.uri, error=SpreadsheetError)
             first = 1
             for batch in parquet.iter_batches(rows, columns=list(columns), use_threads=False):
                 texts: dict[str, pa.Array] = {}

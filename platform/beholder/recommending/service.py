@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 import numpy as np
 import pyarrow.compute as pc
 
-from beholder import runs
+from beholder import identifiers, runs
 from beholder.cache import BoundedCache
 from beholder.config import setting
 from beholder.editing.directions.vocabulary import Vocabulary, check_range
@@ -33,6 +33,7 @@ from beholder.recommending.rankers.ranker_features import TastePrior
 from beholder.recommending.ranking import UNEDITED, RankingConfig, ScoredEdit
 from beholder.recommending.steering import Steering, spread, spread_edits, variations
 from beholder.recommending.store.choice_store import Store
+from beholder.recommending.store.person_owners import PersonOwners
 from beholder.recommending.store.question import Answer, Choice, Question, edit_text, taste_key, taste_of
 from beholder.storage import Place
 from beholder.taste import taste_registry
@@ -188,7 +189,8 @@ class ErasureReport:
 
     def __str__(self) -> str:
         tastes = f"their part in {', '.join(self.tastes)}" if self.tastes else "no part in any taste"
-        return f"{self.user_id}: {self.questions} questions, {self.answers} answers, {self.images} images, {tastes} removed"
+        counts = f"{self.questions} questions, {self.answers} answers, {self.images} images"
+        return f"{identifiers.shown(self.user_id)}: {counts}, {tastes} removed"
 
 
 class RecommendationService:
@@ -385,7 +387,11 @@ class RecommendationService:
         )
 
     def person(self, user_id: str, *, attribute: str = "") -> Person:
-        """Return what is known of a person by an attribute; of somebody unknown, what everybody's choices say."""
+        """Return what is known of a person by an attribute; of somebody unknown, what everybody's choices say.
+
+        Raises ChoiceError for what is no name.
+        """
+        self._check_name(user_id)
         state = self.posteriors.get(taste_key(user_id, attribute, self.attribute))
         preferences = self._preferences(state)
         images = [PurePosixPath(uri).stem for uri in self.store.uploads(user_id)]
@@ -407,7 +413,8 @@ class RecommendationService:
         return [user_id, *self.store.tastes_of(user_id)]
 
     def export_taste(self, user_id: str, *, attribute: str = "") -> tuple[Choice, ...]:
-        """Return everything that a person chose by an attribute, in order."""
+        """Return everything that a person chose by an attribute, in order. Raises ChoiceError for what is no name."""
+        self._check_name(user_id)
         return tuple(self.store.choices(taste_key(user_id, attribute, self.attribute)))
 
     def import_taste(self, user_id: str, choices: Sequence[tuple[Question, Answer]], *, attribute: str = "") -> tuple[int, int]:
@@ -444,6 +451,12 @@ class RecommendationService:
     def edit_set(self, image_id: str) -> EditSet:
         """Return an image under every candidate, predicted once. Raises EditError for an unknown one."""
         return self._edit_set(self.image(image_id))
+
+    def _check_name(self, user_id: str) -> None:
+        """Raise ChoiceError for what is no name, unless somebody was stored under it before there was a rule for names."""
+        reason = identifiers.fault(user_id)
+        if reason is not None and not PersonOwners(self.store).known(user_id):
+            raise ChoiceError(f"a person's name has visible characters and no spaces around them, got {reason}")
 
     def _edit_set(self, image: EditableImage) -> EditSet:
         return self._edit_sets.get_or_make(image.image_id, lambda: self.features.edit_set(image))

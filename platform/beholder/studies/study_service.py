@@ -97,7 +97,7 @@ class StudyService:
         """
         if config.name in self.store.names():
             raise StudyError(f"there is a study {config.name!r} already; give another name")
-        found = image_index.find_images(self.workspace, config.images or None)
+        found = image_index.find_images(self.workspace, config.images or None, roots=None if limits is None else limits.roots)
         ids, uris = found["image_id"].to_pylist(), found["uri"].to_pylist()
         config.check_images(len(ids))
         scales = self._scales(config)

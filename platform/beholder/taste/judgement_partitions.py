@@ -69,7 +69,11 @@ class TablePart:
         """Return some columns of some row groups. Raises TableError where there are none of these."""
         with self.place.filesystem.open_input_file(self.place.path) as file:
             try:
-                return _open(file, self.place).read_row_groups(list(groups), columns=list(columns)).select(list(columns))
+                return (
+                    tables.open_parquet(file, self.place.uri)
+                    .read_row_groups(list(groups), columns=list(columns))
+                    .select(list(columns))
+                )
             except KeyError as error:
                 raise TableError(f"{self.place.uri} lacks a column: {str(error).splitlines()[0]}") from None
 
@@ -88,7 +92,7 @@ def table_parts(places: Mapping[Kind, Sequence[Place]]) -> list[TablePart]:
     for kind, files in places.items():
         for order, place in enumerate(files):
             with place.filesystem.open_input_file(place.path) as file:
-                metadata = _open(file, place).metadata
+                metadata = tables.open_parquet(file, place.uri).metadata
                 rows = tuple(metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
             parts.append(TablePart(place, kind, rows, order if len(files) > 1 else None))
     return parts
@@ -187,7 +191,7 @@ def _tables(files: Sequence[PartitionFile], blocks: Sequence[int]) -> tuple[Any,
         groups = [each.groups[block] for block in blocks if block in each.groups]
         if groups:
             with each.place.filesystem.open_input_file(each.place.path) as file:
-                parts[each.kind].append(_open(file, each.place).read_row_groups(groups))
+                parts[each.kind].append(tables.open_parquet(file, each.place.uri).read_row_groups(groups))
     rated, compared = (_last(pa.concat_tables(each)) if each else None for each in parts.values())
     return rated, compared
 
@@ -229,10 +233,3 @@ def _choices(column: Any) -> Any:
     """Return choices as numbers: 1 left, 0 right, 0.5 a tie."""
     at = pc.index_in(column, pa.array([LEFT, RIGHT, TIE]))
     return pc.take(pa.array([1.0, 0.0, 0.5], pa.float32()), at)
-
-
-def _open(file: Any, place: Place) -> Any:
-    try:
-        return pq.ParquetFile(file)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise TableError(f"{place.uri} is no readable Parquet file: {str(error).splitlines()[0]}") from None

@@ -30,7 +30,7 @@ async function begin() {
 }
 
 const preferred = () => new URLSearchParams(location.search).get("lang") ?? navigator.language.split("-")[0];
-const externalId = () => (study.external_id && new URLSearchParams(location.search).get(study.external_id)) || "";
+const externalId = () => ((study.external_id && new URLSearchParams(location.search).get(study.external_id)) || "").trim();
 
 // Does something that returns where the participant is, and shows that.
 async function go(work) {

@@ -94,3 +94,15 @@ def test_the_store_is_named_by_a_file_or_a_variable(beholder, tmp_path: Path, mo
     said = beholder("choices", f"choices=file:{tmp_path / 'missing'}", place)
     assert said.code == 2
     assert said.err == [f"beholder: choices=file:{tmp_path / 'missing'} can't be read: No such file or directory"]
+
+
+def test_names_that_speak_to_terminals_are_refused_and_shown_as_text(tmp_path, beholder):
+    for command in ("ask", "recommend"):
+        said = beholder(command, "user=\u202eana", "seed=1", f"workspace={tmp_path}")
+        assert (said.code, len(said.err)) == (2, 1), said
+        assert "user names a person in 1 to 200 visible characters, got a control or format character (U+202E)" in said.err[0]
+    said = beholder("choices", "forget=a\x9b2Jb\u202e", f"workspace={tmp_path}")
+    assert said.code == 0
+    assert "a\\x9b2Jb\\u202e: 0 questions" in "\n".join(said.out)
+    said = beholder("keys", "make=shop", "people=an\u200ba", f"workspace={tmp_path}")
+    assert (said.code, len(said.err)) == (2, 1), said

@@ -264,6 +264,56 @@ def test_other_names_of_this_host_are_refused():
         assert client.get("/v1/directions", headers={"host": host}).status_code in (400, 421)
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("evil.com@127.0.0.1", "127.0.0.1#.evil.com", "127.0.0.1/.evil.com", "127.0.0.1?.evil", "127.0.0.1:99999999"),
+        *("127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:+80", "127.0.0.1:80:80", "127.0.0.1 ", "127.0.0.1\\", "[::1", "::1", "%31"),
+    ],
+)
+def test_a_host_is_a_name_and_a_port(host):
+    for limits in (RequestLimits(hosts=["127.0.0.1", "::1"]), RequestLimits()):
+        assert client_of(Moody(), limits=limits).get("/v1/directions", headers={"host": host}).status_code == 400
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:", "127.0.0.1:65535", "[::1]", "LOCALHOST:8000", "a_b.example"])
+def test_hosts(host):
+    limits = RequestLimits(hosts=["127.0.0.1", "::1", "localhost", "a_b.example"])
+    assert client_of(Moody(), limits=limits).get("/v1/directions", headers={"host": host}).status_code == 200
+
+
+def test_a_request_has_one_host():
+    client = client_of(Moody(), limits=RequestLimits(hosts=["127.0.0.1"]))
+    twice = [("host", "127.0.0.1"), ("host", "evil.example")]
+    assert client.get("/v1/directions", headers=twice).status_code == 400
+    assert client.get("/v1/directions", headers=[twice[0], twice[0]]).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("origin", "site", "status"),
+    [
+        ("http://127.0.0.1:8101", None, 422),  # nothing is in the body
+        ("https://127.0.0.1:8101", None, 403),
+        ("http://127.0.0.1", None, 403),
+        ("http://127.0.0.1:8101/", None, 403),
+        ("http://a@127.0.0.1:8101", None, 403),
+        ("ftp://127.0.0.1:8101", None, 403),
+        ("null", None, 403),
+        ("https://127.0.0.1:8101", "same-origin", 422),  # as it is behind a proxy that ends TLS
+        ("https://127.0.0.1:8101", "same-site", 403),
+        ("https://evil.example", "same-origin", 403),
+    ],
+)
+def test_an_origin_has_a_scheme_a_name_and_a_port(origin, site, status):
+    headers = {"host": "127.0.0.1:8101", "origin": origin} | ({"sec-fetch-site": site} if site else {})
+    assert client_of(Moody()).post("/v1/choices", json={}, headers=headers).status_code == status
+
+
+def test_the_usual_port_need_not_be_said():
+    assert client_of(Moody()).post("/v1/choices", json={}, headers={"host": "a.b:80", "origin": "http://a.b"}).status_code == 422
+    assert client_of(Moody()).post("/v1/choices", json={}, headers={"host": "a.b:443", "origin": "http://a.b"}).status_code == 403
+
+
 @pytest.mark.parametrize("length", ["-1", "x", "9" * 5000, "1_0"])
 def test_lengths_that_are_none(length):
     assert client_of(Moody()).get("/v1/directions", headers={"content-length": length}).status_code in (400, 413)

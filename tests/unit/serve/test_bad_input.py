@@ -243,5 +243,5 @@ def test_paths_and_methods_that_are_not_there(client):
         refused(client.get(path), 404)
     answer = client.put("/v1/choices", json={})
     refused(answer, 405)
-    assert answer.headers["allow"] == "POST"
-    assert client.put("/v1/users/ana", json={}).headers["allow"] == "DELETE, GET"
+    assert answer.headers["allow"] == "OPTIONS, POST"
+    assert client.put("/v1/users/ana", json={}).headers["allow"] == "DELETE, GET, HEAD, OPTIONS"

@@ -1,12 +1,15 @@
 """Requests that got no response are retried, once."""
 
 import asyncio
+import importlib
 import json
 
 import pytest
+import uvicorn
 from starlette.types import Message, Receive, Scope, Send
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-from beholder.serve.proxy_retry import RetryMiddleware, inside, middleware
+from beholder.serve.proxy_retry import HEADS, RetryMiddleware, inside, limit_heads, middleware
 
 SCOPE = {"type": "http", "method": "POST", "path": "/v1/choices", "headers": []}
 
@@ -145,3 +148,30 @@ def test_ray_finds_it():
     (only,) = middleware()
     kind: object = only.cls
     assert kind is RetryMiddleware
+
+
+@pytest.mark.parametrize(("path", "status"), [("/-/routes", 404), ("/-/routes/", 404), ("/-/", 404), ("/-/healthz", 200)])
+def test_what_ray_serve_would_tell_everybody_is_not_told(path, status):
+    heard: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        heard.append(message)
+
+    asyncio.run(RetryMiddleware(Behind(0))({**SCOPE, "method": "GET", "path": path}, receive, send))
+    assert heard[0]["status"] == status
+
+
+def test_heads_have_a_deadline_where_uvicorn_knows_protocols():
+    protocols = {"auto": "uvicorn's", "h11": "uvicorn's"}
+    limit_heads(protocols)
+    assert protocols == {"auto": HEADS, "h11": "uvicorn's"}
+    none: dict[str, str] = {}
+    limit_heads(none)
+    assert none == {}
+    assert "auto" in uvicorn.config.HTTP_PROTOCOLS
+    assert uvicorn.Config("none:app").http == "auto"
+    module, _, name = HEADS.partition(":")
+    assert issubclass(getattr(importlib.import_module(module), name), AutoHTTPProtocol)

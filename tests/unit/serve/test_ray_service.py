@@ -1,6 +1,8 @@
 """What becomes of an answer from elsewhere: its value, its error as it was raised there, or the news that a replica died."""
 
 import asyncio
+import inspect
+import pickle
 from typing import Any
 
 import pytest
@@ -8,8 +10,9 @@ from ray.exceptions import ActorDiedError, RayTaskError, TaskCancelledError
 from ray.serve.exceptions import BackPressureError, RayServeException
 
 from beholder.errors import BeholderError, UnknownImage
+from beholder.serve.deployments import EditorDeployment, EncoderDeployment, RankerDeployment
 from beholder.serve.protocols import Overloaded
-from beholder.serve.ray_service import ReplicaLost, result_of
+from beholder.serve.ray_service import RaisedError, ReplicaLost, errors_as_values, result_of
 
 
 class Response:
@@ -101,3 +104,49 @@ def test_who_gives_up_says_so():
         return response
 
     assert asyncio.run(give_up()).cancelled
+
+
+@errors_as_values
+class Deployment:
+    """A deployment that raises what it is given, and another that is given what it answers."""
+
+    async def raises(self, error):
+        raise error
+
+    async def takes(self, answer, *, also=None):
+        return answer
+
+    async def _inner(self):
+        raise UnknownImage("'x'")
+
+
+@pytest.mark.parametrize("error", [UnknownImage("'x' is no image"), Overloaded("photos", seconds=7), ReplicaLost("Editor")])
+def test_an_error_of_ours_is_an_answer_that_is_raised_where_it_was_asked_for(error):
+    """Ray Serve logs a traceback of 3 KB of each that is raised."""
+    deployment = Deployment()
+    answer = asyncio.run(deployment.raises(error))
+    assert isinstance(answer, RaisedError)
+    assert answer.error.__traceback__ is None
+    assert asyncio.run(deployment.takes(answer)) is asyncio.run(deployment.takes(1, also=answer)) is answer
+    with pytest.raises(type(error)) as found:
+        said(pickle.loads(pickle.dumps(answer)))
+    assert str(found.value) == str(error)
+    assert getattr(found.value, "seconds", None) == getattr(error, "seconds", None)
+
+
+def test_a_fault_is_raised_and_logged():
+    with pytest.raises(KeyError):
+        asyncio.run(Deployment().raises(KeyError("x")))
+    with pytest.raises(UnknownImage):
+        asyncio.run(Deployment()._inner())
+    assert asyncio.run(Deployment().takes(3)) == 3
+
+
+@pytest.mark.parametrize("kind", [EditorDeployment, EncoderDeployment, RankerDeployment])
+def test_every_deployment_returns_its_errors(kind):
+    public = [name for name, method in vars(kind).items() if not name.startswith("_") and inspect.iscoroutinefunction(method)]
+    assert "ready" in public
+    for name in public:
+        if name != "counts":
+            given = RaisedError(UnknownImage(name))
+            assert asyncio.run(getattr(kind, name)(None, given)) is given
