@@ -63,7 +63,7 @@ def _ask(url: str, timeout: float) -> tuple[bool, bool]:
 
 def _runs(part: psutil.Process) -> bool:
     with contextlib.suppress(psutil.Error):
-        return part.is_running() and part.status() != psutil.STATUS_ZOMBIE
+        return bool(part.is_running() and part.status() != psutil.STATUS_ZOMBIE)
     return False
 
 
