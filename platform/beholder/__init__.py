@@ -24,6 +24,7 @@ image_shards  images in tars and Parquet files
 http_file     the bytes at an http(s):// URL
 image_index   a list of images as the workspace knows them
 encoder       images and texts -> unit embeddings
+clip_weights  the weights of a CLIP as people keep them
 light_import  open_clip and torchvision without what they import for others
 look_descriptor how a picture looks, in numbers: encoder=looks
 embedding/    images on their way to embeddings, and the table of these

@@ -4,6 +4,7 @@ There is one preprocessing: batch jobs resize images with `EncoderConfig.fit` in
 passes images of any size, and both get the same vectors.
 """
 
+import contextlib
 import copy
 import dataclasses
 import hashlib
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from beholder import light_import
+from beholder import clip_weights, light_import
 from beholder.config import setting
 from beholder.errors import ConfigError, EncoderError, ImageError, nearest
 from beholder.images import Fit, fit_pixels
@@ -117,8 +118,12 @@ class EncoderConfig:
                 f"encoder {self.name} has no weights: give encoder.weights=<tag> (a pretrained tag of {self.model}, "
                 "downloaded by open_clip) or encoder.weights=<file> (a local .safetensors, .pt or .bin)"
             )
-        if self.weights == RANDOM or Path(self.weights).is_file():
+        if (found := clip_weights.find(self.weights)) != self.weights:
+            return dataclasses.replace(self, weights=found).resolved()
+        if self.weights == RANDOM:
             return self
+        if Path(self.weights).is_file():
+            return dataclasses.replace(self, **clip_weights.preprocessing(self.weights))
         if "/" in self.weights or Path(self.weights).suffix:
             raise EncoderError(f"encoder.weights={self.weights}: there is no such file")
         open_clip = light_import.open_clip(self.model)
@@ -347,16 +352,23 @@ def _build(config: EncoderConfig) -> Any:
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)  # random weights are the same on every machine and in every actor
-            return open_clip.create_model(
-                _registered(config.model),
-                pretrained=None if weights == RANDOM else weights,
-                force_quick_gelu=config.quick_gelu,
-                force_image_size=_other_size(config),
-                pretrained_text=False,
-                weights_only=True,
-            )
+            file = Path(weights).is_file() and weights != RANDOM
+            with clip_weights.loadable(weights) if file else contextlib.nullcontext(weights) as loaded:
+                model = open_clip.create_model(
+                    _registered(config.model),
+                    pretrained=None if weights == RANDOM else loaded,
+                    force_quick_gelu=config.quick_gelu,
+                    force_image_size=_other_size(config),
+                    pretrained_text=False,
+                    weights_only=True,
+                )
+            if file:
+                clip_weights.check_finite(model, weights)
+            return model
+    except EncoderError:
+        raise
     except Exception as error:  # open_clip, torch and safetensors each raise their own
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = clip_weights.reason(error)
         raise EncoderError(f"encoder.weights={weights} can't be loaded into {config.model}: {reason}") from None
     finally:
         root.setLevel(level)

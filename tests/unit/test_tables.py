@@ -101,9 +101,8 @@ def with_metadata(path, size):
 def test_metadata_has_an_end(tmp_path, beholder):
     """The whole of it is unpacked before anything is read; of 120 million bytes the library ended the process now and then."""
     huge = with_metadata(tmp_path / "huge.parquet", tables.METADATA + 1)
-    words = (f"source={huge}", f"embeddings={huge}")
-    for word in words:
-        said = beholder("import", word, f"workspace={tmp_path}/w")
+    for words in ((f"source={huge}",), (f"embeddings={huge}", "encoder_id=other")):
+        said = beholder("import", *words, f"workspace={tmp_path}/w")
         assert (said.code, len(said.err)) == (2, 1), said
         assert "bytes of metadata; expected at most 33,554,432" in said.err[0]
     for source in (str(huge), f"{tmp_path}/hug*.parquet"):

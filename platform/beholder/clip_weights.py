@@ -1,0 +1,128 @@
+"""CLIP weights as people keep them: in a hub's folder, wrapped by a trainer, compiled, averaged -> a file that open_clip loads."""
+
+import contextlib
+import json
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from beholder.errors import EncoderError
+
+CONFIG = "open_clip_config.json"  # beside the weights in a folder as open_clip's hub has it
+_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.bin")
+_WRAPPERS = ("state_dict", "model", "state_dict_ema", "model_ema", "model_state_dict")
+_PREFIXES = ("module.", "_orig_mod.", "model.", "clip.")  # of data-parallel training, torch.compile, Lightning
+_TOWER = "visual."  # how the names of the image tower's weights begin
+
+
+def find(weights: str) -> str:
+    """Return the file that weights name: ~ is one's home, a hub's folder (local-dir:, too) stands for the file in it.
+
+    Other texts stay as they are. Raises EncoderError for a folder without such a file, and for a place that is not on this machine.
+    """
+    local = weights.removeprefix("local-dir:")
+    if "://" in local:
+        raise EncoderError(f"encoder.weights={weights}: weights are read from a file of this machine; copy it here first")
+    path = Path(local).expanduser()
+    if path.is_dir() and ("/" in local or local != weights):
+        if (path / "adapter_config.json").is_file():
+            raise EncoderError(f"encoder.weights={weights} is an adapter of peft, no CLIP: merge it into its model and save that")
+        found = next((path / name for name in _FILES if (path / name).is_file()), None)
+        if found is None:
+            raise EncoderError(f"encoder.weights={weights} is a folder without weights: expected one of {', '.join(_FILES)}")
+        return str(found)
+    return str(path) if local != weights or local.startswith("~") else weights
+
+
+def preprocessing(file: str) -> dict[str, Any]:
+    """Return the settings of an EncoderConfig that the hub's description beside a file of weights has; {} without one."""
+    described = Path(file).parent / CONFIG
+    if not described.is_file():
+        return {}
+    try:
+        content = json.loads(described.read_text())
+        said, model = content.get("preprocess_cfg") or {}, content.get("model_cfg") or {}
+    except (ValueError, AttributeError, OSError):
+        raise EncoderError(f"{described} is no description of open_clip's: expected JSON with preprocess_cfg") from None
+    names = {"mean": "mean", "std": "std", "interpolation": "interpolation", "resize_mode": "resize"}
+    found = {ours: said[theirs] for theirs, ours in names.items() if said.get(theirs)}
+    return found | ({"quick_gelu": bool(model["quick_gelu"])} if "quick_gelu" in model else {})
+
+
+@contextlib.contextmanager
+def loadable(file: str) -> Iterator[str]:
+    """Yield a file with the same weights under the names that open_clip knows: the same file where it has them so.
+
+    Raises EncoderError for weights of an image tower alone, and of transformers' CLIP.
+    """
+    state = _read(file)
+    plain = {} if state is None else _plain(state)
+    names = list(plain)
+    if names and not any(name.startswith(_TOWER) for name in names):
+        if any(name.startswith("vision_model.") for name in names):
+            raise EncoderError(f"encoder.weights={file} is a CLIP of transformers; expected one of open_clip")
+        if "class_embedding" in names or "conv1.weight" in names:
+            raise EncoderError(f"encoder.weights={file} is an image tower alone; expected a whole CLIP, with its text tower")
+    if state is None or names == list(state):
+        yield file
+        return
+    from safetensors.torch import save_file
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/weights.safetensors"
+        save_file({name: tensor.contiguous().clone() for name, tensor in plain.items()}, path)
+        yield path
+
+
+def check_finite(model: Any, file: str) -> None:
+    """Raise EncoderError where a weight of a model is no finite number: all its embeddings would be none."""
+    import torch
+
+    for name, tensor in model.state_dict().items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()) and not name.endswith("attn_mask"):
+            raise EncoderError(f"encoder.weights={file}: {name} has numbers that are not finite; its training has diverged")
+
+
+def reason(error: BaseException) -> str:
+    """Return what an error of torch's says on one line: which weights are missing or don't fit, the first of them."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    first = lines[0] if lines else type(error).__name__
+    return f"{first} {lines[1][:300]}" if first.endswith(":") and len(lines) > 1 else first
+
+
+def _read(file: str) -> Mapping[str, Any] | None:
+    """Return the content of a file of weights, None for what is read by open_clip alone. No pickle is run.
+
+    Tensors of safetensors are read where they are to be written under other names, and are None else.
+    """
+    import torch
+    from safetensors import safe_open
+    from safetensors.torch import load_file
+
+    try:
+        if file.endswith(".safetensors"):
+            with safe_open(file, "pt") as opened:
+                names = list(opened.keys())
+            return load_file(file) if _common(names) else dict.fromkeys(names)
+        content = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+    except Exception:  # each of both raises its own; open_clip then says what is wrong
+        return None
+    return content if isinstance(content, Mapping) else None
+
+
+def _plain(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the tensors of a checkpoint without what is wrapped around them, and their names without a common prefix."""
+    import torch
+
+    while (inner := next((state[name] for name in _WRAPPERS if isinstance(state.get(name), Mapping)), None)) is not None:
+        state = inner
+    tensors = {str(name): value for name, value in state.items() if value is None or isinstance(value, torch.Tensor)}
+    while common := _common(list(tensors)):
+        tensors = {name.removeprefix(common): value for name, value in tensors.items()}
+    return tensors
+
+
+def _common(names: Sequence[str]) -> str:
+    """Return the prefix of a trainer's that all names have; empty where they have none."""
+    return next((prefix for prefix in _PREFIXES if names and all(name.startswith(prefix) for name in names)), "")

@@ -1,0 +1,102 @@
+"""clip_weights: the ways in which people keep a CLIP, each with the vectors of the plain file, or one line that says what it is."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from beholder import clip_weights, light_import
+from beholder.encoder import Encoder, EncoderConfig
+from beholder.errors import EncoderError
+
+RNG = np.random.default_rng(0)
+PIXELS = RNG.integers(0, 256, (2, 64, 64, 3), np.uint8)
+
+
+def config(model, weights):
+    return EncoderConfig(name="small", model=model, weights=str(weights), size=64, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def state(small_clip):
+    torch.manual_seed(3)
+    model = light_import.open_clip(small_clip).create_model(small_clip)
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+@pytest.fixture(scope="module")
+def plain(small_clip, state, tmp_path_factory):
+    path = tmp_path_factory.mktemp("plain") / "plain.pt"
+    torch.save(state, path)
+    return Encoder.load(config(small_clip, path)).images(PIXELS)
+
+
+def renamed(state, prefix):
+    return {f"{prefix}{name}": tensor for name, tensor in state.items()}
+
+
+WAYS: dict[str, Any] = {
+    "compiled.pt": lambda state: {"state_dict": renamed(state, "_orig_mod.")},
+    "both.pt": lambda state: {"state_dict": renamed(state, "module._orig_mod."), "epoch": 3},
+    "lightning.ckpt": lambda state: {"state_dict": renamed(state, "model."), "hyper_parameters": {"lr": 1e-3}},
+    "averaged.pt": lambda state: {"state_dict_ema": state},
+    "model.pt": lambda state: {"model": state},
+    "compiled.safetensors": lambda state: renamed(state, "_orig_mod."),
+}
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_weights_wrapped_by_a_trainer(small_clip, state, plain, tmp_path, name):
+    content, path = WAYS[name](state), tmp_path / name
+    if name.endswith(".safetensors"):
+        save_file(content, path)
+    else:
+        torch.save(content, path)
+    np.testing.assert_array_equal(Encoder.load(config(small_clip, path)).images(PIXELS), plain)
+
+
+def test_a_folder_as_hubs_have_it_brings_its_preprocessing(small_clip, state, tmp_path, monkeypatch):
+    save_file(state, tmp_path / "open_clip_model.safetensors")
+    said = {"mean": [0.5, 0.4, 0.3], "std": [0.5, 0.5, 0.2], "interpolation": "bilinear", "resize_mode": "squash"}
+    (tmp_path / "open_clip_config.json").write_text(json.dumps({"model_cfg": {}, "preprocess_cfg": said}))
+    monkeypatch.setenv("HOME", str(tmp_path.parent))
+    ways = [tmp_path, f"local-dir:{tmp_path}", tmp_path / "open_clip_model.safetensors", f"~/{tmp_path.name}"]
+    configs = [config(small_clip, weights).resolved() for weights in ways]
+    for found in configs:
+        assert (found.mean, found.std, found.interpolation, found.resize) == tuple(said.values())
+        assert found.weights == str(tmp_path / "open_clip_model.safetensors")
+    assert len({each.encoder_id() for each in configs}) == 1
+    assert Encoder.load(configs[0]).images(PIXELS).shape == (2, 32)
+
+
+def test_what_is_no_clip_is_named(small_clip, state, tmp_path):
+    tower = {name.removeprefix("visual."): tensor for name, tensor in state.items() if name.startswith("visual.")}
+    cut = {name: tensor for name, tensor in state.items() if not name.startswith("token_embedding")}
+    broken = {name: tensor.clone() for name, tensor in state.items()}
+    broken["visual.proj"][0] = float("nan")
+    contents = {
+        "tower.pt": (tower, "an image tower alone"),
+        "hf.pt": ({"vision_model.x": torch.zeros(1)}, "a CLIP of transformers"),
+        "cut.pt": (cut, 'state_dict for CLIP: Missing key(s) in state_dict: "token_embedding.weight"'),
+        "nan.pt": (broken, "visual.proj has numbers that are not finite"),
+    }
+    for name, (content, says) in contents.items():
+        torch.save(content, tmp_path / name)
+        with pytest.raises(EncoderError) as raised:
+            Encoder.load(config(small_clip, tmp_path / name))
+        assert says in str(raised.value)
+        assert "\n" not in str(raised.value)
+
+
+def test_places_that_hold_no_weights(tmp_path):
+    with pytest.raises(EncoderError, match="copy it here first"):
+        clip_weights.find("s3://bucket/x.pt")
+    with pytest.raises(EncoderError, match=r"expected one of open_clip_model\.safetensors"):
+        clip_weights.find(str(tmp_path))
+    (tmp_path / "adapter_config.json").write_text("{}")
+    with pytest.raises(EncoderError, match="an adapter of peft"):
+        clip_weights.find(str(tmp_path))
+    assert clip_weights.find("laion2b_s34b_b79k") == "laion2b_s34b_b79k"
