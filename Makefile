@@ -35,7 +35,7 @@ test: setup browser
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/unit --numprocesses=auto --durations=15 $(ARGS)
-	$(BIN)/python -m pytest tests/integration tests/browser -W default --numprocesses=2 --dist=loadfile --durations=15 $(ARGS)
+	$(BIN)/python -m pytest tests/integration tests/browser -W default --numprocesses=2 --dist=loadfile --no-loadscope-reorder --durations=15 $(ARGS)
 
 # What takes long: tests marked so, requests made up from the API's description for ten minutes, jobs and replicas killed under load.
 .PHONY: soak
