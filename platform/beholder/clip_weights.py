@@ -1,5 +1,6 @@
 """CLIP weights as people keep them: in a hub's folder, wrapped by a trainer, compiled, averaged -> a file that open_clip loads."""
 
+import argparse
 import contextlib
 import json
 import tempfile
@@ -13,6 +14,7 @@ CONFIG = "open_clip_config.json"  # beside the weights in a folder as open_clip'
 _FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.bin")
 _WRAPPERS = ("state_dict", "model", "state_dict_ema", "model_ema", "model_state_dict")
 _PREFIXES = ("module.", "_orig_mod.", "model.", "clip.")  # of data-parallel training, torch.compile, Lightning
+_POINTER = b"version https://git-lfs"
 _TOWER = "visual."  # how the names of the image tower's weights begin
 
 
@@ -54,8 +56,11 @@ def preprocessing(file: str) -> dict[str, Any]:
 def loadable(file: str) -> Iterator[str]:
     """Yield a file with the same weights under the names that open_clip knows: the same file where it has them so.
 
-    Raises EncoderError for weights of an image tower alone, and of transformers' CLIP.
+    Raises EncoderError for weights of an image tower alone, of transformers' CLIP, and for a pointer in place of a file.
     """
+    with open(file, "rb") as opened:
+        if opened.read(len(_POINTER)) == _POINTER:
+            raise EncoderError(f"encoder.weights={file} is a pointer of Git LFS; fetch the file itself: git lfs pull")
     state = _read(file)
     plain = {} if state is None else _plain(state)
     names = list(plain)
@@ -86,6 +91,10 @@ def check_finite(model: Any, file: str) -> None:
 
 def reason(error: BaseException) -> str:
     """Return what an error of torch's says on one line: which weights are missing or don't fit, the first of them."""
+    if "TorchScript" in str(error):
+        return "it is a program of TorchScript, which is not run; save its state_dict() and give that"
+    if "Weights only load failed" in str(error):
+        return "it holds more than tensors, or is no torch file; nothing is run to read it: save its state_dict() and give that"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     first = lines[0] if lines else type(error).__name__
     return f"{first} {lines[1][:300]}" if first.endswith(":") and len(lines) > 1 else first
@@ -105,7 +114,8 @@ def _read(file: str) -> Mapping[str, Any] | None:
             with safe_open(file, "pt") as opened:
                 names = list(opened.keys())
             return load_file(file) if _common(names) else dict.fromkeys(names)
-        content = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+        with torch.serialization.safe_globals([argparse.Namespace]):  # a training's settings, which do nothing
+            content = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
     except Exception:  # each of both raises its own; open_clip then says what is wrong
         return None
     return content if isinstance(content, Mapping) else None

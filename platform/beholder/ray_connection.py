@@ -111,7 +111,12 @@ def quiet_data() -> None:
 
 
 def _knock(address: str) -> None:
-    """Raise ConfigError where the address is HOST:PORT and nobody listens there: Ray would look for minutes."""
+    """Raise ConfigError where the address is a dashboard's, or HOST:PORT and nobody listens there: Ray would look for minutes."""
+    if address.startswith(("http://", "https://")):
+        raise ConfigError(
+            f"{address} is the address of a dashboard, by which jobs are submitted (`beholder submit`); expected HOST:PORT of a "
+            "cluster's head, ray://HOST:PORT, or auto"
+        )
     found = re.fullmatch(r"(?:ray://)?\[?([^/]+?)\]?:(\d+)", address)
     if found is None:
         return

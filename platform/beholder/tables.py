@@ -154,10 +154,13 @@ def write(place: Place, table: pa.Table, *, metadata: dict[str, str] | None = No
 
 
 def conform(table: pa.Table, schema: pa.Schema, *, name: str) -> pa.Table:
-    """Return the columns of `schema`, in its order and types. Raises TableError naming a missing column or a wrong type."""
+    """Return the columns of `schema`, in its order and types. Raises TableError naming what is missing or of a wrong type."""
     missing = [column for column in schema.names if column not in table.column_names]
     if missing:
         raise TableError(f"{name} has no column {missing[0]!r}; found: {', '.join(table.column_names)}")
+    for field in schema:
+        if not field.nullable and (empty := table[field.name].null_count):
+            raise TableError(f"{name} is not of its schema: {empty:,} of {table.num_rows:,} rows have no {field.name}")
     try:
         return table.select(schema.names).cast(schema.with_metadata(table.schema.metadata))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:

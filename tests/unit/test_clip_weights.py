@@ -1,5 +1,6 @@
 """clip_weights: the ways in which people keep a CLIP, each with the vectors of the plain file, or one line that says what it is."""
 
+import argparse
 import json
 from typing import Any
 
@@ -44,6 +45,7 @@ WAYS: dict[str, Any] = {
     "lightning.ckpt": lambda state: {"state_dict": renamed(state, "model."), "hyper_parameters": {"lr": 1e-3}},
     "averaged.pt": lambda state: {"state_dict_ema": state},
     "model.pt": lambda state: {"model": state},
+    "settings.pt": lambda state: {"state_dict": state, "args": argparse.Namespace(lr=1e-4)},
     "compiled.safetensors": lambda state: renamed(state, "_orig_mod."),
 }
 
@@ -89,6 +91,19 @@ def test_what_is_no_clip_is_named(small_clip, state, tmp_path):
             Encoder.load(config(small_clip, tmp_path / name))
         assert says in str(raised.value)
         assert "\n" not in str(raised.value)
+
+
+def test_what_would_have_to_be_run_is_not(small_clip, tmp_path):
+    model = light_import.open_clip(small_clip).create_model(small_clip)
+    torch.save(model, tmp_path / "module.pt")
+    torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), tmp_path / "script.pt")
+    (tmp_path / "lfs.bin").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12345\n")
+    says = {"module.pt": "save its state_dict() and give that", "script.pt": "a program of TorchScript", "lfs.bin": "git lfs pull"}
+    for name, expected in says.items():
+        with pytest.raises(EncoderError) as raised:
+            Encoder.load(config(small_clip, tmp_path / name))
+        assert expected in str(raised.value)
+        assert str(raised.value).isprintable()
 
 
 def test_places_that_hold_no_weights(tmp_path):

@@ -65,3 +65,10 @@ def test_a_ray_that_nobody_else_reaches_or_that_asks_for_a_token_is_served_on(ad
 def test_a_ray_without_a_token_that_others_reach_is_refused():
     with pytest.raises(ConfigError, match=r"listens at 10\.0\.0\.7 and asks nobody for a token: .*RAY_AUTH_MODE=token"):
         ray_connection.check_token("10.0.0.7", token=False)
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:8265", "https://ray.example.org"])
+def test_a_dashboard_is_no_cluster_to_connect_to(address):
+    says = f"{address} is the address of a dashboard, .*expected HOST:PORT of a cluster's head, ray://HOST:PORT, or auto$"
+    with pytest.raises(ConfigError, match=says), ray_connection.connect(RayConfig(address=address)):
+        pass

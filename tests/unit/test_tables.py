@@ -120,3 +120,10 @@ def test_what_is_no_parquet(tmp_path, data):
     (tmp_path / "a.parquet").write_bytes(data)
     with pytest.raises(TableError, match="no readable Parquet file"):
         tables.read(Place.at(tmp_path / "a.parquet"), tables.IMAGES)
+
+
+def test_a_value_that_is_missing_is_named():
+    rows = pa.table({"judgement_id": ["1", "2"], "user_id": ["a", "a"], "image_id": ["x", "y"], "attribute": ["smart"] * 2})
+    table = rows.append_column("score", pa.array([3.0, None])).append_column("at", pa.nulls(2)).append_column("lang", pa.nulls(2))
+    with pytest.raises(TableError, match=r"^r\.parquet is not of its schema: 1 of 2 rows have no score$"):
+        tables.conform(table, tables.RATINGS, name="r.parquet")
