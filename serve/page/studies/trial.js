@@ -94,7 +94,7 @@ function question() {
   if (!slides() && !study.low_label && !study.high_label) by("ends").hidden = true;
   if (slides()) [low.textContent, high.textContent] = [ending(study.low, study.low_label), ending(study.high, study.high_label)];
   const more = [];
-  if (slides()) more.push(button("slide", word("next")));
+  if (slides()) more.push(Object.assign(button("slide", word("next")), { className: "button main" }));
   if (flips()) more.push(...["left", "right"].map((each) => button(each, NAMES[each], word("picture_side", { side: NAMES[each] }))));
   const third = pairs() ? study.third : study.ratings_not_sure ? "not_sure" : "none";
   if (third !== "none" && !shown.sure) more.push(button(third, word(third)));
