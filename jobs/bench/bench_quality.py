@@ -6,6 +6,7 @@ a simulated study is kept in the workspace, so that a run that was cut off goes 
 costs on so many simulated people, as a process of its own.
 """
 
+import functools
 import hashlib
 import io
 import json
@@ -248,11 +249,19 @@ def by_taste(accuracy: pd.DataFrame) -> tuple[list[str], dict[str, float]]:
         figures[f"{study}/{taste}/accuracy.worse"] = worse
         rows.append((*cells, f"{worse} of {by_seed.ngroups}", len(own)))
     sides = ["all count", "with weights", "difference, 95 % over seeds and people"]
-    header = ["study", "taste", *(f"{measure}, {side}" for measure in ("accuracy", "log-loss") for side in sides), "seeds where less accurate", "people"]
+    header = [
+        "study",
+        "taste",
+        *(f"{measure}, {side}" for measure in ("accuracy", "log-loss") for side in sides),
+        "seeds where less accurate",
+        "people",
+    ]
     return markdown_table(header, rows, align="llrrrrrrrr"), figures
 
 
+@functools.lru_cache(maxsize=2)
 def _simulated(seed: int) -> JudgedStudy:
+    """Return a simulated study; kept by the process, because its tasks come one after the other."""
     ratings, comparisons, kinds = SimulatedStudy(seed).tables()
     return JudgedStudy(f"seed {seed}", ratings, comparisons, kinds)
 

@@ -293,10 +293,10 @@ def _seen_twice(trials: list[StudyTrial]) -> int:
 def _spreads(store: StudyStore, trials: list[StudyTrial]) -> dict[str, int]:
     """Return, for each block, how many times more the image was judged that was judged most than the one that was judged least."""
     study = store.study(_NAME)
-    counts: dict[str, Counter[str]] = {
-        block.key: Counter({i: 0 for i, _ in study.images}) for block in study.config.trial_blocks()
-    }
+    counts: dict[str, Counter[str]] = {block.key: Counter({i: 0 for i, _ in study.images}) for block in study.config.trial_blocks()}
     for trial in trials:
         if trial.repeat_of is None:
-            counts[TrialBlock(trial.block, trial.part).key].update(each for each in (trial.left_id, trial.right_id) if each is not None)
+            counts[TrialBlock(trial.block, trial.part).key].update(
+                each for each in (trial.left_id, trial.right_id) if each is not None
+            )
     return {block: max(each.values()) - min(each.values()) for block, each in counts.items()}

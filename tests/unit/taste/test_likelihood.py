@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from beholder.taste import rating_scale
 from beholder.taste.dataset import ComparisonTable, JudgementDataset, RatingTable
+from beholder.taste.gaussian import Gaussian, laplace
 from beholder.taste.likelihood import BINS, JudgementBatch, JudgementTensors, Likelihood, Objective, RatingLevels
 
 NONE = np.zeros(0, np.int64)
@@ -224,12 +226,23 @@ def right_order(dataset, levels, x, truth) -> float:
         optimiser.zero_grad()
         (objective(batch) + 0.002 * network.weights.square().sum() / len(dataset.people)).backward()
         optimiser.step()
-    found = x @ network.weights.detach().numpy().T
+    return share_right(x @ network.weights.detach().numpy().T, truth)
+
+
+def right_order_by_scores(dataset, x, truth) -> float:
+    """The same of Gaussian weights, for which a score is a measurement and no level."""
+    usage, prior = rating_scale.standardise(dataset), Gaussian(np.zeros(x.shape[1]), np.eye(x.shape[1]))
+    people = (usage.observations(dataset.of_person(person), x.astype(np.float64)) for person in range(len(dataset.people)))
+    weights = np.stack([laplace(prior, prior.covariance, own, temper=1.0).mean for own in people])
+    return share_right(x @ weights.T, truth)
+
+
+def share_right(found, truth) -> float:
     return float(np.mean(np.sign(found[:-1] - found[1:]) == np.sign(truth[:-1] - truth[1:])))
 
 
 def test_a_slider_is_worth_no_less_than_seven_points_or_a_level_for_each_of_its_own():
-    """Simulated people who use the slider each in their own way, the same feeling rounded to 1..7, and all 101 levels."""
+    """Simulated people who use the slider each in their own way, the same answers rounded to 1..7, and a level for each point."""
     accuracies = []
     for seed in range(3):
         rng = np.random.default_rng(seed)
@@ -258,9 +271,13 @@ def test_a_slider_is_worth_no_less_than_seven_points_or_a_level_for_each_of_its_
                 right_order(fine, RatingLevels.of(fine), x, truth),
                 right_order(fine, each, x, truth),
                 right_order(coarse, RatingLevels.of(coarse), x, truth),
+                right_order_by_scores(fine, x, truth),
+                right_order_by_scores(coarse, x, truth),
             )
         )
-    binned, by_point, seven = np.mean(accuracies, axis=0)
+    binned, by_point, seven, score, seven_score = np.mean(accuracies, axis=0)
     assert binned > 0.8
     assert binned >= by_point - 0.01
     assert binned >= seven
+    assert score > 0.8
+    assert score >= seven_score
