@@ -2,8 +2,8 @@
 costs.
 
 Simulated studies, or folders=[...] of spreadsheets with a truth.csv: user_id and kind. A study is a Ray task. What a task found of
-a simulated study is kept in the workspace, so that a run that was cut off goes on. With people=10000 instead: what `beholder quality`
-costs on so many simulated people, as a process of its own.
+a simulated study is kept in the workspace, so that a run that was cut off goes on. With people=10000 instead: what
+`beholder quality` costs on so many simulated people, as a process of its own.
 """
 
 import functools
@@ -119,7 +119,7 @@ def _of_folders(studies: list[JudgedStudy], settings: BenchQualitySettings) -> t
 
 
 def _of_seeds(settings: BenchQualitySettings) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the verdicts on simulated studies, whole and cut, and the accuracy of fits; what the workspace has is taken from there."""
+    """Return the verdicts on simulated studies, whole and cut, and the accuracy of fits; what the workspace has is not done again."""
     kept = KeptTables.of(settings)
     detect = {f"detect-{seed}-{cut}": (seed, cut) for seed in settings.seeds for cut in (WHOLE, *settings.judgements)}
     plantings = list(enumerate(PLANTINGS)) if settings.fits else []

@@ -122,9 +122,7 @@ class TrialBody(BaseModel):
         if trial.part:
             (question,) = config.asked(trial.part)
             title = question.rating if trial.block == RATINGS else question.pair
-            part = PartBody(
-                name=trial.part, title=title.said(trial.lang), instructions=question.instructions.said(trial.lang)
-            )
+            part = PartBody(name=trial.part, title=title.said(trial.lang), instructions=question.instructions.said(trial.lang))
         return cls(
             trial_id=trial.trial_id,
             block=block,
