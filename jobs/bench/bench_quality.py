@@ -119,7 +119,7 @@ def _of_folders(studies: list[JudgedStudy], settings: BenchQualitySettings) -> t
 
 
 def _of_seeds(settings: BenchQualitySettings) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the verdicts on simulated studies, whole and cut, and the accuracy of fits; what the workspace has is not done again."""
+    """Return the verdicts on simulated studies, whole and cut, and the accuracy of fits; what is kept is not done again."""
     kept = KeptTables.of(settings)
     detect = {f"detect-{seed}-{cut}": (seed, cut) for seed in settings.seeds for cut in (WHOLE, *settings.judgements)}
     plantings = list(enumerate(PLANTINGS)) if settings.fits else []
