@@ -50,9 +50,11 @@ from beholder.workspace import Workspace
 
 ALONE = "bayes alone"  # the Bayesian ranker before anybody else has chosen anything
 ALIKE = "bayes one noise"  # the same with one noise for everybody, and questions of any kind: without what `calibration` measures
+KNOWN = "bayes kinds known"  # the same told how many people there are of each kind: what answers can tell at best
+FREE = "bayes any directions"  # the same with questions that differ in any number of directions
 _SHOWN = (0, 5, 10, 20, 50)
 _CALIBRATED = (5, 10, 20, 50)
-_TOLD = (("bayes", "eubo"), (ALONE, "eubo"))
+_TOLD = (("bayes", "eubo"), (ALONE, "eubo"), (KNOWN, "eubo"))
 _CALIBRATION = 500_001  # what is added to the seed for people by kind
 _TUNING = 1_000_003  # what is added to the seed for people who are used for tuning alone
 # what decides, beside the people, the ranker and the strategy, what a person does
@@ -77,7 +79,8 @@ Ref = Any  # a reference into Ray's store
 class SimulateSettings:
     rankers: list[str] = setting(
         [*ranker_factory.KINDS, ALONE],
-        f"of {', '.join(ranker_factory.KINDS)}; {ALONE}: without others' choices; {ALIKE}: any questions, one noise for all",
+        f"of {', '.join(ranker_factory.KINDS)}; {ALONE}: without others' choices; {ALIKE}: any questions, one noise for all; "
+        f"{KNOWN}: told how many there are of each kind; {FREE}: questions that differ in any directions",
     )
     strategies: list[str] = setting(list(acquisition.STRATEGIES), f"of {', '.join(acquisition.STRATEGIES)}")
     rounds: int = setting(50, "questions that everybody is asked")
@@ -107,7 +110,10 @@ class SimulateSettings:
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
 
     def __post_init__(self) -> None:
-        for name, known in (("rankers", [*ranker_factory.KINDS, ALONE, ALIKE]), ("strategies", list(acquisition.STRATEGIES))):
+        for name, known in (
+            ("rankers", [*ranker_factory.KINDS, ALONE, ALIKE, KNOWN, FREE]),
+            ("strategies", list(acquisition.STRATEGIES)),
+        ):
             chosen = getattr(self, name)
             if not chosen:
                 raise ConfigError(f"{name}: expected at least one of {', '.join(known)}")
@@ -193,7 +199,8 @@ def ask(
     places = {(cell, part.start): folder / f"{'-'.join(cell)}-{part.start}.npz" for part in parts for cell in cells}
     missing = {name for name, place in places.items() if not place.is_file()}
     kinds = dict.fromkeys(kind for (kind, _), _ in places if any(cell[0] == kind for cell, _ in missing))
-    rankers = {kind: _fit.remote(kind, settings, comparisons, shared, people[0].image) for kind in kinds}
+    asked = ray.put(people)
+    rankers = {kind: _fit.remote(kind, settings, comparisons, shared, asked) for kind in kinds}
     tasks = [
         _play.remote(rankers[cell[0]], cell, [people[i] for i in part], shared, settings, part, places[cell, part.start])
         for part in parts
@@ -304,12 +311,22 @@ def _cells(settings: SimulateSettings) -> list[Cell]:
 
 
 @ray.remote(num_cpus=1)
-def _fit(kind: str, settings: SimulateSettings, comparisons: Sequence[Comparison], truth: GroundTruth, image: int) -> Ranker:
-    """Fit a kind of ranker. image: by whose candidates the regressors of ALONE are scaled."""
+def _fit(
+    kind: str,
+    settings: SimulateSettings,
+    comparisons: Sequence[Comparison],
+    truth: GroundTruth,
+    people: Sequence[SimulatedChooser],
+) -> Ranker:
+    """Fit a kind of ranker. people: who is asked; by the candidates of the first one's image the regressors of ALONE are scaled."""
     if kind == ALIKE:
         return bayes_ranker.fit(comparisons, replace(settings.ranker.bayes, noise=EVERYBODY_ALIKE))
     if kind == ALONE:
-        return bayes_ranker.begin(simulated_people.edit_set(truth, image), settings.ranker.bayes)
+        return bayes_ranker.begin(simulated_people.edit_set(truth, people[0].image), settings.ranker.bayes)
+    if kind == KNOWN:
+        fitted = bayes_ranker.fit(comparisons, settings.ranker.bayes)
+        return fitted.with_noise(replace(fitted.noise, prior=simulated_people.shares(people, fitted.noise)))
+    kind = "bayes" if kind == FREE else kind
     return ranker_factory.fit(comparisons, replace(settings.ranker, kind=kind), seed=settings.seed)
 
 
@@ -335,7 +352,8 @@ def _play(
 ) -> int:
     """Keep the trajectories of some people, and return how many they are. numbers: theirs among all."""
     strategy = "eubo" if cell[1] == acquisition.CHAMPION else cell[1]
-    questions = acquisition.ANY if cell[0] == ALIKE else settings.questions
+    differ = None if cell[0] == FREE else settings.questions.differ
+    questions = acquisition.ANY if cell[0] == ALIKE else replace(settings.questions, differ=differ)
     trajectories = [
         rounds.play(ranker, strategy, person, truth, rounds=settings.rounds, seed=_seed(settings.seed, number), questions=questions)
         for person, number in zip(people, numbers, strict=True)

@@ -14,6 +14,8 @@ Cell = tuple[str, str]  # a ranker and a strategy
 Results = Mapping[Cell, Sequence[Trajectory]]  # of the same people, in order
 BEST = ("bayes", "eubo")  # the default of the service
 RANDOM = ("bayes", "random")
+FREE = ("bayes any directions", "eubo")  # questions that differ in any number of directions
+_WITHIN = 0.05  # of the regret of such questions, what is lost by those that a person can answer
 
 
 def table(results: Results, people: Sequence[SimulatedChooser]) -> pd.DataFrame:
@@ -97,6 +99,8 @@ def goals(results: Results) -> list[Goal]:
                 claim = f"after {count} choices the recommended edit is preferred to the image as it is with P >= {least}"
                 goals.append(Goal(claim, measured, chance.mean >= least if len(results[BEST]) > 1 else None))
     goals += [_sooner(results, ranker) for ranker in ("bayes", "bayes alone") if (ranker, "random") in results and rounds >= 20]
+    if BEST in results and FREE in results and rounds:
+        goals.append(_as_good(results[BEST], results[FREE]))
     for own, other in _rivals(results):
         last = min(20, rounds)
         ahead = lead(results[own], results[other], "regret")[: last + 1]
@@ -117,6 +121,15 @@ def _sooner(results: Results, ranker: str) -> Goal:
     if random[20] >= random[0]:
         return Goal(claim, measured, None)
     return Goal(claim, measured, min((count for count in needed.values() if count is not None), default=99) <= 12)
+
+
+def _as_good(own: Sequence[Trajectory], free: Sequence[Trajectory]) -> Goal:
+    """Return whether questions that differ in few directions cost little regret; None where that can't be told."""
+    regret, other = (curves(each, "regret")[:, 1:].mean(axis=1) for each in (own, free))
+    worse = bootstrap_clusters((regret - other)[:, None] / max(float(other.mean()), 1e-12), _images(own))[0]
+    measured = f"{worse.mean:+.1%} [{worse.low:+.1%}, {worse.high:+.1%}] (any directions: {other.mean():.4f})"
+    reached = True if worse.high <= _WITHIN else False if worse.low > _WITHIN else None
+    return Goal(f"regret over the rounds is within {_WITHIN:.0%} of that with questions in any directions", measured, reached)
 
 
 def by_kind(

@@ -1,0 +1,136 @@
+"""`beholder bench chance`: what people who toss a coin are told through the HTTP API, and people who like a smile.
+
+Who tosses a coin likes no version better than another: what they are told should be a chance of 0.5. The others always take the
+side with more of a smile, and should be told that they like the recommended version. The service is `beholder serve`, a process of
+its own on an empty database, asked as the page does.
+"""
+
+import tempfile
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from beholder import process
+from beholder.config import setting
+from beholder.errors import ConfigError
+from beholder.jobs import _client
+from beholder.jobs._client import ApiClient
+from beholder.progress import Progress
+from beholder.reports.markup import markdown_table
+from beholder.runs import Run
+from beholder.statistics import Interval, bootstrap
+
+_NEAR = 0.05  # of 0.5, what is told to who tosses a coin
+Choose = Callable[[dict[str, Any], np.random.Generator], str]  # a question -> "left" or "right"
+
+
+@dataclass(frozen=True)
+class BenchChanceSettings:
+    """How many people answer how much."""
+
+    people: int = setting(12, "people of each kind")
+    choices: list[int] = setting([5, 10, 20], "choices after which each of them asks what is recommended")
+    images: int = setting(6, "portraits, one for each person in turn")
+    serve_with: list[str] = setting(["local=true"], "further settings of `beholder serve`, each in quotes; []: on Ray")
+    port: int = setting(8242, "port of this machine for the service")
+    seed: int = setting(0, "seed of the coins")
+    workspace: str = setting("workspace", "folder or URI that holds tables, models and runs; people's choices are kept elsewhere")
+
+    def __post_init__(self) -> None:
+        if min(self.people, self.images, *self.choices, 1) < 1 or not self.choices:
+            raise ConfigError("people, images and every one of choices must be at least 1")
+
+
+def toss(question: dict[str, Any], rng: np.random.Generator) -> str:
+    """Return a side whatever is shown."""
+    return "left" if rng.random() < 0.5 else "right"
+
+
+def smile(question: dict[str, Any], rng: np.random.Generator) -> str:
+    """Return the side with more of a smile; any where there is as much on both."""
+    left, right = (question[side]["edit"].get("smile", 0.0) for side in ("left", "right"))
+    return toss(question, rng) if left == right else "left" if left > right else "right"
+
+
+KINDS: dict[str, Choose] = {"toss a coin": toss, "like a smile": smile}
+
+
+def main(settings: BenchChanceSettings, run: Run) -> None:
+    process.check_port("127.0.0.1", settings.port)
+    address = f"http://127.0.0.1:{settings.port}/"
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory(prefix="beholder-bench-") as scratch:
+        words = [f"workspace={scratch}", f"port={settings.port}", *settings.serve_with]
+        with (
+            _client.served(words, address, Path(run.place.path) / "serve.log"),
+            Progress("chance", total=len(KINDS) * settings.people * max(settings.choices), unit="choices") as progress,
+        ):
+            for kind, choose in KINDS.items():
+                for number in range(settings.people):
+                    person = ApiClient(address, f"{kind.replace(' ', '-')}-{number}")
+                    rng = np.random.default_rng([settings.seed, number])
+                    image_id = f"seed-{100 + number % settings.images}"
+                    rows += [
+                        {"people": kind, "person": number, **each}
+                        for each in visit(person, image_id, choose, sorted(set(settings.choices)), rng, progress.advance)
+                    ]
+    table = pd.DataFrame(rows)
+    run.results(table)
+    run.metrics({f"{kind}/{choices}": told.mean for (kind, choices), told in told_by(table).items()})
+    summary = summarise(table)
+    run.summary(f"# What people are told through the API\n\n{summary}\n")
+    print(summary)
+
+
+def visit(
+    person: ApiClient,
+    image_id: str,
+    choose: Choose,
+    choices: list[int],
+    rng: np.random.Generator,
+    progress: Callable[[int], None] = lambda count: None,
+) -> list[dict[str, Any]]:
+    """Answer questions as one person, and return what they are told after so many choices: `choices`, `told`, `words`, `edit`.
+
+    told: the probability that they prefer the first recommendation to the image as it is; 0.5 where nothing is recommended.
+    """
+    told = []
+    for turn in range(1, choices[-1] + 1):
+        question = person.call("POST", "/v1/questions", user_id=person.user_id, image_id=image_id)
+        sent = {"event_id": uuid.uuid4().hex, "question_id": question["question_id"], "choice": choose(question, rng)}
+        person.call("POST", "/v1/choices", **sent)
+        progress(1)
+        if turn in choices:
+            best = person.recommend(image_id)["recommendations"]
+            first = best[0] if best else {"probability": 0.5, "confidence": "a guess", "words": "nothing"}
+            told.append({"choices": turn, "told": first["probability"], "words": first["confidence"], "edit": first["words"]})
+    return told
+
+
+def told_by(table: pd.DataFrame) -> dict[tuple[str, int], Interval]:
+    """Return what is told by kind of people and number of choices, with intervals over people."""
+    groups = table.groupby(["people", "choices"], sort=False)["told"]
+    return {(str(kind), int(count)): bootstrap(told.to_numpy()) for (kind, count), told in groups}
+
+
+def summarise(table: pd.DataFrame) -> str:
+    """Return a table of what is told, and whether coin tossers are told what is true of them."""
+    rows = []
+    for (kind, count), told in told_by(table).items():
+        own = table[(table["people"] == kind) & (table["choices"] == count)]
+        most = own["words"].value_counts()
+        words = ", ".join(f"{word}: {number}" for word, number in most.items())
+        interval = f"{told.mean:.3f} [{told.low:.3f}, {told.high:.3f}]"
+        rows.append((kind, str(count), interval, f"{own['told'].min():.3f} to {own['told'].max():.3f}", words))
+    lines = markdown_table(["people", "choices", "told on average", "told", "in words"], rows, align="lrlll")
+    lines.append("")
+    for (kind, count), told in told_by(table).items():
+        if KINDS[kind] is toss:
+            reached = "reached" if abs(told.mean - 0.5) <= _NEAR else "MISSED"
+            lines.append(f"- {reached}: who tosses a coin is told 0.5 +- {_NEAR:g} after {count} choices: {told.mean:.3f}")
+    return "\n".join(lines)
