@@ -71,6 +71,7 @@ _DECISIVE = (
     "encoder",
     "seed",
 )
+_OBJECTIVES = ("regret", "chance")
 _AT_ONCE = 10  # people in a task
 Ref = Any  # a reference into Ray's store
 
@@ -100,6 +101,7 @@ class SimulateSettings:
     questions: QuestionsConfig = setting(QuestionsConfig(), "which questions are asked")
     trials: int = setting(6, "settings of each kind of ranker that are tried on people used for tuning alone; 1: its defaults")
     tuned_on: SimulatedPeopleConfig = setting(SimulatedPeopleConfig(steady=12, noisy=3, drifting=2), "people used for tuning")
+    tuned_by: str = setting("regret", f"what the settings are chosen by: {' or '.join(_OBJECTIVES)}, how far what is told is off")
     tuned_rounds: int = setting(20, "questions that each of them is asked")
     spaces: dict[str, Any] = setting({}, "by kind of ranker, the settings to try and their values, as in `tune`'s spaces")
     candidates: CandidatesConfig = setting(CandidatesConfig(), "the edits that people choose among")
@@ -122,6 +124,10 @@ class SimulateSettings:
                     raise ConfigError(f"{name}: {each} is none of {', '.join(known)}{nearest(each, known)}")
         if min(self.images, self.others_images, self.rounds, self.each, self.trials, self.tuned_rounds) < 1:
             raise ConfigError("images, others_images, rounds, each, trials and tuned_rounds must be at least 1")
+        if self.tuned_by not in _OBJECTIVES:
+            raise ConfigError(
+                f"tuned_by={self.tuned_by} is none of {', '.join(_OBJECTIVES)}{nearest(self.tuned_by, list(_OBJECTIVES))}"
+            )
         for kind in self.spaces:
             if kind not in ranker_factory.KINDS:
                 raise ConfigError(f"spaces: {kind} is no kind of ranker{nearest(kind, list(ranker_factory.KINDS))}")
@@ -148,7 +154,8 @@ def main(settings: SimulateSettings, run: Run) -> None:
 
 
 def tune(settings: SimulateSettings, truth: GroundTruth, shared: Ref) -> tuple[SimulateSettings, pd.DataFrame]:
-    """Return the settings with the best of each kind's trials, and the trials: mean regret over the rounds and strategies' best.
+    """Return the settings with the best of each kind's trials, and the trials: mean regret over the rounds and strategies' best, or
+    by `chance` the largest error of what a kind of people is told after 5, 10, 20 or 50 choices.
 
     A kind's own best strategy counts. The people are none of those who are asked later, nor of the others.
     """
@@ -166,13 +173,21 @@ def tune(settings: SimulateSettings, truth: GroundTruth, shared: Ref) -> tuple[S
             config = replace(settings.ranker, **{kind: apply(space, point, getattr(settings.ranker, kind))})
             trial = replace(settings, ranker=config, rankers=[kind], rounds=settings.tuned_rounds)
             results = ask(trial, shared, people, comparisons, _cells(trial), label=f"tune {kind}")
-            regret, strategy = min((float(curves(each, "regret").mean()), cell[1]) for cell, each in results.items())
-            tried.append((regret, strategy, config))
+            value, strategy = min((_objective(settings, each, people), cell[1]) for cell, each in results.items())
+            tried.append((value, strategy, config))
             rows.append({"ranker": kind, "settings": " ".join(overrides(space, point, prefix="")) or "defaults",
-                         "strategy": strategy, "regret": regret})  # fmt: skip
+                         "strategy": strategy, settings.tuned_by: value})  # fmt: skip
         best = min(tried, key=lambda each: each[0])[2]
         ranker = replace(ranker, **{kind: getattr(best, kind)})
-    return replace(settings, ranker=ranker), pd.DataFrame(rows, columns=["ranker", "settings", "strategy", "regret"])
+    return replace(settings, ranker=ranker), pd.DataFrame(rows, columns=["ranker", "settings", "strategy", settings.tuned_by])
+
+
+def _objective(settings: SimulateSettings, trajectories: Sequence[Trajectory], people: Sequence[SimulatedChooser]) -> float:
+    """Return what a trial is judged by; less is better."""
+    if settings.tuned_by == "regret":
+        return float(curves(trajectories, "regret").mean())
+    last = settings.tuned_rounds
+    return summary.largest_error(trajectories, people, [count for count in _CALIBRATED if count <= last] or [last])
 
 
 def draw(settings: SimulateSettings) -> GroundTruth:

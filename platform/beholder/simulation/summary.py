@@ -77,6 +77,13 @@ def calibration(trajectories: Sequence[Trajectory], people: Sequence[SimulatedCh
     return result
 
 
+def largest_error(trajectories: Sequence[Trajectory], people: Sequence[SimulatedChooser], counts: Sequence[int]) -> float:
+    """Return how far what is told is off on average for the kind of people, and the number of choices, where it is most."""
+    gaps = (curves(trajectories, "told") - curves(trajectories, "preferred"))[:, list(counts)]
+    kinds = np.array([person.kind for person in people])
+    return max(float(np.abs(gaps[kinds == kind].mean(axis=0)).max()) for kind in np.unique(kinds))
+
+
 @dataclass(frozen=True)
 class Goal:
     """A claim, what was measured, and whether that reaches it; None where that can't tell, as of one person alone."""

@@ -86,6 +86,15 @@ def test_the_table_has_a_row_for_everybody_and_every_round(people):
     assert list(table.columns[:5]) == ["ranker", "strategy", "user_id", "kind", "rounds"]
 
 
+def test_the_largest_error_is_of_the_kind_and_number_of_choices_that_are_told_least_true(people):
+    told = [trajectory(0.1, 0.1, preferred=0.6 if person.kind == "noisy" else 0.9, told=0.8) for person in people]
+    assert summary.largest_error(told, people, [0, 1]) == pytest.approx(0.2)
+    for each in told:
+        each.told[1] = 0.9
+    assert summary.largest_error(told, people, [0]) == pytest.approx(0.2)
+    assert summary.largest_error(told, people, [1]) == pytest.approx(0.3)
+
+
 def test_intervals_are_over_images_too():
     """People who were asked about the same image are alike: with four images four hundred people tell little more than four."""
     rng = np.random.default_rng(0)
