@@ -26,15 +26,15 @@ browser:
 	|| { [ "$$(id -u)" = 0 ] && apt-get update --quiet=2 && apt-get install --quiet=2 --yes --no-install-recommends chromium; } \
 	|| echo "No Chromium here, and no apt-get to fetch it: install it, or run $(BIN)/playwright install chromium; tests/browser needs it."
 
-# Style, types, then every test: units on all cores, where a warning is an error; the others one after the other, since they start services
-# of their own, which may warn.
+# Style, types, then every test: units on all cores, where a warning is an error; the others two files at a time, since they start services
+# of their own, which wait much, and may warn.
 .PHONY: test
 test: setup browser
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/unit --numprocesses=auto --durations=15 $(ARGS)
-	$(BIN)/python -m pytest tests/integration tests/browser -W default --durations=15 $(ARGS)
+	$(BIN)/python -m pytest tests/integration tests/browser -W default --numprocesses=2 --dist=loadfile --durations=15 $(ARGS)
 
 # What takes long: tests marked so, requests made up from the API's description for ten minutes, jobs and replicas killed under load.
 .PHONY: soak

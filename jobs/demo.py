@@ -1,5 +1,6 @@
 """`beholder demo`: the whole way on the sample that ships with the project; every step is a command that a person could type."""
 
+import contextlib
 import importlib.resources
 import shlex
 import subprocess
@@ -17,6 +18,7 @@ from beholder.encoder import EncoderConfig
 from beholder.errors import BeholderError, ConfigError
 from beholder.jobs import _client
 from beholder.portraits.sample import SimulatedPerson
+from beholder.ray_connection import RayConfig, connect
 from beholder.reports.demo_report import DemoStep, demo_report
 from beholder.reports.markup import markdown_table
 from beholder.reports.person_names import person_names
@@ -93,13 +95,16 @@ def main(settings: DemoSettings, run: Run) -> None:
         ("Fit every person's taste and keep it", ["train", "taste=bayes", *encoder]),
     ]
     steps = DemoSteps(len(batch) + 2, Path(run.place.path).parent)
-    for what, words in batch:
-        words = [*words, f"workspace={settings.workspace}"]
-        command = f"beholder {shlex.join(words)}"
-        steps.begin(what, command)
-        if cli.main(words):
-            raise BeholderError(f"the demo stops here: {command} failed")
-        steps.end()
+    with contextlib.ExitStack() as ray:
+        for what, words in batch:
+            words = [*words, f"workspace={settings.workspace}"]
+            command = f"beholder {shlex.join(words)}"
+            steps.begin(what, command)
+            if words[0] != "import":
+                ray.enter_context(connect(RayConfig()))  # one for all: each would start its own, and its processes
+            if cli.main(words):
+                raise BeholderError(f"the demo stops here: {command} failed")
+            steps.end()
     words = [*encoder, "components.taste=bayes", f"components.attribute={settings.attribute}", f"port={settings.port}"]
     words.append(f"workspace={settings.workspace}")
     address = f"http://127.0.0.1:{settings.port}/"

@@ -5,7 +5,6 @@ settings          its settings; replicas, cores, queues and batches of each depl
 app               all deployments bound together on Ray Serve, run here or by `serve build` and `serve deploy`
 api, routes/      the service as HTTP
 schemas           the bodies of requests and responses
-negotiation       media types and ETags of pictures (RFC 9110)
 problem_details   errors as problem+json (RFC 9457)
 auth              API keys and people's tokens, scopes, and rate limits
 security/         whose is what, and what strangers send that would cost too much
@@ -18,6 +17,7 @@ ray_service       the service spread over Ray Serve's deployments
 deployments       Editor, Encoder and Ranker on Ray Serve
 ray_compat        private and environment switches of Ray, with the public way beside each
 metrics           what is counted, for Prometheus
+watchdog          whether the service and the parts of Ray that it stands on are still there
 studies/          studies behind HTTP
 page/             the web pages
 """

@@ -23,6 +23,8 @@ def environment(env: Mapping[str, str] = os.environ) -> dict[str, str]:
         "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": proxy_retry.CALLBACK,
         # a busy machine needs more than the 5 seconds it comes with
         "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "30",
+        # a proxy is replaced when it has failed three checks in a row: 30 seconds of refused connections with the 10 it comes with
+        "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",
         # documented: Serve's throughput path answers sooner and more (`beholder bench serve "paths=[plain,throughput,haproxy]"`)
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
         # from the proxy to the API without the object store, too

@@ -64,7 +64,7 @@ class ServeConfig:
     upscale_delay_s: float = setting(5.0, "seconds of load before there are more replicas")
     downscale_delay_s: float = setting(120.0, "seconds of quiet before there are fewer")
     graceful_shutdown_timeout_s: float = setting(30.0, "seconds that requests are given to finish when a replica stops")
-
+    watchdog_s: float = setting(15.0, "seconds that nothing may listen at the port before `beholder serve` ends with exit code 1")
     max_surge_percent: int = setting(
         25,
         "replicas that an update may start beside the old ones, in percent, rounded up, before those stop; 0: old ones stop first",
@@ -73,9 +73,11 @@ class ServeConfig:
     def __post_init__(self) -> None:
         if not 0 <= self.max_surge_percent <= 100:
             raise ConfigError(f"serve.max_surge_percent must be in 0..100, got {self.max_surge_percent}")
-        if self.nodes < 1 or min(self.upscale_delay_s, self.downscale_delay_s, self.graceful_shutdown_timeout_s) <= 0:
+        times = (self.upscale_delay_s, self.downscale_delay_s, self.graceful_shutdown_timeout_s, self.watchdog_s)
+        if self.nodes < 1 or min(times) <= 0:
             raise ConfigError(
-                "serve.nodes must be at least 1, and upscale_delay_s, downscale_delay_s and graceful_shutdown_timeout_s above 0"
+                "serve.nodes must be at least 1, and upscale_delay_s, downscale_delay_s, graceful_shutdown_timeout_s and "
+                "watchdog_s above 0"
             )
 
 

@@ -82,6 +82,15 @@ def yield_to_others() -> None:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _BEHIND)
 
 
+def end(line: str, code: int) -> None:
+    """End this process and all that it started, now, with a line on stderr that says why."""
+    print(f"beholder: {line}", file=sys.stderr, flush=True)
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    os._exit(code)
+
+
 @contextlib.contextmanager
 def stop_within(seconds: float, what: str) -> Iterator[None]:
     """End this process and all that it started where the block, which stops something, takes longer, or at a second signal to stop.
@@ -92,13 +101,6 @@ def stop_within(seconds: float, what: str) -> Iterator[None]:
     raised = sys.exception()
     code = 130 if isinstance(raised, KeyboardInterrupt) else raised.code if isinstance(raised, SystemExit) else 1
     code = code if isinstance(code, int) else 1
-
-    def end(line: str, code: int) -> None:
-        print(f"beholder: {line}", file=sys.stderr, flush=True)
-        for process in psutil.Process().children(recursive=True):
-            with contextlib.suppress(psutil.Error):
-                process.kill()
-        os._exit(code)
 
     timer = threading.Timer(seconds, end, (f"{what} did not stop within {seconds:g} s, and is ended", code))
     timer.daemon = True

@@ -18,6 +18,7 @@ from beholder.errors import BeholderError, ConfigError
 _ENVIRONMENT = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # what reserves no GPU sees none: Ray would let it see them all
     "RAY_BACKEND_LOG_LEVEL": "fatal",  # Ray's core prints an error for each actor that ends as it is asked to
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # an epoch's report waits for Ray Train's next look at its workers: 2 s by default
 }
 _CONNECT_S, _VERSION_S = 5.0, 20.0  # seconds to wait for a connection, and for the nodes' versions
 

@@ -10,10 +10,11 @@ from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
-from beholder.serve import auth, negotiation, schemas
+from beholder.serve import auth, schemas
 from beholder.serve.admission import RequestRunner
 from beholder.serve.problem_details import ProblemError, responses
 from beholder.serve.protocols import Authorizer, DeadlineExceeded
+from beholder.serve.routes import negotiation
 
 T = TypeVar("T")
 _GONE_S = 0.5  # seconds between two looks whether a client is still there

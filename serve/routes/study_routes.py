@@ -8,10 +8,11 @@ from fastapi import FastAPI, Header, Query, Request, Response
 from fastapi import Path as InPath
 from fastapi.responses import FileResponse
 
-from beholder.serve import auth, negotiation
+from beholder.serve import auth
 from beholder.serve.admission import RequestRunner
 from beholder.serve.problem_details import responses
 from beholder.serve.protocols import Authorizer
+from beholder.serve.routes import negotiation
 from beholder.serve.studies import study_schemas as schemas
 from beholder.serve.studies.study_access import StudyAccess
 from beholder.studies.study_records import StudySession, TrialAnswer

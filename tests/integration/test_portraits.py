@@ -48,6 +48,7 @@ def test_generator_redraws_what_its_latents_mean(networks: Networks) -> None:
     assert figures["generator/read_r2"] >= 0.90
 
 
+@pytest.mark.soak
 def test_directions_move_their_own_trait(networks: Networks) -> None:
     figures = measure_directions(networks.generator, networks.reader, networks.directions, count=24, seed=SEED)
     assert figures["directions/own_least_graded"] >= 1.3  # the receding hairline, which bangs and hats hide in drawings too

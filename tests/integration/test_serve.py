@@ -263,22 +263,23 @@ def test_it_stops_in_peace(server):
     with ThreadPoolExecutor(8) as pool:
         inside = [pool.submit(recommend, number) for number in range(2)] + [pool.submit(choose, each) for each in asked]
         time.sleep(0.1)
-        assert server.stop(signal.SIGINT) == 130
+        assert server.stop(signal.SIGTERM) == 143  # Ray's own handler would kill what is being worked on
         assert {each.result().status for each in inside} <= {200, 503}
         assert inside[0].result().status == 200
     assert {choice.question.question_id for choice in server.store.choices("cy")} >= set(kept)
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(server.address + "/healthz", timeout=5)
+    assert [line for line in server.said.read_text().splitlines() if "is the page" not in line] == []
 
 
-@pytest.mark.parametrize("optimized", [pytest.param("0", marks=pytest.mark.soak), "1"])
-def test_a_terminated_service_stops_in_peace_too(begin, optimized: str):
-    """As whoever runs services ends them; Ray's own handler of the signal would kill what is being worked on."""
+@pytest.mark.soak
+@pytest.mark.parametrize("optimized", ["0", "1"])
+def test_an_interrupted_service_stops_in_peace_too(begin, optimized: str):
     server = begin("ray.address=local", "ray.num_cpus=2", env={"RAY_SERVE_THROUGHPUT_OPTIMIZED": optimized})
     with ThreadPoolExecutor(1) as pool:
         inside = pool.submit(server.ask, "POST", "/v1/recommendations", {"user_id": "dee", "image_id": "seed-7"})
         time.sleep(0.1)
-        assert server.stop(signal.SIGTERM) == 143
+        assert server.stop(signal.SIGINT) == 130
         assert inside.result().status == 200
     assert [line for line in server.said.read_text().splitlines() if "is the page" not in line] == []
 
@@ -296,6 +297,33 @@ def test_a_second_signal_ends_it_at_once_with_all_of_its_processes(begin):
         assert server.stop(signal.SIGTERM) == 143
         with contextlib.suppress(OSError):
             inside.result()
+    _, alive = psutil.wait_procs(family, timeout=30)
+    assert alive == []
+
+
+def test_a_lost_proxy_comes_back_and_where_a_node_is_lost_it_ends(begin):
+    server = begin("ray.address=local", "ray.num_cpus=2")
+    family = psutil.Process(server.process.pid).children(recursive=True)
+
+    def kill(role: str) -> float:
+        (found,) = [each for each in family if each.is_running() and role in " ".join(each.cmdline())]
+        found.kill()
+        found.wait()
+        return time.monotonic()
+
+    killed = kill("ray::ProxyActor")
+    while True:
+        with contextlib.suppress(OSError):
+            if server.ask("GET", "/healthz").status == 200:
+                break
+        assert time.monotonic() < killed + 60
+        time.sleep(0.05)
+    print(f"a killed proxy was away for {time.monotonic() - killed:.1f} s")
+    assert time.monotonic() < killed + 15
+    ended = kill("ray::DashboardAgent")
+    assert server.process.wait(60) == 1
+    assert time.monotonic() - ended < 15
+    assert server.said.read_text().splitlines()[-1] == "beholder: the service is lost: raylet of Ray ended; start it again"
     _, alive = psutil.wait_procs(family, timeout=30)
     assert alive == []
 

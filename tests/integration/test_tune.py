@@ -144,6 +144,7 @@ def test_what_is_refused(files, tmp_path, capsys, more, said):
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.soak
 def test_the_bench_at_a_small_size(small_ray, tmp_path):
     small = ["people=4", "settings=2", "sample=3", "judgements=40", "dims=16", "images=40", "mlp.fit.epochs=3"]
     assert main(["bench", "tune", f"workspace={tmp_path}", *small]) == 0

@@ -48,7 +48,7 @@ DOORS = {
     "diffusers": ("platform/beholder/editing/diffusion.py",),
     "matplotlib": ("platform/beholder/plots.py",),
     "optuna": (JOBS,),
-    "psutil": (JOBS, "platform/beholder/process.py"),
+    "psutil": (JOBS, "platform/beholder/process.py", "serve/watchdog.py"),
     "mlflow": ("platform/beholder/tracking.py",),
     "wandb": ("platform/beholder/tracking.py",),
     "aiohttp": ("jobs/bench/loadtest.py",),

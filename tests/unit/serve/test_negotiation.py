@@ -2,7 +2,7 @@
 
 import pytest
 
-from beholder.serve import negotiation
+from beholder.serve.routes import negotiation
 
 
 @pytest.mark.parametrize(
