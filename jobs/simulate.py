@@ -104,6 +104,7 @@ class SimulateSettings:
     tuned_by: str = setting("regret", f"what the settings are chosen by: {' or '.join(_OBJECTIVES)}, how far what is told is off")
     tuned_rounds: int = setting(20, "questions that each of them is asked")
     spaces: dict[str, Any] = setting({}, "by kind of ranker, the settings to try and their values, as in `tune`'s spaces")
+    chance_spaces: dict[str, Any] = setting({}, "the same for tuned_by=chance")
     candidates: CandidatesConfig = setting(CandidatesConfig(), "the edits that people choose among")
     ranker: RankerConfig = setting(RankerConfig(), "the settings of each kind of ranker")
     encoder: EncoderConfig = setting(EncoderConfig(), "the CLIP that embeds edited images")
@@ -125,13 +126,12 @@ class SimulateSettings:
         if min(self.images, self.others_images, self.rounds, self.each, self.trials, self.tuned_rounds) < 1:
             raise ConfigError("images, others_images, rounds, each, trials and tuned_rounds must be at least 1")
         if self.tuned_by not in _OBJECTIVES:
-            raise ConfigError(
-                f"tuned_by={self.tuned_by} is none of {', '.join(_OBJECTIVES)}{nearest(self.tuned_by, list(_OBJECTIVES))}"
-            )
-        for kind in self.spaces:
-            if kind not in ranker_factory.KINDS:
-                raise ConfigError(f"spaces: {kind} is no kind of ranker{nearest(kind, list(ranker_factory.KINDS))}")
-            read_space(self.spaces[kind], getattr(self.ranker, kind))
+            raise ConfigError(f"tuned_by={self.tuned_by}: expected {' or '.join(_OBJECTIVES)}")
+        for name, spaces in (("spaces", self.spaces), ("chance_spaces", self.chance_spaces)):
+            for kind, space in spaces.items():
+                if kind not in ranker_factory.KINDS:
+                    raise ConfigError(f"{name}: {kind} is no kind of ranker{nearest(kind, list(ranker_factory.KINDS))}")
+                read_space(space, getattr(self.ranker, kind))
 
 
 def main(settings: SimulateSettings, run: Run) -> None:
@@ -159,14 +159,15 @@ def tune(settings: SimulateSettings, truth: GroundTruth, shared: Ref) -> tuple[S
 
     A kind's own best strategy counts. The people are none of those who are asked later, nor of the others.
     """
-    kinds = [kind for kind in ranker_factory.KINDS if kind in settings.rankers and settings.trials > 1 and kind in settings.spaces]
+    spaces = settings.spaces if settings.tuned_by == "regret" else settings.chance_spaces
+    kinds = [kind for kind in ranker_factory.KINDS if kind in settings.rankers and settings.trials > 1 and kind in spaces]
     seed = 2 * (settings.seed + _TUNING)
     people = simulated_people.people(settings.tuned_on, truth, range(settings.others_images), seed=seed)
     others = simulated_people.people(settings.others, truth, range(settings.others_images), seed=seed + 1)
     comparisons = simulated_people.comparisons(truth, others, each=settings.each, seed=seed)
     rows, ranker = [], settings.ranker
     for kind in kinds:
-        space = read_space(settings.spaces[kind], getattr(settings.ranker, kind))
+        space = read_space(spaces[kind], getattr(settings.ranker, kind))
         points: list[dict[str, Any]] = [{}, *sample(space, settings.trials - 1, seed=settings.seed)]
         tried = []
         for point in points:
