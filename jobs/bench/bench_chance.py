@@ -1,12 +1,13 @@
-"""`beholder bench chance`: what people who toss a coin are told through the HTTP API, and people who like a smile.
+"""`beholder bench chance`: what people who toss a coin are told through the HTTP API, and people who have a taste.
 
-Who tosses a coin likes no version better than another: what they are told should be a chance of 0.5. The others always take the
-side with more of a smile, and should be told that they like the recommended version. The service is `beholder serve`, a process of
-its own on an empty database, asked as the page does.
+Who tosses a coin or always takes the left side likes no version better than another: what they are told should be a chance of 0.5.
+The others always take the side that they like more, and should be told that they like the recommended version. The service is
+`beholder serve`, a process of its own on an empty database, asked as the page does.
 """
 
 import tempfile
 import uuid
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ from beholder.runs import Run
 from beholder.statistics import Interval, bootstrap
 
 _NEAR = 0.05  # of 0.5, what is told to who tosses a coin
-Choose = Callable[[dict[str, Any], np.random.Generator], str]  # a question -> "left" or "right"
+Choose = Callable[[dict[str, Any]], str]  # a question -> "left" or "right"
 
 
 @dataclass(frozen=True)
@@ -46,18 +47,32 @@ class BenchChanceSettings:
             raise ConfigError("people, images and every one of choices must be at least 1")
 
 
-def toss(question: dict[str, Any], rng: np.random.Generator) -> str:
-    """Return a side whatever is shown."""
-    return "left" if rng.random() < 0.5 else "right"
+def toss(rng: np.random.Generator) -> Choose:
+    """Return somebody who takes a side whatever is shown."""
+    return lambda question: "left" if rng.random() < 0.5 else "right"
 
 
-def smile(question: dict[str, Any], rng: np.random.Generator) -> str:
-    """Return the side with more of a smile; any where there is as much on both."""
-    left, right = (question[side]["edit"].get("smile", 0.0) for side in ("left", "right"))
-    return toss(question, rng) if left == right else "left" if left > right else "right"
+def first(rng: np.random.Generator) -> Choose:
+    """Return somebody who always takes the left side."""
+    return lambda question: "left"
 
 
-KINDS: dict[str, Choose] = {"toss a coin": toss, "like a smile": smile}
+def taste(rng: np.random.Generator) -> Choose:
+    """Return somebody who likes each direction one way, more or less, and takes the side that is liked more."""
+    weights: defaultdict[str, float] = defaultdict(rng.normal)
+
+    def choose(question: dict[str, Any]) -> str:
+        left, right = (
+            sum(weights[name] * alpha for name, alpha in sorted(question[side]["edit"].items())) for side in ("left", "right")
+        )
+        return "left" if left > right else "right"
+
+    return choose
+
+
+KINDS = {"toss a coin": toss, "always left": first, "have a taste": taste}
+
+_DO = {"toss a coin": "tosses a coin", "always left": "always takes the left side"}
 
 
 def main(settings: BenchChanceSettings, run: Run) -> None:
@@ -70,14 +85,14 @@ def main(settings: BenchChanceSettings, run: Run) -> None:
             _client.served(words, address, Path(run.place.path) / "serve.log"),
             Progress("chance", total=len(KINDS) * settings.people * max(settings.choices), unit="choices") as progress,
         ):
-            for kind, choose in KINDS.items():
+            for kind, begin in KINDS.items():
                 for number in range(settings.people):
                     person = ApiClient(address, f"{kind.replace(' ', '-')}-{number}")
-                    rng = np.random.default_rng([settings.seed, number])
+                    choose = begin(np.random.default_rng([settings.seed, number]))
                     image_id = f"seed-{100 + number % settings.images}"
                     rows += [
                         {"people": kind, "person": number, **each}
-                        for each in visit(person, image_id, choose, sorted(set(settings.choices)), rng, progress.advance)
+                        for each in visit(person, image_id, choose, sorted(set(settings.choices)), progress.advance)
                     ]
     table = pd.DataFrame(rows)
     run.results(table)
@@ -92,7 +107,6 @@ def visit(
     image_id: str,
     choose: Choose,
     choices: list[int],
-    rng: np.random.Generator,
     progress: Callable[[int], None] = lambda count: None,
 ) -> list[dict[str, Any]]:
     """Answer questions as one person, and return what they are told after so many choices: `choices`, `told`, `words`, `edit`.
@@ -102,7 +116,7 @@ def visit(
     told = []
     for turn in range(1, choices[-1] + 1):
         question = person.call("POST", "/v1/questions", user_id=person.user_id, image_id=image_id)
-        sent = {"event_id": uuid.uuid4().hex, "question_id": question["question_id"], "choice": choose(question, rng)}
+        sent = {"event_id": uuid.uuid4().hex, "question_id": question["question_id"], "choice": choose(question)}
         person.call("POST", "/v1/choices", **sent)
         progress(1)
         if turn in choices:
@@ -130,7 +144,7 @@ def summarise(table: pd.DataFrame) -> str:
     lines = markdown_table(["people", "choices", "told on average", "told", "in words"], rows, align="lrlll")
     lines.append("")
     for (kind, count), told in told_by(table).items():
-        if KINDS[kind] is toss:
+        if KINDS[kind] is not taste:
             reached = "reached" if abs(told.mean - 0.5) <= _NEAR else "MISSED"
-            lines.append(f"- {reached}: who tosses a coin is told 0.5 +- {_NEAR:g} after {count} choices: {told.mean:.3f}")
+            lines.append(f"- {reached}: who {_DO[kind]} is told 0.5 +- {_NEAR:g} after {count} choices: {told.mean:.3f}")
     return "\n".join(lines)

@@ -32,7 +32,7 @@ function step(name) {
 
 by("who").addEventListener("click", () => {
   step("person-form");
-  by("person-name").value = person.label();
+  by("person-name").value = person.label() === person.NAMELESS ? "" : person.label();
   by("person").showModal();
   by("person-name").select();
 });
@@ -64,7 +64,7 @@ by("forget-now").addEventListener("click", async () => {
     outbox.empty();
     forgetOpen();
     forgetPictures();
-    person.begin(person.madeUp());
+    person.begin(person.NAMELESS);
     showName();
     step("receipt");
     list(receipt);
