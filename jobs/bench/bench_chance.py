@@ -128,8 +128,10 @@ def visit(
 
 def told_by(table: pd.DataFrame) -> dict[tuple[str, int], Interval]:
     """Return what is told by kind of people and number of choices, with intervals over people."""
-    groups = table.groupby(["people", "choices"], sort=False)["told"]
-    return {(str(kind), int(count)): bootstrap(told.to_numpy()) for (kind, count), told in groups}
+    told: dict[tuple[str, int], list[float]] = defaultdict(list)
+    for kind, count, probability in zip(table["people"], table["choices"], table["told"], strict=True):
+        told[str(kind), int(count)].append(float(probability))
+    return {key: bootstrap(np.array(each)) for key, each in told.items()}
 
 
 def summarise(table: pd.DataFrame) -> str:
