@@ -1,12 +1,18 @@
 """`beholder bench quality`: how many of the raters who don't look are found, what weights are worth to a fit, and what judging
 costs.
 
-Simulated studies, or folders=[...] of spreadsheets with a truth.csv: user_id and kind. A study is a Ray task. With people=10000
-instead: what `beholder quality` costs on so many simulated people, as a process of its own.
+Simulated studies, or folders=[...] of spreadsheets with a truth.csv: user_id and kind. A study is a Ray task. What a task found of
+a simulated study is kept in the workspace, so that a run that was cut off goes on. With people=10000 instead: what
+`beholder quality` costs on so many simulated people, as a process of its own.
 """
 
+import functools
+import hashlib
+import io
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +20,7 @@ import pandas as pd
 import pyarrow as pa
 import ray
 
+import beholder
 from beholder import cli, evaluation
 from beholder.config import setting
 from beholder.errors import BeholderError, ConfigError
@@ -27,8 +34,8 @@ from beholder.quality.measures import MeasuresConfig
 from beholder.quality.verdict import VerdictConfig
 from beholder.ray_connection import RayConfig, connect
 from beholder.reports.markup import markdown_table
-from beholder.runs import Run
-from beholder.statistics import Interval, bootstrap, wilson
+from beholder.runs import Run, log
+from beholder.statistics import Interval, bootstrap_clusters, wilson
 from beholder.storage import Place
 from beholder.taste import splits, taste_factory, validation
 from beholder.taste.bayes import BayesTasteConfig
@@ -87,14 +94,7 @@ def main(settings: BenchQualitySettings, run: Run) -> None:
         return
     studies = [_from_folder(settings, folder) for folder in settings.folders]
     with connect(settings.ray):
-        known = [ray.put(study) for study in studies] or [_simulated.remote(seed) for seed in settings.seeds]
-        detected = [_detect.remote(study, count, settings) for study in known for count in (WHOLE, *settings.judgements)]
-        fitted = [_fit.remote(seed, settings) for seed in settings.seeds] if settings.fits and not studies else []
-        with Progress("judge studies", total=len(detected) + len(fitted), unit="studies") as progress:
-            for _ in _placement.as_completed([*detected, *fitted]):
-                progress.advance()
-        table: pd.DataFrame = pd.concat(ray.get(detected), ignore_index=True)
-        accuracy: pd.DataFrame = pd.concat(ray.get(fitted), ignore_index=True) if fitted else pd.DataFrame()
+        table, accuracy = _of_folders(studies, settings) if studies else _of_seeds(settings)
     run.results(table)
     if len(accuracy):
         run.write_text("accuracy.csv", accuracy.to_csv(index=False))
@@ -106,6 +106,71 @@ def main(settings: BenchQualitySettings, run: Run) -> None:
     lines += ["", "## Fits, judged on those who look", "", *gains] if gains else []
     run.summary("\n".join(["# Quality of judgements whose truth is known", "", *lines, ""]))
     print("\n".join(lines))
+
+
+def _of_folders(studies: list[JudgedStudy], settings: BenchQualitySettings) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the verdicts on studies, whole and cut; nothing is kept, because folders may change."""
+    known: list[Any] = [ray.put(study) for study in studies]
+    tasks = [_detect.remote("", study, count, settings) for study in known for count in (WHOLE, *settings.judgements)]
+    with Progress("judge studies", total=len(tasks), unit="studies") as progress:
+        for _ in _placement.as_completed(tasks):
+            progress.advance()
+    return pd.concat([table for _, table in ray.get(tasks)], ignore_index=True), pd.DataFrame()
+
+
+def _of_seeds(settings: BenchQualitySettings) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the verdicts on simulated studies, whole and cut, and the accuracy of fits; what is kept is not done again."""
+    kept = KeptTables.of(settings)
+    detect = {f"detect-{seed}-{cut}": (seed, cut) for seed in settings.seeds for cut in (WHOLE, *settings.judgements)}
+    plantings = list(enumerate(PLANTINGS)) if settings.fits else []
+    fit = {f"fit-{seed}-{number}": (seed, planting) for seed in settings.seeds for number, planting in plantings}
+    wanted = [*detect, *fit]
+    found = {name: table for name in wanted if (table := kept.read(name)) is not None}
+    if found:
+        log.info("%d of %d tasks were done before, and are kept in %s", len(found), len(wanted), kept.folder.uri)
+    with Progress("judge studies", total=len(wanted), unit="tasks") as progress:
+        progress.advance(len(found))
+        tasks = [_detect.remote(name, *of, settings) for name, of in detect.items() if name not in found]
+        tasks += [_fit.remote(name, *of, settings) for name, of in fit.items() if name not in found]
+        for name, table in _placement.as_completed(tasks):
+            kept.keep(name, table)
+            found[name] = table
+            progress.advance()
+    fitted = [found[name] for name in fit]
+    accuracy = pd.concat(fitted, ignore_index=True) if fitted else pd.DataFrame()
+    return pd.concat([found[name] for name in detect], ignore_index=True), accuracy
+
+
+@dataclass(frozen=True)
+class KeptTables:
+    """What tasks found, as Parquet in a folder that is named by all that it depends on: settings and code."""
+
+    folder: Place
+
+    @classmethod
+    def of(cls, settings: BenchQualitySettings) -> "KeptTables":
+        """Return the tables of these settings."""
+        found_by = {
+            "measures": asdict(settings.measures),
+            "verdict": asdict(settings.verdict),
+            "tastes": {kind: asdict(taste) for kind, taste in _tastes().items()},
+            "plantings": PLANTINGS,
+        }
+        digest = hashlib.sha256(json.dumps(found_by, default=str).encode())
+        library = Path(str(beholder.__file__)).parent
+        for room in ("quality", "taste", "portraits", "jobs/bench"):
+            for path in sorted((library / room).rglob("*.py")):
+                digest.update(path.read_bytes())
+        return cls(Place.at(settings.workspace) / "bench-quality" / digest.hexdigest()[:16])
+
+    def read(self, name: str) -> pd.DataFrame | None:
+        """Return a task's table; None where there is none."""
+        place = self.folder / f"{name}.parquet"
+        return pd.read_parquet(io.BytesIO(place.read_bytes())) if place.is_file() else None
+
+    def keep(self, name: str, table: pd.DataFrame) -> None:
+        """Keep a task's table."""
+        (self.folder / f"{name}.parquet").write_bytes(table.to_parquet(index=False))
 
 
 def by_study(table: pd.DataFrame) -> tuple[list[str], dict[str, float]]:
@@ -163,8 +228,10 @@ def by_count(table: pd.DataFrame) -> tuple[list[str], dict[str, float]]:
 
 
 def by_taste(accuracy: pd.DataFrame) -> tuple[list[str], dict[str, float]]:
-    """Return a row for each taste and kind of study, in Markdown: accuracy with and without weights, and the difference over
-    people."""
+    """Return a row for each taste and kind of study, in Markdown: accuracy with and without weights, and the difference.
+
+    Its interval is over studies (seeds) and the people in them: people of one study are fitted together, so they go together.
+    """
     if accuracy.empty:
         return [], {}
     rows, figures = [], dict[str, float]()
@@ -172,18 +239,29 @@ def by_taste(accuracy: pd.DataFrame) -> tuple[list[str], dict[str, float]]:
         cells: list[Any] = [study, taste]
         for measure in ("accuracy", "logloss"):
             plain, weighted = own[f"{measure}.all"], own[f"{measure}.weighted"]
-            gain: Interval = bootstrap((weighted - plain).to_numpy())
+            difference = (weighted - plain).to_numpy()[:, None]
+            gain: Interval = bootstrap_clusters(difference, own["seed"].to_numpy())[0]
             cells += [f"{plain.mean():.4f}", f"{weighted.mean():.4f}", gain]
             figures |= {f"{study}/{taste}/{measure}.{name}": float(own[f"{measure}.{name}"].mean()) for name in ("all", "weighted")}
             figures |= {f"{study}/{taste}/{measure}.gain.{name}": value for name, value in vars(gain).items()}
-        rows.append((*cells, len(own)))
-    sides = ["all count", "with weights", "difference, 95 % over people"]
-    header = ["study", "taste", *(f"{measure}, {side}" for measure in ("accuracy", "log-loss") for side in sides), "people"]
-    return markdown_table(header, rows, align="llrrrrrrr"), figures
+        by_seed = own.groupby("seed")
+        worse = int((by_seed["accuracy.weighted"].mean() < by_seed["accuracy.all"].mean()).sum())
+        figures[f"{study}/{taste}/accuracy.worse"] = worse
+        rows.append((*cells, f"{worse} of {by_seed.ngroups}", len(own)))
+    sides = ["all count", "with weights", "difference, 95 % over seeds and people"]
+    header = [
+        "study",
+        "taste",
+        *(f"{measure}, {side}" for measure in ("accuracy", "log-loss") for side in sides),
+        "seeds where less accurate",
+        "people",
+    ]
+    return markdown_table(header, rows, align="llrrrrrrrr"), figures
 
 
-@ray.remote(num_cpus=1)
+@functools.lru_cache(maxsize=2)
 def _simulated(seed: int) -> JudgedStudy:
+    """Return a simulated study; kept by the process, because its tasks come one after the other."""
     ratings, comparisons, kinds = SimulatedStudy(seed).tables()
     return JudgedStudy(f"seed {seed}", ratings, comparisons, kinds)
 
@@ -211,8 +289,12 @@ def _verdicts(tables: Sequence[pa.Table], settings: BenchQualitySettings) -> pd.
 
 
 @ray.remote(num_cpus=1)
-def _detect(study: JudgedStudy, cut: int, settings: BenchQualitySettings) -> pd.DataFrame:
-    """Return the verdicts of a study some of whose people are cut to their first judgements; WHOLE: nobody is."""
+def _detect(name: str, of: JudgedStudy | int, cut: int, settings: BenchQualitySettings) -> tuple[str, pd.DataFrame]:
+    """Return `name`, and the verdicts of a study some of whose people are cut to their first judgements; WHOLE: nobody is.
+
+    of: a study, or the seed of a simulated one.
+    """
+    study = of if isinstance(of, JudgedStudy) else _simulated(of)
     users = pd.concat([table["user_id"].to_pandas() for table in (study.ratings, study.comparisons)])
     count = users.value_counts().reindex(study.kinds.index, fill_value=0)
     looks = study.kinds.isin(STEADY)
@@ -226,7 +308,7 @@ def _detect(study: JudgedStudy, cut: int, settings: BenchQualitySettings) -> pd.
         tables = [first_judgements(table, share) for table in tables]
     table = _verdicts(tables, settings)[["user_id", "verdict", "weight", "chance", "judgements", "predictability", "reasons"]]
     user = table["user_id"]
-    return table.assign(
+    return name, table.assign(
         study=study.name,
         cut=cut,
         kind=user.map(study.kinds),
@@ -243,26 +325,26 @@ def _tastes() -> dict[str, TasteConfig]:
 
 
 @ray.remote(num_cpus=1)
-def _fit(seed: int, settings: BenchQualitySettings) -> pd.DataFrame:
-    """Return the accuracy of tastes with and without weights, for each person who looks, on images that nothing was fitted to."""
+def _fit(name: str, seed: int, planting: str, settings: BenchQualitySettings) -> tuple[str, pd.DataFrame]:
+    """Return `name`, and the accuracy of tastes with and without weights, for each person who looks, on images that nothing was
+    fitted to."""
+    study = SimulatedStudy(seed, planted=PLANTINGS[planting])
+    names = [f"portrait-{number:04d}" for number in range(study.images)]
+    vectors = study.vectors()
+    *tables, kinds = study.tables()
+    found = _verdicts(tables, settings).set_index("user_id")["weight"]
+    dataset, _ = from_tables(tables[0], tables[1], names)
+    weights = found.reindex(list(dataset.people)).to_numpy(np.float64)
     rows = []
-    for name, planted in PLANTINGS.items():
-        study = SimulatedStudy(seed, planted=planted)
-        names = [f"portrait-{number:04d}" for number in range(study.images)]
-        vectors = study.vectors()
-        *tables, kinds = study.tables()
-        found = _verdicts(tables, settings).set_index("user_id")["weight"]
-        dataset, _ = from_tables(tables[0], tables[1], names)
-        weights = found.reindex(list(dataset.people)).to_numpy(np.float64)
-        for taste, config in _tastes().items():
-            judged = {}
-            for how, own in (("all", dataset), ("weighted", replace(dataset, weights=weights))):
-                train, held_out, test = splits.by_image(own, seed=seed)
-                fitted = taste_factory.fit(train, held_out, vectors, config, encoder_id=ENCODER, seed=seed)
-                looking = test.of_people(np.array([kinds[user_id] in STEADY for user_id in test.people]))
-                table = evaluation.agree(fitted, fitted, looking, validation.pairs(looking, seed=seed), vectors)
-                for measure in ("accuracy", "logloss"):
-                    judged[f"{measure}.{how}"] = table.groupby("user_id")[f"{measure}.personal"].mean()
-            people = pd.DataFrame(judged).reset_index()
-            rows.append(people.assign(study=name, taste=taste, seed=seed))
-    return pd.concat(rows, ignore_index=True)
+    for taste, config in _tastes().items():
+        judged = {}
+        for how, own in (("all", dataset), ("weighted", replace(dataset, weights=weights))):
+            train, held_out, test = splits.by_image(own, seed=seed)
+            fitted = taste_factory.fit(train, held_out, vectors, config, encoder_id=ENCODER, seed=seed)
+            looking = test.of_people(np.array([kinds[user_id] in STEADY for user_id in test.people]))
+            table = evaluation.agree(fitted, fitted, looking, validation.pairs(looking, seed=seed), vectors)
+            for measure in ("accuracy", "logloss"):
+                judged[f"{measure}.{how}"] = table.groupby("user_id")[f"{measure}.personal"].mean()
+        people = pd.DataFrame(judged).reset_index()
+        rows.append(people.assign(study=planting, taste=taste, seed=seed))
+    return name, pd.concat(rows, ignore_index=True)

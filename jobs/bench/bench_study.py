@@ -33,6 +33,7 @@ from beholder.recommending.components import open_store
 from beholder.reports.markup import markdown_table
 from beholder.runs import Run, log
 from beholder.studies.design import CHECK, SPREAD
+from beholder.studies.study_config import TOGETHER, TrialBlock
 from beholder.studies.study_records import StudyTrial
 from beholder.studies.study_store import StudyStore
 from beholder.workspace import Workspace
@@ -49,6 +50,7 @@ class BenchStudySettings:
     ratings: int = setting(20, "images that each participant rates")
     pairs: int = setting(10, "pairs that each participant sees")
     choose: str = setting("random", "how pairs are chosen: random, round_robin or active")
+    ask: str = setting(TOGETHER, "how the two questions are asked: together or in_blocks")
     kills: int = setting(2, "how often the server is killed (SIGKILL) and started again")
     leave: float = setting(0.0, "share of the participants who leave half-way")
     port: int = setting(8240, "port of this machine for the server")
@@ -214,6 +216,7 @@ def _make_study(place: Path, settings: BenchStudySettings) -> None:
 name: {_NAME}
 images: {place / "pictures"}
 questions: [{{attribute: attractive}}, {{attribute: smart}}]
+ask: {settings.ask}
 ratings: {{per_person: {settings.ratings}, repeats: {int(settings.ratings >= 12)}, checks: {int(settings.ratings > 0)}}}
 pairs: {{per_person: {settings.pairs}, choose: {settings.choose}, third: tie, checks: {int(settings.pairs > 0)}}}
 """
@@ -228,7 +231,7 @@ pairs: {{per_person: {settings.pairs}, choose: {settings.choose}, third: tie, ch
 def _visit(server: StudyServer, visits: SimulatedVisits, stats: RequestStats) -> int:
     """Let everybody take part, and kill the server when so much is acknowledged; returns how often it was killed."""
     settings = visits.settings
-    total = settings.participants * (settings.ratings + settings.pairs)
+    total = settings.participants * (settings.ratings + settings.pairs) * (1 if settings.ask == TOGETHER else 2)
     over, failed, kills = threading.Event(), [], [0]
 
     def disturb() -> None:
@@ -283,15 +286,17 @@ def _rows(workspace: Workspace, name: str) -> list[dict[str, Any]]:
 
 def _seen_twice(trials: list[StudyTrial]) -> int:
     """Return how many items a participant judged a second time where that was no repetition."""
-    seen = Counter((t.user_id, t.block, frozenset((t.left_id, t.right_id))) for t in trials if t.repeat_of is None)
+    seen = Counter((t.user_id, t.block, t.part, frozenset((t.left_id, t.right_id))) for t in trials if t.repeat_of is None)
     return sum(count - 1 for count in seen.values())
 
 
 def _spreads(store: StudyStore, trials: list[StudyTrial]) -> dict[str, int]:
     """Return, for each block, how many times more the image was judged that was judged most than the one that was judged least."""
     study = store.study(_NAME)
-    counts: dict[str, Counter[str]] = {block: Counter({i: 0 for i, _ in study.images}) for block in study.config.blocks}
+    counts: dict[str, Counter[str]] = {block.key: Counter({i: 0 for i, _ in study.images}) for block in study.config.trial_blocks()}
     for trial in trials:
         if trial.repeat_of is None:
-            counts[trial.block].update(each for each in (trial.left_id, trial.right_id) if each is not None)
+            counts[TrialBlock(trial.block, trial.part).key].update(
+                each for each in (trial.left_id, trial.right_id) if each is not None
+            )
     return {block: max(each.values()) - min(each.values()) for block, each in counts.items()}

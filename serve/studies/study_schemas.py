@@ -86,8 +86,16 @@ class AskedAttribute(BaseModel):
     text: str
 
 
+class PartBody(BaseModel):
+    """A block of trials that all ask one question, as it is introduced."""
+
+    name: str = Field(description="the attribute that is judged in it")
+    title: str
+    instructions: str
+
+
 class TrialBody(BaseModel):
-    """What is to be shown. pictures: the left one first."""
+    """What is to be shown. pictures: the left one first. part: to be introduced before the first trial that is in it."""
 
     trial_id: str
     block: Literal["ratings", "pairs"]
@@ -95,6 +103,7 @@ class TrialBody(BaseModel):
     pictures: list[str]
     questions: list[AskedAttribute]
     sure: bool = Field(description="whether only the scale or the sides may be answered, as in an attention check")
+    part: PartBody | None = None
 
     @classmethod
     def of(cls, trial: StudyTrial, config: StudyConfig) -> "TrialBody":
@@ -105,12 +114,23 @@ class TrialBody(BaseModel):
             side = {"left": "A", "right": "B"}[str(trial.expected)]
             asked = [AskedAttribute(attribute=CHECK_ATTRIBUTE, text=words["check_pair"].replace("{side}", side))]
         else:
-            texts = [(each.attribute, each.rating if trial.block == RATINGS else each.pair) for each in config.questions]
+            texts = [(each.attribute, each.rating if trial.block == RATINGS else each.pair) for each in config.asked(trial.part)]
             asked = [AskedAttribute(attribute=name, text=text.said(trial.lang)) for name, text in texts]
         pictures = [trial.left_picture, *([trial.right_picture] if trial.right_picture else [])]
         block: Literal["ratings", "pairs"] = "ratings" if trial.block == RATINGS else "pairs"
+        part = None
+        if trial.part:
+            (question,) = config.asked(trial.part)
+            title = question.rating if trial.block == RATINGS else question.pair
+            part = PartBody(name=trial.part, title=title.said(trial.lang), instructions=question.instructions.said(trial.lang))
         return cls(
-            trial_id=trial.trial_id, block=block, place=trial.place, pictures=pictures, questions=asked, sure=trial.role == CHECK
+            trial_id=trial.trial_id,
+            block=block,
+            place=trial.place,
+            pictures=pictures,
+            questions=asked,
+            sure=trial.role == CHECK,
+            part=part,
         )
 
 
@@ -179,6 +199,7 @@ class StudyResponse(BaseModel):
     low_label: str
     high_label: str
     ratings_not_sure: bool
+    ratings_show: Literal["buttons", "slider"] = "buttons"
     third: Literal["none", "tie", "not_sure"]
     show: Literal["side_by_side", "flip"]
     before: list[FieldBody]
@@ -206,6 +227,7 @@ class StudyResponse(BaseModel):
                 "low_label": config.ratings.low_label.said(lang),
                 "high_label": config.ratings.high_label.said(lang),
                 "ratings_not_sure": config.ratings.not_sure,
+                "ratings_show": config.ratings.show,
                 "third": config.pairs.third,
                 "show": config.pairs.show,
                 "before": [FieldBody.of(field, lang) for field in config.before],

@@ -28,6 +28,14 @@ pairs: {{per_person: 14, third: not_sure}}
 ratings: {{per_person: 14, low: 1, high: 7, low_label: not at all, high_label: very, not_sure: true}}
 order: [pairs, ratings]
 """
+SLIDER = f"""
+name: slider
+title: First impressions
+images: {ROOT / "data/sample/images"}
+ask: in_blocks
+questions: [{{attribute: calm, rating: "How calm is this face?", instructions: Go by your first impression.}}]
+ratings: {{per_person: 14, low: 0, high: 100, show: slider, low_label: not at all, high_label: very, not_sure: true}}
+"""
 
 
 def keep(visitor: Participant, name: str, width: int) -> None:
@@ -63,6 +71,15 @@ def main() -> None:
         url = f"{server.url}/study/faces"
         keep(visit(browser, url, 9, viewport={"width": 1280, "height": 680}, device_scale_factor=2), "study.png", 1120)
         keep(visit(browser, url, 18, **PHONE, color_scheme="dark"), "study-phone.png", 390)
+        service.create(study_config(SLIDER))
+        service.store.set_state("slider", "open")
+        page = browser.new_context(locale="en-US", viewport={"width": 1280, "height": 680}, device_scale_factor=2).new_page()
+        visitor = Participant(page, f"{server.url}/study/slider")
+        visitor.until("part")
+        page.locator("#begin").click()
+        visitor.wait_for_trial()
+        page.locator("#slider").fill("73")
+        keep(visitor, "study-slider.png", 1120)
         browser.close()
         server.stop()
 

@@ -195,6 +195,60 @@ def test_by_keys_alone_then_elsewhere_then_forgotten(serve, take_part):
     expect(page.locator("#message-more")).to_contain_text("this link is not valid any more")
 
 
+@pytest.mark.soak
+def test_blocks_of_trials_are_introduced_and_a_slider_suggests_nothing(serve, take_part):
+    text = """
+name: faces
+ask: in_blocks
+questions:
+  - {attribute: calm, rating: "How calm is this face?", instructions: "Go by your first impression.\\n\\nThere is no right answer."}
+  - {attribute: smart, rating: "How smart is this face?"}
+ratings: {per_person: 3, checks: 1, low: 0, high: 100, show: slider, not_sure: true, low_label: not at all, high_label: very}
+"""
+    server = serve(text)
+    ana = take_part(f"{server.url}/study/faces", **PHONE, color_scheme="dark")
+    page, introduced = ana.page, []
+    while ana.until("part", "trial", "done") != "done":
+        if ana.step == "part":
+            introduced.append(page.inner_text("#part-title"))
+            assert axe_findings(page) == []
+            page.locator("#begin").tap()
+            ana.until("trial")
+        ana.wait_for_trial()
+        if ana.step != "trial":
+            continue
+        if len(introduced) == 1 and "of 8" in page.inner_text("#far") and page.inner_text("#far").startswith("1 "):
+            ana.until_sent()
+            page.reload()  # what was introduced is not introduced again
+            assert ana.wait_for_trial() == "trial"
+        take = page.locator('#more [data-value="slide"]')
+        expect(take).to_be_disabled()
+        assert page.locator("#slide-value").inner_text() == ""
+        assert axe_findings(page) == []
+        assert page.evaluate("document.documentElement.scrollHeight") <= 844, "a trial fits into one view"
+        page.locator("#slider").fill(ana.wanted() or "73")
+        expect(page.locator("#slide-value")).to_have_text(ana.wanted() or "73")
+        take.tap()
+    assert sorted(introduced) == ["How calm is this face?", "How smart is this face?"]
+    answers = rows(server, "responses")
+    assert Counter((row["attribute"], row["answer"]) for row in answers if row["role"] == MAIN) == {
+        ("calm", "73"): 3, ("smart", "73"): 3,
+    }  # fmt: skip
+    assert all(row["answer"] == row["expected"] for row in answers if row["role"] == CHECK)
+    bob = take_part(f"{server.url}/study/faces")  # by keys alone
+    bob.until("part")
+    bob.page.keyboard.press("Tab")
+    bob.page.locator("#begin").press("Enter")
+    bob.wait_for_trial()
+    bob.page.keyboard.press("Enter")
+    bob.page.keyboard.press("ArrowRight")
+    bob.page.keyboard.press("ArrowRight")
+    expect(bob.page.locator("#slide-value")).to_have_text("52")
+    bob.page.keyboard.press("Enter")
+    bob.until_sent()
+    expect(bob.page.locator("#far")).to_contain_text("1 of 8")
+
+
 def test_who_can_not_take_part_is_told_so(serve, take_part):
     server = serve("name: faces\nratings: {per_person: 2}", join="invited")
     stranger = take_part(f"{server.url}/study/faces")

@@ -48,7 +48,7 @@ class StudyDouble:
         if trial.role == CHECK:
             return [TrialAnswer("check", value or str(trial.expected), 700)]
         value = value or ("2" if trial.block == RATINGS else "left")
-        return [TrialAnswer(question.attribute, value, 700) for question in self.config.questions]
+        return [TrialAnswer(question.attribute, value, 700) for question in self.config.asked(trial.part)]
 
     def answer(self, token: str, trial: StudyTrial, value: str | None = None, *, event_id: str | None = None) -> RecordedTrial:
         self.now += timedelta(seconds=1)

@@ -1,5 +1,6 @@
 """What studies have to do in whatever database: `class TestX(StudyStoreContract)` with a fixture `url`."""
 
+import itertools
 import threading
 from collections import Counter
 from datetime import timedelta
@@ -217,11 +218,44 @@ class StudyStoreContract:
         study = StudyDouble(url, study_config(text), images=8)
         token = study.join()
         best = lambda first, second: ((first == 2) & (second == 5)) | ((first == 5) & (second == 2))  # noqa: E731
-        session = study.store.session("faces", token, now=NOON, information=lambda a, b: best(a, b).astype(float))
+        session = study.store.session("faces", token, now=NOON, information={"attractive": lambda a, b: best(a, b).astype(float)})
         assert {session.trials[0].left_id, session.trials[0].right_id} == {"2.png", "5.png"}
         study.answer(token, session.trials[0])
         left, right = (int(each.partition(".")[0]) for each in (session.trials[0].left_id, str(session.trials[0].right_id)))
-        assert study.store.pair_answers("faces") == [(left, right, 1.0)]
+        assert study.store.pair_answers("faces") == {"attractive": [(left, right, 1.0)]}
+        study.close()
+
+    def test_questions_in_blocks_of_their_own(self, url):
+        study = StudyDouble(url, study_config(ask="in_blocks"))
+        orders: Counter[str] = Counter()
+        for number in range(8):
+            token = study.join(f"p{number}")
+            session = study.finish(token)
+            assert (session.done, session.total) == (30, 30)
+            trials = [trial for trial in study.store.trials("faces") if trial.user_id == session.user_id]
+            parts = [(trial.part, trial.block) for trial in trials]
+            assert [part for part, _ in itertools.groupby(parts)] == [
+                (part, block) for part in dict.fromkeys(part for part, _ in parts) for block in ("ratings", "pairs")
+            ]
+            assert {a.attribute for t in trials for a in t.answers if t.part == "smart"} == {"smart", "check"}
+            orders[parts[0][0]] += 1
+        assert orders == {"attractive": 4, "smart": 4}  # who comes next has the order that the fewest have
+        balance = study.store.status("faces", now=study.now).balance
+        assert [each.block for each in balance] == ["ratings:attractive", "pairs:attractive", "ratings:smart", "pairs:smart"]
+        assert all(each.most - each.least <= SPREAD for each in balance)
+        assert sum(each.most * each.images >= 8 * 6 for each in balance) == 4
+        study.close()
+
+    def test_an_order_of_blocks_that_somebody_left_with_is_given_again(self, url):
+        study = StudyDouble(url, study_config(ask="in_blocks", join="invited"))
+        first = {}
+        tokens = study.store.invite("faces", 6)
+        for token in tokens[:2]:
+            first[token] = study.session(token).trials[0].part
+        assert set(first.values()) == {"attractive", "smart"}
+        study.finish(tokens[0])
+        study.now += timedelta(minutes=31)  # by now, the second one has left
+        assert study.session(tokens[2]).trials[0].part == first[tokens[1]]
         study.close()
 
     def test_many_at_once(self, study):

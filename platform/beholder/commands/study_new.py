@@ -36,11 +36,16 @@ questions:                    # each is asked about every image or pair
   - attribute: attractive
     rating: How attractive is this face?
     pair: Which face is more attractive?
+#    instructions: |           # said before the question's block of trials, with ask: in_blocks
+#      Go by your first impression.
+ask: together                 # all questions about each image or pair; in_blocks: a block of trials for each question, with
+                              # per_person images and pairs of its own, in an order balanced between participants
 
 ratings:                      # images one by one
   per_person: 24              # 0: none
   low: 1                      # the scale; the .xlsx schema has 1 to 4, CSV and Parquet any
   high: 4
+  show: buttons               # or slider: up to 101 points, such as low: 0, high: 100
   low_label: not at all
   high_label: very
   not_sure: true              # offer "not sure", which is kept apart from the ratings
@@ -50,6 +55,7 @@ ratings:                      # images one by one
 pairs:                        # two images, of which one is chosen
   per_person: 20
   choose: random              # random, round_robin, or active (where all answers so far leave most open)
+  taste: ""                   # with active: a taste that `beholder train` saved; pairs that it is sure of are asked less
   third: not_sure             # none, tie or not_sure
   show: side_by_side          # or flip: both in one place
   repeats: 2                  # sides exchanged

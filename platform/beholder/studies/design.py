@@ -170,6 +170,19 @@ def _most_informative(
     return None
 
 
+@functools.lru_cache(maxsize=64)
+def balanced_orders(count: int) -> tuple[tuple[int, ...], ...]:
+    """Return the orders of `count` blocks of trials over which participants are spread (a Williams design, Williams 1949).
+
+    Over all of them each block is equally often at each place, and equally often straight after each other one, so that neither
+    fatigue nor what came before falls on some blocks more than on others. There are `count` orders for an even count, twice as many
+    for an odd one.
+    """
+    first = [(step + 1) // 2 if step % 2 else (count - step // 2) % count for step in range(count)]  # 0, 1, count - 1, 2, ...
+    square = [tuple((each + row) % count for each in first) for row in range(count)]
+    return tuple(square if count % 2 == 0 or count == 1 else square + [order[::-1] for order in square])
+
+
 def session_roles(main: int, *, repeats: int, checks: int, gap: int, rng: np.random.Generator) -> list[str]:
     """Return the role of each trial of a block, MAIN, REPEAT or CHECK, in a random order in which there is something to repeat.
 

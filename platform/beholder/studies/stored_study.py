@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
-from beholder.studies.study_config import StudyConfig
+from beholder.studies.study_config import StudyConfig, TrialBlock
 from beholder.studies.study_records import StudyTrial, TrialAnswer
 from beholder.studies.study_tables import STUDY_PARTICIPANTS, STUDY_TRIALS
 
@@ -36,12 +36,14 @@ def trial_of(study: StoredStudy, row: Row[Any]) -> StudyTrial:
     """Return the record of a row of `select_trials`."""
     left = study.images[row.left_number]
     right = (None, None) if row.right_number is None else study.images[row.right_number]
+    block = TrialBlock.of(row.block)
     return StudyTrial(
         trial_id=row.trial_id,
         study=row.study,
         user_id=row.user_id,
         place=row.place,
-        block=row.block,
+        block=block.kind,
+        part=block.attribute,
         role=row.role,
         left_id=left[0],
         right_id=right[0],

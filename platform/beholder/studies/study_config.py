@@ -4,6 +4,7 @@ import dataclasses
 import re
 import types
 import typing
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, get_args, get_origin
 
@@ -15,6 +16,7 @@ from beholder.studies.page_words import PAGE_WORDS
 NOT_SURE = "not_sure"
 RATINGS, PAIRS = "ratings", "pairs"
 STRATEGIES = ("random", "round_robin", "active")
+TOGETHER, IN_BLOCKS = "together", "in_blocks"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_ -]{0,59}")
 _MOST = 2000  # trials of one participant
@@ -49,10 +51,30 @@ class StudyQuestion:
     attribute: str = setting("attractive", "the attribute that the answers are judgements on")
     rating: Text = setting(Text({"": "How attractive is this?"}), "the question about one image")
     pair: Text = setting(Text({"": "Which one is more attractive?"}), "the question about two images")
+    instructions: Text = setting(Text({"": ""}), "with ask: in_blocks, what is said before its block; empty lines part paragraphs")
 
     def __post_init__(self) -> None:
         if not _WORD.fullmatch(self.attribute) or self.attribute == "check":
             raise StudyError(f"attribute must be a word of letters, digits, '_' and '-', got {self.attribute!r}")
+
+
+@dataclass(frozen=True)
+class TrialBlock:
+    """A block of trials. kind: ratings or pairs; attribute: of the question that all of them ask, "" where each asks all."""
+
+    kind: str
+    attribute: str = ""
+
+    @classmethod
+    def of(cls, key: str) -> "TrialBlock":
+        """Return the block that has a key."""
+        kind, _, attribute = key.partition(":")
+        return cls(kind, attribute)
+
+    @property
+    def key(self) -> str:
+        """Its name in the store."""
+        return f"{self.kind}:{self.attribute}" if self.attribute else self.kind
 
 
 @dataclass(frozen=True)
@@ -62,6 +84,7 @@ class RatingBlock:
     per_person: int = setting(0, "images that each participant rates; 0: none")
     low: int = setting(1, "lowest point of the scale")
     high: int = setting(4, "highest point of the scale")
+    show: str = setting("buttons", "buttons: one for each of up to 11 points; or slider: up to 101 points")
     low_label: Text = setting(Text({"": ""}), "words at the lowest point")
     high_label: Text = setting(Text({"": ""}), "words at the highest point")
     not_sure: bool = setting(False, "offer 'not sure', which is kept apart from the ratings")
@@ -69,8 +92,11 @@ class RatingBlock:
     checks: int = setting(0, "attention checks: a point of the scale is asked for by its number")
 
     def __post_init__(self) -> None:
-        if not 0 <= self.low < self.high or self.high - self.low > 10:
-            raise StudyError(f"a scale has 2 to 11 points from low to high, 0 or above, got {self.low} to {self.high}")
+        _one_of("show", self.show, ("buttons", "slider"))
+        most = 101 if self.show == "slider" else 11
+        if not 0 <= self.low < self.high or self.high - self.low >= most:
+            finer = "; show: slider takes up to 101" if most == 11 and 0 <= self.low < self.high <= self.low + 100 else ""
+            raise StudyError(f"a scale has 2 to {most} points from low to high, 0 or above, got {self.low} to {self.high}{finer}")
         _counts(self, RATINGS)
 
 
@@ -82,6 +108,9 @@ class PairBlock:
     choose: str = setting(
         "random", "how pairs are chosen: random, round_robin, or active (where all answers so far leave most open)"
     )
+    taste: str = setting(
+        "", "with choose: active, a taste of the workspace: pairs are chosen where it and all answers so far leave most open"
+    )
     third: str = setting("none", "a third answer: none, tie (a judgement), or not_sure (kept apart)")
     show: str = setting("side_by_side", "side_by_side, or flip: both in one place, one at a time")
     repeats: int = setting(0, "pairs that are shown a second time, sides exchanged")
@@ -91,6 +120,8 @@ class PairBlock:
         _one_of("choose", self.choose, STRATEGIES)
         _one_of("third", self.third, ("none", "tie", NOT_SURE))
         _one_of("show", self.show, ("side_by_side", "flip"))
+        if self.taste and self.choose != "active":
+            raise StudyError(f"taste: {self.taste} goes with choose: active, got choose: {self.choose}")
         _counts(self, PAIRS)
 
 
@@ -142,6 +173,11 @@ class StudyConfig:
     external_id: str = setting("", "the address's parameter that holds a panel's id of the participant, such as PROLIFIC_PID")
     consent: Text = setting(Text({"": ""}), "what participants consent to; empty lines part paragraphs")
     questions: list[StudyQuestion] = setting([StudyQuestion()], "what is asked about each image or pair")
+    ask: str = setting(
+        TOGETHER,
+        "together: all questions about each image or pair; in_blocks: a block of trials for each question, with per_person images "
+        "and pairs of its own, in an order that is balanced between participants",
+    )
     ratings: RatingBlock = setting(RatingBlock(), "images rated one by one")
     pairs: PairBlock = setting(PairBlock(), "pairs of which one is chosen")
     order: list[str] = setting([RATINGS, PAIRS], "what comes first")
@@ -163,6 +199,9 @@ class StudyConfig:
         names = [question.attribute for question in self.questions]
         if not names or len(set(names)) != len(names):
             raise StudyError(f"questions must name at least one attribute, each once, got {names}")
+        _one_of("ask", self.ask, (TOGETHER, IN_BLOCKS))
+        if self.ask == TOGETHER and (said := [each.attribute for each in self.questions if any(each.instructions.values())]):
+            raise StudyError(f"instructions are said before a question's block: give ask: in_blocks, or none for {said[0]}")
         if sorted(self.order) != sorted((RATINGS, PAIRS)):
             raise StudyError(f"order must be [ratings, pairs] or [pairs, ratings], got {self.order}")
         if not self.blocks:
@@ -192,9 +231,22 @@ class StudyConfig:
         return self.ratings if name == RATINGS else self.pairs
 
     @property
+    def parts(self) -> list[str]:
+        """The attributes that have blocks of their own; [""] where all questions are asked together."""
+        return [question.attribute for question in self.questions] if self.ask == IN_BLOCKS else [""]
+
+    def trial_blocks(self, parts: Sequence[str] | None = None) -> list[TrialBlock]:
+        """Return the blocks of trials in their order. parts: the order of the attributes; None: the file's."""
+        return [TrialBlock(kind, part) for part in (self.parts if parts is None else parts) for kind in self.blocks]
+
+    def asked(self, part: str) -> list[StudyQuestion]:
+        """Return the questions of each trial of a part."""
+        return [question for question in self.questions if part in ("", question.attribute)]
+
+    @property
     def total(self) -> int:
         """The number of trials of each participant."""
-        blocks = [self.block(name) for name in self.blocks]
+        blocks = [self.block(each.kind) for each in self.trial_blocks()]
         return sum(block.per_person + block.repeats + block.checks for block in blocks)
 
     def check_images(self, count: int) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from beholder.errors import StudyError
 from beholder.studies.design import CHECK
-from beholder.studies.study_config import NOT_SURE, RATINGS, StudyConfig
+from beholder.studies.study_config import NOT_SURE, RATINGS, StudyConfig, TrialBlock
 
 CHECK_ATTRIBUTE = "check"  # what an attention check is answered under
 STATES = ("new", "open", "closed")
@@ -26,7 +26,10 @@ class TrialAnswer:
 
 @dataclass(frozen=True)
 class StudyTrial:
-    """What a participant is shown. right_id: None where it is an image alone. expected: what an attention check asks for."""
+    """What a participant is shown. block: ratings or pairs. part: the attribute whose block it is in; "" where each trial asks all.
+
+    right_id: None where it is an image alone. expected: what an attention check asks for.
+    """
 
     trial_id: str
     study: str
@@ -44,6 +47,7 @@ class StudyTrial:
     answers: tuple[TrialAnswer, ...] = ()
     answered_at: datetime | None = None
     lang: str = ""
+    part: str = ""
 
     @property
     def passed(self) -> bool | None:
@@ -122,13 +126,13 @@ class StudyStatus:
     balance: tuple[StudyBalance, ...]
 
 
-def check_trial_answers(config: StudyConfig, block: str, role: str, answers: list[TrialAnswer]) -> None:
+def check_trial_answers(config: StudyConfig, block: TrialBlock, role: str, answers: list[TrialAnswer]) -> None:
     """Raise StudyError where the answers are not those that a trial takes: one to each question, each one that was offered."""
-    wanted = [CHECK_ATTRIBUTE] if role == CHECK else [question.attribute for question in config.questions]
+    wanted = [CHECK_ATTRIBUTE] if role == CHECK else [question.attribute for question in config.asked(block.attribute)]
     given = [answer.attribute for answer in answers]
     if sorted(given) != sorted(wanted):
         raise StudyError(f"expected one answer to each of {', '.join(wanted)}, got {', '.join(given) or 'none'}")
-    offered = values(config, block, role)
+    offered = values(config, block.kind, role)
     for answer in answers:
         if answer.value not in offered:
             raise StudyError(f"{answer.attribute} must be one of {', '.join(offered)}, got {answer.value[:40]!r}")

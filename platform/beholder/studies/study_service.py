@@ -4,25 +4,29 @@ import hashlib
 import re
 import threading
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
 
 from beholder import image_index, images, tables
-from beholder.errors import ImageError, StudyError, UnknownStudy
+from beholder.embedding import embeddings
+from beholder.errors import BeholderError, ImageError, StudyError, UnknownStudy
 from beholder.images import ImageLimits
 from beholder.importing.score_scale import ScoreScale, as_row
 from beholder.progress import Progress
+from beholder.runs import log
 from beholder.storage import Place
 from beholder.studies import judgement_log
-from beholder.studies.population_utility import fit_utilities, pair_information
+from beholder.studies.population_utility import fit_utilities, pair_information, taste_prior
 from beholder.studies.stored_study import StoredStudy
 from beholder.studies.study_config import RATINGS, StudyConfig
 from beholder.studies.study_records import RecordedTrial, StudySession, StudyStatus, TrialAnswer
 from beholder.studies.study_store import StudyStore
-from beholder.studies.trial_assignment import Information
+from beholder.studies.trial_assignment import Informations
 from beholder.taste import taste_registry
+from beholder.taste.gaussian import Gaussian
 from beholder.workspace import Workspace
 
 _FRESH_S = 3.0  # that a fit of all answers is used, at least
@@ -33,7 +37,8 @@ class StudyService:
 
     def __init__(self, store: StudyStore, workspace: Workspace) -> None:
         self.store, self.workspace = store, workspace
-        self._fits: dict[str, tuple[float, Information]] = {}
+        self._fits: dict[str, tuple[float, Informations]] = {}
+        self._priors: dict[str, dict[str, Gaussian]] = {}  # by study and attribute
         self._importing = threading.Lock()
 
     def describe(self, name: str) -> tuple[StoredStudy, str]:
@@ -101,6 +106,8 @@ class StudyService:
         ids, uris = found["image_id"].to_pylist(), found["uri"].to_pylist()
         config.check_images(len(ids))
         scales = self._scales(config)
+        if config.pairs.taste:
+            self._taste_priors(config, ids)
         rows, pictures = [], []
         with Progress("pictures", total=len(ids), unit="images") as progress:
             for image_id, uri in zip(ids, uris, strict=True):
@@ -145,15 +152,56 @@ class StudyService:
     def _pictures(self, name: str) -> Place:
         return self.workspace.place / "studies" / name / "pictures"
 
-    def _information(self, name: str) -> Information | None:
-        """Return how much each pair's answer would say, from all answers until a moment ago; None where no pair is chosen by it."""
+    def _taste_priors(self, config: StudyConfig, image_ids: Sequence[str]) -> dict[str, Gaussian]:
+        """Return what the taste that a study names says of its images, by attribute.
+
+        Raises TasteError where there is no such taste, StudyError where it does not know the study's attributes or images.
+        """
+        taste = taste_registry.read(self.workspace.models, config.pairs.taste).taste
+        info, names = taste.info, [question.attribute for question in config.questions]
+        if info.takes != "embeddings":
+            raise StudyError(f"taste {config.pairs.taste} looks at pixels; pairs.taste needs one of embeddings")
+        if strange := [name for name in names if name not in info.attributes]:
+            raise StudyError(
+                f"taste {config.pairs.taste} does not know {strange[0]}; it knows {', '.join(info.attributes)}: "
+                "take another pairs.taste, or none"
+            )
+        table = embeddings.read(self.workspace.embeddings(info.encoder_id))
+        row = {image_id: number for number, image_id in enumerate(table.image_ids)}
+        if missing := [image_id for image_id in image_ids if image_id not in row]:
+            raise StudyError(
+                f"{len(missing)} of {len(image_ids)} images, such as {missing[0]}, have no embedding of {info.encoder_id}, which "
+                f"pairs.taste={config.pairs.taste} needs; beholder embed images={config.images or 'FOLDER'} makes them"
+            )
+        vectors = table.vectors[[row[image_id] for image_id in image_ids]]
+        return {name: taste_prior(taste, vectors, name) for name in names}
+
+    def _prior(self, study: StoredStudy) -> dict[str, Gaussian]:
+        """Return what a study's taste says of its images, by attribute; nothing where it has none, or the taste is gone by now."""
+        if study.config.pairs.taste and study.name not in self._priors:
+            try:
+                self._priors[study.name] = self._taste_priors(study.config, [image_id for image_id, _ in study.images])
+            except BeholderError as error:
+                log.warning("study %s: pairs are chosen by its answers alone: %s", study.name, error)
+                self._priors[study.name] = {}
+        return self._priors.get(study.name, {})
+
+    def _information(self, name: str) -> Informations | None:
+        """Return by attribute how much each pair's answer would say, from all answers until a moment ago; None where no pair is
+        chosen by it."""
         study = self.store.study(name)
         if study.config.pairs.choose != "active" or not study.config.pairs.per_person:
             return None
         fitted = self._fits.get(name)
         if fitted is None or time.monotonic() > fitted[0]:
             began = time.monotonic()
-            information = pair_information(fit_utilities(len(study.images), self.store.pair_answers(name)))
+            said, prior = self.store.pair_answers(name), self._prior(study)
+            information = {
+                each.attribute: pair_information(
+                    fit_utilities(len(study.images), said.get(each.attribute, ()), prior.get(each.attribute))
+                )
+                for each in study.config.questions
+            }
             took = time.monotonic() - began
             fitted = self._fits[name] = (time.monotonic() + max(_FRESH_S, 20 * took), information)
         return fitted[1]

@@ -22,9 +22,10 @@ from sqlalchemy.exc import IntegrityError
 
 from beholder.errors import StudyConflict, StudyError, UnknownParticipant, UnknownStudy, nearest
 from beholder.recommending.store.choice_store import Store
+from beholder.studies import design
 from beholder.studies.design import CHECK, MAIN, REPEAT
 from beholder.studies.stored_study import StoredStudy, select_trials, time_text, trial_of
-from beholder.studies.study_config import PAIRS, StudyConfig, study_of, study_values
+from beholder.studies.study_config import NOT_SURE, StudyConfig, TrialBlock, study_of, study_values
 from beholder.studies.study_records import (
     ParticipantRecord,
     RecordedTrial,
@@ -43,7 +44,7 @@ from beholder.studies.study_tables import (
     STUDY_PARTICIPANTS,
     STUDY_TRIALS,
 )
-from beholder.studies.trial_assignment import AHEAD, Information, assign_trials, balance_of, count_trial, shown_counts
+from beholder.studies.trial_assignment import AHEAD, Informations, assign_trials, balance_of, count_trial, shown_counts
 
 _ACTIVE = timedelta(minutes=5)
 
@@ -73,7 +74,7 @@ class StudyStore:
                 insert(STUDY_IMAGES),
                 [study | {"number": at, "image_id": i, "picture": p} for at, (i, p) in enumerate(images)],
             )
-            empty = [study | {"block": block, "shown": 0, "on_left": 0} for block in config.blocks]
+            empty = [study | {"block": block.key, "shown": 0, "on_left": 0} for block in config.trial_blocks()]
             connection.execute(
                 insert(STUDY_IMAGE_COUNTS), [row | {"number": number} for row in empty for number in range(len(images))]
             )
@@ -144,10 +145,11 @@ class StudyStore:
                 "joined_at": time_text(now),
                 "seen_at": time_text(now),
             }
-            connection.execute(insert(STUDY_PARTICIPANTS).values(_new_person(study, token) | row))
+            seed = {"seed": _balanced_seed(connection, study, now)}
+            connection.execute(insert(STUDY_PARTICIPANTS).values(_new_person(study, token) | row | seed))
         return token
 
-    def session(self, name: str, token: str, *, now: datetime, information: Information | None = None) -> StudySession:
+    def session(self, name: str, token: str, *, now: datetime, information: Informations | None = None) -> StudySession:
         """Return where a participant is, with the trials to show. Raises UnknownParticipant for a token of nobody."""
         with self._person(name, token, now) as (connection, study, person):
             return _session(connection, study, person, now, information)
@@ -169,7 +171,7 @@ class StudyStore:
             return _session(connection, study, person, now, None)
 
     def form(
-        self, name: str, token: str, *, part: str, answers: dict[str, str], now: datetime, information: Information | None = None
+        self, name: str, token: str, *, part: str, answers: dict[str, str], now: datetime, information: Informations | None = None
     ) -> StudySession:
         """Keep a questionnaire; sent again, the first stays. Raises StudyError for answers that don't fit it."""
         with self._person(name, token, now) as (connection, study, person):
@@ -190,7 +192,7 @@ class StudyStore:
         answers: list[TrialAnswer],
         answered_at: datetime,
         now: datetime,
-        information: Information | None = None,
+        information: Informations | None = None,
     ) -> RecordedTrial:
         """Keep the answers to a trial; the same event again changes nothing.
 
@@ -204,7 +206,7 @@ class StudyStore:
             ).first()
             if trial is None:
                 raise StudyConflict("gone: this trial was given to somebody else meanwhile, or never was this participant's")
-            check_trial_answers(study.config, trial.block, trial.role, answers)
+            check_trial_answers(study.config, TrialBlock.of(trial.block), trial.role, answers)
             given = json.dumps([asdict(answer) for answer in answers])
             if trial.answered_at is not None:
                 if trial.answers != given:
@@ -246,21 +248,24 @@ class StudyStore:
             rows = connection.execute(answered.order_by(STUDY_TRIALS.c.user_id, STUDY_TRIALS.c.place)).all()
         return [trial_of(study, row) for row in rows]
 
-    def pair_answers(self, name: str) -> list[tuple[int, int, float]]:
-        """Return every choice between two images so far: left, right, and 1 for left, 0 for right, 0.5 for a tie."""
+    def pair_answers(self, name: str) -> dict[str, list[tuple[int, int, float]]]:
+        """Return by attribute every answer about two images so far: left, right, and 1 for left, 0 for right, 0.5 for neither.
+
+        "Not sure" is no judgement on which is better, but says that the two are hard to tell apart: it is 0.5 here, so that
+        the same pair is not asked again and again because nobody is sure of it.
+        """
         answered = select(STUDY_TRIALS).where(
-            STUDY_TRIALS.c.study == name, STUDY_TRIALS.c.counted == 1, STUDY_TRIALS.c.block == PAIRS,
+            STUDY_TRIALS.c.study == name, STUDY_TRIALS.c.counted == 1, STUDY_TRIALS.c.right_number.is_not(None),
             STUDY_TRIALS.c.answered_at.is_not(None),
         )  # fmt: skip
-        outcome = {"left": 1.0, "right": 0.0, "tie": 0.5}
+        outcome = {"left": 1.0, "right": 0.0, "tie": 0.5, NOT_SURE: 0.5}
         with self.store.reading() as connection:
             rows = connection.execute(answered).all()
-        return [
-            (row.left_number, row.right_number, outcome[answer["value"]])
-            for row in rows
-            for answer in json.loads(row.answers)
-            if answer["value"] in outcome
-        ]
+        said: dict[str, list[tuple[int, int, float]]] = {}
+        for row in rows:
+            for answer in json.loads(row.answers):
+                said.setdefault(answer["attribute"], []).append((row.left_number, row.right_number, outcome[answer["value"]]))
+        return said
 
     def to_import(self, most: int = 5000) -> list[StudyTrial]:
         """Return answered trials of all studies that are not in the workspace's tables yet."""
@@ -304,7 +309,7 @@ class StudyStore:
         study, trials = self.study(name), self.trials(name)
         with self.store.reading() as connection:
             people = connection.execute(select(STUDY_PARTICIPANTS).where(STUDY_PARTICIPANTS.c.study == name)).all()
-            counts = {block: shown_counts(connection, study, block) for block in study.config.blocks}
+            counts = {each.key: shown_counts(connection, study, each.key) for each in study.config.trial_blocks()}
         answers = [answer for trial in trials if trial.role != CHECK for answer in trial.answers]
         checks = [trial for trial in trials if trial.role == CHECK]
         recent = time_text(now - _ACTIVE)
@@ -338,7 +343,9 @@ class StudyStore:
             person = _person_of(connection, name, token)
             if person is None:
                 raise UnknownParticipant("nobody takes part by this link (any more)")
-            came = {} if person.joined_at is not None else {"joined_at": time_text(now)}
+            came: dict[str, Any] = {}
+            if person.joined_at is None:
+                came = {"joined_at": time_text(now), "seed": _balanced_seed(connection, study, now)}
             yield connection, study, _change(connection, person, seen_at=time_text(now), **came)
 
 
@@ -357,6 +364,21 @@ def _new_person(study: StoredStudy, token: str) -> dict[str, Any]:
         "finished_at": None,
         "seen_at": None,
     }
+
+
+def _balanced_seed(connection: Connection, study: StoredStudy, now: datetime) -> int:
+    """Return the seed of somebody who comes now: it leads to the order of blocks that the fewest have, at random where several do.
+
+    Whoever left without finishing is not counted, so that others fill the gap.
+    """
+    seed, orders = secrets.randbits(30), len(design.balanced_orders(len(study.config.parts)))
+    if orders == 1:
+        return seed
+    columns, since = STUDY_PARTICIPANTS.c, time_text(now - timedelta(minutes=study.config.release_minutes))
+    stays = columns.finished_at.is_not(None) | (columns.seen_at >= since)
+    seeds = connection.execute(select(columns.seed).where(columns.study == study.name, columns.joined_at.is_not(None), stays))
+    taken = np.bincount([each % orders for each in seeds.scalars()], minlength=orders)
+    return seed // orders * orders + int(secrets.choice(np.flatnonzero(taken == taken.min()).tolist()))
 
 
 def _derived(secret: str, event_id: str) -> str:
@@ -401,7 +423,7 @@ def _forms(connection: Connection, user_id: str) -> dict[str, dict[str, str]]:
 
 
 def _session(
-    connection: Connection, study: StoredStudy, person: Row[Any], now: datetime, information: Information | None
+    connection: Connection, study: StoredStudy, person: Row[Any], now: datetime, information: Informations | None
 ) -> StudySession:
     """Return where a participant is, after choosing what to show next."""
     config, forms = study.config, _forms(connection, person.user_id)

@@ -36,9 +36,10 @@ STUDY_IMAGE_COUNTS = Table(
     Column("on_left", Integer, nullable=False),
 )
 STUDY_PAIR_COUNTS = Table(
-    "study_pair_counts",
+    "study_pairs_shown",
     METADATA,
     Column("study", Text, ForeignKey("studies.name"), primary_key=True),
+    Column("block", Text, primary_key=True),
     Column("low", Integer, primary_key=True),
     Column("high", Integer, primary_key=True),
     Column("shown", Integer, nullable=False),

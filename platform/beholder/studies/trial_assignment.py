@@ -5,7 +5,7 @@ for too long is counted no more, and given to others.
 """
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,12 +15,13 @@ from sqlalchemy import Connection, Row, case, delete, insert, select, update
 from beholder.studies import design
 from beholder.studies.design import CHECK, MAIN, REPEAT, ShownCounts
 from beholder.studies.stored_study import StoredStudy, select_trials, time_text
-from beholder.studies.study_config import PAIRS, RATINGS, StudyConfig
+from beholder.studies.study_config import PAIRS, RATINGS, StudyConfig, TrialBlock
 from beholder.studies.study_records import StudyBalance, values
 from beholder.studies.study_tables import STUDIES, STUDY_IMAGE_COUNTS, STUDY_PAIR_COUNTS, STUDY_TRIALS
 
 AHEAD = 2  # trials that a participant has open: the one on show, and the next one, whose pictures are on their way
 Information = Callable[[np.ndarray, np.ndarray], np.ndarray]
+Informations = Mapping[str, Information]  # by attribute
 
 
 def assign_trials(
@@ -29,7 +30,7 @@ def assign_trials(
     person: Row[Any],
     rows: Sequence[Row[Any]],
     now: datetime,
-    information: Information | None,
+    information: Informations | None,
 ) -> list[Row[Any]]:
     """Return a participant's open trials, and make new ones until there are AHEAD of them or there is nothing left to show."""
     _release(connection, study, now)
@@ -38,52 +39,52 @@ def assign_trials(
     kept: dict[int, Row[Any]] = {}
     for row in rows:  # what was released meanwhile is taken up again, or given up
         if row.answered_at is None and row.role == MAIN and not _is_counted(connection, row.trial_id):
-            block = counts.setdefault(row.block, shown_counts(connection, study, row.block))
+            shown = counts.setdefault(row.block, shown_counts(connection, study, row.block))
             images = [row.left_number] if row.right_number is None else [row.left_number, row.right_number]
             this = STUDY_TRIALS.c.trial_id == row.trial_id
-            if not block.allows(*images):
+            if not shown.allows(*images):
                 connection.execute(delete(STUDY_TRIALS).where(this))
                 continue
             connection.execute(update(STUDY_TRIALS).where(this).values(counted=1, asked_at=time_text(now)))
             count_trial(connection, row, 1)
-            block.add(row.left_number, row.right_number)
+            shown.add(row.left_number, row.right_number)
         kept[row.place] = row
     waiting = [row for row in kept.values() if row.answered_at is None]
-    for place, (block_name, role) in enumerate(_plan(study.config, person.seed)):
+    for place, (block, role) in enumerate(_plan(study.config, person.seed)):
         if len(waiting) >= AHEAD or not is_open:
             break
         if place in kept:
             continue
-        block = counts.setdefault(block_name, shown_counts(connection, study, block_name))
+        shown = counts.setdefault(block.key, shown_counts(connection, study, block.key))
         rng = np.random.default_rng([person.seed, place])
-        made = _make(study, block_name, role, block, list(kept.values()), rng, information)
+        made = _make(study, block, role, shown, list(kept.values()), rng, information)
         if made is None:
             continue
         asked = {
-            "trial_id": secrets.token_hex(12), "study": study.name, "user_id": person.user_id, "place": place, "block": block_name,
+            "trial_id": secrets.token_hex(12), "study": study.name, "user_id": person.user_id, "place": place, "block": block.key,
             "role": role, "counted": int(role == MAIN), "asked_at": time_text(now), "imported": 0, **made,
         }  # fmt: skip
         connection.execute(insert(STUDY_TRIALS).values(asked))
         kept[place] = connection.execute(select_trials().where(STUDY_TRIALS.c.trial_id == asked["trial_id"])).one()
         if role == MAIN:
             count_trial(connection, kept[place], 1)
-            block.add(made["left_number"], made["right_number"])
+            shown.add(made["left_number"], made["right_number"])
         waiting.append(kept[place])
     return sorted(waiting, key=lambda row: int(row.place))
 
 
 def _make(
     study: StoredStudy,
-    block: str,
+    block: TrialBlock,
     role: str,
     counts: ShownCounts,
     before: Sequence[Row[Any]],
     rng: np.random.Generator,
-    information: Information | None,
+    information: Informations | None,
 ) -> dict[str, Any] | None:
     """Return what a new trial shows; None where there is nothing that it may show."""
     config = study.config
-    main = [row for row in before if row.block == block and row.role == MAIN]
+    main = [row for row in before if row.block == block.key and row.role == MAIN]
     blank: dict[str, Any] = {"right_number": None, "repeat_of": None, "expected": None}
     if role == REPEAT:
         repeated = {row.repeat_of for row in before}
@@ -96,27 +97,32 @@ def _make(
             left, right = right, left
         return blank | {"left_number": left, "right_number": right, "repeat_of": row.trial_id}
     if role == CHECK:
-        offered = values(config, block, role)
-        picked = [int(each) for each in rng.choice(len(study.images), 1 if block == RATINGS else 2, replace=False)]
+        offered = values(config, block.kind, role)
+        if block.kind == RATINGS and config.ratings.show == "slider":
+            offered = [offered[0], offered[-1]]  # the ends: hitting one of 101 points is dexterity, not attention
+        picked = [int(each) for each in rng.choice(len(study.images), 1 if block.kind == RATINGS else 2, replace=False)]
         shown = {"left_number": picked[0], "right_number": picked[1] if len(picked) > 1 else None}
         return blank | shown | {"expected": offered[int(rng.integers(len(offered)))]}
-    if block == RATINGS:
+    if block.kind == RATINGS:
         bounded = config.ratings.per_person < len(study.images)  # where everybody sees all, the whole is balanced anyway
         image = design.next_image(counts, {row.left_number for row in main}, rng, bounded=bounded)
         return None if image is None else blank | {"left_number": image}
     seen = {design.pair_of(row.left_number, row.right_number) for row in main}
-    pair = design.next_pair(counts, seen, rng, strategy=config.pairs.choose, information=information)
+    known = [of for question in config.asked(block.attribute) if (of := (information or {}).get(question.attribute)) is not None]
+    in_all = (lambda first, second: np.sum([of(first, second) for of in known], axis=0)) if known else None
+    pair = design.next_pair(counts, seen, rng, strategy=config.pairs.choose, information=in_all)
     return None if pair is None else blank | {"left_number": pair[0], "right_number": pair[1]}
 
 
-def _plan(config: StudyConfig, seed: int) -> list[tuple[str, str]]:
+def _plan(config: StudyConfig, seed: int) -> list[tuple[TrialBlock, str]]:
     """Return block and role of each trial of a participant."""
     rng = np.random.default_rng(seed)
     plan = []
-    for name in config.blocks:
-        block = config.block(name)
-        roles = design.session_roles(block.per_person, repeats=block.repeats, checks=block.checks, gap=config.gap, rng=rng)
-        plan += [(name, role) for role in roles]
+    orders = design.balanced_orders(len(config.parts))
+    for block in config.trial_blocks([config.parts[number] for number in orders[seed % len(orders)]]):
+        shape = config.block(block.kind)
+        roles = design.session_roles(shape.per_person, repeats=shape.repeats, checks=shape.checks, gap=config.gap, rng=rng)
+        plan += [(block, role) for role in roles]
     return plan
 
 
@@ -139,13 +145,14 @@ def _is_counted(connection: Connection, trial_id: str) -> bool:
 
 
 def shown_counts(connection: Connection, study: StoredStudy, block: str) -> ShownCounts:
-    """Return how often each image, and each pair, of a block was shown."""
+    """Return how often each image, and each pair, of a block was shown. block: its key."""
     counts = ShownCounts.none(len(study.images))
     of_block = STUDY_IMAGE_COUNTS.c.study == study.name, STUDY_IMAGE_COUNTS.c.block == block
     for row in connection.execute(select(STUDY_IMAGE_COUNTS).where(*of_block)):
         counts.shown[row.number], counts.left[row.number] = row.shown, row.on_left
-    if block == PAIRS:
-        for row in connection.execute(select(STUDY_PAIR_COUNTS).where(STUDY_PAIR_COUNTS.c.study == study.name)):
+    if TrialBlock.of(block).kind == PAIRS:
+        pairs = STUDY_PAIR_COUNTS.c
+        for row in connection.execute(select(STUDY_PAIR_COUNTS).where(pairs.study == study.name, pairs.block == block)):
             counts.pairs[row.low, row.high] = row.shown, row.low_on_left
     return counts
 
@@ -161,17 +168,17 @@ def count_trial(connection: Connection, trial: Row[Any], by: int) -> None:
     if right is None:
         return
     pairs, (low, high) = STUDY_PAIR_COUNTS.c, design.pair_of(left, right)
-    of_pair = pairs.study == trial.study, pairs.low == low, pairs.high == high
+    of_pair = pairs.study == trial.study, pairs.block == trial.block, pairs.low == low, pairs.high == high
     more = {"shown": pairs.shown + by, "low_on_left": pairs.low_on_left + by * (left == low)}
     if not connection.execute(update(STUDY_PAIR_COUNTS).where(*of_pair).values(more)).rowcount:
-        row = {"study": trial.study, "low": low, "high": high, "shown": by, "low_on_left": by * (left == low)}
-        connection.execute(insert(STUDY_PAIR_COUNTS).values(row))
+        row = {"study": trial.study, "block": trial.block, "low": low, "high": high}
+        connection.execute(insert(STUDY_PAIR_COUNTS).values(row | {"shown": by, "low_on_left": by * (left == low)}))
 
 
 def balance_of(block: str, counts: ShownCounts) -> StudyBalance:
-    """Return how even the showings of a block are."""
+    """Return how even the showings of a block are. block: its key."""
     least, most = int(counts.shown.min()), int(counts.shown.max())
-    if block == RATINGS:
+    if TrialBlock.of(block).kind == RATINGS:
         return StudyBalance(block, len(counts.shown), least, most)
     count = len(counts.shown)
     times = [shown for shown, _ in counts.pairs.values()]

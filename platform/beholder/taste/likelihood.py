@@ -3,6 +3,13 @@
 A comparison: P(left) = sigma(d - band), P(right) = sigma(-d - band), a tie the rest, with d = u_left - u_right and a band that
 is learned, per attribute, where there are ties (Davidson and Rao-Kupper's idea for the Bradley-Terry model). A rating: an ordered
 logit (McCullagh 1980) of the same utility, with cuts per attribute that each person shifts and stretches.
+
+A scale of more than MOST_LEVELS points, such as a slider of 0 to 100, has no cut for each: they would be more parameters than many
+people give ratings, and most points are used once or never. Its scores count as deviations from the person's own mean in the
+person's own standard deviations (`rating_scale`), so that nobody's resolution is lost who uses a part of the scale alone, and these
+are put into BINS levels of equally many ratings. Under an ordered logit, levels of shares p_k keep 1 - sum p_k^3 of the information
+about utilities that the scores themselves have (Whitehead 1993), which is most for equal shares, 1 - 1 / BINS^2: 0.99. Gaussian
+tastes (`rating_scale`) need no levels.
 """
 
 from dataclasses import dataclass
@@ -12,8 +19,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from beholder.taste import rating_scale
 from beholder.taste.dataset import JudgementDataset
 
+MOST_LEVELS = 20  # different scores that are levels as they are
+BINS = 10  # levels of a finer scale
 _NARROWEST = 1e-3  # the least distance between two cuts, and twice the least band: keeps every probability above 0
 
 
@@ -41,15 +51,16 @@ class JudgementBatch:
 class JudgementTensors:
     """A JudgementDataset as tensors on a device; `take` gives some of it: rows 0..R-1 are the ratings, the comparisons follow."""
 
-    def __init__(self, dataset: JudgementDataset, *, levels: np.ndarray, device: str = "cpu"):
-        """levels: the scale, `scale(...)` of the training ratings."""
+    def __init__(self, dataset: JudgementDataset, *, levels: "RatingLevels", device: str = "cpu"):
+        """levels: of the dataset's ratings. Raises ValueError where they are of others."""
         rated, compared = dataset.ratings, dataset.comparisons
-        level = np.searchsorted(levels, rated.score)
+        if len(levels.level) != len(rated):
+            raise ValueError(f"expected a level for each of {len(rated)} ratings, got {len(levels.level)}")
 
         def put(values: np.ndarray) -> Tensor:
             return torch.as_tensor(values, device=device)
 
-        self._ratings = tuple(map(put, (rated.person, rated.image, rated.attribute, level)))
+        self._ratings = tuple(map(put, (rated.person, rated.image, rated.attribute, levels.level)))
         self._comparisons = tuple(
             map(put, (compared.person, compared.left, compared.right, compared.attribute, compared.choice.astype(np.float32)))
         )
@@ -69,22 +80,45 @@ class JudgementTensors:
         return JudgementBatch(*columns, *weights)
 
 
-def scale(scores: np.ndarray) -> np.ndarray:
-    """Return the levels of a table of ratings: its distinct scores in order (1..4, 1..10, halves: whatever was used)."""
-    return np.unique(scores)
+@dataclass(frozen=True)
+class RatingLevels:
+    """The level of each rating in an ordered logit, int64 [R] in 0..count - 1, higher for higher scores of one person."""
+
+    level: np.ndarray
+    count: int
+
+    @classmethod
+    def of(cls, dataset: JudgementDataset) -> "RatingLevels":
+        """Return the levels of a dataset's ratings: its distinct scores in order (1..4, 1..10, halves: whatever was used), and on
+        attributes with more than MOST_LEVELS of them, BINS quantiles of each person's standardised scores."""
+        rated = dataset.ratings
+        scores, level = np.unique(rated.score, return_inverse=True)
+        if len(scores) <= MOST_LEVELS:
+            return cls(level.astype(np.int64), len(scores))
+        level, count = np.zeros(len(rated), np.int64), 0
+        deviation = rating_scale.standardise(dataset).of(rated)
+        for attribute in np.unique(rated.attribute):
+            own = rated.attribute == attribute
+            scores, exact = np.unique(rated.score[own], return_inverse=True)
+            if len(scores) > MOST_LEVELS:
+                edges = np.quantile(deviation[own], np.arange(1, BINS) / BINS)
+                _, exact = np.unique(np.searchsorted(edges, deviation[own], side="right"), return_inverse=True)
+            level[own] = exact
+            count = max(count, int(exact.max()) + 1)
+        return cls(level, count)
 
 
 class Likelihood(nn.Module):
     """The parameters that turn utilities into probabilities: a band per attribute, cuts per attribute, a shift and a stretch of the
     cuts per person and attribute."""
 
-    def __init__(self, dataset: JudgementDataset, levels: np.ndarray):
-        """dataset: the training judgements; cuts begin where a population of constant utility would put them."""
+    def __init__(self, dataset: JudgementDataset, levels: RatingLevels):
+        """dataset: the training judgements; levels: of its ratings. Cuts begin where a constant utility would put them."""
         super().__init__()
         people, attributes = len(dataset.people), len(dataset.attributes)
         has_ties = bool(np.any(dataset.comparisons.choice == 0.5))
         self.band = nn.Parameter(torch.full((attributes,), -1.0)) if has_ties else None
-        self.levels = len(levels)
+        self.levels = levels.count
         if self.levels < 2:  # no ratings, or all of them the same: they say nothing
             return
         cuts = torch.as_tensor(_marginal_cuts(dataset, levels), dtype=torch.float32)
@@ -165,11 +199,10 @@ def _between(low: Tensor, high: Tensor) -> Tensor:
     return functional.logsigmoid(high) + functional.logsigmoid(-low) + torch.log(-torch.expm1(low - high))
 
 
-def _marginal_cuts(dataset: JudgementDataset, levels: np.ndarray) -> np.ndarray:
+def _marginal_cuts(dataset: JudgementDataset, levels: RatingLevels) -> np.ndarray:
     """Return logits of the share of each attribute's ratings below each level but the first, float64 [A, L - 1], increasing."""
-    rated = dataset.ratings
-    counts = np.full((len(dataset.attributes), len(levels)), 0.5)
-    np.add.at(counts, (rated.attribute, np.searchsorted(levels, rated.score)), 1)
+    counts = np.full((len(dataset.attributes), levels.count), 0.5)
+    np.add.at(counts, (dataset.ratings.attribute, levels.level), 1)
     below = np.cumsum(counts, axis=1)[:, :-1] / counts.sum(axis=1, keepdims=True)
     return np.asarray(np.log(below) - np.log1p(-below))
 

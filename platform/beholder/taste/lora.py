@@ -26,7 +26,7 @@ from beholder.taste.clip_vision import VisionTransformer
 from beholder.taste.contract import Normal, Progress, TasteInfo, TasteSettings, no_progress
 from beholder.taste.dataset import JudgementDataset
 from beholder.taste.frozen_features import FeatureRoom, FrozenFeatures
-from beholder.taste.likelihood import JudgementBatch, JudgementTensors, Likelihood, Objective, scale
+from beholder.taste.likelihood import JudgementBatch, JudgementTensors, Likelihood, Objective, RatingLevels
 from beholder.taste.training import FitTask, TrainingConfig, TrainingHooks, with_progress
 from beholder.taste.training import fit as run_fit
 from beholder.taste.validation import HeldOut, ratings_as_pairs
@@ -478,7 +478,7 @@ def _task(
     together, so that each image is embedded once."""
     if config.ratings_as == "pairs":
         train = ratings_as_pairs(train, at_most=config.pairs, seed=seed)
-    levels = scale(train.ratings.score)
+    levels = RatingLevels.of(train)
     targets = network.targets([_text(name, config) for name in train.attributes])
     features = FrozenFeatures(network.tower, encoder, items, room=_room(encoder, config))
     log.info("outputs of the frozen blocks of %d images are kept: %s", len(items), features.where)

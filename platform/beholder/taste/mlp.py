@@ -19,7 +19,7 @@ from beholder.config import setting
 from beholder.errors import ConfigError, EmbeddingError, TasteError, nearest
 from beholder.taste.contract import Normal, Progress, TasteInfo, TasteSettings, finite_embeddings, no_progress
 from beholder.taste.dataset import JudgementDataset
-from beholder.taste.likelihood import JudgementTensors, Likelihood, Objective, scale
+from beholder.taste.likelihood import JudgementTensors, Likelihood, Objective, RatingLevels
 from beholder.taste.training import FitTask, TrainingConfig, TrainingHooks, with_progress
 from beholder.taste.training import fit as run_fit
 from beholder.taste.validation import HeldOut, ratings_as_pairs
@@ -262,7 +262,7 @@ def prepare(train: JudgementDataset, validation: HeldOut, x: Tensor, config: Mlp
 
     x: standardised embeddings float32 [N, D] of train.images, on the device to fit on.
     """
-    levels = scale(train.ratings.score)
+    levels = RatingLevels.of(train)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = MlpNetwork(config, dims=x.shape[1], people=len(train.people), attributes=len(train.attributes))

@@ -16,7 +16,7 @@ from beholder import statistics
 from beholder.errors import TasteError
 from beholder.taste import mlp
 from beholder.taste.dataset import ComparisonTable, JudgementDataset
-from beholder.taste.likelihood import Likelihood, scale
+from beholder.taste.likelihood import Likelihood, RatingLevels
 from beholder.taste.mlp import ACTIVATIONS, MlpConfig
 from beholder.taste.validation import HeldOut, logit_scales
 
@@ -49,7 +49,7 @@ class StackedMember:
         self.left = np.concatenate([rated.image, compared.left])
         self.right = np.concatenate([rated.image, compared.right])
         self.attribute = np.concatenate([rated.attribute, compared.attribute])
-        self.level = np.searchsorted(scale(rated.score), rated.score)
+        self.level = RatingLevels.of(train).level
         self.choice = compared.choice.astype(np.float32)
         self.epoch = self.best_epoch = 0
         self.loss, self.done = math.inf, False

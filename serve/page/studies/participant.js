@@ -2,7 +2,7 @@
 
 import { onLink, tryNow } from "../link.js";
 import * as mine from "./session.js";
-import { by, message, open, say, showConsent, showEnd, showForm, speak, word } from "./sheets.js";
+import { by, message, open, say, showConsent, showEnd, showForm, showPart, speak, word } from "./sheets.js";
 import * as trial from "./trial.js";
 
 let study = null;
@@ -66,6 +66,8 @@ async function arrive(now) {
 
 function next() {
   const done = session.done + mine.pending().length;
+  const part = queue[0]?.part;
+  if (part && part.name !== mine.part()) return showPart(part, () => (mine.enter(part.name), next()));
   if (queue.length) trial.show(queue[0], done, session.total);
   else trial.wait(done, session.total);
 }

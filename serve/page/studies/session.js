@@ -64,6 +64,10 @@ export async function join(lang, externalId) {
 // The address becomes the participant's own link.
 const showLink = () => history.replaceState(null, "", `${location.pathname}${location.search}#${token}`);
 
+// The block of trials that was introduced last.
+export const part = () => read().part ?? null;
+export const enter = (name) => keep({ part: name });
+
 export const pending = () => read().outbox ?? [];
 export const where = () => call("GET", "/session");
 export const consent = (lang) => call("POST", "/consent", { json: { lang } });

@@ -45,6 +45,14 @@ export function showConsent(study) {
   open("consent");
 }
 
+// Introduces a block of trials, whose question is new; `begun` is called when the participant has read that.
+export function showPart(part, begun) {
+  by("part-title").textContent = part.title;
+  by("part-text").replaceChildren(...paragraphs(part.instructions));
+  by("begin").onclick = begun;
+  open("part");
+}
+
 const paragraphs = (text) => text.split(/\n\s*\n/).filter(Boolean).map((part) => Object.assign(document.createElement("p"), { textContent: part }));
 
 // Shows a questionnaire; `sent` is given its answers once they are complete.

@@ -40,7 +40,8 @@ export async function show(trial, done, total) {
     if (shown !== trial) return;
     ready = true;
     since = performance.now();
-    for (const button of document.querySelectorAll("#trial button")) button.disabled = false;
+    for (const control of document.querySelectorAll("#trial :is(button, input)")) control.disabled = false;
+    if (slides()) slid();
     if (before && trial.questions[0].attribute === "check") by("question").focus({ preventScroll: true });
   }));
 }
@@ -50,7 +51,7 @@ export function wait(done, total) {
   progress(done, total);
   shown = null;
   ready = false;
-  for (const button of document.querySelectorAll("#trial button")) button.disabled = true;
+  for (const control of document.querySelectorAll("#trial :is(button, input)")) control.disabled = true;
   by("show").classList.add("waiting");
   by("question").textContent = word("loading");
 }
@@ -66,6 +67,7 @@ function progress(done, total) {
 
 const pairs = () => shown.block === "pairs";
 const flips = () => pairs() && study.show === "flip";
+const slides = () => !pairs() && study.ratings_show === "slider";
 
 function layout() {
   by("show").classList.add("waiting");
@@ -81,21 +83,51 @@ function question() {
   by("question").textContent = questions[at].text;
   by("step").hidden = questions.length < 2;
   by("step").textContent = word("question_of", { number: at + 1, count: questions.length });
-  const points = pairs() ? [] : range(study.low, study.high);
-  by("scale").hidden = by("ends").hidden = pairs();
+  const points = pairs() || slides() ? [] : range(study.low, study.high);
+  by("scale").hidden = pairs() || slides();
+  by("ends").hidden = pairs();
+  by("slide").hidden = !slides();
+  if (slides()) emptySlider();
   by("scale").replaceChildren(...points.map((point) => button(String(point), String(point), label(point))));
   const [low, high] = by("ends").children;
   [low.textContent, high.textContent] = [study.low_label, study.high_label];
-  if (!study.low_label && !study.high_label) by("ends").hidden = true;
+  if (!slides() && !study.low_label && !study.high_label) by("ends").hidden = true;
+  if (slides()) [low.textContent, high.textContent] = [ending(study.low, study.low_label), ending(study.high, study.high_label)];
   const more = [];
+  if (slides()) more.push(Object.assign(button("slide", word("next")), { className: "button main" }));
   if (flips()) more.push(...["left", "right"].map((each) => button(each, NAMES[each], word("picture_side", { side: NAMES[each] }))));
   const third = pairs() ? study.third : study.ratings_not_sure ? "not_sure" : "none";
   if (third !== "none" && !shown.sure) more.push(button(third, word(third)));
   by("more").replaceChildren(...more);
-  const below = third !== "none" && !shown.sure ? [word("keys_third", { third: word(third) })] : [];
-  const keys = pairs() ? [word("keys_pair"), ...(flips() ? [word("keys_flip")] : [])] : [word("keys_rating", { low: study.low, high: study.high })];
+  if (slides()) slid();
+  const below = third !== "none" && !shown.sure && !slides() ? [word("keys_third", { third: word(third) })] : [];
+  const keys = pairs() ? [word("keys_pair"), ...(flips() ? [word("keys_flip")] : [])] : [slides() ? word("keys_slider") : word("keys_rating", { low: study.low, high: study.high })];
   by("keys").textContent = [...keys, ...below].join(" · ");
 }
+
+// A slider shows no handle before it is touched, so that nothing suggests an answer.
+function emptySlider() {
+  const slider = by("slider");
+  Object.assign(slider, { min: study.low, max: study.high, step: 1, value: Math.round((study.low + study.high) / 2), disabled: !ready });
+  slider.classList.add("empty");
+}
+
+// What the slider says, and whether it can be taken for an answer.
+function slid() {
+  const slider = by("slider");
+  const empty = slider.classList.contains("empty");
+  by("slide-value").textContent = empty ? "" : slider.value;
+  slider.setAttribute("aria-valuetext", empty ? word("slider_empty") : label(Number(slider.value)));
+  const next = document.querySelector('#more [data-value="slide"]');
+  if (next) next.disabled = !ready || empty;
+}
+
+function slide() {
+  by("slider").classList.remove("empty");
+  slid();
+}
+
+const ending = (point, words) => (words ? `${point} · ${words}` : String(point));
 
 const range = (low, high) => Array.from({ length: high - low + 1 }, (_, step) => low + step);
 
@@ -146,19 +178,21 @@ function flip(to) {
   by("turn").ariaLabel = `${word("picture_side", { side: text })}. ${word("flip")}`;
 }
 
-function answer(value) {
+function answer(pressed) {
   const now = performance.now();
   if (!ready || now - since < BREATH) return;
+  if (pressed === "slide" && by("slider").classList.contains("empty")) return;
+  const value = pressed === "slide" ? by("slider").value : pressed;
   const took = Math.round(now - since);
   answers.push({ attribute: shown.questions[at].attribute, value, response_ms: took });
   paces.push(took + 300);
   if (paces.length > PACE) paces.shift();
-  mark(value);
+  mark(pressed);
   at += 1;
   if (at < shown.questions.length) {
     since = now;
     question();
-    mark(value);
+    mark(pressed);
     say(shown.questions[at].text);
     return;
   }
@@ -172,6 +206,9 @@ function mark(value) {
   element?.classList.add("taken");
   setTimeout(() => element?.classList.remove("taken"), 300);
 }
+
+by("slider").addEventListener("input", slide);
+by("slider").addEventListener("pointerdown", () => ready && slide());
 
 for (const each of ["left", "right"]) by(each).addEventListener("click", () => answer(each));
 by("turn").addEventListener("click", () => ready && flip(1 - side));
@@ -189,7 +226,22 @@ document.addEventListener("keydown", (event) => {
 
 function valueOf(key) {
   const third = shown.sure ? "none" : pairs() ? study.third : study.ratings_not_sure ? "not_sure" : "none";
+  if (slides()) return slideBy(key);
   if (key === "ArrowDown" && third !== "none") return third;
   if (pairs()) return { ArrowLeft: "left", ArrowRight: "right", " ": flips() ? "flip" : null }[key] ?? null;
   return /^\d$/.test(key) && Number(key) >= study.low && Number(key) <= study.high ? key : null;
+}
+
+// Arrow keys move the slider from wherever the focus is; Enter confirms, unless it presses the button that has the focus.
+function slideBy(key) {
+  const slider = by("slider");
+  if (key === "Enter") return slider.classList.contains("empty") || document.activeElement?.matches("button") ? null : "slide";
+  const step = { ArrowLeft: -1, ArrowRight: 1 }[key];
+  if (!step || document.activeElement === slider) return null;
+  if (ready) {
+    slider.focus();
+    slider.value = Number(slider.value) + step;
+    slide();
+  }
+  return null;
 }

@@ -14,7 +14,7 @@ from beholder.quality.person_weights import JudgementsConfig, PersonWeights, rea
 from beholder.taste import bayes, ensemble, mlp, population
 from beholder.taste.bayes import BayesTasteConfig
 from beholder.taste.dataset import concatenate
-from beholder.taste.likelihood import JudgementTensors, Likelihood, Objective, scale
+from beholder.taste.likelihood import JudgementTensors, Likelihood, Objective, RatingLevels
 from beholder.taste.mlp import MlpConfig
 from beholder.taste.population import PopulationConfig
 from beholder.taste.training import TrainingConfig
@@ -98,10 +98,11 @@ class _Slope(nn.Module):
 
 
 def gradient(dataset):
-    levels = scale(WORLD.train.ratings.score)
-    network = _Slope()
+    levels = RatingLevels.of(dataset)
+    network, likelihood = _Slope(), Likelihood(WORLD.train, RatingLevels.of(WORLD.train))
+    assert levels.count == likelihood.levels  # each half of the people uses the whole scale
     batch = JudgementTensors(dataset, levels=levels).take(np.arange(len(dataset)))
-    loss = Objective(network, Likelihood(WORLD.train, levels))(batch) * len(dataset)
+    loss = Objective(network, likelihood)(batch) * len(dataset)
     (slope,) = torch.autograd.grad(loss, [network.slope])
     return slope.item()
 

@@ -152,3 +152,23 @@ def test_the_page_and_nothing_of_the_other_one(client: TestClient):
     assert client.get("/").status_code == 404
     assert client.get("/v1/questions?user_id=a&image_id=seed-1").status_code == 404
     assert client.get("/readyz").json() == {"studies": True}
+
+
+def test_a_block_of_trials_is_introduced(tmp_path: Path, scene):
+    (tmp_path / "pictures").mkdir()
+    for number in range(4):
+        (tmp_path / "pictures" / f"{number}.png").write_bytes(images.encode(scene(40, 30, number)))
+    text = """
+name: faces
+ask: in_blocks
+questions: [{attribute: smart, rating: "How smart?", instructions: Go by your first impression.}]
+ratings: {per_person: 3}
+"""
+    store = Store.at(tmp_path / "workspace" / "choices.db")
+    service = StudyService(StudyStore(store), Workspace(str(tmp_path / "workspace")))
+    service.create(study_config(text, images=tmp_path / "pictures"))
+    service.store.set_state("faces", "open")
+    with TestClient(study_app(service)) as client:
+        trial = client.get("/v1/studies/faces/session", headers=join(client)).json()["trials"][0]
+    store.close()
+    assert trial["part"] == {"name": "smart", "title": "How smart?", "instructions": "Go by your first impression."}

@@ -1,5 +1,6 @@
 """The design is balanced whatever the order of arrivals and drop-outs: properties, and small cases by hand."""
 
+import itertools
 from collections import Counter
 from itertools import combinations
 
@@ -14,6 +15,7 @@ from beholder.studies.design import (
     REPEAT,
     SPREAD,
     ShownCounts,
+    balanced_orders,
     next_image,
     next_pair,
     pair_of,
@@ -177,3 +179,16 @@ def test_a_session_has_its_roles_and_repeats_come_late_enough(main, repeats, che
             assert shown - gap >= repeated + 1  # at least one that is old enough and not repeated yet
             repeated += 1
     assert roles[0] == MAIN
+
+
+@pytest.mark.parametrize("count", range(1, 8))
+def test_blocks_are_equally_often_at_each_place_and_after_each_other(count):
+    orders = np.array(balanced_orders(count))
+    assert len(orders) == (1 if count == 1 else count if count % 2 == 0 else 2 * count)
+    assert (np.sort(orders, axis=1) == np.arange(count)).all()
+    for place in range(count):
+        assert set(np.bincount(orders[:, place], minlength=count)) == {len(orders) // count}
+    after = Counter(pair for order in orders.tolist() for pair in itertools.pairwise(order))
+    if count > 1:
+        assert len(after) == count * (count - 1)
+        assert len(set(after.values())) == 1

@@ -17,6 +17,19 @@ def test_the_template_is_a_study():
     assert [field.id for field in study.before] == ["age", "gender"]
 
 
+def test_questions_in_blocks_have_a_block_of_each_kind():
+    study = study_config(ask="in_blocks")
+    assert [block.key for block in study.trial_blocks()] == [
+        "ratings:attractive", "pairs:attractive", "ratings:smart", "pairs:smart",
+    ]  # fmt: skip
+    assert [block.key for block in study.trial_blocks(["smart"])] == ["ratings:smart", "pairs:smart"]
+    assert [question.attribute for question in study.asked("smart")] == ["smart"]
+    assert study.total == 2 * study_config().total == 30
+    together = study_config()
+    assert [block.key for block in together.trial_blocks()] == ["ratings", "pairs"]
+    assert [question.attribute for question in together.asked("")] == ["attractive", "smart"]
+
+
 def test_a_study_comes_back_as_it_was():
     study = study_config(TEMPLATE)
     assert study_of(study_values(study)) == study
@@ -45,6 +58,9 @@ def test_every_language_of_the_page_has_every_word():
         ("participants: ten", "participants must be a whole number, got 'ten'"),
         ("participants: true", "participants must be a whole number, got True"),
         ("ratings: {per_person: 4, low: 4, high: 1}", "ratings: a scale has 2 to 11 points"),
+        ("ratings: {per_person: 4, low: 0, high: 100}", "2 to 11 points from low to high, 0 or above, got 0 to 100; show: slider"),
+        ("ratings: {per_person: 4, high: 200, show: slider}", "a scale has 2 to 101 points"),
+        ("ratings: {per_person: 4, show: dial}", "ratings: show must be one of buttons, slider"),
         ("ratings: {per_person: -1}", "ratings: per_person must be between 0 and 2,000"),
         ("ratings: {per_persn: 4}", "ratings.per_persn is not a setting of a study; did you mean per_person?"),
         ("ratings: 12", "ratings must be a mapping of settings, got 12"),
@@ -62,6 +78,8 @@ def test_every_language_of_the_page_has_every_word():
         ("questions: [{attribute: smart}, {attribute: smart}]", "questions must name at least one attribute, each once"),
         ("questions: [{attribute: a/b}]", "questions[1]: attribute must be a word"),
         ("questions: [{attribute: check}]", "questions[1]: attribute must be a word"),
+        ("questions: [{attribute: a, instructions: Go.}]", "instructions are said before a question's block: give ask: in_blocks"),
+        ("ask: apart", "ask must be one of together, in_blocks, got 'apart'"),
         ("questions: smart", "questions must be a list, got 'smart'"),
         ("order: [pairs]", "order must be [ratings, pairs] or [pairs, ratings]"),
         ("before: [{id: age, kind: date, text: x}]", "before[1]: kind must be one of text, number, choice"),

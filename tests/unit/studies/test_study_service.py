@@ -3,18 +3,23 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from support.study_double import BOTH, study_config
 
 from beholder import images
-from beholder.errors import StudyError, UnknownParticipant, UnknownStudy
+from beholder.embedding import embeddings
+from beholder.errors import StudyError, TasteError, UnknownParticipant, UnknownStudy
 from beholder.recommending.store.choice_store import Store
 from beholder.studies.design import CHECK
 from beholder.studies.study_config import RatingBlock
 from beholder.studies.study_records import StudySession, TrialAnswer
 from beholder.studies.study_service import StudyService
 from beholder.studies.study_store import StudyStore
+from beholder.taste import taste_registry
+from beholder.taste.contract import TasteInfo
+from beholder.taste.population import Population
 from beholder.workspace import Workspace
 
 
@@ -118,6 +123,67 @@ def test_a_withdrawal_during_an_import_leaves_nothing(service: StudyService):
     waiting = service.store.to_import()
     service.store.withdraw("faces", token, now=pd.Timestamp.now("UTC").to_pydatetime())
     assert service.store.imported(waiting) == waiting
+
+
+def taste_of(workspace: Workspace, ids: list[str]) -> np.ndarray:
+    """A taste "shared" for which the first dimension of embeddings counts alone, and such of these images; returns utilities."""
+    vectors = np.eye(len(ids), 3, dtype=np.float32) + np.linspace(0, 1, len(ids), dtype=np.float32)[:, None]
+    folder = workspace.embeddings("toy")
+    embeddings.write_shard(folder, encoder_id="toy", image_ids=ids, sha256=[None] * len(ids), vectors=vectors)
+    weights = np.array([[8.0, 0, 0]], np.float32)
+    taste = Population(TasteInfo("population", "toy", ("attractive",), ()), weights, np.zeros(3, np.float32), [1.0])
+    taste_registry.write(workspace.models, "shared", taste, figures={}, config={}, commit=None)
+    return vectors @ weights[0]
+
+
+def test_pairs_are_chosen_where_a_saved_taste_is_least_sure(service: StudyService, pictures: Path):
+    ids = service.workspace.read("images")["image_id"].to_pylist()
+    utilities = taste_of(service.workspace, ids)
+    text = "name: next\npairs: {per_person: 4, choose: active, taste: shared}"
+    service.create(study_config(text, images=pictures))
+    service.store.set_state("next", "open")
+    token = service.join("next", "somebody-with-a-browser", "en", "")
+    trial = service.session("next", token).trials[0]
+    gap = abs(utilities[ids.index(trial.left_id)] - utilities[ids.index(str(trial.right_id))])
+    gaps = np.abs(utilities[:, None] - utilities)[np.triu_indices(len(ids), 1)]
+    assert gap == pytest.approx(gaps.min())
+
+
+def test_a_taste_that_says_nothing_of_a_study_is_refused_and_one_that_is_gone_is_done_without(
+    service: StudyService, pictures: Path
+):
+    ids = service.workspace.read("images")["image_id"].to_pylist()
+    text = "name: next\npairs: {per_person: 4, choose: active, taste: shared}"
+    with pytest.raises(TasteError, match="no taste 'shared'"):
+        service.create(study_config(text, images=pictures))
+    taste_of(service.workspace, ids[1:])
+    with pytest.raises(StudyError, match=rf"1 of 8 images, such as {ids[0]}, have no embedding of toy"):
+        service.create(study_config(text, images=pictures))
+    with pytest.raises(StudyError, match=r"taste shared does not know smart; it knows attractive"):
+        service.create(study_config(text, images=pictures, questions="[{attribute: smart}]"))
+    taste_of(service.workspace, ids)
+    service.create(study_config(text, images=pictures))
+    service.store.set_state("next", "open")
+    service.workspace.models.filesystem.delete_dir((service.workspace.models / "shared").path)
+    token = service.join("next", "somebody-with-a-browser", "en", "")
+    assert len(service.session("next", token).trials) == 2
+
+
+def test_ratings_on_a_slider_are_read_as_they_are_and_checks_ask_for_an_end(service: StudyService, pictures: Path):
+    text = "name: slider\nratings: {per_person: 4, low: 0, high: 100, show: slider, checks: 2}\nquestions: [{attribute: calm}]"
+    service.create(study_config(text, images=pictures))
+    service.store.set_state("slider", "open")
+    token = service.join("slider", "somebody-with-a-browser", "en", "")
+    session = service.session("slider", token)
+    while session.step == "trials":
+        trial = session.trials[0]
+        name, value = ("check", str(trial.expected)) if trial.role == CHECK else ("calm", "73")
+        assert trial.expected in (None, "0", "100")
+        answers = [TrialAnswer(name, value, 850)]
+        session = service.answer("slider", token, f"e-{trial.trial_id}", trial.trial_id, answers, 0).session
+    service.import_answers()
+    assert service.workspace.read("ratings")["score"].to_pylist() == [73.0] * 4
+    assert service.store.status("slider", now=pd.Timestamp.now("UTC").to_pydatetime()).checks_passed == 2
 
 
 @pytest.mark.parametrize("format", ["csv", "parquet", "xlsx"])

@@ -6,9 +6,11 @@ import pytest
 
 from beholder.errors import ConfigError
 from beholder.jobs.bench import bench_quality
-from beholder.jobs.bench.bench_quality import WHOLE, BenchQualitySettings
+from beholder.jobs.bench.bench_quality import WHOLE, BenchQualitySettings, KeptTables
 from beholder.jobs.bench.simulated_raters import SimulatedRaters
 from beholder.jobs.bench.simulated_study import SimulatedStudy, first_judgements
+from beholder.quality.measures import MeasuresConfig
+from beholder.quality.predictability import PredictabilityConfig
 
 STUDY = SimulatedStudy(seed=3, steady=4, images=40, comparisons=160, ratings=80)
 
@@ -50,14 +52,39 @@ def test_planted_and_looking_people_are_counted_by_study_and_by_judgements():
 
 
 def test_the_difference_that_weights_make_is_paired_by_person():
-    accuracy = pd.DataFrame({"accuracy.all": [0.6, 0.8, 0.7], "accuracy.weighted": [0.61, 0.81, 0.71]})
+    accuracy = pd.DataFrame({"accuracy.all": [0.6, 0.8, 0.7], "accuracy.weighted": [0.61, 0.81, 0.71], "seed": [1, 1, 2]})
     loss = {"logloss.all": [0.5, 0.6, 0.7], "logloss.weighted": [0.5, 0.5, 0.5]}
     rows, figures = bench_quality.by_taste(accuracy.assign(study="planted", taste="bayes", **loss))
     assert figures["planted/bayes/accuracy.gain.mean"] == pytest.approx(0.01)
     assert figures["planted/bayes/accuracy.gain.low"] == pytest.approx(0.01)
     assert figures["planted/bayes/logloss.gain.mean"] == pytest.approx(-0.1)
+    assert figures["planted/bayes/accuracy.worse"] == 0
     assert len(rows) == 3
     assert bench_quality.by_taste(pd.DataFrame()) == ([], {})
+
+
+def test_people_of_one_seed_go_together_in_the_interval():
+    """Ten people a seed who all gain, or all lose: of two seeds, either may have been drawn twice."""
+    gain = np.repeat([0.02, -0.01], 10)
+    accuracy = pd.DataFrame({"accuracy.all": 0.7, "accuracy.weighted": 0.7 + gain, "logloss.all": 0.5, "logloss.weighted": 0.5})
+    _, figures = bench_quality.by_taste(accuracy.assign(study="planted", taste="bayes", seed=np.repeat([1, 2], 10)))
+    assert figures["planted/bayes/accuracy.gain.low"] == pytest.approx(-0.01)
+    assert figures["planted/bayes/accuracy.gain.high"] == pytest.approx(0.02)
+    assert figures["planted/bayes/accuracy.worse"] == 1
+
+
+def test_what_a_task_found_is_kept_for_the_same_settings_alone(tmp_path):
+    settings = BenchQualitySettings(workspace=str(tmp_path))
+    kept = KeptTables.of(settings)
+    table = pd.DataFrame({"user_id": ["a"], "called": [True]})
+    assert kept.read("detect-1-0") is None
+    kept.keep("detect-1-0", table)
+    again = KeptTables.of(BenchQualitySettings(workspace=str(tmp_path), seeds=[1, 2]))  # more seeds, the same task
+    found = again.read("detect-1-0")
+    assert found is not None
+    pd.testing.assert_frame_equal(found, table)
+    others = BenchQualitySettings(workspace=str(tmp_path), measures=MeasuresConfig(predictability=PredictabilityConfig(folds=3)))
+    assert KeptTables.of(others).read("detect-1-0") is None
 
 
 def test_the_first_judgements_are_kept_in_their_order():
