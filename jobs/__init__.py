@@ -47,6 +47,10 @@ COMMANDS = {
         "beholder.jobs.bench.bench_study",
         "a study's participants at the same time, its server killed meanwhile: what is lost, twice, and how balanced it stays",
     ),
+    "bench chance": (
+        "beholder.jobs.bench.bench_chance",
+        "what people who toss a coin are told through the API",
+    ),
     "bench abuse": (
         "beholder.jobs.bench.bench_abuse",
         "what others notice while one client abuses the service: how long they wait, and how many are refused",

@@ -50,9 +50,11 @@ from beholder.workspace import Workspace
 
 ALONE = "bayes alone"  # the Bayesian ranker before anybody else has chosen anything
 ALIKE = "bayes one noise"  # the same with one noise for everybody, and questions of any kind: without what `calibration` measures
+KNOWN = "bayes kinds known"  # the same told how many people there are of each kind: what answers can tell at best
+FREE = "bayes any directions"  # the same with questions that differ in any number of directions
 _SHOWN = (0, 5, 10, 20, 50)
 _CALIBRATED = (5, 10, 20, 50)
-_TOLD = (("bayes", "eubo"), (ALONE, "eubo"))
+_TOLD = (("bayes", "eubo"), (ALONE, "eubo"), (KNOWN, "eubo"))
 _CALIBRATION = 500_001  # what is added to the seed for people by kind
 _TUNING = 1_000_003  # what is added to the seed for people who are used for tuning alone
 # what decides, beside the people, the ranker and the strategy, what a person does
@@ -69,6 +71,7 @@ _DECISIVE = (
     "encoder",
     "seed",
 )
+_OBJECTIVES = ("regret", "chance")
 _AT_ONCE = 10  # people in a task
 Ref = Any  # a reference into Ray's store
 
@@ -77,7 +80,8 @@ Ref = Any  # a reference into Ray's store
 class SimulateSettings:
     rankers: list[str] = setting(
         [*ranker_factory.KINDS, ALONE],
-        f"of {', '.join(ranker_factory.KINDS)}; {ALONE}: without others' choices; {ALIKE}: any questions, one noise for all",
+        f"of {', '.join(ranker_factory.KINDS)}; {ALONE}: without others' choices; {ALIKE}: any questions, one noise for all; "
+        f"{KNOWN}: told how many there are of each kind; {FREE}: questions that differ in any directions",
     )
     strategies: list[str] = setting(list(acquisition.STRATEGIES), f"of {', '.join(acquisition.STRATEGIES)}")
     rounds: int = setting(50, "questions that everybody is asked")
@@ -97,8 +101,10 @@ class SimulateSettings:
     questions: QuestionsConfig = setting(QuestionsConfig(), "which questions are asked")
     trials: int = setting(6, "settings of each kind of ranker that are tried on people used for tuning alone; 1: its defaults")
     tuned_on: SimulatedPeopleConfig = setting(SimulatedPeopleConfig(steady=12, noisy=3, drifting=2), "people used for tuning")
+    tuned_by: str = setting("regret", f"what the settings are chosen by: {' or '.join(_OBJECTIVES)}, how far what is told is off")
     tuned_rounds: int = setting(20, "questions that each of them is asked")
     spaces: dict[str, Any] = setting({}, "by kind of ranker, the settings to try and their values, as in `tune`'s spaces")
+    chance_spaces: dict[str, Any] = setting({}, "the same for tuned_by=chance")
     candidates: CandidatesConfig = setting(CandidatesConfig(), "the edits that people choose among")
     ranker: RankerConfig = setting(RankerConfig(), "the settings of each kind of ranker")
     encoder: EncoderConfig = setting(EncoderConfig(), "the CLIP that embeds edited images")
@@ -107,7 +113,10 @@ class SimulateSettings:
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
 
     def __post_init__(self) -> None:
-        for name, known in (("rankers", [*ranker_factory.KINDS, ALONE, ALIKE]), ("strategies", list(acquisition.STRATEGIES))):
+        for name, known in (
+            ("rankers", [*ranker_factory.KINDS, ALONE, ALIKE, KNOWN, FREE]),
+            ("strategies", list(acquisition.STRATEGIES)),
+        ):
             chosen = getattr(self, name)
             if not chosen:
                 raise ConfigError(f"{name}: expected at least one of {', '.join(known)}")
@@ -116,10 +125,13 @@ class SimulateSettings:
                     raise ConfigError(f"{name}: {each} is none of {', '.join(known)}{nearest(each, known)}")
         if min(self.images, self.others_images, self.rounds, self.each, self.trials, self.tuned_rounds) < 1:
             raise ConfigError("images, others_images, rounds, each, trials and tuned_rounds must be at least 1")
-        for kind in self.spaces:
-            if kind not in ranker_factory.KINDS:
-                raise ConfigError(f"spaces: {kind} is no kind of ranker{nearest(kind, list(ranker_factory.KINDS))}")
-            read_space(self.spaces[kind], getattr(self.ranker, kind))
+        if self.tuned_by not in _OBJECTIVES:
+            raise ConfigError(f"tuned_by={self.tuned_by}: expected {' or '.join(_OBJECTIVES)}")
+        for name, spaces in (("spaces", self.spaces), ("chance_spaces", self.chance_spaces)):
+            for kind, space in spaces.items():
+                if kind not in ranker_factory.KINDS:
+                    raise ConfigError(f"{name}: {kind} is no kind of ranker{nearest(kind, list(ranker_factory.KINDS))}")
+                read_space(space, getattr(self.ranker, kind))
 
 
 def main(settings: SimulateSettings, run: Run) -> None:
@@ -142,31 +154,41 @@ def main(settings: SimulateSettings, run: Run) -> None:
 
 
 def tune(settings: SimulateSettings, truth: GroundTruth, shared: Ref) -> tuple[SimulateSettings, pd.DataFrame]:
-    """Return the settings with the best of each kind's trials, and the trials: mean regret over the rounds and strategies' best.
+    """Return the settings with the best of each kind's trials, and the trials: mean regret over the rounds and strategies' best, or
+    by `chance` the largest error of what a kind of people is told after 5, 10, 20 or 50 choices.
 
     A kind's own best strategy counts. The people are none of those who are asked later, nor of the others.
     """
-    kinds = [kind for kind in ranker_factory.KINDS if kind in settings.rankers and settings.trials > 1 and kind in settings.spaces]
+    spaces = settings.spaces if settings.tuned_by == "regret" else settings.chance_spaces
+    kinds = [kind for kind in ranker_factory.KINDS if kind in settings.rankers and settings.trials > 1 and kind in spaces]
     seed = 2 * (settings.seed + _TUNING)
     people = simulated_people.people(settings.tuned_on, truth, range(settings.others_images), seed=seed)
     others = simulated_people.people(settings.others, truth, range(settings.others_images), seed=seed + 1)
     comparisons = simulated_people.comparisons(truth, others, each=settings.each, seed=seed)
     rows, ranker = [], settings.ranker
     for kind in kinds:
-        space = read_space(settings.spaces[kind], getattr(settings.ranker, kind))
+        space = read_space(spaces[kind], getattr(settings.ranker, kind))
         points: list[dict[str, Any]] = [{}, *sample(space, settings.trials - 1, seed=settings.seed)]
         tried = []
         for point in points:
             config = replace(settings.ranker, **{kind: apply(space, point, getattr(settings.ranker, kind))})
             trial = replace(settings, ranker=config, rankers=[kind], rounds=settings.tuned_rounds)
             results = ask(trial, shared, people, comparisons, _cells(trial), label=f"tune {kind}")
-            regret, strategy = min((float(curves(each, "regret").mean()), cell[1]) for cell, each in results.items())
-            tried.append((regret, strategy, config))
+            value, strategy = min((_objective(settings, each, people), cell[1]) for cell, each in results.items())
+            tried.append((value, strategy, config))
             rows.append({"ranker": kind, "settings": " ".join(overrides(space, point, prefix="")) or "defaults",
-                         "strategy": strategy, "regret": regret})  # fmt: skip
+                         "strategy": strategy, settings.tuned_by: value})  # fmt: skip
         best = min(tried, key=lambda each: each[0])[2]
         ranker = replace(ranker, **{kind: getattr(best, kind)})
-    return replace(settings, ranker=ranker), pd.DataFrame(rows, columns=["ranker", "settings", "strategy", "regret"])
+    return replace(settings, ranker=ranker), pd.DataFrame(rows, columns=["ranker", "settings", "strategy", settings.tuned_by])
+
+
+def _objective(settings: SimulateSettings, trajectories: Sequence[Trajectory], people: Sequence[SimulatedChooser]) -> float:
+    """Return what a trial is judged by; less is better."""
+    if settings.tuned_by == "regret":
+        return float(curves(trajectories, "regret").mean())
+    last = settings.tuned_rounds
+    return summary.largest_error(trajectories, people, [count for count in _CALIBRATED if count <= last] or [last])
 
 
 def draw(settings: SimulateSettings) -> GroundTruth:
@@ -193,7 +215,8 @@ def ask(
     places = {(cell, part.start): folder / f"{'-'.join(cell)}-{part.start}.npz" for part in parts for cell in cells}
     missing = {name for name, place in places.items() if not place.is_file()}
     kinds = dict.fromkeys(kind for (kind, _), _ in places if any(cell[0] == kind for cell, _ in missing))
-    rankers = {kind: _fit.remote(kind, settings, comparisons, shared, people[0].image) for kind in kinds}
+    asked = ray.put(people)
+    rankers = {kind: _fit.remote(kind, settings, comparisons, shared, asked) for kind in kinds}
     tasks = [
         _play.remote(rankers[cell[0]], cell, [people[i] for i in part], shared, settings, part, places[cell, part.start])
         for part in parts
@@ -304,12 +327,22 @@ def _cells(settings: SimulateSettings) -> list[Cell]:
 
 
 @ray.remote(num_cpus=1)
-def _fit(kind: str, settings: SimulateSettings, comparisons: Sequence[Comparison], truth: GroundTruth, image: int) -> Ranker:
-    """Fit a kind of ranker. image: by whose candidates the regressors of ALONE are scaled."""
+def _fit(
+    kind: str,
+    settings: SimulateSettings,
+    comparisons: Sequence[Comparison],
+    truth: GroundTruth,
+    people: Sequence[SimulatedChooser],
+) -> Ranker:
+    """Fit a kind of ranker. people: who is asked; by the candidates of the first one's image the regressors of ALONE are scaled."""
     if kind == ALIKE:
         return bayes_ranker.fit(comparisons, replace(settings.ranker.bayes, noise=EVERYBODY_ALIKE))
     if kind == ALONE:
-        return bayes_ranker.begin(simulated_people.edit_set(truth, image), settings.ranker.bayes)
+        return bayes_ranker.begin(simulated_people.edit_set(truth, people[0].image), settings.ranker.bayes)
+    if kind == KNOWN:
+        fitted = bayes_ranker.fit(comparisons, settings.ranker.bayes)
+        return fitted.with_noise(replace(fitted.noise, prior=simulated_people.shares(people, fitted.noise)))
+    kind = "bayes" if kind == FREE else kind
     return ranker_factory.fit(comparisons, replace(settings.ranker, kind=kind), seed=settings.seed)
 
 
@@ -335,7 +368,8 @@ def _play(
 ) -> int:
     """Keep the trajectories of some people, and return how many they are. numbers: theirs among all."""
     strategy = "eubo" if cell[1] == acquisition.CHAMPION else cell[1]
-    questions = acquisition.ANY if cell[0] == ALIKE else settings.questions
+    differ = None if cell[0] == FREE else settings.questions.differ
+    questions = acquisition.ANY if cell[0] == ALIKE else replace(settings.questions, differ=differ)
     trajectories = [
         rounds.play(ranker, strategy, person, truth, rounds=settings.rounds, seed=_seed(settings.seed, number), questions=questions)
         for person, number in zip(people, numbers, strict=True)

@@ -1,6 +1,7 @@
 """Benchmarks: how fast it is, beside the limit of the machine and beside a peer. They need the extra `bench` (aiohttp).
 
-bench_embed, bench_tune, bench_bayes, bench_lora, bench_editor, bench_serve, bench_chaos, bench_abuse (the commands); baseline
+bench_embed, bench_tune, bench_bayes, bench_lora, bench_editor, bench_serve, bench_chance, bench_chaos, bench_abuse (the
+commands); baseline
 (one process with the library), dataloader_loop (the loop that people write themselves), limit (what the library does at most),
 process_use (memory and processor time), loadtest (many clients), chaos (while replicas are killed), simulated_cluster (several
 nodes on this machine), deployed_service (the service on them).

@@ -82,12 +82,43 @@ by("others").addEventListener("click", () => {
   say(`${count(SHOWN, "other portrait")}.`);
 });
 
-by("photo").addEventListener("change", async (event) => {
+by("photo").addEventListener("change", (event) => {
   const [file] = event.target.files;
   event.target.value = "";
-  if (!file) return;
+  bring(file);
+});
+
+async function bring(file) {
+  if (!file || by("photo").getAttribute("aria-busy")) return;
   say("Reading your picture.");
   by("photo-says").textContent = "Reading your picture …";
-  await take(event.target, () => api.addPhoto(name(), file));
+  await take(by("photo"), () => api.addPhoto(name(), file));
   by("photo-says").textContent = PHOTO;
+}
+
+// A picture may be dropped anywhere in this room, or pasted; the button does the same for everybody. In other rooms a file that is
+// dropped by mistake must not take the page away.
+const files = (event) => event.dataTransfer?.types.includes("Files");
+
+for (const kind of ["dragenter", "dragover"]) {
+  addEventListener(kind, (event) => {
+    if (!files(event)) return;
+    event.preventDefault();
+    event.dataTransfer.dropEffect = isOpen("choose") ? "copy" : "none";
+    by("choose").classList.toggle("dropping", isOpen("choose"));
+  });
+}
+
+addEventListener("dragleave", (event) => event.relatedTarget || by("choose").classList.remove("dropping"));
+
+addEventListener("drop", (event) => {
+  by("choose").classList.remove("dropping");
+  if (!files(event)) return;
+  event.preventDefault();
+  if (isOpen("choose")) bring(event.dataTransfer.files[0]);
+});
+
+addEventListener("paste", (event) => {
+  const [file] = event.clipboardData?.files ?? [];
+  if (file && isOpen("choose") && !document.querySelector("dialog[open]")) bring(file);
 });

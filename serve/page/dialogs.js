@@ -9,7 +9,7 @@ import { forgetOpen } from "./questions.js";
 import { by, say, tell } from "./rooms.js";
 import { save } from "./sharing.js";
 import { attribute, forgetSteering } from "./steering.js";
-import { count } from "./words.js";
+import { count, forgotten } from "./words.js";
 
 let changed = () => undefined;
 let receipt = null;
@@ -32,7 +32,7 @@ function step(name) {
 
 by("who").addEventListener("click", () => {
   step("person-form");
-  by("person-name").value = person.label();
+  by("person-name").value = person.label() === person.NAMELESS ? "" : person.label();
   by("person").showModal();
   by("person-name").select();
 });
@@ -64,7 +64,7 @@ by("forget-now").addEventListener("click", async () => {
     outbox.empty();
     forgetOpen();
     forgetPictures();
-    person.begin(person.madeUp());
+    person.begin(person.NAMELESS);
     showName();
     step("receipt");
     list(receipt);
@@ -79,13 +79,7 @@ by("forget-now").addEventListener("click", async () => {
 });
 
 function list(found) {
-  by("receipt-list").replaceChildren(
-    ...Object.entries(found).flatMap(([key, value]) => {
-      const said = Array.isArray(value) ? value.join(", ") || "none" : String(value);
-      const term = Object.assign(document.createElement("dt"), { textContent: key === "user_id" ? "id" : key.replaceAll("_", " ") });
-      return [term, Object.assign(document.createElement("dd"), { textContent: said })];
-    }),
-  );
+  by("receipt-list").replaceChildren(...forgotten(found).map((text) => Object.assign(document.createElement("li"), { textContent: text })));
 }
 
 by("receipt-save").addEventListener("click", () => {

@@ -6,7 +6,7 @@ const LABEL = "beholder.label";
 
 // what the server knows the person by
 export function name() {
-  return localStorage.getItem(PERSON) ?? begin(madeUp());
+  return localStorage.getItem(PERSON) ?? begin(NAMELESS);
 }
 
 export function label() {
@@ -43,6 +43,5 @@ export function randomId() {
   return [...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-export function madeUp() {
-  return `guest-${randomId().slice(0, 8)}`;
-}
+// what somebody is called who gave no name
+export const NAMELESS = "a guest";

@@ -19,3 +19,16 @@ export function verdict(probability, better = "you like this better than the ori
   if (!degree) return "It may be either: this or the original.";
   return `${degree}: ${probability > 0.5 ? better : "you like the original better"}.`;
 }
+
+// What was removed of a person, a sentence each. What was where, with its ids, is in the receipt that can be saved.
+export function forgotten({ questions, answers, images, tastes = [], places = [] }) {
+  const files = places.filter((place) => place.startsWith("their name: ")).length;
+  return [
+    questions || answers ? `${sentence(count(answers, "choice"))} that you made and ${count(questions, "question")} that you were asked are gone.` : "You had not been asked anything.",
+    images ? `${count(images, "picture")} that you brought ${images === 1 ? "is" : "are"} gone.` : "You had not brought any picture.",
+    tastes.length ? `Your part in ${count(tastes.length, "taste")} that ${tastes.length === 1 ? "was" : "were"} learned from many people is taken out.` : "",
+    files ? `Your id is taken out of ${count(files, "record")} of what the server did.` : "",
+    places.some((place) => place.startsWith("older copies")) ? "Older copies in the database’s log go when those who read it now are done." : "",
+    answers ? "What people like in general was learned from everybody, from you too, and is so until it is learned anew." : "",
+  ].filter(Boolean);
+}

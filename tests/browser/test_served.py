@@ -84,5 +84,6 @@ def test_visit_of_the_service_with_a_restart(come: Callable[..., Visitor], servi
     page.locator("#who").click()
     page.get_by_role("button", name="Forget me").click()
     page.locator("#forget-now").click()
-    expect(page.locator("#receipt-list")).to_contain_text(person)
+    expect(page.locator("#receipt-list")).to_contain_text("8 choices that you made")
+    expect(page.locator("#receipt-list")).not_to_contain_text(person)
     assert service.get(f"v1/users/{person}")["rounds"] == 0

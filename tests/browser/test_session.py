@@ -1,11 +1,13 @@
 """A visit from the first portrait to the recommendation: with a mouse, with keys alone, on a phone."""
 
+import base64
 import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 from playwright.sync_api import Page, expect
 from support.api_double import Double
 from support.page_visitor import PHONE, Visitor, box
@@ -179,6 +181,42 @@ def test_photo(visitor: Visitor, page: Page, double: Double, tmp_path: Path):
     expect(visitor.progress).to_have_text("4 more to your recommendation")
 
 
+# Gives the page a file as a browser does, which Playwright can't: dragged over the window and dropped, or pasted.
+GIVE = """([kind, data]) => {
+  const file = new File([Uint8Array.from(atob(data), (each) => each.charCodeAt(0))], "me.png", { type: "image/png" });
+  const given = new DataTransfer();
+  given.items.add(file);
+  const events = kind === "paste" ? [new ClipboardEvent("paste", { clipboardData: given, bubbles: true, cancelable: true })]
+    : kind.split(" ").map((type) => new DragEvent(type, { dataTransfer: given, bubbles: true, cancelable: true }));
+  return events.map((event) => document.body.dispatchEvent(event));
+}"""
+
+
+def portrait(double: Double) -> str:
+    """A picture of somebody, as base64."""
+    return base64.b64encode(images.encode(double.editor.edit(double.editor.generate([77]), [{}])[0])).decode()
+
+
+@pytest.mark.parametrize("way", ["dragover drop", "paste"])
+def test_photo_that_is_dropped_or_pasted(visitor: Visitor, page: Page, double: Double, way):
+    page.evaluate(GIVE, [way, portrait(double)])
+    visitor.wait_for_question()
+    assert page.url.endswith("#ask/" + next(iter(double.kept.photos)))
+
+
+def test_where_a_photo_may_be_dropped_is_shown(visitor: Visitor, page: Page, double: Double):
+    room = page.locator("#choose")
+    assert page.evaluate(GIVE, ["dragover", portrait(double)]) == [False]  # taken: the browser would open the file
+    expect(room).to_have_class(re.compile("dropping"))
+    page.evaluate(GIVE, ["dragleave", portrait(double)])
+    expect(room).not_to_have_class(re.compile("dropping"))
+    visitor.choose_portrait()
+    assert page.evaluate(GIVE, ["dragover drop", portrait(double)]) == [False, False]  # in another room it is no photo
+    page.wait_for_timeout(300)
+    assert double.kept.photos == {}
+    expect(page.get_by_role("heading", name="Which one do you like more?")).to_be_visible()
+
+
 def test_file_that_is_no_picture(visitor: Visitor, page: Page, tmp_path: Path):
     text = tmp_path / "me.png"
     text.write_text("not a picture")
@@ -226,11 +264,15 @@ def test_forget_me(visitor: Visitor, page: Page, double: Double):
     page.get_by_role("button", name="Forget me").click()
     page.locator("#forget-now").click()
     expect(page.get_by_role("heading", name="Forgotten")).to_be_focused()
-    expect(page.locator("#receipt-list")).to_contain_text(before)
+    receipt = page.locator("#receipt-list")
+    expect(receipt).to_contain_text(re.compile(r"2 choices that you made and \d questions that you were asked are gone\."))
+    expect(receipt).to_contain_text("You had not brought any picture.")
+    assert not re.search(r"[_/]|: |page-", receipt.text_content() or "")  # no id, no path, no name of a field
     with page.expect_download() as download:
         page.get_by_role("button", name="Save the receipt").click()
     with open(download.value.path()) as file:
-        assert json.load(file)["answers"] == 2
+        saved = json.load(file)
+    assert (saved["answers"], saved["user_id"]) == (2, before)
     page.get_by_role("button", name="Done").click()
     assert (double.kept.questions, double.kept.answers) == ({}, {})
     assert user(page) != before

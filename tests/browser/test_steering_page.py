@@ -62,7 +62,12 @@ def test_no_room_speaks_of_identifiers_and_axe_finds_nothing(ana: Visitor, doubl
     ana.choose_portrait()
     read(page)
     assert faults(page) == []
-    page.goto(f"{double.url}#result/seed-40")
+    page.locator("#who").click()
+    page.get_by_role("button", name="Forget me").click()
+    page.locator("#forget-now").click()
+    expect(page.get_by_role("heading", name="Forgotten")).to_be_focused()
+    assert "5 choices that you made" in read(page)
+    assert faults(page) == []
 
 
 def test_words_and_chance_are_those_of_the_picture_on_show(ana: Visitor):

@@ -71,6 +71,7 @@ class Double:
         self.key: str | None = None
         self.port = 0
         self._drawn = {} if drawn is None else drawn
+        self._groups = {words.group for words in self.vocabulary.words.values()}
         self._lock = threading.RLock()
         self._server: ThreadingHTTPServer | None = None
 
@@ -144,7 +145,7 @@ class Double:
                 for (name, each), words in zip(self.editor.directions.items(), self.vocabulary.words.values(), strict=True)
             ],
             "groups": [
-                {"name": name, "title": title, "locked": name in LOCKED} for name, title in GROUPS.items() if name != "other"
+                {"name": name, "title": title, "locked": name in LOCKED} for name, title in GROUPS.items() if name in self._groups
             ],
         }
 

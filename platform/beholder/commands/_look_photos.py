@@ -9,6 +9,7 @@ import pandas as pd
 from beholder import identifiers, image_lists, images
 from beholder.commands._person_image import PersonImageSettings
 from beholder.editing.directions.edit_text import write
+from beholder.editing.directions.vocabulary import Vocabulary
 from beholder.editing.editor import Edit
 from beholder.editing.looks import look_files
 from beholder.editing.looks.contact_sheet import contact_sheet
@@ -84,9 +85,5 @@ def write_files(place: Any, name: str, look: Edit, *, title: str) -> None:
 
 
 def words(look: Edit) -> str:
-    """Return a look as people read it: warmer (+2), with open shadows (+1)."""
-    parts = []
-    for name, alpha in sorted(look.items(), key=lambda part: -abs(part[1])):
-        low, high = DIRECTIONS[name].labels
-        parts.append(f"{high if alpha > 0 else low} ({alpha:+g})")
-    return ", ".join(parts) or "as they are"
+    """Return a look as people read it: warmer colours, slightly more open shadows."""
+    return Vocabulary.of(DIRECTIONS).caption(look) if any(look.values()) else "as they are"

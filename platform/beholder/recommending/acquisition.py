@@ -47,6 +47,7 @@ class QuestionsConfig:
     noise_every: int | None = setting(
         2, "one question in so many may be one that tells how noisy the person's choices are; null: none"
     )
+    noise_first: int = setting(0, "the first so many questions may be such ones, too")
     noise_bits: float = setting(0.03, "information, in bits, that such a question must have; else the strategy's own is asked")
     repeat_every: int | None = setting(10, "one question in so many is an earlier one with its sides swapped; null: none")
 
@@ -60,7 +61,7 @@ class QuestionsConfig:
                 raise ConfigError(f"questions.{name} must be at least 2, or null for none, got {every}")
 
 
-ANY = QuestionsConfig(differ=None, noticeable=0.0, noise_every=None, repeat_every=None)  # every pair may be asked
+ANY = QuestionsConfig(differ=None, noticeable=0.0, noise_every=None, noise_first=0, repeat_every=None)  # every pair may be asked
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def ask(
         return _sides(one, other, None, strategy, joint.mean, lean, rng)
     else:
         chance = 1.0
-        noise = config.noise_every is not None and number % config.noise_every == 0
+        noise = number <= config.noise_first or (config.noise_every is not None and number % config.noise_every == 0)
         telling = _noise_pair(ranker, user_id, edit_set, joint, pairs, config.noise_bits) if noise else None
         if telling is None:
             one, other = _best_pair(strategy, joint, ranker.joint(user_id, unedited), pairs)

@@ -66,7 +66,10 @@ def simulation_report(
         sections.append(Section("Is the chance true?", [_calibration(cell, rows) for cell, rows in told.items()]))
     tables = [_table(results, figure, title, shown) for figure, title in TITLES.items()]
     if trials is not None and len(trials):
-        caption = "Settings that were tried on people used for nothing else: the mean share of regret over their questions."
+        caption = (
+            "Settings that were tried on people used for nothing else: the mean share of regret over their questions, or by chance "
+            "the largest error of what a kind of people is told."
+        )
         tables.append(DataTable(trials.round(4), caption))
     sections += [Section("Figures", tables), Section("People", _people(results[own], people, own, last))]
     facts = [

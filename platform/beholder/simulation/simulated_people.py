@@ -10,6 +10,7 @@ from beholder.errors import ConfigError
 from beholder.portraits import raters, traits
 from beholder.portraits.raters import Kind, Rater, RatersConfig
 from beholder.recommending.edit_set import Comparison, EditSet
+from beholder.recommending.rankers.choice_noise import TASTELESS, ChoiceNoise
 from beholder.simulation.ground_truth import GroundTruth
 from beholder.statistics import sigmoid
 
@@ -100,6 +101,25 @@ def comparisons(truth: GroundTruth, people: Sequence[SimulatedChooser], *, each:
             about = image_id(truth, person.image)
             result.append(Comparison(person.user_id, about, edits[left], edits[right], outcome, float(turn)))
     return result
+
+
+def shares(people: Sequence[SimulatedChooser], noise: ChoiceNoise) -> np.ndarray:
+    """Return how probable each hypothesis of `noise` is of one of these people drawn at random, float64 [J + 3].
+
+    Who is noisy chooses least sharply, who is steady or drifting most sharply; a hypothesis is nobody's where it is none of these.
+    """
+    sharp, dull = (noise.sharpness == pick(noise.sharpness) for pick in (np.max, np.min))
+    lasting = noise.kept == noise.kept.max()
+    fading = ~lasting if not lasting.all() else lasting
+    with_taste: dict[str, np.ndarray] = {"steady": sharp & lasting, "noisy": dull & lasting, "drifting": sharp & fading}
+    result = np.zeros(len(noise) + TASTELESS)
+    for person in people:
+        if person.kind in with_taste:
+            mine = with_taste[person.kind]
+            result[: len(noise)] += mine / mine.sum()
+        else:
+            result[len(noise) + (person.kind == "first")] += 1
+    return np.asarray(result / len(people))
 
 
 def image_id(truth: GroundTruth, image: int) -> str:

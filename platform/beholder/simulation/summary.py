@@ -14,6 +14,8 @@ Cell = tuple[str, str]  # a ranker and a strategy
 Results = Mapping[Cell, Sequence[Trajectory]]  # of the same people, in order
 BEST = ("bayes", "eubo")  # the default of the service
 RANDOM = ("bayes", "random")
+FREE = ("bayes any directions", "eubo")  # questions that differ in any number of directions
+_WITHIN = 0.05  # of the regret of such questions, what is lost by those that a person can answer
 
 
 def table(results: Results, people: Sequence[SimulatedChooser]) -> pd.DataFrame:
@@ -75,6 +77,13 @@ def calibration(trajectories: Sequence[Trajectory], people: Sequence[SimulatedCh
     return result
 
 
+def largest_error(trajectories: Sequence[Trajectory], people: Sequence[SimulatedChooser], counts: Sequence[int]) -> float:
+    """Return how far what is told is off on average for the kind of people, and the number of choices, where it is most."""
+    gaps = (curves(trajectories, "told") - curves(trajectories, "preferred"))[:, list(counts)]
+    kinds = np.array([person.kind for person in people])
+    return max(float(np.abs(gaps[kinds == kind].mean(axis=0)).max()) for kind in np.unique(kinds))
+
+
 @dataclass(frozen=True)
 class Goal:
     """A claim, what was measured, and whether that reaches it; None where that can't tell, as of one person alone."""
@@ -97,6 +106,8 @@ def goals(results: Results) -> list[Goal]:
                 claim = f"after {count} choices the recommended edit is preferred to the image as it is with P >= {least}"
                 goals.append(Goal(claim, measured, chance.mean >= least if len(results[BEST]) > 1 else None))
     goals += [_sooner(results, ranker) for ranker in ("bayes", "bayes alone") if (ranker, "random") in results and rounds >= 20]
+    if BEST in results and FREE in results and rounds:
+        goals.append(_as_good(results[BEST], results[FREE]))
     for own, other in _rivals(results):
         last = min(20, rounds)
         ahead = lead(results[own], results[other], "regret")[: last + 1]
@@ -117,6 +128,15 @@ def _sooner(results: Results, ranker: str) -> Goal:
     if random[20] >= random[0]:
         return Goal(claim, measured, None)
     return Goal(claim, measured, min((count for count in needed.values() if count is not None), default=99) <= 12)
+
+
+def _as_good(own: Sequence[Trajectory], free: Sequence[Trajectory]) -> Goal:
+    """Return whether questions that differ in few directions cost little regret; None where that can't be told."""
+    regret, other = (curves(each, "regret")[:, 1:].mean(axis=1) for each in (own, free))
+    worse = bootstrap_clusters((regret - other)[:, None] / max(float(other.mean()), 1e-12), _images(own))[0]
+    measured = f"{worse.mean:+.1%} [{worse.low:+.1%}, {worse.high:+.1%}] (any directions: {other.mean():.4f})"
+    reached = True if worse.high <= _WITHIN else False if worse.low > _WITHIN else None
+    return Goal(f"regret over the rounds is within {_WITHIN:.0%} of that with questions in any directions", measured, reached)
 
 
 def by_kind(

@@ -236,6 +236,11 @@ def test_some_questions_are_those_whose_answer_is_expected():
         ask("eubo", ranker, "ana", shown, shown.unedited, seed=0, config=config, number=number).strategy for number in range(1, 7)
     ]
     assert kinds == ["eubo", "eubo", "noise", "eubo", "eubo", "noise"]
+    first = replace(ANY, noise_first=2)
+    kinds = [
+        ask("eubo", ranker, "ana", shown, shown.unedited, seed=0, config=first, number=number).strategy for number in range(1, 5)
+    ]
+    assert kinds == ["noise", "noise", "eubo", "eubo"]
     least = replace(config, noise_bits=0.9)
     assert ask("eubo", ranker, "ana", shown, shown.unedited, seed=0, config=least, number=3).strategy == "eubo"
 

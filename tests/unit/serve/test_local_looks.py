@@ -20,7 +20,7 @@ def test_own_photos_are_asked_about_and_recommended(tmp_path):
     async def visit():
         known = await service.directions()
         assert known.generator == "looks"
-        assert known.sliders["warmth"].labels == ("cooler", "warmer")
+        assert known.sliders["warmth"].labels == ("cooler colours", "warmer colours")
         uploaded = await service.add_photo(images.encode(landscape.draw(2, 60, 90)), "ana", aligned=False)
         for image_id in ("seed-3", uploaded.image_id):
             asked = await service.question("ana", image_id, None)

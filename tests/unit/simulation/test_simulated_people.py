@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from beholder.errors import ConfigError
+from beholder.recommending.rankers.choice_noise import EVERYBODY_ALIKE, ChoiceNoise, ChoiceNoiseConfig
 from beholder.simulation import simulated_people
 from beholder.simulation.simulated_people import SimulatedChooser, SimulatedPeopleConfig
 
@@ -66,3 +67,18 @@ def test_who_does_not_look_likes_everything_alike(truth):
         rng = np.random.default_rng(0)
         lefts = np.mean([person.choose(0, 1, moment=0, rng=rng) for _ in range(2000)])
         assert lefts == pytest.approx(0.96 if person.kind == "first" else 0.5, abs=0.03)
+
+
+def test_how_many_people_there_are_of_each_kind_as_hypotheses(truth):
+    """Sharp and dull, lasting and drifting: steady people are sharp and lasting, noisy ones dull, drifting ones sharp."""
+    noise = ChoiceNoise.of(ChoiceNoiseConfig(sharpness=[0.4, 1.0], drifting=15.0), 0.99)
+    counts = SimulatedPeopleConfig(steady=4, noisy=3, drifting=2, random=1, first=2)
+    known = simulated_people.shares(simulated_people.people(counts, truth, [2], seed=0), noise) * 12
+    assert list(zip(noise.sharpness, noise.kept < 0.99, known[:4].round(6), strict=True)) == [
+        (0.4, False, 3.0), (0.4, True, 0.0), (1.0, False, 4.0), (1.0, True, 2.0)
+    ]  # fmt: skip
+    np.testing.assert_allclose(known[4:], [1, 2, 0])
+    alike = ChoiceNoise.of(EVERYBODY_ALIKE, 1.0)
+    np.testing.assert_allclose(
+        simulated_people.shares(simulated_people.people(counts, truth, [2], seed=0), alike) * 12, [9, 1, 2, 0]
+    )

@@ -38,6 +38,23 @@ def test_where_random_questions_teach_nothing_there_is_nothing_to_come_to_sooner
     assert goal.measured == "eubo 0 (random: 0.300 before the first, 0.300 after 20)"
 
 
+@pytest.mark.parametrize(("worse", "reached"), [(0.002, True), (0.03, False)])
+def test_what_questions_that_people_can_answer_cost_is_held_to_any_questions(worse, reached):
+    free = [trajectory(0.5, *[0.2] * 20, image=number % 5) for number in range(30)]
+    own = [trajectory(0.5, *[0.2 + worse] * 20, image=number % 5) for number in range(30)]
+    (goal,) = (goal for goal in summary.goals({summary.BEST: own, summary.FREE: free}) if "any directions" in goal.claim)
+    assert goal.reached is reached
+    assert goal.measured.startswith(f"+{worse / 0.2:.1%}")
+
+
+def test_where_people_differ_more_than_questions_it_cannot_be_told_what_they_cost():
+    rng = np.random.default_rng(0)
+    free = [trajectory(0.5, *[0.2] * 20, image=number) for number in range(12)]
+    own = [trajectory(0.5, *[0.2 + rng.normal(0, 0.1)] * 20, image=number) for number in range(12)]
+    (goal,) = (goal for goal in summary.goals({summary.BEST: own, summary.FREE: free}) if "any directions" in goal.claim)
+    assert goal.reached is None
+
+
 def test_kinds_of_people_are_told_apart(people):
     trajectories = [trajectory(0.1 if person.kind == "noisy" else 0.3) for person in people]
     kinds = summary.by_kind(trajectories, people, "regret")
@@ -67,6 +84,15 @@ def test_the_table_has_a_row_for_everybody_and_every_round(people):
     table = summary.table({("bayes", "eubo"): [trajectory(0.4, 0.2)] * len(people)}, people)
     assert len(table) == 2 * len(people)
     assert list(table.columns[:5]) == ["ranker", "strategy", "user_id", "kind", "rounds"]
+
+
+def test_the_largest_error_is_of_the_kind_and_number_of_choices_that_are_told_least_true(people):
+    told = [trajectory(0.1, 0.1, preferred=0.6 if person.kind == "noisy" else 0.9, told=0.8) for person in people]
+    assert summary.largest_error(told, people, [0, 1]) == pytest.approx(0.2)
+    for each in told:
+        each.told[1] = 0.9
+    assert summary.largest_error(told, people, [0]) == pytest.approx(0.2)
+    assert summary.largest_error(told, people, [1]) == pytest.approx(0.3)
 
 
 def test_intervals_are_over_images_too():

@@ -45,10 +45,12 @@ def caption_agreement(
     seeds: Sequence[int],
     alphas: Sequence[float],
     progress: Callable[[int], None] = lambda count: None,
+    after: Callable[[str, list[CaptionAgreement]], None] = lambda name, rows: None,
 ) -> list[CaptionAgreement]:
     """Measure it for directions whose two ends have labels, on the images of seeds, at each alpha both ways.
 
-    Raises EditError for a direction without labels. progress: called with how many more pictures are done.
+    Raises EditError for a direction without labels. progress: called with how many more pictures are done; after: with each
+    direction when it is done.
     """
     vocabulary, latents = Vocabulary.of(editor.directions), editor.generate(seeds)
 
@@ -60,16 +62,19 @@ def caption_agreement(
             progress(len(some))
         return np.concatenate(parts)
 
-    unedited, result = embed({}), []
+    unedited: np.ndarray | None = None
+    result: list[CaptionAgreement] = []
     for name in names:
         labels = editor.directions[name].labels
         if not all(labels):
             raise EditError(f"direction {name} has no labels to compare pictures with")
         axis = text_difference(encoder, labels, TEMPLATES)
+        unedited = embed({}) if unedited is None else unedited
         for alpha in [*(-alpha for alpha in reversed(alphas)), *alphas]:
             position, before = embed({name: alpha}) @ axis, unedited @ axis
             outright, degrees = (float(np.mean(np.sign(gap) == np.sign(alpha))) for gap in (position, position - before))
             words = vocabulary.part(name, alpha)
             said = vocabulary[name].present and words in vocabulary[name].ends
             result.append(CaptionAgreement(name, alpha, words, outright, degrees, said))
+        after(name, result[-2 * len(alphas) :])
     return result

@@ -21,7 +21,8 @@ class DirectionWords:
     """How one direction is called.
 
     title: of its slider. group: what it belongs to, one of `GROUPS`. less, more: what an alpha below and above 0 does, {} where
-    "slightly " or "much " goes; of what is there or not (`present`) the picture without and with it.
+    "slightly " or "much " goes; of what is there or not (`present`) the picture without and with it. outright: the alpha from which
+    that is said outright.
     """
 
     title: str
@@ -29,6 +30,7 @@ class DirectionWords:
     less: str
     more: str
     present: bool = False
+    outright: float = OUTRIGHT
 
     @property
     def ends(self) -> tuple[str, str]:
@@ -41,7 +43,7 @@ class DirectionWords:
             return ""
         words = self.more if alpha > 0 else self.less
         if self.present:
-            return words if abs(alpha) >= OUTRIGHT else f"towards {words}"
+            return words if abs(alpha) >= self.outright else f"towards {words}"
         return words.format("slightly " if abs(alpha) <= _SLIGHT else "much " if abs(alpha) >= _MUCH else "")
 
 
@@ -58,6 +60,10 @@ GROUPS = {
     "identity": "Identity",
     "skin": "Skin tone",
     "age": "Age",
+    "light": "Light",
+    "colour": "Colour",
+    "detail": "Detail",
+    "frame": "Frame",
     "other": "Other",
 }
 LOCKED = ("identity", "skin", "age")  # what no recommendation changes unless somebody asks for it
@@ -82,6 +88,28 @@ _KNOWN = {
     "earrings": DirectionWords("Earrings", "accessories", "no earrings", "earrings", present=True),
     "hat": DirectionWords("Hat", "accessories", "no hat", "a hat", present=True),
     "bluer_background": DirectionWords("Background", "background", "a {}warmer background", "a {}cooler background"),
+    # of looks
+    "straighten": DirectionWords("Straighten", "frame", "turned {}further left", "turned {}further right"),
+    "crop": DirectionWords("Crop", "frame", "a {}wider frame", "a {}closer frame"),
+    "warmth": DirectionWords("Warmth", "colour", "{}cooler colours", "{}warmer colours"),
+    "tint": DirectionWords("Tint", "colour", "{}greener colours", "{}pinker colours"),
+    "exposure": DirectionWords("Exposure", "light", "a {}darker picture", "a {}brighter picture"),
+    "contrast": DirectionWords("Contrast", "light", "{}softer contrast", "{}stronger contrast"),
+    "highlights": DirectionWords("Highlights", "light", "{}calmer highlights", "{}brighter highlights"),
+    "shadows": DirectionWords("Shadows", "light", "{}deeper shadows", "{}more open shadows"),
+    "clarity": DirectionWords("Clarity", "detail", "a {}hazier picture", "a {}clearer picture"),
+    "sharpness": DirectionWords("Sharpness", "detail", "{}softer details", "{}sharper details"),
+    "vignette": DirectionWords("Vignette", "light", "{}brighter corners", "{}darker corners"),
+    "grain": DirectionWords("Grain", "detail", "{}less grain", "{}more grain"),
+    "saturation": DirectionWords("Saturation", "colour", "{}paler colours", "{}more saturated colours"),
+    "vibrance": DirectionWords("Vibrance", "colour", "{}more muted colours", "{}more vibrant colours"),
+    "greens": DirectionWords("Greens", "colour", "{}yellower greens", "{}cooler greens"),
+    "blues": DirectionWords("Blues", "colour", "{}more turquoise blues", "{}more violet blues"),
+    "split_tone": DirectionWords(
+        "Split tone", "colour", "{}warmer shadows and cooler lights", "{}cooler shadows and warmer lights"
+    ),
+    "black_and_white": DirectionWords("Black and white", "colour", "in colour", "black and white", present=True, outright=4.0),
+    "fade": DirectionWords("Fade", "light", "{}deeper blacks", "{}paler blacks"),
 }
 # What words of names begin with by which directions of other generators are put into groups, the first that fits.
 _BEGINNINGS = {

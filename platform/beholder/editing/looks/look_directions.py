@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from beholder.editing.directions.edit_text import check
+from beholder.editing.directions.vocabulary import Vocabulary
 from beholder.editing.editor import Edit
 from beholder.errors import EditError
 
@@ -26,42 +27,42 @@ NOTICEABLE = 3.0  # CIEDE2000
 class LookDirection:
     """A direction of the look editor; signs Slider.
 
-    step: what alpha 1 does, in `unit`. range: alphas that look believable on skin and skies. labels: a photo at the low and the
-    high end. asked: whether people are asked about it; what frames a photo is no taste that other photos share.
+    step: what alpha 1 does, in `unit`. range: alphas that look believable on skin and skies. asked: whether people are asked about
+    it; what frames a photo is no taste that other photos share.
     """
 
     name: str
     step: float
     unit: str
     range: tuple[float, float]
-    labels: tuple[str, str]
     asked: bool = True
+
+    @property
+    def labels(self) -> tuple[str, str]:
+        """What a photo at the low and the high end has, by the one vocabulary."""
+        return Vocabulary.of([self.name])[self.name].ends
 
 
 _ORDER = (
-    LookDirection("straighten", 1.0, "degrees clockwise", (-5.0, 5.0), ("turned left", "turned right"), asked=False),
-    LookDirection("crop", 0.05, "of each side cut away", (0.0, 4.0), ("whole", "closer"), asked=False),
-    LookDirection("warmth", 0.5, "stops of red over blue", (-2.0, 2.0), ("cooler", "warmer")),
-    LookDirection("tint", 0.22, "stops of magenta over green", (-1.5, 1.5), ("greener", "more magenta")),
-    LookDirection("exposure", 0.3, "stops", (-3.0, 3.0), ("darker", "brighter")),
-    LookDirection("contrast", 0.25, "of the slope of the curve", (-2.0, 2.0), ("softer in contrast", "stronger in contrast")),
-    LookDirection(
-        "highlights", 0.75, "stops in the highlights", (-2.5, 1.5), ("with calmer highlights", "with brighter highlights")
-    ),
-    LookDirection("shadows", 1.03, "stops in the shadows", (-1.5, 2.0), ("with deeper shadows", "with open shadows")),
-    LookDirection("clarity", 1.1, "of local contrast", (-0.7, 1.5), ("hazier", "clearer")),
-    LookDirection("sharpness", 0.8, "of fine detail", (-0.9, 2.0), ("softer", "sharper")),
-    LookDirection("vignette", 0.74, "stops in the corners", (-1.0, 2.5), ("with brighter corners", "with darker corners")),
-    LookDirection("grain", 0.64, "stops of noise", (0.0, 2.0), ("smooth", "grainy")),
-    LookDirection("saturation", 0.27, "of chroma", (-3.0, 2.0), ("paler", "more saturated")),
-    LookDirection("vibrance", 0.43, "of the chroma of pale colours", (-2.0, 2.5), ("muted", "more vibrant")),
-    LookDirection("greens", 0.137, "radians of hue", (-2.5, 2.5), ("with yellower greens", "with cooler greens")),
-    LookDirection("blues", 0.206, "radians of hue", (-2.0, 1.5), ("with more turquoise blues", "with more violet blues")),
-    LookDirection(
-        "split_tone", 0.0268, "of Oklab", (-1.5, 1.5), ("with warm shadows and cool lights", "with teal shadows and warm lights")
-    ),
-    LookDirection("black_and_white", 1 / 4, "of the way to grey", (0.0, 4.0), ("in colour", "black and white")),
-    LookDirection("fade", 0.034, "of white over everything", (-1.0, 1.5), ("with deeper blacks", "faded")),
+    LookDirection("straighten", 1.0, "degrees clockwise", (-5.0, 5.0), asked=False),
+    LookDirection("crop", 0.05, "of each side cut away", (0.0, 4.0), asked=False),
+    LookDirection("warmth", 0.5, "stops of red over blue", (-2.0, 2.0)),
+    LookDirection("tint", 0.22, "stops of magenta over green", (-1.5, 1.5)),
+    LookDirection("exposure", 0.3, "stops", (-3.0, 3.0)),
+    LookDirection("contrast", 0.25, "of the slope of the curve", (-2.0, 2.0)),
+    LookDirection("highlights", 0.75, "stops in the highlights", (-2.5, 1.5)),
+    LookDirection("shadows", 1.03, "stops in the shadows", (-1.5, 2.0)),
+    LookDirection("clarity", 1.1, "of local contrast", (-0.7, 1.5)),
+    LookDirection("sharpness", 0.8, "of fine detail", (-0.9, 2.0)),
+    LookDirection("vignette", 0.74, "stops in the corners", (-1.0, 2.5)),
+    LookDirection("grain", 0.64, "stops of noise", (0.0, 2.0)),
+    LookDirection("saturation", 0.27, "of chroma", (-3.0, 2.0)),
+    LookDirection("vibrance", 0.43, "of the chroma of pale colours", (-2.0, 2.5)),
+    LookDirection("greens", 0.137, "radians of hue", (-2.5, 2.5)),
+    LookDirection("blues", 0.206, "radians of hue", (-2.0, 1.5)),
+    LookDirection("split_tone", 0.0268, "of Oklab", (-1.5, 1.5)),
+    LookDirection("black_and_white", 1 / 4, "of the way to grey", (0.0, 4.0)),
+    LookDirection("fade", 0.034, "of white over everything", (-1.0, 1.5)),
 )
 DIRECTIONS: Mapping[str, LookDirection] = MappingProxyType({each.name: each for each in _ORDER})
 ASKED: Mapping[str, LookDirection] = MappingProxyType({each.name: each for each in _ORDER if each.asked})

@@ -97,6 +97,11 @@ class BayesRanker(Ranker):
         own = {name: posterior for name, posterior in self.posteriors.items() if name == user_id}
         return BayesRanker(self.info, self.regressors, self.prior, self.noise, own, self.config, self.taste_prior)
 
+    def with_noise(self, noise: ChoiceNoise) -> "BayesRanker":
+        """Return this ranker with other probabilities of the same hypotheses of how people choose."""
+        own = {name: NoisyPosterior(each.means, each.covariances, each.evidence) for name, each in self.posteriors.items()}
+        return BayesRanker(self.info, self.regressors, self.prior, noise, own, self.config, self.taste_prior)
+
     def utilities(self, user_id: str, edit_set: EditSet) -> np.ndarray:
         return np.asarray((self._rows(user_id, edit_set) @ self.posterior(user_id).mean).astype(np.float32))
 

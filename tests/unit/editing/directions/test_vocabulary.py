@@ -7,6 +7,7 @@ import pytest
 
 from beholder.editing import pretrained
 from beholder.editing.directions.vocabulary import GROUPS, LOCKED, Vocabulary, check_range
+from beholder.editing.looks.look_directions import DIRECTIONS
 from beholder.editing.stylegan import StyleGAN
 from beholder.errors import EditError
 
@@ -22,8 +23,22 @@ def test_every_shipped_direction_has_words_of_its_own(vocabulary):
     words = [vocabulary.part(name, alpha) for name in vocabulary.words for alpha in (-3, -2, -1, -0.5, 0.5, 1, 2, 3)]
     assert not [each for each in words if IDENTIFIER.search(each) or not each]
     assert len({vocabulary[name].title for name in vocabulary.words}) == 19
-    assert {vocabulary.group(name) for name in vocabulary.words} == set(GROUPS) - {"other"}
+    assert {vocabulary.group(name) for name in vocabulary.words} == set(GROUPS) - {"other", "light", "colour", "detail", "frame"}
     assert set(LOCKED) <= set(GROUPS)
+
+
+def test_every_direction_of_looks_has_words_of_its_own():
+    looks = Vocabulary.of(DIRECTIONS)
+    words = [looks.part(name, alpha) for name, each in DIRECTIONS.items() for alpha in (*each.range, -0.5, 0.5, 1.5) if alpha]
+    assert not [each for each in words if IDENTIFIER.search(each) or not each]
+    assert {looks.group(name) for name in DIRECTIONS} == {"light", "colour", "detail", "frame"}
+    assert len({each for name in DIRECTIONS for each in looks[name].ends}) == 2 * len(DIRECTIONS)
+    assert looks.caption({"warmth": 2.0, "shadows": 0.5, "exposure": -2.5}) == (
+        "a much darker picture, warmer colours, slightly more open shadows"
+    )
+    assert looks.caption({"black_and_white": 4.0}) == "black and white"
+    assert looks.caption({"black_and_white": 2.0}) == "towards black and white"
+    assert DIRECTIONS["warmth"].labels == ("cooler colours", "warmer colours")
 
 
 def test_captions_say_degrees(vocabulary):

@@ -1,5 +1,6 @@
 """The Bayesian ranker keeps the contract of every ranker, knows its uncertainty, and lets old choices fade."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -147,3 +148,14 @@ def test_squares_are_thought_rarer_than_slopes():
     shown = edit_set(50, 9)
     variances = np.diag(bayes_ranker.begin(shown, BayesRankerConfig(components=3)).prior.covariance)
     assert (variances[3:6] < variances[:3]).all()
+
+
+def test_other_probabilities_of_the_hypotheses_change_what_is_told_and_nothing_of_the_ranker():
+    ranker = bayes_ranker.begin(edit_set(50, 9), BayesRankerConfig(components=3))
+    for comparison in choices("ana", 10):
+        ranker.update(comparison)
+    before = told(ranker, "ana")
+    coin = np.zeros(len(ranker.noise.prior))
+    coin[len(ranker.noise)] = 1.0
+    assert told(ranker.with_noise(replace(ranker.noise, prior=coin)), "ana") == 0.5
+    assert told(ranker, "ana") == before > 0.5
