@@ -56,9 +56,9 @@ class ImageLimits:
     max_pixels: int = setting(100_000_000, "width x height above which an image is refused undecoded")
     max_bytes: int = setting(256 * 1024 * 1024, "file size in bytes above which an image is refused unread")
     roots: list[str] = setting(
-        [],
-        "folders and beginnings of URIs that a list of images may lead to, beside its own folder, buckets without options and the "
-        "public web: [/data/faces,http://10.0.0.5:9000/]; [*]: anywhere",
+        ["*"],
+        "where a list of images may lead: [*] anywhere; else, for lists that somebody else made, its own folder, buckets without "
+        "options, the public web, and these folders and beginnings of URIs: [/data/faces,http://10.0.0.5:9000/]",
     )
 
     def __post_init__(self) -> None:

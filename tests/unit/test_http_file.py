@@ -82,9 +82,9 @@ def test_nobody_there():
 
 def test_no_name_leads_to_a_private_network(server):
     address, _ = server
-    limits = ImageLimits()
+    limits = ImageLimits(roots=[])
     for url in (f"{address}/a.jpg", f"{address.replace('127.0.0.1', 'localhost')}/a.jpg"):
         with pytest.raises(ImageError, match=r"leads to (127.0.0.1|::1), an address of a private network"):
             images.read(url, limits=limits)
     assert images.read(f"{address}/a.jpg", limits=ImageLimits(roots=[address])) == b"bytes"
-    assert images.read(f"{address}/a.jpg", limits=ImageLimits(roots=["*"])) == b"bytes"
+    assert images.read(f"{address}/a.jpg", limits=ImageLimits()) == b"bytes"

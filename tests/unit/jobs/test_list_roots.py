@@ -1,4 +1,4 @@
-"""A list that leads where it may not is refused by the command line: one line, which says what to add, and exit 2."""
+"""A list of somebody else that leads where it may not is refused: one line, which says what to add, and exit 2."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def test_a_list_of_somebody_else(tmp_path, beholder, uri, advice):
         ("evaluate looks", f"images={tmp_path}/list.csv"),
     ]
     for command, *words in commands:
-        said = beholder(*command.split(), *words, f"workspace={tmp_path}/w")
+        said = beholder(*command.split(), *words, f"workspace={tmp_path}/w", "limits.roots=[]")
         assert (said.code, len(said.err)) == (2, 1), (command, said)
         assert f"names {uri}, " in said.err[0], said
         assert advice in said.err[0], said
