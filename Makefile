@@ -27,14 +27,14 @@ browser:
 	|| { [ "$$(id -u)" = 0 ] && apt-get update --quiet=2 && apt-get install --quiet=2 --yes --no-install-recommends chromium; } \
 	|| echo "No Chromium here, and no apt-get to fetch it: install it, or run $(BIN)/playwright install chromium; tests/browser needs it."
 
-# Style, types, then every test: units on all cores, where a warning is an error; the others two files at a time, since they start services
+# Style, types, then every test: units on all cores, one for each process, where a warning is an error; the others two files at a time, since they start services
 # of their own, which wait much, and may warn.
 .PHONY: test
 test: setup browser
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest tests/unit --numprocesses=auto --durations=15 $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/unit --numprocesses=auto --durations=15 $(ARGS)
 	$(BIN)/python -m pytest tests/integration tests/browser -W default --numprocesses=2 --dist=loadfile --no-loadscope-reorder --durations=15 $(ARGS)
 
 # What takes long: tests marked so, requests made up from the API's description for ten minutes, jobs and replicas killed under load.
@@ -48,7 +48,7 @@ soak: setup
 # Which lines the units run; fails below the floor in pyproject.toml.
 .PHONY: coverage
 coverage: setup
-	$(BIN)/python -m pytest tests/unit --numprocesses=auto --cov --cov-report=term $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/unit --numprocesses=auto --cov --cov-report=term $(ARGS)
 
 .PHONY: bench
 bench: setup
