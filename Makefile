@@ -5,11 +5,10 @@ BIN := .venv/bin
 .PHONY: setup
 setup: .venv/ready
 
-# Not compiled: Python compiles what is imported when it is, and that is a tenth of all.
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --no-compile --constraint constraints.txt --editable ".[dev]"
+	$(BIN)/pip install --constraint constraints.txt --editable ".[dev]"
 	touch .venv/ready
 
 # Later targets use the same words as the README. BEHOLDER_SHARED holds data for tests and benchmarks that can't ship with the project.
