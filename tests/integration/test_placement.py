@@ -65,10 +65,15 @@ def test_a_process_that_finds_no_room_keeps_nothing_back(small_ray, tmp_path):
     assert sorted(_placement.map_unordered(DiesOnce, (str(tmp_path / "died"),), range(8), three_on_two_cores)) == list(range(8))
 
 
-def test_results_come_as_tasks_are_done(small_ray):
+def test_results_come_as_tasks_are_done(small_ray, tmp_path):
     @small_ray.remote(num_cpus=1)
-    def wait(seconds):
-        time.sleep(seconds)
-        return seconds
+    def wait_for(path):
+        while path is not None and not path.exists():
+            time.sleep(0.02)
+        return path
 
-    assert list(_placement.as_completed([wait.remote(1.5), wait.remote(0.1)])) == [0.1, 1.5]
+    door = tmp_path / "open"
+    results = iter(_placement.as_completed([wait_for.remote(door), wait_for.remote(None)]))
+    assert next(results) is None  # while the first still waits
+    door.touch()
+    assert list(results) == [door]
