@@ -26,8 +26,9 @@ browser:
 	|| { [ "$$(id -u)" = 0 ] && apt-get update --quiet=2 && apt-get install --quiet=2 --yes --no-install-recommends chromium; } \
 	|| echo "No Chromium here, and no apt-get to fetch it: install it, or run $(BIN)/playwright install chromium; tests/browser needs it."
 
-# Style, types, then every test: units on all cores, one for each process, where a warning is an error; the others two files at a time, since they start services
-# of their own, which wait much, and may warn.
+# Style, types, then every test: units on all cores, one for each process, where a warning is an error; the others two files at a time,
+# since they start services of their own, which wait much, and may warn. Not reordered: files of few
+# tests, such as the demo, which takes longest, would begin last.
 .PHONY: test
 test: setup browser
 	$(BIN)/ruff check .

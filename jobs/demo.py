@@ -95,13 +95,13 @@ def main(settings: DemoSettings, run: Run) -> None:
         ("Fit every person's taste and keep it", ["train", "taste=bayes", *encoder]),
     ]
     steps = DemoSteps(len(batch) + 2, Path(run.place.path).parent)
-    with contextlib.ExitStack() as ray:
-        for what, words in batch:
+    with contextlib.ExitStack() as stack:
+        for number, (what, words) in enumerate(batch):
             words = [*words, f"workspace={settings.workspace}"]
             command = f"beholder {shlex.join(words)}"
             steps.begin(what, command)
-            if words[0] != "import":
-                ray.enter_context(connect(RayConfig()))  # one for all: each would start its own, and its processes
+            if number == 1:  # the first needs none; one Ray for the others, each of which would start its own
+                stack.enter_context(connect(RayConfig()))
             if cli.main(words):
                 raise BeholderError(f"the demo stops here: {command} failed")
             steps.end()

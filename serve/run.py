@@ -2,6 +2,7 @@
 
 import os
 import sys
+from typing import NoReturn
 
 from beholder import process
 from beholder.runs import Run, log
@@ -20,15 +21,20 @@ def main(settings: ServeSettings, run: Run) -> None:
 
     with running(settings):
         print(welcome(settings), flush=True)
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
-        url = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}/healthz"
-        parts = watchdog.ray_parts()
-        reason = f"the service is lost: {watchdog.watch(url, parts, seconds=settings.serve.watchdog_s)}; start it again"
-        log.error("%s", reason)
-        if parts:  # a Ray of its own: what is left of it can't be asked to stop
-            process.end(reason, 1)
-        print(f"beholder: {reason}", file=sys.stderr)
-        raise SystemExit(1)
+        wait(settings)
+
+
+def wait(settings: ServeSettings) -> NoReturn:
+    """Wait until the service on Ray is lost, and end this process with exit code 1 and a line that says why."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
+    url = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}/healthz"
+    parts = watchdog.ray_parts()
+    reason = f"the service is lost: {watchdog.watch(url, parts, seconds=settings.serve.watchdog_s)}; start it again"
+    log.error("%s", reason)
+    if parts:  # a Ray of its own: what is left of it can't be asked to stop
+        process.end(reason, 1)
+    print(f"beholder: {reason}", file=sys.stderr)
+    raise SystemExit(1)
 
 
 def run_in_process(settings: ServeSettings) -> None:

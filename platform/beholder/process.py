@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import psutil
@@ -82,7 +82,7 @@ def yield_to_others() -> None:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _BEHIND)
 
 
-def end(line: str, code: int) -> None:
+def end(line: str, code: int) -> NoReturn:
     """End this process and all that it started, now, with a line on stderr that says why."""
     print(f"beholder: {line}", file=sys.stderr, flush=True)
     for process in psutil.Process().children(recursive=True):
