@@ -45,8 +45,7 @@ def workspace(tmp_path, pictures) -> Path:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_taste_is_the_same(workspace, tiny_encoder, monkeypatch, tmp_path, workers, capfd):
-    (tmp_path / "disk").mkdir()
+def test_a_taste_is_the_same(workspace, tiny_encoder, workers):
     encoder = [word for word in tiny_encoder if word.startswith("encoder")]
     fit = ["taste=lora", *encoder, "taste.lora.fit.epochs=2", "taste.lora.fit.device=cpu", f"train.workers={workers}"]
     for name, most in (("memory", 4096), ("file", 0)):
@@ -54,6 +53,10 @@ def test_a_taste_is_the_same(workspace, tiny_encoder, monkeypatch, tmp_path, wor
     one, other = (taste_registry.read(Place.at(workspace) / "models", name).taste.tensors() for name in ("memory", "file"))
     for key, value in one.items():
         np.testing.assert_allclose(other[key], value, atol=1e-6)
-    metrics = [json.loads(path.read_text()) for path in sorted((workspace / "runs").glob("train-*/metrics.json"))]
-    assert metrics[0]["judgements"] == metrics[1]["judgements"]
-    assert "007.jpg is left out: " in capfd.readouterr().err
+    runs = sorted((workspace / "runs").glob("train-*"))
+    judgements = [json.loads((run / "metrics.json").read_text())["judgements"] for run in runs]
+    assert judgements[0] == judgements[1]
+    logs = [(run / "log.txt").read_text() for run in runs]
+    assert ["Ray decodes them" in log for log in logs] == [False, True]
+    for log in logs:
+        assert log.count("007.jpg is left out: ") == 1
