@@ -54,10 +54,7 @@ class DecodedImages:
         with tempfile.TemporaryDirectory(prefix="beholder-images-") as folder:
             file = np.memmap(Path(folder) / "pixels", np.uint8, "w+", shape=shape)
             for block in self.blocks:
-                table: pa.Table = ray.get(block)
-                for batch in table.to_batches(max_chunksize=_PART):
-                    at = np.searchsorted(self.rows, batch["row"].to_numpy())
-                    file[at] = _pixels(batch["pixels"], self.size)
+                write_pixels(ray.get(block), file, rows=self.rows)
             file.flush()
             yield np.memmap(Path(folder) / "pixels", np.uint8, "r", shape=shape)
 
@@ -117,7 +114,13 @@ class DecodeRecord:
 
 
 def _decode_part(part: pa.Table, *, fit: Fit, record: Any) -> pa.Table:
-    """Return the rows of a part that can be read, with their pixels."""
+    pixels, digests, refused = decode_part(part, fit)
+    ray.get(record.add.remote(digests, refused))
+    return pixels
+
+
+def decode_part(part: pa.Table, fit: Fit) -> tuple[pa.Table, dict[int, bytes], dict[int, str]]:
+    """Return the rows of a part (row, image_id, uri) that can be read with their pixels, their digests, and why not the others."""
     digests: dict[int, bytes] = {}
     refused: dict[int, str] = {}
     pixels = np.empty((part.num_rows, fit.size, fit.size, 3), np.uint8)
@@ -132,14 +135,15 @@ def _decode_part(part: pa.Table, *, fit: Fit, record: Any) -> pa.Table:
             continue
         pixels[len(digests)] = decoded
         digests[row] = hashlib.sha256(decoded.tobytes()).digest()
-    ray.get(record.add.remote(digests, refused))
     width = pa.binary(3 * fit.size**2)
     column = pa.FixedSizeBinaryArray.from_buffers(width, len(digests), [None, pa.py_buffer(pixels[: len(digests)])])
-    return pa.table({"row": pa.array(list(digests), pa.int64()), "pixels": column})
+    return pa.table({"row": pa.array(list(digests), pa.int64()), "pixels": column}), digests, refused
 
 
-def _pixels(column: pa.FixedSizeBinaryArray, size: int) -> np.ndarray:
-    """Return a column of pixels as uint8 [N, size, size, 3], without copying it."""
-    each = 3 * size**2
-    flat = np.frombuffer(column.buffers()[1], np.uint8, count=each * len(column), offset=each * column.offset)
-    return flat.reshape(-1, size, size, 3)
+def write_pixels(block: pa.Table, file: np.ndarray, *, rows: np.ndarray) -> None:
+    """Write the pixels of a block where they belong: rows: int64 [N], ascending, the row of each image of the file [N, S, S, 3]."""
+    each = int(np.prod(file.shape[1:]))
+    for batch in block.to_batches(max_chunksize=_PART):
+        column = batch["pixels"]
+        flat = np.frombuffer(column.buffers()[1], np.uint8, count=each * len(column), offset=each * column.offset)
+        file[np.searchsorted(rows, batch["row"].to_numpy())] = flat.reshape(-1, *file.shape[1:])
