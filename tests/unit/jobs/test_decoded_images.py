@@ -16,7 +16,9 @@ def test_parts_in_any_order_are_the_images_that_can_be_read(tmp_path, scene: Cal
         (tmp_path / name).write_bytes(b"broken" if at in (2, 6) else images.encode(scene(20, 16, at), format="PNG"))
     uris = [str(tmp_path / name) for name in names[:-1]] + [str(tmp_path / "none.png")]
     listed = pa.table({"image_id": names, "uri": uris, "row": range(7)})
-    blocks, digests, refused = [], {}, {}
+    blocks: list[pa.Table] = []
+    digests: dict[int, bytes] = {}
+    refused: dict[int, str] = {}
     for part in (listed.slice(4), listed.slice(0, 4)):
         pixels, some, reasons = decode_part(part, fit)
         blocks.append(pixels)
