@@ -8,7 +8,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from ray import serve
@@ -16,7 +16,6 @@ from ray.serve.handle import DeploymentHandle
 
 from beholder import process
 from beholder.editing.editor import Edit
-from beholder.editing.latent import Latent
 from beholder.encoder import Encoder
 from beholder.recommending import components
 from beholder.recommending.components import ServiceConfig
@@ -34,12 +33,15 @@ from beholder.recommending.service import (
 )
 from beholder.recommending.steering import Steering
 from beholder.recommending.store.question import Answer, Choice, Question
-from beholder.recommending.surrogate.surrogate_model import SurrogateInfo
 from beholder.serve.metrics import Meter, metered
 from beholder.serve.protocols import DirectionList, ImageScores, Overloaded
 from beholder.serve.ray_compat import by_reference, choose_transport, set_batching, straight
 from beholder.serve.ray_service import errors_as_values, result_of
 from beholder.serve.settings import DeploymentConfig
+
+if TYPE_CHECKING:
+    from beholder.editing.latent import Latent
+    from beholder.recommending.surrogate.surrogate_model import SurrogateInfo
 
 T = TypeVar("T")
 _PHOTOS = 4  # photos that may be inverted or wait for it
@@ -103,7 +105,7 @@ class EditorDeployment:
             self.meter.model(name, version)
         set_batching(self._draw, max_batch_size=deployment.max_batch_size, batch_wait_timeout_s=deployment.batch_wait_timeout_s)
 
-    async def about(self) -> tuple[SurrogateInfo, DirectionList, int]:
+    async def about(self) -> "tuple[SurrogateInfo, DirectionList, int]":
         """Return what others have to know of the generator, and the pixels of a side of its pictures."""
         info = components.surrogate_info(self.config, self.library)
         return info, DirectionList.of(self.library), self.library.editor.resolution
@@ -111,8 +113,10 @@ class EditorDeployment:
     async def image(self, image_id: str) -> LibraryImage:
         return await self.pool.run(self.library.image, image_id)
 
-    async def latent(self, image_id: str) -> Latent:
+    async def latent(self, image_id: str) -> "Latent":
         """Return a latent on the CPU, wherever the generator is."""
+        from beholder.editing.latent import Latent
+
         latent = await self.pool.run(self.library.latent, image_id)
         return Latent(latent.ws.cpu(), None if latent.z is None else latent.z.cpu())
 
@@ -149,7 +153,7 @@ class EditorDeployment:
         return True
 
     @serve.batch
-    async def _draw(self, requests: list[tuple[Latent, Sequence[Edit], int | None]]) -> list[np.ndarray]:
+    async def _draw(self, requests: "list[tuple[Latent, Sequence[Edit], int | None]]") -> list[np.ndarray]:
         self.meter.batched("editor", len(requests))
         drawn: dict[int, np.ndarray] = {}
         sizes = [self.library.editor.drawn_size(size) for _, _, size in requests]

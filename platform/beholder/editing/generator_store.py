@@ -11,6 +11,7 @@ from typing import Any
 
 from beholder import artifacts, weights
 from beholder.editing.checkpoints import checkpoint, native
+from beholder.editing.editor_config import SHIPPED as SHIPPED
 from beholder.editing.features.published_features import PublishedFeatures, PublishedFeaturesConfig
 from beholder.editing.generator import Generator
 from beholder.editing.published_encoder import PublishedEncoder, PublishedEncoderConfig
@@ -35,7 +36,6 @@ def fingerprint(generator: Generator) -> str:
     return digest.hexdigest()[:_LENGTH]
 
 
-SHIPPED = "portraits"
 _TENSORS, _ENCODER, _FEATURES = "generator.safetensors", "encoder.safetensors", "features.safetensors"
 
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,18 +15,20 @@ from beholder.config import setting
 from beholder.editing.directions.edit_text import check, parse
 from beholder.editing.directions.vocabulary import check_range
 from beholder.editing.editor import Edit
+from beholder.editing.editor_config import Refinement
 from beholder.editing.faces.landmarks import load_detector
-from beholder.editing.faces.photo import Photo
-from beholder.editing.generator_store import fingerprint
-from beholder.editing.inversion import InversionStep, Refinement
-from beholder.editing.latent import Latent
-from beholder.editing.saved_inversion import SavedInversion
-from beholder.editing.stylegan import StyleGAN
 from beholder.errors import ConfigError, PersonErased, StorageError, UnknownImage
 from beholder.images import ImageLimits
 from beholder.recommending.store.choice_store import Store
 from beholder.storage import Place
 
+if TYPE_CHECKING:
+    from beholder.editing.inversion import InversionStep
+    from beholder.editing.latent import Latent
+    from beholder.editing.saved_inversion import SavedInversion
+    from beholder.editing.stylegan import StyleGAN
+
+# Latents are torch's, which is imported where they are made: who only passes on what a library says of images needs none.
 FORMATS = {"image/webp": "WEBP", "image/png": "PNG", "image/jpeg": "JPEG"}
 _QUALITY = 95  # of pictures that people compare
 _SEED = re.compile(r"seed-(0|[1-9][0-9]{0,9})")
@@ -67,8 +70,10 @@ class Abandoned(Exception):
 class LatentStore:
     """The latents of a workspace's images, for one generator."""
 
-    def __init__(self, editor: StyleGAN, place: Place, generator: str) -> None:
+    def __init__(self, editor: "StyleGAN", place: Place, generator: str) -> None:
         """place: of the workspace; generator: the name of the editor's."""
+        from beholder.editing.generator_store import fingerprint
+
         self.editor, self.generator = editor, generator
         self.fingerprint = fingerprint(editor.generator)
         self._folder = place / "latents" / self.fingerprint
@@ -89,12 +94,12 @@ class LatentStore:
     def __contains__(self, image_id: str) -> bool:
         return bool(_SEED.fullmatch(image_id)) or (bool(_PHOTO.fullmatch(image_id)) and self._at(image_id).is_file())
 
-    def write(self, image_id: str, inverted: SavedInversion) -> None:
+    def write(self, image_id: str, inverted: "SavedInversion") -> None:
         """Keep a photo's latent. Raises EditError for the latent of another generator."""
         inverted.check(self.editor.generator.config, self.fingerprint, self.generator)
         inverted.write(self._at(image_id))
 
-    def latent(self, image_id: str) -> Latent:
+    def latent(self, image_id: str) -> "Latent":
         """Return the latent of an image, of one row.
 
         Raises UnknownImage for an id that is none, and for a photo that was never uploaded.
@@ -104,10 +109,12 @@ class LatentStore:
             return self.editor.generate([int(seed[1])])
         return self.inverted(image_id).latent.to(self.editor.device)
 
-    def inverted(self, image_id: str) -> SavedInversion:
+    def inverted(self, image_id: str) -> "SavedInversion":
         """Return what is kept of a photo. Raises UnknownImage as `latent` does."""
         if not _PHOTO.fullmatch(image_id):
             raise UnknownImage(f"{image_id[:60]!r} is no image: expected seed-NUMBER or the photo-... that a photo was given")
+        from beholder.editing.saved_inversion import SavedInversion
+
         try:
             inverted = SavedInversion.read(self._at(image_id))
         except StorageError:
@@ -131,7 +138,7 @@ class LatentStore:
 class ImageLibrary:
     """Pictures of images under edits. Safe to share between threads."""
 
-    def __init__(self, editor: StyleGAN, latents: LatentStore, store: Store, config: ImageLibraryConfig | None = None) -> None:
+    def __init__(self, editor: "StyleGAN", latents: LatentStore, store: Store, config: ImageLibraryConfig | None = None) -> None:
         self.editor, self.latents, self.store = editor, latents, store
         self.config = config or ImageLibraryConfig()
         self._latents: BoundedCache[str, Latent] = BoundedCache(self.config.latents)
@@ -152,7 +159,10 @@ class ImageLibrary:
         where the person was erased meanwhile: then nothing of it is kept.
         """
 
-        def go_on(step: InversionStep | None = None) -> None:
+        from beholder.editing.faces.photo import Photo
+        from beholder.editing.saved_inversion import SavedInversion
+
+        def go_on(step: "InversionStep | None" = None) -> None:
             if abandoned():
                 raise Abandoned
 
@@ -176,7 +186,7 @@ class ImageLibrary:
         self._keep(user_id, image_id, erasures, inverted)
         return LibraryImage(image_id, "photo", self.editor.resolution, round(float(inversion.after[0]), 4))
 
-    def _keep(self, user_id: str, image_id: str, erasures: int, inverted: SavedInversion | None = None) -> None:
+    def _keep(self, user_id: str, image_id: str, erasures: int, inverted: "SavedInversion | None" = None) -> None:
         """Keep that a photo is a person's, then its latent, where it is new.
 
         So there is no file that could not be removed with them. Raises PersonErased where they were erased since `erasures`.
@@ -196,14 +206,14 @@ class ImageLibrary:
             if key[0] == image_id:
                 self._files.pop(key)
 
-    def latent(self, image_id: str) -> Latent:
+    def latent(self, image_id: str) -> "Latent":
         """Return the latent of an image, of one row. Raises UnknownImage as `image` does: what was removed is not remembered."""
         if image_id not in self.latents:
             self._latents.pop(image_id)
             return self.latents.latent(image_id)  # raises, and says what is wrong
         return self._latents.get_or_make(image_id, lambda: self.latents.latent(image_id))
 
-    def check(self, image_id: str, edits: Sequence[Edit]) -> Latent:
+    def check(self, image_id: str, edits: Sequence[Edit]) -> "Latent":
         """Return the latent to draw. Raises UnknownImage as `image` does, EditError for an edit that makes no sense."""
         latent = self.latent(image_id)
         for edit in edits:
@@ -217,8 +227,10 @@ class ImageLibrary:
         """
         return self.draw_latents([(self.check(image_id, edits), edits) for image_id, edits in requests], size=size)
 
-    def draw_latents(self, requests: Sequence[tuple[Latent, Sequence[Edit]]], *, size: int | None = None) -> list[np.ndarray]:
+    def draw_latents(self, requests: "Sequence[tuple[Latent, Sequence[Edit]]]", *, size: int | None = None) -> list[np.ndarray]:
         """Draw latents of one row under some edits each, together: for each uint8 RGB [its edits, R, R, 3]; size: as above."""
+        from beholder.editing.latent import Latent
+
         edits = [edit for _, some in requests for edit in some]
         if not edits:
             side = self.editor.drawn_size(size)
@@ -227,7 +239,7 @@ class ImageLibrary:
         ends = np.cumsum([len(some) for _, some in requests])
         return [drawn[end - len(some) : end] for end, (_, some) in zip(ends, requests, strict=True)]
 
-    def draw(self, latent: Latent, edits: Sequence[Edit], *, size: int | None = None) -> np.ndarray:
+    def draw(self, latent: "Latent", edits: Sequence[Edit], *, size: int | None = None) -> np.ndarray:
         """Draw a latent of one row under edits, uint8 RGB [N, R, R, 3]; size: as for `draw_images`."""
         return self.draw_latents([(latent, edits)], size=size)[0]
 

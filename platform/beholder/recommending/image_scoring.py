@@ -11,8 +11,7 @@ from beholder.encoder import Encoder
 from beholder.errors import TasteError, nearest
 from beholder.images import Fit, ImageLimits
 from beholder.storage import Place
-from beholder.taste import taste_factory, taste_registry
-from beholder.taste.clip_text import PromptTemplates, bare
+from beholder.taste import taste_registry
 from beholder.taste.contract import Normal, Taste
 
 _TEMPERATURE = 0.15  # what CLIP's cosine is divided by, as in the tastes that take words
@@ -66,6 +65,9 @@ class ImageScorer:
     def taste_for(self, *, attribute: str = "", question: str = "") -> str:
         """Return the name of the taste that scores this; `clip` for the encoder alone. Raises TasteError as `score` does."""
         if question:
+            from beholder.taste import taste_factory  # here and below: who only passes scores on needs no torch
+            from beholder.taste.clip_text import bare
+
             bare(question)
             return next((name for name, taste in self.tastes.items() if taste.info.kind in taste_factory.QUESTION_KINDS), "clip")
         for name, taste in self.tastes.items():
@@ -83,6 +85,8 @@ class ImageScorer:
 
     def _by_cosine(self, shown: np.ndarray, count: int, question: str) -> Normal:
         """Return utilities by the cosine of an image's embedding with the question's."""
+        from beholder.taste.clip_text import PromptTemplates, bare
+
         text = PromptTemplates(self.encoder, _TEMPLATES).embed([bare(question)])[0]
         cosines = self.encoder.images(shown) @ text / _TEMPERATURE
         mean = cosines[:count] - cosines[count:].mean()

@@ -13,7 +13,7 @@ import numpy as np
 from beholder import artifacts
 from beholder.errors import ArtifactError, TasteError, nearest
 from beholder.storage import Place
-from beholder.taste import bayes, taste_factory
+from beholder.taste import bayes
 from beholder.taste.bayes import BayesTaste
 from beholder.taste.contract import Taste, TasteInfo
 from beholder.taste.person_shards import PersonShards, ShardedPeople, ShardedTrust
@@ -51,6 +51,8 @@ class StoredTaste:
             sharded = bayes.load(replace(self.info, people=()), self.tensors, settings).with_shards(shards)
             weights = {attribute: ShardedTrust(shards, row) for row, attribute in enumerate(self.info.attributes)}
             return RegisteredTaste(self.name, ShrunkTaste(sharded, weights), self.card)
+        from beholder.taste import taste_factory  # and torch with it, which those who ask for names and cards do without
+
         taste = taste_factory.load(self.info, self.tensors, settings)
         return RegisteredTaste(self.name, ShrunkTaste(taste, self.card["trust"]) if self.card.get("trust") else taste, self.card)
 
@@ -103,6 +105,8 @@ def forget(models: Place, user_id: str) -> list[str]:
             artifacts.write_card(models / name / artifacts.CARD, card | {"people": shards.card()})
             changed.append(name)
             continue
+        from beholder.taste import taste_factory  # as above
+
         try:
             left, tensors, settings = taste_factory.forget(info, _tensors(models / name, card), card["settings"], user_id)
         except KeyError as error:
