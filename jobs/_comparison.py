@@ -68,11 +68,11 @@ class TasteComparison:
         asked: ComparisonTable,
     ) -> "ray.ObjectRef[TasteResult]":
         """Judge a taste on a test; a reference to the result. name: of the taste, for what that reserves."""
-        return _judge.options(**self._judging(name).options).remote(taste, population, test, asked, self.items)
+        return _judge.options(**self.reserve_judging(name).options).remote(taste, population, test, asked, self.items)
 
     def served(self, name: str, taste: "ray.ObjectRef[Taste]", held_out: JudgementDataset) -> "ray.ObjectRef[Taste]":
         """Shrink the taste to the population's, as it is served: for each person as far as held-out judgements say."""
-        return _served.options(**self._judging(name).options).remote(taste, held_out, self.items, self.seed)
+        return _served.options(**self.reserve_judging(name).options).remote(taste, held_out, self.items, self.seed)
 
     def reservation(self, name: str) -> Reservation:
         """Return what a fit of one of the tastes reserves. Raises ConfigError where it wants a GPU that no node has."""
@@ -86,7 +86,7 @@ class TasteComparison:
         taste, reserved = task.remote(train, held_out, self.items, reservation.place(config), self.encoder_id, self.seed)
         return TasteFit(taste, reserved)
 
-    def _judging(self, name: str) -> Reservation:
+    def reserve_judging(self, name: str) -> Reservation:
         """Return what judging one of the tastes reserves: tastes of embeddings are judged on CPUs, whatever fitted them."""
         config = self.tastes[name]
         if config.kind not in taste_factory.PIXEL_KINDS:

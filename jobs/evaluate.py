@@ -1,7 +1,9 @@
 """`beholder evaluate`: tastes beside the population's, on judgements they never saw, per person and with intervals."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import ray
 
@@ -9,10 +11,11 @@ from beholder import evaluation
 from beholder.config import load, setting
 from beholder.encoder import EncoderConfig
 from beholder.errors import ConfigError, TasteError
-from beholder.jobs import _workspace_dataset
-from beholder.jobs._comparison import TasteComparison, TasteResult
+from beholder.jobs import _warm_comparison, _workspace_dataset
+from beholder.jobs._comparison import TasteComparison, TasteFit, TasteResult
 from beholder.jobs._few_shot import few_shots
 from beholder.jobs._reservation import ClusterRoom
+from beholder.jobs._warm_comparison import WarmTest
 from beholder.progress import Progress
 from beholder.quality.person_weights import JudgementsConfig, read_weights
 from beholder.ray_connection import RayConfig, connect
@@ -22,7 +25,7 @@ from beholder.runs import Run, log
 from beholder.statistics import Interval
 from beholder.taste import splits, validation
 from beholder.taste.contract import Items
-from beholder.taste.dataset import JudgementDataset
+from beholder.taste.dataset import ComparisonTable, JudgementDataset
 from beholder.taste.splits import Split
 from beholder.taste.taste_factory import TasteConfig
 from beholder.workspace import Workspace
@@ -39,6 +42,11 @@ class EvaluateSettings:
         [0, 5, 10, 20, 50, 100], "with split=person: comparisons of somebody new after which they are judged"
     )
     folds: int = setting(4, "with split=person: the people are divided in so many parts, each new to a taste fitted to the others")
+    crowd: bool = setting(False, "with split=image: also judge tastes with what other people said of the test images")
+    crowd_folds: int = setting(
+        10, "with crowd: the people are divided in so many parts; each is served what those of the others said"
+    )
+    crowd_others: list[int] = setting([0], "with crowd: people who judged an image, at most, drawn where there are more; 0: all")
     ratings: str | None = setting(
         None, "a Parquet file of ratings (user_id, image_id, attribute, score) instead of the workspace's"
     )
@@ -65,6 +73,10 @@ class EvaluateSettings:
             raise ConfigError("ratings=FILE or comparisons=FILE go together with embeddings=FILE")
         if self.splits and self.split == "pair":
             raise ConfigError("splits=FILE divides images; it does not go with split=pair")
+        if self.crowd and self.split != "image":
+            raise ConfigError(f"crowd=true judges images that others have judged, with split=image; got split={self.split}")
+        if self.crowd_folds < 2 or min([0, *self.crowd_others]) < 0:
+            raise ConfigError(f"expected crowd_folds >= 2, crowd_others >= 0; got {self.crowd_folds}, {self.crowd_others}")
         if self.folds < 2 or min([0, self.people, *self.shots]) < 0 or self.pairs < 1:
             raise ConfigError(
                 f"expected folds >= 2, shots, people >= 0, pairs >= 1; got {self.folds}, {self.shots}, {self.people}, {self.pairs}"
@@ -144,6 +156,8 @@ def _held_out(comparison: TasteComparison, split: Split, settings: EvaluateSetti
     tasks = {name: comparison.judge(name, fit.taste, population, test, asked) for name, fit in fits.items()}
     served = comparison.served(comparison.own, fits[comparison.own].taste, split.val)
     tasks[f"{comparison.own}, as served"] = comparison.judge(comparison.own, served, population, test, asked)
+    warm = _warm(comparison, fits, population, split, test, asked, settings) if settings.crowd else {}
+    tasks |= {name: task for name, (_, task) in warm.items()}
     results: dict[str, TasteResult] = {}
     with Progress("evaluate", total=len(tasks), unit="tastes") as progress:
         for name, task in tasks.items():
@@ -160,6 +174,8 @@ def _held_out(comparison: TasteComparison, split: Split, settings: EvaluateSetti
     used = {key: value for name, had in reserved.items() for key, value in had.metrics(f"{name}.").items()}
     ahead = {name: evaluation.lead(own.table, results[name].table) for name in comparison.tastes if name != comparison.own}
     leads = {f"{name}/lead.{key}": value for name, lead in ahead.items() for key, value in vars(lead).items()}
+    warmer = {name: evaluation.lead(results[name].table, results[cold].table) for name, (cold, _) in warm.items()}
+    leads |= {f"{name}/over_cold.{key}": value for name, lead in warmer.items() for key, value in vars(lead).items()}
     run.metrics(own.figures | {"ceiling": highest, "ceiling.pairs": repeats} | _beside(results) | leads | used)
     run.results(pd.concat([result.table.assign(taste=name) for name, result in results.items()]))
     report = evaluation_report(
@@ -174,6 +190,8 @@ def _held_out(comparison: TasteComparison, split: Split, settings: EvaluateSetti
     rows = table(results)
     if ahead:
         rows += ["", *markdown_table([f"{comparison.own} over", "accuracy, on the same pairs"], ahead.items(), align="lr")]
+    if warmer:
+        rows += ["", *markdown_table(["warm over cold", "accuracy, on the same pairs"], warmer.items(), align="lr")]
     lines = [
         f"# {comparison.own} beside the population's taste",
         "",
@@ -191,6 +209,32 @@ def _held_out(comparison: TasteComparison, split: Split, settings: EvaluateSetti
     ]
     run.summary("\n".join(lines))
     print("\n".join(rows))
+
+
+def _warm(
+    comparison: TasteComparison,
+    fits: dict[str, TasteFit],
+    population: Any,
+    split: Split,
+    test: JudgementDataset,
+    asked: ComparisonTable,
+    settings: EvaluateSettings,
+) -> dict[str, tuple[str, Any]]:
+    """By the name of a warm taste: the taste that it is warm over, and a reference to how it is judged."""
+    fitted = np.zeros(len(comparison.dataset.images), bool)
+    fitted[split.train.judged_images()] = True
+    judged = ray.put(WarmTest(comparison.dataset, fitted, test, asked, settings.crowd_folds, settings.seed))
+    tasks = {}
+    for others in settings.crowd_others:
+        by = f", by {others} others" if others else ""
+        for name, fit in fits.items():
+            found = _warm_comparison.judge(comparison, name, fit.taste, population, judged, others=others)
+            tasks[f"{name}, warm{by}"] = (name, found)
+        alone = _warm_comparison.judge(
+            comparison, comparison.own, fits[comparison.own].taste, population, judged, others=others, alone=True
+        )
+        tasks[f"the crowd alone{by}"] = (comparison.own, alone)
+    return tasks
 
 
 def divide(settings: EvaluateSettings, dataset: JudgementDataset) -> Split:

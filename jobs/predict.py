@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from beholder.runs import Run, log
 from beholder.storage import Place
 from beholder.taste import taste_factory, taste_registry
 from beholder.taste.contract import Taste
+from beholder.taste.image_effects import EffectEstimate
 from beholder.taste.taste_registry import StoredTaste
 from beholder.workspace import Workspace
 
@@ -37,6 +38,7 @@ class PredictSettings:
     images: str | None = setting(
         None, "image ids with commas between, or a folder, glob, .parquet list or prefix; null: all of the workspace"
     )
+    crowd: bool = setting(True, "add what other people's judgements say of an image, where the taste has learned it")
     top: int = setting(10, "how many of the best and of the worst are shown")
     cluster_from: int = setting(2000, "images from which on Ray Data spreads the work, where the taste needs pixels")
     actors: int = setting(0, "processes that then hold the model; 0 is one per GPU, or one per core where there is no GPU")
@@ -57,13 +59,25 @@ class PredictSettings:
 class ImageUtilities:
     """Images with their utilities and, where the taste knows it, the variance of their difference from the best one.
 
-    reserved: what the processes that computed them had of Ray's cluster, if any did.
+    reserved: what the processes that computed them had of Ray's cluster, if any did. effect: what others' judgements added to each
+    utility; None where nothing was asked of them.
     """
 
     image_ids: list[str]
     utility: np.ndarray
     variance: np.ndarray | None = None
     reserved: dict[str, float] = field(default_factory=dict)
+    effect: EffectEstimate | None = None
+
+    def warm(self, stored: StoredTaste, taste: Taste | None, user: str, asked: str) -> "ImageUtilities":
+        """Return the utilities with the effects of images that others have judged; as they are where the taste has learned none.
+
+        taste: the stored one; None for one that takes pixels.
+        """
+        if stored.effects is None:
+            return self
+        effect = stored.effects.of(self.image_ids, asked, taste, user)
+        return replace(self, utility=self.utility + effect.mean, effect=effect)
 
 
 def main(settings: PredictSettings, run: Run) -> None:
@@ -79,7 +93,7 @@ def main(settings: PredictSettings, run: Run) -> None:
     if stored.info.takes == "pixels":
         scored = from_pixels(stored, listed, user, asked, settings)
     else:
-        scored = from_embeddings(stored.load().taste, listed, user, asked, workspace, settings)
+        scored = from_embeddings(stored, listed, user, asked, workspace, settings)
     report(run, scored, settings, asked, refused=listed.num_rows - len(scored.image_ids))
 
 
@@ -110,9 +124,10 @@ def find(workspace: Workspace, source: str | None, *, roots: Sequence[str] | Non
 
 
 def from_embeddings(
-    taste: Taste, listed: pa.Table, user: str, asked: str, workspace: Workspace, settings: PredictSettings
+    stored: StoredTaste, listed: pa.Table, user: str, asked: str, workspace: Workspace, settings: PredictSettings
 ) -> ImageUtilities:
     """Return utilities from the table of embeddings; the few images that are not in it are embedded here."""
+    taste = stored.load().taste
     folder = workspace.embeddings(taste.info.encoder_id)
     ids = listed["image_id"].to_pylist()
     vectors: dict[str, np.ndarray] = {}
@@ -136,10 +151,12 @@ def from_embeddings(
     if not kept:
         raise TasteError("none of the images could be read")
     items = np.stack([vectors[image_id] for image_id in kept])
-    utility = taste.utilities(items, [user], asked)[0]
-    best = np.broadcast_to(items[np.argmax(utility)], items.shape)
+    scored = ImageUtilities(kept, taste.utilities(items, [user], asked)[0])
+    if settings.crowd:
+        scored = scored.warm(stored, taste, user, asked)
+    best = np.broadcast_to(items[np.argmax(scored.utility)], items.shape)
     variance = taste.differences(items, np.ascontiguousarray(best), user, asked).variance
-    return ImageUtilities(kept, utility, variance if variance.any() else None)
+    return replace(scored, variance=variance if variance.any() else None)
 
 
 def from_pixels(stored: StoredTaste, listed: pa.Table, user: str, asked: str, settings: PredictSettings) -> ImageUtilities:
@@ -164,7 +181,10 @@ def from_pixels(stored: StoredTaste, listed: pa.Table, user: str, asked: str, se
                     progress.advance(batch.num_rows)
     if not ids:
         raise TasteError("none of the images could be read")
-    return ImageUtilities(ids, np.concatenate(utility), reserved=reserved)
+    scored = ImageUtilities(ids, np.concatenate(utility), reserved=reserved)
+    if settings.crowd:
+        scored = scored.warm(stored, None, user, asked)
+    return scored
 
 
 def spread(stored: StoredTaste, listed: pa.Table, user: str, asked: str, settings: PredictSettings) -> Iterator[pa.Table]:
@@ -245,6 +265,8 @@ def report(run: Run, scored: ImageUtilities, settings: PredictSettings, asked: s
     frame = pd.DataFrame({"image_id": scored.image_ids, "utility": scored.utility})
     if scored.variance is not None:
         frame["variance"] = scored.variance
+    if scored.effect is not None:
+        frame["effect"], frame["judges"] = scored.effect.mean, scored.effect.people
     frame = frame.sort_values(["utility", "image_id"], ascending=[False, True], ignore_index=True)
     frame.insert(2, "rank", np.arange(1, len(frame) + 1))
     run.results(frame)
@@ -257,6 +279,12 @@ def report(run: Run, scored: ImageUtilities, settings: PredictSettings, asked: s
         f"{len(frame)} images by taste `{settings.taste}`. A difference of 1 in utility is",
     ]
     lines[-1] += " odds of e to 1." + (" variance: of the difference from the best image." if scored.variance is not None else "")
+    if scored.effect is not None:
+        judged = int((scored.effect.people > 0).sum())
+        lines += [
+            "",
+            f"{judged} of them were judged by others: effect is what that adds to the utility, judges how many these are.",
+        ]
     shown = min(settings.top, len(frame))
     for title, part in ((f"Top {shown}", frame.head(shown)), (f"Bottom {shown}", frame.tail(shown))):
         cells = zip(part["rank"], part["image_id"], part["utility"].map("{:.3f}".format), strict=True)
