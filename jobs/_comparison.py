@@ -1,5 +1,6 @@
 """Comparison of tastes: several kinds fitted to the same judgements and judged on the same test, each fit a Ray task."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +11,7 @@ import ray
 from beholder import evaluation
 from beholder.jobs import _reservation
 from beholder.jobs._reservation import ClusterRoom, Reservation, Reserved
-from beholder.taste import shrinkage, taste_factory, utility_table, validation
+from beholder.taste import ensemble, shrinkage, taste_factory, utility_table, validation
 from beholder.taste.contract import OnlineTaste, Taste
 from beholder.taste.dataset import ComparisonTable, JudgementDataset, join
 from beholder.taste.taste_factory import TasteConfig
@@ -40,6 +41,22 @@ class TasteComparison:
     def fit(self, name: str, train: JudgementDataset, held_out: JudgementDataset) -> "TasteFit":
         """Fit a taste to `train`."""
         return self._fit(name, self.tastes[name], train, held_out)
+
+    def fits(self, train: JudgementDataset, held_out: JudgementDataset) -> "Callable[[str], TasteFit]":
+        """Return a function that fits a taste by name, each kind with its settings once: the parts of an ensemble are what stands
+        beside it, too."""
+        known: dict[str, TasteFit] = {}
+
+        def once(name: str, config: TasteConfig) -> TasteFit:
+            key = repr((config.kind, config if config.kind == "ensemble" else getattr(config, config.kind)))
+            if key not in known and config.kind == "ensemble":
+                parts = [once(name, replace(config, kind=part)) for part in config.ensemble.parts]
+                known[key] = self._combine(parts, held_out)
+            elif key not in known:
+                known[key] = self._fit(name, config, train, held_out)
+            return known[key]
+
+        return lambda name: once(name, self.tastes[name])
 
     def population(self, train: JudgementDataset, held_out: JudgementDataset) -> "TasteFit":
         """Fit the population's taste."""
@@ -86,6 +103,11 @@ class TasteComparison:
         taste, reserved = task.remote(train, held_out, self.items, reservation.place(config), self.encoder_id, self.seed)
         return TasteFit(taste, reserved)
 
+    def _combine(self, parts: "Sequence[TasteFit]", held_out: JudgementDataset) -> "TasteFit":
+        reservation = self.room.reserve(replace(self.tastes[self.own], kind="population"), items=self.size)
+        task: Any = _combine.options(num_returns=2, **reservation.options)
+        return TasteFit(*task.remote(held_out, self.items, self.seed, *(part.taste for part in parts)))
+
     def reserve_judging(self, name: str) -> Reservation:
         """Return what judging one of the tastes reserves: tastes of embeddings are judged on CPUs, whatever fitted them."""
         config = self.tastes[name]
@@ -118,6 +140,13 @@ def _fit(
 ) -> tuple[Taste, Reserved]:
     reserved = _reservation.begin()
     return taste_factory.fit(train, held_out, items, config, encoder_id=encoder_id, seed=seed), reserved
+
+
+@ray.remote
+def _combine(held_out: JudgementDataset, items: np.ndarray, seed: int, *parts: Taste) -> tuple[Taste, Reserved]:
+    """Weigh tastes that are fitted already."""
+    reserved = _reservation.begin()
+    return ensemble.fit(parts, held_out, items, seed=seed), reserved
 
 
 @ray.remote

@@ -1,5 +1,7 @@
 """`beholder evaluate`: tastes beside the population's, on judgements they never saw, per person and with intervals."""
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,11 +16,15 @@ from beholder.errors import ConfigError, TasteError
 from beholder.jobs import _warm_comparison, _workspace_dataset
 from beholder.jobs._comparison import TasteComparison, TasteFit, TasteResult
 from beholder.jobs._few_shot import few_shots
+from beholder.jobs._kept_results import KeptResults
+from beholder.jobs._question_orders import QuestionOrders, question_orders
 from beholder.jobs._reservation import ClusterRoom
 from beholder.jobs._warm_comparison import WarmTest
 from beholder.progress import Progress
 from beholder.quality.person_weights import JudgementsConfig, read_weights
 from beholder.ray_connection import RayConfig, connect
+from beholder.recommending import taste_questions
+from beholder.recommending.taste_questions import ORDERS
 from beholder.reports.markup import markdown_table
 from beholder.reports.taste_report import evaluation_report
 from beholder.runs import Run, log
@@ -47,6 +53,11 @@ class EvaluateSettings:
         10, "with crowd: the people are divided in so many parts; each is served what those of the others said"
     )
     crowd_others: list[int] = setting([0], "with crowd: people who judged an image, at most, drawn where there are more; 0: all")
+    asks: list[str] = setting(
+        [],
+        f"with split=person: ways of choosing a new person's questions, beside questions at random, of {', '.join(ORDERS)}",
+    )
+    batch: int = setting(1, "with asks: questions that are asked together, before the answer to any of them is known")
     ratings: str | None = setting(
         None, "a Parquet file of ratings (user_id, image_id, attribute, score) instead of the workspace's"
     )
@@ -73,6 +84,12 @@ class EvaluateSettings:
             raise ConfigError("ratings=FILE or comparisons=FILE go together with embeddings=FILE")
         if self.splits and self.split == "pair":
             raise ConfigError("splits=FILE divides images; it does not go with split=pair")
+        for order in self.asks:
+            taste_questions.check(order)
+        if self.asks and (self.split != "person" or self.taste.kind != "bayes" or self.beside):
+            raise ConfigError("asks=[...] asks new people with the Bayesian taste: it goes with split=person taste=bayes, alone")
+        if self.batch < 1:
+            raise ConfigError(f"batch must be at least 1, got {self.batch}")
         if self.crowd and self.split != "image":
             raise ConfigError(f"crowd=true judges images that others have judged, with split=image; got split={self.split}")
         if self.crowd_folds < 2 or min([0, *self.crowd_others]) < 0:
@@ -105,9 +122,19 @@ def main(settings: EvaluateSettings, run: Run) -> None:
         if settings.split == "person":
             split = divide(replace(settings, split="image"), dataset)
             enough = dataset.counts() >= settings.min_ratings
+            if settings.asks:
+                orders = QuestionOrders(
+                    [each for each in settings.asks if each != "random"],
+                    sorted({0, *settings.shots}),
+                    settings.batch,
+                    settings.pairs,
+                    settings.seed,
+                )
+                question_orders(comparison, split, run, orders, folds=settings.folds, enough=enough)
+                return
             few_shots(comparison, split, run, shots=settings.shots, folds=settings.folds, enough=enough, at_most=settings.pairs)
         else:
-            _held_out(comparison, divide(settings, dataset), settings, run)
+            _held_out(comparison, divide(settings, dataset), settings, run, material.items)
 
 
 def gather(settings: EvaluateSettings, *, takes: Items) -> _workspace_dataset.DatasetWithItems:
@@ -145,28 +172,30 @@ class _Choice:
     encoder: EncoderConfig = setting(EncoderConfig(), "not used")
 
 
-def _held_out(comparison: TasteComparison, split: Split, settings: EvaluateSettings, run: Run) -> None:
+def _held_out(comparison: TasteComparison, split: Split, settings: EvaluateSettings, run: Run, items: np.ndarray) -> None:
     """By image or by pair: everybody is known, what they are asked is not."""
-    test = split.test.of_people(comparison.dataset.counts() >= settings.min_ratings)
+    dataset = comparison.dataset
+    test = split.test.of_people(dataset.counts() >= settings.min_ratings)
     asked = validation.pairs(test, at_most=settings.pairs, seed=settings.seed)
     if not len(asked):
         raise TasteError(f"no test pairs: nobody with {settings.min_ratings} judgements judged two test images differently")
-    population = comparison.population(split.train, split.val).taste
-    fits = {name: comparison.fit(name, split.train, split.val) for name in comparison.tastes}
-    tasks = {name: comparison.judge(name, fit.taste, population, test, asked) for name, fit in fits.items()}
-    served = comparison.served(comparison.own, fits[comparison.own].taste, split.val)
-    tasks[f"{comparison.own}, as served"] = comparison.judge(comparison.own, served, population, test, asked)
-    warm = _warm(comparison, fits, population, split, test, asked, settings) if settings.crowd else {}
-    tasks |= {name: task for name, (_, task) in warm.items()}
-    results: dict[str, TasteResult] = {}
-    with Progress("evaluate", total=len(tasks), unit="tastes") as progress:
-        for name, task in tasks.items():
-            results[name] = ray.get(task)
-            progress.advance()
+    kept = KeptResults.of(Workspace(settings.workspace).place / "evaluations", _decisive(comparison, settings), dataset, items)
+    population = functools.cache(lambda: comparison.population(split.train, split.val).taste)
+    fit = functools.cache(comparison.fits(split.train, split.val))
+    own_name = comparison.own
+    plans: dict[str, Callable[[], Any]] = {
+        name: functools.partial(lambda name: comparison.judge(name, fit(name).taste, population(), test, asked), name)
+        for name in comparison.tastes
+    }
+    plans[f"{own_name}, as served"] = lambda: comparison.judge(
+        own_name, comparison.served(own_name, fit(own_name).taste, split.val), population(), test, asked
+    )
+    warm = _warm(comparison, fit, population, split, test, asked, settings) if settings.crowd else {}
+    results = _results(plans | {name: plan for name, (_, plan) in warm.items()}, kept)
     own = results[comparison.own]
     highest, repeats = evaluation.ceiling(test)
     reserved = {
-        **{f"{name}/fit": ray.get(fit.reserved) for name, fit in fits.items()},
+        **{f"{name}/fit": ray.get(fit(name).reserved) for name in comparison.tastes if name not in results.kept},
         **{f"{name}/judge": result.reserved for name, result in results.items()},
     }
     for name, had in reserved.items():
@@ -213,28 +242,64 @@ def _held_out(comparison: TasteComparison, split: Split, settings: EvaluateSetti
 
 def _warm(
     comparison: TasteComparison,
-    fits: dict[str, TasteFit],
-    population: Any,
+    fit: Callable[[str], TasteFit],
+    population: Callable[[], Any],
     split: Split,
     test: JudgementDataset,
     asked: ComparisonTable,
     settings: EvaluateSettings,
-) -> dict[str, tuple[str, Any]]:
-    """By the name of a warm taste: the taste that it is warm over, and a reference to how it is judged."""
+) -> dict[str, tuple[str, Callable[[], Any]]]:
+    """By the name of a warm taste: the taste that it is warm over, and what begins to judge it."""
     fitted = np.zeros(len(comparison.dataset.images), bool)
     fitted[split.train.judged_images()] = True
-    judged = ray.put(WarmTest(comparison.dataset, fitted, test, asked, settings.crowd_folds, settings.seed))
-    tasks = {}
+    judged = functools.cache(
+        lambda: ray.put(WarmTest(comparison.dataset, fitted, test, asked, settings.crowd_folds, settings.seed))
+    )
+
+    def judge(name: str, others: int, alone: bool) -> Any:
+        return _warm_comparison.judge(comparison, name, fit(name).taste, population(), judged(), others=others, alone=alone)
+
+    plans = {}
     for others in settings.crowd_others:
-        by = f", by {others} others" if others else ""
-        for name, fit in fits.items():
-            found = _warm_comparison.judge(comparison, name, fit.taste, population, judged, others=others)
-            tasks[f"{name}, warm{by}"] = (name, found)
-        alone = _warm_comparison.judge(
-            comparison, comparison.own, fits[comparison.own].taste, population, judged, others=others, alone=True
-        )
-        tasks[f"the crowd alone{by}"] = (comparison.own, alone)
-    return tasks
+        by = f", by {others} other{'s' * (others > 1)}" if others else ""
+        for name in comparison.tastes:
+            plans[f"{name}, warm{by}"] = (name, functools.partial(judge, name, others, False))
+        plans[f"the crowd alone{by}"] = (comparison.own, functools.partial(judge, comparison.own, others, True))
+    return plans
+
+
+class _Results(dict[str, TasteResult]):
+    """Results by name. kept: which of them had been computed before."""
+
+    kept: frozenset[str] = frozenset()
+
+
+def _results(plans: dict[str, Callable[[], Any]], kept: KeptResults) -> _Results:
+    """Every result in the order of the plans; each is shown as it comes, and kept until all are there."""
+    known = {name: found for name in plans if (found := kept.read(name)) is not None}
+    names = {plan(): name for name, plan in plans.items() if name not in known}
+    fresh: dict[str, TasteResult] = {}
+    with Progress("evaluate", total=len(plans), unit="tastes") as progress:
+        progress.advance(len(known))
+        while names:
+            (task,), _ = ray.wait(list(names), num_returns=1)
+            name = names.pop(task)
+            fresh[name] = result = ray.get(task)
+            kept.write(name, result)
+            progress.advance()
+            gain = Interval(*(result.figures[f"gain.{key}"] for key in ("mean", "low", "high")))
+            log.info("%s: accuracy %.4f, gain %s", name, result.figures["accuracy.personal"], gain)
+    kept.clear()
+    both = known | fresh
+    results = _Results({name: both[name] for name in plans})
+    results.kept = frozenset(known)
+    return results
+
+
+def _decisive(comparison: TasteComparison, settings: EvaluateSettings) -> str:
+    """Return what decides what comes out, beside judgements and items."""
+    names = ("split", "splits", "attributes", "min_ratings", "pairs", "seed", "crowd_folds")
+    return repr((comparison.tastes, comparison.encoder_id, [getattr(settings, name) for name in names]))
 
 
 def divide(settings: EvaluateSettings, dataset: JudgementDataset) -> Split:

@@ -178,6 +178,52 @@ def few_shot_report(name: str, curves: Mapping[str, pd.DataFrame], tables: Mappi
     )
 
 
+def question_order_report(
+    curves: Mapping[str, pd.DataFrame],
+    leads: pd.DataFrame,
+    worths: Mapping[tuple[str, int], Interval],
+    *,
+    people: int,
+    batch: int,
+) -> Report:
+    """Return the report of ways of asking somebody new. curves: by way, columns judgements, gain over no question with its
+    interval, accuracy, that of random questions first; leads: columns order, questions and lead, over random questions; worths: by
+    way and number of questions, how many random ones are as good."""
+    words = []
+    for (order, count), worth in worths.items():
+        lead = leads[(leads["order"] == order) & (leads["questions"] == count)]["lead"].iloc[0]
+        sign = "ahead of" if lead.low > 0 else "behind" if lead.high < 0 else "not told apart from"
+        words.append(
+            f"{count} questions by {order} are {sign} as many random ones, by {_points(lead)}; they are worth "
+            f"{worth.mean:.0f} random ones [{worth.low:.0f}, {worth.high:.0f}]."
+        )
+    frame = leads.assign(lead=[_points(each) for each in leads["lead"]])
+    together = (
+        f"Questions are asked {batch} at a time." if batch > 1 else "Each question is chosen when the one before it is answered."
+    )
+    chart = Chart(
+        "asking",
+        gain_charts.learning(curves),
+        "Gain over the population's taste, by questions asked of somebody new",
+        f"Means over {people:,} people, each new once; the band and the bars are 95 % intervals over people.",
+        "; ".join(
+            f"{order} after {rows['judgements'].iloc[-1]:.0f}: {rows['accuracy'].iloc[-1]:.1%}" for order, rows in curves.items()
+        ),
+    )
+    columns = {
+        "order": Column("questions by", choices=True),
+        "questions": Column("asked", ".0f"),
+        "lead": Column("lead over random [95 %]"),
+    }
+    table = DataTable(frame, "Lead over random questions in accuracy, paired by person and pair.", columns)
+    return Report(
+        "Ways of asking somebody new",
+        " ".join(words) or "No way was judged after 10 questions.",
+        [f"{people:,} people, each new once to a taste fitted to the others; equal scores were answered 'neither'.", together],
+        sections=[Section("Learning", [chart, table])],
+    )
+
+
 _SPLITS = {
     "image": "no image of a test pair was learned from.",
     "pair": "the same images stand on both sides, which flatters every taste; split=image does not.",
