@@ -32,6 +32,7 @@ class TasteComparison:
     room: ClusterRoom
     encoder_id: str
     seed: int
+    sure: float = 0.8
 
     @property
     def own(self) -> str:
@@ -85,7 +86,7 @@ class TasteComparison:
         asked: ComparisonTable,
     ) -> "ray.ObjectRef[TasteResult]":
         """Judge a taste on a test; a reference to the result. name: of the taste, for what that reserves."""
-        return _judge.options(**self.reserve_judging(name).options).remote(taste, population, test, asked, self.items)
+        return _judge.options(**self.reserve_judging(name).options).remote(taste, population, test, asked, self.items, self.sure)
 
     def served(self, name: str, taste: "ray.ObjectRef[Taste]", held_out: JudgementDataset) -> "ray.ObjectRef[Taste]":
         """Shrink the taste to the population's, as it is served: for each person as far as held-out judgements say."""
@@ -170,13 +171,23 @@ def _meet(
 
 
 @ray.remote
-def _judge(taste: Taste, population: Taste, test: JudgementDataset, asked: ComparisonTable, items: np.ndarray) -> TasteResult:
+def _judge(
+    taste: Taste, population: Taste, test: JudgementDataset, asked: ComparisonTable, items: np.ndarray, sure: float
+) -> TasteResult:
     reserved = _reservation.begin()
     own, shared = (utility_table.on_rows(each, items, test, asked) for each in (taste, population))
-    rows = np.arange(len(items))
+    return judged(own, shared, test, asked, reserved, sure=sure)
+
+
+def judged(
+    own: Taste, shared: Taste, test: JudgementDataset, asked: ComparisonTable, reserved: Reserved, *, sure: float
+) -> TasteResult:
+    """Return what becomes of a taste of rows beside the population's. sure: the probability from which on it is said to answer."""
+    rows = np.arange(len(test.images))
     table = evaluation.agree(own, shared, test, asked, rows)
-    error = evaluation.calibration_error(own, test, asked, rows)
-    return TasteResult(table, evaluation.figures(table) | {"calibration.error": error}, reserved)
+    confident = evaluation.confidences(own, test, asked, rows)
+    figures = {"calibration.error": confident.calibration_error()} | confident.selective(sure)
+    return TasteResult(table, evaluation.figures(table) | figures, reserved)
 
 
 @ray.remote

@@ -29,7 +29,7 @@ class KeptResults:
 
     @classmethod
     def of(cls, root: Place, settings: str, dataset: JudgementDataset, items: np.ndarray) -> "KeptResults":
-        """Return those of settings, judgements and items, and of the library's code: where any of these is another, none are kept."""
+        """Return those of settings, judgements, items and the library's code: where any of these is another, none are kept."""
         key = hashlib.sha256(settings.encode())
         key.update(repr((dataset.people, dataset.images, dataset.attributes)).encode())
         weights = [] if dataset.weights is None else [dataset.weights]

@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 import ray
 
-from beholder import evaluation
 from beholder.jobs import _reservation
-from beholder.jobs._comparison import TasteComparison, TasteResult
+from beholder.jobs._comparison import TasteComparison, TasteResult, judged
 from beholder.taste import image_effects, splits, utility_table
 from beholder.taste.contract import Taste
 from beholder.taste.dataset import ComparisonTable, JudgementDataset, concatenate
@@ -43,11 +42,13 @@ def judge(
     others: people who judged an image, at most, drawn where there are more; 0: all. alone: what the crowd says, without the taste.
     """
     task: Any = _judge.options(**comparison.reserve_judging(name).options)
-    return task.remote(taste, population, comparison.items, test, others, alone)
+    return task.remote(taste, population, comparison.items, test, others, alone, comparison.sure)
 
 
 @ray.remote
-def _judge(taste: Taste, population: Taste, items: np.ndarray, test: WarmTest, others: int, alone: bool) -> TasteResult:
+def _judge(
+    taste: Taste, population: Taste, items: np.ndarray, test: WarmTest, others: int, alone: bool, sure: float
+) -> TasteResult:
     reserved = _reservation.begin()
     everything = concatenate([test.judged.comparisons, test.asked])
     own, shared = (utility_table.on_rows(each, items, test.judged, everything) for each in (taste, population))
@@ -57,9 +58,7 @@ def _judge(taste: Taste, population: Taste, items: np.ndarray, test: WarmTest, o
     axes = TasteLoadings.learn(taste, test.judged.people, items[test.fitted], factors=factors)
     loadings = axes.of_everybody(taste, test.judged.people, test.judged.attributes)
     warm = warm_taste(NoTaste(own.info) if alone else own, test, utilities, loadings, others=others)
-    table = evaluation.agree(warm, shared, test.test, test.asked, rows)
-    error = evaluation.calibration_error(warm, test.test, test.asked, rows)
-    return TasteResult(table, evaluation.figures(table) | {"calibration.error": error}, reserved)
+    return judged(warm, shared, test.test, test.asked, reserved, sure=sure)
 
 
 def warm_taste(taste: Taste, test: WarmTest, utilities: JudgedUtilities, loadings: np.ndarray, *, others: int = 0) -> WarmTaste:

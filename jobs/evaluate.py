@@ -69,6 +69,7 @@ class EvaluateSettings:
     attributes: list[str] = setting([], "attributes; empty: all that were judged")
     min_ratings: int = setting(0, "judgements that a person must have to be reported on; all are learned from")
     people: int = setting(10_000, "people of the workspace who are evaluated, about, drawn where there are more; 0: all")
+    sure: float = setting(0.8, "tastes are also judged on the pairs alone of whose likelier side they are so sure")
     pairs: int = setting(200, "most test pairs that a person's ratings imply for an attribute")
     encoder: EncoderConfig = setting(EncoderConfig(), "the CLIP whose embeddings in the workspace are used")
     encoder_id: str | None = setting(None, "name of imported embeddings to use instead of an encoder's")
@@ -94,6 +95,8 @@ class EvaluateSettings:
             raise ConfigError(f"crowd=true judges images that others have judged, with split=image; got split={self.split}")
         if self.crowd_folds < 2 or min([0, *self.crowd_others]) < 0:
             raise ConfigError(f"expected crowd_folds >= 2, crowd_others >= 0; got {self.crowd_folds}, {self.crowd_others}")
+        if not 0.5 <= self.sure < 1:
+            raise ConfigError(f"sure is a probability from 0.5 to below 1, got {self.sure}")
         if self.folds < 2 or min([0, self.people, *self.shots]) < 0 or self.pairs < 1:
             raise ConfigError(
                 f"expected folds >= 2, shots, people >= 0, pairs >= 1; got {self.folds}, {self.shots}, {self.people}, {self.pairs}"
@@ -118,6 +121,7 @@ def main(settings: EvaluateSettings, run: Run) -> None:
             ClusterRoom.now(),
             material.encoder_id,
             settings.seed,
+            settings.sure,
         )
         if settings.split == "person":
             split = divide(replace(settings, split="image"), dataset)
@@ -227,7 +231,8 @@ def _held_out(comparison: TasteComparison, split: Split, settings: EvaluateSetti
         report.verdict,
         "",
         f"Split by {settings.split}; {own.figures['people']} people, {own.figures['pairs']:,} test pairs; means over people, "
-        "intervals of 95 % by bootstrap over people.",
+        "intervals of 95 % by bootstrap over people: for other people of the same kind, and these images.",
+        f"Where sure: accuracy on the pairs of whose likelier side a taste is {settings.sure:.0%} sure or more, and their share.",
         *(["", "By pair, the same images stand on both sides of the split: look at split=image."] * (settings.split == "pair")),
         *(["", f"Nobody can reach more than {highest:.3f}, by {repeats} repeated comparisons."] * (repeats > 0)),
         "",
@@ -298,7 +303,7 @@ def _results(plans: dict[str, Callable[[], Any]], kept: KeptResults) -> _Results
 
 def _decisive(comparison: TasteComparison, settings: EvaluateSettings) -> str:
     """Return what decides what comes out, beside judgements and items."""
-    names = ("split", "splits", "attributes", "min_ratings", "pairs", "seed", "crowd_folds")
+    names = ("sure", "split", "splits", "attributes", "min_ratings", "pairs", "seed", "crowd_folds")
     return repr((comparison.tastes, comparison.encoder_id, [getattr(settings, name) for name in names]))
 
 
@@ -314,17 +319,19 @@ def table(results: dict[str, TasteResult]) -> list[str]:
     """A row a taste, in Markdown, the population's first."""
     first = next(iter(results.values())).figures
     accuracy, loss, srcc = (f"{first[f'{name}.population']:.4f}" for name in ("accuracy", "logloss", "srcc"))
-    header = ["taste", "accuracy", "gain over the population", "log-loss", "calibration error", "rank correlation"]
-    rows: list[tuple[object, ...]] = [("population", accuracy, "", loss, "", srcc)]
+    header = ["taste", "accuracy", "gain over the population", "log-loss", "calibration error", "rank correlation", "where sure"]
+    rows: list[tuple[object, ...]] = [("population", accuracy, "", loss, "", srcc, "")]
     for name, result in results.items():
         f = result.figures
         gain = Interval(f["gain.mean"], f["gain.low"], f["gain.high"])
         numbers = (f"{f[key]:.4f}" for key in ("logloss.personal", "calibration.error", "srcc.personal"))
-        rows.append((name, f"{f['accuracy.personal']:.4f}", gain, *numbers))
-    return markdown_table(header, rows, align="lrrrrr")
+        where_sure = f"{f['sure.mean']:.3f} of {f['sure.share']:.0%}" if f["sure.share"] else "none"
+        rows.append((name, f"{f['accuracy.personal']:.4f}", gain, *numbers, where_sure))
+    return markdown_table(header, rows, align="lrrrrrr")
 
 
 def _beside(results: dict[str, TasteResult]) -> dict[str, float]:
     """The figures of all tastes, under their names."""
     keys = ("accuracy.personal", "gain.mean", "gain.low", "gain.high", "logloss.personal", "calibration.error")
+    keys += ("sure.share", "sure.mean", "sure.low", "sure.high")
     return {f"{name}/{key}": result.figures[key] for name, result in results.items() for key in keys}

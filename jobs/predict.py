@@ -21,7 +21,7 @@ from beholder.reports.markup import markdown_table
 from beholder.runs import Run, log
 from beholder.storage import Place
 from beholder.taste import taste_factory, taste_registry
-from beholder.taste.contract import Taste
+from beholder.taste.contract import Normal, Taste
 from beholder.taste.image_effects import EffectEstimate
 from beholder.taste.taste_registry import StoredTaste
 from beholder.workspace import Workspace
@@ -39,6 +39,9 @@ class PredictSettings:
         None, "image ids with commas between, or a folder, glob, .parquet list or prefix; null: all of the workspace"
     )
     crowd: bool = setting(True, "add what other people's judgements say of an image, where the taste has learned it")
+    sure: float | None = setting(
+        None, "answer, yes or no, only for images that the person prefers to the median one, or not, with at least this probability"
+    )
     top: int = setting(10, "how many of the best and of the worst are shown")
     cluster_from: int = setting(2000, "images from which on Ray Data spreads the work, where the taste needs pixels")
     actors: int = setting(0, "processes that then hold the model; 0 is one per GPU, or one per core where there is no GPU")
@@ -51,6 +54,8 @@ class PredictSettings:
     def __post_init__(self) -> None:
         if (self.attribute is None) == (self.question is None):
             raise ConfigError('predict needs either attribute=NAME or question="any words"')
+        if self.sure is not None and not 0.5 <= self.sure < 1:
+            raise ConfigError(f"sure is a probability from 0.5 to below 1, got {self.sure}")
         if min(self.top, self.cluster_from) < 1 or self.actors < 0:
             raise ConfigError(f"expected top, cluster_from >= 1, actors >= 0; got {self.top}, {self.cluster_from}, {self.actors}")
 
@@ -60,7 +65,7 @@ class ImageUtilities:
     """Images with their utilities and, where the taste knows it, the variance of their difference from the best one.
 
     reserved: what the processes that computed them had of Ray's cluster, if any did. effect: what others' judgements added to each
-    utility; None where nothing was asked of them.
+    utility; None where nothing was asked of them. spread: the variance of the difference from the image of the median utility.
     """
 
     image_ids: list[str]
@@ -68,6 +73,16 @@ class ImageUtilities:
     variance: np.ndarray | None = None
     reserved: dict[str, float] = field(default_factory=dict)
     effect: EffectEstimate | None = None
+    spread: np.ndarray | None = None
+
+    def median(self) -> int:
+        """Return the row of the image of the median utility."""
+        return int(np.argsort(self.utility, kind="stable")[(len(self.utility) - 1) // 2])
+
+    def probability(self) -> np.ndarray:
+        """Return P(the person prefers each image to the median one), float64 [N]."""
+        mean = np.asarray(self.utility - self.utility[self.median()], np.float64)
+        return Normal(mean, np.zeros_like(mean) if self.spread is None else self.spread).probability()
 
     def warm(self, stored: StoredTaste, taste: Taste | None, user: str, asked: str) -> "ImageUtilities":
         """Return the utilities with the effects of images that others have judged; as they are where the taste has learned none.
@@ -154,9 +169,9 @@ def from_embeddings(
     scored = ImageUtilities(kept, taste.utilities(items, [user], asked)[0])
     if settings.crowd:
         scored = scored.warm(stored, taste, user, asked)
-    best = np.broadcast_to(items[np.argmax(scored.utility)], items.shape)
-    variance = taste.differences(items, np.ascontiguousarray(best), user, asked).variance
-    return replace(scored, variance=variance if variance.any() else None)
+    best, median = (np.repeat(items[[row]], len(items), axis=0) for row in (np.argmax(scored.utility), scored.median()))
+    variance, spread = (taste.differences(items, each, user, asked).variance for each in (best, median))
+    return replace(scored, variance=variance if variance.any() else None, spread=spread)
 
 
 def from_pixels(stored: StoredTaste, listed: pa.Table, user: str, asked: str, settings: PredictSettings) -> ImageUtilities:
@@ -265,6 +280,10 @@ def report(run: Run, scored: ImageUtilities, settings: PredictSettings, asked: s
     frame = pd.DataFrame({"image_id": scored.image_ids, "utility": scored.utility})
     if scored.variance is not None:
         frame["variance"] = scored.variance
+    if settings.sure is not None:
+        chance = scored.probability()
+        frame["probability"] = chance
+        frame["answer"] = np.select([chance >= settings.sure, chance <= 1 - settings.sure], ["yes", "no"], "")
     if scored.effect is not None:
         frame["effect"], frame["judges"] = scored.effect.mean, scored.effect.people
     frame = frame.sort_values(["utility", "image_id"], ascending=[False, True], ignore_index=True)
@@ -279,6 +298,13 @@ def report(run: Run, scored: ImageUtilities, settings: PredictSettings, asked: s
         f"{len(frame)} images by taste `{settings.taste}`. A difference of 1 in utility is",
     ]
     lines[-1] += " odds of e to 1." + (" variance: of the difference from the best image." if scored.variance is not None else "")
+    if settings.sure is not None:
+        counts = frame["answer"].value_counts()
+        lines += [
+            "",
+            f"Preferred to the median image with a probability of {settings.sure:.0%} or more: {counts.get('yes', 0)} yes, "
+            f"{counts.get('no', 0)} no, {counts.get('', 0)} without an answer.",
+        ]
     if scored.effect is not None:
         judged = int((scored.effect.people > 0).sum())
         lines += [

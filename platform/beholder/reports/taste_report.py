@@ -21,7 +21,10 @@ _PEOPLE_COLUMNS = {
     "srcc.personal": Column("rank correlation", ".2f"),
     "trust": Column("served own taste", ".0%"),
 }
-_OVER_PEOPLE = "Means over people, a person's attributes averaged first; intervals of 95 % by bootstrap over people."
+_OVER_PEOPLE = (
+    "Means over people, a person's attributes averaged first; intervals of 95 % by bootstrap over people: for other people, and these "
+    "images."
+)
 
 
 def evaluation_report(
