@@ -213,6 +213,8 @@ def to_many_people(
         weights=read_weights(settings.judgements, workspace),
     )
     log.info("%s: %d people, in %d blocks", name, judged.people, job.blocks)
+    if settings.crowd:
+        log.warning("what people say of images beyond their tastes is not learned of so many people yet (crowd=true)")
     with connect(settings.ray):
         result = _people.fit(job, workspace.models / name, workspace.place / "training" / f"{name}-people")
     if result.left_out:

@@ -22,8 +22,8 @@ _PEOPLE_COLUMNS = {
     "trust": Column("served own taste", ".0%"),
 }
 _OVER_PEOPLE = (
-    "Means over people, a person's attributes averaged first; intervals of 95 % by bootstrap over people: for other people, and these "
-    "images."
+    "Means over people, a person's attributes averaged first; intervals of 95 % by bootstrap over people: for other people, "
+    "and these images."
 )
 
 

@@ -113,14 +113,15 @@ class EffectShards:
         axes: TasteLoadings,
         images: Sequence[str],
         people: Sequence[str],
+        attributes: Sequence[str],
         *,
         seed: int,
         shard_images: int = IMAGES,
     ) -> "EffectShards":
-        """Write effects into a folder. images, people: the names of their numbers; images that nobody judged are left out."""
+        """Write effects into a folder. images, people, attributes: names of their numbers; images nobody judged are left out."""
         whole = EffectShard(tuple(images), tuple(people), effects.fitted, effects.contributions, effects.loadings)
         judged = np.unique(effects.contributions.image)
-        shards = cls(folder, axes.attributes, effects.scales, max(1, -(-len(judged) // shard_images)), seed)
+        shards = cls(folder, tuple(attributes), effects.scales, max(1, -(-len(judged) // shard_images)), seed)
         axes.write(folder / _LOADINGS)
         block = shards.shard_of([images[row] for row in judged])
         for shard in range(shards.shards):

@@ -109,7 +109,7 @@ def write_effects(
         digest.update(np.ascontiguousarray(column).tobytes())
     folder, card = models / name, artifacts.read_card(models / name / artifacts.CARD)
     place = folder / f"effects-{digest.hexdigest()[:16]}"
-    shards = EffectShards.write(place, effects, axes, dataset.images, dataset.people, seed=seed)
+    shards = EffectShards.write(place, effects, axes, dataset.images, dataset.people, dataset.attributes, seed=seed)
     artifacts.write_card(folder / artifacts.CARD, card | {"effects": shards.card()})
     for entry in folder.files():
         old = entry.path.partition("/")[0]

@@ -144,7 +144,9 @@ def test_weights_multiply_what_a_person_says():
 
 def write(folder: Place, judged: JudgementDataset, shard_images: int = 32) -> EffectShards:
     effects, axes = learned(judged)
-    return EffectShards.write(folder, effects, axes, judged.images, judged.people, seed=0, shard_images=shard_images)
+    return EffectShards.write(
+        folder, effects, axes, judged.images, judged.people, judged.attributes, seed=0, shard_images=shard_images
+    )
 
 
 def test_shards_answer_as_the_whole_does_without_the_person_s_own(tmp_path: Path) -> None:
@@ -169,9 +171,9 @@ def test_what_a_person_says_of_an_image_does_not_change_what_they_are_told(tmp_p
     utilities = JudgedUtilities.of(Tastes(), other, ITEMS)
     again = image_effects.contributions(other, utilities, effects.fitted, effects.scales)
     one, two = (
-        EffectShards.write(Place.at(tmp_path / name), replace(effects, contributions=each), axes, IMAGES, PEOPLE, seed=0).of(
-            IMAGES, "kind", Tastes(), "person 2"
-        )
+        EffectShards.write(
+            Place.at(tmp_path / name), replace(effects, contributions=each), axes, IMAGES, PEOPLE, ["kind"], seed=0
+        ).of(IMAGES, "kind", Tastes(), "person 2")
         for name, each in (("one", effects.contributions), ("two", again))
     )
     assert np.array_equal(one.mean, two.mean)
@@ -193,8 +195,8 @@ def test_a_forgotten_person_s_part_is_taken_out_exactly(tmp_path: Path) -> None:
     effects, axes = learned(judged)
     kept = np.flatnonzero(effects.contributions.person != 4)
     without = replace(effects, contributions=effects.contributions[kept])
-    shards = EffectShards.write(Place.at(tmp_path / "all"), effects, axes, IMAGES, PEOPLE, seed=0, shard_images=32)
-    never = EffectShards.write(Place.at(tmp_path / "never"), without, axes, IMAGES, PEOPLE, seed=0, shard_images=32)
+    shards = EffectShards.write(Place.at(tmp_path / "all"), effects, axes, IMAGES, PEOPLE, ["kind"], seed=0, shard_images=32)
+    never = EffectShards.write(Place.at(tmp_path / "never"), without, axes, IMAGES, PEOPLE, ["kind"], seed=0, shard_images=32)
     before = shards.of(IMAGES, "kind", Tastes(), "")
     assert shards.without_person("person 4")
     assert not shards.without_person("person 4")
