@@ -13,7 +13,7 @@ from beholder.taste.contract import Taste
 from beholder.taste.dataset import ComparisonTable, JudgementDataset, concatenate
 from beholder.taste.image_effects import Contributions, JudgedUtilities
 from beholder.taste.taste_loadings import FACTORS, TasteLoadings
-from beholder.taste.warm_taste import NoTaste, WarmTaste
+from beholder.taste.warm_taste import NoTaste, WarmTaste, learn_effects
 
 Ref = Any  # a reference into Ray's store; Ray's own type stands for what it refers to
 
@@ -59,6 +59,45 @@ def _judge(
     loadings = axes.of_everybody(taste, test.judged.people, test.judged.attributes)
     warm = warm_taste(NoTaste(own.info) if alone else own, test, utilities, loadings, others=others)
     return judged(warm, shared, test.test, test.asked, reserved, sure=sure)
+
+
+def judge_new(
+    comparison: TasteComparison,
+    name: str,
+    taste: Ref,
+    population: Ref,
+    others: JudgementDataset,
+    fitted: np.ndarray,
+    test: JudgementDataset,
+    asked: ComparisonTable,
+) -> Ref:
+    """Judge a taste of a comparison warm for people whom it met with few judgements; a reference to the TasteResult.
+
+    others: all judgements of other people, by which images are warm; fitted: the images that the taste was fitted to, bool [N].
+    """
+    task: Any = _judge_new.options(**comparison.reserve_judging(name).options)
+    return task.remote(taste, population, comparison.items, others, fitted, test, asked, comparison.sure)
+
+
+@ray.remote
+def _judge_new(
+    taste: Taste,
+    population: Taste,
+    items: np.ndarray,
+    others: JudgementDataset,
+    fitted: np.ndarray,
+    test: JudgementDataset,
+    asked: ComparisonTable,
+    sure: float,
+) -> TasteResult:
+    reserved = _reservation.begin()
+    effects, axes = learn_effects(taste, others, items, fitted)
+    means = {name: effects.posterior(row).means[None].astype(np.float32) for row, name in enumerate(others.attributes)}
+    ones, people = np.ones((len(test.people), 1)), {user_id: row for row, user_id in enumerate(test.people)}
+    loadings = {name: np.hstack([ones, axes.of(taste, test.people, name)]).astype(np.float32) for name in others.attributes}
+    own, shared = (utility_table.on_rows(each, items, test, asked) for each in (taste, population))
+    warm = WarmTaste(own, means, loadings, people, np.zeros(len(people), np.int64))
+    return judged(warm, shared, test, asked, reserved, sure=sure)
 
 
 def warm_taste(taste: Taste, test: WarmTest, utilities: JudgedUtilities, loadings: np.ndarray, *, others: int = 0) -> WarmTaste:

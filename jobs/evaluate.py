@@ -48,11 +48,13 @@ class EvaluateSettings:
         [0, 5, 10, 20, 50, 100], "with split=person: comparisons of somebody new after which they are judged"
     )
     folds: int = setting(4, "with split=person: the people are divided in so many parts, each new to a taste fitted to the others")
-    crowd: bool = setting(False, "with split=image: also judge tastes with what other people said of the test images")
+    crowd: bool = setting(False, "with split=image or person: also judge tastes with what other people said of the test images")
     crowd_folds: int = setting(
-        10, "with crowd: the people are divided in so many parts; each is served what those of the others said"
+        10, "with crowd and split=image: the people are divided in so many parts; each is served what those of the others said"
     )
-    crowd_others: list[int] = setting([0], "with crowd: people who judged an image, at most, drawn where there are more; 0: all")
+    crowd_others: list[int] = setting(
+        [0], "with crowd and split=image: people who judged an image, at most, drawn where there are more; 0: all"
+    )
     asks: list[str] = setting(
         [],
         f"with split=person: ways of choosing a new person's questions, beside questions at random, of {', '.join(ORDERS)}",
@@ -91,8 +93,10 @@ class EvaluateSettings:
             raise ConfigError("asks=[...] asks new people with the Bayesian taste: it goes with split=person taste=bayes, alone")
         if self.batch < 1:
             raise ConfigError(f"batch must be at least 1, got {self.batch}")
-        if self.crowd and self.split != "image":
-            raise ConfigError(f"crowd=true judges images that others have judged, with split=image; got split={self.split}")
+        if self.crowd and (self.split == "pair" or self.asks):
+            raise ConfigError(
+                "crowd=true judges test images that others have judged: it goes with split=image or person, without asks"
+            )
         if self.crowd_folds < 2 or min([0, *self.crowd_others]) < 0:
             raise ConfigError(f"expected crowd_folds >= 2, crowd_others >= 0; got {self.crowd_folds}, {self.crowd_others}")
         if not 0.5 <= self.sure < 1:
@@ -136,7 +140,16 @@ def main(settings: EvaluateSettings, run: Run) -> None:
                 )
                 question_orders(comparison, split, run, orders, folds=settings.folds, enough=enough)
                 return
-            few_shots(comparison, split, run, shots=settings.shots, folds=settings.folds, enough=enough, at_most=settings.pairs)
+            few_shots(
+                comparison,
+                split,
+                run,
+                shots=settings.shots,
+                folds=settings.folds,
+                enough=enough,
+                at_most=settings.pairs,
+                crowd=settings.crowd,
+            )
         else:
             _held_out(comparison, divide(settings, dataset), settings, run, material.items)
 

@@ -1,4 +1,4 @@
-"""What others say of images, end to end: evaluated, trained, predicted with, updated, forgotten; and ways of asking somebody new."""
+"""What others say of images, end to end: evaluated, trained, predicted with, updated, forgotten; and ways of asking anew."""
 
 import json
 from pathlib import Path

@@ -22,6 +22,7 @@ from beholder.taste.person_shards import blocks_of
 from beholder.taste.taste_loadings import TasteLoadings
 
 IMAGES = 1024  # of a shard, about
+CONTRIBUTIONS = 100_000  # of a shard, about, where images have very many judges
 _OPEN = 8  # shards that stay in memory
 _LOADINGS = "loadings.safetensors"
 
@@ -121,7 +122,8 @@ class EffectShards:
         """Write effects into a folder. images, people, attributes: names of their numbers; images nobody judged are left out."""
         whole = EffectShard(tuple(images), tuple(people), effects.fitted, effects.contributions, effects.loadings)
         judged = np.unique(effects.contributions.image)
-        shards = cls(folder, tuple(attributes), effects.scales, max(1, -(-len(judged) // shard_images)), seed)
+        count = max(1, -(-len(judged) // shard_images), -(-len(effects.contributions) // CONTRIBUTIONS))
+        shards = cls(folder, tuple(attributes), effects.scales, count, seed)
         axes.write(folder / _LOADINGS)
         block = shards.shard_of([images[row] for row in judged])
         for shard in range(shards.shards):
