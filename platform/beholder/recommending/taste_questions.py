@@ -37,19 +37,20 @@ class AskedPairs:
 
 @dataclass(frozen=True)
 class TasteDesign:
-    """What a person's utilities of N images are made of: features own, float64 [N, F], and the population's utility, [N], in logits
-    of choices; the prior of their weights, and the power of the likelihood."""
+    """What a person's utilities of N images are made of: features own, float64 [N, F], and the population's utility, [N]; the prior
+    of their weights, and the power of the likelihood. scale: what utilities are multiplied by to be logits of choices."""
 
     own: np.ndarray
     shared: np.ndarray
     prior: Gaussian
     temper: float
+    scale: float = 1.0
 
     @classmethod
     def of(cls, prior: PopulationPrior, vectors: np.ndarray) -> "TasteDesign":
         """Return the design of embeddings [N, D] under a prior of people's tastes."""
-        features, scale = prior.features, prior.scale
-        return cls(scale * features.of(vectors), scale * features.shared(vectors), prior.gaussian(), prior.temper)
+        features = prior.features
+        return cls(features.of(vectors), features.shared(vectors), prior.gaussian(), prior.temper, prior.scale)
 
 
 def check(order: str) -> None:
@@ -118,7 +119,8 @@ def learning(
 
 def differences(design: TasteDesign, posterior: Gaussian, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Return u(left) - u(right) of pairs of rows, in logits, float64 [C]."""
-    return np.asarray((design.own[left] - design.own[right]) @ posterior.mean + design.shared[left] - design.shared[right])
+    gaps = (design.own[left] - design.own[right]) @ posterior.mean + design.shared[left] - design.shared[right]
+    return np.asarray(design.scale * gaps)
 
 
 def worth(fewer: np.ndarray, counts: Sequence[int], curve: np.ndarray) -> np.ndarray:
@@ -147,7 +149,7 @@ def _next(
     mean, variance = posterior.project(gaps[left])
     deviation = np.sqrt(np.maximum(variance, 0))
     if order == "information":
-        values = acquisition.information(mean + offsets[left], deviation)
+        values = acquisition.information(design.scale * (mean + offsets[left]), design.scale * deviation)
     else:
         sides = (design.own[each[left]] @ posterior.mean + design.shared[each[left]] for each in (pairs.left, pairs.right))
         values = acquisition.eubo(*sides, deviation)

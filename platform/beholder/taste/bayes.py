@@ -127,9 +127,9 @@ class BayesTaste:
         prior = self.priors[row]
         pair = np.stack([left, right])
         own, shared = prior.features.of(pair), prior.features.shared(pair)
-        # the scale stands in the likelihood: a choice is made on scaled utilities
+        # the likelihood is that of `learn` and of the fit; the scale turns what was learned into odds
         self.posteriors[row][user_id] = self.posterior(user_id, attribute).update(
-            prior.scale * (own[0] - own[1]), choice, offset=prior.scale * (shared[0] - shared[1]), temper=prior.temper
+            own[0] - own[1], choice, offset=shared[0] - shared[1], temper=prior.temper
         )
 
     def learn(self, dataset: JudgementDataset, items: np.ndarray) -> "BayesTaste":

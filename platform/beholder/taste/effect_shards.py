@@ -147,8 +147,8 @@ class EffectShards:
         if kept[0] != version:
             kept = version, EffectShard.read(place)
             cache.put(shard, kept)
-        shard_of: EffectShard = kept[1]
-        return shard_of
+        found: EffectShard = kept[1]
+        return found
 
     def of(self, image_ids: Sequence[str], attribute: str, taste: Taste | None, user_id: str = "") -> EffectEstimate:
         """Return the effects of images on an attribute for a person, by what others said; 0 for images that nobody else judged.

@@ -28,6 +28,7 @@ _NOISE_COUNT = 5.0  # ratings that the usual noise is worth
 _LEAST_NOISE = 0.3  # of the usual noise, for the most consistent person
 _FEWEST = 10  # judged images from which variances are learned
 _MOST = 1000  # judged images from which they are learned, evenly drawn where there are more
+_ROWS = 30_000  # judgements of these, likewise
 _STEPS = 30  # of EM
 _LEAST = 1e-9  # variance
 _BLOCK = 2**20  # numbers of the largest array while sums are made
@@ -302,13 +303,13 @@ class _Residuals:
         """Return noise and variances under which the judgements of some images are likeliest (EM)."""
         inside = np.zeros(len(fitted), bool)
         inside[images] = True
-        rows = np.flatnonzero(inside[self.ratings.image])
+        rows = _some(np.flatnonzero(inside[self.ratings.image]))
         place = np.full(len(fitted), -1)
         place[images] = np.arange(len(images))
         person, image, residual = self.ratings.person[rows], place[self.ratings.image[rows]], self._residuals(slopes, fitted)[rows]
         pull, curvature = self._choices()
         sides = place[np.concatenate([self.comparisons.left, self.comparisons.right])]
-        made = np.flatnonzero(sides >= 0)
+        made = _some(np.flatnonzero(sides >= 0))
         choosers = np.concatenate([self.comparisons.person, self.comparisons.person])[made]
         gradients, curvatures = np.concatenate([pull, -pull])[made], np.concatenate([curvature, curvature])[made]
         who, where = np.concatenate([person, choosers]), np.concatenate([image, sides[made]])
@@ -331,6 +332,13 @@ class _Residuals:
             factors = float(moments[1:].mean()) if scale.factor_variance else 0.0
             scale = replace(scale, noise=max(noise, _LEAST), variance=float(moments[0]), factor_variance=factors)
         return scale
+
+
+def _some(rows: np.ndarray) -> np.ndarray:
+    """Return at most _ROWS of some rows, drawn where there are more, in their order."""
+    if len(rows) <= _ROWS:
+        return rows
+    return np.sort(np.random.default_rng(0).choice(rows, _ROWS, replace=False))
 
 
 def _design(loadings: np.ndarray, person: np.ndarray) -> np.ndarray:

@@ -197,13 +197,18 @@ def test_a_forgotten_person_s_part_is_taken_out_exactly(tmp_path: Path) -> None:
     without = replace(effects, contributions=effects.contributions[kept])
     shards = EffectShards.write(Place.at(tmp_path / "all"), effects, axes, IMAGES, PEOPLE, ["kind"], seed=0, shard_images=32)
     never = EffectShards.write(Place.at(tmp_path / "never"), without, axes, IMAGES, PEOPLE, ["kind"], seed=0, shard_images=32)
-    before = shards.of(IMAGES, "kind", Tastes(), "")
+    before, name = shards.of(IMAGES, "kind", Tastes(), ""), rb"person 4\""
+
+    def files() -> bytes:
+        return b"".join(path.read_bytes() for path in (tmp_path / "all").iterdir())
+
+    assert name in files()
     assert shards.without_person("person 4")
     assert not shards.without_person("person 4")
     after, expected = (each.of(IMAGES, "kind", Tastes(), "") for each in (shards, never))
     assert np.array_equal(after.mean, expected.mean)
     assert not np.array_equal(after.mean, before.mean)
-    assert b'person 4"' not in b"".join(path.read_bytes() for path in (tmp_path / "all").iterdir())
+    assert name not in files()
 
 
 def test_a_shard_that_was_written_anew_is_read_again(tmp_path: Path) -> None:
