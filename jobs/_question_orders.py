@@ -87,41 +87,33 @@ def report(run: Run, found: dict[str, pd.DataFrame], config: QuestionOrders) -> 
     people = {name: table.pivot(index="user_id", columns="count", values="accuracy") for name, table in found.items()}
     beside = people.pop("random")
     curves = {"random": _curve(beside[list(config.counts)]), **{name: _curve(each) for name, each in people.items()}}
-    leads = pd.DataFrame(
-        [
-            {"order": name, "questions": count, "lead": bootstrap((each[count] - beside.loc[each.index, count]).to_numpy())}
-            for name, each in people.items()
-            for count in config.counts
-            if count
-        ]
-    )
-    worths = {
-        (name, count): _worth(each[count], beside.loc[each.index])
+    leads = {
+        (name, count): bootstrap((each[count] - beside.loc[each.index, count]).to_numpy())
         for name, each in people.items()
-        for count in (10,)
-        if count in each
+        for count in config.counts
+        if count
     }
+    worths = {(name, 10): _worth(each[10], beside.loc[each.index]) for name, each in people.items() if 10 in each}
+    points = [
+        (name, int(count), float(accuracy), float(gain))
+        for name, rows in curves.items()
+        for count, accuracy, gain in rows[["judgements", "accuracy", "gain"]].to_numpy().tolist()
+    ]
     run.metrics(
         {"people": len(beside), "batch": config.batch}
-        | {f"{row.order}/{row.questions}/lead.{key}": value for row in leads.itertuples() for key, value in vars(row.lead).items()}
+        | {f"{name}/{count}/lead.{key}": value for (name, count), each in leads.items() for key, value in vars(each).items()}
         | {f"{name}/{count}/worth.{key}": value for (name, count), each in worths.items() for key, value in vars(each).items()}
-        | {
-            f"{name}/{row.judgements:.0f}/{key}": float(getattr(row, key))
-            for name, rows in curves.items()
-            for row in rows.itertuples()
-            for key in ("gain", "accuracy")
-        }
+        | {f"{name}/{count}/accuracy": accuracy for name, count, accuracy, _ in points}
+        | {f"{name}/{count}/gain": gain for name, count, _, gain in points}
     )
     run.results(pd.concat([table.assign(order=name) for name, table in found.items()]))
     page = question_order_report(curves, leads, worths, people=len(beside), batch=config.batch)
     page.write(run)
     cells = []
-    for name, rows in curves.items():
-        for row in rows.itertuples():
-            lead = leads[(leads["order"] == name) & (leads["questions"] == row.judgements)]["lead"]
-            counted = worths.get((name, row.judgements))
-            told = "" if counted is None else f"{counted.mean:.0f} [{counted.low:.0f}, {counted.high:.0f}]"
-            cells.append((name, f"{row.judgements:.0f}", f"{row.accuracy:.4f}", lead.iloc[0] if len(lead) else "", told))
+    for name, count, accuracy, _ in points:
+        worth = worths.get((name, count))
+        told = "" if worth is None else f"{worth.mean:.0f} [{worth.low:.0f}, {worth.high:.0f}]"
+        cells.append((name, str(count), f"{accuracy:.4f}", leads.get((name, count), ""), told))
     header = ["questions by", "asked", "accuracy", "over random, on the same pairs", "worth so many random ones"]
     lines = markdown_table(header, cells, align="lrrrr")
     run.summary(
@@ -147,7 +139,7 @@ def _curve(accuracies: pd.DataFrame) -> pd.DataFrame:
 
 def _worth(accuracies: pd.Series, random: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> Interval:
     """How many random questions reach these people's mean accuracy, with an interval by bootstrap over people."""
-    rng, counts = np.random.default_rng(seed), list(random.columns)
+    rng, counts = np.random.default_rng(seed), [int(count) for count in random.columns.tolist()]
     rows = np.vstack([np.arange(len(random)), rng.integers(0, len(random), (draws, len(random)))])
     values = taste_questions.worth(accuracies.to_numpy()[rows].mean(axis=1), counts, random.to_numpy()[rows].mean(axis=1))
     low, high = np.quantile(values[1:], [0.025, 0.975])
@@ -196,4 +188,4 @@ def ask_everybody(
                 ]
             rows += [(theirs.people[person], count, value) for count, value in zip(counts, right / draws, strict=True)]
     table = pd.DataFrame(rows, columns=["user_id", "count", "accuracy"])
-    return table.groupby(["user_id", "count"], as_index=False)["accuracy"].mean()
+    return table.groupby(["user_id", "count"])[["accuracy"]].mean().reset_index()

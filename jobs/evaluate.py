@@ -277,7 +277,7 @@ def _warm(
     def judge(name: str, others: int, alone: bool) -> Any:
         return _warm_comparison.judge(comparison, name, fit(name).taste, population(), judged(), others=others, alone=alone)
 
-    plans = {}
+    plans: dict[str, tuple[str, Callable[[], Any]]] = {}
     for others in settings.crowd_others:
         by = f", by {others} other{'s' * (others > 1)}" if others else ""
         for name in comparison.tastes:
@@ -345,6 +345,8 @@ def table(results: dict[str, TasteResult]) -> list[str]:
 
 def _beside(results: dict[str, TasteResult]) -> dict[str, float]:
     """The figures of all tastes, under their names."""
-    keys = ("accuracy.personal", "gain.mean", "gain.low", "gain.high", "logloss.personal", "calibration.error")
-    keys += ("sure.share", "sure.mean", "sure.low", "sure.high")
+    keys = [
+        *("accuracy.personal", "gain.mean", "gain.low", "gain.high", "logloss.personal", "calibration.error"),
+        *("sure.share", "sure.mean", "sure.low", "sure.high"),
+    ]
     return {f"{name}/{key}": result.figures[key] for name, result in results.items() for key in keys}

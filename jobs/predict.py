@@ -169,7 +169,8 @@ def from_embeddings(
     scored = ImageUtilities(kept, taste.utilities(items, [user], asked)[0])
     if settings.crowd:
         scored = scored.warm(stored, taste, user, asked)
-    best, median = (np.repeat(items[[row]], len(items), axis=0) for row in (np.argmax(scored.utility), scored.median()))
+    rows = int(np.argmax(scored.utility)), scored.median()
+    best, median = (np.repeat(items[row : row + 1], len(items), axis=0) for row in rows)
     variance, spread = (taste.differences(items, each, user, asked).variance for each in (best, median))
     return replace(scored, variance=variance if variance.any() else None, spread=spread)
 

@@ -189,8 +189,9 @@ def main(settings: TrainSettings, run: Run) -> None:
         workspace.models, name, taste, figures=figures, config=asdict(settings), commit=commit, trust=weights
     )
     if trained.effects:
-        taste_registry.write_effects(workspace.models, name, *trained.effects, dataset, seed=settings.seed)
-        counts["images.judged"] = len(np.unique(trained.effects[0].contributions.image))
+        effects, axes = trained.effects
+        taste_registry.write_effects(workspace.models, name, effects, axes, dataset, seed=settings.seed)
+        counts["images.judged"] = len(np.unique(effects.contributions.image))
     if settings.train.checkpoints:
         place.filesystem.delete_dir(place.path)
     placed = {"device": trained.device} | trained.reserved.metrics()

@@ -85,8 +85,9 @@ def test_judgements_are_learned_updated_and_forgotten(study: Path, tmp_path: Pat
     assert cli.main(["import", f"source={tmp_path}/late.parquet", "scale=1..7", *place]) == 0
     assert cli.main(["update", "taste=ours", "encoder_id=made-up", *place]) == 0
     late = predicted()
-    assert late.loc["i0", "effect"] > warm.loc["i0", "effect"] + 0.1
-    assert late.loc["i0", "judges"] == warm.loc["i0", "judges"] + 20
+    effects, judges = ([each[name].to_dict()["i0"] for each in (warm, late)] for name in ("effect", "judges"))
+    assert effects[1] > effects[0] + 0.1
+    assert judges[1] == judges[0] + 20
     models = Workspace(str(tmp_path)).models
     assert taste_registry.forget(models, "late 3") == ["ours"]
-    assert predicted().loc["i0", "judges"] == late.loc["i0", "judges"] - 1
+    assert predicted()["judges"].to_dict()["i0"] == judges[1] - 1

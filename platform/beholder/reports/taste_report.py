@@ -183,24 +183,25 @@ def few_shot_report(name: str, curves: Mapping[str, pd.DataFrame], tables: Mappi
 
 def question_order_report(
     curves: Mapping[str, pd.DataFrame],
-    leads: pd.DataFrame,
+    leads: Mapping[tuple[str, int], Interval],
     worths: Mapping[tuple[str, int], Interval],
     *,
     people: int,
     batch: int,
 ) -> Report:
     """Return the report of ways of asking somebody new. curves: by way, columns judgements, gain over no question with its
-    interval, accuracy, that of random questions first; leads: columns order, questions and lead, over random questions; worths: by
-    way and number of questions, how many random ones are as good."""
+    interval, accuracy, that of random questions first; leads: over random questions, by way and number; worths: likewise, how
+    many random questions are as good."""
     words = []
     for (order, count), worth in worths.items():
-        lead = leads[(leads["order"] == order) & (leads["questions"] == count)]["lead"].iloc[0]
+        lead = leads[(order, count)]
         sign = "ahead of" if lead.low > 0 else "behind" if lead.high < 0 else "not told apart from"
         words.append(
             f"{count} questions by {order} are {sign} as many random ones, by {_points(lead)}; they are worth "
             f"{worth.mean:.0f} random ones [{worth.low:.0f}, {worth.high:.0f}]."
         )
-    frame = leads.assign(lead=[_points(each) for each in leads["lead"]])
+    rows = [{"order": order, "questions": count, "lead": _points(lead)} for (order, count), lead in leads.items()]
+    frame = pd.DataFrame(rows, columns=["order", "questions", "lead"])
     together = (
         f"Questions are asked {batch} at a time." if batch > 1 else "Each question is chosen when the one before it is answered."
     )

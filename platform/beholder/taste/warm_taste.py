@@ -84,6 +84,14 @@ class WarmTaste:
         effect = self._effect(user_id, attribute, left) - self._effect(user_id, attribute, right)
         return Normal(np.asarray(cold.mean + effect, np.float32), cold.variance)
 
+    def tensors(self) -> Mapping[str, np.ndarray]:
+        """Return the cold taste's."""
+        return self.taste.tensors()
+
+    def settings(self) -> TasteSettings:
+        """Return the cold taste's."""
+        return self.taste.settings()
+
     def _effect(self, user_id: str, attribute: str, rows: np.ndarray) -> np.ndarray:
         at = self.row.get(user_id)
         if at is None:

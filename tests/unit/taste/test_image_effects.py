@@ -27,8 +27,8 @@ FACTOR = RNG.normal(size=len(IMAGES)) * 0.6
 TASTE = RNG.normal(size=(len(IMAGES), 2)) @ np.array([[0.6], [0.8]]) + 0.7 * RNG.normal(size=(len(IMAGES), 1)) * KIND
 TRUTH = (TASTE + EFFECT[:, None] + FACTOR[:, None] * KIND).T  # [P, N]
 ITEMS = np.arange(len(IMAGES), dtype=np.float32)[:, None]  # an item is its own number
-NONE = RatingTable(*np.zeros((3, 0), np.int64), np.zeros(0, np.float32))
-NO_PAIRS = ComparisonTable(*np.zeros((4, 0), np.int64), np.zeros(0, np.float32))
+NONE = RatingTable(*(np.zeros(0, np.int64) for _ in range(3)), np.zeros(0, np.float32))
+NO_PAIRS = ComparisonTable(*(np.zeros(0, np.int64) for _ in range(4)), np.zeros(0, np.float32))
 
 
 class Tastes(PartialTaste):
@@ -85,7 +85,8 @@ def test_effects_are_found_for_each_kind_of_people_from_ratings_and_from_compari
 
 
 def test_one_effect_is_the_shrunken_mean_of_residuals():
-    own = Contributions(*(np.array(each) for each in ([0, 1, 1], [0, 0, 1], [0, 0, 0])), np.array([2.0, 1.0, 5.0]), np.full(3, 0.5))
+    person, image, attribute = np.array([0, 1, 1]), np.array([0, 0, 1]), np.zeros(3, np.int64)
+    own = Contributions(person, image, attribute, np.array([2.0, 1.0, 5.0]), np.full(3, 0.5))
     found = EffectPosterior.of(own, np.zeros((2, 0)), np.full((3, 1), 0.25)).estimate(np.zeros(0))
     np.testing.assert_allclose(found.mean, [3.0 / (4 + 1), 5.0 / (4 + 0.5), 0.0])
     np.testing.assert_allclose(found.variance, [1 / 5, 1 / 4.5, 0.25])
@@ -240,7 +241,8 @@ def test_a_card_comes_back_and_a_hostile_one_is_refused(tmp_path: Path) -> None:
     shards = write(Place.at(tmp_path / "effects-0"), dataset(ratings=8))
     card = json.loads(json.dumps(shards.card()))
     assert EffectShards.of_card(Place.at(tmp_path), card) == shards
-    for wrong in ({"folder": "../secret"}, {"folder": ".hidden"}, {"shards": 0}, {"scales": []}):
+    wrongs: list[dict] = [{"folder": "../secret"}, {"folder": ".hidden"}, {"shards": 0}, {"scales": []}]
+    for wrong in wrongs:
         with pytest.raises(ValueError, match=r"no folder of shards|a scale for each"):
             EffectShards.of_card(Place.at(tmp_path), card | wrong)
 
