@@ -12,11 +12,11 @@ from beholder.errors import TasteError
 from beholder.jobs import _reservation
 from beholder.jobs._comparison import TasteComparison
 from beholder.progress import Progress
-from beholder.recommending import taste_questions
-from beholder.recommending.taste_questions import TasteDesign
 from beholder.reports.markup import markdown_table
 from beholder.reports.taste_report import question_order_report
 from beholder.runs import Run
+from beholder.simulation import taste_questions
+from beholder.simulation.taste_questions import TasteDesign
 from beholder.statistics import Interval, bootstrap, bootstrap_columns
 from beholder.taste import splits, validation
 from beholder.taste.bayes import BayesTaste

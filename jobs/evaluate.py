@@ -23,11 +23,11 @@ from beholder.jobs._warm_comparison import WarmTest
 from beholder.progress import Progress
 from beholder.quality.person_weights import JudgementsConfig, read_weights
 from beholder.ray_connection import RayConfig, connect
-from beholder.recommending import taste_questions
-from beholder.recommending.taste_questions import ORDERS
 from beholder.reports.markup import markdown_table
 from beholder.reports.taste_report import evaluation_report
 from beholder.runs import Run, log
+from beholder.simulation import taste_questions
+from beholder.simulation.taste_questions import ORDERS
 from beholder.statistics import Interval
 from beholder.taste import splits, validation
 from beholder.taste.contract import Items

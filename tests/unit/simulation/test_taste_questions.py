@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from beholder.errors import ConfigError
-from beholder.recommending import taste_questions
-from beholder.recommending.taste_questions import AskedPairs, TasteDesign
+from beholder.simulation import taste_questions
+from beholder.simulation.taste_questions import AskedPairs, TasteDesign
 from beholder.statistics import sigmoid
 from beholder.taste.dataset import ComparisonTable, JudgementDataset, RatingTable
 from beholder.taste.gaussian import Gaussian
