@@ -90,7 +90,7 @@ class ImageScorer:
         differences = taste.differences(left, right, user_id, attribute or question)
         mean, variance = (part.reshape(len(mine), len(others)).mean(axis=1) for part in (differences.mean, differences.variance))
         if effects is not None and image_ids is not None:
-            mean = mean + effects.of(image_ids, attribute, taste, user_id).mean
+            mean = mean + effects.of(image_ids, attribute, taste, user_id).mean.astype(mean.dtype)
         gap = Normal(mean, variance)
         return [_score(gap, row, known=bool(variance.any())) for row in range(len(mine))]
 
