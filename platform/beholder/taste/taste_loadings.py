@@ -57,7 +57,8 @@ class TasteLoadings:
         """Return the loadings of people, float64 [P, K]; zeros for somebody of whom nothing is known, and without a taste."""
         if taste is None or not self.width or not user_ids:
             return np.zeros((len(user_ids), self.width))
-        return _differences(taste, self.anchors, user_ids, attribute) @ self.axes[self.attributes.index(attribute)]
+        axes = self.axes[self.attributes.index(attribute)]
+        return np.asarray(_differences(taste, self.anchors, user_ids, attribute) @ axes)
 
     def of_everybody(self, taste: Taste, user_ids: Sequence[str], attributes: Sequence[str]) -> np.ndarray:
         """Return the loadings of people by attribute, float64 [A, P, K]."""
