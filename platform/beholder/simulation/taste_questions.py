@@ -151,6 +151,6 @@ def _next(
     if order == "information":
         values = acquisition.information(design.scale * (mean + offsets[left]), design.scale * deviation)
     else:
-        sides = (design.own[each[left]] @ posterior.mean + design.shared[each[left]] for each in (pairs.left, pairs.right))
-        values = acquisition.eubo(*sides, deviation)
+        one, other = (design.own[each[left]] @ posterior.mean + design.shared[each[left]] for each in (pairs.left, pairs.right))
+        values = acquisition.eubo(one, other, deviation)
     return int(left[np.argmax(values)])

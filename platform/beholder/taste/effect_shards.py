@@ -125,7 +125,7 @@ class EffectShards:
         count = max(1, -(-len(judged) // shard_images), -(-len(effects.contributions) // CONTRIBUTIONS))
         shards = cls(folder, tuple(attributes), effects.scales, count, seed)
         axes.write(folder / _LOADINGS)
-        block = shards.shard_of([images[row] for row in judged])
+        block = shards.shard_of([images[row] for row in judged.tolist()])
         for shard in range(shards.shards):
             whole.of_images(judged[block == shard]).write(shards.place(shard))
         return shards
@@ -163,7 +163,7 @@ class EffectShards:
         loading = self.loadings().of(taste, [user_id], attribute)[0]
         for number in np.unique(block):
             shard, here = self.read(int(number)), np.flatnonzero(block == number)
-            at = shard.rows([image_ids[each] for each in here])
+            at = shard.rows([image_ids[each] for each in here.tolist()])
             here, at = here[at >= 0], at[at >= 0]
             if not len(at):
                 continue
@@ -181,7 +181,8 @@ class EffectShards:
     def loadings(self) -> TasteLoadings:
         """Return what a person's loading is found by; it stays in memory."""
         cache: BoundedCache[int, tuple[Any, Any]] = getattr(self, "_open")  # noqa: B009  # as above
-        return cache.get_or_make(-1, lambda: (None, TasteLoadings.read(self.folder / _LOADINGS)))[1]
+        found: TasteLoadings = cache.get_or_make(-1, lambda: (None, TasteLoadings.read(self.folder / _LOADINGS)))[1]
+        return found
 
     def all(self) -> Iterator[EffectShard]:
         """Yield every shard, none of which stays in memory."""

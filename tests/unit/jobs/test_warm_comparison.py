@@ -12,7 +12,8 @@ from beholder.taste.image_effects import Contributions, JudgedUtilities
 from beholder.taste.warm_taste import NoTaste
 
 PEOPLE, IMAGES = tuple(f"person {number}" for number in range(12)), 60
-NO_PAIRS = ComparisonTable(*(np.zeros(0, np.int64) for _ in range(4)), np.zeros(0, np.float32))
+EMPTY = np.zeros(0, np.int64)
+NO_PAIRS = ComparisonTable(EMPTY, EMPTY, EMPTY, EMPTY, EMPTY.astype(np.float32))
 
 
 def everybody(change: dict[tuple[int, int], float] | None = None) -> JudgementDataset:

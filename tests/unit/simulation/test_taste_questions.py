@@ -83,7 +83,8 @@ def test_every_pair_is_asked_once_and_then_nothing_more_is_learned():
 
 def test_what_a_person_could_be_asked_are_their_comparisons_and_their_ratings_where_equal_scores_say_neither():
     rated = RatingTable(np.array([0, 0, 0, 1]), np.array([4, 5, 6, 7]), np.zeros(4, np.int64), np.array([3, 3, 1, 2], np.float32))
-    compared = ComparisonTable(*(np.array([each]) for each in (0, 1, 2, 0)), np.array([0.5], np.float32))
+    one = [np.array([each]) for each in (0, 1, 2, 0)]
+    compared = ComparisonTable(one[0], one[1], one[2], one[3], np.array([0.5], np.float32))
     judged = JudgementDataset(("ana", "bo"), tuple("abcdefgh"), ("kind",), rated, compared)
     pairs = taste_questions.answerable(judged, 0, at_most=10, seed=0)
     found = {

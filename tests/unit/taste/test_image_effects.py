@@ -27,8 +27,9 @@ FACTOR = RNG.normal(size=len(IMAGES)) * 0.6
 TASTE = RNG.normal(size=(len(IMAGES), 2)) @ np.array([[0.6], [0.8]]) + 0.7 * RNG.normal(size=(len(IMAGES), 1)) * KIND
 TRUTH = (TASTE + EFFECT[:, None] + FACTOR[:, None] * KIND).T  # [P, N]
 ITEMS = np.arange(len(IMAGES), dtype=np.float32)[:, None]  # an item is its own number
-NONE = RatingTable(*(np.zeros(0, np.int64) for _ in range(3)), np.zeros(0, np.float32))
-NO_PAIRS = ComparisonTable(*(np.zeros(0, np.int64) for _ in range(4)), np.zeros(0, np.float32))
+EMPTY = np.zeros(0, np.int64)
+NONE = RatingTable(EMPTY, EMPTY, EMPTY, EMPTY.astype(np.float32))
+NO_PAIRS = ComparisonTable(EMPTY, EMPTY, EMPTY, EMPTY, EMPTY.astype(np.float32))
 
 
 class Tastes(PartialTaste):
