@@ -46,8 +46,8 @@ class TestBayes(TasteContract):
         left, right = world.pairs()
         found = [each.differences(shown[left], shown[right], "somebody", "smart") for each in (together, alone)]
         deviations = [np.sqrt(each.variance).mean() for each in found]
-        assert deviations[0] == pytest.approx(deviations[1], rel=0.15)  # one by one is a little surer
-        assert np.std(found[0].mean) == pytest.approx(np.std(found[1].mean), rel=0.1)
+        assert deviations[0] == pytest.approx(deviations[1], rel=0.15)  # one by one is a little surer, and moves a little less
+        assert np.std(found[0].mean) == pytest.approx(np.std(found[1].mean), rel=0.15)
 
     def test_somebody_learned_later_is_as_they_were_fitted(self, taste, shown, world):
         again = taste.learn(world.train, shown)
