@@ -306,12 +306,12 @@ def fit_and_judge(job: TrainJob, items: np.ndarray, epochs: Any = None, states: 
         population = replace(job, taste=replace(job.taste, kind="population")).fit(items)
         table, weights = judge(taste, population, job.held_out, items, job.seed)
         judged = time.monotonic()
-        effects = learn_effects(taste, weights, job, items) if job.crowd else None
+        effects = effects_after(taste, weights, job, items) if job.crowd else None
     device = _reservation.device_used(job.taste)
     return TrainedTaste(taste, table, weights, device, reserved, fitted - began, judged - fitted, warnings, effects)
 
 
-def learn_effects(
+def effects_after(
     taste: Taste, weights: dict[str, dict[str, float]], job: TrainJob, items: np.ndarray
 ) -> tuple[ImageEffects, TasteLoadings]:
     """Return the effects of images after everybody's taste as it is served, from all judgements."""

@@ -58,7 +58,7 @@ def main(settings: UpdateSettings, run: Run) -> None:
     with connect(settings.ray):
         room, kind = ClusterRoom.now(), TasteConfig(kind="lora" if stored.info.takes == "pixels" else "population")
         reservation = room.reserve(kind, items=material.items.nbytes)
-        task: Any = learn_effects.options(**reservation.options)
+        task: Any = _learn.options(**reservation.options)
         effects, axes = ray.get(task.remote(stored, dataset, ray.put(material.items)))
     taste_registry.write_effects(workspace.models, settings.taste, effects, axes, dataset, seed=0)
     counts = {
@@ -79,9 +79,13 @@ def main(settings: UpdateSettings, run: Run) -> None:
 
 
 @ray.remote
-def learn_effects(stored: StoredTaste, dataset: JudgementDataset, items: np.ndarray) -> tuple[ImageEffects, TasteLoadings]:
-    """Return the effects of images after everybody's taste as it is served; those that the taste was fitted to stay so."""
+def _learn(stored: StoredTaste, dataset: JudgementDataset, items: np.ndarray) -> tuple[ImageEffects, TasteLoadings]:
     _reservation.begin()
+    return effects_now(stored, dataset, items)
+
+
+def effects_now(stored: StoredTaste, dataset: JudgementDataset, items: np.ndarray) -> tuple[ImageEffects, TasteLoadings]:
+    """Return the effects of images after everybody's taste as it is served; those that the taste was fitted to stay so."""
     taste = stored.load().taste
     new = ~np.isin(np.array(dataset.people), np.array(stored.info.people))
     inner = taste.taste if isinstance(taste, ShrunkTaste) else taste
