@@ -128,7 +128,7 @@ def main(settings: EvaluateSettings, run: Run) -> None:
             settings.sure,
         )
         if settings.split == "person":
-            split = divide(replace(settings, split="image"), dataset)
+            split = divide(replace(settings, split="image", asks=[]), dataset)
             enough = dataset.counts() >= settings.min_ratings
             if settings.asks:
                 orders = QuestionOrders(
