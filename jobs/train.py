@@ -40,12 +40,14 @@ from beholder.reports.taste_report import training_report
 from beholder.runs import Run, environment, log
 from beholder.statistics import Interval
 from beholder.storage import Place
-from beholder.taste import shrinkage, splits, taste_factory, taste_registry, utility_table, validation
+from beholder.taste import shrinkage, splits, taste_factory, taste_registry, utility_table, validation, warm_taste
 from beholder.taste.batch_limit import SharedWorkTooLargeError
 from beholder.taste.contract import Items, Taste, TasteInfo
-from beholder.taste.dataset import JudgementDataset
+from beholder.taste.dataset import JudgementDataset, join
+from beholder.taste.image_effects import ImageEffects
 from beholder.taste.judgement_partitions import JudgedPeople, TablePart
 from beholder.taste.taste_factory import TasteConfig
+from beholder.taste.taste_loadings import TasteLoadings
 from beholder.taste.training import TrainingHooks
 from beholder.workspace import Workspace
 
@@ -96,6 +98,9 @@ class TrainSettings:
     encoder_id: str | None = setting(None, "name of imported embeddings to use instead of an encoder's")
     seed: int = setting(0, "seed of the split and the fit")
     judgements: JudgementsConfig = setting(JudgementsConfig(), "how judgements enter the fit")
+    crowd: bool = setting(
+        True, "also learn what people's judgements say of each image beyond their tastes, for others who are asked"
+    )
     train: TrainConfig = setting(TrainConfig(), "how many processes fit, and what is kept of it")
     ray: RayConfig = setting(RayConfig(), "which Ray")
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
@@ -121,6 +126,7 @@ class TrainJob:
     taste: TasteConfig
     encoder_id: str
     seed: int
+    crowd: bool = False
 
     def fit(self, items: np.ndarray, *, hooks: TrainingHooks | None = None, epochs: Any = None) -> Taste:
         """Fit here. epochs: an EpochLog to write to."""
@@ -170,7 +176,7 @@ def to_one_dataset(
     train, held_out = splits.by_image(dataset, seed=settings.seed, shares=shares)
     if not len(train):
         raise TasteError(f"held_out={settings.held_out} leaves nothing to learn from {len(material.dataset)} judgements")
-    job = TrainJob(train, held_out, settings.taste, material.encoder_id, settings.seed)
+    job = TrainJob(train, held_out, settings.taste, material.encoder_id, settings.seed, settings.crowd)
     log.info("%s: %d judgements to learn from, %d held out", name, len(train), len(held_out))
     with connect(settings.ray):
         room = ClusterRoom.now()
@@ -203,6 +209,10 @@ def to_one_dataset(
     folder = taste_registry.write(
         workspace.models, name, taste, figures=figures, config=asdict(settings), commit=commit, trust=weights
     )
+    if trained.effects:
+        effects, axes = trained.effects
+        taste_registry.write_effects(workspace.models, name, effects, axes, dataset, seed=settings.seed)
+        counts["images.judged"] = len(np.unique(effects.contributions.image))
     if settings.train.checkpoints:
         place.filesystem.delete_dir(place.path)
     placed = {"device": trained.device} | trained.reserved.metrics()
@@ -225,6 +235,8 @@ def to_many_people(
         weights=read_weights(settings.judgements, workspace),
     )
     log.info("%s: %d people, in %d blocks", name, judged.people, job.blocks)
+    if settings.crowd:
+        log.warning("what people say of images beyond their tastes is not learned of so many people yet (crowd=true)")
     with connect(settings.ray):
         result = _people.fit(job, workspace.models / name, workspace.place / "training" / f"{name}-people")
     if result.left_out:
@@ -298,6 +310,7 @@ class TrainedTaste:
     seconds_fitting: float
     seconds_judging: float
     warnings: list[str]
+    effects: tuple[ImageEffects, TasteLoadings] | None = None
 
 
 def decoded_items_for(settings: TrainSettings, workspace: Workspace) -> DatasetWithImages:
@@ -323,8 +336,17 @@ def fit_and_judge(
         population = replace(job, taste=replace(job.taste, kind="population")).fit(rows)
         table, weights = judge(taste, population, job.held_out, rows, job.seed)
         judged = time.monotonic()
+        effects = effects_after(taste, weights, job, rows) if job.crowd else None
     device = _reservation.device_used(job.taste)
-    return TrainedTaste(taste, table, weights, device, reserved, fitted - began, judged - fitted, warnings)
+    return TrainedTaste(taste, table, weights, device, reserved, fitted - began, judged - fitted, warnings, effects)
+
+
+def effects_after(
+    taste: Taste, weights: dict[str, dict[str, float]], job: TrainJob, items: np.ndarray
+) -> tuple[ImageEffects, TasteLoadings]:
+    """Return the effects of images after everybody's taste as it is served, from all judgements."""
+    fitted = np.isin(np.arange(len(items)), job.train.judged_images())
+    return warm_taste.learn_effects(shrinkage.ShrunkTaste(taste, weights), join(job.train, job.held_out), items, fitted)
 
 
 def judge(

@@ -191,19 +191,26 @@ class EncoderDeployment:
         return embeddings
 
     async def score(
-        self, pictures: Sequence[np.ndarray] | Sequence[bytes], user_id: str, attribute: str, question: str
+        self,
+        pictures: Sequence[np.ndarray] | Sequence[bytes],
+        user_id: str,
+        attribute: str,
+        question: str,
+        image_ids: Sequence[str] = (),
     ) -> ImageScores:
-        """Score pictures, or the bytes of their files, for a person."""
-        return await self.pool.run(self._score, pictures, user_id, attribute, question)
+        """Score pictures, or the bytes of their files, for a person. image_ids: of pictures."""
+        return await self.pool.run(self._score, pictures, user_id, attribute, question, image_ids)
 
     async def ready(self) -> bool:
         return True
 
-    def _score(self, pictures: Sequence[Any], user_id: str, attribute: str, question: str) -> ImageScores:
+    def _score(self, pictures: Sequence[Any], user_id: str, attribute: str, question: str, image_ids: Sequence[str]) -> ImageScores:
         taste = self.scorer.taste_for(attribute=attribute, question=question)
+        known = self.scorer.image_ids(image_ids or pictures)
         if len(pictures) and isinstance(pictures[0], bytes):
             pictures = self.scorer.decode(pictures, self.limits)
-        return ImageScores(tuple(self.scorer.score(pictures, user_id, attribute=attribute, question=question)), taste)
+        scores = self.scorer.score(pictures, user_id, attribute=attribute, question=question, image_ids=known)
+        return ImageScores(tuple(scores), taste)
 
     @serve.batch
     async def _images(self, requests: list[np.ndarray]) -> list[np.ndarray]:

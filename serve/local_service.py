@@ -134,7 +134,10 @@ class LocalService:
             files = iter(scorer.decode([each for each in images if isinstance(each, bytes)], self._limits))
             drawn = iter(self.built.library.draw_images([(each, [{}]) for each in images if isinstance(each, str)]))
             pictures = [next(drawn)[0] if isinstance(each, str) else next(files) for each in images]
-            return ImageScores(tuple(scorer.score(pictures, user_id, attribute=attribute, question=question)), taste)
+            known = scorer.image_ids(images)
+            return ImageScores(
+                tuple(scorer.score(pictures, user_id, attribute=attribute, question=question, image_ids=known)), taste
+            )
 
         return await self._run(work)
 

@@ -126,7 +126,7 @@ class RayService:
         def flow() -> DeploymentResponse[Any]:
             if images and isinstance(images[0], str):
                 drawn = by_reference(self.editor).originals.remote(list(images))
-                return responses(by_reference(self.encoder).score.remote(drawn, user_id, attribute, question))
+                return responses(by_reference(self.encoder).score.remote(drawn, user_id, attribute, question, list(images)))
             return responses(self.encoder.score.remote(images, user_id, attribute, question))
 
         result: ImageScores = await self._answer(flow)

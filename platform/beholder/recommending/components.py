@@ -165,7 +165,7 @@ def build_image_library(config: ServiceConfig) -> ImageLibrary:
 
 def build_image_scorer(config: ServiceConfig, encoder: Encoder, typical: Callable[[], np.ndarray]) -> ImageScorer:
     """Build what answers predictions. typical: the pictures of TYPICAL, uint8 RGB [M, R, R, 3]."""
-    return ImageScorer.load(encoder, Workspace(config.workspace).models, config.taste_names, typical)
+    return ImageScorer.load(encoder, Workspace(config.workspace), config.taste_names, typical)
 
 
 def surrogate_info(config: ServiceConfig, library: ImageLibrary) -> "SurrogateInfo":
