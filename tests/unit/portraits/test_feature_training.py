@@ -14,6 +14,7 @@ from beholder.editing.inversion import Inverter
 from beholder.portraits.builder import BuildConfig, Builder
 from beholder.portraits.feature_evaluation import measure_features
 from beholder.portraits.feature_training import FeatureTraining, train_features
+from beholder.portraits.generator_finetuning import enlarged
 from beholder.portraits.reader import Reader, load_reader
 from beholder.portraits.training_loop import silent
 
@@ -41,6 +42,16 @@ def test_the_second_stage_leaves_what_the_first_one_taught() -> None:
     before, after = first.state_dict(), longer.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before if not name.startswith("editor."))
     assert any(not torch.equal(before[name], after[name]) for name in before if name.startswith("editor."))
+
+
+def test_a_larger_generator_is_trained_for_as_its_smaller_pictures(tmp_path: Path) -> None:
+    generator, *others = parts()
+    large = enlarged(generator, replace(generator.config, resolution=2 * generator.config.resolution)).eval().requires_grad_(False)
+    brief = replace(BRIEF, steps=1, editing_steps=1, resolution=generator.config.resolution)
+    found, wanted = (train_features(each, *others, config=brief) for each in (large, generator))
+    assert found.config == wanted.config
+    for name, value in wanted.state_dict().items():
+        assert torch.equal(value, found.state_dict()[name]), name
 
 
 def test_nothing_to_do_is_refused() -> None:
