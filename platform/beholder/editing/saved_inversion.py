@@ -1,7 +1,10 @@
 """A saved inversion: the latent of a photo as a file, with the generator it belongs to and the place of the face in the photo."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
+
+import torch
 
 from beholder import artifacts
 from beholder.editing.faces.alignment import Square
@@ -64,8 +67,19 @@ class SavedInversion:
             what = f"it lacks {error}" if isinstance(error, KeyError) else str(error).splitlines()[0]
             raise EditError(f"{place.uri} is no latent that `beholder invert` wrote: {what}") from None
 
-    def check(self, config: GeneratorConfig, fingerprint: str, generator: str) -> None:
-        """Raise EditError where the latent is another generator's."""
+    def of_generator(
+        self, config: GeneratorConfig, fingerprint: str, generator: str, finished_from: Sequence[str] = ()
+    ) -> "SavedInversion":
+        """Return it for a generator. Raises EditError where the latent is another generator's.
+
+        finished_from: fingerprints of generators that this one was trained on from. Their latents get the last row for the layers
+        that they lack, and lose their detail, since features mean something else after training.
+        """
+        if self.fingerprint in finished_from and self.latent.ws.shape[1] <= config.num_ws:
+            ws = self.latent.ws
+            longer = torch.cat([ws, ws[:, -1:].expand(-1, config.num_ws - ws.shape[1], -1)], dim=1)
+            own = replace(self, latent=Latent(longer), fingerprint=fingerprint, generator=generator)
+            return own.of_generator(config, fingerprint, generator)
         if self.latent.ws.shape[1:] != (config.num_ws, config.w_dim):
             raise EditError(
                 f"this latent is {list(self.latent.ws.shape[1:])}, generator {generator} takes {[config.num_ws, config.w_dim]}"
@@ -74,6 +88,7 @@ class SavedInversion:
             raise EditError(
                 f"this latent belongs to generator {self.generator} ({self.fingerprint}), not to {generator} ({fingerprint})"
             )
+        return self
 
 
 def _pair(values: Any) -> tuple[float, float]:

@@ -105,7 +105,10 @@ class StyleGAN:
         EditError for directions of another one.
         """
         generator = generator_store.read(name, workspace)
-        known = direction_registry.read(workspace, name, fingerprint=fingerprint(generator), force=force)
+        earlier = generator_store.finished_from(name, workspace)
+        known = direction_registry.read(
+            workspace, name, fingerprint=fingerprint(generator), finished_from=earlier, force=force
+        )  # fmt: skip
         inverter: LatentEncoder | None
         features: FeatureNetworks | None
         own_distance = None

@@ -67,11 +67,10 @@ class Abandoned(Exception):
 class LatentStore:
     """The latents of a workspace's images, for one generator."""
 
-    def __init__(self, editor: StyleGAN, place: Place, generator: str) -> None:
-        """place: of the workspace; generator: the name of the editor's."""
-        self.editor, self.generator = editor, generator
+    def __init__(self, editor: StyleGAN, place: Place, generator: str, finished_from: Sequence[str] = ()) -> None:
+        """place: of the workspace; generator: the name of the editor's; finished_from: fingerprints whose latents are its, too."""
+        self.editor, self.generator, self._place, self.finished_from = editor, generator, place, tuple(finished_from)
         self.fingerprint = fingerprint(editor.generator)
-        self._folder = place / "latents" / self.fingerprint
 
     @staticmethod
     def id_of_seed(seed: int) -> str:
@@ -91,8 +90,7 @@ class LatentStore:
 
     def write(self, image_id: str, inverted: SavedInversion) -> None:
         """Keep a photo's latent. Raises EditError for the latent of another generator."""
-        inverted.check(self.editor.generator.config, self.fingerprint, self.generator)
-        inverted.write(self._at(image_id))
+        self._own(inverted).write(latent_place(self._place, self.fingerprint, (), image_id))
 
     def latent(self, image_id: str) -> Latent:
         """Return the latent of an image, of one row.
@@ -112,8 +110,7 @@ class LatentStore:
             inverted = SavedInversion.read(self._at(image_id))
         except StorageError:
             raise UnknownImage(f"{image_id} is not among the photos uploaded to generator {self.generator}") from None
-        inverted.check(self.editor.generator.config, self.fingerprint, self.generator)
-        return inverted
+        return self._own(inverted)
 
     def remove(self, image_id: str) -> None:
         """Remove a photo's latent, if it is there."""
@@ -124,8 +121,20 @@ class LatentStore:
         """Return where a photo's latent lies."""
         return self._at(image_id).uri
 
+    def _own(self, inverted: SavedInversion) -> SavedInversion:
+        return inverted.of_generator(self.editor.generator.config, self.fingerprint, self.generator, self.finished_from)
+
     def _at(self, image_id: str) -> Place:
-        return self._folder / f"{image_id}.safetensors"
+        return latent_place(self._place, self.fingerprint, self.finished_from, image_id)
+
+
+def latent_place(workspace: Place, fingerprint: str, finished_from: Sequence[str], image_id: str) -> Place:
+    """Return where a photo's latent lies, or would lie where there is none.
+
+    finished_from: fingerprints of the generators that this one was trained on from, in whose folders it may lie, too.
+    """
+    places = [workspace / "latents" / each / f"{image_id}.safetensors" for each in (fingerprint, *finished_from)]
+    return next((place for place in places if place.is_file()), places[0])
 
 
 class ImageLibrary:

@@ -45,10 +45,10 @@ def test_the_second_stage_leaves_what_the_first_one_taught() -> None:
 
 
 def test_a_larger_generator_is_trained_for_as_its_smaller_pictures(tmp_path: Path) -> None:
-    generator, *others = parts()
+    generator, inverter, reader, directions = parts()
     large = enlarged(generator, replace(generator.config, resolution=2 * generator.config.resolution)).eval().requires_grad_(False)
     brief = replace(BRIEF, steps=1, editing_steps=1, resolution=generator.config.resolution)
-    found, wanted = (train_features(each, *others, config=brief) for each in (large, generator))
+    found, wanted = (train_features(each, inverter, reader, directions, config=brief) for each in (large, generator))
     assert found.config == wanted.config
     for name, value in wanted.state_dict().items():
         assert torch.equal(value, found.state_dict()[name]), name

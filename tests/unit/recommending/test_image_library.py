@@ -224,6 +224,22 @@ def test_a_photo_comes_back_as_it_was_kept(latents):
         latents.latent(image_id)
 
 
+def test_photos_of_the_generator_it_was_trained_on_from_are_its_photos(latents, tmp_path):
+    image_id = LatentStore.id_of_photo("ana", "ab" * 32)
+    latents.write(image_id, inversion(latents))
+    later = LatentStore(tiny_editor(seed=1), Place.at(tmp_path), "tiny", [latents.fingerprint])
+    assert image_id in later
+    assert torch.equal(later.latent(image_id).ws, latents.latent(image_id).ws)
+    assert later.uri(image_id) == latents.uri(image_id)
+    assert image_id not in LatentStore(tiny_editor(seed=1), Place.at(tmp_path), "tiny")
+    later.write(image_id, inversion(later))  # where it is uploaded again
+    assert later.uri(image_id) != latents.uri(image_id)
+    for _ in range(2):
+        later.remove(image_id)
+    assert image_id not in later
+    assert image_id not in latents
+
+
 def test_a_latent_of_another_generator_is_refused(latents):
     with pytest.raises(EditError, match="belongs to generator"):
         latents.write("photo-" + "0" * 24, inversion(latents, "0123456789abcdef"))
