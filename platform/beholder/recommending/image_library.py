@@ -144,7 +144,7 @@ class ImageLibrary:
         self.editor, self.latents, self.store = editor, latents, store
         self.config = config or ImageLibraryConfig()
         self._latents: BoundedCache[str, Latent] = BoundedCache(self.config.latents)
-        self._files: BoundedCache[tuple[str, str, str], bytes] = BoundedCache(self.config.pictures_mb * 1e6, weigh=len)
+        self._files: BoundedCache[tuple[str, str, str, int | None], bytes] = BoundedCache(self.config.pictures_mb * 1e6, weigh=len)
 
     def image(self, image_id: str) -> LibraryImage:
         """Return an image by its id. Raises UnknownImage for an id that is none, and for a photo that is not there or gone."""
@@ -246,21 +246,26 @@ class ImageLibrary:
         check_range(edit, self.editor.directions)
         return edit
 
-    def picture(self, image_id: str, edit: Edit, media_type: str) -> bytes:
-        """Return an image under an edit as a file of image/webp, image/png or image/jpeg. Raises as `check` does."""
-        cached = self.cached_file(image_id, edit, media_type)
-        return cached or self.encode_file(image_id, edit, media_type, self.draw_images([(image_id, [edit])])[0][0])
+    def picture(self, image_id: str, edit: Edit, media_type: str, size: int | None = None) -> bytes:
+        """Return an image under an edit as a file of image/webp, image/png or image/jpeg. Raises as `check` does.
 
-    def cached_file(self, image_id: str, edit: Edit, media_type: str) -> bytes | None:
+        size: the pixels that are needed, as for `StyleGAN.edit`.
+        """
+        cached = self.cached_file(image_id, edit, media_type, size)
+        if cached is not None:
+            return cached
+        return self.encode_file(image_id, edit, media_type, self.draw_images([(image_id, [edit])], size=size)[0][0], size)
+
+    def cached_file(self, image_id: str, edit: Edit, media_type: str, size: int | None = None) -> bytes | None:
         """Return the file of a picture that was made a moment ago. Raises UnknownImage where the image is gone."""
         if image_id not in self.latents:
             self.latents.latent(image_id)  # raises, and says what is wrong
-        return self._files.get((image_id, _text(edit), media_type))
+        return self._files.get((image_id, _text(edit), media_type, size))
 
-    def encode_file(self, image_id: str, edit: Edit, media_type: str, pixels: np.ndarray) -> bytes:
-        """Return a drawn picture, uint8 RGB [R, R, 3], as a file, which is kept for a while."""
+    def encode_file(self, image_id: str, edit: Edit, media_type: str, pixels: np.ndarray, size: int | None = None) -> bytes:
+        """Return a drawn picture, uint8 RGB [side, side, 3], as a file, which is kept for a while."""
         data = images.encode(pixels, format=FORMATS[media_type], quality=_QUALITY)
-        self._files.put((image_id, _text(edit), media_type), data)
+        self._files.put((image_id, _text(edit), media_type, size), data)
         return data
 
 
