@@ -131,7 +131,7 @@ class EditorDeployment:
         cached = await self.pool.run(self.library.cached_file, image_id, edit, media_type, size)
         if cached is not None:
             return cached
-        drawn = await self.draw(image_id, [edit], size)
+        drawn = await self.draw(image_id, [edit], await self.pool.run(self.library.shown_size, image_id, size))
         return await self.pool.run(self.library.encode_file, image_id, edit, media_type, drawn[0], size)
 
     async def add_photo(self, data: bytes, user_id: str, aligned: bool) -> LibraryImage:

@@ -18,13 +18,17 @@ LIMIT = 64 * 1024 * 1024  # bytes of a file that is read
 
 @dataclass(frozen=True)
 class SavedInversion:
-    """latent: of one picture. fingerprint, generator: of what draws it. sha256: of the photo's file. square: None: aligned."""
+    """latent: of one picture. fingerprint, generator: of what draws it. sha256: of the photo's file. square: None: aligned.
+
+    grey: whether the photo is black and white, so that what is drawn of it has to be.
+    """
 
     latent: Latent
     fingerprint: str
     generator: str
     sha256: str
     square: Square | None
+    grey: bool = False
 
     def write(self, place: Place) -> None:
         """Write it as safetensors: the tensor `w_plus` [1, num_ws, w_dim], and the rest in its metadata.
@@ -32,7 +36,8 @@ class SavedInversion:
         Where detail is kept, `editable` [num_ws, w_dim] and `features` [C, at, at] (float16) are written, too.
         """
         square = None if self.square is None else asdict(self.square)
-        about = {"fingerprint": self.fingerprint, "generator": self.generator, "sha256": self.sha256, "square": square}
+        about: dict[str, Any] = {"fingerprint": self.fingerprint, "generator": self.generator, "sha256": self.sha256}
+        about |= {"square": square} | ({"grey": True} if self.grey else {})
         tensors = {"w_plus": self.latent.ws.float()}
         for detail in self.latent.details:
             if detail is not None:
@@ -62,7 +67,7 @@ class SavedInversion:
                         f"its detail is {list(editable.shape)} and {list(features.shape)}, which is none of this w_plus"
                     )
                 details = (Detail(editable, features),)
-            return cls(Latent(ws.float(), details=details), fingerprint, generator, sha256, square)
+            return cls(Latent(ws.float(), details=details), fingerprint, generator, sha256, square, about.get("grey") is True)
         except (ArtifactError, KeyError, ValueError, TypeError, EditError) as error:
             what = f"it lacks {error}" if isinstance(error, KeyError) else str(error).splitlines()[0]
             raise EditError(f"{place.uri} is no latent that `beholder invert` wrote: {what}") from None

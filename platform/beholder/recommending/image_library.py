@@ -15,7 +15,7 @@ from beholder.editing.directions.edit_text import check, parse
 from beholder.editing.directions.vocabulary import check_range
 from beholder.editing.editor import Edit
 from beholder.editing.faces.landmarks import load_detector
-from beholder.editing.faces.photo import Photo
+from beholder.editing.faces.photo import Photo, to_grey
 from beholder.editing.generator_store import fingerprint
 from beholder.editing.inversion import InversionStep, Refinement
 from beholder.editing.latent import Latent
@@ -144,6 +144,7 @@ class ImageLibrary:
         self.editor, self.latents, self.store = editor, latents, store
         self.config = config or ImageLibraryConfig()
         self._latents: BoundedCache[str, Latent] = BoundedCache(self.config.latents)
+        self._grey: BoundedCache[str, bool] = BoundedCache(self.config.latents)
         self._files: BoundedCache[tuple[str, str, str, int | None], bytes] = BoundedCache(self.config.pictures_mb * 1e6, weigh=len)
 
     def image(self, image_id: str) -> LibraryImage:
@@ -181,7 +182,8 @@ class ImageLibrary:
             self.editor.check_kind(inversion)
         go_on()
         latents = self.latents
-        inverted = SavedInversion(inversion.latent, latents.fingerprint, latents.generator, images.digest(data), photo.square)
+        digest = images.digest(data)
+        inverted = SavedInversion(inversion.latent, latents.fingerprint, latents.generator, digest, photo.square, photo.grey)
         self._keep(user_id, image_id, erasures, inverted)
         return LibraryImage(image_id, "photo", self.editor.resolution, round(float(inversion.after[0]), 4))
 
@@ -201,6 +203,7 @@ class ImageLibrary:
         """Remove a photo's latent, if it is there, and what of it is in memory."""
         self.latents.remove(image_id)
         self._latents.pop(image_id)
+        self._grey.pop(image_id)
         for key in self._files.held():
             if key[0] == image_id:
                 self._files.pop(key)
@@ -254,7 +257,18 @@ class ImageLibrary:
         cached = self.cached_file(image_id, edit, media_type, size)
         if cached is not None:
             return cached
-        return self.encode_file(image_id, edit, media_type, self.draw_images([(image_id, [edit])], size=size)[0][0], size)
+        drawn = self.draw_images([(image_id, [edit])], size=self.shown_size(image_id, size))
+        return self.encode_file(image_id, edit, media_type, drawn[0][0], size)
+
+    def shown_size(self, image_id: str, size: int | None) -> int | None:
+        """Return at what size an image is drawn for people who need `size` pixels: whole where it has detail, which w+ lacks."""
+        return None if any(self.latent(image_id).details) else size
+
+    def grey(self, image_id: str) -> bool:
+        """Whether an image is a black-and-white photo, whose pictures are to be so, too."""
+        if image_id.startswith("seed-"):
+            return False
+        return self._grey.get_or_make(image_id, lambda: self.latents.inverted(image_id).grey)
 
     def cached_file(self, image_id: str, edit: Edit, media_type: str, size: int | None = None) -> bytes | None:
         """Return the file of a picture that was made a moment ago. Raises UnknownImage where the image is gone."""
@@ -264,6 +278,8 @@ class ImageLibrary:
 
     def encode_file(self, image_id: str, edit: Edit, media_type: str, pixels: np.ndarray, size: int | None = None) -> bytes:
         """Return a drawn picture, uint8 RGB [side, side, 3], as a file, which is kept for a while."""
+        if self.grey(image_id):
+            pixels = to_grey(pixels)
         data = images.encode(pixels, format=FORMATS[media_type], quality=_QUALITY)
         self._files.put((image_id, _text(edit), media_type, size), data)
         return data
