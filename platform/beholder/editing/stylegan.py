@@ -194,7 +194,7 @@ class StyleGAN:
             if self.features.exact:
                 features = refine(
                     self.generator, features, own, image, at=self.features.at, steps=refinement.feature_steps,
-                    edges=refinement.edges, noise=self._noise,
+                    edges=refinement.edges, noise=self._noise, until=self.features.seen,
                 )  # fmt: skip
             features = features.half().float()  # as files keep them, so that one that is read again is drawn the same
             latent = Latent(own, details=(Detail(start, features[0]),))

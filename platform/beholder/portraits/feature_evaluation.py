@@ -65,7 +65,9 @@ class KeptPortraits:
         with torch.no_grad():
             for image, ws in zip(images.split(1), self.ws.split(1), strict=True):
                 own, features = networks.keep(generator, image, ws, noise="none")
-                features = refine(generator, features, own, image, at=networks.at, steps=steps, edges=0.5, noise="none")
+                features = refine(
+                    generator, features, own, image, at=networks.at, steps=steps, edges=0.5, noise="none", until=networks.seen
+                )  # fmt: skip
                 latent = Latent(own, details=(Detail(ws[0], features[0]),))
                 self.drawings.append(DetailDrawing(generator, networks, directions, latent, noise="none"))
 

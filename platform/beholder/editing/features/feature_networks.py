@@ -22,10 +22,12 @@ class FeatureNetworks(nn.Module, abc.ABC):
     """The contract of networks that keep detail in features.
 
     at: the resolution whose features they replace. exact: whether the feature editor leaves F_k as it is where nothing is edited.
+    seen: the resolution of the pictures that they look at; None: the generator's.
     """
 
     at: int
     exact: bool = False
+    seen: int | None = None
 
     @abc.abstractmethod
     def keep(self, generator: Generator, images: Tensor, ws: Tensor, *, noise: Noise = "const") -> tuple[Tensor, Tensor]:
@@ -92,7 +94,7 @@ class CompactFeatureNetworks(FeatureNetworks):
 
     def __init__(self, config: CompactConfig) -> None:
         super().__init__()
-        self.config, self.at = config, config.at
+        self.config, self.at, self.seen = config, config.at, config.resolution
         self.encoder = FeatureEncoder(config)
         self.fuser = FeatureFuser(config)
         self.editor = FeatureEditor(config)

@@ -97,6 +97,13 @@ def test_a_larger_generator_keeps_what_its_smaller_pictures_keep() -> None:
     _, wanted = made.keep(small, torch.nn.functional.avg_pool2d(images, 2), ws[:, : small.config.num_ws], noise="none")
     torch.testing.assert_close(found, wanted)
     assert CompactConfig.of(large.config, at=16, resolution=32, width=8) == made.config
+    close, same = (
+        refine(generator, found, rows, pictures, at=16, steps=3, edges=0.5, noise="none", until=made.seen)
+        for generator, rows, pictures in (
+            (large, ws, images), (small, ws[:, : small.config.num_ws], torch.nn.functional.avg_pool2d(images, 2))
+        )
+    )  # fmt: skip
+    torch.testing.assert_close(close, same)
 
 
 def test_other_sizes_are_refused() -> None:
