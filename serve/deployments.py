@@ -130,13 +130,13 @@ class EditorDeployment:
         """Return images without an edit, uint8 RGB [N, R, R, 3], as large as the encoder needs them."""
         return np.concatenate([await self.draw(image_id, [{}], self.config.encoder.size) for image_id in image_ids])
 
-    async def picture(self, image_id: str, text: str, media_type: str) -> bytes:
+    async def picture(self, image_id: str, text: str, media_type: str, size: int | None = None) -> bytes:
         edit = self.library.read_edit(text)
-        cached = await self.pool.run(self.library.cached_file, image_id, edit, media_type)
+        cached = await self.pool.run(self.library.cached_file, image_id, edit, media_type, size)
         if cached is not None:
             return cached
-        drawn = await self.draw(image_id, [edit])
-        return await self.pool.run(self.library.encode_file, image_id, edit, media_type, drawn[0])
+        drawn = await self.draw(image_id, [edit], await self.pool.run(self.library.shown_size, image_id, size))
+        return await self.pool.run(self.library.encode_file, image_id, edit, media_type, drawn[0], size)
 
     async def add_photo(self, data: bytes, user_id: str, aligned: bool) -> LibraryImage:
         return await self.pool.run_slowly(

@@ -60,8 +60,8 @@ class RayService:
         result: LibraryImage = await self._answer(lambda: self.editor.add_photo.remote(data, user_id, aligned))
         return result
 
-    async def picture(self, image_id: str, edit: str, media_type: str) -> bytes:
-        result: bytes = await self._answer(lambda: self.editor.picture.remote(image_id, edit, media_type))
+    async def picture(self, image_id: str, edit: str, media_type: str, size: int | None = None) -> bytes:
+        result: bytes = await self._answer(lambda: self.editor.picture.remote(image_id, edit, media_type, size))
         return result
 
     async def question(

@@ -148,5 +148,10 @@ def card(name: str, workspace: Workspace | None = None) -> dict[str, Any]:
         raise WeightsError(f"the card of generator {name!r} can't be read: {error}") from None
 
 
+def finished_from(name: str, workspace: Workspace | None = None) -> tuple[str, ...]:
+    """Return the fingerprints of the generators that one was trained on from, latest first: a w means the same in all of them."""
+    return tuple(str(each) for each in card(name, workspace).get("finished_from", ()))
+
+
 def _folder(workspace: Workspace) -> Place:
     return workspace.place / "generators"

@@ -84,7 +84,10 @@ class StyleGAN:
         EditError for directions of another one.
         """
         generator = generator_store.read(name, workspace)
-        known = direction_registry.read(workspace, name, fingerprint=fingerprint(generator), force=force)
+        earlier = generator_store.finished_from(name, workspace)
+        known = direction_registry.read(
+            workspace, name, fingerprint=fingerprint(generator), finished_from=earlier, force=force
+        )  # fmt: skip
         inverter: LatentEncoder | None
         features: FeatureNetworks | None
         own_distance = None
@@ -170,7 +173,7 @@ class StyleGAN:
             if self.features.exact:
                 features = refine(
                     self.generator, features, own, image, at=self.features.at, steps=refinement.feature_steps,
-                    edges=refinement.edges, noise=self._noise,
+                    edges=refinement.edges, noise=self._noise, until=self.features.seen,
                 )  # fmt: skip
             features = features.half().float()  # as files keep them, so that one that is read again is drawn the same
             latent = Latent(own, details=(Detail(start, features[0]),))

@@ -19,7 +19,7 @@ from beholder.errors import ConfigError
 from beholder.recommending.acquisition import QuestionsConfig
 from beholder.recommending.candidates import CandidatesConfig, OfferedDirectionsConfig, candidates
 from beholder.recommending.edit_features import EditableImage, EditFeatures
-from beholder.recommending.image_library import ImageLibrary, ImageLibraryConfig, LatentStore
+from beholder.recommending.image_library import ImageLibrary, ImageLibraryConfig, LatentStore, latent_place
 from beholder.recommending.image_scoring import ImageScorer
 from beholder.recommending.posteriors import PriorStore
 from beholder.recommending.rankers import ranker_factory
@@ -158,8 +158,9 @@ def build_image_library(config: ServiceConfig) -> ImageLibrary:
     from beholder.editing.stylegan import StyleGAN  # here and below: who only passes settings on needs no torch
 
     workspace = Workspace(config.workspace)
-    editor = StyleGAN.load(config.components.generator, workspace, config=config.components.drawing)
-    latents = LatentStore(editor, workspace.place, config.components.generator)
+    name = config.components.generator
+    editor = StyleGAN.load(name, workspace, config=config.components.drawing)
+    latents = LatentStore(editor, workspace.place, name, generator_store.finished_from(name, workspace))
     return ImageLibrary(editor, latents, open_store(config.choices, workspace), config.image_library)
 
 
@@ -185,10 +186,10 @@ def build_recommendations(
     workspace, components = Workspace(config.workspace), config.components
     features = EditFeatures(surrogate_model.find(info, workspace), candidates(sliders, components.candidates))
     taste_prior = _taste_prior(config, workspace)
-    folder = workspace.place / "latents" / info.fingerprint
+    earlier = generator_store.finished_from(info.generator, workspace)
 
     def exists(image_id: str) -> bool:
-        return image_id.startswith("seed-") or (folder / f"{image_id}.safetensors").is_file()
+        return image_id.startswith("seed-") or latent_place(workspace.place, info.fingerprint, earlier, image_id).is_file()
 
     made_for = {**asdict(info), "taste": components.taste, "attribute": components.attribute, "ranker": asdict(config.ranker)}
     return RecommendationService(
