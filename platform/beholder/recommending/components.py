@@ -155,7 +155,8 @@ def _build_look_service(config: ServiceConfig) -> InProcessService:
 
 def build_image_library(config: ServiceConfig) -> ImageLibrary:
     """Build the editor with its images. Raises WeightsError where there is no such generator."""
-    from beholder.editing.stylegan import StyleGAN  # here and below: who only passes settings on needs no torch
+    from beholder.editing import generator_store  # here and below: who only passes settings on needs no torch
+    from beholder.editing.stylegan import StyleGAN
 
     workspace = Workspace(config.workspace)
     name = config.components.generator
@@ -181,6 +182,7 @@ def build_recommendations(
     config: ServiceConfig, info: "SurrogateInfo", sliders: Mapping[str, Slider], encode_image: Callable[[str], EditableImage]
 ) -> RecommendationService:
     """Build the recommendation service, which needs no generator itself: `encode_image` draws and encodes, wherever it runs."""
+    from beholder.editing import generator_store
     from beholder.recommending.surrogate import surrogate_model
 
     workspace, components = Workspace(config.workspace), config.components
