@@ -37,10 +37,11 @@ test: setup browser
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/unit --numprocesses=auto --durations=15 $(ARGS)
 	$(BIN)/python -m pytest tests/integration tests/browser -W default --numprocesses=2 --dist=loadfile --no-loadscope-reorder --durations=15 $(ARGS)
 
-# What takes long: tests marked so, requests made up from the API's description for ten minutes, jobs and replicas killed under load.
+# What takes long: tests marked so, broken files of every kind for five minutes each, requests made up from the API's description for
+# ten minutes, jobs and replicas killed under load.
 .PHONY: soak
 soak: setup
-	$(BIN)/python -m pytest tests/integration tests/browser -m soak -W default $(ARGS)
+	$(BIN)/python -m pytest tests -m soak -W default $(ARGS)
 	BEHOLDER_FUZZ_SECONDS=600 $(BIN)/python -m pytest tests/integration/test_made_up_requests.py --timeout=1800 $(ARGS)
 	$(BIN)/beholder bench serve seconds=10 chaos=300
 	$(BIN)/beholder bench chaos
