@@ -73,6 +73,14 @@ class Place:
         except OSError as error:
             raise StorageError(f"{self.uri} can't be reached: {_first_line(error)}") from None
 
+    def version(self) -> str:
+        """Return a text that is another one when the file has changed: its size and when it was written."""
+        try:
+            info = self.filesystem.get_file_info(self.path)
+        except OSError as error:
+            raise StorageError(f"{self.uri} can't be reached: {_first_line(error)}") from None
+        return f"{info.size} {info.mtime_ns}"
+
     def open(self) -> Any:
         """Return the file, opened for reading bytes from any position. Raises StorageError where it is missing."""
         try:

@@ -279,6 +279,7 @@ def _checkpoints() -> Reader:
 
 def _directions() -> Reader:
     import numpy as np
+    import torch
 
     from beholder.editing.directions.formats import detect
     from beholder.editing.directions.formats.source import SourceHints
@@ -289,8 +290,8 @@ def _directions() -> Reader:
     samples = {
         "a.npy": direction_files.npy(step[None]),
         "a.npz": direction_files.npz(step=step),
-        "a.pt": direction_files.pt(__import__("torch").from_numpy(step.copy())),
-        "b.pt": direction_files.pt(__import__("torch").from_numpy(step.copy()), legacy=True),
+        "a.pt": direction_files.pt(torch.from_numpy(step.copy())),
+        "b.pt": direction_files.pt(torch.from_numpy(step.copy()), legacy=True),
         "a.json": json.dumps(step.tolist()).encode(),
         "a.csv": ",".join(map(str, step)).encode() + b"\n",
     }

@@ -1,4 +1,4 @@
-"""Files of other people, broken in many ways: each is read, or refused in one line; nothing crashes, hangs or does anything else."""
+"""Files of other people, broken in many ways: each is read, or refused in one line, and nothing crashes, hangs or is run."""
 
 import json
 import os
