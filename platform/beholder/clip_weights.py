@@ -1,5 +1,6 @@
-"""CLIP weights as people keep them: in a hub's folder or a bucket, wrapped by a trainer, compiled, averaged, in OpenAI's archives of
-TorchScript, whose code is not run -> a file that open_clip loads.
+"""CLIP weights as people keep them -> a file that open_clip loads.
+
+In a hub's folder or a bucket, wrapped by a trainer, compiled, averaged, in OpenAI's archives of TorchScript, whose code is not run.
 """
 
 import argparse
@@ -157,10 +158,10 @@ def _program(file: str) -> Mapping[str, Any] | None:
     from beholder.safe_pickle import torch_archive
     from beholder.safe_pickle.interpreter import RefusedError
 
-    if not torch_archive.is_program(file):
+    if torch_archive.program_code(file) is None:
         return None
     try:
-        tensors, _ = torch_archive.read_program(Path(file).read_bytes())
+        tensors = torch_archive.read_program(Path(file).read_bytes())
         return {name: tensor.read() for name, tensor in tensors.items() if name.rpartition(".")[2] not in _NO_WEIGHTS}
     except RefusedError as error:
         raise EncoderError(f"encoder.weights={file}: {error}") from None
@@ -169,14 +170,8 @@ def _program(file: str) -> Mapping[str, Any] | None:
 def _of_quick_gelu(file: str) -> bool:
     """Return whether a file is a program of TorchScript whose code has a QuickGELU."""
     from beholder.safe_pickle import torch_archive
-    from beholder.safe_pickle.interpreter import RefusedError
 
-    if not torch_archive.is_program(file):
-        return False
-    try:
-        return b"QuickGELU" in torch_archive.read_program(Path(file).read_bytes())[1]
-    except RefusedError:
-        return False
+    return b"QuickGELU" in (torch_archive.program_code(file) or b"")
 
 
 def _plain(state: Mapping[str, Any]) -> dict[str, Any]:

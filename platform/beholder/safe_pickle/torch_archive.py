@@ -48,23 +48,25 @@ def read_storage(data: Any) -> LazyStorage:
     return found
 
 
-def is_program(file: Any) -> bool:
-    """Return whether a path or an opened file is a TorchScript program's archive."""
+def program_code(file: Any) -> bytes | None:
+    """Return the text of the code in a TorchScript program, a path or an opened file; None for another file. It is not run.
+
+    What is broken, or longer than 16 MB, is empty.
+    """
     try:
         with zipfile.ZipFile(file) as archive:
-            return any(_CODE.match(entry.filename) for entry in archive.infolist())
-    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, struct.error):
-        return False
+            code = [entry for entry in archive.infolist() if _CODE.match(entry.filename)]
+            if sum(entry.file_size for entry in code) > _MOST_CODE:
+                return b""
+            return b"".join(archive.open(entry).read(_MOST_CODE) for entry in code) if code else None
+    except (zipfile.BadZipFile, zlib.error, ValueError, OSError, EOFError, NotImplementedError, struct.error, RuntimeError):
+        return None
 
 
-def read_program(data: bytes) -> tuple[dict[str, LazyTensor], bytes]:
-    """Return the tensors of a TorchScript program's modules under their dotted names, and the text of its code, which is not run.
-
-    Raises RefusedError.
-    """
-    top, code = _read_zip(data, program=True)
+def read_program(data: bytes) -> dict[str, LazyTensor]:
+    """Return the tensors of a TorchScript program's modules under their dotted names. Its code is not run. Raises RefusedError."""
     found: dict[str, LazyTensor] = {}
-    waiting: list[tuple[str, Any, int]] = [("", top, 0)]
+    waiting: list[tuple[str, Any, int]] = [("", _read_zip(data, program=True), 0)]
     while waiting:
         name, value, depth = waiting.pop()
         if len(found) + len(waiting) > _MOST_FILES or depth > _DEEPEST:
@@ -73,7 +75,7 @@ def read_program(data: bytes) -> tuple[dict[str, LazyTensor], bytes]:
             found[name] = value
         elif isinstance(value, _ModuleStub):
             waiting += [(f"{name}.{key}" if name else key, inner, depth + 1) for key, inner in value.attributes.items()]
-    return found, code
+    return found
 
 
 class _ModuleStub(ObjectStub):
@@ -103,7 +105,7 @@ def read_pickle(data: bytes) -> Any:
 
 
 def _read_zip(data: bytes, *, program: bool = False) -> Any:
-    """Return what a zip of torch's holds; of a program also the text of its code."""
+    """Return what a zip of torch's holds, a TorchScript program among them where it may be one."""
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
         entries = {entry.filename: entry for entry in archive.infolist()}
@@ -117,10 +119,7 @@ def _read_zip(data: bytes, *, program: bool = False) -> Any:
         raise RefusedError("it is a TorchScript program, not weights")
     if len(entries) > _MOST_FILES:
         raise RefusedError(f"it has {len(entries):,} files in it, more than {_MOST_FILES:,}")
-    code = [entry for name, entry in entries.items() if program and name.startswith(top + "code/")]
-    if sum(entry.file_size for entry in code) > _MOST_CODE:
-        raise RefusedError(f"its code has more than {_MOST_CODE:,} bytes")
-    parts = [entry for entry in entries.values() if entry not in code]
+    parts = [entry for name, entry in entries.items() if not name.startswith(top + "code/")]
     for entry in parts:
         if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > len(data) or entry.flag_bits & 1:
             raise RefusedError(f"its part {printable(entry.filename)} is compressed or larger than the file, as torch writes none")
@@ -144,19 +143,13 @@ def _read_zip(data: bytes, *, program: bool = False) -> Any:
 
     if f"{top}byteorder" in entries and bytes(content(f"{top}byteorder")) != b"little":
         raise RefusedError("its numbers are big-endian")
-    found = unpickle(
+    return unpickle(
         io.BytesIO(content(pickles[0])),
         stubs=stubs.CHECKPOINT,
         others=_program_part if program else stubs.left_unmade,
         limits=_LIMITS,
         persistent=lambda said: _storage(said, lambda key: content(f"{top}data/{key}")),
     )
-    if not program:
-        return found
-    try:
-        return found, b"".join(archive.read(entry) for entry in code if entry.filename.endswith(".py"))
-    except (zipfile.BadZipFile, zlib.error, ValueError, OSError, EOFError, NotImplementedError, struct.error) as error:
-        raise RefusedError(f"its code is broken: {printable(error)}") from None
 
 
 def _read_legacy(data: bytes, known: Stubs | None = None) -> Any:
