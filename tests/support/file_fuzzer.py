@@ -40,6 +40,9 @@ _NUMBER = re.compile(rb"\d+")
 _EXTREMES = (b"0", b"-1", b"1e999", b"NaN", b"99999999999", b"4294967296", b"2147483647", b"", b"1.5", b"65535")
 
 
+_BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError, RuntimeError, IndexError)
+
+
 @dataclass(frozen=True)
 class Reader:
     """samples: small files that are read without an error, by their names; read: reads the file at a path."""
@@ -51,7 +54,7 @@ class Reader:
 def mutate(data: bytes, rng: random.Random, others: list[bytes]) -> bytes:
     """Return a file broken in one to four places; a zip file mostly within a member, which is packed again."""
     if data.startswith(b"PK") and rng.random() < 0.7:
-        with contextlib.suppress(zipfile.BadZipFile, NotImplementedError, zlib.error, EOFError, ValueError, OSError, RuntimeError):
+        with contextlib.suppress(*_BROKEN_ZIP):
             return _repacked(data, rng, others)
     for _ in range(rng.choice((1, 1, 2, 4))):
         data = _broken(data, rng, others)
@@ -343,6 +346,8 @@ def _pictures() -> dict[str, bytes]:
 def _images() -> Reader:
     from beholder import images
 
+    with contextlib.suppress(ImportError):
+        import pillow_heif  # noqa: F401  (its import asks the system for a library, by a process)
     limits = images.ImageLimits(max_pixels=40_000_000, max_bytes=12 << 20)
     return Reader(_pictures(), lambda path: images.decode_layers(path.read_bytes(), limits=limits))
 
