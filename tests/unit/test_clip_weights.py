@@ -137,6 +137,7 @@ class Traced(torch.nn.Module):
         return self.gelu(self.visual(image))
 
 
+@pytest.mark.filterwarnings("ignore")  # of tracing
 def test_a_program_of_torchscript_gives_its_weights_and_is_not_run(small_clip, state, plain, tmp_path):
     model = light_import.open_clip(small_clip).create_model(small_clip)
     model.load_state_dict(state)
