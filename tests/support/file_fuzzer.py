@@ -107,11 +107,12 @@ def fuzz(reader: Reader, rng: random.Random, path: Callable[[str], Path], *, cou
     from beholder.errors import BeholderError
 
     deeds: list[str] = []
-    sys.addaudithook(
-        lambda event, arguments: (
-            deeds.append(f"{event} {arguments[:1]}") if event in _DEEDS and arguments[0] not in _LOOKS_UP else None
-        )
-    )
+
+    def watch(event: str, arguments: tuple[Any, ...]) -> None:
+        if event in _DEEDS and arguments[0] not in _LOOKS_UP:
+            deeds.append(f"{event} {arguments[:1]}")
+
+    sys.addaudithook(watch)
     done, accepted, faults, slowest = 0, 0, dict[str, tuple[str, str]](), 0.0
     until, samples = time.monotonic() + seconds, list(reader.samples.items())
     others = list(reader.samples.values())
