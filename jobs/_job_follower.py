@@ -9,7 +9,7 @@ from typing import Any, Protocol, TextIO
 
 from beholder.errors import ConfigError
 
-_RUN_FOLDER = re.compile(r"^\S*/runs/\S+-\d{8}T\d{6}Z(-\d+)?$", re.MULTILINE)
+_RUN_FOLDER = re.compile(r"^\S*/runs/\S+-\d{8}T\d{6}Z(-[0-9a-f]{8})?(-\d+)?$", re.MULTILINE)
 _KEPT = 20_000  # characters of the output's end in which the run folder is looked for
 
 

@@ -17,6 +17,7 @@ T = TypeVar("T")
 _LONGEST = 30.0  # seconds that anybody is sent away
 _EAGER = 2.0  # times given out for each place that comes free: some never come back, and a place that nobody takes is wasted
 _NEWS = 0.1  # the weight of the latest duration in the moving average
+_MOST_NAMES = 10_000  # token buckets in memory, but for those of who asks all the time
 _RECOVERY_S = 5  # seconds after which to come again where a replica is being replaced
 
 
@@ -102,6 +103,31 @@ class Remembered(Generic[T]):
         self._until = self._clock() + self._seconds
         if not task.cancelled():
             task.exception()  # seen, even where nobody waits for it any more
+
+
+class TokenBuckets:
+    """A token bucket for each key: it holds `burst`, and `per_minute` are added each minute."""
+
+    def __init__(self, per_minute: float, burst: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.rate, self.burst, self._clock = per_minute / 60, float(burst), clock
+        self._left: dict[str, tuple[float, float]] = {}  # tokens, and when there were so many
+
+    def wait(self, name: str) -> float:
+        """Return the seconds until there is a token, 0 where there is one, and take none."""
+        left, then = self._left.get(name, (self.burst, self._clock()))
+        return max(0.0, (1 - min(self.burst, left + (self._clock() - then) * self.rate)) / self.rate)
+
+    def take(self, name: str) -> float:
+        """Take a token and return 0, or return the seconds until there is one."""
+        now = self._clock()
+        left, then = self._left.get(name, (self.burst, now))
+        left = min(self.burst, left + (now - then) * self.rate)
+        if left < 1:
+            return (1 - left) / self.rate
+        if name not in self._left and len(self._left) >= _MOST_NAMES:
+            self._left = {each: (n, at) for each, (n, at) in self._left.items() if n + (now - at) * self.rate < self.burst}
+        self._left[name] = (left - 1, now)
+        return 0.0
 
 
 class RequestRunner:

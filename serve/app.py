@@ -41,6 +41,7 @@ class Api:
     ) -> None:
         self.settings, self.service, self.drain = settings, RayService(editor, encoder, ranker), Drain()
         self.meter = meter()
+        process.switch_often()
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         return api.of_settings(self.service, self.settings, drain=self.drain, metrics=Metrics(self.meter, self._gather))

@@ -22,6 +22,7 @@ from beholder.errors import AccessError, ConfigError
 from beholder.person_tokens import SELF_SCOPES, PersonToken
 from beholder.recommending.store.key_store import KeyStore
 from beholder.recommending.store.person_owners import Caller
+from beholder.serve.admission import TokenBuckets
 from beholder.serve.problem_details import ProblemError
 from beholder.serve.protocols import Authorizer, RequestMetrics
 from beholder.serve.routes.resource_route import ResourceRoute
@@ -90,31 +91,6 @@ class ApiKeysConfig:
             raise ConfigError("keys.per_minute and keys.burst must be at least 1, keys.fresh_seconds at least 0")
         if self.failures_per_minute < 1:
             raise ConfigError(f"keys.failures_per_minute must be at least 1, got {self.failures_per_minute}")
-
-
-class TokenBuckets:
-    """A token bucket for each key: it holds `burst`, and `per_minute` are added each minute."""
-
-    def __init__(self, per_minute: float, burst: int, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self.rate, self.burst, self._clock = per_minute / 60, float(burst), clock
-        self._left: dict[str, tuple[float, float]] = {}  # tokens, and when there were so many
-
-    def wait(self, name: str) -> float:
-        """Return the seconds until there is a token, 0 where there is one, and take none."""
-        left, then = self._left.get(name, (self.burst, self._clock()))
-        return max(0.0, (1 - min(self.burst, left + (self._clock() - then) * self.rate)) / self.rate)
-
-    def take(self, name: str) -> float:
-        """Take a token and return 0, or return the seconds until there is one."""
-        now = self._clock()
-        left, then = self._left.get(name, (self.burst, now))
-        left = min(self.burst, left + (now - then) * self.rate)
-        if left < 1:
-            return (1 - left) / self.rate
-        if name not in self._left and len(self._left) >= _MOST:
-            self._left = {each: (n, at) for each, (n, at) in self._left.items() if n + (now - at) * self.rate < self.burst}
-        self._left[name] = (left - 1, now)
-        return 0.0
 
 
 class KeyAuth:

@@ -64,6 +64,7 @@ class WorkerPool:
             torch.set_num_threads(config.threads)
 
         limit_threads()
+        process.switch_often()
         self._pool = ThreadPoolExecutor(config.threads, thread_name_prefix="workers", initializer=limit_threads)
         self._slow = ThreadPoolExecutor(1, thread_name_prefix="slow", initializer=process.yield_to_others)
         self._waiting = 0

@@ -16,7 +16,7 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from beholder.serve.admission import RequestLimits
+from beholder.serve.admission import RequestLimits, TokenBuckets
 from beholder.serve.problem_details import MEDIA
 from beholder.serve.protocols import RequestMetrics
 from beholder.serve.proxy_retry import inside
@@ -34,6 +34,8 @@ _HEADERS = {
 
 
 _MOST_HEADERS, _HEADER_BYTES = 100, 32 << 10
+_REFUSED_A_MINUTE, _REFUSED_AT_ONCE = 600, 30  # requests of one address that are told 429 at once; others wait for it
+_HELD, _HELD_S = 64, 1.0  # requests that wait for it, at each replica of the API, and for how many seconds
 _TRY_AGAIN = "no more requests are taken at the moment; try again soon"
 
 
@@ -62,7 +64,8 @@ class RequestPolicy:
     """Refuses bodies that are too large (413) or come too slowly (408), pages of other sites (403), other hosts' names (421).
 
     A request counts as inside while it is worked on, and not while its body is still on its way, so that who sends slowly takes
-    nobody's place. Times all.
+    nobody's place. Times all. Who goes on after 429 hears the next ones a second later: a flood is as large as the answers to it
+    are prompt.
     """
 
     def __init__(
@@ -71,12 +74,14 @@ class RequestPolicy:
         self.app, self.limits, self.metrics, self.drain = app, limits, metrics, drain or Drain()
         self._reading: Counter[str] = Counter()  # bodies on their way, by who sends them
         self._bytes = 0  # of the bodies of all requests
+        self._refused = TokenBuckets(_REFUSED_A_MINUTE, _REFUSED_AT_ONCE)
+        self._held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        began, status = time.perf_counter(), 500
+        began, held, status = time.perf_counter(), 0.0, 500
         headers = Headers(scope=scope)
         most = (self.limits.images_mb << 20) if scope["path"] in _WITH_IMAGES else (self.limits.body_kb << 10)
         started, read, complete, receive_next = False, 0, False, inside(scope, receive)
@@ -84,7 +89,7 @@ class RequestPolicy:
         sender, reading_since = _sender(scope, headers), time.monotonic()
 
         async def out(message: Message) -> None:
-            nonlocal status, started
+            nonlocal status, started, held
             if refused is not None:  # whoever read the body can't know better than to call it broken
                 if not started:
                     started, status = True, refused[0]
@@ -92,6 +97,8 @@ class RequestPolicy:
                 return
             if message["type"] == "http.response.start":
                 started, status = True, message["status"]
+                if status == HTTPStatus.TOO_MANY_REQUESTS:
+                    held = await self._hold(_address(scope))
                 added = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     added.setdefault(name, value)
@@ -148,7 +155,18 @@ class RequestPolicy:
             self.drain.inside -= 1
             self._bytes -= read
             if self.metrics is not None:
-                self.metrics.answered(_route(scope), scope["method"], status, time.perf_counter() - began)
+                self.metrics.answered(_route(scope), scope["method"], status, time.perf_counter() - began - held)
+
+    async def _hold(self, address: str) -> float:
+        """Let an address that goes on after a refusal wait for the next one, in nobody's place; return the seconds."""
+        if self._held >= _HELD or not self._refused.take(address):
+            return 0.0
+        self._held, self.drain.inside = self._held + 1, self.drain.inside - 1
+        try:
+            await asyncio.sleep(_HELD_S)
+        finally:
+            self._held, self.drain.inside = self._held - 1, self.drain.inside + 1
+        return _HELD_S
 
     def _again(self) -> list[tuple[bytes, bytes]]:
         return [(b"retry-after", str(self.limits.retry_seconds).encode())]
@@ -192,8 +210,12 @@ async def _refuse(send: Send, status: int, detail: str, more: Sequence[tuple[byt
 def _sender(scope: Scope, headers: Headers) -> str:
     """Return who sends a request: the key that it names, or the address where it comes from."""
     parts = headers.get("authorization", "").split("_")
+    return parts[1][:12] if len(parts) == 3 else _address(scope)
+
+
+def _address(scope: Scope) -> str:
     client = scope.get("client")
-    return parts[1][:12] if len(parts) == 3 else str(client[0]) if client else ""
+    return str(client[0]) if client else ""
 
 
 def _route(scope: MutableMapping[str, Any]) -> str:

@@ -126,7 +126,13 @@ def responses(*statuses: int) -> dict[int | str, dict[str, object]]:
 
 
 def allowed(routes: Sequence[BaseRoute], scope: Scope) -> str:
-    """Return all methods that the routes of this path take, as the Allow header lists them: HEAD with GET, and OPTIONS."""
-    matching = (route for route in routes if route.matches(scope)[0] is not Match.NONE)
-    methods = {method for route in matching for method in getattr(route, "methods", None) or ()}
-    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set()) | ({"OPTIONS"} if methods else set())))
+    """Return all methods that the routes of this path take, as the Allow header lists them, and OPTIONS.
+
+    HEAD goes with GET, but for a deprecated one (see ResourceRoute).
+    """
+    methods: set[str] = set()
+    for route in routes:
+        if route.matches(scope)[0] is not Match.NONE:
+            own = getattr(route, "methods", None) or set()
+            methods |= own | ({"HEAD"} if "GET" in own and not getattr(route, "deprecated", None) else set())
+    return ", ".join(sorted(methods | ({"OPTIONS"} if methods else set())))

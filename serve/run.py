@@ -45,6 +45,7 @@ def run_in_process(settings: ServeSettings) -> None:
     from beholder.serve.local_service import LocalService
     from beholder.serve.security.slow_heads import PromptHeadProtocol
 
+    process.switch_often()
     service = LocalService.load(settings.service_config, threads=settings.threads, queue=settings.queue)
     print(welcome(settings), flush=True)
     app = api.of_settings(service, settings)

@@ -1,7 +1,8 @@
 """`beholder bench abuse`: what others notice while one client abuses the service: how long they wait, and how many are refused.
 
 The service is `beholder serve local=true`, a process of its own, with a key for who abuses it and one for everybody else. Others
-ask, look and answer as the page does, first alone, then beside each abuse.
+ask, look and answer as the page does, first alone, then beside each abuse, which is a process of its own, too, so that no thread
+whose time is taken waits for Python's lock behind those that send as fast as they can.
 """
 
 import http.client
@@ -20,6 +21,8 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +36,9 @@ from beholder.reports.markup import markdown_table
 from beholder.runs import Run, log
 
 _READY_S = 300.0  # for the server to start, on a machine with much else to do
+_WARM_S = 3.0  # of visits that are not counted, before the first that are
 _PEOPLE = 2  # others, at the same time
+_PROCESSES = get_context("spawn")
 
 
 @dataclass(frozen=True)
@@ -41,12 +46,15 @@ class BenchAbuseSettings:
     seconds: float = setting(12.0, "seconds of each abuse")
     connections: int = setting(130, "connections of an abuse that holds them open")
     threads: int = setting(16, "requests of an abuse at the same time")
+    abuses: list[str] = setting([], "which abuses; empty: all of them")
     port: int = setting(8241, "port of this machine for the service")
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs; the service's is kept elsewhere")
 
     def __post_init__(self) -> None:
         if self.seconds <= 0 or min(self.connections, self.threads) < 1:
             raise ConfigError("seconds must be above 0, connections and threads at least 1")
+        if unknown := [name for name in self.abuses if name not in ABUSES]:
+            raise ConfigError(f"abuses={unknown}: expected some of {', '.join(ABUSES)}")
 
 
 @dataclass
@@ -96,9 +104,10 @@ def main(settings: BenchAbuseSettings, run: Run) -> None:
         server = _start(settings.port, scratch)
         try:
             abuser, others = (Target(settings.port, key) for key in keys)
+            _visit(others, _WARM_S)
             alone = _visit(others, settings.seconds)
-            for name, abuse in ABUSES.items():
-                rows.append(_beside(name, abuse, abuser, others, settings, alone))
+            for name in settings.abuses or ABUSES:
+                rows.append(_beside(name, ABUSES[name], abuser, others, settings, alone))
                 log.info("%s", rows[-1])
         finally:
             server.terminate()
@@ -124,13 +133,19 @@ def _beside(
     alone: Visits,
 ) -> dict[str, Any]:
     """Return what others noticed beside an abuse, and what became of it."""
-    over, done = threading.Event(), Visits()
-    thread = threading.Thread(target=abuse, args=(abuser, settings, over, done), daemon=True)
-    thread.start()
-    time.sleep(0.5)
-    visits = _visit(others, settings.seconds)
-    over.set()
-    thread.join(90)
+    ours, theirs = _PROCESSES.Pipe()
+    process_of_abuser = _PROCESSES.Process(target=_abuse, args=(abuse, abuser, settings, theirs), daemon=True)
+    process_of_abuser.start()
+    try:
+        if not ours.poll(_READY_S):
+            raise BeholderError(f"{name} did not begin within {_READY_S:.0f} s")
+        ours.recv()
+        time.sleep(0.5)
+        visits = _visit(others, settings.seconds)
+        ours.send("over")
+        done: Visits = ours.recv() if ours.poll(90) else Visits()
+    finally:
+        process_of_abuser.kill()
     return {
         "abuse": name,
         "requests": visits.statuses.total(),
@@ -139,6 +154,18 @@ def _beside(
         "refused": visits.refused(),
         "abuser": " ".join(f"{status or 'cut off'}:{count}" for status, count in sorted(done.statuses.items())),
     }
+
+
+def _abuse(abuse: "Abuse", target: Target, settings: BenchAbuseSettings, pipe: Connection) -> None:
+    """Abuse the service, in a process of its own: say when it begins, end when told to, and say what it was answered."""
+    over, done = threading.Event(), Visits()
+    thread = threading.Thread(target=abuse, args=(target, settings, over, done), daemon=True)
+    pipe.send("begins")
+    thread.start()
+    pipe.recv()
+    over.set()
+    thread.join(80)
+    pipe.send(done)
 
 
 def _visit(target: Target, seconds: float) -> Visits:

@@ -10,6 +10,7 @@ import re
 import subprocess
 import tempfile
 import urllib.parse
+import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,11 +35,13 @@ class Run:
 
     @classmethod
     def start(cls, runs: Place, *, command: str, config: str, now: datetime.datetime, words: Sequence[str] = ()) -> "Run":
-        """Make the folder `<command>-<UTC time>/` (a second one in the same second gets -2) and begin its log.
+        """Make the folder `<command>-<UTC time>/` and begin its log.
 
-        words: what was typed after the command.
+        A second one in the same second gets -2. In an object store every one gets eight random digits: there are no folders that
+        one alone could make, and not every such store can refuse to write what is there. words: what was typed after the command.
         """
         name = f"{command.replace(' ', '-')}-{now.astimezone(datetime.UTC):%Y%m%dT%H%M%SZ}"
+        name += "" if runs.is_local else f"-{uuid.uuid4().hex[:8]}"
         place, attempt = runs / name, 1
         while not _claim(place):
             attempt += 1

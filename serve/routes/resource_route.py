@@ -15,7 +15,8 @@ from beholder.serve.security.request_syntax import StrictRequest
 class ResourceRoute(APIRoute):
     """Answers HEAD as GET, whose content the middleware leaves out, and OPTIONS with what there is (RFC 9110, 9.1).
 
-    Neither is in the OpenAPI document, where they would say nothing new.
+    A deprecated GET has no HEAD: it is deprecated because it keeps something, which nobody who sends HEAD wants. Neither is in the
+    OpenAPI document, where they would say nothing new.
     """
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
@@ -43,4 +44,4 @@ class ResourceRoute(APIRoute):
             return scope
         if scope["method"] == "OPTIONS":
             return {**scope, "method": min(methods)}
-        return {**scope, "method": "GET"} if "GET" in methods else scope
+        return {**scope, "method": "GET"} if "GET" in methods and not self.deprecated else scope

@@ -1,10 +1,9 @@
 """A process that decodes strangers' pictures and says whether they can be: one that can be killed, and that crashes alone.
 
-It reads from its standard input the length of a request's head in 4 bytes, the head in JSON ({"bytes", "max_bytes", "max_pixels"})
-and the file; it answers with one line of JSON, {"pixels": N} or {"error": "..."}. Its memory is limited, and its environment empty.
+A helper process: a request's head is {"max_bytes", "max_pixels"}, the bytes are the file; the answer is {"pixels": N} or {"error":
+"..."}. Its memory is limited, and its environment empty.
 """
 
-import json
 import resource
 import sys
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from beholder import images
+from beholder import helper_process, images
 from beholder.errors import ImageError
 from beholder.images import ImageLimits
 
@@ -47,14 +46,7 @@ def main(memory_mb: int) -> None:
     images.check_decodes(images.encode(np.zeros((8, 8, 3), np.uint8), format="JPEG"))  # loads what decoders need
     most = _address_space() + (memory_mb << 20)
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
-    source, sink = sys.stdin.buffer, sys.stdout.buffer
-    sink.write(b"{}\n")
-    sink.flush()
-    while start := source.read(4):
-        head = json.loads(source.read(int.from_bytes(start)))
-        reply = answer(head, source.read(head["bytes"]))
-        sink.write(json.dumps(reply).encode() + b"\n")
-        sink.flush()
+    helper_process.serve(answer)
 
 
 def _address_space() -> int:

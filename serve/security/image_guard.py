@@ -5,24 +5,18 @@ wait in a queue each, so that one can't hold up the other.
 """
 
 import asyncio
-import contextlib
-import json
-import os
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 from beholder.config import setting
 from beholder.errors import ConfigError, ImageError
+from beholder.helper_process import HelperProcess
 from beholder.images import ImageLimits
 from beholder.serve.protocols import Overloaded
+from beholder.serve.security import decoder_process
 
-_START_S = 60.0  # seconds that a process has to start
 _WAITING = 32  # requests whose images wait in one queue
 
 
@@ -69,14 +63,17 @@ class ImageGuard:
             queue.process.stop()
             queue.thread.shutdown(wait=False)
 
-    def _check(self, process: "DecoderProcess", files: Sequence[bytes]) -> None:
+    def _check(self, process: HelperProcess, files: Sequence[bytes]) -> None:
         left, seconds = self.config.pixels, self.config.seconds
         together = f"the images of a request may have {self.config.pixels:,} pixels together"
-        process.start()
+        try:
+            process.start()
+        except TimeoutError:
+            raise Overloaded("images") from None
         for data in files:
             if left < 1:
                 raise ImageError(together)
-            head = {"bytes": len(data), "max_bytes": self.limits.max_bytes, "max_pixels": min(self.limits.max_pixels, left)}
+            head = {"max_bytes": self.limits.max_bytes, "max_pixels": min(self.limits.max_pixels, left)}
             began = time.monotonic()
             reply = process.ask(head, data, seconds)
             seconds -= time.monotonic() - began
@@ -90,64 +87,5 @@ class ImageGuard:
 
 class _Queue:
     def __init__(self, memory_mb: int) -> None:
-        self.process, self.waiting = DecoderProcess(memory_mb), 0
+        self.process, self.waiting = HelperProcess(decoder_process.__name__, str(memory_mb)), 0
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="images")
-
-
-class DecoderProcess:
-    """`decoder_process`, started when it is needed, and again after it was killed. One thread at a time may ask."""
-
-    def __init__(self, memory_mb: int) -> None:
-        self._memory_mb = memory_mb
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def ask(self, head: dict[str, Any], data: bytes, seconds: float) -> dict[str, Any] | None:
-        """Return the process's answer; None where it took longer, or ended, and is started anew for the next."""
-        process = self.start()
-        text = json.dumps(head).encode()
-        reply = self._within(process, len(text).to_bytes(4) + text + data, seconds)
-        if reply is None:
-            self.stop()
-        return reply
-
-    def stop(self) -> None:
-        """Kill the process."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
-            self._process = None
-
-    def start(self) -> subprocess.Popen[bytes]:
-        """Return the process, started where there is none. Raises Overloaded where it does not start in time."""
-        if self._process is not None and self._process.poll() is None:
-            return self._process
-        self.stop()
-        words = [sys.executable, "-m", "beholder.serve.security.decoder_process", str(self._memory_mb)]
-        env = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PATH": os.defpath, "OMP_NUM_THREADS": "1"}
-        self._process = subprocess.Popen(
-            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env, cwd="/"
-        )
-        if self._within(self._process, b"", _START_S) is None:
-            self.stop()
-            raise Overloaded("images")
-        return self._process
-
-    @staticmethod
-    def _within(process: subprocess.Popen[bytes], message: bytes, seconds: float) -> dict[str, Any] | None:
-        """Return the line that a process answers, None where it has none after so many seconds."""
-        assert process.stdin is not None
-        assert process.stdout is not None
-        timer = threading.Timer(max(seconds, 0.001), process.kill)
-        timer.start()
-        try:
-            with contextlib.suppress(BrokenPipeError):
-                process.stdin.write(message)
-                process.stdin.flush()
-            line = process.stdout.readline()
-        finally:
-            timer.cancel()
-        try:
-            reply: dict[str, Any] = json.loads(line)
-        except ValueError:
-            return None
-        return reply

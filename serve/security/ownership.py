@@ -36,7 +36,7 @@ from beholder.recommending.store.person_owners import Caller, PersonOwners
 from beholder.recommending.store.question import Answer, Choice, Question, taste_of
 from beholder.serve.metrics import Counts
 from beholder.serve.problem_details import ProblemError
-from beholder.serve.protocols import DirectionList, ImageScores, Overloaded, Service
+from beholder.serve.protocols import DirectionList, ImageScores, Service
 from beholder.serve.security.image_guard import ImageGuard
 
 T = TypeVar("T")
@@ -44,6 +44,7 @@ CALLER: ContextVar[Caller | None] = ContextVar("caller", default=None)  # of the
 _PHOTO = re.compile(r"photo-[0-9a-f]{24}")
 _FRESH_S = 5.0  # seconds that it is remembered that a caller may see a photo
 _SWEEP_S = 3600.0  # seconds between two looks for questions that nobody answered
+_SOON_S = 1  # seconds after which somebody whose photos are worked on may try again
 _AGAIN_S = 3600  # seconds after which somebody whose quota is used up may try again
 
 
@@ -54,7 +55,7 @@ class QuotaConfig:
     open_questions: int = setting(200, "questions, about all images, that a person may leave unanswered")
     photos: int = setting(100, "photos of one person")
     people: int = setting(100_000, "people that one key may name")
-    photos_at_once: int = setting(2, "photos of one key or person that are worked on or wait, per replica of the API; beyond: 503")
+    photos_at_once: int = setting(2, "photos of one key or person that are worked on or wait, per replica of the API; beyond: 429")
     unanswered_days: float = setting(30.0, "days after which questions that nobody answered are removed")
 
     def __post_init__(self) -> None:
@@ -90,11 +91,11 @@ class OwnedService:
         return await self.service.image(image_id)
 
     async def add_photo(self, data: bytes, user_id: str, *, aligned: bool) -> LibraryImage:
-        await self._check_person(user_id)
-        if await _thread(self.owners.photos, user_id) >= self.quotas.photos:
-            raise _full(f"{user_id} has {self.quotas.photos} photos, which is as many as one person may have")
         caller = self._caller()
-        with self._photo(user_id if caller is None else caller.name):
+        with self._photo(user_id if caller is None else caller.name):  # first, since it asks no database
+            await self._check_person(user_id)
+            if await _thread(self.owners.photos, user_id) >= self.quotas.photos:
+                raise _full(f"{user_id} has {self.quotas.photos} photos, which is as many as one person may have")
             if self.guard is not None:
                 await self.guard.check("photos", [data])
             await self._claim(user_id)
@@ -252,9 +253,10 @@ class OwnedService:
 
     @contextlib.contextmanager
     def _photo(self, who: str) -> Iterator[None]:
-        """Hold one of the places for photos that everybody has for themselves. Raises Overloaded where they have no other."""
+        """Hold one of the places for photos that everybody has for themselves. Raises ProblemError (429) without another one."""
         if self._photos[who] >= self.quotas.photos_at_once:
-            raise Overloaded("photos")
+            most = self.quotas.photos_at_once
+            raise _full(f"{most} photos of one key or person are worked on at a time: wait for one of them", seconds=_SOON_S)
         self._photos[who] += 1
         try:
             yield
@@ -277,5 +279,5 @@ def _refused(detail: str) -> ProblemError:
     return ProblemError(403, detail, {"WWW-Authenticate": 'Bearer realm="beholder", error="insufficient_scope"'})
 
 
-def _full(detail: str) -> ProblemError:
-    return ProblemError(429, detail, {"Retry-After": str(_AGAIN_S)})
+def _full(detail: str, *, seconds: int = _AGAIN_S) -> ProblemError:
+    return ProblemError(429, detail, {"Retry-After": str(seconds)})

@@ -328,6 +328,23 @@ def test_a_lost_proxy_comes_back_and_where_a_node_is_lost_it_ends(begin):
     assert alive == []
 
 
+@pytest.mark.soak
+def test_where_rays_gcs_is_lost_it_ends(begin):
+    server = begin("ray.address=local", "ray.num_cpus=2")
+    family = psutil.Process(server.process.pid).children(recursive=True)
+    (gcs,) = [each for each in family if each.name() == "gcs_server"]
+    gcs.kill()
+    ended = time.monotonic()
+    assert server.process.wait(60) == 1
+    took = time.monotonic() - ended
+    print(f"it ended {took:.1f} s after its GCS")
+    assert took < 15
+    lost = "beholder: the service is lost: gcs_server of Ray ended; start it again"
+    assert server.said.read_text().splitlines()[-1] == lost
+    _, alive = psutil.wait_procs(family, timeout=30)
+    assert alive == []
+
+
 def test_sqlite_on_several_nodes_is_refused(beholder, tmp_path: Path):
     ran = beholder("serve", "serve=cluster", f"workspace={tmp_path}")
     assert ran.returncode == 2

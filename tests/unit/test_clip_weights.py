@@ -2,6 +2,8 @@
 
 import argparse
 import json
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from safetensors.torch import save_file
 from beholder import clip_weights, light_import
 from beholder.encoder import Encoder, EncoderConfig
 from beholder.errors import EncoderError
+from beholder.storage import Place
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (2, 64, 64, 3), np.uint8)
@@ -98,7 +101,11 @@ def test_what_would_have_to_be_run_is_not(small_clip, tmp_path):
     torch.save(model, tmp_path / "module.pt")
     torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), tmp_path / "script.pt")
     (tmp_path / "lfs.bin").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12345\n")
-    says = {"module.pt": "save its state_dict() and give that", "script.pt": "a program of TorchScript", "lfs.bin": "git lfs pull"}
+    says = {
+        "module.pt": "save its state_dict() and give that",
+        "script.pt": "Missing key(s) in state_dict",
+        "lfs.bin": "git lfs pull",
+    }
     for name, expected in says.items():
         with pytest.raises(EncoderError) as raised:
             Encoder.load(config(small_clip, tmp_path / name))
@@ -106,9 +113,61 @@ def test_what_would_have_to_be_run_is_not(small_clip, tmp_path):
         assert str(raised.value).isprintable()
 
 
+class QuickGELU(torch.nn.Module):
+    """As OpenAI's programs have it."""
+
+    def forward(self, x):
+        return x * torch.sigmoid(1.702 * x)
+
+
+class Traced(torch.nn.Module):
+    """A CLIP and its sizes, as OpenAI's programs have them."""
+
+    def __init__(self, model):
+        super().__init__()
+        for name, part in model.named_children():
+            setattr(self, name, part)
+        for name, part in model.named_parameters(recurse=False):
+            setattr(self, name, part)
+        self.register_buffer("input_resolution", torch.tensor(64))
+        self.register_buffer("vocab_size", torch.tensor(49408))
+        self.gelu = QuickGELU()
+
+    def forward(self, image):
+        return self.gelu(self.visual(image))
+
+
+@pytest.mark.filterwarnings("ignore")  # of tracing
+def test_a_program_of_torchscript_gives_its_weights_and_is_not_run(small_clip, state, plain, tmp_path):
+    model = light_import.open_clip(small_clip).create_model(small_clip)
+    model.load_state_dict(state)
+    path = tmp_path / "ViT-S.pt"
+    torch.jit.save(torch.jit.trace(Traced(model.half().float()), torch.zeros(1, 3, 64, 64), check_trace=False), path)
+    found = clip_weights._program(str(path))
+    assert set(found) == {name for name in state if not name.endswith("attn_mask")}
+    resolved = config(small_clip, path).resolved()
+    assert resolved.quick_gelu  # told from the code
+    halved = {name: tensor.half().float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
+    torch.save(halved, tmp_path / "halved.pt")
+    expected = Encoder.load(replace(config(small_clip, tmp_path / "halved.pt"), quick_gelu=True)).images(PIXELS)
+    np.testing.assert_array_equal(Encoder.load(config(small_clip, path)).images(PIXELS), expected)
+
+
+def test_weights_of_a_bucket_are_fetched_once_for_each_version(small_clip, state, plain, tmp_path, s3, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    save_file(state, tmp_path / "plain.safetensors")
+    uri = f"{s3}/weights/clip.safetensors"
+    Place.at(uri).write_bytes((tmp_path / "plain.safetensors").read_bytes())
+    np.testing.assert_array_equal(Encoder.load(config(small_clip, uri)).images(PIXELS), plain)
+    first = clip_weights.find(uri)
+    assert clip_weights.find(uri) == first
+    Place.at(uri).write_bytes(b"another")
+    assert (clip_weights.find(uri) != first, Path(clip_weights.find(uri)).read_bytes()) == (True, b"another")
+    with pytest.raises(EncoderError, match="there is no such file"):
+        clip_weights.find(f"{s3}/weights/none.pt")
+
+
 def test_places_that_hold_no_weights(tmp_path):
-    with pytest.raises(EncoderError, match="copy it here first"):
-        clip_weights.find("s3://bucket/x.pt")
     with pytest.raises(EncoderError, match=r"expected one of open_clip_model\.safetensors"):
         clip_weights.find(str(tmp_path))
     (tmp_path / "adapter_config.json").write_text("{}")

@@ -57,6 +57,25 @@ def test_runs_that_start_at_once_have_a_folder_each(tmp_path):
     assert {path.stat().st_mode & 0o077 for path in tmp_path.rglob("*")} == {0}
 
 
+def test_runs_that_start_at_once_in_an_object_store_have_a_folder_each(s3):
+    barrier, place = threading.Barrier(8), Place.at(f"{s3}/runs-at-once")
+
+    def start(number: int) -> str:
+        barrier.wait()
+        run = Run.start(place, command="import", config=f"seed: {number}\n", now=NOW)
+        run.metrics({"seed": number})
+        run.finish()
+        return run.place.name
+
+    with ThreadPoolExecutor(8) as pool:
+        names = list(pool.map(start, range(8)))
+    assert len(set(names)) == 8
+    for number, name in enumerate(names):
+        assert name.startswith("import-20250202T013000Z-")
+        assert (place / name / "config.yaml").read_bytes() == f"seed: {number}\n".encode()
+        assert json.loads((place / name / "metrics.json").read_bytes()) == {"seed": number}
+
+
 def test_a_second_run_in_the_same_second_has_a_folder_of_its_own(tmp_path):
     names = []
     for _ in range(3):

@@ -1,6 +1,10 @@
 """table_log: rows of many writers, merged when they are read."""
 
 import multiprocessing
+import os
+import random
+import signal
+import time
 from pathlib import Path
 
 import hypothesis.strategies as st
@@ -8,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
+from support import table_writer
 
 from beholder import table_log, tables
 from beholder.errors import TableError
@@ -132,24 +137,42 @@ def test_it_holds_what_a_dict_would(actions, tmp_path_factory):
         assert {(user, image): score for user, image, score in values(table.read())} == expected
 
 
-def _write(folder: str, writer: int) -> None:
-    for at in range(8):
-        log(folder).upsert(rows((f"user-{writer}", f"{at}", writer), ("everybody", f"{at}", writer)))
-
-
-def test_five_writers_at_once_lose_nothing_of_each_other(tmp_path):
-    context = multiprocessing.get_context("spawn")
-    writers = [context.Process(target=_write, args=(str(tmp_path), number)) for number in range(5)]
+@pytest.mark.parametrize("where", ["folder", pytest.param("s3", marks=pytest.mark.soak)])
+def test_eight_writers_killed_at_random_lose_nothing_that_was_acknowledged(where, tmp_path, request):
+    """Four of eight are killed wherever they are; each acknowledges a row of its own, and one that all write, after the write."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([table_writer.__name__])
+    uri = str(tmp_path / "table") if where == "folder" else f"{request.getfixturevalue('s3')}/eight-writers"
+    variables = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    folders = [str(tmp_path / f"acknowledged-{number}") for number in range(8)]
+    writers = [
+        context.Process(target=table_writer.write, args=(uri, number, 12, folder, variables))
+        for number, folder in enumerate(folders)
+    ]
     for writer in writers:
         writer.start()
+    rng = random.Random(7)
+    for number in rng.sample(range(8), 4):
+        least, until = rng.randrange(1, 8), time.monotonic() + 60
+        while len(table_writer.acknowledged(folders[number])) < least and time.monotonic() < until:
+            time.sleep(0.005)
+        time.sleep(rng.random() * 0.05)
+        writers[number].kill()
     for writer in writers:
-        writer.join()
-    assert [writer.exitcode for writer in writers] == [0] * 5
-    found = values(log(tmp_path).read())
-    assert {(user, image) for user, image, _ in found} == {
-        (user, str(at)) for user in ["everybody", *[f"user-{number}" for number in range(5)]] for at in range(8)
-    }
-    assert len(found) == 6 * 8
+        writer.join(120)
+    assert {writer.exitcode for writer in writers} <= {0, -signal.SIGKILL}
+    assert [writer.exitcode for writer in writers].count(0) >= 4
+    found = values(TableLog(Place.at(uri), table_writer.SCHEMA, table_writer.KEY).read())
+    of = {number: [image for user, image, _ in found if user == f"user-{number}"] for number in range(8)}
+    for number, folder in enumerate(folders):
+        said = table_writer.acknowledged(folder)
+        assert len(of[number]) == len(set(of[number]))  # once
+        assert set(said) <= set(of[number])
+        assert len(of[number]) - len(said) in (0, 1)  # but for one that was written and not acknowledged any more
+        assert len(said) == 12 or writers[number].exitcode
+    everybody = [image for user, image, _ in found if user == "everybody"]
+    assert sorted(everybody) == sorted({*everybody})
+    assert set(everybody) >= {image for folder in folders for image in table_writer.acknowledged(folder)}
 
 
 def test_parts_are_merged_up_to_a_size(tmp_path, s3):

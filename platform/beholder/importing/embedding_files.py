@@ -112,6 +112,8 @@ def _npz(data: bytes, name: str) -> Named:
     except Exception as error:  # numpy and zipfile each raise their own for broken or hostile files
         advice = "; save names as text: np.array(names, dtype=str)" if "allow_pickle" in str(error) else ""
         raise EmbeddingError(f"{name} can't be read as an .npz of numeric arrays: {error}{advice}") from None
+    if raw := [key for key, array in arrays.items() if not isinstance(array, np.ndarray)]:
+        raise EmbeddingError(f"{name} can't be read as an .npz of numeric arrays: {raw[0]!r} in it is no array")
     if named := _names_and_matrix(arrays, name):
         return named
     if other := [key for key, array in arrays.items() if array.dtype.kind not in "iuf"]:

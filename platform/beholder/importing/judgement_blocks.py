@@ -340,9 +340,9 @@ class _Part:
             pa.array([self.table.file] * count, pa.string()),
             pa.array([self.table.sheet] * count, pa.string()),
             pa.array(self.block.numbers[rows], pa.int64()),
-            pa.array([column] * count, pa.string()),
+            pa.array([_storable(column)] * count, pa.string()),
             pa.array([None if text is None else text[:1000].strip() or None for text in texts.to_pylist()], pa.string()),
-            pa.array(reasons, pa.string()),
+            pa.array([_storable(reason) for reason in reasons], pa.string()),
             pa.nulls(count, pa.string()) if attributes is None else pa.array(attributes, pa.string()),
         ]
         self.rejected.append(pa.record_batch(columns, schema=tables.REJECTED))
@@ -543,6 +543,11 @@ def _json_list(text: str) -> list[Any] | None:
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, list) else None
+
+
+def _storable(text: str | None) -> str | None:
+    """Return a text with a ? for each half of a surrogate pair, which JSON may hold and no table can."""
+    return None if text is None else text.encode("utf-8", "replace").decode()
 
 
 def _no_columns(layout: TableLayout) -> dict[str, pa.Array]:

@@ -4,6 +4,7 @@ import io
 import re
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -181,7 +182,7 @@ def _transitional(data: bytes, name: str) -> bytes:
                             content = content.replace(strict, usual)
                     rewritten.writestr(entry.filename, content)
             return buffer.getvalue()
-    except (zipfile.BadZipFile, ValueError, OSError, RuntimeError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, ValueError, OSError, RuntimeError, EOFError) as error:
         raise SpreadsheetError(f"{name} can't be read as an .xlsx workbook: {_first_line(error)}") from None
 
 
@@ -199,7 +200,7 @@ def _has_formulas(data: bytes) -> bool:
                         if mark.search(tail + chunk):
                             return True
                         tail = chunk[-16:]
-    except (zipfile.BadZipFile, ValueError, OSError, RuntimeError, EOFError, NotImplementedError):
+    except (zipfile.BadZipFile, zlib.error, ValueError, OSError, RuntimeError, EOFError, NotImplementedError):
         return False  # openpyxl says what is wrong with it
     return False
 

@@ -4,22 +4,28 @@ Either way the numbers stay in the file until they are asked for, so that an opt
 """
 
 import io
+import re
 import struct
 import zipfile
+import zlib
 from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from beholder.safe_pickle import stubs
-from beholder.safe_pickle.interpreter import GlobalStub, Limits, RefusedError, Stubs, printable, unpickle
-from beholder.safe_pickle.lazy_tensor import LazyStorage
+from beholder.safe_pickle.interpreter import GlobalStub, Limits, ObjectStub, RefusedError, Stubs, printable, unpickle
+from beholder.safe_pickle.lazy_tensor import LazyStorage, LazyTensor
 
 ZIP = b"PK\x03\x04"
 LEGACY = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19\x2e"  # a pickle of the number 0x1950a86a20f9469cfc6c
 _PROTOCOL = 1001
 _MOST_FILES = 20_000
 _LIMITS = Limits(whole=2**64)  # seeds of random numbers are as large
+_CODE = re.compile(r"[^/]+/code/")
+_MOST_CODE = 16 << 20  # bytes of a program's code
+_DEEPEST = 50
+_LISTS = tuple(f"torch.jit._pickle.{name}" for name in ("build_intlist", "build_tensorlist", "build_doublelist", "build_boollist"))
 
 
 def read(data: bytes) -> Any:
@@ -42,6 +48,51 @@ def read_storage(data: Any) -> LazyStorage:
     return found
 
 
+def program_code(file: Any) -> bytes | None:
+    """Return the text of the code in a TorchScript program, a path or an opened file; None for another file. It is not run.
+
+    What is broken, or longer than 16 MB, is empty.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            code = [entry for entry in archive.infolist() if _CODE.match(entry.filename)]
+            if sum(entry.file_size for entry in code) > _MOST_CODE:
+                return b""
+            return b"".join(archive.open(entry).read(_MOST_CODE) for entry in code) if code else None
+    except (zipfile.BadZipFile, zlib.error, ValueError, OSError, EOFError, NotImplementedError, struct.error, RuntimeError):
+        return None
+
+
+def read_program(data: bytes) -> dict[str, LazyTensor]:
+    """Return the tensors of a TorchScript program's modules under their dotted names. Its code is not run. Raises RefusedError."""
+    found: dict[str, LazyTensor] = {}
+    waiting: list[tuple[str, Any, int]] = [("", _read_zip(data, program=True), 0)]
+    while waiting:
+        name, value, depth = waiting.pop()
+        if len(found) + len(waiting) > _MOST_FILES or depth > _DEEPEST:
+            raise RefusedError(f"its modules have more than {_MOST_FILES:,} tensors, or lie {_DEEPEST} deep within each other")
+        if isinstance(value, LazyTensor):
+            found[name] = value
+        elif isinstance(value, _ModuleStub):
+            waiting += [(f"{name}.{key}" if name else key, inner, depth + 1) for key, inner in value.attributes.items()]
+    return found
+
+
+class _ModuleStub(ObjectStub):
+    """A module of a TorchScript program: of its attributes the tensors and modules are kept."""
+
+    def build(self, state: Any) -> None:
+        if isinstance(state, dict):
+            kept = {key: value for key, value in state.items() if isinstance(value, LazyTensor | _ModuleStub)}
+            self.attributes = {key: value for key, value in kept.items() if isinstance(key, str)}
+
+
+def _program_part(name: str) -> Callable[..., Any] | None:
+    if name.startswith("__torch__."):
+        return lambda *_: _ModuleStub(printable(name))
+    return (lambda *_: None) if name in _LISTS else stubs.left_unmade(name)
+
+
 # The stubs of a plain pickle of networks.
 NETWORKS: Stubs = {**stubs.CHECKPOINT, "torch.storage._load_from_bytes": read_storage}
 # The stubs of tensors in a plain pickle.
@@ -53,7 +104,8 @@ def read_pickle(data: bytes) -> Any:
     return unpickle(io.BytesIO(data), stubs=NETWORKS, others=stubs.left_unmade, limits=_LIMITS)
 
 
-def _read_zip(data: bytes) -> Any:
+def _read_zip(data: bytes, *, program: bool = False) -> Any:
+    """Return what a zip of torch's holds, a TorchScript program among them where it may be one."""
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
         entries = {entry.filename: entry for entry in archive.infolist()}
@@ -63,14 +115,15 @@ def _read_zip(data: bytes) -> Any:
     if len(pickles) != 1:
         raise RefusedError(f"it is a zip of another kind, with {printable(next(iter(entries), 'nothing'))} in it and no data.pkl")
     top = pickles[0].removesuffix("data.pkl")
-    if any(name.startswith(top + "code/") for name in entries):
+    if not program and any(name.startswith(top + "code/") for name in entries):
         raise RefusedError("it is a TorchScript program, not weights")
     if len(entries) > _MOST_FILES:
         raise RefusedError(f"it has {len(entries):,} files in it, more than {_MOST_FILES:,}")
-    for entry in entries.values():
+    parts = [entry for name, entry in entries.items() if not name.startswith(top + "code/")]
+    for entry in parts:
         if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > len(data) or entry.flag_bits & 1:
             raise RefusedError(f"its part {printable(entry.filename)} is compressed or larger than the file, as torch writes none")
-    if sum(entry.file_size for entry in entries.values()) > len(data):
+    if sum(entry.file_size for entry in parts) > len(data):
         raise RefusedError("its parts together are larger than the file, so some lie in the same place")
 
     checked: dict[str, memoryview] = {}
@@ -93,7 +146,7 @@ def _read_zip(data: bytes) -> Any:
     return unpickle(
         io.BytesIO(content(pickles[0])),
         stubs=stubs.CHECKPOINT,
-        others=stubs.left_unmade,
+        others=_program_part if program else stubs.left_unmade,
         limits=_LIMITS,
         persistent=lambda said: _storage(said, lambda key: content(f"{top}data/{key}")),
     )

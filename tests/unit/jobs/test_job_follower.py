@@ -34,6 +34,7 @@ def test_the_output_is_written_and_the_exit_code_is_the_jobs(capsys):
         (f"{FOLDER}\n(raylet) a node has left\n", FOLDER),
         (f"{FOLDER}", FOLDER),
         ("/mnt/team/runs/train-20261127T155706Z-2\nbye\n", "/mnt/team/runs/train-20261127T155706Z-2"),
+        ("s3://work/runs/train-20261127T155706Z-0a1b2c3d\n", "s3://work/runs/train-20261127T155706Z-0a1b2c3d"),
         ("it read s3://work/runs/other\n", "it read s3://work/runs/other"),
     ],
 )

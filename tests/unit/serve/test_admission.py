@@ -2,7 +2,9 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Coroutine, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from beholder.recommending.service import Recommendation
 from beholder.recommending.steering import Steering
 from beholder.serve import api
 from beholder.serve.admission import Remembered, RequestLimits
+from beholder.serve.middleware import Drain
 from beholder.serve.problem_details import ProblemError
 from beholder.serve.protocols import DeadlineExceeded, DirectionList, Overloaded
 
@@ -113,6 +116,24 @@ def test_only_so_many_are_inside():
         first.join()
         assert client.get("/v1/directions").status_code == 200
     assert ("rejected", "full") in tally.counts
+
+
+def test_who_goes_on_after_429_waits_for_the_next_ones():
+    service, tally = Moody(ProblemError(429, "too many")), Tally()
+    drain = Drain()
+    with TestClient(api.create(service, limits=RequestLimits(inside=60), metrics=tally, drain=drain)) as client:
+
+        def timed() -> tuple[int, float]:
+            began = time.monotonic()
+            status = client.get("/v1/directions").status_code
+            return status, time.monotonic() - began
+
+        with ThreadPoolExecutor(50) as pool:
+            told = [asked.result() for asked in [pool.submit(timed) for _ in range(50)]]
+        assert [status for status, _ in told] == [429] * 50
+        assert any(seconds >= 1.0 for _, seconds in told)
+        assert drain.inside == 0
+        assert client.get("/v1/images/seed-1/nothing").status_code == 404
 
 
 def test_only_so_many_draw_at_a_time():

@@ -12,9 +12,10 @@ from PIL import Image
 
 from beholder import images
 from beholder.errors import ImageError
+from beholder.helper_process import HelperProcess
 from beholder.images import ImageLimits
 from beholder.serve.security import decoder_process
-from beholder.serve.security.image_guard import DecoderProcess, ImageGuard, ImageGuardConfig
+from beholder.serve.security.image_guard import ImageGuard, ImageGuardConfig
 
 LIMITS = ImageLimits(max_pixels=40_000_000, max_bytes=12 << 20)
 
@@ -121,7 +122,7 @@ def compressed_rgba(width: int, height: int) -> bytes:
 
 
 def test_a_process_that_can_not_decode_says_so_in_a_line():
-    process = DecoderProcess(512)
-    head = {"bytes": 3, "max_bytes": 10, "max_pixels": 10}
+    process = HelperProcess(decoder_process.__name__, "512")
+    head = {"max_bytes": 10, "max_pixels": 10}
     assert process.ask(head, b"abc", 5.0) == {"error": "the file is no image of a known format (" + ", ".join(images.FORMATS) + ")"}
     process.stop()

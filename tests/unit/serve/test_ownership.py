@@ -1,7 +1,10 @@
 """Whose is it: every route of the OpenAPI document, asked for what is somebody else's, so that a new route is in it."""
 
+import asyncio
 import json
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -279,6 +282,36 @@ class Easy(PartialService):
         return ErasureReport(user_id, 0, 0, 0, ())
 
     async def close(self) -> None: ...
+
+
+class Waiting(Easy):
+    """One whose photos take until they are released."""
+
+    def __init__(self) -> None:
+        self.begun, self.release = threading.Semaphore(0), threading.Event()
+
+    async def add_photo(self, data: bytes, user_id: str, *, aligned: bool) -> LibraryImage:
+        self.begun.release()
+        await asyncio.to_thread(self.release.wait, 30)
+        return await super().add_photo(data, user_id, aligned=aligned)
+
+
+def test_a_key_has_two_photos_worked_on_whatever_names_it_gives(store, keys):
+    service = Waiting()
+    app = api.create(OwnedService(service, PersonOwners(store)), authorizer=KeyAuth(KeyStore(store), now=lambda: NOON))
+    with TestClient(app) as client, ThreadPoolExecutor(4) as pool:
+
+        def upload(name: str, key: str) -> int:
+            return client.post("/v1/images", json={"user_id": name, "image": ""}, headers=bearer(keys[key])).status_code
+
+        first = [pool.submit(upload, name, "bo") for name in ("one", "two")]
+        for _ in first:
+            assert service.begun.acquire(timeout=20)
+        assert [upload(f"name-{at}", "bo") for at in range(3)] == [429] * 3
+        other = pool.submit(upload, "ana", "ana")
+        assert service.begun.acquire(timeout=20)  # another key's is begun all the same
+        service.release.set()
+        assert [each.result(20) for each in (*first, other)] == [201] * 3
 
 
 def test_quotas_of_people_questions_and_photos(store, keys):

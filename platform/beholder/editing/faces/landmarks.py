@@ -1,5 +1,8 @@
 """Landmarks: where the faces of a photo are, and points of each; the only door to dlib.
 
+dlib keeps Python's lock while it looks for faces, which stops all threads of a process for half a second; so it looks in a helper
+process, which is this module run.
+
 The extra `faces` brings MTCNN's weights (see mtcnn), the default, and dlib, whose detector of frontal faces finds drawn ones, too.
 The extra `dlib` brings a predictor of 68 points besides. It was trained on the iBUG 300-W photos, whose licence excludes commercial
 use: whoever uses it for more than research has to ask Imperial College London.
@@ -7,17 +10,21 @@ use: whoever uses it for more than research has to ask Imperial College London.
 
 import functools
 import importlib.util
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
+from beholder import helper_process
 from beholder.errors import EditError
+from beholder.helper_process import HelperProcess
 
 DETECTORS = ("mtcnn", "dlib")
 _PREDICTOR = "shape_predictor_68_face_landmarks.dat"
+_LOOKING_S = 60.0  # seconds that dlib has for a picture, beside much else
 _LONG_SIDE = 1600  # faces are looked for in a copy no larger than this; they are found from about 40 of its pixels
 
 
@@ -71,7 +78,7 @@ class DlibDetector:
                 'detector=dlib needs the extra "dlib": pip install "beholder[dlib]"; an aligned picture needs none: aligned=true'
             ) from None
         self._dlib: Any = dlib
-        self._detector = dlib.get_frontal_face_detector()
+        self._boxes = FrontalBoxes(upsample=1)
         self._predictor = dlib.shape_predictor(str(_model()))
 
     def faces(self, photo: np.ndarray) -> list[DetectedFace]:
@@ -79,8 +86,8 @@ class DlibDetector:
         step = max(1, -(-max(height, width) // _LONG_SIDE))
         small = np.ascontiguousarray(_shrink(photo, step))
         found = []
-        for box in self._detector(small, 1):
-            whole = self._dlib.rectangle(box.left() * step, box.top() * step, box.right() * step, box.bottom() * step)
+        for box in self._boxes(small).astype(int).tolist():
+            whole = self._dlib.rectangle(*(edge * step for edge in box))
             shape = self._predictor(photo, whole)
             points = np.array([(point.x, point.y) for point in shape.parts()], dtype=np.float64)
             found.append(DetectedFace((whole.left(), whole.top(), whole.right(), whole.bottom()), points))
@@ -118,19 +125,43 @@ def choose(faces: Sequence[DetectedFace], which: str = "largest") -> int:
     return int(which)
 
 
-def _frontal_boxes() -> Callable[[np.ndarray], np.ndarray] | None:
-    """Return what finds boxes of frontal faces, float [N, 4]; None where dlib is not installed."""
-    try:
-        import dlib
-    except ImportError:
-        return None
-    detector = dlib.get_frontal_face_detector()
+def _frontal_boxes() -> "FrontalBoxes | None":
+    """Return what finds boxes of frontal faces; None where dlib is not installed."""
+    return FrontalBoxes() if importlib.util.find_spec("dlib") is not None else None
 
-    def find(picture: np.ndarray) -> np.ndarray:
-        boxes = [(box.left(), box.top(), box.right(), box.bottom()) for box in detector(np.ascontiguousarray(picture), 0)]
-        return np.array(boxes, np.float64).reshape(-1, 4)
 
-    return find
+class FrontalBoxes:
+    """dlib's detector of frontal faces in a helper process. Safe to share between threads."""
+
+    def __init__(self, *, upsample: int = 0) -> None:
+        """upsample: how often a picture is doubled first."""
+        self._process, self._upsample, self._lock = HelperProcess("beholder.editing.faces.landmarks"), upsample, threading.Lock()
+
+    def __call__(self, picture: np.ndarray) -> np.ndarray:
+        """Return boxes float [N, 4] in a picture, uint8 RGB [H, W, 3]. Raises EditError where it takes too long."""
+        head = {"shape": picture.shape, "upsample": self._upsample}
+        with self._lock:
+            try:
+                reply = self._process.ask(head, np.ascontiguousarray(picture).tobytes(), _LOOKING_S)
+            except TimeoutError:
+                reply = None
+        if reply is None:
+            raise EditError(f"faces could not be looked for within {_LOOKING_S:.0f} seconds; try again, or with a smaller photo")
+        return np.array(reply["boxes"], np.float64).reshape(-1, 4)
+
+
+def _look() -> None:
+    """Answer with the boxes of the frontal faces in pictures: the helper process."""
+    import dlib
+
+    detector: Any = dlib.get_frontal_face_detector()
+
+    def boxes(head: dict[str, Any], data: bytes) -> dict[str, Any]:
+        picture = np.frombuffer(data, np.uint8).reshape(head["shape"])
+        found = detector(picture, head["upsample"])
+        return {"boxes": [(box.left(), box.top(), box.right(), box.bottom()) for box in found]}
+
+    helper_process.serve(boxes)
 
 
 def _model() -> Path:
@@ -149,3 +180,7 @@ def _shrink(photo: np.ndarray, step: int) -> np.ndarray:
     height, width = (side // step * step for side in photo.shape[:2])
     tiles = photo[:height, :width].reshape(height // step, step, width // step, step, 3)
     return np.asarray(np.rint(tiles.mean(axis=(1, 3), dtype=np.float32)).astype(np.uint8))
+
+
+if __name__ == "__main__":
+    _look()

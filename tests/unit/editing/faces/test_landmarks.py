@@ -3,13 +3,15 @@
 import importlib.util
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from beholder import images
-from beholder.editing.faces.landmarks import DetectedFace, DlibDetector, KnownFaces, _shrink, choose, load_detector
+from beholder.editing.faces.landmarks import DetectedFace, DlibDetector, FrontalBoxes, KnownFaces, _shrink, choose, load_detector
 from beholder.errors import EditError
 
 
@@ -94,3 +96,25 @@ def test_a_detector_is_loaded_once_and_an_unknown_one_refused(dlib: DlibDetector
     assert load_detector("dlib") is load_detector("dlib")
     with pytest.raises(EditError, match="detector must be mtcnn or dlib, not 'haar'"):
         load_detector("haar")
+
+
+def test_other_threads_go_on_while_frontal_faces_are_looked_for() -> None:
+    pytest.importorskip("dlib", reason="the extra faces is not installed")
+    find = FrontalBoxes()
+    assert find(np.zeros((64, 64, 3), np.uint8)).shape == (0, 4)  # the process has started
+    gaps, over = [0.0], threading.Event()
+
+    def tick() -> None:
+        last = time.monotonic()
+        while not over.wait(0.001):
+            gaps.append(time.monotonic() - last)
+            last = time.monotonic()
+
+    thread = threading.Thread(target=tick)
+    thread.start()
+    began = time.monotonic()
+    find(np.zeros((2000, 2000, 3), np.uint8))
+    took = time.monotonic() - began
+    over.set()
+    thread.join()
+    assert max(gaps) < took / 2
