@@ -25,6 +25,7 @@ COMMANDS = {
     "quality": ("beholder.jobs.quality", "which people's judgements can be believed, why, and weights for training"),
     "tune": ("beholder.jobs.tune", "a search over a taste's settings, and which one each person should get"),
     "train": ("beholder.jobs.train", "judgements and embeddings -> a taste in the registry"),
+    "update": ("beholder.jobs.update", "what the judgements there are now say of images, for a taste that is fitted already"),
     "bench tune": ("beholder.jobs.bench.bench_tune", "fits a minute of a search: everybody stacked, beside a trial for each fit"),
     "bench lora": (
         "beholder.jobs.bench.bench_lora",

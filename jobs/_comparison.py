@@ -1,5 +1,6 @@
 """Comparison of tastes: several kinds fitted to the same judgements and judged on the same test, each fit a Ray task."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +11,7 @@ import ray
 from beholder import evaluation
 from beholder.jobs import _reservation
 from beholder.jobs._reservation import ClusterRoom, Reservation, Reserved
-from beholder.taste import shrinkage, taste_factory, utility_table, validation
+from beholder.taste import ensemble, shrinkage, taste_factory, utility_table, validation
 from beholder.taste.contract import OnlineTaste, Taste
 from beholder.taste.dataset import ComparisonTable, JudgementDataset, join
 from beholder.taste.taste_factory import TasteConfig
@@ -31,6 +32,7 @@ class TasteComparison:
     room: ClusterRoom
     encoder_id: str
     seed: int
+    sure: float = 0.8
 
     @property
     def own(self) -> str:
@@ -40,6 +42,22 @@ class TasteComparison:
     def fit(self, name: str, train: JudgementDataset, held_out: JudgementDataset) -> "TasteFit":
         """Fit a taste to `train`."""
         return self._fit(name, self.tastes[name], train, held_out)
+
+    def fits(self, train: JudgementDataset, held_out: JudgementDataset) -> "Callable[[str], TasteFit]":
+        """Return a function that fits a taste by name, each kind with its settings once: the parts of an ensemble are what stands
+        beside it, too."""
+        known: dict[str, TasteFit] = {}
+
+        def once(name: str, config: TasteConfig) -> TasteFit:
+            key = repr((config.kind, config if config.kind == "ensemble" else getattr(config, config.kind)))
+            if key not in known and config.kind == "ensemble":
+                parts = [once(name, replace(config, kind=part)) for part in config.ensemble.parts]
+                known[key] = self._combine(parts, held_out)
+            elif key not in known:
+                known[key] = self._fit(name, config, train, held_out)
+            return known[key]
+
+        return lambda name: once(name, self.tastes[name])
 
     def population(self, train: JudgementDataset, held_out: JudgementDataset) -> "TasteFit":
         """Fit the population's taste."""
@@ -68,11 +86,11 @@ class TasteComparison:
         asked: ComparisonTable,
     ) -> "ray.ObjectRef[TasteResult]":
         """Judge a taste on a test; a reference to the result. name: of the taste, for what that reserves."""
-        return _judge.options(**self._judging(name).options).remote(taste, population, test, asked, self.items)
+        return _judge.options(**self.reserve_judging(name).options).remote(taste, population, test, asked, self.items, self.sure)
 
     def served(self, name: str, taste: "ray.ObjectRef[Taste]", held_out: JudgementDataset) -> "ray.ObjectRef[Taste]":
         """Shrink the taste to the population's, as it is served: for each person as far as held-out judgements say."""
-        return _served.options(**self._judging(name).options).remote(taste, held_out, self.items, self.seed)
+        return _served.options(**self.reserve_judging(name).options).remote(taste, held_out, self.items, self.seed)
 
     def reservation(self, name: str) -> Reservation:
         """Return what a fit of one of the tastes reserves. Raises ConfigError where it wants a GPU that no node has."""
@@ -86,7 +104,12 @@ class TasteComparison:
         taste, reserved = task.remote(train, held_out, self.items, reservation.place(config), self.encoder_id, self.seed)
         return TasteFit(taste, reserved)
 
-    def _judging(self, name: str) -> Reservation:
+    def _combine(self, parts: "Sequence[TasteFit]", held_out: JudgementDataset) -> "TasteFit":
+        reservation = self.room.reserve(replace(self.tastes[self.own], kind="population"), items=self.size)
+        task: Any = _combine.options(num_returns=2, **reservation.options)
+        return TasteFit(*task.remote(held_out, self.items, self.seed, *(part.taste for part in parts)))
+
+    def reserve_judging(self, name: str) -> Reservation:
         """Return what judging one of the tastes reserves: tastes of embeddings are judged on CPUs, whatever fitted them."""
         config = self.tastes[name]
         if config.kind not in taste_factory.PIXEL_KINDS:
@@ -121,6 +144,13 @@ def _fit(
 
 
 @ray.remote
+def _combine(held_out: JudgementDataset, items: np.ndarray, seed: int, *parts: Taste) -> tuple[Taste, Reserved]:
+    """Weigh tastes that are fitted already."""
+    reserved = _reservation.begin()
+    return ensemble.fit(parts, held_out, items, seed=seed), reserved
+
+
+@ray.remote
 def _meet(
     fitted: Taste,
     train: JudgementDataset,
@@ -141,13 +171,23 @@ def _meet(
 
 
 @ray.remote
-def _judge(taste: Taste, population: Taste, test: JudgementDataset, asked: ComparisonTable, items: np.ndarray) -> TasteResult:
+def _judge(
+    taste: Taste, population: Taste, test: JudgementDataset, asked: ComparisonTable, items: np.ndarray, sure: float
+) -> TasteResult:
     reserved = _reservation.begin()
     own, shared = (utility_table.on_rows(each, items, test, asked) for each in (taste, population))
-    rows = np.arange(len(items))
+    return judged(own, shared, test, asked, reserved, sure=sure)
+
+
+def judged(
+    own: Taste, shared: Taste, test: JudgementDataset, asked: ComparisonTable, reserved: Reserved, *, sure: float
+) -> TasteResult:
+    """Return what becomes of a taste of rows beside the population's. sure: the probability from which on it is said to answer."""
+    rows = np.arange(len(test.images))
     table = evaluation.agree(own, shared, test, asked, rows)
-    error = evaluation.calibration_error(own, test, asked, rows)
-    return TasteResult(table, evaluation.figures(table) | {"calibration.error": error}, reserved)
+    confident = evaluation.confidences(own, test, asked, rows)
+    figures = {"calibration.error": confident.calibration_error()} | confident.selective(sure)
+    return TasteResult(table, evaluation.figures(table) | figures, reserved)
 
 
 @ray.remote

@@ -5,6 +5,7 @@ import pandas as pd
 import ray
 
 from beholder import evaluation
+from beholder.jobs import _warm_comparison
 from beholder.jobs._comparison import TasteComparison, TasteResult
 from beholder.progress import Progress
 from beholder.reports.markup import markdown_table
@@ -16,16 +17,27 @@ from beholder.taste.splits import Split
 
 
 def few_shots(
-    comparison: TasteComparison, split: Split, run: Run, *, shots: list[int], folds: int, enough: np.ndarray, at_most: int
+    comparison: TasteComparison,
+    split: Split,
+    run: Run,
+    *,
+    shots: list[int],
+    folds: int,
+    enough: np.ndarray,
+    at_most: int,
+    crowd: bool = False,
 ) -> None:
     """Fit each taste to other people, then update it with so many comparisons of a new person, and judge it on images of the test.
 
     folds: the people are divided in so many parts, each new once. enough: who is reported, bool [P]. at_most: test pairs that
-    a person's ratings imply on an attribute.
+    a person's ratings imply on an attribute. crowd: also judge each taste with what the other people said of the test images.
     """
     tasks: dict[str, dict[int, list[ray.ObjectRef[TasteResult]]]] = {
-        name: {count: [] for count in shots} for name in comparison.tastes
+        each: {count: [] for count in shots}
+        for name in comparison.tastes
+        for each in ([name, f"{name}, warm"] if crowd else [name])
     }
+    fitted_to = np.isin(np.arange(len(comparison.dataset.images)), split.train.judged_images())
     for fold in splits.by_person(comparison.dataset, seed=comparison.seed, shares=(1 / folds,) * folds):
         new = fold.counts() > 0
         others, chooser = split.train.of_people(~new), split.val.of_people(~new)
@@ -38,8 +50,12 @@ def few_shots(
                 few = evaluation.first(theirs, count, seed=comparison.seed)
                 taste = comparison.meet(name, fitted, others, chooser, few)
                 tasks[name][count].append(comparison.judge(name, taste, population, test, asked))
+                if crowd:
+                    judged = comparison.dataset.of_people(~new)
+                    warm = _warm_comparison.judge_new(comparison, name, taste, population, judged, fitted_to, test, asked)
+                    tasks[f"{name}, warm"][count].append(warm)
     tables: dict[str, dict[int, pd.DataFrame]] = {}
-    with Progress("evaluate", total=len(comparison.tastes) * len(shots) * folds, unit="fits") as progress:
+    with Progress("evaluate", total=len(tasks) * len(shots) * folds, unit="fits") as progress:
         for name, counts in tasks.items():
             tables[name] = {}
             for count, parts in counts.items():

@@ -13,7 +13,8 @@ from beholder.embedding import embeddings
 from beholder.encoder import EncoderConfig
 from beholder.errors import ConfigError, ImageError, TableError, TasteError
 from beholder.importing import embedding_files
-from beholder.jobs import _judgement_files
+from beholder.jobs import _decoded_images, _judgement_files
+from beholder.jobs._decoded_images import DecodedImages
 from beholder.runs import log
 from beholder.storage import Place
 from beholder.taste import judgement_partitions
@@ -32,6 +33,15 @@ class DatasetWithItems:
     encoder_id: str
 
 
+@dataclass(frozen=True)
+class DatasetWithImages:
+    """Judgements and images that lie in Ray's store, as the encoder is shown them: images[i] is dataset.images[i]."""
+
+    dataset: JudgementDataset
+    items: DecodedImages
+    encoder_id: str
+
+
 def from_workspace(
     workspace: Workspace,
     encoder: EncoderConfig,
@@ -47,9 +57,7 @@ def from_workspace(
     encoder_id: embeddings that were imported under this name, instead of the encoder's. people: about so many are drawn by the
     seed where there are more, and nobody else's judgements are held; 0: all. Raises TasteError where nobody judged.
     """
-    ratings, comparisons = _tables(workspace, people, seed)
-    if not ratings.num_rows + comparisons.num_rows:
-        raise TasteError(f"{workspace.place.uri} has no judgements; beholder import source=DIR reads them")
+    ratings, comparisons = _judged(workspace, people, seed)
     name = encoder_id or encoder.encoder_id()
     if takes == "pixels":
         ids, items = _pixels(workspace, encoder)
@@ -57,6 +65,26 @@ def from_workspace(
         table = embeddings.read(workspace.embeddings(name))
         ids, items = table.image_ids, table.vectors
     return DatasetWithItems(_dataset(ratings, comparisons, ids, attributes), items, name)
+
+
+def pixel_bytes(workspace: Workspace, encoder: EncoderConfig) -> int:
+    """Return how many bytes the workspace's images are as the encoder is shown them."""
+    images = workspace.read("images").num_rows
+    return 3 * encoder.resolved().size ** 2 * int(images)
+
+
+def with_decoded_images(
+    workspace: Workspace, encoder: EncoderConfig, *, encoder_id: str | None, attributes: list[str]
+) -> DatasetWithImages:
+    """The judgements of a workspace on the images that can be read, which Ray, that has to be connected, decodes and keeps.
+
+    Raises TasteError where nobody judged.
+    """
+    ratings, comparisons = _judged(workspace, 0, 0)
+    ids, items = _decoded_images.decode(workspace.read("images"), encoder.resolved().fit)
+    if not ids:
+        raise TasteError(f"{workspace.place.uri} has no readable image")
+    return DatasetWithImages(_dataset(ratings, comparisons, ids, attributes), items, encoder_id or encoder.encoder_id())
 
 
 def from_files(
@@ -80,6 +108,14 @@ def parts(path: str, image_ids: tuple[str, ...]) -> list[str]:
     if not {"train", "val", "test"} <= set(part.values()):
         raise TableError(f"{path}: expected the splits train, val and test, got {', '.join(sorted(set(part.values())))}")
     return [part.get(image_id, "") for image_id in image_ids]
+
+
+def _judged(workspace: Workspace, people: int, seed: int) -> tuple[pa.Table, pa.Table]:
+    """The tables of ratings and comparisons, of about so many people. Raises TasteError where there are none."""
+    ratings, comparisons = _tables(workspace, people, seed)
+    if not ratings.num_rows + comparisons.num_rows:
+        raise TasteError(f"{workspace.place.uri} has no judgements; beholder import source=DIR reads them")
+    return ratings, comparisons
 
 
 def _tables(workspace: Workspace, people: int, seed: int) -> tuple[pa.Table, pa.Table]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from beholder import cli, plots, process
+from beholder import cli, config, plots, process
 from beholder.commands import recommend
 from beholder.config import setting
 from beholder.editing.directions.edit_text import write
@@ -83,7 +83,7 @@ class DemoSteps:
 def main(settings: DemoSettings, run: Run) -> None:
     process.check_port("127.0.0.1", settings.port)
     sample = Path(str(importlib.resources.files("beholder.data"))) / "sample"
-    encoder = [f"encoder={settings.encoder.name}", *_weights(settings.encoder)]
+    encoder = config.choice_overrides("encoder", settings.encoder)
     network = ["train", "taste=mlp", "train.workers=2", "taste.mlp.ensemble=1", "taste.mlp.fit.epochs=10", *encoder]
     batch = [
         ("Read what 24 simulated people said of 600 portraits", ["import", f"source={sample}", f"images={sample}"]),
@@ -195,8 +195,3 @@ def _stay(server: subprocess.Popen[bytes]) -> None:
         print("\nStopping.", flush=True)
         return
     raise BeholderError(f"the server stopped by itself (exit code {code})")
-
-
-def _weights(encoder: EncoderConfig) -> list[str]:
-    """Only the weights that the encoder's own file does not name have to be typed."""
-    return [] if encoder.weights is None or encoder.weights.startswith("data:") else [f"encoder.weights={encoder.weights}"]

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,8 @@ from beholder.reports.markup import markdown_table
 from beholder.runs import Run, log
 from beholder.storage import Place
 from beholder.taste import taste_factory, taste_registry
-from beholder.taste.contract import Taste
+from beholder.taste.contract import Normal, Taste
+from beholder.taste.image_effects import EffectEstimate
 from beholder.taste.taste_registry import StoredTaste
 from beholder.workspace import Workspace
 
@@ -37,6 +38,10 @@ class PredictSettings:
     images: str | None = setting(
         None, "image ids with commas between, or a folder, glob, .parquet list or prefix; null: all of the workspace"
     )
+    crowd: bool = setting(True, "add what other people's judgements say of an image, where the taste has learned it")
+    sure: float | None = setting(
+        None, "answer, yes or no, only for images that the person prefers to the median one, or not, with at least this probability"
+    )
     top: int = setting(10, "how many of the best and of the worst are shown")
     cluster_from: int = setting(2000, "images from which on Ray Data spreads the work, where the taste needs pixels")
     actors: int = setting(0, "processes that then hold the model; 0 is one per GPU, or one per core where there is no GPU")
@@ -49,6 +54,8 @@ class PredictSettings:
     def __post_init__(self) -> None:
         if (self.attribute is None) == (self.question is None):
             raise ConfigError('predict needs either attribute=NAME or question="any words"')
+        if self.sure is not None and not 0.5 <= self.sure < 1:
+            raise ConfigError(f"sure is a probability from 0.5 to below 1, got {self.sure}")
         if min(self.top, self.cluster_from) < 1 or self.actors < 0:
             raise ConfigError(f"expected top, cluster_from >= 1, actors >= 0; got {self.top}, {self.cluster_from}, {self.actors}")
 
@@ -57,13 +64,35 @@ class PredictSettings:
 class ImageUtilities:
     """Images with their utilities and, where the taste knows it, the variance of their difference from the best one.
 
-    reserved: what the processes that computed them had of Ray's cluster, if any did.
+    reserved: what the processes that computed them had of Ray's cluster, if any did. effect: what others' judgements added to each
+    utility; None where nothing was asked of them. spread: the variance of the difference from the image of the median utility.
     """
 
     image_ids: list[str]
     utility: np.ndarray
     variance: np.ndarray | None = None
     reserved: dict[str, float] = field(default_factory=dict)
+    effect: EffectEstimate | None = None
+    spread: np.ndarray | None = None
+
+    def median(self) -> int:
+        """Return the row of the image of the median utility."""
+        return int(np.argsort(self.utility, kind="stable")[(len(self.utility) - 1) // 2])
+
+    def probability(self) -> np.ndarray:
+        """Return P(the person prefers each image to the median one), float64 [N]."""
+        mean = np.asarray(self.utility - self.utility[self.median()], np.float64)
+        return Normal(mean, np.zeros_like(mean) if self.spread is None else self.spread).probability()
+
+    def warm(self, stored: StoredTaste, taste: Taste | None, user: str, asked: str) -> "ImageUtilities":
+        """Return the utilities with the effects of images that others have judged; as they are where the taste has learned none.
+
+        taste: the stored one; None for one that takes pixels.
+        """
+        if stored.effects is None:
+            return self
+        effect = stored.effects.of(self.image_ids, asked, taste, user)
+        return replace(self, utility=self.utility + effect.mean, effect=effect)
 
 
 def main(settings: PredictSettings, run: Run) -> None:
@@ -79,7 +108,7 @@ def main(settings: PredictSettings, run: Run) -> None:
     if stored.info.takes == "pixels":
         scored = from_pixels(stored, listed, user, asked, settings)
     else:
-        scored = from_embeddings(stored.load().taste, listed, user, asked, workspace, settings)
+        scored = from_embeddings(stored, listed, user, asked, workspace, settings)
     report(run, scored, settings, asked, refused=listed.num_rows - len(scored.image_ids))
 
 
@@ -110,9 +139,10 @@ def find(workspace: Workspace, source: str | None, *, roots: Sequence[str] | Non
 
 
 def from_embeddings(
-    taste: Taste, listed: pa.Table, user: str, asked: str, workspace: Workspace, settings: PredictSettings
+    stored: StoredTaste, listed: pa.Table, user: str, asked: str, workspace: Workspace, settings: PredictSettings
 ) -> ImageUtilities:
     """Return utilities from the table of embeddings; the few images that are not in it are embedded here."""
+    taste = stored.load().taste
     folder = workspace.embeddings(taste.info.encoder_id)
     ids = listed["image_id"].to_pylist()
     vectors: dict[str, np.ndarray] = {}
@@ -136,10 +166,13 @@ def from_embeddings(
     if not kept:
         raise TasteError("none of the images could be read")
     items = np.stack([vectors[image_id] for image_id in kept])
-    utility = taste.utilities(items, [user], asked)[0]
-    best = np.broadcast_to(items[np.argmax(utility)], items.shape)
-    variance = taste.differences(items, np.ascontiguousarray(best), user, asked).variance
-    return ImageUtilities(kept, utility, variance if variance.any() else None)
+    scored = ImageUtilities(kept, taste.utilities(items, [user], asked)[0])
+    if settings.crowd:
+        scored = scored.warm(stored, taste, user, asked)
+    rows = int(np.argmax(scored.utility)), scored.median()
+    best, median = (np.repeat(items[row : row + 1], len(items), axis=0) for row in rows)
+    variance, spread = (taste.differences(items, each, user, asked).variance for each in (best, median))
+    return replace(scored, variance=variance if variance.any() else None, spread=spread)
 
 
 def from_pixels(stored: StoredTaste, listed: pa.Table, user: str, asked: str, settings: PredictSettings) -> ImageUtilities:
@@ -164,7 +197,10 @@ def from_pixels(stored: StoredTaste, listed: pa.Table, user: str, asked: str, se
                     progress.advance(batch.num_rows)
     if not ids:
         raise TasteError("none of the images could be read")
-    return ImageUtilities(ids, np.concatenate(utility), reserved=reserved)
+    scored = ImageUtilities(ids, np.concatenate(utility), reserved=reserved)
+    if settings.crowd:
+        scored = scored.warm(stored, None, user, asked)
+    return scored
 
 
 def spread(stored: StoredTaste, listed: pa.Table, user: str, asked: str, settings: PredictSettings) -> Iterator[pa.Table]:
@@ -245,6 +281,12 @@ def report(run: Run, scored: ImageUtilities, settings: PredictSettings, asked: s
     frame = pd.DataFrame({"image_id": scored.image_ids, "utility": scored.utility})
     if scored.variance is not None:
         frame["variance"] = scored.variance
+    if settings.sure is not None:
+        chance = scored.probability()
+        frame["probability"] = chance
+        frame["answer"] = np.select([chance >= settings.sure, chance <= 1 - settings.sure], ["yes", "no"], "")
+    if scored.effect is not None:
+        frame["effect"], frame["judges"] = scored.effect.mean, scored.effect.people
     frame = frame.sort_values(["utility", "image_id"], ascending=[False, True], ignore_index=True)
     frame.insert(2, "rank", np.arange(1, len(frame) + 1))
     run.results(frame)
@@ -257,6 +299,19 @@ def report(run: Run, scored: ImageUtilities, settings: PredictSettings, asked: s
         f"{len(frame)} images by taste `{settings.taste}`. A difference of 1 in utility is",
     ]
     lines[-1] += " odds of e to 1." + (" variance: of the difference from the best image." if scored.variance is not None else "")
+    if settings.sure is not None:
+        counts = frame["answer"].value_counts()
+        lines += [
+            "",
+            f"Preferred to the median image with a probability of {settings.sure:.0%} or more: {counts.get('yes', 0)} yes, "
+            f"{counts.get('no', 0)} no, {counts.get('', 0)} without an answer.",
+        ]
+    if scored.effect is not None:
+        judged = int((scored.effect.people > 0).sum())
+        lines += [
+            "",
+            f"{judged} of them were judged by others: effect is what that adds to the utility, judges how many these are.",
+        ]
     shown = min(settings.top, len(frame))
     for title, part in ((f"Top {shown}", frame.head(shown)), (f"Bottom {shown}", frame.tail(shown))):
         cells = zip(part["rank"], part["image_id"], part["utility"].map("{:.3f}".format), strict=True)

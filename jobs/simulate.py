@@ -83,7 +83,7 @@ class SimulateSettings:
         f"of {', '.join(ranker_factory.KINDS)}; {ALONE}: without others' choices; {ALIKE}: any questions, one noise for all; "
         f"{KNOWN}: told how many there are of each kind; {FREE}: questions that differ in any directions",
     )
-    strategies: list[str] = setting(list(acquisition.STRATEGIES), f"of {', '.join(acquisition.STRATEGIES)}")
+    strategies: list[str] = setting(["random", "thompson", "eubo", "information"], f"of {', '.join(acquisition.STRATEGIES)}")
     rounds: int = setting(50, "questions that everybody is asked")
     people: SimulatedPeopleConfig = setting(SimulatedPeopleConfig(), "who is asked")
     others: SimulatedPeopleConfig = setting(

@@ -27,11 +27,12 @@ from beholder import evaluation
 from beholder.config import setting
 from beholder.encoder import EncoderConfig
 from beholder.errors import BeholderError, ConfigError, TasteError
-from beholder.jobs import _people, _placement, _reservation, _workspace_dataset
+from beholder.jobs import _decoded_images, _people, _placement, _reservation, _workspace_dataset
+from beholder.jobs._decoded_images import DecodedImages
 from beholder.jobs._epoch_log import follow
 from beholder.jobs._people import PeopleJob
 from beholder.jobs._reservation import ClusterRoom, Reserved
-from beholder.jobs._workspace_dataset import DatasetWithItems
+from beholder.jobs._workspace_dataset import DatasetWithImages, DatasetWithItems
 from beholder.quality.person_weights import JudgementsConfig, read_weights
 from beholder.ray_connection import RayConfig, connect
 from beholder.reports.markup import markdown_values
@@ -39,15 +40,19 @@ from beholder.reports.taste_report import training_report
 from beholder.runs import Run, environment, log
 from beholder.statistics import Interval
 from beholder.storage import Place
-from beholder.taste import shrinkage, splits, taste_factory, taste_registry, utility_table, validation
+from beholder.taste import shrinkage, splits, taste_factory, taste_registry, utility_table, validation, warm_taste
+from beholder.taste.batch_limit import SharedWorkTooLargeError
 from beholder.taste.contract import Items, Taste, TasteInfo
-from beholder.taste.dataset import JudgementDataset
+from beholder.taste.dataset import JudgementDataset, join
+from beholder.taste.image_effects import ImageEffects
 from beholder.taste.judgement_partitions import JudgedPeople, TablePart
 from beholder.taste.taste_factory import TasteConfig
+from beholder.taste.taste_loadings import TasteLoadings
 from beholder.taste.training import TrainingHooks
 from beholder.workspace import Workspace
 
 _STATES = "states.pt"
+_PARTS = "parts"  # a file beside the checkpoints
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,11 @@ class TrainConfig:
     workers: int = setting(1, "processes that fit one network together, with Ray Train; 1 is a plain task")
     resume: bool = setting(False, "keep checkpoints with one worker too, so that the same command goes on after a kill")
     max_failures: int = setting(3, "lost workers that a fit survives; -1 is any number")
+    pixels_mib: int = setting(
+        4096,
+        "MiB of decoded images that are held in memory for taste=lora; more are decoded by Ray Data, and each fit reads them from "
+        "a file on its disk (TMPDIR)",
+    )
     num_gpus: float | None = setting(
         None,
         "share of a GPU that a fit by one process reserves; null: all of one for lora, a quarter for mlp, none for others",
@@ -67,6 +77,8 @@ class TrainConfig:
             raise ConfigError(f"train.num_gpus must be in 0..1, as one process fits on one GPU, got {self.num_gpus}")
         if self.workers < 1:
             raise ConfigError(f"train.workers must be at least 1, got {self.workers}")
+        if self.pixels_mib < 0:
+            raise ConfigError(f"train.pixels_mib must be 0 or more, got {self.pixels_mib}")
         if self.max_failures < -1:
             raise ConfigError(f"train.max_failures must be -1 or more, got {self.max_failures}")
 
@@ -86,6 +98,9 @@ class TrainSettings:
     encoder_id: str | None = setting(None, "name of imported embeddings to use instead of an encoder's")
     seed: int = setting(0, "seed of the split and the fit")
     judgements: JudgementsConfig = setting(JudgementsConfig(), "how judgements enter the fit")
+    crowd: bool = setting(
+        True, "also learn what people's judgements say of each image beyond their tastes, for others who are asked"
+    )
     train: TrainConfig = setting(TrainConfig(), "how many processes fit, and what is kept of it")
     ray: RayConfig = setting(RayConfig(), "which Ray")
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
@@ -111,6 +126,7 @@ class TrainJob:
     taste: TasteConfig
     encoder_id: str
     seed: int
+    crowd: bool = False
 
     def fit(self, items: np.ndarray, *, hooks: TrainingHooks | None = None, epochs: Any = None) -> Taste:
         """Fit here. epochs: an EpochLog to write to."""
@@ -125,7 +141,7 @@ class TrainJob:
             progress=lambda step, steps, figures: epochs.write.remote(step, steps, figures) if epochs else None,
         )
 
-    def digest(self, items: np.ndarray, workers: int) -> str:
+    def digest(self, items: np.ndarray | DecodedImages, workers: int) -> str:
         """Return a name for just this fit: checkpoints of another one must not be gone on from."""
         digest = hashlib.sha256(repr((self.taste, self.encoder_id, self.seed, workers)).encode())
         for judged in (self.train, self.held_out):
@@ -133,7 +149,7 @@ class TrainJob:
             weights = [] if judged.weights is None else [judged.weights]
             for column in (*vars(judged.ratings).values(), *vars(judged.comparisons).values(), *weights):
                 digest.update(np.ascontiguousarray(column).tobytes())
-        digest.update(np.ascontiguousarray(items).tobytes())
+        digest.update(items.digest if isinstance(items, DecodedImages) else np.ascontiguousarray(items).tobytes())
         return digest.hexdigest()[:12]
 
 
@@ -142,14 +158,25 @@ def main(settings: TrainSettings, run: Run) -> None:
     name = settings.name or settings.taste.kind
     if found := _people.many(workspace, settings.taste, settings.attributes):
         return to_many_people(settings, run, workspace, name, *found)
-    material = items_for(settings, workspace)
+    size = _workspace_dataset.pixel_bytes(workspace, settings.encoder) if settings.taste.kind == "lora" else 0
+    if size > settings.train.pixels_mib * 2**20:
+        log.info("the images are %d MiB, more than train.pixels_mib: Ray decodes them, and a fit reads a file", size // 2**20)
+        with connect(settings.ray):
+            return to_one_dataset(settings, run, workspace, name, decoded_items_for(settings, workspace))
+    to_one_dataset(settings, run, workspace, name, items_for(settings, workspace))
+
+
+def to_one_dataset(
+    settings: TrainSettings, run: Run, workspace: Workspace, name: str, material: DatasetWithItems | DatasetWithImages
+) -> None:
+    """Fit a taste to all judgements at once."""
     shares = (1 - settings.held_out, settings.held_out)
     weights = read_weights(settings.judgements, workspace)
     dataset = material.dataset if weights is None else weights.on(material.dataset)
     train, held_out = splits.by_image(dataset, seed=settings.seed, shares=shares)
     if not len(train):
         raise TasteError(f"held_out={settings.held_out} leaves nothing to learn from {len(material.dataset)} judgements")
-    job = TrainJob(train, held_out, settings.taste, material.encoder_id, settings.seed)
+    job = TrainJob(train, held_out, settings.taste, material.encoder_id, settings.seed, settings.crowd)
     log.info("%s: %d judgements to learn from, %d held out", name, len(train), len(held_out))
     with connect(settings.ray):
         room = ClusterRoom.now()
@@ -182,6 +209,10 @@ def main(settings: TrainSettings, run: Run) -> None:
     folder = taste_registry.write(
         workspace.models, name, taste, figures=figures, config=asdict(settings), commit=commit, trust=weights
     )
+    if trained.effects:
+        effects, axes = trained.effects
+        taste_registry.write_effects(workspace.models, name, effects, axes, dataset, seed=settings.seed)
+        counts["images.judged"] = len(np.unique(effects.contributions.image))
     if settings.train.checkpoints:
         place.filesystem.delete_dir(place.path)
     placed = {"device": trained.device} | trained.reserved.metrics()
@@ -204,6 +235,8 @@ def to_many_people(
         weights=read_weights(settings.judgements, workspace),
     )
     log.info("%s: %d people, in %d blocks", name, judged.people, job.blocks)
+    if settings.crowd:
+        log.warning("what people say of images beyond their tastes is not learned of so many people yet (crowd=true)")
     with connect(settings.ray):
         result = _people.fit(job, workspace.models / name, workspace.place / "training" / f"{name}-people")
     if result.left_out:
@@ -277,24 +310,43 @@ class TrainedTaste:
     seconds_fitting: float
     seconds_judging: float
     warnings: list[str]
+    effects: tuple[ImageEffects, TasteLoadings] | None = None
+
+
+def decoded_items_for(settings: TrainSettings, workspace: Workspace) -> DatasetWithImages:
+    """What `items_for` returns, with images that lie in Ray's store."""
+    return _workspace_dataset.with_decoded_images(
+        workspace, settings.encoder, encoder_id=settings.encoder_id, attributes=settings.attributes
+    )
 
 
 @ray.remote
-def fit_and_judge(job: TrainJob, items: np.ndarray, epochs: Any = None, states: dict[str, Any] | None = None) -> TrainedTaste:
+def fit_and_judge(
+    job: TrainJob, items: np.ndarray | DecodedImages, epochs: Any = None, states: dict[str, Any] | None = None
+) -> TrainedTaste:
     """Fit somewhere on the cluster, and judge there what came out: on the same device, with the images that are there already.
 
     epochs: an EpochLog to write to. states: of networks that are fitted already.
     """
     reserved = _reservation.begin()
-    with _reservation.warnings_kept() as warnings:
+    with _reservation.warnings_kept() as warnings, _decoded_images.opened(items) as rows:
         began = time.monotonic()
-        taste = job.fit(items, epochs=epochs, hooks=TrainingHooks(states=states) if states else None)
+        taste = job.fit(rows, epochs=epochs, hooks=TrainingHooks(states=states) if states else None)
         fitted = time.monotonic()
-        population = replace(job, taste=replace(job.taste, kind="population")).fit(items)
-        table, weights = judge(taste, population, job.held_out, items, job.seed)
+        population = replace(job, taste=replace(job.taste, kind="population")).fit(rows)
+        table, weights = judge(taste, population, job.held_out, rows, job.seed)
         judged = time.monotonic()
+        effects = effects_after(taste, weights, job, rows) if job.crowd else None
     device = _reservation.device_used(job.taste)
-    return TrainedTaste(taste, table, weights, device, reserved, fitted - began, judged - fitted, warnings)
+    return TrainedTaste(taste, table, weights, device, reserved, fitted - began, judged - fitted, warnings, effects)
+
+
+def effects_after(
+    taste: Taste, weights: dict[str, dict[str, float]], job: TrainJob, items: np.ndarray
+) -> tuple[ImageEffects, TasteLoadings]:
+    """Return the effects of images after everybody's taste as it is served, from all judgements."""
+    fitted = np.isin(np.arange(len(items)), job.train.judged_images())
+    return warm_taste.learn_effects(shrinkage.ShrunkTaste(taste, weights), join(job.train, job.held_out), items, fitted)
 
 
 def judge(
@@ -325,18 +377,19 @@ def scaling(taste: TasteConfig, nodes: Sequence[dict[str, float]], config: Train
 
 
 def fit_together(
-    job: TrainJob, items: "ray.ObjectRef[np.ndarray]", place: Place, config: TrainConfig, epochs: Any = None
+    job: TrainJob, items: "ray.ObjectRef[np.ndarray | DecodedImages]", place: Place, config: TrainConfig, epochs: Any = None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Fit one network by several processes, with checkpoints in `place`; return its states and how it went.
 
     Every batch is shared out, gradients are averaged (DistributedDataParallel), and batch statistics are those of the whole batch,
     so that without dropout the taste is that of one process up to rounding. What is dropped each worker draws for its own share.
-    Gradients go from GPU to GPU by NCCL, from core to core by gloo.
+    Gradients go from GPU to GPU by NCCL, from core to core by gloo. A share of a batch that a GPU's memory does not hold is halved
+    in all workers, which counts as a lost worker.
     """
     spread = scaling(job.taste, _placement.nodes(), config)
     trainer = TorchTrainer(
         work,
-        train_loop_config={"job": job, "items": items, "epochs": epochs},
+        train_loop_config={"job": job, "items": items, "epochs": epochs, "place": place},
         torch_config=TorchConfig(backend="nccl" if spread.use_gpu else "gloo"),
         scaling_config=spread,
         run_config=RunConfig(
@@ -352,6 +405,12 @@ def fit_together(
     except ray.train.TrainingFailedError as error:
         raise _reason(error, config) from None
     states = _read(result.checkpoint)
+    if (parts := _parts(place)) > 1:
+        log.warning(
+            "a GPU's memory does not hold a worker's share of a batch of %s: each was computed in %d parts",
+            job.taste.kind,
+            parts,
+        )
     history = {"workers": config.workers, "epochs": sum(state["epoch"] for state in states.values())}
     history["resumed_from_epoch"] = int((result.metrics or {})["resumed_from_epoch"])
     history["workers.gpus"] = config.workers if spread.use_gpu else 0
@@ -359,7 +418,11 @@ def fit_together(
 
 
 def work(config: dict[str, Any]) -> None:
-    """One worker's part of a fit, from the last checkpoint on."""
+    """One worker's part of a fit, from the last checkpoint on.
+
+    Where a share of a batch does not fit into a GPU's memory, all have to halve theirs, as they wait for each other in each step:
+    the fit is begun again from the last epoch, as after any loss of a worker, with twice as many parts.
+    """
     context = ray.train.get_context()
     checkpoint = ray.train.get_checkpoint()
     states = _read(checkpoint) if checkpoint else {}
@@ -375,10 +438,12 @@ def work(config: dict[str, Any]) -> None:
             ray.train.report(figures, checkpoint=ray.train.Checkpoint.from_directory(folder))
 
     reserved = _reservation.begin()
-    job, items, epochs = config["job"], config["items"], config["epochs"]
+    job, items, epochs, place = config["job"], config["items"], config["epochs"], config["place"]
+    parts = _parts(place)
     hooks = TrainingHooks(
         rank=context.get_world_rank(),
         workers=context.get_world_size(),
+        parts=parts,
         wrap=_shared if context.get_world_size() > 1 else lambda module: module,
         states=states,
         after=after,
@@ -386,7 +451,18 @@ def work(config: dict[str, Any]) -> None:
     # All workers of a node see each other's GPUs; which one is whose Ray Train knows.
     device = str(ray.train.torch.get_device()) if reserved.num_gpus else "cpu"
     job = replace(job, taste=_reservation.on_device(job.taste, device))
-    job.fit(ray.get(items), hooks=hooks, epochs=None if hooks.rank else epochs)
+    with _decoded_images.opened(ray.get(items)) as rows:
+        try:
+            job.fit(rows, hooks=hooks, epochs=None if hooks.rank else epochs)
+        except SharedWorkTooLargeError:
+            (place / _PARTS).write_bytes(str(2 * parts).encode())
+            raise
+
+
+def _parts(place: Place) -> int:
+    """Return in how many parts each worker of a fit computes its share of a batch."""
+    file = place / _PARTS
+    return int(file.read_bytes()) if file.is_file() else 1
 
 
 def _reason(error: Exception, config: TrainConfig) -> BeholderError:

@@ -8,7 +8,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from ray import serve
@@ -16,7 +16,6 @@ from ray.serve.handle import DeploymentHandle
 
 from beholder import process
 from beholder.editing.editor import Edit
-from beholder.editing.latent import Latent
 from beholder.encoder import Encoder
 from beholder.recommending import components
 from beholder.recommending.components import ServiceConfig
@@ -34,12 +33,15 @@ from beholder.recommending.service import (
 )
 from beholder.recommending.steering import Steering
 from beholder.recommending.store.question import Answer, Choice, Question
-from beholder.recommending.surrogate.surrogate_model import SurrogateInfo
 from beholder.serve.metrics import Meter, metered
 from beholder.serve.protocols import DirectionList, ImageScores, Overloaded
 from beholder.serve.ray_compat import by_reference, choose_transport, set_batching, straight
 from beholder.serve.ray_service import errors_as_values, result_of
 from beholder.serve.settings import DeploymentConfig
+
+if TYPE_CHECKING:
+    from beholder.editing.latent import Latent
+    from beholder.recommending.surrogate.surrogate_model import SurrogateInfo
 
 T = TypeVar("T")
 _PHOTOS = 4  # photos that may be inverted or wait for it
@@ -104,7 +106,7 @@ class EditorDeployment:
             self.meter.model(name, version)
         set_batching(self._draw, max_batch_size=deployment.max_batch_size, batch_wait_timeout_s=deployment.batch_wait_timeout_s)
 
-    async def about(self) -> tuple[SurrogateInfo, DirectionList, int]:
+    async def about(self) -> "tuple[SurrogateInfo, DirectionList, int]":
         """Return what others have to know of the generator, and the pixels of a side of its pictures."""
         info = components.surrogate_info(self.config, self.library)
         return info, DirectionList.of(self.library), self.library.editor.resolution
@@ -112,8 +114,10 @@ class EditorDeployment:
     async def image(self, image_id: str) -> LibraryImage:
         return await self.pool.run(self.library.image, image_id)
 
-    async def latent(self, image_id: str) -> Latent:
+    async def latent(self, image_id: str) -> "Latent":
         """Return a latent on the CPU, wherever the generator is."""
+        from beholder.editing.latent import Latent
+
         latent = await self.pool.run(self.library.latent, image_id)
         return Latent(latent.ws.cpu(), None if latent.z is None else latent.z.cpu())
 
@@ -127,13 +131,13 @@ class EditorDeployment:
         """Return images without an edit, uint8 RGB [N, R, R, 3], as large as the encoder needs them."""
         return np.concatenate([await self.draw(image_id, [{}], self.config.encoder.size) for image_id in image_ids])
 
-    async def picture(self, image_id: str, text: str, media_type: str) -> bytes:
+    async def picture(self, image_id: str, text: str, media_type: str, size: int | None = None) -> bytes:
         edit = self.library.read_edit(text)
-        cached = await self.pool.run(self.library.cached_file, image_id, edit, media_type)
+        cached = await self.pool.run(self.library.cached_file, image_id, edit, media_type, size)
         if cached is not None:
             return cached
-        drawn = await self.draw(image_id, [edit])
-        return await self.pool.run(self.library.encode_file, image_id, edit, media_type, drawn[0])
+        drawn = await self.draw(image_id, [edit], await self.pool.run(self.library.shown_size, image_id, size))
+        return await self.pool.run(self.library.encode_file, image_id, edit, media_type, drawn[0], size)
 
     async def add_photo(self, data: bytes, user_id: str, aligned: bool) -> LibraryImage:
         return await self.pool.run_slowly(
@@ -150,7 +154,7 @@ class EditorDeployment:
         return True
 
     @serve.batch
-    async def _draw(self, requests: list[tuple[Latent, Sequence[Edit], int | None]]) -> list[np.ndarray]:
+    async def _draw(self, requests: "list[tuple[Latent, Sequence[Edit], int | None]]") -> list[np.ndarray]:
         self.meter.batched("editor", len(requests))
         drawn: dict[int, np.ndarray] = {}
         sizes = [self.library.editor.drawn_size(size) for _, _, size in requests]
@@ -188,19 +192,26 @@ class EncoderDeployment:
         return embeddings
 
     async def score(
-        self, pictures: Sequence[np.ndarray] | Sequence[bytes], user_id: str, attribute: str, question: str
+        self,
+        pictures: Sequence[np.ndarray] | Sequence[bytes],
+        user_id: str,
+        attribute: str,
+        question: str,
+        image_ids: Sequence[str] = (),
     ) -> ImageScores:
-        """Score pictures, or the bytes of their files, for a person."""
-        return await self.pool.run(self._score, pictures, user_id, attribute, question)
+        """Score pictures, or the bytes of their files, for a person. image_ids: of pictures."""
+        return await self.pool.run(self._score, pictures, user_id, attribute, question, image_ids)
 
     async def ready(self) -> bool:
         return True
 
-    def _score(self, pictures: Sequence[Any], user_id: str, attribute: str, question: str) -> ImageScores:
+    def _score(self, pictures: Sequence[Any], user_id: str, attribute: str, question: str, image_ids: Sequence[str]) -> ImageScores:
         taste = self.scorer.taste_for(attribute=attribute, question=question)
+        known = self.scorer.image_ids(image_ids or pictures)
         if len(pictures) and isinstance(pictures[0], bytes):
             pictures = self.scorer.decode(pictures, self.limits)
-        return ImageScores(tuple(self.scorer.score(pictures, user_id, attribute=attribute, question=question)), taste)
+        scores = self.scorer.score(pictures, user_id, attribute=attribute, question=question, image_ids=known)
+        return ImageScores(tuple(scores), taste)
 
     @serve.batch
     async def _images(self, requests: list[np.ndarray]) -> list[np.ndarray]:

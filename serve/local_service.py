@@ -78,9 +78,9 @@ class LocalService:
             left.set()  # who asked may have gone: a thread can't be cancelled, but looks now and then
             self._photos -= 1
 
-    async def picture(self, image_id: str, edit: str, media_type: str) -> bytes:
+    async def picture(self, image_id: str, edit: str, media_type: str, size: int | None = None) -> bytes:
         library = self.built.library
-        return await self._run(lambda: library.picture(image_id, library.read_edit(edit), media_type), pool=self._pictures)
+        return await self._run(lambda: library.picture(image_id, library.read_edit(edit), media_type, size), pool=self._pictures)
 
     async def question(
         self,
@@ -134,7 +134,10 @@ class LocalService:
             files = iter(scorer.decode([each for each in images if isinstance(each, bytes)], self._limits))
             drawn = iter(self.built.library.draw_images([(each, [{}]) for each in images if isinstance(each, str)]))
             pictures = [next(drawn)[0] if isinstance(each, str) else next(files) for each in images]
-            return ImageScores(tuple(scorer.score(pictures, user_id, attribute=attribute, question=question)), taste)
+            known = scorer.image_ids(images)
+            return ImageScores(
+                tuple(scorer.score(pictures, user_id, attribute=attribute, question=question, image_ids=known)), taste
+            )
 
         return await self._run(work)
 

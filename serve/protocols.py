@@ -108,8 +108,11 @@ class Service(Protocol):
     async def add_photo(self, data: bytes, user_id: str, *, aligned: bool) -> LibraryImage:
         """Invert and keep a photo. Raises ImageError and EditError for what can't be used."""
 
-    async def picture(self, image_id: str, edit: str, media_type: str) -> bytes:
-        """Return an image under an edit as people write it, as a file of image/webp, image/png or image/jpeg. Raises EditError."""
+    async def picture(self, image_id: str, edit: str, media_type: str, size: int | None = None) -> bytes:
+        """Return an image under an edit as people write it, as a file of image/webp, image/png or image/jpeg. Raises EditError.
+
+        size: the pixels of a side that are needed, None: all that there are; what is drawn may be larger.
+        """
 
     async def question(
         self,

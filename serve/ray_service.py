@@ -60,8 +60,8 @@ class RayService:
         result: LibraryImage = await self._answer(lambda: self.editor.add_photo.remote(data, user_id, aligned))
         return result
 
-    async def picture(self, image_id: str, edit: str, media_type: str) -> bytes:
-        result: bytes = await self._answer(lambda: self.editor.picture.remote(image_id, edit, media_type))
+    async def picture(self, image_id: str, edit: str, media_type: str, size: int | None = None) -> bytes:
+        result: bytes = await self._answer(lambda: self.editor.picture.remote(image_id, edit, media_type, size))
         return result
 
     async def question(
@@ -126,7 +126,7 @@ class RayService:
         def flow() -> DeploymentResponse[Any]:
             if images and isinstance(images[0], str):
                 drawn = by_reference(self.editor).originals.remote(list(images))
-                return responses(by_reference(self.encoder).score.remote(drawn, user_id, attribute, question))
+                return responses(by_reference(self.encoder).score.remote(drawn, user_id, attribute, question, list(images)))
             return responses(self.encoder.score.remote(images, user_id, attribute, question))
 
         result: ImageScores = await self._answer(flow)

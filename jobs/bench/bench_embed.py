@@ -21,7 +21,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from beholder import images
+from beholder import config, images
 from beholder.config import setting
 from beholder.encoder import Encoder, EncoderConfig
 from beholder.errors import BeholderError, ConfigError
@@ -154,10 +154,9 @@ def _on_running_ray(settings: BenchEmbedSettings, source: str, workspace: Path) 
 
 def _whole(settings: BenchEmbedSettings, source: str, workspace: Path, *, address: str = "local") -> dict[str, float]:
     """The job as its own process: wall seconds, its own steady rate, and the peak memory and CPU of it and all its children."""
-    encoder = settings.encoder
-    command = [sys.executable, "-m", "beholder", "embed", f"images={source}", f"workspace={workspace}", f"encoder={encoder.name}",
-               f"encoder.model={encoder.model}", f"encoder.weights={encoder.weights}", f"actors={settings.actors}",
-               f"ray.address={address}"]  # fmt: skip
+    encoder = config.choice_overrides("encoder", settings.encoder)
+    command = [sys.executable, "-m", "beholder", "embed", f"images={source}", f"workspace={workspace}", *encoder,
+               f"actors={settings.actors}", f"ray.address={address}"]  # fmt: skip
     log.info("%s", " ".join(command))
     began = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

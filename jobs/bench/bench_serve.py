@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from beholder import api_keys, process
+from beholder import api_keys, config, process
 from beholder.config import setting
 from beholder.encoder import EncoderConfig
 from beholder.errors import ConfigError
@@ -178,7 +178,12 @@ def _path(
 ) -> None:
     """Measure the service on one path into Ray Serve."""
     address = f"http://127.0.0.1:{settings.port}/"
-    words = [f"workspace={scratch}", f"port={settings.port}", *_encoder(settings.encoder), *settings.serve_with]
+    words = [
+        f"workspace={scratch}",
+        f"port={settings.port}",
+        *config.choice_overrides("encoder", settings.encoder),
+        *settings.serve_with,
+    ]
     words += ["local=true"] if path == "local" else ["ray.address=local"]
     words += ["keys.per_minute=1000000", "keys.burst=10000"]  # the load is one client's, which the rate limit would refuse
     endpoint = Endpoint(
@@ -192,7 +197,12 @@ def _path(
 
 def _deployed(settings: BenchServeSettings, result: BenchResult, scratch: Path, peer: LimitPeer | None) -> None:
     """Measure the service on a cluster of simulated nodes."""
-    words = [*_encoder(settings.encoder), "keys.per_minute=1000000", "keys.burst=10000", *settings.serve_with]
+    words = [
+        *config.choice_overrides("encoder", settings.encoder),
+        "keys.per_minute=1000000",
+        "keys.burst=10000",
+        *settings.serve_with,
+    ]
     given = dict(word.partition("=")[::2] for word in words)
     with deployed_service.deployed(given, scratch, port=settings.port, nodes=settings.nodes, num_cpus=settings.num_cpus) as service:
         _measure(settings, result, f"{settings.nodes} nodes", Endpoint(service.address), os.getpid(), peer)
@@ -228,7 +238,8 @@ def _measure(
         await caller.recommend(f"person-{number}", f"seed-{number % settings.users}")
         return True
 
-    people(endpoint, settings.users, 60.0, _answers())  # everybody has answered some questions
+    # everybody has answered some questions: nothing is drawn for somebody of whom nothing is known
+    people(endpoint, max(settings.users, settings.crowd if "crowd" in settings.parts else 1), 60.0, _answers(settings.users))
     people(endpoint, settings.users, 2.0, recommend)
     beside = peer.limit if peer and {"one", "users"} & set(settings.parts) else None
     alone, many = (peer.alone, peer.many) if peer else (Batching(1, 1), Batching(1, 1))
@@ -273,12 +284,12 @@ def _measure(
         result.goal(path, "memory grown", grown)
 
 
-def _answers() -> Any:
-    """Return a person who answers a few questions and leaves."""
+def _answers(images: int) -> Any:
+    """Return a person who answers a few questions about one of so many images, and leaves."""
     left: dict[int, int] = {}
 
     async def live(caller: LoadClient, number: int) -> bool:
-        question = await caller.question(f"person-{number}", f"seed-{number}")
+        question = await caller.question(f"person-{number}", f"seed-{number % images}")
         if question is not None and await caller.choose(question, "left") == 200:
             left[number] = left.get(number, _ROUNDS) - 1
         return left.get(number, _ROUNDS) > 0
@@ -341,12 +352,6 @@ def _memory(pid: int) -> float:
         with contextlib.suppress(psutil.Error):
             total += each.memory_full_info().uss / 2**20
     return total
-
-
-def _encoder(encoder: EncoderConfig) -> list[str]:
-    """Return the overrides that name an encoder."""
-    weights = encoder.weights
-    return [f"encoder={encoder.name}", *([] if weights is None or weights.startswith("data:") else [f"encoder.weights={weights}"])]
 
 
 def _table(table: pd.DataFrame) -> str:

@@ -13,7 +13,7 @@ Every function raises ArtifactError with the reason alone; callers say which art
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -142,9 +142,9 @@ def add_figures(place: Place, figures: Mapping[str, float]) -> None:
 
 
 def replace(
-    folder: Place, kind: str, tensors: Mapping[str, np.ndarray], card: Mapping[str, Any], *, keep: str | None = None
+    folder: Place, kind: str, tensors: Mapping[str, np.ndarray], card: Mapping[str, Any], *, keep: Collection[str] = ()
 ) -> Place:
-    """Put an artifact into a folder, in the place of what is there; returns the folder. keep: a folder in it that stays.
+    """Put an artifact into a folder, in the place of what is there; returns the folder. keep: folders in it that stay.
 
     The tensors go to <kind>-<digest>.safetensors, then the card names them as its "tensors", then what no card names any more
     is removed: whoever is cut off in between leaves the old artifact or the new one.
@@ -155,7 +155,7 @@ def replace(
     (folder / file).write_bytes(data)
     (folder / CARD).write_bytes(text)
     for entry in folder.files():
-        if entry.path not in (file, CARD) and entry.path.partition("/")[0] != keep:
+        if entry.path not in (file, CARD) and entry.path.partition("/")[0] not in keep:
             (folder / entry.path).delete()
     return folder
 

@@ -166,6 +166,20 @@ def groups() -> dict[str, list[str]]:
     return result
 
 
+def choice_overrides(group: str, value: Any) -> list[str]:
+    """Return the overrides that give a command these settings of a group, as few as do: a choice, and what differs from it.
+
+    value: a config dataclass without others in it, whatever its name: what `load` builds of the overrides is equal to it.
+    """
+    words = []
+    for choice in groups()[group]:
+        given = read_yaml((_root() / group / f"{choice}.yaml").read_text(), name=choice)
+        known, wanted = dataclasses.asdict(type(value)(**given)), dataclasses.asdict(value)
+        different = [f"{group}.{name}={_show(each)}" for name, each in wanted.items() if each != known[name]]
+        words.append([f"{group}={choice}", *different])
+    return min(words, key=len)
+
+
 def _root() -> Path:
     return Path(str(importlib.resources.files("beholder.configs")))
 

@@ -84,6 +84,10 @@ class EncoderConfig:
     precision: str = setting("auto", "fp32, bf16 or fp16; auto is fp32 on a CPU, bf16 or fp16 on a GPU")
     device: str = setting("auto", "cpu, cuda or cuda:N; auto takes a GPU where there is one")
     batch_size: int = setting(0, "images in one forward pass; 0 is 32 on a CPU, 256 on a GPU")
+    compile: str | None = setting(
+        None,
+        "a backend of torch.compile for the image tower, such as inductor: it takes minutes, for very many images; null: none",
+    )
 
     def __post_init__(self) -> None:
         if self.precision not in ("auto", "fp32", "bf16", "fp16"):
@@ -184,7 +188,7 @@ class Encoder:
         # of the uint8 levels of a row of pixels: a row is added up faster than three channels
         mean, std = (torch.tensor(values, device=device).repeat(config.size) for values in (config.mean, config.std))
         self._scale, self._offset = 1 / (255 * std), -mean / std
-        self._half: Any = None  # the image tower with weights of that precision
+        self._tower: Any = None  # the image tower with weights of that precision, compiled
         self._lock = threading.Lock()
         self._threads = ThreadShare()
         self.batch_size = config.batch_size or (32 if device == "cpu" else 256)
@@ -276,12 +280,13 @@ class Encoder:
         Autocast would round the same weights again for every batch: a third of the time on a GPU. The model itself keeps its own
         weights, for code that adapts it.
         """
-        if self._autocast is None:
+        if self._autocast is None and self.config.compile is None:
             return self.model.encode_image(x)  # type: ignore[no-any-return]  # open_clip has no types
         with self._lock:
-            if self._half is None:
-                self._half = copy.deepcopy(self.model.visual).to(self._autocast)
-        return self._half(x.to(self._autocast))  # type: ignore[no-any-return]  # the same
+            if self._tower is None:
+                tower = self.model.visual if self._autocast is None else copy.deepcopy(self.model.visual).to(self._autocast)
+                self._tower = tower if self.config.compile is None else _compiled(tower, self.config.compile)
+        return self._tower(x if self._autocast is None else x.to(self._autocast))  # type: ignore[no-any-return]  # the same
 
     def _batches(self, pixels: "np.ndarray | Sequence[np.ndarray]") -> np.ndarray:
         import torch
@@ -311,6 +316,16 @@ class Encoder:
         with torch.inference_mode(), self.autocast():
             features = tower(x)
         return torch.nn.functional.normalize(features.float(), dim=-1)
+
+
+def _compiled(tower: Any, backend: str) -> Any:
+    """Return a module as torch compiles it when it is first called. Raises EncoderError for a backend that is not there."""
+    import torch
+
+    try:
+        return torch.compile(tower, backend=backend)
+    except RuntimeError as error:  # torch's own for this is one
+        raise EncoderError(f"encoder.compile={backend} can't be had: {str(error).strip().splitlines()[0]}") from None
 
 
 def fetch(config: EncoderConfig) -> None:

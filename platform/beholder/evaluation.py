@@ -1,7 +1,7 @@
 """Evaluation: agreement with judgements that a taste was not fitted to, per person, beside the population's on the same pairs."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -51,10 +51,38 @@ def agree(personal: Taste, everybody: Taste, test: JudgementDataset, pairs: Comp
     return pd.DataFrame(rows)
 
 
-def calibration_error(taste: Taste, test: JudgementDataset, pairs: ComparisonTable, items: np.ndarray, *, bins: int = 10) -> float:
-    """Return how far probabilities are from frequencies: the mean over equally filled bins of P(the likelier side), in 0..0.5
-    (Naeini et al. 2015, with bins of equal mass)."""
-    chances, hits = [], []
+@dataclass(frozen=True)
+class Confidences:
+    """How sure a taste is of each of some pairs, and whether it is right. chance: P(the likelier side), float64 [C]; hit: 1 right,
+    0 wrong, 0.5 undecided, [C]; person: int64 [C]."""
+
+    chance: np.ndarray
+    hit: np.ndarray
+    person: np.ndarray
+
+    def calibration_error(self, *, bins: int = 10) -> float:
+        """Return how far probabilities are from frequencies: the mean over equally filled bins, in 0..0.5; nan for no pairs (Naeini
+        et al. 2015, with bins of equal mass)."""
+        if not len(self.chance):
+            return float("nan")
+        order = np.array_split(np.argsort(self.chance, kind="stable"), min(bins, len(self.chance)))
+        parts = ((self.chance[part].mean() - self.hit[part].mean()) * len(part) for part in order)
+        return float(sum(abs(part) for part in parts) / len(self.chance))
+
+    def selective(self, sure: float) -> dict[str, float]:
+        """Return the share of pairs whose likelier side has at least this probability, and the accuracy there with its interval
+        over people: the selective risk at a threshold (Geifman and El-Yaniv 2017)."""
+        answered = np.flatnonzero(self.chance >= sure)
+        count = np.bincount(self.person[answered])
+        right = np.bincount(self.person[answered], self.hit[answered])
+        accuracy = bootstrap((right / np.maximum(count, 1))[count > 0])
+        share = len(answered) / max(len(self.chance), 1)
+        return {"sure.share": share, "sure.mean": accuracy.mean, "sure.low": accuracy.low, "sure.high": accuracy.high}
+
+
+def confidences(taste: Taste, test: JudgementDataset, pairs: ComparisonTable, items: np.ndarray) -> Confidences:
+    """Return how sure a taste is of each of the pairs, each person asked by themselves."""
+    chances, hits, people = [np.zeros(0)], [np.zeros(0)], [np.zeros(0, np.int64)]
     for attribute, name in enumerate(test.attributes):
         own_pairs = pairs[pairs.attribute == attribute]
         groups = Groups.of(own_pairs.person, len(test.people))
@@ -63,11 +91,13 @@ def calibration_error(taste: Taste, test: JudgementDataset, pairs: ComparisonTab
             left = taste.differences(items[mine.left], items[mine.right], test.people[person], name).probability()
             chances.append(np.maximum(left, 1 - left))
             hits.append(correctness(left - 0.5, mine.choice))
-    if not chances:
-        return float("nan")
-    chance, hit = np.concatenate(chances), np.concatenate(hits)
-    order = np.array_split(np.argsort(chance, kind="stable"), min(bins, len(chance)))
-    return float(sum(abs(chance[part].mean() - hit[part].mean()) * len(part) for part in order) / len(chance))
+            people.append(mine.person)
+    return Confidences(np.concatenate(chances), np.concatenate(hits), np.concatenate(people))
+
+
+def calibration_error(taste: Taste, test: JudgementDataset, pairs: ComparisonTable, items: np.ndarray, *, bins: int = 10) -> float:
+    """Return how far a taste's probabilities are from frequencies, as `Confidences.calibration_error` does."""
+    return confidences(taste, test, pairs, items).calibration_error(bins=bins)
 
 
 def figures(table: pd.DataFrame, *, seed: int = 0) -> dict[str, float]:

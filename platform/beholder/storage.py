@@ -73,13 +73,13 @@ class Place:
         except OSError as error:
             raise StorageError(f"{self.uri} can't be reached: {_first_line(error)}") from None
 
-    def version(self) -> str:
-        """Return a text that is another one when the file has changed: its size and when it was written."""
+    def version(self) -> tuple[int, int]:
+        """Return what changes when the file is written anew: its size and when that was, in nanoseconds; 0 and 0 without one."""
         try:
             info = self.filesystem.get_file_info(self.path)
         except OSError as error:
             raise StorageError(f"{self.uri} can't be reached: {_first_line(error)}") from None
-        return f"{info.size} {info.mtime_ns}"
+        return info.size or 0, info.mtime_ns or 0
 
     def open(self) -> Any:
         """Return the file, opened for reading bytes from any position. Raises StorageError where it is missing."""

@@ -54,7 +54,7 @@ function item(work) {
   const entry = document.createElement("li");
   const link = Object.assign(document.createElement("a"), { className: "work", href: address(work.image, work.edit) });
   const frame = Object.assign(document.createElement("span"), { className: "frame" });
-  const view = Object.assign(new Image(128, 128), { alt: "" });
+  const view = Object.assign(new Image(256, 256), { alt: "" });
   frame.append(view);
   link.append(frame, Object.assign(document.createElement("span"), { className: "name", textContent: sentence(work.words) }));
   const out = Object.assign(document.createElement("button"), { type: "button", className: "quiet", textContent: "Take out" });

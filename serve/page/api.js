@@ -99,6 +99,9 @@ export function directions() {
 
 export const imagePath = (image) => `/v1/images/${enc(image)}`;
 
+// The path of the same picture where fewer pixels will do.
+export const small = (path) => `${path}?size=256`;
+
 // An edit as the server reads it: direction=alpha with commas between.
 export const editText = (edit) => Object.keys(edit).filter((name) => edit[name] !== 0).sort().map((name) => `${name}=${edit[name]}`).join(",");
 

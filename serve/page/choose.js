@@ -35,7 +35,7 @@ function portrait(seed, place, signal) {
   button.disabled = true;
   const frame = document.createElement("span");
   frame.className = "frame";
-  const image = new Image(128, 128);
+  const image = new Image(256, 256);
   image.alt = `Portrait ${place + 1} of ${SHOWN}`;
   frame.append(image);
   button.append(frame);

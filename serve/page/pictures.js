@@ -1,18 +1,17 @@
 // Pictures: fetched once with the key, kept as addresses that an <img> can show at once.
 
-import { request } from "./api.js";
+import { request, small } from "./api.js";
 
 const MOST = 240;
-const LARGE = 640; // pixels
+const LARGE = 512; // pixels
 const kept = new Map(); // name -> promise of an address
 
-export const picture = (path) => keep(path, async () => load(await enlarged(await asFile(path))));
+export const picture = (path) => keep(path, async () => load(await enlarged(await asFile(path, "image/webp"))));
 
 // The same for a small place.
-export const thumbnail = (path) => keep(`small ${path}`, async () => load(await asFile(path)));
+export const thumbnail = (path) => keep(small(path), async () => load(await asFile(small(path), "image/webp")));
 
-// Lossless: it is shown several times its size.
-export const asFile = (path) => request("GET", path, { accept: "image/png" });
+export const asFile = (path, accept = "image/png") => request("GET", path, { accept });
 
 function keep(name, make) {
   let found = kept.get(name);
@@ -38,10 +37,10 @@ async function load(blob) {
 // The picture with soft edges at the size at which it is shown; as it came, where it is large enough or the browser can't.
 async function enlarged(blob) {
   try {
-    const small = await createImageBitmap(blob);
-    if (small.width >= LARGE) return blob;
-    const size = { resizeWidth: LARGE, resizeHeight: Math.round((LARGE * small.height) / small.width), resizeQuality: "high" };
-    const large = await createImageBitmap(small, size);
+    const found = await createImageBitmap(blob);
+    if (found.width >= LARGE) return blob;
+    const size = { resizeWidth: LARGE, resizeHeight: Math.round((LARGE * found.height) / found.width), resizeQuality: "high" };
+    const large = await createImageBitmap(found, size);
     const canvas = Object.assign(document.createElement("canvas"), { width: large.width, height: large.height });
     canvas.getContext("bitmaprenderer").transferFromImageBitmap(large);
     return (await new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", 0.95))) ?? blob;

@@ -292,7 +292,7 @@ function runners(recommendations, title, words) {
     const button = Object.assign(document.createElement("button"), { type: "button", className: "work" });
     button.setAttribute("aria-pressed", String(each === chosen));
     const frame = Object.assign(document.createElement("span"), { className: "frame" });
-    const view = Object.assign(new Image(128, 128), { alt: "" });
+    const view = Object.assign(new Image(256, 256), { alt: "" });
     frame.append(view);
     const label = Object.assign(document.createElement("span"), { className: "label" });
     label.append(Object.assign(document.createElement("span"), { className: "name", textContent: sentence(words(each)) }));

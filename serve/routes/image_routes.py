@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Annotated, Any, TypeVar
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Query, Request, Response
 from fastapi import Path as InPath
 from pydantic import ValidationError
 from starlette.datastructures import UploadFile
@@ -17,6 +17,10 @@ from beholder.serve.protocols import Authorizer, DeadlineExceeded
 from beholder.serve.routes import negotiation
 
 T = TypeVar("T")
+Size = Annotated[
+    int | None,
+    Query(ge=1, le=4096, description="pixels of a side that are needed: a smaller picture is quicker; all there are by default"),
+]
 _GONE_S = 0.5  # seconds between two looks whether a client is still there
 
 _PICTURE: dict[str, Any] = {"content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in negotiation.KINDS}}
@@ -61,11 +65,11 @@ def add_routes(app: FastAPI, runner: RequestRunner, authorizer: Authorizer | Non
         work = _while_there(request, service.add_photo(data, upload.user_id, aligned=upload.aligned))
         return schemas.ImageResponse.of(await runner.run(work, seconds=runner.limits.photo_seconds))
 
-    async def send(request: Request, image_id: str, edit: str) -> Response:
+    async def send(request: Request, image_id: str, edit: str, size: int | None) -> Response:
         media_type = negotiation.negotiate(request.headers.get("accept"))
         if media_type is None:
             raise ProblemError(406, f"pictures come as {', '.join(negotiation.KINDS)}")
-        data = await runner.run(service.picture(image_id, edit, media_type))
+        data = await runner.run(service.picture(image_id, edit, media_type, size))
         etag = negotiation.tag(data)
         # a photo is gone from a shared computer, too, when its person is forgotten
         kept = "private, max-age=3600" if image_id.startswith("seed-") else "no-store"
@@ -77,18 +81,19 @@ def add_routes(app: FastAPI, runner: RequestRunner, authorizer: Authorizer | Non
     drawn: dict[int | str, dict[str, Any]] = {200: _PICTURE, 304: {"description": "Not Modified"}, **responses(404, 406)}
 
     @app.get("/v1/images/{image_id}", dependencies=ask, response_class=Response, responses=drawn, tags=["images"])
-    async def picture(request: Request, image_id: Annotated[schemas.ImageId, InPath()]) -> Response:
+    async def picture(request: Request, image_id: Annotated[schemas.ImageId, InPath()], size: Size = None) -> Response:
         """Return an image as it is: WebP, PNG or JPEG, whichever is accepted."""
-        return await send(request, image_id, "")
+        return await send(request, image_id, "", size)
 
     @app.get("/v1/images/{image_id}/edits/{edit}", dependencies=ask, response_class=Response, responses=drawn, tags=["images"])
     async def edited(
         request: Request,
         image_id: Annotated[schemas.ImageId, InPath()],
         edit: Annotated[str, InPath(min_length=1, max_length=2000, examples=["smile=1.4,glasses=2"])],
+        size: Size = None,
     ) -> Response:
         """Return an image under an edit, written as direction=alpha with commas between."""
-        return await send(request, image_id, edit)
+        return await send(request, image_id, edit, size)
 
     @app.get("/v1/directions", dependencies=ask, tags=["images"])
     async def directions() -> schemas.DirectionsResponse:

@@ -101,9 +101,9 @@ class OwnedService:
             await self._claim(user_id)
             return await self.service.add_photo(data, user_id, aligned=aligned)
 
-    async def picture(self, image_id: str, edit: str, media_type: str) -> bytes:
+    async def picture(self, image_id: str, edit: str, media_type: str, size: int | None = None) -> bytes:
         await self._check_image(image_id)
-        return await self.service.picture(image_id, edit, media_type)
+        return await self.service.picture(image_id, edit, media_type, size)
 
     async def question(
         self,

@@ -35,12 +35,12 @@ def editor() -> StyleGAN:
 
 
 @pytest.fixture(scope="package")
-def drawn() -> dict[tuple[str, str], bytes]:
+def drawn() -> dict[tuple[str, str, int], bytes]:
     return {}
 
 
 @pytest.fixture
-def double(editor: StyleGAN, drawn: dict[tuple[str, str], bytes]) -> Iterator[Double]:
+def double(editor: StyleGAN, drawn: dict[tuple[str, str, int], bytes]) -> Iterator[Double]:
     double = Double(editor, drawn)
     double.start()
     yield double

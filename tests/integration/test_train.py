@@ -155,6 +155,18 @@ def test_two_workers_fit_what_one_fits_and_so_does_a_run_whose_worker_was_killed
     np.testing.assert_array_equal(struck.utilities(world.items, people, "attractive"), two)
 
 
+@pytest.mark.soak
+def test_workers_that_compute_their_shares_in_parts_change_nothing(small_ray, job, world, tmp_path, caplog):
+    """As they do where a GPU's memory does not hold a share: without batch statistics the parts add up to the whole."""
+    plain = replace(job, taste=replace(job.taste, mlp=replace(MLP, batchnorm=False, fit=replace(FIT, learning_rate=0.01))))
+    whole, *_ = together(plain, world.items, tmp_path / "whole", workers=2)
+    (Place.at(tmp_path / "parts") / "parts").write_bytes(b"3")
+    parts, *_ = together(plain, world.items, tmp_path / "parts", workers=2)
+    one, two = (taste.utilities(world.items, world.train.people, "attractive") for taste in (whole, parts))
+    np.testing.assert_allclose(two, one, atol=1e-3 * np.std(one))
+    assert "each was computed in 3 parts" in caplog.text
+
+
 def test_a_run_that_ended_is_gone_on_from_by_the_same_command(small_ray, job, world, tmp_path):
     expected = job.fit(world.items).utilities(world.items, world.train.people, "attractive")
     killed: list[int] = []

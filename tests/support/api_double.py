@@ -62,7 +62,7 @@ class Double:
     seen: (method, path) of every request. refuse: looks at method and path, and may raise a Refusal. key: what has to be sent.
     """
 
-    def __init__(self, editor: StyleGAN, drawn: dict[tuple[str, str], bytes] | None = None) -> None:
+    def __init__(self, editor: StyleGAN, drawn: dict[tuple[str, str, int], bytes] | None = None) -> None:
         """editor: of the shipped generator. drawn: pictures that another double drew with it."""
         self.kept = Kept()
         self.editor, self.vocabulary = editor, Vocabulary.of(editor.directions)
@@ -121,9 +121,9 @@ class Double:
             "loss": loss,
         }
 
-    def picture(self, image_id: str, edit: str) -> bytes:
+    def picture(self, image_id: str, edit: str, size: int) -> bytes:
         with self._lock:
-            if (image_id, edit) not in self._drawn:
+            if (image_id, edit, size) not in self._drawn:
                 kind, _, rest = image_id.partition("-")
                 if kind == "seed" and rest.isdigit():
                     latent = self.editor.generate([int(rest)])
@@ -132,9 +132,9 @@ class Double:
                 else:
                     raise Refusal(404, f"no image {image_id!r}")
                 moves = {name: float(alpha) for name, _, alpha in (part.partition("=") for part in edit.split(",") if part)}
-                pixels = self.editor.edit(latent, [moves])[0]
-                self._drawn[image_id, edit] = images.encode(np.asarray(pixels), format="PNG")
-            return self._drawn[image_id, edit]
+                pixels = self.editor.edit(latent, [moves], size=size)[0]
+                self._drawn[image_id, edit, size] = images.encode(np.asarray(pixels), format="PNG")
+            return self._drawn[image_id, edit, size]
 
     def directions(self) -> dict[str, Any]:
         return {
@@ -341,11 +341,12 @@ class _Handler(BaseHTTPRequestHandler):
         if method == "GET" and not path.startswith("/v1/"):
             return self._file(path)
         parts = [unquote(part) for part in path.removeprefix("/v1/").split("/")]
+        size = int(query.get("size", ["256"])[0])  # all that there are would take the tests four times as long
         match method, *parts:
             case "GET", "images", image_id:
-                return "image/png", double.picture(image_id, "")
+                return "image/png", double.picture(image_id, "", size)
             case "GET", "images", image_id, "edits", edit:
-                return "image/png", double.picture(image_id, edit)
+                return "image/png", double.picture(image_id, edit, size)
             case "POST", "images" if "multipart" in self.headers["Content-Type"]:
                 form = fields(self.headers["Content-Type"], body)
                 found: Any = double.add_image(form["user_id"].decode(), data=form["file"])

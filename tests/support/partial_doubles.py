@@ -71,7 +71,7 @@ class PartialService(Service):
     async def add_photo(self, data: bytes, user_id: str, *, aligned: bool) -> LibraryImage:
         raise NotImplementedError
 
-    async def picture(self, image_id: str, edit: str, media_type: str) -> bytes:
+    async def picture(self, image_id: str, edit: str, media_type: str, size: int | None = None) -> bytes:
         raise NotImplementedError
 
     async def question(

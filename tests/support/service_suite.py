@@ -54,8 +54,10 @@ class ServiceContract:
     def test_a_picture_is_the_same_file_each_time(self, service, call):
         first, again = (call(service.picture("seed-7", "smile=1.5", "image/png")) for _ in range(2))
         assert first == again
-        assert images.decode(first).shape == (128, 128, 3)
+        assert images.decode(first).shape == (512, 512, 3)
         assert call(service.picture("seed-7", "", "image/png")) != first
+        small = call(service.picture("seed-7", "smile=1.5", "image/png", 100))
+        assert images.decode(small).shape == (128, 128, 3)  # the smallest that is drawn and has as many
         with pytest.raises(EditError, match="smil is not a direction"):
             call(service.picture("seed-7", "smil=1.5", "image/png"))
 

@@ -152,6 +152,20 @@ def test_every_choice_of_every_group_builds():
         assert load("source=x", f"encoder={choice}").encoder.name == choice
 
 
+@pytest.mark.parametrize("choice", config.groups()["encoder"])
+def test_a_choice_is_given_to_another_command_by_its_name(choice):
+    assert config.choice_overrides("encoder", load("source=x", f"encoder={choice}").encoder) == [f"encoder={choice}"]
+
+
+def test_settings_under_a_name_that_no_choice_has_are_given_to_another_command_in_few_words():
+    more = ["encoder.name=own", "encoder.weights=random", "encoder.mean=[0.5,0.25,0]", "encoder.quick_gelu=true"]
+    given = load("source=x", "encoder=vit_l_14", *more).encoder
+    words = config.choice_overrides("encoder", given)
+    assert words[0] == "encoder=vit_l_14"
+    assert len(words) == 5
+    assert load("source=x", *words).encoder == given
+
+
 @pytest.mark.parametrize("command", cli.commands())
 def test_every_choice_that_a_command_offers_can_be_chosen(command):
     settings = cli.settings_type(importlib.import_module(cli.commands()[command][0]))

@@ -117,6 +117,15 @@ def test_the_way_of_jobs_and_of_serving_are_one(small_encoder, scene, saved):
     np.testing.assert_array_equal(small_encoder.images(cut), small_encoder.images(whole))
 
 
+def test_a_compiled_tower_gives_the_same_vectors(small_clip, small_encoder, scene):
+    """By the backend that only traces, which needs no compiler of C++."""
+    pixels = np.stack([scene(64, 64, number) for number in range(5)])
+    compiled = Encoder.load(small(small_clip, compile="eager", batch_size=4))
+    np.testing.assert_allclose(compiled.images(pixels), small_encoder.images(pixels), atol=1e-5)
+    with pytest.raises(EncoderError, match=r"encoder\.compile=inductro can't be had: .*inductro"):
+        Encoder.load(small(small_clip, compile="inductro")).images(pixels)
+
+
 # ---- a memory that is too small
 
 

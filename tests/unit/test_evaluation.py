@@ -129,3 +129,26 @@ def test_pictures_are_written(tmp_path):
     curve = evaluation.summarise({0: np.zeros(5), 10: np.ones(5)})
     assert curve["gain"].tolist() == [0, 1]
     plots.save(Place.at(tmp_path), "learning", gain_charts.learning({"bayes": curve}))
+
+
+def test_where_a_taste_is_sure_it_is_right_more_often():
+    asked = validation.pairs(WORLD.train)
+    found = evaluation.confidences(Oracle(1.0), WORLD.train, asked, ITEMS)
+    assert len(found.chance) == len(asked)
+    everywhere, sure, none = (found.selective(at) for at in (0.5, 0.9, 1.1))
+    assert everywhere["sure.share"] == 1
+    assert 0.1 < sure["sure.share"] < 0.9
+    assert sure["sure.low"] <= sure["sure.mean"] <= sure["sure.high"]
+    assert sure["sure.mean"] > everywhere["sure.mean"] + 0.05
+    assert none["sure.share"] == 0
+    assert np.isnan(none["sure.mean"])
+    assert found.calibration_error() == evaluation.calibration_error(Oracle(1.0), WORLD.train, asked, ITEMS)
+
+
+def test_accuracy_where_sure_is_a_mean_over_people():
+    found = evaluation.Confidences(
+        np.array([0.9, 0.9, 0.9, 0.6, 0.9]), np.array([1.0, 1.0, 0.0, 0.0, 0.0]), np.array([0, 0, 0, 1, 2])
+    )
+    selective = found.selective(0.8)
+    assert selective["sure.share"] == 0.8
+    assert selective["sure.mean"] == pytest.approx((2 / 3 + 0) / 2)

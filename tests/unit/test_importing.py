@@ -105,6 +105,13 @@ def test_the_service_in_one_process_does_without_ray():
     assert "ray" not in ran.stdout.split()
 
 
+def test_the_api_and_the_command_that_serves_do_without_torch():
+    """It costs a process seconds of a core and hundreds of megabytes; editor, encoder and ranker have it."""
+    code = "import sys, beholder.serve.run, beholder.serve.app, beholder.serve.api\nprint(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert {"torch", "open_clip", "lightgbm"}.isdisjoint(ran.stdout.split())
+
+
 @pytest.mark.parametrize(
     ("body", "deed"),
     [

@@ -97,5 +97,6 @@ def image_id_of(settings: PersonImageSettings, service: InProcessService) -> str
         taken, digest = _photo_input.take(settings.image, aligned=photo.aligned, face=photo.face, detector=photo.detector)
         pixels = taken.aligned(library.editor.resolution)
         inversion = _photo_input.search(library.editor, pixels, photo.refinement, force=photo.force)
-        latents.write(image_id, SavedInversion(inversion.latent, latents.fingerprint, latents.generator, digest, taken.square))
+        found = (inversion.latent, latents.fingerprint, latents.generator, digest, taken.square, taken.grey)
+        latents.write(image_id, SavedInversion(*found))
     return image_id

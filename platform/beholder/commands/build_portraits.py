@@ -59,7 +59,7 @@ def main(settings: BuildPortraitsSettings, run: Run) -> None:
     if "reader" in settings.parts:
         builder.reader()
     if "generator" in settings.parts:
-        builder.generator(pretrained.generator(Path(settings.start)) if settings.start else None)
+        builder.generator(Path(settings.start) if settings.start else None)
     if "directions" in settings.parts:
         builder.directions(pretrained.generator(_at(out, pretrained.GENERATOR)), reader.load_reader(_at(out, reader.READER)))
     if "inverter" in settings.parts:

@@ -84,9 +84,8 @@ def start(settings: EditSettings, editor: StyleGAN) -> tuple["Latent", "Photo | 
 def kept(settings: EditSettings, editor: StyleGAN) -> tuple["Latent", "Photo | None", dict[str, Any]]:
     """A latent that was inverted before, and its photo where that is given, too."""
     from beholder import images
-    from beholder.editing import latent_file
+    from beholder.editing import generator_store, latent_file
     from beholder.editing.faces.photo import Photo
-    from beholder.editing.generator_store import fingerprint
     from beholder.editing.saved_inversion import SavedInversion
 
     place = Place.at(str(settings.latent))
@@ -97,7 +96,9 @@ def kept(settings: EditSettings, editor: StyleGAN) -> tuple["Latent", "Photo | N
             raise EditError(f"{place.uri} does not tell where the face is in {settings.image}; give no image, or invert it here")
         print(f"{place.uri} does not say which generator it belongs to: it is taken for one of {settings.generator}")
         return latent_file.read(place, editor.generator, which=settings.latent_row), None, {}
-    found.check(editor.generator.config, fingerprint(editor.generator), settings.generator)
+    own, name = editor.generator, settings.generator
+    earlier = generator_store.finished_from(name, Workspace(settings.workspace))
+    found = found.of_generator(own.config, generator_store.fingerprint(own), name, earlier)
     latent = found.latent.to(editor.device)
     if settings.image is None:
         return latent, None, {}

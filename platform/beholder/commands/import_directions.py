@@ -139,6 +139,7 @@ def bring(settings: ImportDirectionsSettings, generator: "Generator", maker: str
 
 def _own(settings: ImportDirectionsSettings, generator: "Generator", maker: str) -> "Direction":
     """One of our own files, if it was made for this generator."""
+    from beholder.editing import generator_store
     from beholder.editing.directions import direction_file, scaling
 
     place = Place.at(str(settings.file))
@@ -148,7 +149,8 @@ def _own(settings: ImportDirectionsSettings, generator: "Generator", maker: str)
         raise ConfigError(f"{place.uri} holds {', '.join(found)}; say which with component=NAME")
     direction = found.get(wanted) or next(iter(found.values()))
     if not settings.force:
-        direction.check_maker(maker, settings.generator)
+        earlier = generator_store.finished_from(settings.generator, Workspace(settings.workspace))
+        direction.check_maker(maker, settings.generator, earlier)
     if direction.fingerprint == maker:
         return replace(direction, name=settings.name, generator=settings.generator)
     return scaling.rescale(generator, direction, name=settings.name, fingerprint=maker, model=settings.generator)

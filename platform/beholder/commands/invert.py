@@ -44,7 +44,7 @@ def main(settings: InvertSettings, run: Run) -> None:
     found = _photo_input.search(editor, target, settings.refinement, force=settings.force)
     drawn = editor.edit(Latent.join([Latent(begun.ws), found.latent]), [{}, {}])
     off = [float(np.abs(each.astype(float) - target).mean()) / 255 for each in drawn]
-    latent = SavedInversion(found.latent, fingerprint(editor.generator), settings.generator, digest, photo.square)
+    latent = SavedInversion(found.latent, fingerprint(editor.generator), settings.generator, digest, photo.square, photo.grey)
     latent.write(Place.at(settings.out))
     shown = str(PurePosixPath(settings.out).with_suffix(".png")) if "://" not in settings.out else f"{settings.out[:-12]}.png"
     _photo_input.save(shown, np.concatenate([target, *drawn], axis=1))

@@ -1,6 +1,7 @@
 """Editing: images as points in a latent space, moved along named directions.
 
 editor           the contract; stylegan, looks/look_editor and fake sign it
+editor_config    how pictures are drawn and photos inverted: settings
 generator        StyleGAN2: latents -> styles -> images
 layer_cache      draws a picture again and again, and only the layers that changed
 generator_store  the generators of a workspace, and a network's fingerprint

@@ -163,13 +163,16 @@ class Synthesis(nn.Module):
         """Draw the layers up to resolution `at`: the features [N, C, at, at] that the next block takes, and the RGB so far."""
         return self.advance(self.blank(len(styles[0])), styles, self.layers(at), noise=noise)
 
-    def finish(self, drawing: "Drawing", styles: Sequence[Tensor], *, at: int, noise: Noise = "const") -> Tensor:
+    def finish(
+        self, drawing: "Drawing", styles: Sequence[Tensor], *, at: int, noise: Noise = "const", until: int | None = None
+    ) -> Tensor:
         """Draw the layers above resolution `at` from a drawing whose features may have been replaced -> RGB [N, 3, R, R].
 
         Its RGB is laid below as it is. styles: of all layers, as `styles` gives them; those up to `at` are not used.
+        until: the resolution to stop at, and R then.
         """
         done = len(self.layers(at))
-        image = self.advance(drawing, styles[done:], self.layers()[done:], noise=noise).image
+        image = self.advance(drawing, styles[done:], self.layers(until)[done:], noise=noise).image
         assert image is not None
         return image
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from beholder import artifacts, weights
 from beholder.editing.checkpoints import checkpoint, native
+from beholder.editing.editor_config import SHIPPED as SHIPPED
 from beholder.editing.features.published_features import PublishedFeatures, PublishedFeaturesConfig
 from beholder.editing.generator import Generator
 from beholder.editing.published_encoder import PublishedEncoder, PublishedEncoderConfig
@@ -35,7 +36,6 @@ def fingerprint(generator: Generator) -> str:
     return digest.hexdigest()[:_LENGTH]
 
 
-SHIPPED = "portraits"
 _TENSORS, _ENCODER, _FEATURES = "generator.safetensors", "encoder.safetensors", "features.safetensors"
 
 
@@ -146,6 +146,11 @@ def card(name: str, workspace: Workspace | None = None) -> dict[str, Any]:
         return artifacts.read_card(_folder(workspace) / name / artifacts.CARD)
     except ArtifactError as error:
         raise WeightsError(f"the card of generator {name!r} can't be read: {error}") from None
+
+
+def finished_from(name: str, workspace: Workspace | None = None) -> tuple[str, ...]:
+    """Return the fingerprints of the generators that one was trained on from, latest first: a w means the same in all of them."""
+    return tuple(str(each) for each in card(name, workspace).get("finished_from", ()))
 
 
 def _folder(workspace: Workspace) -> Place:

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from beholder.config import setting
+from beholder.editing.editor_config import EDGES
+from beholder.editing.editor_config import Refinement as Refinement
 from beholder.editing.generator import Generator
 from beholder.editing.latent import Detail, Latent
-from beholder.errors import ConfigError, EditError
+from beholder.errors import EditError
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,6 @@ class InverterConfig:
             raise ValueError(f"{len(self.widths)} halvings don't divide a resolution of {self.resolution}")
 
 
-EDGES = 0.5  # what differences between neighbouring pixels count beside the pixels
 _GUESS = 0.7  # of the mean picture's loss: an inverter whose answer is not even below that has not understood the picture
 
 
@@ -99,28 +99,6 @@ class Inverter(LatentEncoder):
         """The common w [N, w_dim] and the departures [N, num_ws, w_dim], both in units of W's spread around its mean."""
         features = self.trunk(images)
         return self.common(features), self.departures(features).view(-1, self.config.num_ws, self.config.w_dim)
-
-
-@dataclass(frozen=True)
-class Refinement:
-    """How an inversion is brought closer: steps of Adam on w+, held near where it began so that edits still work."""
-
-    steps: int = setting(50, "steps of optimisation that bring an inversion closer; 0: one pass of the encoder")
-    seconds: float | None = setting(None, "stop after this long, however many steps were done; null: never")
-    learning_rate: float = setting(0.06, "in units of the latent space's spread, falling to a tenth")
-    stay: float = setting(
-        0.002, "how strongly w+ is held near what the encoder gave, or where that is no use its rows near each other"
-    )
-    feature_steps: int = setting(20, "steps that bring features closer that keep a photo's detail, where there are such")
-    edges: float = setting(EDGES, "what differences between neighbouring pixels count beside the pixels")
-
-    def __post_init__(self) -> None:
-        if self.feature_steps < 0:
-            raise ConfigError(f"refinement.feature_steps must be at least 0, got {self.feature_steps}")
-        if self.steps < 0 or (self.seconds is not None and self.seconds <= 0):
-            raise ConfigError(f"refinement needs steps >= 0 and seconds above 0, got {self.steps} and {self.seconds}")
-        if not self.learning_rate > 0 or self.stay < 0 or self.edges < 0:
-            raise ConfigError("refinement needs a learning_rate above 0, and stay and edges of at least 0")
 
 
 @dataclass(frozen=True)

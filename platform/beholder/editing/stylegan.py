@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -10,11 +10,11 @@ import numpy as np
 import torch
 
 from beholder import images as pictures
-from beholder.config import setting
 from beholder.editing import generator_store
 from beholder.editing import latent as latents
 from beholder.editing.directions import Direction, direction_registry, edited_styles
 from beholder.editing.editor import Edit, check_images, latent_rows
+from beholder.editing.editor_config import StyleGANConfig as StyleGANConfig
 from beholder.editing.features.detail_drawing import DetailDrawing, refine
 from beholder.editing.features.feature_networks import FeatureNetworks
 from beholder.editing.generator import Generator, to_pixels, to_rgb
@@ -30,27 +30,6 @@ if TYPE_CHECKING:
 
 EditedLatent = tuple[Latent, Edit]  # a latent of one row, and its edit
 _SMALL = 2e9  # multiplications of a picture that one core draws sooner than others could help it
-
-
-@dataclass(frozen=True)
-class StyleGANConfig:
-    """How pictures are drawn."""
-
-    device: str = setting("auto", "cpu, cuda or cuda:N; auto takes a GPU where there is one")
-    batch: int | None = setting(
-        None, "pictures in one pass of the network; null: 1 on a CPU, which is as fast there, and 16 on a GPU"
-    )
-    noise: str = setting("const", "const: the same noise in every picture; none: without. Fresh noise would make pairs differ")
-    truncation: float = setting(1.0, "below 1 pulls generated pictures towards the mean one")
-    features: bool = setting(True, "keep the detail of photos as features, where the generator has networks for that")
-
-    def __post_init__(self) -> None:
-        if self.noise not in ("const", "none"):
-            raise ConfigError(f"noise must be const or none, so that two pictures differ in their edit alone, not {self.noise!r}")
-        if self.batch is not None and self.batch < 1:
-            raise ConfigError(f"batch must be at least 1, got {self.batch}")
-        if not 0 <= self.truncation <= 1:
-            raise ConfigError(f"truncation must be between 0 and 1, got {self.truncation}")
 
 
 class StyleGAN:
@@ -105,7 +84,10 @@ class StyleGAN:
         EditError for directions of another one.
         """
         generator = generator_store.read(name, workspace)
-        known = direction_registry.read(workspace, name, fingerprint=fingerprint(generator), force=force)
+        earlier = generator_store.finished_from(name, workspace)
+        known = direction_registry.read(
+            workspace, name, fingerprint=fingerprint(generator), finished_from=earlier, force=force
+        )  # fmt: skip
         inverter: LatentEncoder | None
         features: FeatureNetworks | None
         own_distance = None
@@ -191,7 +173,7 @@ class StyleGAN:
             if self.features.exact:
                 features = refine(
                     self.generator, features, own, image, at=self.features.at, steps=refinement.feature_steps,
-                    edges=refinement.edges, noise=self._noise,
+                    edges=refinement.edges, noise=self._noise, until=self.features.seen,
                 )  # fmt: skip
             features = features.half().float()  # as files keep them, so that one that is read again is drawn the same
             latent = Latent(own, details=(Detail(start, features[0]),))

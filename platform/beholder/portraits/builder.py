@@ -81,12 +81,17 @@ class Builder:
         self._write(reader.READER, found, asdict(self.config.reader), {"resolution": self.config.pool.size})
         return found
 
-    def generator(self, start: Generator | None = None) -> Generator:
-        """The generator: trained and finished, or, from one to start with, only finished."""
-        rough = start or train_generator(self.pool, self.config.generator, **self._how(pretrained.GENERATOR))
+    def generator(self, start: Path | None = None) -> Generator:
+        """The generator: trained and finished, or, from the weights of one to start with, only finished."""
+        if start is None:
+            rough, more = train_generator(self.pool, self.config.generator, **self._how(pretrained.GENERATOR)), {}
+        else:
+            rough = pretrained.generator(start)
+            more = {"finished_from": [generator_store.fingerprint(rough), *weights.card(start).get("finished_from", ())]}
         found = finish_generator(rough, self.config.finish, **self._how(_FINISH))
         settings = {"training": asdict(self.config.generator), "finish": asdict(self.config.finish)}
-        self._write(pretrained.GENERATOR, found, settings, asdict(found.config), steps=(pretrained.GENERATOR, _FINISH), half_from=4)
+        both = (pretrained.GENERATOR, _FINISH)
+        self._write(pretrained.GENERATOR, found, settings, asdict(found.config), steps=both, half_from=4, more=more)
         return found
 
     def inverter(self, generator: Generator) -> Inverter:
@@ -132,9 +137,10 @@ class Builder:
         *,
         steps: tuple[str, ...] = (),
         half_from: int = 2,
+        more: Mapping[str, Any] | None = None,
     ) -> None:
         """A network's weights and card; tensors of `half_from` dimensions and more as float16; steps: its trainings."""
-        card = self._card(name, settings)
+        card = self._card(name, settings) | dict(more or {})
         card["parameters"] = sum(parameter.numel() for parameter in network.parameters())
         card["stored"] = f"float16 from {half_from} dimensions on, float32 below"
         checkpoints = [self._how(step)["checkpoint"] for step in steps or (name,)]

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from beholder.editing.directions import Direction, edited_styles
-from beholder.editing.generator import Generator, to_pixels
+from beholder.editing.generator import Generator, to_pixels, to_rgb
 from beholder.editing.latent import Latent, from_seeds
 from beholder.portraits import traits
 from beholder.portraits.renderer import draw
@@ -37,10 +37,12 @@ def drawings(*, seed: int, count: int = 32, columns: int = 8) -> np.ndarray:
 
 @torch.no_grad()
 def beside(generator: Generator, *, seed: int, count: int = 16) -> np.ndarray:
-    """Drawings, each with the generated portrait of the same traits on its right: up to four pairs a row."""
-    columns = min(4, _WIDEST // (2 * generator.config.resolution))
+    """Drawings, each with the generated portrait of the same traits on its right: four pairs a row, at most 256 px each."""
+    columns, size = 4, generator.config.resolution
     z = torch.randn(count, traits.LATENT_SIZE, generator=torch.Generator().manual_seed(seed))
-    pairs = np.stack([draw(traits.from_latents(z), generator.config.resolution), to_pixels(generator(z))], axis=1)
+    both = torch.stack([to_rgb(draw(traits.from_latents(z), size)), generator(z)], dim=1).flatten(0, 1)
+    small = torch.nn.functional.avg_pool2d(both, max(1, 2 * columns * size // _WIDEST))
+    pairs = to_pixels(small).reshape(count, 2, *small.shape[2:], 3)
     return grid(pairs.reshape(-1, *pairs.shape[2:]), 2 * columns)
 
 

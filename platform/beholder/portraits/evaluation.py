@@ -171,14 +171,18 @@ def measure_clip(clip: ImageTextEncoder, *, count: int, seed: int) -> Figures:
 def measure_generator(generator: Generator, reader: Reader, *, count: int, seed: int) -> Figures:
     """How far generated portraits are from the drawings of the same traits, and how well their traits can be read."""
     z = torch.randn(count, traits.LATENT_SIZE, generator=torch.Generator().manual_seed(seed))
-    truth = traits.from_latents(z)
-    made = torch.cat([generator(part) for part in z.split(16)]).clamp(-1, 1)
-    drawn = to_rgb(draw(truth, made.shape[-1]))
-    read_made, read_drawn = (torch.cat([reader(part) for part in images.split(64)]) for images in (made, drawn))
+    truth, errors, readings_made, readings_drawn = traits.from_latents(z), [], [], []
+    for part in z.split(16):
+        made = generator(part).clamp(-1, 1)
+        drawn = to_rgb(draw(traits.from_latents(part), made.shape[-1]))
+        errors.append((made - drawn).abs().mean(dim=(1, 2, 3)) / 2)
+        readings_made.append(reader(made))
+        readings_drawn.append(reader(drawn))
+    read_made, read_drawn = torch.cat(readings_made), torch.cat(readings_drawn)
     made_r2, drawn_r2 = (r_squared(read.numpy(), truth.numpy()) for read in (read_made, read_drawn))
     right = ((read_made > 0.5) == (truth > 0.5))[:, _YES_NO].float().mean()
     return {
-        "generator/error": float((made - drawn).abs().mean() / 2),
+        "generator/error": float(torch.cat(errors).mean()),
         "generator/read_r2": float(made_r2.mean()),
         "generator/read_r2_graded": float(made_r2[_GRADED].mean()),
         "generator/read_yes_no": float(right),
@@ -211,12 +215,14 @@ def measure_edited(generator: Generator, directions: Mapping[str, Direction], *,
     figures: Figures = {}
     scores = score_map(generator)
     for name, edit in HARD_EDITS.items():
-        w = latent.ws[:, 0] + sum(alpha * directions[each].step for each, alpha in edit.items())
-        drawn = to_rgb(draw(traits.from_scores(scores(w)), generator.config.resolution))
-        made = generator.synthesis.draw(edited_styles(generator, latent, edit, directions)).clamp(-1, 1)
-        error = (made - drawn).abs().mean(dim=1, keepdim=True) / 2
-        cells = torch.nn.functional.adaptive_avg_pool2d(error, _CELLS)
-        figures[f"generator/edited/{name}"] = float(cells.amax(dim=(1, 2, 3)).mean())
+        worst = []
+        for some in (latent[rows] for rows in torch.arange(count).split(8)):
+            w = some.ws[:, 0] + sum(alpha * directions[each].step for each, alpha in edit.items())
+            drawn = to_rgb(draw(traits.from_scores(scores(w)), generator.config.resolution))
+            made = generator.synthesis.draw(edited_styles(generator, some, edit, directions)).clamp(-1, 1)
+            error = (made - drawn).abs().mean(dim=1, keepdim=True) / 2
+            worst.append(torch.nn.functional.adaptive_avg_pool2d(error, _CELLS).amax(dim=(1, 2, 3)))
+        figures[f"generator/edited/{name}"] = float(torch.cat(worst).mean())
     return {"generator/edited_most": max(figures.values()), **figures}
 
 

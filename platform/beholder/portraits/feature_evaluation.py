@@ -20,6 +20,7 @@ from beholder.portraits.reader import Reader
 from beholder.portraits.renderer import draw
 from beholder.portraits.trait_directions import NAMES, score_map
 
+_SHOWN = 128  # pixels of a picture on a sheet
 EDITED = ("smile", "age", "hair_length", "hair_lightness", "skin", "eye_size", "face_width", "glasses", "beard", "hat")
 
 
@@ -65,7 +66,9 @@ class KeptPortraits:
         with torch.no_grad():
             for image, ws in zip(images.split(1), self.ws.split(1), strict=True):
                 own, features = networks.keep(generator, image, ws, noise="none")
-                features = refine(generator, features, own, image, at=networks.at, steps=steps, edges=0.5, noise="none")
+                features = refine(
+                    generator, features, own, image, at=networks.at, steps=steps, edges=0.5, noise="none", until=networks.seen
+                )  # fmt: skip
                 latent = Latent(own, details=(Detail(ws[0], features[0]),))
                 self.drawings.append(DetailDrawing(generator, networks, directions, latent, noise="none"))
 
@@ -217,13 +220,17 @@ def _error(made: Tensor, wanted: Tensor, weight: Tensor | None = None) -> float:
 def detail_sheet(
     generator: Generator, inverter: Inverter, networks: FeatureNetworks, directions: Mapping[str, Direction], *, seed: int
 ) -> np.ndarray:
-    """A row for each kind of detail: the picture, w+ alone, features, and three edits in w+ and through features, uint8 RGB."""
+    """A row for each kind of detail: the picture, w+ alone, features, and three edits in w+ and through features, uint8 RGB.
+
+    Pictures are at most 128 px wide on it.
+    """
     edits: tuple[dict[str, float], ...] = ({}, {"smile": 2.0}, {"lighter_hair": 2.0}, {"glasses": 2.0})
     lines = []
     for at, kind in enumerate((*overlays.KINDS, *overlays.UNSEEN)):
         seen = detailed_portraits(generator, count=1, seed=seed + at, kinds=(kind,))
         steps = Refinement().feature_steps
         kept = KeptPortraits(generator, inverter, networks, directions, seen.images, steps=steps)
-        row = [seen.images, *(each for edit in edits for each in (kept.in_w(edit), kept.with_detail(edit)))]
-        lines.append(np.concatenate(list(to_pixels(torch.cat(row))), axis=1))
+        row = torch.cat([seen.images, *(each for edit in edits for each in (kept.in_w(edit), kept.with_detail(edit)))])
+        small = torch.nn.functional.avg_pool2d(row, max(1, row.shape[-1] // _SHOWN))
+        lines.append(np.concatenate(list(to_pixels(small)), axis=1))
     return np.concatenate(lines)

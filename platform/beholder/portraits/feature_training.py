@@ -18,6 +18,7 @@ from beholder.editing.features.feature_networks import CompactConfig, CompactFea
 from beholder.editing.generator import Drawing, Generator, to_rgb
 from beholder.editing.inversion import Inverter, one_pass
 from beholder.portraits import overlays, traits
+from beholder.portraits.generator_finetuning import cropped
 from beholder.portraits.generator_training import compare
 from beholder.portraits.reader import Reader
 from beholder.portraits.renderer import draw
@@ -29,19 +30,21 @@ from beholder.portraits.trait_directions import score_map
 class FeatureTraining:
     """How feature networks are trained.
 
-    at: the resolution of the features; width, blocks: of the networks. crop: pixels of a side of the windows that are compared,
-    0: whole pictures. details: at most so many are drawn over a picture. edges: weight of the gradients' error beside the pixels';
+    at: the resolution of the features; resolution: the largest of the pictures that the networks see and are compared at, a larger
+    generator's being drawn so far; width, blocks: of the networks. crop: pixels of a side of the windows that are compared, 0:
+    whole pictures. details: at most so many are drawn over a picture. edges: weight of the gradients' error beside the pixels';
     detail: extra weight of pixels below a detail; feature: of F_k's squared distance from F(w) in stage 1; reading: of the distance
     between what the reader sees in pictures and in their targets.
     """
 
     at: int = 64
+    resolution: int = 256
     width: int = 48
     blocks: int = 2
-    steps: int = 900
-    editing_steps: int = 600
+    steps: int = 1500
+    editing_steps: int = 2000
     batch: int = 8
-    crop: int = 64
+    crop: int = 128
     details: int = 4
     learning_rate: float = 2e-3
     edges: float = 0.5
@@ -168,6 +171,8 @@ def train_features(
 
     Both stages are one training: the encoder and the fuser learn in its first steps, the feature editor in the others.
     """
+    if generator.config.resolution > config.resolution:
+        generator = cropped(generator, config.resolution)
     lessons, at = _Lessons(generator, inverter, reader, directions, config), config.at
     torch.manual_seed(config.seed)
     sizes = CompactConfig.of(generator.config, at=at, width=config.width, blocks=config.blocks)

@@ -2,9 +2,10 @@
 
 `random`: any two. `thompson`: the best of two independent draws of the utilities (Thompson sampling). `eubo`: the two with the
 highest expected utility of the best option (Lin et al. 2022, qEUBO of Astudillo et al. 2023). `information`: the two whose answer
-has the highest mutual information with the person's weights (BALD, Houlsby et al. 2011). `repeat`: an earlier question again, its
-sides swapped. `noise`: the two whose answer has the highest mutual information with how the person answers at all: sharply or
-not, by a coin, always on one side. Both tell how far the other answers can be believed.
+has the highest mutual information with the person's weights (BALD, Houlsby et al. 2011). `both`: `information` for a person's
+first questions, by which a taste is learned soonest (Birlutiu, Groot and Heskes 2013), then `eubo`, which finds the best edit.
+`repeat`: an earlier question again, its sides swapped. `noise`: the two whose answer has the highest mutual information with how
+the person answers at all: sharply or not, by a coin, always on one side. Both tell how far the other answers can be believed.
 
 A question that a person can answer differs in few directions, and its pictures can be told apart.
 """
@@ -22,8 +23,10 @@ from beholder.errors import ChoiceError, ConfigError, nearest
 from beholder.recommending.edit_set import EditSet
 from beholder.recommending.rankers.ranker import JointNormal, Ranker
 
-Strategy = Literal["random", "thompson", "eubo", "information"]
+Strategy = Literal["random", "thompson", "eubo", "information", "both"]
 STRATEGIES: tuple[str, ...] = get_args(Strategy)
+PURPOSES = {"learn": "information", "recommend": "eubo", "both": "both"}  # what questions are for -> a strategy
+LEARN_FIRST = 10  # questions by information, of those for both
 CHAMPION = "champion"
 REPEAT, NOISE = "repeat", "noise"
 NOTICEABLE = 0.2  # of the usual change under an edit, as `beholder simulate` measures it
@@ -38,8 +41,12 @@ _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(16)
 
 @dataclass(frozen=True)
 class QuestionsConfig:
-    """Which questions a person can answer."""
+    """What questions are for, and which of them a person can answer."""
 
+    purpose: str = setting(
+        "recommend", "learn: a person's taste, by information; recommend: the best edit, by eubo; both: the first, then the second"
+    )
+    learn_first: int = setting(LEARN_FIRST, "with purpose or strategy both: a person's first questions that are asked to learn")
     differ: int | None = setting(2, "directions that the two sides may differ in, at most: 1, 2, ...; null: any number")
     noticeable: float = setting(
         NOTICEABLE, "just noticeable difference of two pictures' embeddings, as a share of the usual change; 0: any difference"
@@ -52,6 +59,12 @@ class QuestionsConfig:
     repeat_every: int | None = setting(10, "one question in so many is an earlier one with its sides swapped; null: none")
 
     def __post_init__(self) -> None:
+        if self.purpose not in PURPOSES:
+            raise ConfigError(
+                f"questions.purpose={self.purpose}: expected {', '.join(PURPOSES)}{nearest(self.purpose, list(PURPOSES))}"
+            )
+        if self.learn_first < 0:
+            raise ConfigError(f"questions.learn_first must be at least 0, got {self.learn_first}")
         if self.differ is not None and self.differ < 1:
             raise ConfigError(f"questions.differ must be at least 1, or null for any number, got {self.differ}")
         if not 0 <= self.noticeable < 1:
@@ -104,6 +117,8 @@ def ask(
         raise ChoiceError(f"{strategy!r} is no strategy{nearest(strategy, list(STRATEGIES))}")
     if len(edit_set) < 2:
         raise ChoiceError(f"a question needs two edits to choose between, got {len(edit_set)}")
+    if strategy == "both":
+        strategy = "information" if number <= config.learn_first else "eubo"
     pairs = _Pairs(edit_set, without, config)
     rng = np.random.default_rng(seed)
     if strategy == "random":

@@ -7,19 +7,19 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from beholder.config import setting
-from beholder.editing import generator_store
 from beholder.editing.editor import Edit, Slider
-from beholder.editing.stylegan import StyleGAN, StyleGANConfig
+from beholder.editing.editor_config import SHIPPED, StyleGANConfig
 from beholder.encoder import Encoder, EncoderConfig
 from beholder.errors import ConfigError
 from beholder.recommending.acquisition import QuestionsConfig
 from beholder.recommending.candidates import CandidatesConfig, OfferedDirectionsConfig, candidates
 from beholder.recommending.edit_features import EditableImage, EditFeatures
-from beholder.recommending.image_library import ImageLibrary, ImageLibraryConfig, LatentStore
+from beholder.recommending.image_library import ImageLibrary, ImageLibraryConfig, LatentStore, latent_place
 from beholder.recommending.image_scoring import ImageScorer
 from beholder.recommending.posteriors import PriorStore
 from beholder.recommending.rankers import ranker_factory
@@ -29,10 +29,11 @@ from beholder.recommending.ranking import RankingConfig
 from beholder.recommending.service import Recommendation, RecommendationService, RecommendationServiceConfig
 from beholder.recommending.steering import Steering
 from beholder.recommending.store.choice_store import Store
-from beholder.recommending.surrogate import surrogate_model
-from beholder.recommending.surrogate.surrogate_model import SurrogateInfo
 from beholder.taste import taste_registry
 from beholder.workspace import Workspace
+
+if TYPE_CHECKING:
+    from beholder.recommending.surrogate.surrogate_model import SurrogateInfo
 
 EDITORS = ("stylegan", "looks")
 TYPICAL = tuple(f"seed-{seed}" for seed in range(1, 9))  # images that others are scored beside
@@ -42,7 +43,7 @@ TYPICAL = tuple(f"seed-{seed}" for seed in range(1, 9))  # images that others ar
 class Components:
     """Which generator, taste and candidates a recommendation is made of."""
 
-    generator: str = setting(generator_store.SHIPPED, "a generator of the workspace, or portraits, which ships with the project")
+    generator: str = setting(SHIPPED, "a generator of the workspace, or portraits, which ships with the project")
     drawing: StyleGANConfig = setting(StyleGANConfig(), "how its pictures are drawn")
     taste: str | None = setting(None, "a taste of the registry to start from, fitted on embeddings of this encoder")
     attribute: str = setting("attractive", "which of the taste's attributes people are thought to choose by")
@@ -154,34 +155,43 @@ def _build_look_service(config: ServiceConfig) -> InProcessService:
 
 def build_image_library(config: ServiceConfig) -> ImageLibrary:
     """Build the editor with its images. Raises WeightsError where there is no such generator."""
+    from beholder.editing import generator_store  # here and below: who only passes settings on needs no torch
+    from beholder.editing.stylegan import StyleGAN
+
     workspace = Workspace(config.workspace)
-    editor = StyleGAN.load(config.components.generator, workspace, config=config.components.drawing)
-    latents = LatentStore(editor, workspace.place, config.components.generator)
+    name = config.components.generator
+    editor = StyleGAN.load(name, workspace, config=config.components.drawing)
+    latents = LatentStore(editor, workspace.place, name, generator_store.finished_from(name, workspace))
     return ImageLibrary(editor, latents, open_store(config.choices, workspace), config.image_library)
 
 
 def build_image_scorer(config: ServiceConfig, encoder: Encoder, typical: Callable[[], np.ndarray]) -> ImageScorer:
     """Build what answers predictions. typical: the pictures of TYPICAL, uint8 RGB [M, R, R, 3]."""
-    return ImageScorer.load(encoder, Workspace(config.workspace).models, config.taste_names, typical)
+    return ImageScorer.load(encoder, Workspace(config.workspace), config.taste_names, typical)
 
 
-def surrogate_info(config: ServiceConfig, library: ImageLibrary) -> SurrogateInfo:
+def surrogate_info(config: ServiceConfig, library: ImageLibrary) -> "SurrogateInfo":
     """Return what the service's surrogate has to be made for."""
+    from beholder.recommending.surrogate.surrogate_model import SurrogateInfo
+
     encoder_id = config.encoder.encoder_id()
     return SurrogateInfo.of(library.editor, generator=config.components.generator, encoder_id=encoder_id)
 
 
 def build_recommendations(
-    config: ServiceConfig, info: SurrogateInfo, sliders: Mapping[str, Slider], encode_image: Callable[[str], EditableImage]
+    config: ServiceConfig, info: "SurrogateInfo", sliders: Mapping[str, Slider], encode_image: Callable[[str], EditableImage]
 ) -> RecommendationService:
     """Build the recommendation service, which needs no generator itself: `encode_image` draws and encodes, wherever it runs."""
+    from beholder.editing import generator_store
+    from beholder.recommending.surrogate import surrogate_model
+
     workspace, components = Workspace(config.workspace), config.components
     features = EditFeatures(surrogate_model.find(info, workspace), candidates(sliders, components.candidates))
     taste_prior = _taste_prior(config, workspace)
-    folder = workspace.place / "latents" / info.fingerprint
+    earlier = generator_store.finished_from(info.generator, workspace)
 
     def exists(image_id: str) -> bool:
-        return image_id.startswith("seed-") or (folder / f"{image_id}.safetensors").is_file()
+        return image_id.startswith("seed-") or latent_place(workspace.place, info.fingerprint, earlier, image_id).is_file()
 
     made_for = {**asdict(info), "taste": components.taste, "attribute": components.attribute, "ranker": asdict(config.ranker)}
     return RecommendationService(
@@ -202,7 +212,7 @@ def build_recommendations(
     )
 
 
-def versions(info: SurrogateInfo) -> dict[str, str]:
+def versions(info: "SurrogateInfo") -> dict[str, str]:
     """Return the models that answer, name -> version."""
     return {"generator": f"{info.generator} {info.fingerprint}", "encoder": info.encoder_id}
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,18 +15,20 @@ from beholder.config import setting
 from beholder.editing.directions.edit_text import check, parse
 from beholder.editing.directions.vocabulary import check_range
 from beholder.editing.editor import Edit
+from beholder.editing.editor_config import Refinement
 from beholder.editing.faces.landmarks import load_detector
-from beholder.editing.faces.photo import Photo
-from beholder.editing.generator_store import fingerprint
-from beholder.editing.inversion import InversionStep, Refinement
-from beholder.editing.latent import Latent
-from beholder.editing.saved_inversion import SavedInversion
-from beholder.editing.stylegan import StyleGAN
 from beholder.errors import ConfigError, PersonErased, StorageError, UnknownImage
 from beholder.images import ImageLimits
 from beholder.recommending.store.choice_store import Store
 from beholder.storage import Place
 
+if TYPE_CHECKING:
+    from beholder.editing.inversion import InversionStep
+    from beholder.editing.latent import Latent
+    from beholder.editing.saved_inversion import SavedInversion
+    from beholder.editing.stylegan import StyleGAN
+
+# Latents are torch's, which is imported where they are made: who only passes on what a library says of images needs none.
 FORMATS = {"image/webp": "WEBP", "image/png": "PNG", "image/jpeg": "JPEG"}
 _QUALITY = 95  # of pictures that people compare
 _SEED = re.compile(r"seed-(0|[1-9][0-9]{0,9})")
@@ -67,11 +70,12 @@ class Abandoned(Exception):
 class LatentStore:
     """The latents of a workspace's images, for one generator."""
 
-    def __init__(self, editor: StyleGAN, place: Place, generator: str) -> None:
-        """place: of the workspace; generator: the name of the editor's."""
-        self.editor, self.generator = editor, generator
+    def __init__(self, editor: "StyleGAN", place: Place, generator: str, finished_from: Sequence[str] = ()) -> None:
+        """place: of the workspace; generator: the name of the editor's; finished_from: fingerprints whose latents are its, too."""
+        from beholder.editing.generator_store import fingerprint
+
+        self.editor, self.generator, self._place, self.finished_from = editor, generator, place, tuple(finished_from)
         self.fingerprint = fingerprint(editor.generator)
-        self._folder = place / "latents" / self.fingerprint
 
     @staticmethod
     def id_of_seed(seed: int) -> str:
@@ -89,12 +93,11 @@ class LatentStore:
     def __contains__(self, image_id: str) -> bool:
         return bool(_SEED.fullmatch(image_id)) or (bool(_PHOTO.fullmatch(image_id)) and self._at(image_id).is_file())
 
-    def write(self, image_id: str, inverted: SavedInversion) -> None:
+    def write(self, image_id: str, inverted: "SavedInversion") -> None:
         """Keep a photo's latent. Raises EditError for the latent of another generator."""
-        inverted.check(self.editor.generator.config, self.fingerprint, self.generator)
-        inverted.write(self._at(image_id))
+        self._own(inverted).write(latent_place(self._place, self.fingerprint, (), image_id))
 
-    def latent(self, image_id: str) -> Latent:
+    def latent(self, image_id: str) -> "Latent":
         """Return the latent of an image, of one row.
 
         Raises UnknownImage for an id that is none, and for a photo that was never uploaded.
@@ -104,16 +107,17 @@ class LatentStore:
             return self.editor.generate([int(seed[1])])
         return self.inverted(image_id).latent.to(self.editor.device)
 
-    def inverted(self, image_id: str) -> SavedInversion:
+    def inverted(self, image_id: str) -> "SavedInversion":
         """Return what is kept of a photo. Raises UnknownImage as `latent` does."""
         if not _PHOTO.fullmatch(image_id):
             raise UnknownImage(f"{image_id[:60]!r} is no image: expected seed-NUMBER or the photo-... that a photo was given")
+        from beholder.editing.saved_inversion import SavedInversion
+
         try:
             inverted = SavedInversion.read(self._at(image_id))
         except StorageError:
             raise UnknownImage(f"{image_id} is not among the photos uploaded to generator {self.generator}") from None
-        inverted.check(self.editor.generator.config, self.fingerprint, self.generator)
-        return inverted
+        return self._own(inverted)
 
     def remove(self, image_id: str) -> None:
         """Remove a photo's latent, if it is there."""
@@ -124,18 +128,31 @@ class LatentStore:
         """Return where a photo's latent lies."""
         return self._at(image_id).uri
 
+    def _own(self, inverted: "SavedInversion") -> "SavedInversion":
+        return inverted.of_generator(self.editor.generator.config, self.fingerprint, self.generator, self.finished_from)
+
     def _at(self, image_id: str) -> Place:
-        return self._folder / f"{image_id}.safetensors"
+        return latent_place(self._place, self.fingerprint, self.finished_from, image_id)
+
+
+def latent_place(workspace: Place, fingerprint: str, finished_from: Sequence[str], image_id: str) -> Place:
+    """Return where a photo's latent lies, or would lie where there is none.
+
+    finished_from: fingerprints of the generators that this one was trained on from, in whose folders it may lie, too.
+    """
+    places = [workspace / "latents" / each / f"{image_id}.safetensors" for each in (fingerprint, *finished_from)]
+    return next((place for place in places if place.is_file()), places[0])
 
 
 class ImageLibrary:
     """Pictures of images under edits. Safe to share between threads."""
 
-    def __init__(self, editor: StyleGAN, latents: LatentStore, store: Store, config: ImageLibraryConfig | None = None) -> None:
+    def __init__(self, editor: "StyleGAN", latents: LatentStore, store: Store, config: ImageLibraryConfig | None = None) -> None:
         self.editor, self.latents, self.store = editor, latents, store
         self.config = config or ImageLibraryConfig()
         self._latents: BoundedCache[str, Latent] = BoundedCache(self.config.latents)
-        self._files: BoundedCache[tuple[str, str, str], bytes] = BoundedCache(self.config.pictures_mb * 1e6, weigh=len)
+        self._grey: BoundedCache[str, bool] = BoundedCache(self.config.latents)
+        self._files: BoundedCache[tuple[str, str, str, int | None], bytes] = BoundedCache(self.config.pictures_mb * 1e6, weigh=len)
 
     def image(self, image_id: str) -> LibraryImage:
         """Return an image by its id. Raises UnknownImage for an id that is none, and for a photo that is not there or gone."""
@@ -152,7 +169,10 @@ class ImageLibrary:
         where the person was erased meanwhile: then nothing of it is kept.
         """
 
-        def go_on(step: InversionStep | None = None) -> None:
+        from beholder.editing.faces.photo import Photo
+        from beholder.editing.saved_inversion import SavedInversion
+
+        def go_on(step: "InversionStep | None" = None) -> None:
             if abandoned():
                 raise Abandoned
 
@@ -172,11 +192,12 @@ class ImageLibrary:
             self.editor.check_kind(inversion)
         go_on()
         latents = self.latents
-        inverted = SavedInversion(inversion.latent, latents.fingerprint, latents.generator, images.digest(data), photo.square)
+        digest = images.digest(data)
+        inverted = SavedInversion(inversion.latent, latents.fingerprint, latents.generator, digest, photo.square, photo.grey)
         self._keep(user_id, image_id, erasures, inverted)
         return LibraryImage(image_id, "photo", self.editor.resolution, round(float(inversion.after[0]), 4))
 
-    def _keep(self, user_id: str, image_id: str, erasures: int, inverted: SavedInversion | None = None) -> None:
+    def _keep(self, user_id: str, image_id: str, erasures: int, inverted: "SavedInversion | None" = None) -> None:
         """Keep that a photo is a person's, then its latent, where it is new.
 
         So there is no file that could not be removed with them. Raises PersonErased where they were erased since `erasures`.
@@ -192,18 +213,19 @@ class ImageLibrary:
         """Remove a photo's latent, if it is there, and what of it is in memory."""
         self.latents.remove(image_id)
         self._latents.pop(image_id)
+        self._grey.pop(image_id)
         for key in self._files.held():
             if key[0] == image_id:
                 self._files.pop(key)
 
-    def latent(self, image_id: str) -> Latent:
+    def latent(self, image_id: str) -> "Latent":
         """Return the latent of an image, of one row. Raises UnknownImage as `image` does: what was removed is not remembered."""
         if image_id not in self.latents:
             self._latents.pop(image_id)
             return self.latents.latent(image_id)  # raises, and says what is wrong
         return self._latents.get_or_make(image_id, lambda: self.latents.latent(image_id))
 
-    def check(self, image_id: str, edits: Sequence[Edit]) -> Latent:
+    def check(self, image_id: str, edits: Sequence[Edit]) -> "Latent":
         """Return the latent to draw. Raises UnknownImage as `image` does, EditError for an edit that makes no sense."""
         latent = self.latent(image_id)
         for edit in edits:
@@ -217,8 +239,10 @@ class ImageLibrary:
         """
         return self.draw_latents([(self.check(image_id, edits), edits) for image_id, edits in requests], size=size)
 
-    def draw_latents(self, requests: Sequence[tuple[Latent, Sequence[Edit]]], *, size: int | None = None) -> list[np.ndarray]:
+    def draw_latents(self, requests: "Sequence[tuple[Latent, Sequence[Edit]]]", *, size: int | None = None) -> list[np.ndarray]:
         """Draw latents of one row under some edits each, together: for each uint8 RGB [its edits, R, R, 3]; size: as above."""
+        from beholder.editing.latent import Latent
+
         edits = [edit for _, some in requests for edit in some]
         if not edits:
             side = self.editor.drawn_size(size)
@@ -227,7 +251,7 @@ class ImageLibrary:
         ends = np.cumsum([len(some) for _, some in requests])
         return [drawn[end - len(some) : end] for end, (_, some) in zip(ends, requests, strict=True)]
 
-    def draw(self, latent: Latent, edits: Sequence[Edit], *, size: int | None = None) -> np.ndarray:
+    def draw(self, latent: "Latent", edits: Sequence[Edit], *, size: int | None = None) -> np.ndarray:
         """Draw a latent of one row under edits, uint8 RGB [N, R, R, 3]; size: as for `draw_images`."""
         return self.draw_latents([(latent, edits)], size=size)[0]
 
@@ -237,21 +261,41 @@ class ImageLibrary:
         check_range(edit, self.editor.directions)
         return edit
 
-    def picture(self, image_id: str, edit: Edit, media_type: str) -> bytes:
-        """Return an image under an edit as a file of image/webp, image/png or image/jpeg. Raises as `check` does."""
-        cached = self.cached_file(image_id, edit, media_type)
-        return cached or self.encode_file(image_id, edit, media_type, self.draw_images([(image_id, [edit])])[0][0])
+    def picture(self, image_id: str, edit: Edit, media_type: str, size: int | None = None) -> bytes:
+        """Return an image under an edit as a file of image/webp, image/png or image/jpeg. Raises as `check` does.
 
-    def cached_file(self, image_id: str, edit: Edit, media_type: str) -> bytes | None:
+        size: the pixels that are needed, as for `StyleGAN.edit`.
+        """
+        cached = self.cached_file(image_id, edit, media_type, size)
+        if cached is not None:
+            return cached
+        drawn = self.draw_images([(image_id, [edit])], size=self.shown_size(image_id, size))
+        return self.encode_file(image_id, edit, media_type, drawn[0][0], size)
+
+    def shown_size(self, image_id: str, size: int | None) -> int | None:
+        """Return at what size an image is drawn for people who need `size` pixels: whole where it has detail, which w+ lacks."""
+        return None if any(self.latent(image_id).details) else size
+
+    def grey(self, image_id: str) -> bool:
+        """Whether an image is a black-and-white photo, whose pictures are to be so, too."""
+        if image_id.startswith("seed-"):
+            return False
+        return self._grey.get_or_make(image_id, lambda: self.latents.inverted(image_id).grey)
+
+    def cached_file(self, image_id: str, edit: Edit, media_type: str, size: int | None = None) -> bytes | None:
         """Return the file of a picture that was made a moment ago. Raises UnknownImage where the image is gone."""
         if image_id not in self.latents:
             self.latents.latent(image_id)  # raises, and says what is wrong
-        return self._files.get((image_id, _text(edit), media_type))
+        return self._files.get((image_id, _text(edit), media_type, size))
 
-    def encode_file(self, image_id: str, edit: Edit, media_type: str, pixels: np.ndarray) -> bytes:
-        """Return a drawn picture, uint8 RGB [R, R, 3], as a file, which is kept for a while."""
+    def encode_file(self, image_id: str, edit: Edit, media_type: str, pixels: np.ndarray, size: int | None = None) -> bytes:
+        """Return a drawn picture, uint8 RGB [side, side, 3], as a file, which is kept for a while."""
+        if self.grey(image_id):
+            from beholder.editing.faces.photo import to_grey
+
+            pixels = to_grey(pixels)
         data = images.encode(pixels, format=FORMATS[media_type], quality=_QUALITY)
-        self._files.put((image_id, _text(edit), media_type), data)
+        self._files.put((image_id, _text(edit), media_type, size), data)
         return data
 
 

@@ -112,6 +112,14 @@ class LookLibrary(ImageLibrary):
         self._keep(user_id, image_id, erasures, pixels)
         return self.image(image_id)
 
+    def shown_size(self, image_id: str, size: int | None) -> int | None:
+        """Return the size that is needed: a look is the same at every size."""
+        return size
+
+    def grey(self, image_id: str) -> bool:
+        """Whether pictures are to be grey: looks keep what is grey as it is, and may tone it."""
+        return False
+
     def latent(self, image_id: str) -> Any:
         """Return a photo's copy, or the landscape of a seed. Raises UnknownImage as `image` does."""
         kind, _, number = image_id.partition("-")

@@ -48,7 +48,9 @@ _RECENT = 3  # the latest images that a person was asked about, by which prefere
 class RecommendationServiceConfig:
     """How people are asked, and how much is kept in memory."""
 
-    strategy: str = setting("eubo", f"acquisition function of the next question: {', '.join(acquisition.STRATEGIES)}")
+    strategy: str | None = setting(
+        None, f"acquisition function of the next question: {', '.join(acquisition.STRATEGIES)}; null: by questions.purpose"
+    )
     recommended_after: int = setting(5, "answers after which a recommendation is worth looking at")
     most_open: int = setting(8, "questions about an image that a person may leave unanswered; then the oldest of them comes again")
     open_minutes: float = setting(60.0, "minutes after which a question that was left unanswered no longer counts as open")
@@ -57,7 +59,7 @@ class RecommendationServiceConfig:
     posteriors: PosteriorCacheConfig = setting(PosteriorCacheConfig(), "how people's posteriors are kept")
 
     def __post_init__(self) -> None:
-        if self.strategy not in acquisition.STRATEGIES:
+        if self.strategy is not None and self.strategy not in acquisition.STRATEGIES:
             raise ConfigError(f"strategy={self.strategy} is none of {', '.join(acquisition.STRATEGIES)}")
         if min(self.recommended_after, self.most_open, self.images, self.edit_sets) < 1 or self.open_minutes <= 0:
             raise ConfigError(
@@ -263,7 +265,8 @@ class RecommendationService:
         where `most_open` are open, the oldest of them is. seed: of what is chance; None: another one each time.
         Raises EditError for an unknown image, ChoiceError for an unknown strategy, PersonErased for somebody erased meanwhile.
         """
-        strategy, user_id = strategy or self.config.strategy, taste_key(user_id, attribute, self.attribute)
+        strategy = strategy or self.config.strategy or acquisition.PURPOSES[self.questions.purpose]
+        user_id = taste_key(user_id, attribute, self.attribute)
         edit_set, rows = self.edit_set(image_id), self._rows(steering or Steering())
         erasures = self.store.erasures(user_id)
         person = self.posteriors.get(user_id)

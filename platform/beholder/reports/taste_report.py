@@ -21,7 +21,10 @@ _PEOPLE_COLUMNS = {
     "srcc.personal": Column("rank correlation", ".2f"),
     "trust": Column("served own taste", ".0%"),
 }
-_OVER_PEOPLE = "Means over people, a person's attributes averaged first; intervals of 95 % by bootstrap over people."
+_OVER_PEOPLE = (
+    "Means over people, a person's attributes averaged first; intervals of 95 % by bootstrap over people: for other people, "
+    "and these images."
+)
 
 
 def evaluation_report(
@@ -175,6 +178,53 @@ def few_shot_report(name: str, curves: Mapping[str, pd.DataFrame], tables: Mappi
             Section("Few comparisons", [chart, DataTable(frame, "Right in held-out pairs, by number of comparisons.", columns)]),
             Section(f"People after {last['judgements']:.0f} comparisons", _people_parts(people, name="gain-last")),
         ],
+    )
+
+
+def question_order_report(
+    curves: Mapping[str, pd.DataFrame],
+    leads: Mapping[tuple[str, int], Interval],
+    worths: Mapping[tuple[str, int], Interval],
+    *,
+    people: int,
+    batch: int,
+) -> Report:
+    """Return the report of ways of asking somebody new. curves: by way, columns judgements, gain over no question with its
+    interval, accuracy, that of random questions first; leads: over random questions, by way and number; worths: likewise, how
+    many random questions are as good."""
+    words = []
+    for (order, count), worth in worths.items():
+        lead = leads[(order, count)]
+        sign = "ahead of" if lead.low > 0 else "behind" if lead.high < 0 else "not told apart from"
+        words.append(
+            f"{count} questions by {order} are {sign} as many random ones, by {_points(lead)}; they are worth "
+            f"{worth.mean:.0f} random ones [{worth.low:.0f}, {worth.high:.0f}]."
+        )
+    rows = [{"order": order, "questions": count, "lead": _points(lead)} for (order, count), lead in leads.items()]
+    frame = pd.DataFrame(rows, columns=["order", "questions", "lead"])
+    together = (
+        f"Questions are asked {batch} at a time." if batch > 1 else "Each question is chosen when the one before it is answered."
+    )
+    chart = Chart(
+        "asking",
+        gain_charts.learning(curves),
+        "Gain over the population's taste, by questions asked of somebody new",
+        f"Means over {people:,} people, each new once; the band and the bars are 95 % intervals over people.",
+        "; ".join(
+            f"{order} after {rows['judgements'].iloc[-1]:.0f}: {rows['accuracy'].iloc[-1]:.1%}" for order, rows in curves.items()
+        ),
+    )
+    columns = {
+        "order": Column("questions by", choices=True),
+        "questions": Column("asked", ".0f"),
+        "lead": Column("lead over random [95 %]"),
+    }
+    table = DataTable(frame, "Lead over random questions in accuracy, paired by person and pair.", columns)
+    return Report(
+        "Ways of asking somebody new",
+        " ".join(words) or "No way was judged after 10 questions.",
+        [f"{people:,} people, each new once to a taste fitted to the others; equal scores were answered 'neither'.", together],
+        sections=[Section("Learning", [chart, table])],
     )
 
 

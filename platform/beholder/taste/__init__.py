@@ -20,6 +20,10 @@ clip_text         attributes and questions as text, with a person's token in it,
 likelihood        the likelihood of judgements given utilities, for networks
 training          the training loop of the tastes that are networks
 ensemble          a weighted sum of other tastes
+image_effects     what others' judgements of an image say beyond their tastes
+effect_shards     image effects in files, read by image
+taste_loadings    how people's tastes differ, in a few numbers
+warm_taste        a taste with image effects
 shrinkage         how far each person is served their own taste
 pixel_taste       a taste of embeddings that takes pixels
 taste_factory     every kind by name: fit, load, forget

@@ -14,6 +14,10 @@ _USED = 0.8  # of a device's memory: an allocator leaves gaps, and batches diffe
 _SMALL = 32  # rows of the smaller of the two batches whose memory is measured
 
 
+class SharedWorkTooLargeError(TasteError):
+    """Work of which other processes do a share at the same time does not fit into this one's memory; all have to halve theirs."""
+
+
 class BatchLimit:
     """How many rows go through a device at once.
 
@@ -23,21 +27,22 @@ class BatchLimit:
 
     def __init__(self, most: int, *, name: str, shared: bool = False):
         """most: rows at once, to begin with. name: of the work, for messages. shared: whether other processes wait for each
-        step, so that this one can't make more of them than they do: it raises instead."""
+        step, so that this one can't make more of them than they do: it raises SharedWorkTooLargeError instead."""
         self.most, self._name, self._shared = max(most, 1), name, shared
 
-    def parts(self, rows: np.ndarray) -> list[np.ndarray]:
-        """Return rows in parts of nearly equal length, none longer than the limit."""
-        return np.array_split(rows, max(-(-len(rows) // self.most), 1))
+    def parts(self, rows: np.ndarray, *, longest: int = 0) -> list[np.ndarray]:
+        """Return rows in parts of nearly equal length, none longer than the limit. longest: of the rows of all who share the work,
+        who then have as many parts each."""
+        return np.array_split(rows, max(-(-max(len(rows), longest) // self.most), 1))
 
-    def run(self, rows: np.ndarray, work: Callable[[list[np.ndarray]], T]) -> T:
+    def run(self, rows: np.ndarray, work: Callable[[list[np.ndarray]], T], *, longest: int = 0) -> T:
         """Return what `work` makes of the parts of some rows; it is begun anew in smaller parts where memory is short.
 
-        Raises TasteError where a single row does not fit.
+        longest: as for `parts`. Raises TasteError where a single row does not fit.
         """
         while True:
             try:
-                return work(self.parts(rows))
+                return work(self.parts(rows, longest=longest))
             except torch.OutOfMemoryError as error:
                 reason = str(error).splitlines()[0]
             self._halve(len(rows), reason)  # outside, so that the error holds no tensors any more
@@ -59,9 +64,11 @@ class BatchLimit:
 
     def _halve(self, count: int, reason: str) -> None:
         tried = min(self.most, count)
-        if tried <= 1 or self._shared:
-            less = "a smaller encoder or another device" if tried <= 1 else "a smaller fit.batch"
-            raise TasteError(f"{self._name}: the GPU's memory does not hold {tried} at once ({reason}); take {less}")
+        short = f"{self._name}: the GPU's memory does not hold {tried} at once ({reason}); take"
+        if self._shared and tried > 2:
+            raise SharedWorkTooLargeError(f"{short} a smaller fit.batch")
+        if self._shared or tried <= 1:
+            raise TasteError(f"{short} a smaller encoder or another device")
         self.most = -(-tried // 2)
         torch.cuda.empty_cache()  # does nothing where there is no GPU
         log.warning("%s: %d at once are too many for the GPU's memory; going on with %d", self._name, tried, self.most)

@@ -127,9 +127,9 @@ class BayesTaste:
         prior = self.priors[row]
         pair = np.stack([left, right])
         own, shared = prior.features.of(pair), prior.features.shared(pair)
-        # the scale stands in the likelihood: a choice is made on scaled utilities
+        # the likelihood is that of `learn` and of the fit; the scale turns what was learned into odds
         self.posteriors[row][user_id] = self.posterior(user_id, attribute).update(
-            prior.scale * (own[0] - own[1]), choice, offset=prior.scale * (shared[0] - shared[1]), temper=prior.temper
+            own[0] - own[1], choice, offset=shared[0] - shared[1], temper=prior.temper
         )
 
     def learn(self, dataset: JudgementDataset, items: np.ndarray) -> "BayesTaste":
@@ -143,8 +143,8 @@ class BayesTaste:
             prior = self.priors[row]
             own = dataset.on_attribute(dataset.attributes.index(name))
             block = PersonBlock.of(own, scale, width=prior.features.width)
-            design, state = ImageDesign.of(prior.features, vectors, own.judged_images()), block.state(prior.features.width)
-            for some in person_block.posteriors(block, design, prior.covariance, state, temper=prior.temper, steps=20):
+            design = ImageDesign.of(prior.features, vectors, own.judged_images())
+            for some in prior.posteriors(block, design):
                 names = (dataset.people[person] for person in block.people[some.rows])
                 learned[row].update((who, Gaussian(*each)) for who, *each in zip(names, some.mean, some.covariance, strict=True))
         people = self.info.people
@@ -221,8 +221,8 @@ def fit(
         design = designs[learned.fit.setting.components]
         found: Posteriors = {}
         for number, block in enumerate(everyone):
-            last = learned.last_posteriors(block, design, number) if drawn.all() else None
-            for some in last or learned.prior.posteriors(block, design):
+            own_block = learned.posteriors_of_block(block, design, number) if drawn.all() else None
+            for some in own_block or learned.prior.posteriors(block, design):
                 names = (train.people[person] for person in block.people[some.rows])
                 found.update((name, Gaussian(*each)) for name, *each in zip(names, some.mean, some.covariance, strict=True))
         priors.append(learned.prior)
@@ -239,12 +239,13 @@ class LearnedPrior:
     fit: CovarianceFit
     chosen: dict[str, float]
 
-    def last_posteriors(self, block: PersonBlock, design: ImageDesign, number: int) -> Iterator[BlockPosterior]:
-        """Yield the posteriors that the last E step found for a block that the prior was learned from, batch by batch."""
-        temper = self.prior.temper
-        covariance, states = self.fit.last or (self.prior.covariance, None)
-        state = states[number] if states else block.state(len(covariance))
-        return person_block.posteriors(block, design, covariance, state, temper=temper, steps=3)
+    def posteriors_of_block(self, block: PersonBlock, design: ImageDesign, number: int) -> Iterator[BlockPosterior]:
+        """Yield the posteriors, under the prior that was learned, of a block that it was learned from, batch by batch.
+
+        Each person's noise is what the last E step found.
+        """
+        state = self.fit.states[number] if self.fit.states else block.state(len(self.prior.covariance))
+        return person_block.posteriors(block, design, self.prior.covariance, state, temper=self.prior.temper, steps=20)
 
 
 def choose(

@@ -34,15 +34,11 @@ class EmSetting:
 
 @dataclass(frozen=True)
 class CovarianceFit:
-    """How far a setting has come. covariance [F, F] of the next prior; states: one for each block, None before the first step.
-
-    last: covariance and states that the last E step began with; its posteriors are those of the fit.
-    """
+    """How far a setting has come. covariance [F, F] of the next prior; states: one for each block, None before the first step."""
 
     setting: EmSetting
     covariance: np.ndarray
     states: list[Any] | None = None
-    last: tuple[np.ndarray, list[Any] | None] | None = None
 
 
 class PeopleBlocks(Protocol):
@@ -110,7 +106,6 @@ def learn(
                 fit.setting,
                 maximise(moments, start, rank=fit.setting.rank, strength=strength),
                 states,
-                (fit.covariance, fit.states),
             )
             for fit, start, (states, moments) in zip(fits, starts, steps, strict=True)
         ]

@@ -46,23 +46,35 @@ class FeatureRoom:
 class FrozenFeatures:
     """Image numbers [N] -> outputs of the frozen blocks [N, T, W], on the encoder's device and in its precision."""
 
-    def __init__(self, tower: VisionTransformer, encoder: Encoder, items: np.ndarray, *, room: FeatureRoom, name: str = "lora"):
-        """items: pixels uint8 [N, H, W, 3]. Raises ConfigError for none."""
-        if not len(items):
+    def __init__(
+        self,
+        tower: VisionTransformer,
+        encoder: Encoder,
+        items: np.ndarray,
+        *,
+        room: FeatureRoom,
+        rows: np.ndarray | None = None,
+        name: str = "lora",
+    ):
+        """items: pixels uint8 [M, H, W, 3], which may lie in a file: a batch of them is read at a time. rows: int64 [N], those
+        that are numbered; None: all. Raises ConfigError for none."""
+        self._rows = np.arange(len(items)) if rows is None else rows
+        count = len(self._rows)
+        if not count:
             raise ConfigError("expected at least one image, got none")
         self._tower, self._encoder, self._items = tower, encoder, items
         self._limit = BatchLimit(encoder.batch_size, name=f"{name}: images through the frozen blocks")
         self._kept: Tensor | None = None
         first = self._embed(np.arange(1))
-        self.where = room.place(first.nbytes * len(items))
+        self.where = room.place(first.nbytes * count)
         if self.where != "nowhere":
             on_host = self.where == "host"
             pinned = on_host and not encoder.device.startswith("cpu")
             device = "cpu" if on_host else encoder.device
-            self._kept = torch.empty((len(items), *first.shape[1:]), dtype=first.dtype, device=device, pin_memory=pinned)
-            for start in range(0, len(items), encoder.batch_size):
-                rows = np.arange(start, min(start + encoder.batch_size, len(items)))
-                self._kept[start : start + len(rows)] = self._embed(rows)
+            self._kept = torch.empty((count, *first.shape[1:]), dtype=first.dtype, device=device, pin_memory=pinned)
+            for start in range(0, count, encoder.batch_size):
+                some = np.arange(start, min(start + encoder.batch_size, count))
+                self._kept[start : start + len(some)] = self._embed(some)
 
     def __call__(self, image: Tensor) -> Tensor:
         """Return the features of images by number, int64 [N] on the device."""
@@ -77,8 +89,8 @@ class FrozenFeatures:
         torch.index_select(self._kept, 0, rows, out=batch)
         return batch.to(self._encoder.device, non_blocking=True)
 
-    def _embed(self, rows: np.ndarray) -> Tensor:
-        return torch.cat(self._limit.each(rows, self._through))
+    def _embed(self, numbers: np.ndarray) -> Tensor:
+        return torch.cat(self._limit.each(self._rows[numbers], self._through))
 
     def _through(self, rows: np.ndarray) -> Tensor:
         device = self._encoder.device.partition(":")[0]

@@ -272,8 +272,8 @@ class Lora:
     def utilities_of_pairs(self, items: np.ndarray, image: np.ndarray, user_ids: Sequence[str], person: np.ndarray) -> np.ndarray:
         """Return the utility on every attribute of pairs of an image and a person, float32 [M, A], in large batches.
 
-        items: pixels uint8 [N, H, W, 3]. image, person: int64 [M], rows of items and of user_ids. Each image goes through the
-        frozen blocks once, and each pair through the others once, however many attributes there are.
+        items: pixels uint8 [N, H, W, 3], which may lie in a file. image, person: int64 [M], rows of items and of user_ids. Each
+        image goes through the frozen blocks once, and each pair through the others once, however many attributes there are.
         """
         encoder, network = self._ready()
         once, at = np.unique(image, return_inverse=True)
@@ -286,7 +286,7 @@ class Lora:
             return utilities
         limit = BatchLimit(_rows(encoder.device), name="lora: images and people judged at once")
         with torch.inference_mode(), encoder.autocast():
-            features = FrozenFeatures(network.tower, encoder, items[once], room=_room(encoder, self.config))
+            features = FrozenFeatures(network.tower, encoder, items, rows=once, room=_room(encoder, self.config))
 
             def through(some: np.ndarray) -> Tensor:
                 numbers, people = (torch.as_tensor(column[some], device=encoder.device) for column in pairs)
@@ -365,8 +365,9 @@ def fit(
 ) -> Lora:
     """Fit to `train`; `held_out` stops it and sets the scale.
 
-    items: pixels uint8 [N, H, W, 3], one for each of train.images. hooks: how the training loop runs. Raises TasteError for
-    too few judgements, an encoder that is not `encoder_id` or can't be adapted, EmbeddingError for items that don't fit.
+    items: pixels uint8 [N, H, W, 3], one for each of train.images, which may lie in a file (np.memmap): a batch is read at a time.
+    hooks: how the training loop runs. Raises TasteError for too few judgements, an encoder that is not `encoder_id` or can't be
+    adapted, EmbeddingError for items that don't fit.
     """
     if items.dtype != np.uint8 or items.ndim != 4 or len(items) != len(train.images):
         expected = f"pixels uint8 [{len(train.images)}, H, W, 3]"

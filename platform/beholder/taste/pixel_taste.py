@@ -11,6 +11,7 @@ from beholder.encoder import Encoder, EncoderConfig
 from beholder.taste.contract import Normal, Taste, TasteSettings
 
 _REMEMBERED = 200_000  # embeddings, of some 2 kB each
+_AT_ONCE = 1024  # images, which may lie in a file, that are read at a time
 
 
 class CachedEncoder:
@@ -24,7 +25,12 @@ class CachedEncoder:
     def __reduce__(self) -> tuple[Callable[[EncoderConfig], "CachedEncoder"], tuple[EncoderConfig]]:
         return CachedEncoder, (self._config,)
 
-    def __call__(self, pixels: np.ndarray) -> np.ndarray:
+    def __call__(self, pixels: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+        """Return the embeddings of images; rows: of these rows of them only, int64 [M]."""
+        rows = np.arange(len(pixels)) if rows is None else rows
+        return np.concatenate([self._some(pixels[rows[start : start + _AT_ONCE]]) for start in range(0, len(rows), _AT_ONCE)])
+
+    def _some(self, pixels: np.ndarray) -> np.ndarray:
         keys = [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in pixels]
         known = {key: vector for key in keys if (vector := self._embeddings.get(key)) is not None}
         fresh = {key: row for row, key in enumerate(keys) if key not in known}
@@ -46,7 +52,7 @@ class FromPixels:
 
     def embeddings(self, items: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Return embeddings of items, float32 [N, D]: those of `rows`, int64 [M], and zeros elsewhere."""
-        some = self._encoder(items[rows])
+        some = self._encoder(items, rows)
         vectors = np.zeros((len(items), some.shape[1]), np.float32)
         vectors[rows] = some
         return vectors

@@ -2,8 +2,10 @@
 
 The card is what counts: a taste takes the place of another in the moment its card is written, and not half of it before. Where
 people are very many, the card names a folder beside it with their shards (`person_shards`); neither card nor tensors know anybody.
+What people's judgements say of images lies in a folder of its own (`effect_shards`), which the card names as well.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,20 +15,28 @@ import numpy as np
 from beholder import artifacts
 from beholder.errors import ArtifactError, TasteError, nearest
 from beholder.storage import Place
-from beholder.taste import bayes, taste_factory
+from beholder.taste import bayes
 from beholder.taste.bayes import BayesTaste
 from beholder.taste.contract import Taste, TasteInfo
+from beholder.taste.dataset import JudgementDataset
+from beholder.taste.effect_shards import EffectShards
+from beholder.taste.image_effects import ImageEffects
 from beholder.taste.person_shards import PersonShards, ShardedPeople, ShardedTrust
 from beholder.taste.shrinkage import ShrunkTaste, Weights
+from beholder.taste.taste_loadings import TasteLoadings
 
 
 @dataclass(frozen=True)
 class RegisteredTaste:
-    """A taste in the registry, as it is served (shrunk by its card's trust), and its card: about, settings, figures, config, ..."""
+    """A taste in the registry, as it is served (shrunk by its card's trust), and its card: about, settings, figures, config, ...
+
+    effects: of images, by what people said of them; None where they were not learned.
+    """
 
     name: str
     taste: Taste
     card: dict[str, Any]
+    effects: EffectShards | None = None
 
 
 @dataclass(frozen=True)
@@ -37,6 +47,7 @@ class StoredTaste:
     info: TasteInfo
     tensors: dict[str, np.ndarray]
     card: dict[str, Any]
+    effects: EffectShards | None = None
 
     def load(self, *, device: str | None = None) -> RegisteredTaste:
         """Return the taste, ready to be asked. device: of an image tower in it, in place of the one that its settings name.
@@ -50,9 +61,12 @@ class StoredTaste:
             shards = self.info.people.shards
             sharded = bayes.load(replace(self.info, people=()), self.tensors, settings).with_shards(shards)
             weights = {attribute: ShardedTrust(shards, row) for row, attribute in enumerate(self.info.attributes)}
-            return RegisteredTaste(self.name, ShrunkTaste(sharded, weights), self.card)
+            return RegisteredTaste(self.name, ShrunkTaste(sharded, weights), self.card, self.effects)
+        from beholder.taste import taste_factory  # and torch with it, which those who ask for names and cards do without
+
         taste = taste_factory.load(self.info, self.tensors, settings)
-        return RegisteredTaste(self.name, ShrunkTaste(taste, self.card["trust"]) if self.card.get("trust") else taste, self.card)
+        served = ShrunkTaste(taste, self.card["trust"]) if self.card.get("trust") else taste
+        return RegisteredTaste(self.name, served, self.card, self.effects)
 
 
 def write(
@@ -85,7 +99,25 @@ def write_sharded(
 ) -> Place:
     """Put a taste that knows nobody into the registry, with the shards of the people that it is to know; they lie in its folder."""
     card = _new_card(taste, figures, config, commit) | {"people": shards.card()}
-    return artifacts.replace(models / name, "taste", taste.tensors(), card, keep=shards.folder.name)
+    return artifacts.replace(models / name, "taste", taste.tensors(), card, keep=[shards.folder.name])
+
+
+def write_effects(
+    models: Place, name: str, effects: ImageEffects, axes: TasteLoadings, dataset: JudgementDataset, *, seed: int
+) -> EffectShards:
+    """Put the effects of images into the folder of a taste, in the place of those there; dataset: names their numbers."""
+    digest = hashlib.sha256()
+    for column in (effects.fitted, *vars(effects.contributions).values()):
+        digest.update(np.ascontiguousarray(column).tobytes())
+    folder, card = models / name, artifacts.read_card(models / name / artifacts.CARD)
+    place = folder / f"effects-{digest.hexdigest()[:16]}"
+    shards = EffectShards.write(place, effects, axes, dataset.images, dataset.people, dataset.attributes, seed=seed)
+    artifacts.write_card(folder / artifacts.CARD, card | {"effects": shards.card()})
+    for entry in folder.files():
+        old = entry.path.partition("/")[0]
+        if old.startswith("effects-") and old != place.name:
+            (folder / entry.path).delete()
+    return shards
 
 
 def forget(models: Place, user_id: str) -> list[str]:
@@ -96,13 +128,18 @@ def forget(models: Place, user_id: str) -> list[str]:
     changed = []
     for name in names(models):
         card, info = _card(models, name)
+        effects = _effects(models / name, card)
+        judged = effects is not None and effects.without_person(user_id)
         if user_id not in info.people:
+            changed += [name] * judged
             continue
         if isinstance(info.people, ShardedPeople):
             shards = info.people.shards.without_person(user_id)
             artifacts.write_card(models / name / artifacts.CARD, card | {"people": shards.card()})
             changed.append(name)
             continue
+        from beholder.taste import taste_factory  # as above
+
         try:
             left, tensors, settings = taste_factory.forget(info, _tensors(models / name, card), card["settings"], user_id)
         except KeyError as error:
@@ -110,7 +147,8 @@ def forget(models: Place, user_id: str) -> list[str]:
         trust = {
             attribute: {who: w for who, w in own.items() if who != user_id} for attribute, own in card.get("trust", {}).items()
         }
-        artifacts.replace(models / name, "taste", tensors, card | {"about": left.to_dict(), "settings": settings, "trust": trust})
+        card |= {"about": left.to_dict(), "settings": settings, "trust": trust}
+        artifacts.replace(models / name, "taste", tensors, card, keep=[effects.folder.name] if effects else [])
         changed.append(name)
     return changed
 
@@ -145,7 +183,7 @@ def stored(models: Place, name: str, *, encoder_id: str | None = None) -> Stored
             f"taste {name!r} was fitted to embeddings of {info.encoder_id}, not of {encoder_id}; "
             f"choose that encoder, or train a taste on this one"
         )
-    return StoredTaste(name, info, tensors, card)
+    return StoredTaste(name, info, tensors, card, _effects(models / name, card))
 
 
 def _tensors(folder: Place, card: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -166,6 +204,16 @@ def _card(models: Place, name: str) -> tuple[dict[str, Any], TasteInfo]:
             info = replace(info, people=ShardedPeople(PersonShards.of_card(folder, card["people"])))
         return card, info
     except (ArtifactError, KeyError, TypeError, ValueError) as error:
+        raise _unreadable(folder, error) from None
+
+
+def _effects(folder: Place, card: Mapping[str, Any]) -> EffectShards | None:
+    """Return the effects that a card names; None where it names none."""
+    if "effects" not in card:
+        return None
+    try:
+        return EffectShards.of_card(folder, card["effects"])
+    except (KeyError, TypeError, ValueError) as error:
         raise _unreadable(folder, error) from None
 
 

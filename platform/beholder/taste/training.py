@@ -97,14 +97,15 @@ class FitTask:
 class TrainingHooks:
     """How fits run: in this process alone by default.
 
-    rank of workers: this process takes every `workers`-th judgement of each batch. wrap: the module as it is called, for instance
-    in DistributedDataParallel, which has to average gradients over the workers. states: the last state of each fit by name; what
-    is in there at the start is gone on from. after: called when an epoch has ended, with its figures; whatever it raises ends the
-    fit.
+    rank of workers: this process takes every `workers`-th judgement of each batch, in so many parts, one after the other. wrap: the
+    module as it is called, for instance in DistributedDataParallel, which has to average gradients over the workers. states: the
+    last state of each fit by name; what is in there at the start is gone on from. after: called when an epoch has ended, with its
+    figures; whatever it raises ends the fit.
     """
 
     rank: int = 0
     workers: int = 1
+    parts: int = 1
     wrap: Callable[[nn.Module], nn.Module] = lambda module: module
     states: dict[str, State] = field(default_factory=dict)
     after: Callable[["TrainingHooks", dict[str, float]], None] = lambda hooks, figures: None
@@ -123,7 +124,7 @@ def fit(task: FitTask, config: TrainingConfig, *, seed: int, name: str = "fit", 
     """Fit `task.module` in place, leaving it with the weights of its best epoch, in eval mode.
 
     Raises TasteError where there are fewer judgements than workers, where the loss is not a number, or where the device's memory
-    does not hold two judgements.
+    does not hold two judgements; SharedWorkTooLargeError where it does not hold a worker's part of a batch.
     """
     hooks = hooks or TrainingHooks()
     if task.examples < 2 * hooks.workers:
@@ -141,7 +142,7 @@ def fit(task: FitTask, config: TrainingConfig, *, seed: int, name: str = "fit", 
         _put(task.module, state["module"])
         optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
     size = _batch_size(task, config, hooks, seed=seed)
-    limit = BatchLimit(-(-size // hooks.workers), name=name, shared=hooks.workers > 1)
+    limit = BatchLimit(max(-(-size // (hooks.workers * hooks.parts)), 2), name=name, shared=hooks.workers > 1)
     called = hooks.wrap(task.module)
     while not state["done"]:
         epoch = state["epoch"]
@@ -235,7 +236,7 @@ def _epoch(
                 optimizer.zero_grad(set_to_none=True)
                 return _gradients(task, called, parts, config, weight=share)
 
-            loss = limit.run(rows, step)
+            loss = limit.run(rows, step, longest=-(-len(whole) // hooks.workers))
             if config.clip:
                 nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], config.clip)
             optimizer.step()

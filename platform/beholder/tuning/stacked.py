@@ -16,11 +16,21 @@ import torch
 from torch import Tensor, nn
 
 from beholder.errors import ConfigError, EmbeddingError
+from beholder.taste.batch_limit import BatchLimit
 from beholder.taste.contract import TasteInfo
 from beholder.taste.dataset import ComparisonTable, JudgementDataset
 from beholder.taste.mlp import Mlp, MlpConfig
 from beholder.taste.training import batches, chance
-from beholder.tuning.stacked_batch import Noise, StackedBatch, StackedComparisons, StackedMember, forward, pad, standardised
+from beholder.tuning.stacked_batch import (
+    Noise,
+    StackedBatch,
+    StackedComparisons,
+    StackedMember,
+    Weights,
+    forward,
+    pad,
+    standardised,
+)
 
 
 def own(config: MlpConfig) -> MlpConfig:
@@ -86,7 +96,7 @@ class Stacked:
         for group in self._groups:
             rows = [np.flatnonzero(comparisons.person == member.person) for member in group.members]
             stack = StackedComparisons.of([comparisons[own_rows] for own_rows in rows])
-            of_group = stack.differences(group.best, group.members, self._items, group.config)
+            of_group = group.differences(group.best, group.members, stack, self._items)
             for member, own_rows, at in zip(group.members, rows, stack.parts, strict=True):
                 differences[own_rows] += of_group[at]
                 counts[member.person] += 1
@@ -131,6 +141,7 @@ def fit(
 
     items: embeddings float32 [N, D], one for each of train.images. block: networks in one product. after: called when each epoch
     has ended; whatever it raises ends the fit. A person's network whose loss is no longer a number ends with its best epoch so far.
+    Where the device's memory does not hold a product of so many, it is computed in halves.
     Raises TasteError for a person with fewer than two judgements, EmbeddingError for items that don't fit.
     """
     if items.ndim != 2 or len(items) != len(train.images):
@@ -145,7 +156,8 @@ def fit(
         members += StackedMember.of(
             person, alone(train, person), alone(held_out, person), items, config, seed=seed_of(user_id, seed)
         )
-    groups = [_Group(some, config, device) for some in _alike(members, config, block)]
+    limit = BatchLimit(block, name="stacked networks")
+    groups = [_Group(some, config, device, limit) for some in _alike(members, config, block)]
     stacked = Stacked(train.people, train.attributes, groups, x)
     while any(not member.done for member in members):
         for group in groups:
@@ -165,10 +177,13 @@ def _alike(members: Sequence[StackedMember], config: MlpConfig, block: int) -> l
 
 
 class _Group:
-    """Members that step together. The active ones' weights are being fitted; `best` has every member's best."""
+    """Members that step together. The active ones' weights are being fitted; `best` has every member's best.
 
-    def __init__(self, members: list[StackedMember], config: MlpConfig, device: str):
-        self.members, self.config, self.device = members, config, device
+    limit: how many the device's memory holds at once. No row of a product depends on another, so that they are the same in parts.
+    """
+
+    def __init__(self, members: list[StackedMember], config: MlpConfig, device: str, limit: BatchLimit):
+        self.members, self.config, self.device, self._limit = members, config, device, limit
         self._active = list(range(len(members)))
         whole = pad([member.weights() for member in members])
         self.best = {name: tensor.to(device, copy=True) for name, tensor in whole.items()}
@@ -191,19 +206,50 @@ class _Group:
         size = max(self.config.fit.size, 2)
         orders = [batches(len(member), size, seed=member.seed, epoch=member.epoch) for member in members]
         for parts in zip(*orders, strict=True):
-            self._optimizer.zero_grad(set_to_none=True)
-            batch = StackedBatch.of(members, parts, self._weights["heads.weight"].shape[1], self.device)
-            x = standardised(items, batch.image, members)
-            noise = Noise(seeds, batch.counts, self.config.dropout)
-            utility = forward(self._weights, x, self.config, valid=batch.valid, noise=noise)
-            batch.loss(utility, self._weights).backward()  # torch leaves it without types
+            self._limit.run(np.arange(len(members)), self._gradients(members, parts, seeds, items))
             if self.config.fit.clip:
                 self._clip()
             self._optimizer.step()
         self._validate(members, items)
 
+    def differences(
+        self, weights: Weights, members: Sequence[StackedMember], comparisons: StackedComparisons, items: Tensor
+    ) -> np.ndarray:
+        """Return u(left) - u(right) of comparisons of these members' rows, float32 [C], in eval mode."""
+
+        def of(rows: np.ndarray) -> np.ndarray:
+            some = _slice(rows)
+            return comparisons.of_rows(some).differences(_some(weights, some), members[some], items, self.config)
+
+        parts = self._limit.each(np.arange(len(members)), of)
+        return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+
+    def _gradients(
+        self, members: list[StackedMember], parts: Sequence[np.ndarray], seeds: Sequence[torch.Generator], items: Tensor
+    ) -> Callable[[list[np.ndarray]], None]:
+        """Return what computes the gradients of a step for some rows after the others, also when it is begun anew."""
+        drawn = [seed.get_state() for seed in seeds]
+        statistics = {name: tensor.clone() for name, tensor in self._weights.items() if not isinstance(tensor, nn.Parameter)}
+
+        def gradients(rows: list[np.ndarray]) -> None:
+            self._optimizer.zero_grad(set_to_none=True)
+            for seed, state in zip(seeds, drawn, strict=True):
+                seed.set_state(state)
+            for name, tensor in statistics.items():
+                self._weights[name].copy_(tensor)
+            for each in rows:
+                some = _slice(each)
+                batch = StackedBatch.of(members[some], parts[some], self._weights["heads.weight"].shape[1], self.device)
+                weights = self._weights if len(rows) == 1 else _some(self._weights, some)
+                x = standardised(items, batch.image, members[some])
+                noise = Noise(seeds[some], batch.counts, self.config.dropout)
+                utility = forward(weights, x, self.config, valid=batch.valid, noise=noise)
+                batch.loss(utility, weights).backward()  # torch leaves it without types
+
+        return gradients
+
     def _validate(self, members: list[StackedMember], items: Tensor) -> None:
-        losses = self._held_out.losses(self._weights, members, items, self.config)
+        losses = self._held_out.losses(self.differences(self._weights, members, self._held_out, items), members)
         finite = torch.stack([t.detach().flatten(1).isfinite().all(dim=1) for t in self._weights.values()]).all(dim=0).tolist()
         better = [member.end_epoch(loss, self.config) for member, loss in zip(members, losses, strict=True)]
         better = [one and sound for one, sound in zip(better, finite, strict=True)]
@@ -252,3 +298,12 @@ class _Group:
         factor = (self.config.fit.clip / (length + 1e-6)).clamp(max=1)
         for gradient in gradients:
             gradient.mul_(factor.view(-1, *[1] * (gradient.ndim - 1)))
+
+
+def _slice(rows: np.ndarray) -> slice:
+    """Return consecutive rows as a slice, which leaves what it takes of a tensor in place."""
+    return slice(int(rows[0]), int(rows[-1]) + 1)
+
+
+def _some(weights: Weights, rows: slice) -> Weights:
+    return {name: tensor[rows] for name, tensor in weights.items()}

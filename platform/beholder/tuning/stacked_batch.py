@@ -204,6 +204,14 @@ class StackedComparisons:
         choice = np.concatenate([one.choice for one in tables]) if tables else np.zeros(0, np.float32)
         return cls(image, rows, sides[0], sides[1], attribute, choice, parts)
 
+    def of_rows(self, rows: slice) -> "StackedComparisons":
+        """Return the comparisons of consecutive rows, at least one."""
+        parts = self.parts[rows]
+        mine, start = slice(parts[0].start, parts[-1].stop), parts[0].start
+        shifted = [slice(part.start - start, part.stop - start) for part in parts]
+        left, right, attribute, choice = (column[mine] for column in (self.left, self.right, self.attribute, self.choice))
+        return StackedComparisons(self.image[rows], self.row[mine] - rows.start, left, right, attribute, choice, shifted)
+
     def differences(self, weights: Weights, members: Sequence[StackedMember], items: Tensor, config: MlpConfig) -> np.ndarray:
         """Return u(left) - u(right), float32 [C], in eval mode."""
         if not len(self.row):
@@ -213,9 +221,9 @@ class StackedComparisons:
             utility = forward(weights, x, config).cpu().numpy()
         return np.asarray(utility[self.row, self.left, self.attribute] - utility[self.row, self.right, self.attribute])
 
-    def losses(self, weights: Weights, members: Sequence[StackedMember], items: Tensor, config: MlpConfig) -> list[float]:
+    def losses(self, differences: np.ndarray, members: Sequence[StackedMember]) -> list[float]:
         """Return the held-out loss of each row, as HeldOut.loss has it; nan for a row without comparisons."""
-        difference = self.differences(weights, members, items, config).astype(np.float64)
+        difference = differences.astype(np.float64)
         attributes = members[0].validation.attributes
         cell = self.row * attributes + self.attribute
         logits = logit_scales(difference, self.choice, cell, len(members) * attributes)[cell] * difference

@@ -35,7 +35,7 @@ def test_a_generator_comes_back(tmp_path):
 
 def test_the_shipped_one_needs_no_workspace():
     found = generator_store.read("portraits")
-    assert found.config.resolution == 128
+    assert found.config.resolution == 512
     assert generator_store.card("portraits")["name"] == "portraits-generator"
 
 

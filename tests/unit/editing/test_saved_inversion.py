@@ -1,6 +1,7 @@
 """Inverted: a file keeps all of it; other files are refused in one line."""
 
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from safetensors.torch import save
 
 from beholder.editing.faces.alignment import Square
 from beholder.editing.generator import GeneratorConfig
-from beholder.editing.latent import Latent
+from beholder.editing.latent import Detail, Latent
 from beholder.editing.saved_inversion import SavedInversion
 from beholder.errors import EditError, StorageError
 from beholder.storage import Place
@@ -29,14 +30,27 @@ def test_a_file_keeps_everything(tmp_path: Path, found: SavedInversion) -> None:
     again = SavedInversion.read(place)
     assert torch.equal(again.latent.ws, found.latent.ws)
     assert (again.fingerprint, again.generator, again.sha256, again.square) == ("abc123", "faces", "0" * 64, found.square)
-    again.check(SIZES, "abc123", "faces")
+    again.of_generator(SIZES, "abc123", "faces")
 
 
 def test_another_generator_is_refused(found: SavedInversion) -> None:
     with pytest.raises(EditError, match=r"belongs to generator faces \(abc123\), not to cars \(fff\)"):
-        found.check(SIZES, "fff", "cars")
+        found.of_generator(SIZES, "fff", "cars")
     with pytest.raises(EditError, match=r"this latent is \[6, 8\], generator faces takes \[8, 8\]"):
-        found.check(GeneratorConfig(resolution=32, w_dim=8), "abc123", "faces")
+        found.of_generator(GeneratorConfig(resolution=32, w_dim=8), "abc123", "faces")
+
+
+def test_a_generator_trained_on_from_another_takes_its_latents(found: SavedInversion) -> None:
+    detailed = replace(found, latent=Latent(found.latent.ws, details=(Detail(found.latent.ws[0], torch.randn(4, 8, 8)),)))
+    own = detailed.of_generator(GeneratorConfig(resolution=32, w_dim=8), "fff", "faces", ["eee", "abc123"])
+    assert (own.fingerprint, own.generator, own.square) == ("fff", "faces", found.square)
+    assert torch.equal(own.latent.ws[:, :6], found.latent.ws)
+    assert torch.equal(own.latent.ws[:, 6:], found.latent.ws[:, -1:].expand(-1, 2, -1))
+    assert own.latent.details in ((), (None,))  # what features say was said of other layers
+    with pytest.raises(EditError, match="belongs to generator faces"):
+        detailed.of_generator(SIZES, "fff", "cars", ["eee"])
+    with pytest.raises(EditError, match=r"this latent is \[6, 8\], generator cars takes \[4, 8\]"):
+        detailed.of_generator(GeneratorConfig(resolution=8, w_dim=8), "fff", "cars", ["abc123"])
 
 
 @pytest.mark.parametrize(

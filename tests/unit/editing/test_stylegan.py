@@ -147,7 +147,7 @@ def test_a_direction_of_another_shape_is_refused(editor: StyleGAN) -> None:
 
 def test_what_is_loaded_is_what_ships() -> None:
     found = StyleGAN.load("portraits", config=StyleGANConfig(device="cpu"))
-    assert found.resolution == 128
+    assert found.resolution == 512
     assert "smile" in found.directions
     assert found.inverter is not None
     with pytest.raises(WeightsError, match="portrait"):

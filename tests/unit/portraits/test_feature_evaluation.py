@@ -29,7 +29,8 @@ def test_shipped_networks_keep_detail_and_carry_it_through_an_edit(shipped: Comp
     kept = KeptPortraits(generator, pretrained.inverter(), shipped, directions, seen.images, steps=10)
     assert far(kept.with_detail({}), seen.images) <= min(0.02, 0.5 * far(kept.in_w({}), seen.images))
     edit = {"hat": 2.0}
-    drawn = to_rgb(draw(traits.from_scores(score_map(generator)(seen.w + 2 * directions["hat"].step))))
+    scores = score_map(generator)(seen.w + 2 * directions["hat"].step)
+    drawn = to_rgb(draw(traits.from_scores(scores), generator.config.resolution))
     target = seen.detail.over(drawn)
     assert far(kept.with_detail(edit), target) <= 0.6 * far(kept.in_w(edit), target)
 

@@ -84,7 +84,8 @@ def test_no_pair_has_the_same_edit_twice_and_the_seed_decides(strategy):
     shown = edit_set(12)
     ranker = bayes_ranker.begin(shown, BayesRankerConfig(components=3))
     asked = [ask(strategy, ranker, "ana", shown, shown.unedited, seed=seed) for seed in range(40)]
-    assert all(each.left != each.right and each.strategy == strategy for each in asked)
+    chosen_by = "information" if strategy == "both" else strategy  # as a first question is
+    assert all(each.left != each.right and each.strategy == chosen_by for each in asked)
     assert ask(strategy, ranker, "ana", shown, shown.unedited, seed=7) == asked[7]
     sides = {each.left < each.right for each in asked}
     assert sides == {True, False}
@@ -195,6 +196,15 @@ def test_pictures_that_can_not_be_told_apart_are_not_asked_about(strategy):
     limit = 0.01 * np.sqrt((shown.embeddings**2).sum(axis=1).mean())
     for each in asked_of(shown, strategy, replace(ANY, noticeable=0.01), 40):
         assert np.linalg.norm(shown.embeddings[each.left] - shown.embeddings[each.right]) >= limit
+
+
+def test_questions_for_both_purposes_are_asked_to_learn_first_and_to_recommend_then():
+    shown = edit_set(12)
+    ranker = bayes_ranker.begin(shown, BayesRankerConfig(components=3))
+    config = replace(ANY, learn_first=3)
+    asked = [ask("both", ranker, "ana", shown, shown.unedited, seed=0, config=config, number=number) for number in range(1, 6)]
+    assert [each.strategy for each in asked] == ["information"] * 3 + ["eubo"] * 2
+    assert {acquisition.PURPOSES[purpose] for purpose in ("learn", "recommend", "both")} < set(STRATEGIES)
 
 
 def test_where_no_question_would_do_any_is_asked():

@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from beholder import images
+from beholder.editing.faces.photo import to_grey
 from beholder.editing.generator import Generator, GeneratorConfig
 from beholder.editing.inversion import Refinement
-from beholder.editing.latent import Latent
+from beholder.editing.latent import Detail, Latent
 from beholder.editing.saved_inversion import SavedInversion
 from beholder.editing.stylegan import StyleGAN
 from beholder.errors import EditError, ImageError, PersonErased, UnknownImage
@@ -88,6 +89,29 @@ def test_who_is_erased_while_a_photo_is_inverted_has_none_afterwards(library, ed
         library.add_photo(photo(editor, 5), "ana", aligned=True)
     assert library.store.people() == []
     assert list(Path(library.latents.uri("x")).parent.glob("photo-*")) == []
+
+
+def test_a_black_and_white_photo_is_shown_without_colour(library, editor):
+    library.config = replace(library.config, force=True)  # no portrait of the generator's is black and white
+    grey = to_grey(images.decode(photo(editor, 5)))
+    for file, colourless in ((images.encode(grey, format="PNG"), True), (photo(editor, 5), False)):
+        image = library.add_photo(file, "ana", aligned=True)
+        shown = images.decode(library.picture(image.image_id, {"smile": 1.0}, "image/png"))
+        assert (np.ptp(shown, axis=2).max() == 0) == colourless
+        assert library.grey(image.image_id) == colourless
+    assert not library.grey("seed-5")
+
+
+def test_a_photo_with_detail_is_shown_with_it_at_every_size(library):
+    plain, detailed = (
+        Latent(torch.zeros(1, 6, 8)),
+        Latent(torch.zeros(1, 6, 8), details=(Detail(torch.zeros(6, 8), torch.zeros(1, 8, 8)),)),
+    )
+    library._latents.put("photo-1", plain)
+    library._latents.put("photo-2", detailed)
+    library.latents = {"photo-1", "photo-2"}
+    assert library.shown_size("photo-1", 64) == 64
+    assert library.shown_size("photo-2", 64) is None
 
 
 def test_an_image_that_is_forgotten_is_not_in_memory_either(library, editor):
@@ -222,6 +246,22 @@ def test_a_photo_comes_back_as_it_was_kept(latents):
     assert image_id not in latents
     with pytest.raises(EditError, match="not among the photos uploaded"):
         latents.latent(image_id)
+
+
+def test_photos_of_the_generator_it_was_trained_on_from_are_its_photos(latents, tmp_path):
+    image_id = LatentStore.id_of_photo("ana", "ab" * 32)
+    latents.write(image_id, inversion(latents))
+    later = LatentStore(tiny_editor(seed=1), Place.at(tmp_path), "tiny", [latents.fingerprint])
+    assert image_id in later
+    assert torch.equal(later.latent(image_id).ws, latents.latent(image_id).ws)
+    assert later.uri(image_id) == latents.uri(image_id)
+    assert image_id not in LatentStore(tiny_editor(seed=1), Place.at(tmp_path), "tiny")
+    later.write(image_id, inversion(later))  # where it is uploaded again
+    assert later.uri(image_id) != latents.uri(image_id)
+    for _ in range(2):
+        later.remove(image_id)
+    assert image_id not in later
+    assert image_id not in latents
 
 
 def test_a_latent_of_another_generator_is_refused(latents):

@@ -4,14 +4,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from support.partial_doubles import PartialTaste
 
-from beholder import images
+from beholder import images, tables
 from beholder.errors import ImageError, TasteError
 from beholder.images import Fit, ImageLimits
 from beholder.recommending.image_scoring import ImageScorer
 from beholder.taste.contract import Normal, TasteInfo
+from beholder.taste.image_effects import EffectEstimate
 
 DICE = np.random.default_rng(0)
 TYPICAL = DICE.integers(0, 256, (3, 8, 8, 3), dtype=np.uint8)
@@ -92,6 +94,35 @@ def test_words_go_to_a_taste_that_takes_them_or_to_the_encoder_as_it_is():
     assert bright.uncertainty is None
     with pytest.raises(TasteError, match="expected a question in words"):
         ours.score(PICTURES, "ana", question="who?")
+
+
+class Effects:
+    """What others said of images: of one, by everybody but `bo`, who said it."""
+
+    def of(self, image_ids, attribute, taste, user_id=""):
+        assert taste.info.kind == "bright"
+        mean = np.array([2.0 if (image_id, attribute) == ("known", "smart") and user_id != "bo" else 0.0 for image_id in image_ids])
+        return EffectEstimate(mean, np.ones(len(mean)), (mean > 0).astype(int))
+
+
+def test_what_others_said_of_an_image_counts_by_its_id_or_its_file():
+    rows = [
+        {"image_id": "known", "uri": "a", "sha256": images.digest(b"one file")},
+        {"image_id": "unread", "uri": "b"},
+    ]
+    colours: Any = Colours()
+    effects: Any = {"mine": Effects()}
+    known_images = pa.Table.from_pylist(rows, schema=tables.IMAGES)
+    ours = ImageScorer(colours, {"mine": Bright()}, lambda: TYPICAL, effects=effects, known_images=lambda: known_images)
+    assert ours.image_ids([b"one file", b"another", "seed-7"]) == ["known", "", "seed-7"]
+    assert critic(mine=Bright()).image_ids([b"one file", "seed-7"]) == ["", "seed-7"]
+    for user_id, more in (("ana", 2.0), ("bo", 0.0)):
+        cold = ours.score(PICTURES, user_id, attribute="smart")
+        warm = ours.score(PICTURES, user_id, attribute="smart", image_ids=["known", ""])
+        assert [one.utility - other.utility for one, other in zip(warm, cold, strict=True)] == pytest.approx([more, 0.0])
+    assert ours.score(PICTURES, "ana", attribute="attractive", image_ids=["known", ""]) == ours.score(
+        PICTURES, "ana", attribute="attractive"
+    )
 
 
 def test_pictures_of_any_size_are_seen():

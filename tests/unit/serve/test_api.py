@@ -30,7 +30,7 @@ def test_it_lives_and_all_its_parts_answer(client):
 def test_a_seed_is_an_image(client):
     reply = client.post("/v1/images", json={"seed": 7})
     assert reply.status_code == 201
-    told = {"image_id": "seed-7", "source": "seed", "resolution": 128, "picture": "/v1/images/seed-7", "loss": None}
+    told = {"image_id": "seed-7", "source": "seed", "resolution": 512, "picture": "/v1/images/seed-7", "loss": None}
     assert reply.json() == told
 
 
@@ -67,7 +67,7 @@ def test_a_photo_comes_in_either_way_and_goes_with_its_person(client, service, w
 def test_pictures_come_in_three_formats_with_a_tag(client, kind):
     reply = client.get("/v1/images/seed-3/edits/smile=1.5,glasses=2", headers={"accept": kind})
     assert (reply.status_code, reply.headers["content-type"]) == (200, kind)
-    assert images.decode(reply.content).shape == (128, 128, 3)
+    assert images.decode(reply.content).shape == (512, 512, 3)
     etag = reply.headers["etag"]
     assert etag.startswith('"')
     again = client.get("/v1/images/seed-3/edits/glasses=2,smile=1.5", headers={"accept": kind, "if-none-match": etag})
@@ -75,6 +75,13 @@ def test_pictures_come_in_three_formats_with_a_tag(client, kind):
     other = client.get("/v1/images/seed-3/edits/smile=1.4,glasses=2", headers={"accept": kind, "if-none-match": etag})
     assert other.status_code == 200
     assert other.headers["etag"] != etag
+
+
+def test_a_picture_is_as_large_as_it_is_needed(client):
+    for path in ("/v1/images/seed-3", "/v1/images/seed-3/edits/smile=1.5"):
+        assert images.decode(client.get(f"{path}?size=200").content).shape == (256, 256, 3)  # the next that the generator draws
+        assert images.decode(client.get(f"{path}?size=4000").content).shape == (512, 512, 3)
+        assert [client.get(f"{path}?size={wrong}").status_code for wrong in ("0", "9999", "big", "")] == [422] * 4
 
 
 def test_a_picture_is_what_the_editor_draws(client, service):

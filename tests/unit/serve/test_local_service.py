@@ -100,7 +100,7 @@ def test_a_picture_waits_for_no_database(service, call):
         service._pool.submit(away.wait, 60)
     picture = call(asyncio.wait_for(service.picture("seed-21", "", "image/png"), 30))
     away.set()
-    assert images.decode(picture).shape == (128, 128, 3)
+    assert images.decode(picture).shape == (512, 512, 3)
 
 
 def test_work_that_nobody_waits_for_keeps_its_place_until_it_is_done(service, call):

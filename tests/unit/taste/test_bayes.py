@@ -43,6 +43,33 @@ class TestBayes(TasteContract):
             alone.update(shown[left], shown[right], float(choice), "somebody", "smart")
         one, other = (each.utilities(shown, ["somebody"], "smart")[0] for each in (together, alone))
         assert np.corrcoef(one, other)[0, 1] > 0.98
+        left, right = world.pairs()
+        found = [each.differences(shown[left], shown[right], "somebody", "smart") for each in (together, alone)]
+        deviations = [np.sqrt(each.variance).mean() for each in found]
+        assert deviations[0] == pytest.approx(deviations[1], rel=0.15)  # one by one is a little surer, and moves a little less
+        assert np.std(found[0].mean) == pytest.approx(np.std(found[1].mean), rel=0.15)
+
+    def test_somebody_learned_later_is_as_they_were_fitted(self, taste, shown, world):
+        again = taste.learn(world.train, shown)
+        for attribute in world.train.attributes:
+            for user_id in PEOPLE:
+                one, other = (each.posterior(user_id, attribute) for each in (taste, again))
+                spread = np.sqrt(np.diag(one.covariance))
+                assert np.abs(one.mean - other.mean).max() < 0.3 * spread.max()
+                np.testing.assert_allclose(np.sqrt(np.diag(other.covariance)), spread, rtol=0.1)
+
+    def test_ties_of_somebody_new_count(self, taste, shown, world):
+        mine = world.train.of_people(np.arange(len(PEOPLE)) == 0).on_attribute(1)
+        few = mine.select(np.zeros(len(mine.ratings), bool), np.arange(20))
+        tied = _by_the_first(few.comparisons)
+        tied = type(tied)(tied.person, tied.left, tied.right, tied.attribute, np.full(20, 0.5, np.float32))
+        stranger = JudgementDataset(("somebody",), few.images, few.attributes, few.ratings, tied)
+        found, before = (
+            each.differences(shown[tied.left], shown[tied.right], "somebody", "smart")
+            for each in (taste.learn(stranger, shown), taste)
+        )
+        assert np.abs(found.mean).mean() < np.abs(before.mean).mean()
+        assert found.variance.mean() < before.variance.mean()
 
     def test_somebody_new_is_learned_and_nobody_else_changes(self, taste, shown, world):
         row = PEOPLE.index(OPPOSITE)

@@ -89,6 +89,22 @@ class TestLora(TasteContract):
         assert np.isfinite(taste.utilities(shown[:2], PEOPLE[:1], "looks friendly")).all()
 
 
+@pytest.mark.parametrize("cache_mib", [0, 64])
+def test_images_in_a_file_are_fitted_to_and_judged_like_those_in_memory(world, eye, tmp_path, cache_mib):
+    items = pictures(world)
+    file = np.memmap(tmp_path / "pixels", np.uint8, "w+", shape=items.shape)
+    file[:] = items
+    file.flush()
+    mapped = np.memmap(tmp_path / "pixels", np.uint8, "r", shape=items.shape)
+    config = LoraConfig(encoder=eye, templates=["{}"], blocks=1, cache_mib=cache_mib, fit=ONCE)
+    one, other = (lora.fit(world.train, world.held_out, some, config, encoder_id=eye.encoder_id()) for some in (items, mapped))
+    for name, value in one.tensors().items():
+        np.testing.assert_array_equal(other.tensors()[name], value)
+    image, person = np.array([7, 3, 7, 41]), np.array([0, 1, 1, 0])
+    expected = one.utilities_of_pairs(items, image, PEOPLE[:2], person)
+    np.testing.assert_array_equal(other.utilities_of_pairs(mapped, image, PEOPLE[:2], person), expected)
+
+
 @pytest.mark.parametrize(
     "fields",
     [

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from beholder.errors import ConfigError, TasteError
+from beholder.taste.batch_limit import SharedWorkTooLargeError
 from beholder.taste.training import FitTask, TrainingConfig, TrainingHooks, fit, trainable_state
 
 CONFIG = TrainingConfig(epochs=8, batch=16, learning_rate=0.05, patience=3, device="cpu")
@@ -269,8 +270,22 @@ def test_a_row_that_does_not_fit_alone_is_a_mistake_of_the_users():
 
 def test_workers_that_wait_for_each_other_do_not_halve():
     hooks = TrainingHooks(rank=0, workers=2)
-    with pytest.raises(TasteError, match=r"does not hold 25 at once .*take a smaller fit\.batch"):
+    with pytest.raises(SharedWorkTooLargeError, match=r"does not hold 25 at once .*take a smaller fit\.batch"):
         fit(task(Narrow(20), validate=lambda: 0.0), replace(CONFIG, batch=50), seed=1, hooks=hooks)
+
+
+@pytest.mark.parametrize("batch", [50, 51, 7, 5])
+def test_workers_compute_their_shares_in_as_many_parts_each(batch):
+    """Else one of them would wait for ever for the others' gradients."""
+    seen = []
+    for rank in range(3):
+        module = Narrow(50)
+        hooks = TrainingHooks(rank=rank, workers=3, parts=4)
+        fit(replace(task(module), validate=None), replace(CONFIG, batch=batch, epochs=1), seed=1, hooks=hooks)
+        seen.append(module.seen)
+    assert len({len(each) for each in seen}) == 1
+    assert min(map(min, seen)) >= 1
+    assert max(map(max, seen)) <= max(-(-batch // 12), 2)
 
 
 def test_a_batch_of_zero_is_256_where_there_is_no_gpu():

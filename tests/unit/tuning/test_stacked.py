@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from support.scarce_memory import ScarceMemory
 
 from beholder.errors import ConfigError, EmbeddingError, TasteError
 from beholder.taste import mlp
@@ -130,6 +131,39 @@ def test_differences_are_those_of_each_own_taste():
         pair = items[[asked.left[row], asked.right[row]]]
         utility = taste.utilities(pair, taste.info.people, attribute)[0]
         assert (utility[0] - utility[1]) / slope == pytest.approx(found[row], abs=1e-4)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_a_product_that_memory_does_not_hold_is_computed_in_halves_and_comes_to_the_same(dropout, caplog):
+    """The last layer's product is the largest: what the layers before it drew and counted is taken back."""
+    train, held_out, items = crowd()
+    config = MlpConfig(widths=[8, 2 * DIMS], dropout=dropout, fit=replace(FIT, epochs=3, batch=1000))
+    whole = stacked.fit(train, held_out, items, config, seed=5)
+    longest = max(int(rated + 2 * compared) for rated, compared in zip(*per_person(train), strict=True))
+    with ScarceMemory(3 * longest * 2 * DIMS) as memory:  # of three people
+        halved = stacked.fit(train, held_out, items, config, seed=5)
+    assert memory.refused == 1
+    said = [record.getMessage() for record in caplog.records]
+    assert said == ["stacked networks: 5 at once are too many for the GPU's memory; going on with 3"]
+    np.testing.assert_allclose(halved.loss, whole.loss, atol=1e-5)
+    asked = held_out.comparisons
+    expected = whole.differences(asked)
+    np.testing.assert_allclose(halved.differences(asked), expected, atol=1e-4)
+    once = np.unique(np.stack([asked.left, asked.right]))
+    with ScarceMemory(2 * len(once) * 2 * DIMS) as memory:
+        np.testing.assert_allclose(halved.differences(asked), expected, atol=1e-4)
+    assert memory.refused == 1
+
+
+def per_person(dataset: JudgementDataset) -> list[np.ndarray]:
+    """How many ratings and how many comparisons each has made."""
+    return [np.bincount(part.person, minlength=len(dataset.people)) for part in (dataset.ratings, dataset.comparisons)]
+
+
+def test_a_network_that_memory_does_not_hold():
+    train, held_out, items = crowd(people=2)
+    with ScarceMemory(10), pytest.raises(TasteError, match="stacked networks: the GPU's memory does not hold 1 at once"):
+        stacked.fit(train, held_out, items, MlpConfig(widths=[8], fit=FIT))
 
 
 def test_what_is_refused():

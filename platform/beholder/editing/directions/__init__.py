@@ -14,6 +14,22 @@ formats/            other programs' files
 published           the directions that were published for known generators
 """
 
-from beholder.editing.directions.direction import Direction as Direction
+from typing import TYPE_CHECKING, Any
 
-from beholder.editing.directions.apply import edited_styles as edited_styles, edited_ws as edited_ws  # isort: skip
+if TYPE_CHECKING:
+    from beholder.editing.directions.apply import edited_styles as edited_styles
+    from beholder.editing.directions.apply import edited_ws as edited_ws
+    from beholder.editing.directions.direction import Direction as Direction
+
+
+def __getattr__(name: str) -> Any:
+    """Import what the package offers when it is asked for: texts and words of edits need no torch."""
+    if name == "Direction":
+        from beholder.editing.directions.direction import Direction
+
+        return Direction
+    if name in ("edited_styles", "edited_ws"):
+        from beholder.editing.directions import apply
+
+        return getattr(apply, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

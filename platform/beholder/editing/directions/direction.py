@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -96,9 +97,12 @@ class Direction:
                 f"direction {self.name} has {self.vector.shape[-1]} numbers in {self.space}, but this generator has {width} there"
             )
 
-    def check_maker(self, fingerprint: str, generator: str) -> None:
-        """Raise EditError where this direction was made for another generator than the one of this fingerprint and name."""
-        if self.fingerprint != fingerprint:
+    def check_maker(self, fingerprint: str, generator: str, finished_from: Sequence[str] = ()) -> None:
+        """Raise EditError where this direction was made for another generator than the one of this fingerprint and name.
+
+        finished_from: the fingerprints of generators in which a w means what it means in this one.
+        """
+        if self.fingerprint not in (fingerprint, *finished_from):
             made = f"{self.generator or 'a generator without a name'} ({self.fingerprint or 'no fingerprint'})"
             raise EditError(
                 f"direction {self.name} was made for {made}, not for {generator} ({fingerprint}), where it would mean something "

@@ -28,11 +28,13 @@ def check_free(generator: str, name: str) -> None:
         raise EditError(f"{name} is the name of a direction that ships with {generator}; give another with name=...")
 
 
-def read(workspace: Workspace | None, generator: str, *, fingerprint: str, force: bool = False) -> dict[str, Direction]:
+def read(
+    workspace: Workspace | None, generator: str, *, fingerprint: str, finished_from: Sequence[str] = (), force: bool = False
+) -> dict[str, Direction]:
     """The directions of a generator by name: the shipped ones, and then those of the workspace.
 
     Raises EditError for a file that can't be read and for a direction that was made for a generator of another fingerprint,
-    unless forced.
+    unless it is one of those that this generator was finished from, or forced.
     """
     found = _shipped(generator)
     if workspace is not None:
@@ -41,7 +43,7 @@ def read(workspace: Workspace | None, generator: str, *, fingerprint: str, force
                 found |= direction_file.parse(Place.at(entry.uri).read_bytes(direction_file.LIMIT), name=entry.uri)
     for each in found.values():
         if not force:
-            each.check_maker(fingerprint, generator)
+            each.check_maker(fingerprint, generator, finished_from)
     return found
 
 

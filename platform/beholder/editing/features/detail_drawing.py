@@ -73,10 +73,12 @@ class DetailDrawing:
 
 
 def refine(
-    generator: Generator, features: Tensor, ws: Tensor, images: Tensor, *, at: int, steps: int, edges: float, noise: Noise = "const"
-) -> Tensor:
+    generator: Generator, features: Tensor, ws: Tensor, images: Tensor, *, at: int, steps: int, edges: float,
+    noise: Noise = "const", until: int | None = None,
+) -> Tensor:  # fmt: skip
     """Bring what is drawn of F_k [N, C, at, at] closer to pictures, RGB in -1..1 [N, 3, R, R], by steps of Adam.
 
+    until: the resolution up to which it is drawn and at which it is compared, which takes less time than the whole picture.
     Only for networks whose feature editor leaves F_k as it is where nothing is edited. A picture that the steps did not bring
     closer keeps what it had.
     """
@@ -86,9 +88,10 @@ def refine(
         styles = generator.synthesis.styles(ws)
         below = generator.synthesis.begin(styles, at=at, noise=noise).image
         spread = features.std()
+        images = torch.nn.functional.avg_pool2d(images, images.shape[-1] // (until or images.shape[-1]))
 
     def errors(found: Tensor) -> Tensor:
-        drawn = generator.synthesis.finish(Drawing(found, below), styles, at=at, noise=noise)
+        drawn = generator.synthesis.finish(Drawing(found, below), styles, at=at, noise=noise, until=until)
         return loss(drawn - images, edges)
 
     move = torch.zeros_like(features, requires_grad=True)

@@ -8,7 +8,7 @@ F_k. Under an edit delta = F(w) - F(w edited) tells where and how the generator'
 
 import abc
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -22,10 +22,12 @@ class FeatureNetworks(nn.Module, abc.ABC):
     """The contract of networks that keep detail in features.
 
     at: the resolution whose features they replace. exact: whether the feature editor leaves F_k as it is where nothing is edited.
+    seen: the resolution of the pictures that they look at; None: the generator's.
     """
 
     at: int
     exact: bool = False
+    seen: int | None = None
 
     @abc.abstractmethod
     def keep(self, generator: Generator, images: Tensor, ws: Tensor, *, noise: Noise = "const") -> tuple[Tensor, Tensor]:
@@ -48,7 +50,11 @@ class FeatureNetworks(nn.Module, abc.ABC):
 
 @dataclass(frozen=True)
 class CompactConfig:
-    """Sizes. resolution: of pictures; at: of features; channels: of features; styles: how many numbers S has above `at`."""
+    """Sizes.
+
+    resolution: of the pictures that the encoder sees, to which those of a larger generator are averaged; at: of features; channels:
+    of features; styles: how many numbers S has above `at`, up to `resolution`.
+    """
 
     resolution: int = 128
     at: int = 64
@@ -64,15 +70,17 @@ class CompactConfig:
             raise ValueError("channels, styles and width must be at least 1, blocks at least 0")
 
     @property
-    def layers(self) -> int:
-        """How many layers lie above `at`."""
-        return 3 * (self.resolution // self.at).bit_length() - 3
+    def layers(self) -> slice:
+        """Which layers lie above `at`, up to `resolution`: there are two of 4 px, and three of each larger size."""
+        return slice(3 * self.at.bit_length() - 7, 3 * self.resolution.bit_length() - 7)
 
     @classmethod
-    def of(cls, generator: GeneratorConfig, *, at: int, width: int = 48, blocks: int = 2) -> "CompactConfig":
-        """Return the sizes for a generator."""
-        above = 3 * sum(resolution > at for resolution in generator.resolutions)
-        return cls(generator.resolution, at, generator.channels(at), sum(generator.style_widths[-above:]), width, blocks)
+    def of(
+        cls, generator: GeneratorConfig, *, at: int, resolution: int | None = None, width: int = 48, blocks: int = 2
+    ) -> "CompactConfig":
+        """Return the sizes for a generator. resolution: the largest that the encoder sees, the generator's own by default."""
+        sizes = cls(min(resolution or generator.resolution, generator.resolution), at, generator.channels(at), 1, width, blocks)
+        return replace(sizes, styles=sum(generator.style_widths[sizes.layers]))
 
 
 class CompactFeatureNetworks(FeatureNetworks):
@@ -86,7 +94,7 @@ class CompactFeatureNetworks(FeatureNetworks):
 
     def __init__(self, config: CompactConfig) -> None:
         super().__init__()
-        self.config, self.at = config, config.at
+        self.config, self.at, self.seen = config, config.at, config.resolution
         self.encoder = FeatureEncoder(config)
         self.fuser = FeatureFuser(config)
         self.editor = FeatureEditor(config)
@@ -95,15 +103,18 @@ class CompactFeatureNetworks(FeatureNetworks):
         """Find F_k of pictures; the w+ they are drawn with is the inverter's."""
         styles = generator.synthesis.styles(ws)
         begun = generator.synthesis.begin(styles, at=self.at, noise=noise)
-        drawn = generator.synthesis.finish(begun, styles, at=self.at, noise=noise)
-        return ws, self.fuse(images, drawn, begun.features, styles)
+        drawn = generator.synthesis.finish(begun, styles, at=self.at, noise=noise, until=self.config.resolution)
+        seen = functional.avg_pool2d(images, generator.config.resolution // self.config.resolution)
+        return ws, self.fuse(seen, drawn, begun.features, styles)
 
     def fuse(self, images: Tensor, drawn: Tensor, features: Tensor, styles: Sequence[Tensor]) -> Tensor:
         """Return F_k [N, C, h, w] of pictures [N, 3, H, W], or of a window of them, given what w+ draws there, and its features.
 
+        Pictures are of the size that the encoder sees.
+
         styles: of all layers, as `Synthesis.styles` gives them.
         """
-        found = self.encoder(images, drawn, torch.cat(list(styles[-self.config.layers :]), dim=1))
+        found = self.encoder(images, drawn, torch.cat(list(styles[self.config.layers]), dim=1))
         result: Tensor = self.fuser(found, features)
         return result
 
@@ -114,7 +125,8 @@ class CompactFeatureNetworks(FeatureNetworks):
 
     def check(self, config: GeneratorConfig) -> None:
         """Raise EditError for a generator of other sizes."""
-        own, its = self.config, CompactConfig.of(config, at=self.at, width=self.config.width, blocks=self.config.blocks)
+        own = self.config
+        its = CompactConfig.of(config, at=self.at, resolution=own.resolution, width=own.width, blocks=own.blocks)
         if own != its:
             raise EditError(
                 f"these feature networks are for {own.channels} features at {own.at} px of {own.resolution}, "

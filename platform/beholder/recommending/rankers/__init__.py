@@ -8,5 +8,6 @@ choice_noise     how people turn what they like into choices: sharply, in lapses
 logistic         logistic regression, population weights and the person's own
 boosted_trees    LightGBM on pairs
 ranknet          PreferenceRankNet, a small network on pairs
+rank_network     its network and training
 history          choices as arrays, for kinds that fit a person anew
 """

@@ -86,3 +86,10 @@ def test_a_stranger_is_refused_by_the_fingerprint() -> None:
     made.check_maker("abc", "whatever it is called here")
     with pytest.raises(EditError, match=r"made for ffhq \(abc\), not for portraits \(def\).*force=true"):
         made.check_maker("def", "portraits")
+
+
+def test_a_generator_trained_on_from_another_takes_its_directions() -> None:
+    made = along(torch.ones(4), fingerprint="abc", generator="portraits")
+    made.check_maker("def", "portraits", ["abc"])
+    with pytest.raises(EditError, match="made for portraits"):
+        made.check_maker("def", "portraits", ["abcd"])

@@ -17,6 +17,7 @@ from beholder.editing.latent import Detail, Latent
 from beholder.editing.saved_inversion import SavedInversion
 from beholder.editing.stylegan import StyleGAN, StyleGANConfig
 from beholder.errors import EditError
+from beholder.portraits.generator_finetuning import cropped
 from beholder.storage import Place
 
 SIZES = GeneratorConfig(resolution=32, z_dim=16, w_dim=16, channel_base=256, channel_max=16)
@@ -87,9 +88,29 @@ def test_where_nothing_moves_nothing_changes_whatever_was_learned() -> None:
     assert not torch.allclose(moved, features - before + before, atol=0.1)
 
 
+def test_a_larger_generator_keeps_what_its_smaller_pictures_keep() -> None:
+    large = Generator(replace(SIZES, resolution=64)).eval().requires_grad_(False)
+    small, made = cropped(large, 32), networks()
+    made.check(large.config)
+    images, ws = torch.rand(2, 3, 64, 64) * 2 - 1, torch.randn(2, large.config.num_ws, 16)
+    _, found = made.keep(large, images, ws, noise="none")
+    _, wanted = made.keep(small, torch.nn.functional.avg_pool2d(images, 2), ws[:, : small.config.num_ws], noise="none")
+    torch.testing.assert_close(found, wanted)
+    assert CompactConfig.of(large.config, at=16, resolution=32, width=8) == made.config
+    close, same = (
+        refine(generator, found, rows, pictures, at=16, steps=3, edges=0.5, noise="none", until=made.seen)
+        for generator, rows, pictures in (
+            (large, ws, images), (small, ws[:, : small.config.num_ws], torch.nn.functional.avg_pool2d(images, 2))
+        )
+    )  # fmt: skip
+    torch.testing.assert_close(close, same)
+
+
 def test_other_sizes_are_refused() -> None:
-    with pytest.raises(EditError, match=r"for 16 features at 16 px of 32, the generator has 16 of 64"):
-        networks().check(replace(SIZES, resolution=64))
+    with pytest.raises(EditError, match=r"for 16 features at 16 px of 32, the generator has 8 of 32"):
+        networks().check(replace(SIZES, channel_max=8))
+    with pytest.raises(EditError, match=r"for 16 features at 8 px of 32, the generator has 16 of 16"):
+        networks(at=8).check(replace(SIZES, resolution=16))
     with pytest.raises(ValueError, match="larger than features"):
         CompactConfig(resolution=32, at=32)
 

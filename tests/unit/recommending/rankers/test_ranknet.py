@@ -7,8 +7,9 @@ from support.ranker_suite import RankerContract
 
 from beholder.errors import ChoiceError
 from beholder.recommending.rankers import ranker_factory
+from beholder.recommending.rankers.rank_network import RankNetwork
 from beholder.recommending.rankers.ranker_factory import RankerConfig
-from beholder.recommending.rankers.ranknet import RankNetConfig, RankNetwork
+from beholder.recommending.rankers.ranknet import RankNetConfig
 
 
 class TestRankNet(RankerContract):
