@@ -183,11 +183,11 @@ def _tables() -> Reader:
     from beholder.storage import Place
     from beholder.workspace import Workspace
 
-    rows = [
+    rows: list[list[Any]] = [
         ["user_id", "image_id", "attribute", "score", "time"],
         *([f"u{at % 3}", f"{at}.jpg", "kind", 1 + at % 5, None] for at in range(12)),
     ]
-    pairs = [
+    pairs: list[list[Any]] = [
         ["user_id", "image_left", "image_right", "choice"],
         *([f"u{at % 3}", f"{at}.jpg", f"{at + 1}.jpg", at % 3] for at in range(9)),
     ]
@@ -234,7 +234,7 @@ def _vectors() -> Reader:
     parquet, npz, matrix, pt = io.BytesIO(), io.BytesIO(), io.BytesIO(), io.BytesIO()
     frame.to_parquet(parquet)
     np.savez_compressed(npz, paths=np.array(list(rows)), embeddings=np.stack(list(rows.values())))
-    np.savez(matrix, **rows)
+    np.savez(matrix, allow_pickle=False, **rows)
     torch.save({name: torch.from_numpy(row) for name, row in rows.items()}, pt)
     csv = "image_id,a,b\n" + "".join(f"{name},{row[0]},{row[1]}\n" for name, row in rows.items())
     samples = {
@@ -392,7 +392,8 @@ def _artifacts() -> Reader:
 
     from beholder import artifacts
 
-    sample = artifacts.dump({"a": np.ones((3, 4), np.float32), "b": np.arange(5)}, {"card": {"kind": "x", "n": 3}})
+    arrays: dict[str, np.ndarray] = {"a": np.ones((3, 4), np.float32), "b": np.arange(5)}
+    sample = artifacts.dump(arrays, {"card": {"kind": "x", "n": 3}})
 
     def read(path: Path) -> object:
         data = path.read_bytes()

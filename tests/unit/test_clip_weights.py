@@ -134,7 +134,7 @@ class Traced(torch.nn.Module):
         self.gelu = QuickGELU()
 
     def forward(self, image):
-        return self.gelu(self.visual(image))
+        return self.gelu(self.get_submodule("visual")(image))
 
 
 @pytest.mark.filterwarnings("ignore")  # of tracing
@@ -144,6 +144,7 @@ def test_a_program_of_torchscript_gives_its_weights_and_is_not_run(small_clip, s
     path = tmp_path / "ViT-S.pt"
     torch.jit.save(torch.jit.trace(Traced(model.half().float()), torch.zeros(1, 3, 64, 64), check_trace=False), path)
     found = clip_weights._program(str(path))
+    assert found is not None
     assert set(found) == {name for name in state if not name.endswith("attn_mask")}
     resolved = config(small_clip, path).resolved()
     assert resolved.quick_gelu  # told from the code

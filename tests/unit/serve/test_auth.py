@@ -12,7 +12,8 @@ from beholder.errors import ConfigError
 from beholder.recommending.store.choice_store import Store
 from beholder.recommending.store.key_store import KeyStore
 from beholder.serve import api
-from beholder.serve.auth import ApiKeysConfig, KeyAuth, TokenBuckets
+from beholder.serve.admission import TokenBuckets
+from beholder.serve.auth import ApiKeysConfig, KeyAuth
 from beholder.serve.protocols import DirectionList
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
