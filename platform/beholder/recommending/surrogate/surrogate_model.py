@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize, silu
 
 from beholder import artifacts
+from beholder.editing import generator_store
 from beholder.editing.directions import Direction
 from beholder.editing.generator_store import fingerprint
 from beholder.editing.latent import Latent
@@ -209,13 +210,15 @@ class Surrogate:
 def find(info: SurrogateInfo, workspace: "Workspace | None" = None) -> Surrogate:
     """Return the surrogate of a generator and an encoder: the workspace's own, or the shipped one.
 
-    Raises WeightsError where there is none that fits.
+    A workspace's own of a generator that shipped before counts as none. Raises WeightsError where there is none that fits.
     """
     from beholder import weights
 
     place = None if workspace is None else place_of(info, workspace)
-    if place is not None and place.is_file():
-        surrogate = Surrogate.load(place)
+    own = Surrogate.load(place) if place is not None and place.is_file() else None
+    replaced = own is not None and own.info.fingerprint != info.fingerprint and info.generator == generator_store.SHIPPED
+    if own is not None and not replaced:
+        surrogate = own
     else:
         surrogate = Surrogate.load(Place.at(weights.shipped(SHIPPED)))
         if (surrogate.info.fingerprint, surrogate.info.encoder_id) != (info.fingerprint, info.encoder_id):

@@ -168,13 +168,19 @@ def test_a_missing_file_is_named(tmp_path):
         Surrogate.load(Place.at(tmp_path / "none.safetensors"))
 
 
-def test_the_shipped_one_fits_the_shipped_generator_and_is_small():
+def test_the_shipped_one_fits_the_shipped_generator_and_is_small(known, tmp_path):
     from beholder import weights
     from beholder.config import load
     from beholder.editing.stylegan import StyleGAN
     from beholder.jobs import build_surrogate
 
     encoder = load(build_surrogate.BuildSurrogateSettings, command="build surrogate").encoder
-    found = find(SurrogateInfo.of(StyleGAN.load(), generator="portraits", encoder_id=encoder.encoder_id()))
+    info, workspace = (
+        SurrogateInfo.of(StyleGAN.load(), generator="portraits", encoder_id=encoder.encoder_id()),
+        Workspace(str(tmp_path)),
+    )
+    found = find(info, workspace)
     assert len(found.directions) == 19
+    known.save(place_of(info, workspace), card={})  # of a generator that shipped before
+    assert find(info, workspace).info == found.info
     assert weights.shipped(SHIPPED).stat().st_size < 3_000_000
