@@ -77,6 +77,9 @@ def main(settings: EvaluateEditingSettings, run: Run) -> None:
     report(settings, run, sorted(rows, key=lambda row: (row["place"], row["way"], row["edit"])), len(listed))
 
 
+_SHOWN = 256  # pixels of a picture on the contact sheet, at most
+
+
 class EditPictures:
     """A worker: pictures -> a row of figures for each way and edit; unreadable pictures are rows with a reason."""
 
@@ -117,8 +120,8 @@ class EditPictures:
                 embedding = embeddings.pop(0)
                 row: dict[str, Any] = {"way": way, "edit": at, "reason": "", "l2": float(far[at]), "ms_ssim": float(alike[at])}
                 row |= {"identity": float(original @ embedding), "embedding": embedding, "original": original}
-                row["picture"] = images.encode(picture) if shown else b""
-                row["photo"] = images.encode(pixels) if shown and at == 0 else b""
+                row["picture"] = _small(picture) if shown else b""
+                row["photo"] = _small(pixels) if shown and at == 0 else b""
                 rows.append(row)
         return rows
 
@@ -170,6 +173,11 @@ def report(settings: EvaluateEditingSettings, run: Run, rows: list[dict[str, Any
         notes.append(f"Generator {settings.generator} has no feature networks: w+ alone was measured.")
     run.summary("\n".join([f"# Editing of {settings.images}", "", *table, "", *notes, ""]))
     print("\n".join(table))
+
+
+def _small(pixels: np.ndarray) -> bytes:
+    """A picture as a file for the contact sheet."""
+    return images.encode(images.fit_pixels(pixels, images.Fit(min(_SHOWN, len(pixels)))))
 
 
 def _sheet(rows: list[dict[str, Any]], edits: int) -> bytes | None:

@@ -18,4 +18,4 @@ def test_a_folder_of_pictures_is_measured_on_ray(small_ray: object, tmp_path: Pa
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["images"] == 2
     assert metrics["features/inversion/l2"] < metrics["w+/inversion/l2"] < metrics["w+/smile@1/l2"]
-    assert images.decode((run / "sheet.jpg").read_bytes()).shape == (4 * 128, 3 * 128, 3)
+    assert images.decode((run / "sheet.jpg").read_bytes()).shape == (4 * 256, 3 * 256, 3)

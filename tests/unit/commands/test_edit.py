@@ -107,7 +107,7 @@ def test_a_latent_is_kept_and_edited_again(beholder, edit, toy: Path, tmp_path: 
     assert "is not the photo" in edit(f"latent={kept}", f"image={photo}")[0].err[-1]
     other = beholder("edit", f"latent={kept}", f"out={tmp_path / 'x.png'}", f"workspace={toy}")
     assert other.code == 2
-    assert "this latent is [8, 16], generator portraits takes [12, 128]" in other.err[-1]
+    assert "this latent is [8, 16], generator portraits takes [16, 128]" in other.err[-1]
 
 
 def test_a_latent_of_another_program_is_drawn_and_moved(edit, toy: Path, tmp_path: Path) -> None:

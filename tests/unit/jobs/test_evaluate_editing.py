@@ -32,7 +32,7 @@ def settings(folder: Path, *words: str) -> EvaluateEditingSettings:
 
 
 def test_figures_are_of_both_ways_and_every_edit(folder: Path, tmp_path: Path) -> None:
-    own = settings(folder)
+    own = settings(folder, "refinement.steps=10", "refinement.feature_steps=5")
     listed = [
         {"image_id": name, "uri": str(folder / name), "place": at} for at, name in enumerate(["0.png", "1.png", "broken.png"])
     ]
@@ -51,14 +51,14 @@ def test_figures_are_of_both_ways_and_every_edit(folder: Path, tmp_path: Path) -
         assert metrics[f"{way}/glasses@2/ms_ssim"] < metrics[f"{way}/inversion/ms_ssim"] <= 1
     assert metrics["features/inversion/l2"] < metrics["w+/inversion/l2"]
     sheet = images.decode((out / "sheet.jpg").read_bytes())
-    assert sheet.shape == (2 * 128, 4 * 128, 3)  # one picture both ways: itself and three edits
-    photo = images.decode((folder / "0.png").read_bytes())
-    assert np.abs(sheet[:128, :128].astype(float) - photo).mean() < 8
+    assert sheet.shape == (2 * 256, 4 * 256, 3)  # one picture both ways: itself and three edits
+    photo = images.fit_pixels(images.decode((folder / "0.png").read_bytes()), images.Fit(256))
+    assert np.abs(sheet[:256, :256].astype(float) - photo).mean() < 8
     assert "LPIPS is left out" in (out / "summary.md").read_text()
 
 
 def test_without_features_w_alone_is_measured(folder: Path, tmp_path: Path) -> None:
-    own = settings(folder, "editor.features=false")
+    own = settings(folder, "editor.features=false", "refinement.steps=2")
     rows = EditPictures(1, own)({"rows": [{"image_id": "0", "uri": str(folder / "0.png"), "place": 0}]})
     assert {row["way"] for row in rows} == {"w+"}
     run = finished_run(tmp_path)
