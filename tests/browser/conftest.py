@@ -35,12 +35,12 @@ def editor() -> StyleGAN:
 
 
 @pytest.fixture(scope="package")
-def drawn() -> dict[tuple[str, str, int], bytes]:
+def drawn() -> dict[tuple[str, str, int | None], bytes]:
     return {}
 
 
 @pytest.fixture
-def double(editor: StyleGAN, drawn: dict[tuple[str, str, int], bytes]) -> Iterator[Double]:
+def double(editor: StyleGAN, drawn: dict[tuple[str, str, int | None], bytes]) -> Iterator[Double]:
     double = Double(editor, drawn)
     double.start()
     yield double

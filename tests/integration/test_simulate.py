@@ -51,4 +51,4 @@ def test_simulated_people_are_asked(beholder, tmp_path: Path) -> None:
 def test_a_strategy_that_is_none_is_refused(beholder, tmp_path: Path) -> None:
     said = beholder("simulate", "strategies=[eubbo]", f"workspace={tmp_path}")
     assert said.returncode == 2
-    assert "eubbo is none of random, thompson, eubo, information; did you mean eubo" in said.stderr
+    assert "eubbo is none of random, thompson, eubo, information, both; did you mean eubo" in said.stderr
