@@ -129,6 +129,7 @@ def test_a_participant_on_a_phone_through_a_reload_and_a_server_that_goes_away(s
             assert ana.wait_for_trial() == "trial"
             assert page.locator("#far").inner_text().split(" ·")[0] == before[0]
         if number == 8:
+            ana.until_sent()
             server.stop()
             ana.tap()
             if ana.can_answer:  # the second question of the same trial
