@@ -133,10 +133,11 @@ class EditorDeployment:
 
     async def picture(self, image_id: str, text: str, media_type: str, size: int | None = None) -> bytes:
         edit = self.library.read_edit(text)
+        size = await self.pool.run(self.library.shown_size, image_id, size)
         cached = await self.pool.run(self.library.cached_file, image_id, edit, media_type, size)
         if cached is not None:
             return cached
-        drawn = await self.draw(image_id, [edit], await self.pool.run(self.library.shown_size, image_id, size))
+        drawn = await self.draw(image_id, [edit], size)
         return await self.pool.run(self.library.encode_file, image_id, edit, media_type, drawn[0], size)
 
     async def add_photo(self, data: bytes, user_id: str, aligned: bool) -> LibraryImage:

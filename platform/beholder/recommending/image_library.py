@@ -120,9 +120,10 @@ class LatentStore:
         return self._own(inverted)
 
     def remove(self, image_id: str) -> None:
-        """Remove a photo's latent, if it is there."""
+        """Remove a photo's latent, if it is there, also those of the generators that this one was trained on from."""
         if _PHOTO.fullmatch(image_id):
-            self._at(image_id).delete()
+            for each in (self.fingerprint, *self.finished_from):
+                latent_place(self._place, each, (), image_id).delete()
 
     def uri(self, image_id: str) -> str:
         """Return where a photo's latent lies."""
@@ -266,15 +267,21 @@ class ImageLibrary:
 
         size: the pixels that are needed, as for `StyleGAN.edit`.
         """
+        size = self.shown_size(image_id, size)
         cached = self.cached_file(image_id, edit, media_type, size)
         if cached is not None:
             return cached
-        drawn = self.draw_images([(image_id, [edit])], size=self.shown_size(image_id, size))
+        drawn = self.draw_images([(image_id, [edit])], size=size)
         return self.encode_file(image_id, edit, media_type, drawn[0][0], size)
 
     def shown_size(self, image_id: str, size: int | None) -> int | None:
-        """Return at what size an image is drawn for people who need `size` pixels: whole where it has detail, which w+ lacks."""
-        return None if any(self.latent(image_id).details) else size
+        """Return at what size an image is drawn for people who need `size` pixels; None: whole.
+
+        It is one of the few sizes that the generator draws, so that a picture's file is kept once. A photo with detail is drawn
+        whole, since smaller pictures lack it.
+        """
+        side = self.editor.drawn_size(size)
+        return None if side == self.editor.resolution or any(self.latent(image_id).details) else side
 
     def grey(self, image_id: str) -> bool:
         """Whether an image is a black-and-white photo, whose pictures are to be so, too."""
