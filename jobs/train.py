@@ -7,7 +7,9 @@ on from there, and so does the same command.
 
 import hashlib
 import io
+import signal
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -400,10 +402,14 @@ def fit_together(
             checkpoint_config=CheckpointConfig(num_to_keep=2),
         ),
     )
+    interrupted = signal.getsignal(signal.SIGINT)
     try:
         result = trainer.fit()
     except ray.train.TrainingFailedError as error:
         raise _reason(error, config) from None
+    finally:  # Ray Train leaves a handler that asks its controller, which is gone by then
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, interrupted)
     states = _read(result.checkpoint)
     if (parts := _parts(place)) > 1:
         log.warning(
