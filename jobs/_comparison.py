@@ -187,6 +187,8 @@ def judged(
     table = evaluation.agree(own, shared, test, asked, rows)
     confident = evaluation.confidences(own, test, asked, rows)
     figures = {"calibration.error": confident.calibration_error()} | confident.selective(sure)
+    both = evaluation.two_way_gain(own, shared, test, asked, rows)
+    figures |= {"gain.two_way.low": both.low, "gain.two_way.high": both.high}
     return TasteResult(table, evaluation.figures(table) | figures, reserved)
 
 

@@ -244,7 +244,8 @@ def _held_out(comparison: TasteComparison, split: Split, settings: EvaluateSetti
         report.verdict,
         "",
         f"Split by {settings.split}; {own.figures['people']} people, {own.figures['pairs']:,} test pairs; means over people, "
-        "intervals of 95 % by bootstrap over people: for other people of the same kind, and these images.",
+        "intervals of 95 % by bootstrap over people: for other people of the same kind, and these images; the second ones for other "
+        "images, too (both are drawn anew, Owen 2007).",
         f"Where sure: accuracy on the pairs of whose likelier side a taste is {settings.sure:.0%} sure or more, and their share.",
         *(["", "By pair, the same images stand on both sides of the split: look at split=image."] * (settings.split == "pair")),
         *(["", f"Nobody can reach more than {highest:.3f}, by {repeats} repeated comparisons."] * (repeats > 0)),
@@ -332,21 +333,26 @@ def table(results: dict[str, TasteResult]) -> list[str]:
     """A row a taste, in Markdown, the population's first."""
     first = next(iter(results.values())).figures
     accuracy, loss, srcc = (f"{first[f'{name}.population']:.4f}" for name in ("accuracy", "logloss", "srcc"))
-    header = ["taste", "accuracy", "gain over the population", "log-loss", "calibration error", "rank correlation", "where sure"]
-    rows: list[tuple[object, ...]] = [("population", accuracy, "", loss, "", srcc, "")]
+    header = [
+        *("taste", "accuracy", "gain over the population", "with other images, too"),
+        *("log-loss", "calibration error", "rank correlation", "where sure"),
+    ]
+    rows: list[tuple[object, ...]] = [("population", accuracy, "", "", loss, "", srcc, "")]
     for name, result in results.items():
         f = result.figures
         gain = Interval(f["gain.mean"], f["gain.low"], f["gain.high"])
         numbers = (f"{f[key]:.4f}" for key in ("logloss.personal", "calibration.error", "srcc.personal"))
         where_sure = f"{f['sure.mean']:.3f} of {f['sure.share']:.0%}" if f["sure.share"] else "none"
-        rows.append((name, f"{f['accuracy.personal']:.4f}", gain, *numbers, where_sure))
-    return markdown_table(header, rows, align="lrrrrrr")
+        both = f"[{f['gain.two_way.low']:+.4f}, {f['gain.two_way.high']:+.4f}]"
+        rows.append((name, f"{f['accuracy.personal']:.4f}", gain, both, *numbers, where_sure))
+    return markdown_table(header, rows, align="lrrrrrrr")
 
 
 def _beside(results: dict[str, TasteResult]) -> dict[str, float]:
     """The figures of all tastes, under their names."""
     keys = [
-        *("accuracy.personal", "gain.mean", "gain.low", "gain.high", "logloss.personal", "calibration.error"),
+        *("accuracy.personal", "gain.mean", "gain.low", "gain.high", "gain.two_way.low", "gain.two_way.high"),
+        *("logloss.personal", "calibration.error"),
         *("sure.share", "sure.mean", "sure.low", "sure.high"),
     ]
     return {f"{name}/{key}": result.figures[key] for name, result in results.items() for key in keys}

@@ -95,6 +95,28 @@ def confidences(taste: Taste, test: JudgementDataset, pairs: ComparisonTable, it
     return Confidences(np.concatenate(chances), np.concatenate(hits), np.concatenate(people))
 
 
+def two_way_gain(
+    personal: Taste, everybody: Taste, test: JudgementDataset, pairs: ComparisonTable, items: np.ndarray, *, seed: int = 0
+) -> Interval:
+    """Return how much more often a taste is right than the population's, and where that would lie for other people and other images.
+
+    It is the mean over people of their pairs on any attribute, so with several attributes it may differ from the mean over these.
+    """
+    gains = np.zeros(len(pairs))
+    for attribute, name in enumerate(test.attributes):
+        own_rows = np.flatnonzero(pairs.attribute == attribute)
+        groups = Groups.of(pairs.person[own_rows], len(test.people))
+        for person in groups.present():
+            rows = own_rows[groups[person]]
+            mine = pairs[rows]
+            pair = items[mine.left], items[mine.right]
+            right, population = (
+                correctness(taste.differences(*pair, test.people[person], name).mean, mine.choice) for taste in (personal, everybody)
+            )
+            gains[rows] = right - population
+    return statistics.bootstrap_pairs(gains, pairs.person, pairs.left, pairs.right, seed=seed)
+
+
 def calibration_error(taste: Taste, test: JudgementDataset, pairs: ComparisonTable, items: np.ndarray, *, bins: int = 10) -> float:
     """Return how far a taste's probabilities are from frequencies, as `Confidences.calibration_error` does."""
     return confidences(taste, test, pairs, items).calibration_error(bins=bins)

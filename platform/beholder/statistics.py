@@ -89,6 +89,36 @@ def bootstrap_two_way(values: np.ndarray, *, seed: int = 0, draws: int = 2000) -
     return Interval(float(values.mean()), float(low), float(high))
 
 
+def bootstrap_pairs(
+    values: np.ndarray, person: np.ndarray, left: np.ndarray, right: np.ndarray, *, seed: int = 0, draws: int = 1000
+) -> Interval:
+    """Return the mean over people of their mean values [C], and where it would lie for other people and other images.
+
+    Both are drawn anew: a pair counts as often as its person, times its left image, times its right one (the pigeonhole bootstrap,
+    Owen 2007). person, left, right: int64 [C], numbers from 0. Without any pair everything is nan.
+    """
+    if not len(values):
+        return Interval(float("nan"), float("nan"), float("nan"))
+    rng = np.random.default_rng(seed)
+    people, person = np.unique(person, return_inverse=True)
+    images, sides = np.unique(np.concatenate([left, right]), return_inverse=True)
+    left, right = sides.reshape(2, -1)
+
+    def mean(drawn: np.ndarray, shown: np.ndarray) -> float:
+        worth = (shown[left] * shown[right]).astype(np.float64)
+        total = np.bincount(person, worth, minlength=len(people))
+        own = np.bincount(person, worth * values, minlength=len(people)) / np.maximum(total, 1e-12)
+        counts = drawn * (total > 0)
+        return float(counts @ own / counts.sum()) if counts.any() else float("nan")
+
+    means = [
+        mean(*(np.bincount(rng.integers(0, size, size), minlength=size) for size in (len(people), len(images))))
+        for _ in range(draws)
+    ]
+    low, high = np.nanquantile(means, [0.025, 0.975])
+    return Interval(mean(np.ones(len(people)), np.ones(len(images))), float(low), float(high))
+
+
 def spearman(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Return Spearman's rank correlation along the last axis, [..., C] and [..., C] -> [...]; nan where either is constant."""
     from scipy.stats import rankdata  # type: ignore[import-untyped]  # here: importing it takes half a second

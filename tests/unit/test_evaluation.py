@@ -51,6 +51,15 @@ def test_who_knows_the_truth_gains_and_who_knows_its_opposite_loses_as_much():
     assert truth["people"] == len(PEOPLE)
 
 
+def test_a_gain_is_less_sure_where_other_images_might_have_been_asked_about():
+    table, asked = judged(1.0)
+    found = evaluation.figures(table)
+    both = evaluation.two_way_gain(Oracle(1.0), Oracle(0.0), WORLD.train, asked, ITEMS)
+    assert both.mean == pytest.approx(found["gain.mean"], abs=0.02)
+    assert 0 < both.low < both.mean < both.high
+    assert both.high - both.low > found["gain.high"] - found["gain.low"]
+
+
 def test_a_lead_is_paired_and_turns_with_who_is_compared():
     truth, opposite = judged(1.0)[0], judged(-1.0)[0]
     ahead, behind = evaluation.lead(truth, opposite), evaluation.lead(opposite, truth)

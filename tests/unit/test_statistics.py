@@ -11,6 +11,7 @@ from beholder.statistics import (
     bootstrap,
     bootstrap_clusters,
     bootstrap_columns,
+    bootstrap_pairs,
     bootstrap_two_way,
     log_likelihood,
     log_loss,
@@ -56,6 +57,26 @@ def test_a_two_way_interval_allows_for_rows_and_for_columns():
         assert found.mean == 0.5
         assert 0.2 < found.low < 0.32
         assert 0.68 < found.high < 0.8
+
+
+def test_an_interval_over_pairs_allows_for_people_and_for_images():
+    rng = np.random.default_rng(0)
+    person = np.repeat(np.arange(40), 50)
+    left, right = rng.integers(0, 30, 2000), rng.integers(30, 60, 2000)
+    by_person, by_image = (effect[which] for effect, which in ((rng.normal(size=40), person), (rng.normal(size=60), left)))
+    for values, spread in ((by_person, 1 / np.sqrt(40)), (by_image, 1 / np.sqrt(30))):
+        found = bootstrap_pairs(values, person, left, right)
+        assert found.mean == pytest.approx(values.mean())
+        assert found.high - found.low == pytest.approx(2 * 1.96 * spread * 0.95, rel=0.25)
+    over_people = bootstrap(by_image.reshape(40, 50).mean(axis=1))
+    both = bootstrap_pairs(by_image, person, left, right)
+    assert both.high - both.low > 2 * (over_people.high - over_people.low)  # what images share is no certainty
+
+
+def test_a_mean_over_pairs_is_that_over_people_and_without_pairs_it_is_no_number():
+    found = bootstrap_pairs(np.array([1.0, 1.0, 1.0, 0.0]), np.array([7, 7, 7, 9]), np.arange(4), np.arange(4) + 4)
+    assert found.mean == 0.5
+    assert math.isnan(bootstrap_pairs(np.zeros(0), *(np.zeros(0, np.int64) for _ in range(3))).mean)
 
 
 def test_rank_correlations_are_scipys_with_ties_and_without():
