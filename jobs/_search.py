@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 import os
+import signal
 import tempfile
 import time
 from dataclasses import asdict, dataclass, replace
@@ -21,6 +22,7 @@ from ray.tune.logger import TBXLoggerCallback
 from ray.tune.schedulers import AsyncHyperBandScheduler
 from ray.tune.search.optuna import OptunaSearch
 
+from beholder import process
 from beholder.config import setting
 from beholder.errors import ConfigError, TasteError
 from beholder.jobs import _placement, _reservation
@@ -117,7 +119,8 @@ class Search:
             )
         else:
             tuner = self._new(trainable)
-        results = results_of(tuner.fit())
+        with process.keep_handlers(signal.SIGINT):  # Tune leaves one that only says that its search, which is over, will end
+            results = results_of(tuner.fit())
         failures = [result.error for result in results if result.error]
         for error in failures:
             log.warning("a trial failed: %s", str(error).strip().splitlines()[-1])

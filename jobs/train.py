@@ -9,7 +9,6 @@ import hashlib
 import io
 import signal
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -25,7 +24,7 @@ import torch
 from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer
 
-from beholder import evaluation
+from beholder import evaluation, process
 from beholder.config import setting
 from beholder.encoder import EncoderConfig
 from beholder.errors import BeholderError, ConfigError, TasteError
@@ -402,14 +401,11 @@ def fit_together(
             checkpoint_config=CheckpointConfig(num_to_keep=2),
         ),
     )
-    interrupted = signal.getsignal(signal.SIGINT)
     try:
-        result = trainer.fit()
+        with process.keep_handlers(signal.SIGINT):  # Ray Train leaves one that asks its controller, which is gone by then
+            result = trainer.fit()
     except ray.train.TrainingFailedError as error:
         raise _reason(error, config) from None
-    finally:  # Ray Train leaves a handler that asks its controller, which is gone by then
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, interrupted)
     states = _read(result.checkpoint)
     if (parts := _parts(place)) > 1:
         log.warning(

@@ -136,7 +136,9 @@ def test_two_workers_fit_what_one_fits_and_so_does_a_run_whose_worker_was_killed
     asked = validation.pairs(job.held_out)
     expected = evaluation.agree(alone, alone, job.held_out, asked, world.items)
 
+    interrupt = signal.getsignal(signal.SIGINT)
     taste, story, accuracy, loss = together(job, world.items, tmp_path / "calm", workers=2)
+    assert signal.getsignal(signal.SIGINT) is interrupt  # what follows a fit ends at once at Ctrl-C
     assert story == {"workers": 2, "workers.gpus": 0, "epochs": 10, "resumed_from_epoch": 0}
     assert accuracy == pytest.approx(expected["accuracy.personal"].mean(), abs=0.01)
     assert accuracy > 0.75

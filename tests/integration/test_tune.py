@@ -50,7 +50,9 @@ def run_of(workspace: Path) -> Path:
 
 
 def test_a_search_from_judgements_to_a_page(small_ray, files, tmp_path, capsys):
+    interrupt = signal.getsignal(signal.SIGINT)
     assert main(words(files, tmp_path, "tune.num_samples=4")) == 0
+    assert signal.getsignal(signal.SIGINT) is interrupt  # what follows a search ends at once at Ctrl-C
     run = run_of(tmp_path)
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["people"] == PEOPLE
