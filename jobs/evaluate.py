@@ -244,8 +244,8 @@ def _held_out(comparison: TasteComparison, split: Split, settings: EvaluateSetti
         report.verdict,
         "",
         f"Split by {settings.split}; {own.figures['people']} people, {own.figures['pairs']:,} test pairs; means over people, "
-        "intervals of 95 % by bootstrap over people: for other people of the same kind, and these images; the second ones for other "
-        "images, too (both are drawn anew, Owen 2007).",
+        "intervals of 95 % by bootstrap over people: for other people of the same kind, and these images; the second ones for "
+        "other images, too (both are drawn anew, Owen 2007).",
         f"Where sure: accuracy on the pairs of whose likelier side a taste is {settings.sure:.0%} sure or more, and their share.",
         *(["", "By pair, the same images stand on both sides of the split: look at split=image."] * (settings.split == "pair")),
         *(["", f"Nobody can reach more than {highest:.3f}, by {repeats} repeated comparisons."] * (repeats > 0)),

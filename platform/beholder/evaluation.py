@@ -98,7 +98,7 @@ def confidences(taste: Taste, test: JudgementDataset, pairs: ComparisonTable, it
 def two_way_gain(
     personal: Taste, everybody: Taste, test: JudgementDataset, pairs: ComparisonTable, items: np.ndarray, *, seed: int = 0
 ) -> Interval:
-    """Return how much more often a taste is right than the population's, and where that would lie for other people and other images.
+    """Return how much more often a taste is right than the population's, and where that would lie for other people and images.
 
     It is the mean over people of their pairs on any attribute, so with several attributes it may differ from the mean over these.
     """
@@ -111,7 +111,7 @@ def two_way_gain(
             mine = pairs[rows]
             pair = items[mine.left], items[mine.right]
             right, population = (
-                correctness(taste.differences(*pair, test.people[person], name).mean, mine.choice) for taste in (personal, everybody)
+                correctness(each.differences(*pair, test.people[person], name).mean, mine.choice) for each in (personal, everybody)
             )
             gains[rows] = right - population
     return statistics.bootstrap_pairs(gains, pairs.person, pairs.left, pairs.right, seed=seed)
