@@ -1,9 +1,9 @@
 """`beholder evaluate lora`: how well taste=lora answers what it was never trained on.
 
 Each attribute in turn is held out: the taste learns the others, and is asked the held-out one in words, of images that it never
-saw. Beside it stand CLIP as it is, asked the same, and the same taste asked words without meaning: what these reach too is not
-understood but common to all attributes (a halo). An attribute is said once by its name and, where `words` has it, once in words.
-Each fit, of a prompt variant with an attribute held out, is a Ray task.
+saw. Beside it stand CLIP as it is and the adapted CLIP alone, asked the same, and the same taste asked words without meaning: what
+these reach too is not understood but common to all attributes (a halo). An attribute is said once by its name and, where `words`
+has it, once in words. Each fit, of a prompt variant with an attribute held out, is a Ray task.
 """
 
 from collections.abc import Mapping
@@ -26,16 +26,23 @@ from beholder.runs import Run, log
 from beholder.statistics import bootstrap
 from beholder.taste import lora, splits, validation
 from beholder.taste.clip_text import PromptTemplates
-from beholder.taste.dataset import ComparisonTable, JudgementDataset
 from beholder.taste.taste_factory import TasteConfig
+from beholder.taste.zero_shot import ZeroShotWeights
 from beholder.workspace import Workspace
 
 NAMES = {
     "asked": "taste=lora, own taste",
     "population": "taste=lora, population's",
+    "adapted": "the adapted CLIP alone, own taste",
     "clip": "CLIP as it is",
     "nonsense": "taste=lora, asked nonsense",
 }
+# Pairs of these whose difference is shown, on the same pairs of images: (name of the figure, one, other, title).
+_LEADS = (
+    ("over_clip", "asked", "clip", "own taste less CLIP as it is"),
+    ("over_population", "asked", "population", "own taste less population's"),
+    ("over_nonsense", "asked", "nonsense", "own taste less nonsense"),
+)
 
 
 @dataclass(frozen=True)
@@ -135,7 +142,7 @@ def zero_shot(
 ) -> pd.DataFrame:
     """Fit to all attributes but one and ask for that one: a row per person, accuracy in each of NAMES' ways of answering."""
     whole = material.dataset
-    others = without(whole, held_out)
+    others = whole.without_attribute(held_out)
     train, val, _ = splits.by_image(others, seed=settings.seed, shares=(0.5, 0.1, 0.4))
     test = splits.by_image(whole.on_attribute(whole.attributes.index(held_out)), seed=settings.seed, shares=(0.5, 0.1, 0.4))[2]
     asked = validation.pairs(test, at_most=settings.pairs, seed=settings.seed)
@@ -154,21 +161,13 @@ def zero_shot(
     frame = pd.DataFrame({"user_id": np.array(whole.people, dtype=object)[asked.person]})
     frame["asked"] = right_share(own, asked.person)
     frame["population"] = right_share(own, nobody)
+    adapted = taste.answer(pixels, everybody, variant.texts[held_out], ZeroShotWeights.of_adapted())
+    frame["adapted"] = right_share(adapted, asked.person)
     frame["clip"] = right_share(plain, np.zeros(len(asked), np.int64))
     words = [right_share(taste.utilities(pixels, [""], word), np.zeros(len(asked), np.int64)) for word in settings.nonsense]
     frame["nonsense"] = np.mean(words, axis=0)
     groups = frame.groupby("user_id")
     return groups.mean().assign(pairs=groups.size()).reset_index()
-
-
-def without(dataset: JudgementDataset, held_out: str) -> JudgementDataset:
-    """The judgements on every attribute but one, which is forgotten even by name."""
-    names = tuple(name for name in dataset.attributes if name != held_out)
-    number = np.array([names.index(name) if name in names else -1 for name in dataset.attributes])
-    kept = dataset.select(number[dataset.ratings.attribute] >= 0, number[dataset.comparisons.attribute] >= 0)
-    ratings = replace(kept.ratings, attribute=number[kept.ratings.attribute])
-    comparisons: ComparisonTable = replace(kept.comparisons, attribute=number[kept.comparisons.attribute])
-    return replace(kept, attributes=names, ratings=ratings, comparisons=comparisons)
 
 
 def report(run: Run, rows: pd.DataFrame, settings: EvaluateLoraSettings) -> None:
@@ -181,9 +180,11 @@ def report(run: Run, rows: pd.DataFrame, settings: EvaluateLoraSettings) -> None
             cells.append((way, attribute, title, f"{share.mean:.3f} [{share.low:.3f}, {share.high:.3f}]"))
             metrics |= {f"{way}/{attribute}/{key}": share.mean, f"{way}/{attribute}/{key}.low": share.low}
             metrics[f"{way}/{attribute}/{key}.high"] = share.high
-        gap = bootstrap((part["asked"] - part["nonsense"]).to_numpy(), seed=settings.seed)
-        cells.append((way, attribute, "own taste less nonsense", gap))
-        metrics |= {f"{way}/{attribute}/over_nonsense": gap.mean, f"{way}/{attribute}/over_nonsense.low": gap.low}
+        for name, one, other, title in _LEADS:
+            gap = bootstrap((part[one] - part[other]).to_numpy(), seed=settings.seed)
+            cells.append((way, attribute, title, gap))
+            metrics |= {f"{way}/{attribute}/{name}": gap.mean, f"{way}/{attribute}/{name}.low": gap.low}
+            metrics[f"{way}/{attribute}/{name}.high"] = gap.high
     lines = markdown_table(["said by", "held out", "answered by", "accuracy over people"], cells, align="lllr")
     run.metrics(metrics)
     run.results(rows)

@@ -17,6 +17,7 @@ person_features   what a person's own weights are on
 mlp, lora         the published architectures: a network on embeddings, CLIP with LoRA
 clip_vision       CLIP's vision transformer with a person's token after CLS, for lora
 clip_text         attributes and questions as text, with a person's token in it, for lora
+zero_shot         what a question in words that a taste was not fitted to is answered from, for lora
 likelihood        the likelihood of judgements given utilities, for networks
 training          the training loop of the tastes that are networks
 ensemble          a weighted sum of other tastes

@@ -4,6 +4,7 @@ The first blocks are frozen and see the image alone, so what they make of it can
 patches...]. Of the very last one only CLS is read, so nothing else is computed there.
 """
 
+from collections import OrderedDict
 from typing import Any
 
 import torch
@@ -45,7 +46,8 @@ class TransformerBlock(nn.Module):
     def __init__(self, block: Any):
         super().__init__()
         self.ln_1, self.attn, self.ls_1 = block.ln_1, Attention(block.attn), block.ls_1
-        self.ln_2, self.mlp, self.ls_2 = block.ln_2, block.mlp, block.ls_2
+        # A container of its own around the same layers: adapters that are put in here leave the encoder as it is.
+        self.ln_2, self.mlp, self.ls_2 = block.ln_2, nn.Sequential(OrderedDict(block.mlp.named_children())), block.ls_2
 
     def forward(self, x: Tensor, *, only_cls: bool = False) -> Tensor:
         """[N, T, W] -> [N, T, W], or [N, 1, W] where only CLS is wanted."""
@@ -107,6 +109,8 @@ def _check(visual: Any, name: str) -> None:
         why = "it pools over its patches"
     elif not all(type(getattr(block, "attn", None)) is nn.MultiheadAttention for block in visual.transformer.resblocks):
         why = "its attention is of another kind"
+    elif not all(type(getattr(block, "mlp", None)) is nn.Sequential for block in visual.transformer.resblocks):
+        why = "its MLPs are of another kind"
     if why:
         raise TasteError(
             f"taste=lora can't adapt the vision tower of {name}: {why}. It adapts CLIP's vision transformers "

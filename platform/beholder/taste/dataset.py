@@ -121,6 +121,15 @@ class JudgementDataset:
         """Return the judgements on one attribute."""
         return self.select(self.ratings.attribute == attribute, self.comparisons.attribute == attribute)
 
+    def without_attribute(self, name: str) -> "JudgementDataset":
+        """Return the judgements on every attribute but one, which is left out even by name."""
+        names = tuple(each for each in self.attributes if each != name)
+        number = np.array([names.index(each) if each in names else -1 for each in self.attributes])
+        kept = self.select(number[self.ratings.attribute] >= 0, number[self.comparisons.attribute] >= 0)
+        ratings = replace(kept.ratings, attribute=number[kept.ratings.attribute])
+        comparisons: ComparisonTable = replace(kept.comparisons, attribute=number[kept.comparisons.attribute])
+        return replace(kept, attributes=names, ratings=ratings, comparisons=comparisons)
+
     def counts(self) -> np.ndarray:
         """Return how many judgements each person made, int64 [P]."""
         ratings, comparisons = (np.bincount(table.person, minlength=len(self.people)) for table in (self.ratings, self.comparisons))

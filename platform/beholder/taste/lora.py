@@ -24,19 +24,24 @@ from beholder.taste.batch_limit import BatchLimit
 from beholder.taste.clip_text import PersonTextEncoder, PromptTemplates, bare
 from beholder.taste.clip_vision import VisionTransformer
 from beholder.taste.contract import Normal, Progress, TasteInfo, TasteSettings, no_progress
-from beholder.taste.dataset import JudgementDataset
+from beholder.taste.dataset import ComparisonTable, Groups, JudgementDataset
 from beholder.taste.frozen_features import FeatureRoom, FrozenFeatures
 from beholder.taste.likelihood import JudgementBatch, JudgementTensors, Likelihood, Objective, RatingLevels
 from beholder.taste.training import FitTask, TrainingConfig, TrainingHooks, with_progress
 from beholder.taste.training import fit as run_fit
-from beholder.taste.validation import HeldOut, ratings_as_pairs
+from beholder.taste.validation import HeldOut, pairs, ratings_as_pairs
+from beholder.taste.zero_shot import PARTS, HeldOutAttribute, ZeroShotAnswers, ZeroShotWeights
+from beholder.taste.zero_shot import learn as learn_zero_shot
 
 TARGETS = {"mlp": ["c_fc", "c_proj"], "attention": ["q", "k", "v", "out"]}
 PERSONS = ("image", "text", "both", "none")
+ZERO_SHOT = ("clip", "adapted", "mixed")
 # Settings as version 0.1.0 wrote them into cards.
 _STORED_SETTINGS = {"rank": "r", "alpha": "lora_alpha", "dropout": "lora_dropout", "targets": "target_modules"}
 _REMEMBERED = 20_000  # embeddings of images that a taste keeps for the next question, where they are the same for everybody
 _ROWS, _ROWS_ON_GPU = 256, 4096
+_ZERO_SHOT = "zero_shot"  # the tensor of the weights of zero-shot answers; tastes of before have none
+_ZERO_SHOT_PAIRS = 2000  # held-out pairs of an attribute by which these are learned, at most
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,11 @@ class LoraConfig:
         ["{}", "a {} person", "this person looks {}", "a face that looks {}", "a {} looking face"], "an attribute is their mean"
     )
     texts: dict[str, str] = setting({}, "the text that stands for an attribute, where its name is not what the encoder knows")
+    zero_shot: str = setting(
+        "clip",
+        "what answers a question in words that was not fitted to: clip: CLIP before it was adapted; adapted: the adapted one; "
+        "mixed: both and the attributes that were, weighted by fits that hold out an attribute each (a fit more for each)",
+    )
     ratings_as: str = setting("cuts", "cuts: an ordered logit with each person's own cuts; pairs: the comparisons that they imply")
     pairs: int = setting(200, "with ratings_as=pairs: pairs of a person and attribute, at most")
     cache_mib: int = setting(2048, "MiB of memory up to which outputs of the frozen blocks are kept; above, they are computed anew")
@@ -69,7 +79,11 @@ class LoraConfig:
     )
 
     def __post_init__(self) -> None:
-        for name, known in (("person", list(PERSONS)), ("ratings_as", ["cuts", "pairs"])):
+        for name, known in (
+            ("person", list(PERSONS)),
+            ("ratings_as", ["cuts", "pairs"]),
+            ("zero_shot", list(ZERO_SHOT)),
+        ):
             if getattr(self, name) not in known:
                 raise ConfigError(f"{name}={getattr(self, name)} is not known{nearest(getattr(self, name), known)}")
         if not self.target_modules or (strange := [name for name in self.target_modules if name not in TARGETS]):
@@ -132,11 +146,15 @@ class LoraNetwork(nn.Module):
         if self.text_encoder is not None and self.text_tokens is not None:
             neutral = None if self._neutral is None else self.prompts.tokens([self._neutral])
             return TextTargets(self.prompts.tokens(texts), neutral, self.text_encoder, self.text_tokens)
+        return TextTargets(torch.as_tensor(self.plain_texts(texts), dtype=torch.float32, device=self._device))
+
+    def plain_texts(self, texts: Sequence[str]) -> np.ndarray:
+        """Return texts without a person's token, float32 [A, D], rows of length 1."""
         embeddings = self.prompts.embed(texts)
         if self._neutral is not None:
             embeddings = embeddings - self.prompts.embed([self._neutral])
             embeddings /= np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-6)
-        return TextTargets(torch.as_tensor(embeddings, dtype=torch.float32, device=self._device))
+        return embeddings
 
     def factor(self, attribute: Tensor | None = None) -> Tensor | float:
         """Return what cosines are multiplied by, [N] for attributes [N]; without any, for a question: the attributes' mean."""
@@ -223,9 +241,12 @@ class Lora:
         config: LoraConfig,
         loaded: _Loaded | None = None,
     ):
-        """tensors: what was learned, and slope float32 [A], the factors that turn the network's utilities into logits."""
+        """tensors: what was learned; slope float32 [A], the factors that turn the network's utilities into logits; zero_shot
+        float32 [5], the weights by which questions in words are answered, where there are any."""
         self.info, self.config = info, config
         self._tensors, self._scales = dict(tensors), np.asarray(tensors["slope"], np.float32)
+        stored = tensors.get(_ZERO_SHOT)
+        self.zero_shot = ZeroShotWeights.of_adapted() if stored is None else ZeroShotWeights(np.asarray(stored, np.float64))
         self._loaded = loaded
         self._embeddings: BoundedCache[bytes, Tensor] = BoundedCache(_REMEMBERED)
 
@@ -250,6 +271,32 @@ class Lora:
         """Return what the contract says; an attribute that it was not fitted to is taken as a question in words."""
         if items.dtype != np.uint8 or items.ndim != 4 or items.shape[3] != 3:
             raise EmbeddingError(f"a lora taste takes pixels uint8 [N, H, W, 3], got {items.dtype} {list(items.shape)}")
+        if attribute in self.info.attributes:
+            return self._adapted(items, user_ids, attribute)
+        return np.asarray(self.answer(items, user_ids, attribute, self.zero_shot), np.float32)
+
+    def answer(self, items: np.ndarray, user_ids: Sequence[str], question: str, weights: ZeroShotWeights) -> np.ndarray:
+        """Return utilities for a question in words that it was not fitted to, float64 [P, N], mixed by these weights."""
+        return weights.mix(self.zero_shot_answers(items, user_ids, question, weights))
+
+    def zero_shot_answers(
+        self, items: np.ndarray, user_ids: Sequence[str], question: str, weights: ZeroShotWeights | None = None
+    ) -> ZeroShotAnswers:
+        """Return what a question in words is answered from. weights: what has the weight 0 is 0; None: all is asked."""
+        nobody = [*user_ids, ""]
+        clip = np.zeros(len(items))
+        if weights is None or weights["clip"] > 0:
+            text = self._network.plain_texts([bare(question)])[0]
+            clip = (self._encoder.images(items) @ text).astype(np.float64) / self.config.temperature
+        asked = attributes = np.zeros((len(nobody), len(items)))
+        if weights is None or weights.adapted:
+            asked = self._adapted(items, nobody, question).astype(np.float64)
+        if self.info.attributes and (weights is None or weights.attributes):
+            attributes = np.mean([self._adapted(items, nobody, name) for name in self.info.attributes], axis=0, dtype=np.float64)
+        return ZeroShotAnswers(clip, asked[-1], asked[:-1] - asked[-1], attributes[-1], attributes[:-1] - attributes[-1])
+
+    def _adapted(self, items: np.ndarray, user_ids: Sequence[str], attribute: str) -> np.ndarray:
+        """Return utilities by the adapted CLIP, float32 [P, N], for an attribute that was fitted to or any words."""
         with torch.inference_mode(), self._encoder.autocast():
             targets, scale = self._targets(attribute)
             people, person_at = np.unique(self.info.rows(user_ids), return_inverse=True)
@@ -388,7 +435,57 @@ def fit(
     state = network.state_dict()
     learned = {_stored_name(name): state[name].float().cpu().numpy() for name in _names(network, config)}
     loaded = _Loaded(encoder, network.eval().requires_grad_(False))
-    return Lora(info, learned | {"slope": scales.astype(np.float32)}, config=config, loaded=loaded)
+    taste = Lora(info, learned | {"slope": scales.astype(np.float32)}, config=config, loaded=loaded)
+    if config.zero_shot == "adapted":
+        return taste
+    weights = _zero_shot_weights(taste, train, held_out, items, seed=seed)
+    return Lora(info, taste.tensors() | {_ZERO_SHOT: weights.values.astype(np.float32)}, config=config, loaded=loaded)
+
+
+def _zero_shot_weights(
+    taste: Lora, train: JudgementDataset, held_out: JudgementDataset, items: np.ndarray, *, seed: int
+) -> ZeroShotWeights:
+    """Return the weights by which a taste answers questions: of CLIP alone, at the scale of held-out judgements, or of a mixture,
+    learned by fits that hold out an attribute each. Those fits are one process's own, and leave no checkpoint."""
+    config, mixed = taste.config, taste.config.zero_shot == "mixed" and len(train.attributes) > 1
+    found = []
+    for number, name in enumerate(train.attributes):
+        asked = pairs(held_out.on_attribute(number), seed=seed)
+        if len(asked) > _ZERO_SHOT_PAIRS:
+            asked = asked[np.sort(np.random.default_rng(seed).choice(len(asked), _ZERO_SHOT_PAIRS, replace=False))]
+        inner = taste
+        if mixed:
+            others = dataclasses.replace(config, zero_shot="adapted")
+            rest, rest_held_out = train.without_attribute(name), held_out.without_attribute(name)
+            if not len(rest) or not len(asked):
+                continue
+            log.info("zero-shot answers: a fit without %s", name)
+            inner = fit(rest, rest_held_out, items, others, encoder_id=taste.info.encoder_id, seed=seed)
+        found.append(_asked_in_words(inner, held_out.people, asked, items, _text(name, config), clip_alone=not mixed))
+    return learn_zero_shot(found)
+
+
+def _asked_in_words(
+    taste: Lora, people: Sequence[str], asked: ComparisonTable, items: np.ndarray, question: str, *, clip_alone: bool
+) -> HeldOutAttribute:
+    """Return what a taste makes of pairs, asked in words. clip_alone: whether nothing but CLIP is asked."""
+    differences = np.zeros((len(asked), len(PARTS)))
+
+    def ask(rows: np.ndarray, user_ids: Sequence[str], weights: ZeroShotWeights) -> None:
+        once, at = np.unique(np.r_[asked.left[rows], asked.right[rows]], return_inverse=True)
+        answers = taste.zero_shot_answers(items[once], user_ids, question, weights)
+        left, right = at.reshape(2, -1)
+        for column, part in enumerate(PARTS):
+            if weights[part] > 0:
+                utility = np.atleast_2d(getattr(answers, part))[0]
+                differences[rows, column] = utility[left] - utility[right]
+
+    ask(np.arange(len(asked)), [], ZeroShotWeights.of_clip())
+    if not clip_alone:
+        groups, others = Groups.of(asked.person, len(people)), ZeroShotWeights(np.array([0.0, 1.0, 1.0, 1.0, 1.0]))
+        for person in groups.present():
+            ask(groups[person], [people[person]], others)
+    return HeldOutAttribute(differences, asked.choice.astype(np.float64), asked.person)
 
 
 def load(info: TasteInfo, tensors: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> Lora:
@@ -416,8 +513,9 @@ def _load(info: TasteInfo, tensors: Mapping[str, np.ndarray], config: LoraConfig
     encoder = Encoder.load(config.encoder)
     network = LoraNetwork(encoder, config, people=len(info.people), attributes=info.attributes)
     names = {_stored_name(name): name for name in network.fitted()}
-    if (tensors.keys() ^ names.keys()) != {"slope"} or "slope" not in tensors:
-        odd = sorted((tensors.keys() - {"slope"}) ^ names.keys()) or ["slope"]
+    beside = {"slope", _ZERO_SHOT}
+    if (tensors.keys() ^ names.keys()) - {_ZERO_SHOT} != {"slope"} or "slope" not in tensors:
+        odd = sorted((tensors.keys() - beside) ^ names.keys()) or ["slope"]
         raise TasteError(f"the tensors of this lora taste don't fit its settings: {odd[0]}")
     own = {name: torch.tensor(np.asarray(tensors[stored])) for stored, name in names.items()}
     fitted = network.fitted()

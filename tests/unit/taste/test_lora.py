@@ -108,8 +108,8 @@ def test_images_in_a_file_are_fitted_to_and_judged_like_those_in_memory(world, e
 @pytest.mark.parametrize(
     "fields",
     [
-        {"person": "text", "blocks": 1, "scales": True},
-        {"person": "both", "target_modules": ["mlp", "attention"], "neutral": "person"},
+        {"person": "text", "blocks": 1, "scales": True, "zero_shot": "adapted"},
+        {"person": "both", "target_modules": ["mlp", "attention"], "neutral": "person", "zero_shot": "mixed"},
         {"person": "none", "ratings_as": "pairs", "pairs": 20, "cache_mib": 0},
     ],
 )
@@ -123,14 +123,18 @@ def test_every_option_learns_and_can_be_kept(world, eye, fields):
         np.testing.assert_array_equal(again.utilities(items[:7], people, attribute), expected)
         np.testing.assert_array_equal(sent.utilities(items[:7], people, attribute), expected)
         alike = np.allclose(expected[0], expected[-1], atol=1e-6)
-        assert alike == (fields["person"] == "none")
+        own = attribute in ATTRIBUTES or found.zero_shot["question_own"] > 0 or found.zero_shot["attributes_own"] > 0
+        assert alike == (fields["person"] == "none" or not own)
+    assert again.zero_shot.values.tolist() == found.zero_shot.values.tolist()
     learned = {name.split(".")[-4] for name in found.tensors() if ".lora_" in name}
     assert learned >= ({"q", "out", "c_fc"} if "attention" in fields.get("target_modules", []) else {"c_fc", "c_proj"})
 
 
 def test_only_what_was_learned_is_kept(taste):
     names = set(taste.tensors())
-    assert names == {name for name in names if ".lora_" in name} | {"tokens.shared", "tokens.people", "scales", "slope"}
+    assert names == {name for name in names if ".lora_" in name} | {
+        *("tokens.shared", "tokens.people", "scales", "slope", "zero_shot")
+    }
     assert sum(value.size for value in taste.tensors().values()) < 6000
     assert taste.tensors()["tokens.people"].shape == (len(PEOPLE), 32)
 
@@ -145,6 +149,29 @@ def test_before_anything_is_learned_it_is_clip(world, eye):
     np.testing.assert_allclose(found.utilities(items, ["x"], "smart")[0], slope * cosine / 0.15, atol=1e-4)
 
 
+def test_a_question_is_answered_by_clip_as_it_was_before_it_was_adapted(world, eye):
+    found = fitted(world, eye, templates=["{}"])
+    encoder, items = Encoder.load(eye), pictures(world)[:9]
+    cosine = (encoder.images(items) @ encoder.texts(["friendly"]).T)[:, 0] / found.config.temperature
+    assert not found.zero_shot.adapted
+    assert found.zero_shot["clip"] > 0
+    expected = np.tile(found.zero_shot["clip"] * cosine, (2, 1))
+    asked = found.utilities(items, [PEOPLE[0], "a stranger"], "who is friendly?")
+    np.testing.assert_allclose(asked, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_taste_of_version_0_1_0_answers_questions_as_it_did(world, eye):
+    found = fitted(world, eye, person="text", blocks=1, zero_shot="adapted")
+    assert "zero_shot" not in found.tensors()
+    people, items = [*PEOPLE[:3], ""], pictures(world)[:5]
+    answers = found.zero_shot_answers(items, people, "friendly")
+    asked = found.utilities(items, people, "friendly")
+    np.testing.assert_allclose(asked, answers.question + answers.question_own, rtol=1e-5)
+    np.testing.assert_allclose(answers.question_own[-1], 0, atol=1e-6)
+    trained = np.mean([found.utilities(items, people, name) for name in ATTRIBUTES], axis=0)
+    np.testing.assert_allclose(answers.attributes + answers.attributes_own, trained, rtol=1e-5, atol=1e-6)
+
+
 def test_the_same_image_twice_is_one_image(taste, world):
     items = pictures(world)[[0, 1, 0, 2, 1]]
     found = taste.utilities(items, PEOPLE[:2], "smart")
@@ -153,7 +180,8 @@ def test_the_same_image_twice_is_one_image(taste, world):
 
 
 def test_a_name_can_be_said_in_other_words(world, eye):
-    said = fitted(world, eye, texts={"smart": "wise"}, fit=replace(ONCE, learning_rate=1e-12), person="none")
+    slow = replace(ONCE, learning_rate=1e-12)
+    said = fitted(world, eye, texts={"smart": "wise"}, fit=slow, person="none", zero_shot="adapted")
     slopes = said.tensors()["slope"]
     words = said.utilities(pictures(world)[:5], ["x"], "wise") / np.exp(np.log(slopes).mean())
     np.testing.assert_allclose(said.utilities(pictures(world)[:5], ["x"], "smart") / slopes[1], words, atol=1e-4)
