@@ -25,6 +25,9 @@ class BuildPortraitsSettings:
     resolution: int = setting(512, "pixels of the generator's pictures: 128, 256 or 512; a later build goes on to larger ones")
     measure: bool = setting(True, "measure what was built and put the figures on the cards")
     encoder: EncoderConfig = setting(EncoderConfig(), "the CLIP to train; its weights are not read")
+    common_taste: float = setting(
+        0.0, "of the sample's raters: share of what is their own that is the same for every attribute; the sample that ships has 0"
+    )
     workspace: str = setting("workspace", "a folder: the pool, checkpoints, weights and the sample go to <workspace>/portraits")
 
     def __post_init__(self) -> None:
@@ -43,6 +46,7 @@ def main(settings: BuildPortraitsSettings, run: Run) -> None:
     from beholder.editing import pretrained
     from beholder.portraits import reader
     from beholder.portraits.builder import BuildConfig, Builder, add_figures
+    from beholder.portraits.raters import RatersConfig
     from beholder.portraits.sample import SampleConfig, write_sample
 
     if settings.threads:
@@ -74,7 +78,7 @@ def main(settings: BuildPortraitsSettings, run: Run) -> None:
     if "clip" in settings.parts:
         builder.clip(*untrained(settings.encoder))
     if "sample" in settings.parts:
-        write_sample(keep / "sample", SampleConfig())
+        write_sample(keep / "sample", SampleConfig(judges=RatersConfig(common=settings.common_taste)))
     figures = _figures(out, settings) if settings.measure else {}
     if figures:
         add_figures(out, figures)

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
+from beholder.errors import ConfigError
 from beholder.portraits.traits import NAMES
 
 ATTRIBUTES = ("attractive", "smart", "trustworthy")
@@ -83,7 +84,12 @@ class RatersConfig:
     comparisons: int = 6000
     ratings: int = 4000
     personal: float = 0.5  # spread of a person's own weights
+    common: float = 0.0  # share of their variance that is the same for every attribute, as halos of real people are
     seed: int = 23
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.common <= 1:
+            raise ConfigError(f"common is a share, from 0 to 1, got {self.common}")
 
 
 def standardised(traits: Tensor) -> np.ndarray:
@@ -105,7 +111,7 @@ def people(config: RatersConfig, values: np.ndarray) -> list[Rater]:
             shared[a, NAMES.index(name)] = weight
     found = []
     for i, kind in enumerate(kinds):
-        first, last = (_taste(shared, values, config.personal, rng) for _ in range(2))
+        first, last = (_taste(shared, values, config, rng) for _ in range(2))
         rater = Rater(
             user_id=_id("user", config.seed, i),
             kind=kind,
@@ -181,9 +187,12 @@ def write(folder: Path, sheets: dict[str, pd.DataFrame], raters: list[Rater]) ->
     truth(raters).to_csv(folder / "truth.csv", index=False)
 
 
-def _taste(shared: np.ndarray, values: np.ndarray, personal: float, rng: np.random.Generator) -> np.ndarray:
+def _taste(shared: np.ndarray, values: np.ndarray, config: RatersConfig, rng: np.random.Generator) -> np.ndarray:
     """Shared weights, more or less of them, and a person's own on two in five traits; utilities get a spread of 1."""
-    own = rng.normal(0, personal, shared.shape) * (rng.random(shared.shape) < 0.4)
+    own = rng.normal(0, config.personal, shared.shape) * (rng.random(shared.shape) < 0.4)
+    if config.common > 0:
+        everywhere = rng.normal(0, config.personal, shared.shape[1]) * (rng.random(shared.shape[1]) < 0.4)
+        own = np.sqrt(1 - config.common) * own + np.sqrt(config.common) * everywhere
     taste = rng.uniform(0.3, 1.0, (len(shared), 1)) * shared + own
     return np.asarray(taste / (values @ taste.T).std(axis=0)[:, None])
 

@@ -22,6 +22,7 @@ from beholder.config import setting
 from beholder.errors import ChoiceError, ConfigError, nearest
 from beholder.recommending.edit_set import EditSet
 from beholder.recommending.rankers.ranker import JointNormal, Ranker
+from beholder.statistics import sigmoid
 
 Strategy = Literal["random", "thompson", "eubo", "information", "both"]
 STRATEGIES: tuple[str, ...] = get_args(Strategy)
@@ -36,6 +37,7 @@ _SHARP = 200  # pairs of the surest answers, among which the one that tells most
 _HEADS = 16  # of each list, edits that are compared with all others where few pairs may be asked
 _DRAWN, _TRIES = 4096, 16  # pairs drawn at a time, and how often, before all are counted
 _POOL = 256  # edits whose pairs are all evaluated; the rest can hardly be in the best pair
+_BLOCK = 4096  # pairs whose values are held in memory at once
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(16)
 
 
@@ -223,6 +225,33 @@ def information(mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
     return np.asarray(np.clip((_entropy(expected) - within) / np.log(2), 0, 1))
 
 
+def knowledge_gradient(joint: JointNormal, unedited: JointNormal, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Return the expected utility of the best option by what is known after the answer to each pair of rows, float64 [P].
+
+    joint: of C edits; unedited: of the image without edits, which is an option too. Where any pair may be asked, the best option is one of the two that are shown, and this is `eubo` (Lin et al. 2022; Astudillo
+    et al. 2023). Where few may, it need not be: the value is the knowledge gradient (Frazier et al. 2009) over the edits that can
+    become the best, and the unedited image.
+    """
+    draws = joint.draws(64, seed=0)
+    tops = [np.argsort(-joint.mean, kind="stable")[: 2 * _HEADS], np.unique(draws.argmax(axis=1))]
+    tops += [np.argsort(-(joint.mean + np.sqrt((joint.factor**2).sum(axis=1))), kind="stable")[: 2 * _HEADS]]
+    options = np.unique(np.concatenate(tops))
+    means = np.concatenate([unedited.mean[:1], joint.mean[options]])
+    factors = np.concatenate([unedited.factor[:1], joint.factor[options]])
+    values = np.empty(len(rows))
+    for start in range(0, len(rows), _BLOCK):
+        some = slice(start, start + _BLOCK)
+        gap = joint.factor[rows[some]] - joint.factor[columns[some]]
+        mean, variance = joint.mean[rows[some]] - joint.mean[columns[some]], np.einsum("pr,pr->p", gap, gap)
+        # The moments of x ~ N(mean, variance) after an answer that is logistic in it, by MacKay's approximation (1992).
+        shrink = 1 / np.sqrt(1 + np.pi / 8 * variance)
+        left = sigmoid(shrink * mean)
+        moved = gap @ factors.T * shrink[:, None]
+        values[some] = left * (means + moved * (1 - left)[:, None]).max(axis=1)
+        values[some] += (1 - left) * (means - moved * left[:, None]).max(axis=1)
+    return values
+
+
 class _Pairs:
     """Which pairs of C edits may be asked. without: pairs that may not, either way round."""
 
@@ -310,8 +339,11 @@ def _best_pair(strategy: str, joint: JointNormal, unedited: JointNormal, pairs: 
         left, right, _ = pairs.draw(np.random.default_rng(0))
         return min(left, right), max(left, right)
     rows, columns = rows[~out], columns[~out]
-    mean, deviation = _gaps(joint, rows, columns)
-    values = eubo(joint.mean[rows], joint.mean[columns], deviation) if strategy == "eubo" else information(mean, deviation)
+    if strategy == "eubo" and pairs.restricted:
+        values = knowledge_gradient(joint, unedited, rows, columns)
+    else:
+        mean, deviation = _gaps(joint, rows, columns)
+        values = eubo(joint.mean[rows], joint.mean[columns], deviation) if strategy == "eubo" else information(mean, deviation)
     best = int(np.argmax(values))
     left, right = int(rows[best]), int(columns[best])
     return min(left, right), max(left, right)

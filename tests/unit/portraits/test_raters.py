@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from beholder.errors import ConfigError
 from beholder.portraits import raters, traits
 
 KINDS: tuple[tuple[raters.Kind, int], ...] = (("steady", 3), ("drifting", 1), ("random", 1), ("first", 1), ("flat", 1))
@@ -40,6 +41,20 @@ def test_as_many_judgements_as_asked(sheets: dict[str, pd.DataFrame]) -> None:
 
 def test_utilities_have_a_spread_of_one(people: list[raters.Rater], values: np.ndarray) -> None:
     assert of(people, "steady").utility(values, 0).std() == pytest.approx(1)
+
+
+def test_what_is_peoples_own_is_alike_on_all_attributes_where_it_is_said_to_be(values: np.ndarray) -> None:
+    def likeness(common: float) -> float:
+        """Return the mean correlation, between two attributes, of how people differ from the mean of all people."""
+        some = raters.people(raters.RatersConfig(kinds=(("steady", 200),), common=common, seed=4), values)
+        tastes = np.stack([rater.taste for rater in some])
+        own = tastes - tastes.mean(axis=0)
+        return float(np.mean([np.corrcoef(own[:, 0].ravel(), own[:, k].ravel())[0, 1] for k in (1, 2)]))
+
+    assert abs(likeness(0.0)) < 0.1
+    assert likeness(0.8) > 0.6
+    with pytest.raises(ConfigError, match="common is a share"):
+        raters.RatersConfig(common=1.5)
 
 
 def test_steady_raters_choose_by_their_taste(

@@ -10,7 +10,7 @@ from support.ranker_suite import DIRECTIONS
 
 from beholder.errors import ChoiceError, ConfigError
 from beholder.recommending import acquisition
-from beholder.recommending.acquisition import ANY, STRATEGIES, QuestionsConfig, ask, eubo, information
+from beholder.recommending.acquisition import ANY, STRATEGIES, QuestionsConfig, ask, eubo, information, knowledge_gradient
 from beholder.recommending.edit_set import Comparison, EditSet
 from beholder.recommending.rankers import bayes_ranker
 from beholder.recommending.rankers.bayes_ranker import BayesRankerConfig
@@ -104,6 +104,34 @@ def test_eubo_asks_of_the_best_and_of_what_may_be_better():
     asked = pair("eubo", Sure([2.0, 1.8, 1.5, -1.0], factor), 4)
     assert {asked.left, asked.right} == {0, 2}
     assert asked.probability == 0.5
+
+
+def test_the_knowledge_gradient_is_what_the_best_option_will_be_worth_after_the_answer():
+    rng = np.random.default_rng(3)
+    joint = JointNormal(rng.normal(size=6), rng.normal(size=(6, 3)))
+    unedited = JointNormal(np.array([0.4]), np.zeros((1, 3)))
+    rows, columns = np.triu_indices(6, 1)
+    utilities = np.concatenate([np.full((200_000, 1), 0.4), joint.mean + rng.normal(size=(200_000, 3)) @ joint.factor.T], axis=1)
+    expected = []
+    for row, column in zip(rows + 1, columns + 1, strict=True):
+        left = 1 / (1 + np.exp(utilities[:, column] - utilities[:, row]))
+        expected.append(sum((weight @ utilities).max() for weight in (left, 1 - left)) / len(utilities))
+    found = knowledge_gradient(joint, unedited, rows, columns)
+    np.testing.assert_allclose(found, expected, rtol=0.04)
+    assert np.corrcoef(found, expected)[0, 1] > 0.99
+    assert (found >= joint.mean.max() - 1e-9).all()  # no answer is worth less than none
+
+
+def test_where_few_pairs_may_be_asked_those_that_tell_of_the_best_are():
+    """Only the first two, and the next two, differ in one direction. The first two are good, and known to be; of the next two, one
+    is as good or bad as the last edit, which may be the best of all."""
+    alphas = np.array([[2, 2, 0], [2, 1, 0], [-1, 0, 1], [-1, 0, 2], [0, -3, -1]], np.float32)
+    shown = EditSet(alphas, np.eye(5, 3, dtype=np.float32), DIRECTIONS, np.zeros(3, np.float32))
+    factor = np.zeros((5, 1))
+    factor[[2, 4]] = 2.0
+    ranker = Sure([1.0, 0.9, -2.0, -2.0, 0.8], factor)
+    asked = ask("eubo", ranker, "ana", shown, shown.unedited, seed=0, config=replace(ANY, differ=1))
+    assert {asked.left, asked.right} == {2, 3}
 
 
 def test_information_asks_where_the_answer_is_open():
