@@ -228,9 +228,9 @@ def information(mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
 def knowledge_gradient(joint: JointNormal, unedited: JointNormal, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """Return the expected utility of the best option by what is known after the answer to each pair of rows, float64 [P].
 
-    joint: of C edits; unedited: of the image without edits, which is an option too. Where any pair may be asked, the best option is one of the two that are shown, and this is `eubo` (Lin et al. 2022; Astudillo
-    et al. 2023). Where few may, it need not be: the value is the knowledge gradient (Frazier et al. 2009) over the edits that can
-    become the best, and the unedited image.
+    joint: of C edits; unedited: of the image without edits, which is an option too. Where any pair may be asked, the best option
+    is one of the two that are shown, and this is `eubo` (Lin et al. 2022; Astudillo et al. 2023). Where few may, it need not be:
+    the value is the knowledge gradient (Frazier et al. 2009) over the edits that can become the best, and the unedited image.
     """
     draws = joint.draws(64, seed=0)
     tops = [np.argsort(-joint.mean, kind="stable")[: 2 * _HEADS], np.unique(draws.argmax(axis=1))]
