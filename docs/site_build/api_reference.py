@@ -39,7 +39,8 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> str:
             lines.append(f"| `{each['name']}` | {each['in']} | {_kind(schema)} | {needed}{_text(about)} |")
         lines.append("")
     for media, content in operation.get("requestBody", {}).get("content", {}).items():
-        lines += [f"Body, `{media}`: {_kind(content.get('schema', {}))}.", "", *_examples(content)]
+        kind = _kind(content.get("schema", {}))
+        lines += [f"Body, `{media}`{'' if kind in ('any', 'object') else f': {kind}'}.", "", *_examples(content)]
     lines += ["| status | answer |", "|---|---|"]
     examples: list[str] = []
     for status, response in operation.get("responses", {}).items():
@@ -79,7 +80,7 @@ def _kind(schema: dict[str, Any]) -> str:
         return f"[{name}](#{name.lower()})"
     for several in ("anyOf", "oneOf", "allOf"):
         if several in schema:
-            return " or ".join(_kind(each) for each in schema[several])
+            return " or ".join(dict.fromkeys(_kind(each) for each in schema[several]))
     if "enum" in schema:
         return " or ".join(f"`{each}`" for each in schema["enum"])
     if schema.get("type") == "array":

@@ -1,6 +1,7 @@
 """The library's reference, made from its docstrings: every name of `beholder.__all__` with its signature."""
 
 import inspect
+import re
 import textwrap
 
 import beholder
@@ -36,7 +37,7 @@ def _member(owner: str, name: str, value: object) -> str:
 
 
 def _signature(name: str, value: object) -> str:
-    """Return a call with a parameter a line where it is long, as a block."""
+    """Return a call as a block, with a parameter a line where it is long."""
     if not callable(value):
         return ""
     try:
@@ -44,22 +45,30 @@ def _signature(name: str, value: object) -> str:
     except ValueError:
         return ""
     parameters = [each for each in signature.parameters.values() if each.name != "self"]
-    text = f"{name}{str(signature.replace(parameters=parameters))}".replace("'", "")
+    words, starred = [], False
+    for each in parameters:
+        if each.kind is each.KEYWORD_ONLY and not starred:
+            words.append("*")
+        starred = starred or each.kind in (each.KEYWORD_ONLY, each.VAR_POSITIONAL)
+        words.append(_parameter(each))
+    end = "" if signature.return_annotation in (signature.empty, None) else f" -> {_annotation(signature.return_annotation)}"
+    text = f"{name}({', '.join(words)}){end}"
     if len(text) > 88:
-        text = f"{name}{_folded(signature.replace(parameters=parameters))}".replace("'", "")
+        text = f"{name}(\n" + "".join(f"    {word},\n" for word in words) + f"){end}"
     return f"```python\n{text}\n```\n\n"
 
 
-def _folded(signature: inspect.Signature) -> str:
-    lines, starred = [], False
-    for each in signature.parameters.values():
-        if each.kind is each.KEYWORD_ONLY and not starred:
-            lines.append("    *,")
-            starred = True
-        starred = starred or each.kind is each.VAR_POSITIONAL
-        lines.append(f"    {each},")
-    end = "" if signature.return_annotation is signature.empty else f" -> {inspect.formatannotation(signature.return_annotation)}"
-    return "(\n" + "\n".join(lines) + f"\n){end}"
+def _parameter(parameter: inspect.Parameter) -> str:
+    stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
+    kind = "" if parameter.annotation is parameter.empty else f": {_annotation(parameter.annotation)}"
+    default = "" if parameter.default is parameter.empty else f" = {parameter.default!r}" if kind else f"={parameter.default!r}"
+    return f"{stars}{parameter.name}{kind}{default}"
+
+
+def _annotation(annotation: object) -> str:
+    """Return a type in short: without the modules that its names are from."""
+    text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+    return re.sub(r"\b(?:\w+\.)+(?=[A-Z])", "", text)
 
 
 def _doc(value: object) -> str:
