@@ -76,14 +76,16 @@ ARROWS = (
 def svg() -> str:
     """Return the picture."""
     bands = "".join(
-        f'<rect class="band" x="{x}" y="{y}" width="{width}" height="{height}" rx="12"/><text class="head" x="{x + 14}" y="{y - 9}">{name}</text>'
+        f'<rect class="band" x="{x}" y="{y}" width="{width}" height="{height}" rx="12"/>'
+        f'<text class="head" x="{x + 14}" y="{y - 9}">{name}</text>'
         for x, y, width, height, name in BANDS
     )
     ways = "".join(f'<path class="arrow" d="{way}"/>' for way, *_ in ARROWS)
     words = "".join(f'<text class="word" x="{x}" y="{y}">{word}</text>' for _, word, x, y in ARROWS if word)
     title = "Photos and judgements are embedded and become tastes in batches; editor, encoder and ranker serve the page and the API"
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}"><title>{title}</title>\n'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}">'
+        f"<title>{title}</title>\n"
         f"<style>\n{STYLE}\n</style>\n"
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
         '<path class="tip" d="M0 0 L8 4 L0 8 z"/></marker></defs>\n'

@@ -1,4 +1,4 @@
-"""Record docs/page.webp, an animated picture of the page: a portrait is chosen, five questions are answered, an edit is recommended.
+"""Record docs/page.webp, an animated picture of the page: a portrait chosen, five questions answered, an edit recommended.
 
     beholder serve local=true workspace=/tmp/recorded
     python docs/record_page.py http://127.0.0.1:8000/
@@ -66,7 +66,14 @@ class Recording:
         pictures, durations = [each for each, _ in merged], [shown for _, shown in merged]
         for quality in (82, 74, 66, 58, 50):
             pictures[0].save(
-                path, save_all=True, append_images=pictures[1:], duration=durations, loop=0, quality=quality, method=4, minimize_size=True
+                path,
+                save_all=True,
+                append_images=pictures[1:],
+                duration=durations,
+                loop=0,
+                quality=quality,
+                method=4,
+                minimize_size=True,
             )
             if path.stat().st_size < LIMIT:
                 break

@@ -45,7 +45,8 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> str:
     examples: list[str] = []
     for status, response in operation.get("responses", {}).items():
         kinds = [_kind(content["schema"]) for content in response.get("content", {}).values() if content.get("schema")]
-        lines.append(f"| {status} | {_text(response.get('description', ''))}{': ' + ', '.join(dict.fromkeys(kinds)) if kinds else ''} |")
+        what = ", ".join(dict.fromkeys(kinds))
+        lines.append(f"| {status} | {_text(response.get('description', ''))}{f': {what}' if kinds else ''} |")
         if status.startswith("2"):
             examples += [line for content in response.get("content", {}).values() for line in _examples(content)]
     return "\n".join([*lines, "", *examples])
@@ -88,7 +89,8 @@ def _kind(schema: dict[str, Any]) -> str:
     if isinstance(schema.get("additionalProperties"), dict):
         return f"object of {_kind(schema['additionalProperties'])}"
     kind = schema.get("type", "any")
-    bounds = [f"{sign} {schema[key]}" for key, sign in (("minimum", "≥"), ("maximum", "≤"), ("maxLength", "length ≤")) if key in schema]
+    signs = {"minimum": "≥", "maximum": "≤", "maxLength": "length ≤"}
+    bounds = [f"{sign} {schema[key]}" for key, sign in signs.items() if key in schema]
     return f"{kind}{' ' + ', '.join(bounds) if bounds else ''}"
 
 

@@ -1,5 +1,6 @@
 """The files of values in configs/: every group, its choices, and what each of them sets."""
 
+import textwrap
 from pathlib import Path
 
 from beholder import config
@@ -14,5 +15,5 @@ def groups() -> str:
         parts.append(f"### {group}=\n\n" + ", ".join(f"`{group}={choice}`" for choice in choices) + ".\n")
         for choice in choices:
             text = (ROOT / "configs" / group / f"{choice}.yaml").read_text().rstrip()
-            parts.append(f'??? note "{group}={choice}"\n\n    ```yaml\n' + "".join(f"    {line}\n" for line in text.split("\n")) + "    ```\n")
+            parts.append(f'??? note "{group}={choice}"\n\n' + textwrap.indent(f"```yaml\n{text}\n```\n", "    "))
     return "\n".join(parts)

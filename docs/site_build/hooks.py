@@ -1,7 +1,7 @@
 """What MkDocs calls while `make docs` builds the site.
 
-A comment `<!-- generated: NAME WORDS -->` in a page is replaced by what the function NAME of GENERATED makes of the code. A link to a
-file of the project outside docs/ leads to a page that shows this file, so that the site needs neither the repository nor a network.
+A comment `<!-- generated: NAME WORDS -->` in a page is replaced by what the function NAME of GENERATED makes of the code. A link
+to a file of the project outside docs/ leads to a page that shows this file: the site needs neither the repository nor a network.
 """
 
 import re

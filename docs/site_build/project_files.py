@@ -13,7 +13,7 @@ PAGES = {
     "SECURITY.md": "report-a-vulnerability.md",
 }
 _LINK = re.compile(r"(\]\()([^)\s#]+)((?:#[^)\s]*)?\))")
-_LANGUAGES = {".py": "python", ".yaml": "yaml", ".yml": "yaml", ".json": "json", ".md": "markdown", ".toml": "toml", ".ipynb": "json"}
+_LANGUAGES = {".py": "python", ".yaml": "yaml", ".json": "json", ".md": "markdown", ".toml": "toml", ".ipynb": "json"}
 
 
 def adopted(name: str) -> str:
@@ -33,11 +33,12 @@ def page_of(path: str) -> str:
 
 
 def shown(path: str) -> str:
-    """Return the page that shows a file or lists a folder. Raises FileNotFoundError where it is not there, which stops the build."""
+    """Return the page that shows a file or lists a folder. Raises FileNotFoundError, which stops the build, for none."""
     found = ROOT / path
     head = f"---\ntitle: {path}\nsearch:\n  exclude: true\nhide: [toc]\n---\n# {path}\n\n"
     if found.is_dir():
-        names = sorted(each.name + "/" * each.is_dir() for each in found.iterdir() if not each.name.startswith(("__pycache__", ".")))
+        listed = [each for each in found.iterdir() if not each.name.startswith(("__pycache__", "."))]
+        names = sorted(each.name + "/" * each.is_dir() for each in listed)
         return head + "A folder of the project:\n\n" + "".join(f"- `{name}`\n" for name in names)
     fence = "`````"
     return f"{head}{fence}{_LANGUAGES.get(found.suffix, 'text')}\n{found.read_text()}\n{fence}\n"
@@ -65,7 +66,7 @@ def _outside(target: str, page: str) -> str | None:
     if "://" in target or target.startswith(("mailto:", "/")):
         return None
     path = posixpath.normpath(posixpath.join("docs", posixpath.dirname(page), target))
-    return None if path.startswith("docs/") or path == "README.md" and page == "index.md" else path
+    return None if path.startswith("docs/") else path
 
 
 def _from_docs(target: str) -> str:

@@ -1,4 +1,4 @@
-"""The tutorials, carried out as their pages stand, each in a fresh folder; and what the README and the API's tutorial call over HTTP."""
+"""The tutorials, carried out as their pages stand, each in a fresh folder."""
 
 import io
 import json

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-_BLOCK = re.compile(r"^(?P<indent> *)```(?P<language>\w*)(?: +title=\"(?P<title>[^\"]*)\")?\n(?P<text>.*?)^(?P=indent)```", re.S | re.M)
+_BLOCK = re.compile(
+    r"^(?P<indent> *)```(?P<language>\w*)(?: +title=\"(?P<title>[^\"]*)\")?\n(?P<text>.*?)^(?P=indent)```", re.S | re.M
+)
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from support.document import Block, blocks
-
 from beholder import cli
+from support.document import Block, blocks
 
 _PLAIN = re.compile(r"^beholder [^|;&>$`]*$")  # a line that needs no shell
 
