@@ -1,4 +1,4 @@
-# make setup | demo | test | soak | coverage | bench | lint | wheel | docs-picture | hashes | sbom | licences | audit: each does the
+# make setup | demo | test | soak | coverage | bench | lint | wheel | docs | docs-picture | hashes | sbom | licences | audit: each does the
 # set-up it needs.
 PYTHON ?= python3
 BIN := .venv/bin
@@ -69,9 +69,16 @@ lint: setup
 wheel: setup
 	$(BIN)/python -m build --wheel --outdir dist
 
+# The pages of docs/ and the generated reference as a site that needs no network: site/index.html. ARGS=--serve shows it on loopback.
+.PHONY: docs
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs $(if $(filter --serve,$(ARGS)),serve,build --quiet)
+	@test -n "$(ARGS)" || echo "The documents: $(CURDIR)/site/index.html"
+
 .PHONY: docs-picture
 docs-picture: setup
 	$(BIN)/python docs/draw_architecture.py
+	$(BIN)/python docs/draw_overview.py
 
 # What the project stands on: hashes of the files of constraints.txt, a list of all that is installed (CycloneDX), their licences, and
 # what is known against them. The tools have an environment of their own.

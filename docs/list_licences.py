@@ -31,6 +31,7 @@ Not packages, but in the project or read by it:
 | what | licence |
 |---|---|
 | fonts of the page and of reports | SIL Open Font License 1.1 |
+| `docs/assets/iframe-worker.js`, for the documents' search | MIT (`docs/assets/iframe-worker.LICENSE.txt`) |
 | weights and directions in `data/` | MIT, as the project; their cards say what they were made of |
 | weights named by a pretrained tag | their publishers': open_clip names them; LAION's are MIT, some others exclude commercial use |
 | generators and directions that you import | their publishers': NVIDIA's StyleGAN networks and FFHQ exclude commercial use |

@@ -1,0 +1,128 @@
+"""The tutorials, carried out as their pages stand, each in a fresh folder."""
+
+import io
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from support.ray_head import RayHead, ray_head
+from support.tutorial import Tutorial, within
+
+PAGES = "docs/tutorials"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    with within(tmp_path):
+        yield tmp_path
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The service of the page, at a port of its own; nobody has chosen anything there."""
+    work = tmp_path_factory.mktemp("served")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (line,) = Tutorial(f"{PAGES}/api.md", work).services()
+    process = subprocess.Popen([sys.executable, "-m", *line.split(), f"port={port}", f"workspace={work}"])
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(240):
+            time.sleep(0.5)
+            assert process.poll() is None
+            try:
+                urllib.request.urlopen(f"{address}/readyz", timeout=5).close()
+                break
+            except OSError:
+                continue
+        yield address
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def test_click(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("a\nb\na\nn\nb\n"))
+    tutorial = Tutorial(f"{PAGES}/click.md", folder)
+    assert tutorial.services() == ["beholder serve local=true"]  # the next test carries it out
+    tutorial.run()
+    assert (folder / "ana.png").read_bytes().startswith(b"\x89PNG")
+    assert len(pd.read_csv(folder / "interactions.csv")) == 2 * 5
+    assert "Recommended" in capsys.readouterr().out or (folder / "workspace/runs").is_dir()
+
+
+def test_calling_the_api(address: str, folder: Path) -> None:
+    tutorial = Tutorial(f"{PAGES}/api.md", folder, {"http://127.0.0.1:8000": address})
+    lines = [line for block in tutorial.commands() for line in block.lines]
+    assert len(lines) >= 6
+    assert {line.split()[0] for line in lines} == {"curl"}
+    answers = []
+    for line in lines:
+        said = tutorial.shell(line.replace("curl ", "curl --fail-with-body ", 1))
+        if said:
+            answers.append(json.loads(said))
+            tutorial.replaced.setdefault("QUESTION", answers[0]["question_id"])
+    asked, chosen, recommended, steered, scored, ana, gone = answers
+    assert asked["rounds"] == 0
+    assert (chosen["counted"], chosen["rounds"]) == (True, 1)
+    assert recommended["recommendations"][0]["probability"] >= 0.5
+    assert all(each["edit"].get("hat") for each in steered["recommendations"])
+    assert [each["edit"] for each in scored["scores"]] == [{"smile": 1.4}, {"hat": 2}]
+    assert ana["rounds"] == 1
+    assert gone["answers"] == 1
+    assert (folder / "seven.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_calling_the_api_from_python(address: str, folder: Path) -> None:
+    names = Tutorial(f"{PAGES}/api.md", folder, {"http://127.0.0.1:8000": address}).python()
+    assert names["best"].rounds == 5  # type: ignore[attr-defined]
+    assert (folder / "left.png").is_file()
+
+
+def test_a_study_in_spreadsheets(small_ray: object, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Tutorial(f"{PAGES}/study.md", folder).run()
+    printed = capsys.readouterr().out
+    assert re.search(r"\| bayes, as served \| 0\.\d+ \| \+0\.\d+ \[\+0\.", printed)
+    assert "20 believed" in printed
+    assert (folder / "workspace/models/ours").is_dir()
+    assert {path.name.partition("-")[0] for path in (folder / "mine/runs").iterdir()} == {"import"}
+
+
+@pytest.fixture
+def head() -> Iterator[RayHead]:
+    with ray_head() as started:
+        yield started
+
+
+def test_a_cluster(head: RayHead, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_AUTH_TOKEN", head.token)
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    tutorial = Tutorial(f"{PAGES}/cluster.md", folder, {"http://127.0.0.1:8265": head.address})
+    cluster = [line for block in tutorial.commands() for line in block.lines if line.startswith("ray ")]
+    assert [line.split()[1] for line in cluster] == ["start", "stop"]  # `head` is such a cluster, apart from all others
+    tutorial.run(own_process=True, skip=lambda line: line.startswith("ray "))
+    runs = {path.name.rpartition("-")[0] for path in (folder / "work/runs").iterdir()}
+    assert {"import", "embed", "train", "tune"} <= runs
+    assert os.listdir(folder / "work/models")
+
+
+def test_the_library(folder: Path) -> None:
+    names = Tutorial(f"{PAGES}/library.md", folder).python()
+    assert (folder / "edited.png").is_file()
+    assert names["result"].gain.mean > 0  # type: ignore[attr-defined]
+
+
+def test_the_readmes_ten_lines(folder: Path) -> None:
+    names = Tutorial("README.md", folder).python()
+    assert "me" in names["taste"].people  # type: ignore[attr-defined]
+    assert (folder / "edited.png").is_file()
