@@ -1,10 +1,10 @@
 """`beholder <command> key=value ...`: finds the command, checks its settings, makes its run folder, runs it.
 
-Which commands there are, and what a command's module has, is said in command_index. Settings are composed and checked before what the
-command works with is imported. A command about another command (`submit`) is given the other command's words, makes no run folder,
-and returns the exit code.
-Exit codes: 0 done; 1 a fault of ours (with a traceback), or something that `doctor` misses; 2 a user's mistake (one line on stderr, two
-for an unknown command); 130 and 143 stopped.
+Which commands there are, and what a command's module has, is said in command_index. Settings are composed and checked before what
+the command works with is imported. A command about another command (`submit`) is given the other command's words, makes no run
+folder, and returns the exit code.
+Exit codes: 0 done; 1 a fault of ours (with a traceback), or something that `doctor` misses; 2 a user's mistake (one line on stderr,
+two for an unknown command); 130 and 143 stopped.
 """
 
 import contextlib
@@ -20,7 +20,6 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from beholder import command_index, command_output, identifiers
-from beholder.command_index import Command
 from beholder.errors import BeholderError
 
 if TYPE_CHECKING:
@@ -132,6 +131,7 @@ def _run(name: str, module: ModuleType, settings: Any, overrides: list[str], *, 
     import time
 
     from beholder import config, tracking
+    from beholder.run_history import DONE
     from beholder.runs import log
 
     os.umask(os.umask(0) | 0o077)  # what is written is for who wrote it: people's choices, photos, settings
@@ -146,6 +146,7 @@ def _run(name: str, module: ModuleType, settings: Any, overrides: list[str], *, 
         log.info("beholder %s %s", name, " ".join(overrides))
         try:
             code = module.main(settings, run) or 0
+            log.info("%s %.1f s", DONE, time.time() - began)
             succeeded = True
         except BeholderError as error:
             log.error("%s", config.without_passwords(str(error)))
@@ -167,11 +168,10 @@ def _run(name: str, module: ModuleType, settings: Any, overrides: list[str], *, 
 
 
 def _keeps_run(settings: Any, words: Sequence[str]) -> bool:
-    """Tell whether a run folder is left: always, unless the command keeps nothing, and there is no workspace and none was named."""
-    if getattr(settings, "keeps_run", True):
-        return True
-    named = any(word.startswith("workspace=") for word in words)
-    return hasattr(settings, "workspace") and (named or os.path.isdir(settings.workspace))
+    """Tell whether a run folder is left, by what the command's settings say of it."""
+    which = getattr(settings, "run_folder", "always")
+    there = which == "existing" and (any(word.startswith("workspace=") for word in words) or os.path.isdir(settings.workspace))
+    return which == "always" or there
 
 
 @contextlib.contextmanager

@@ -2,7 +2,8 @@
 
 Commands are found through the entry point group "beholder.commands", of which each entry is a dict of name -> (module, help
 line, group). Another package adds commands with an entry of its own in that group (`[project.entry-points."beholder.commands"]`);
-without a group its commands are listed last. A command's module has a `main` whose first parameter is `settings`, a frozen dataclass:
+without a group its commands are listed last. A command's module has a `main` whose first parameter is `settings`, a frozen
+dataclass:
 
 main(settings, run)     the command leaves a run folder in its field `workspace`
 main(settings, words)   a command about another one, whose words it is given (`submit`); it returns the exit code
@@ -12,8 +13,8 @@ What the settings class says of the command besides, each a class variable that 
 positional   names of settings that are taken without a name, in order
 common       names of settings that `--help` shows; `--all` shows the others, too
 examples     whole command lines
-keeps_run    False: nothing is kept that isn't written where it was asked for. A run folder is then left only in a workspace that
-             is there already, or was named. May be a property.
+run_folder   "existing": the command writes where it is told, and leaves a run folder besides only in a workspace that is there
+             already, or was named; "never": it leaves none; otherwise it always does. May be a property.
 """
 
 import importlib

@@ -1,14 +1,12 @@
 """A command's module imported for its settings alone, in a fraction of a second: without torch, Ray, pandas and the like.
 
-A setting is a field of a dataclass in the file of what it configures, which imports whatever it computes with. To say that a setting
-is misspelt, none of that is needed: here the packages in `HEAVY` are stand-ins while a command's module is imported, and
+A setting is a field of a dataclass in the file of what it configures, which imports whatever it computes with. To say that a
+setting is misspelt, none of that is needed: here the packages in `HEAVY` are stand-ins while a command's module is imported, and
 everything of ours that was imported on them is forgotten afterwards, so that the work itself begins with the real ones.
 (Sphinx's autodoc_mock_imports does the same to read docstrings.)
 """
 
 import contextlib
-import importlib
-import importlib.util
 import sys
 import threading
 from abc import ABCMeta
@@ -16,12 +14,40 @@ from collections.abc import Iterator, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 # What the code imports at module level, and what takes long: a check of settings never computes with it.
 HEAVY = frozenset(
-    "ray torch torchvision open_clip peft safetensors pandas scipy sklearn lightgbm optuna matplotlib PIL fsspec sqlalchemy "
-    "alembic psycopg fastapi starlette pydantic uvicorn anyio prometheus_client cryptography cachetools psutil openpyxl aiohttp".split()
+    [
+        "ray",
+        "torch",
+        "torchvision",
+        "open_clip",
+        "peft",
+        "safetensors",
+        "pandas",
+        "scipy",
+        "sklearn",
+        "lightgbm",
+        "optuna",
+        "matplotlib",
+        "PIL",
+        "fsspec",
+        "sqlalchemy",
+        "alembic",
+        "psycopg",
+        "fastapi",
+        "starlette",
+        "pydantic",
+        "uvicorn",
+        "anyio",
+        "prometheus_client",
+        "cryptography",
+        "cachetools",
+        "psutil",
+        "openpyxl",
+        "aiohttp",
+    ]
 )
 _PACKAGE = "beholder"
 _lock = threading.RLock()
@@ -33,7 +59,13 @@ class StandInUsed(Exception):
 
 @contextlib.contextmanager
 def settings_only() -> Iterator[None]:
-    """Leave out, while this lasts, what is heavy and not imported yet; forget what of ours was imported on stand-ins at its end."""
+    """Leave out, while this lasts, what is heavy, and forget at its end what of ours was imported on stand-ins.
+
+    Where a heavy package is imported already, nothing is left out: it would get stand-ins of the others to work with.
+    """
+    if not HEAVY.isdisjoint(sys.modules):
+        yield
+        return
     with _lock:
         before = set(sys.modules)
         finder = _Finder(threading.get_ident())
@@ -42,8 +74,7 @@ def settings_only() -> Iterator[None]:
             yield
         finally:
             sys.meta_path.remove(finder)
-            if any(isinstance(module, _StandInModule) for module in list(sys.modules.values())):
-                _forget(set(sys.modules) - before)
+            _forget(set(sys.modules) - before)
 
 
 def _forget(names: set[str]) -> None:
@@ -63,7 +94,7 @@ _LASTING = frozenset(f"{_PACKAGE}.{name}" for name in ("config", "configs", "err
 
 
 class StandIn:
-    """Stands for anything of a package that was left out: it can be called, subclassed, subscripted and used as a decorator or type."""
+    """Stands for anything of a package that was left out: it can be called, derived from, subscripted, a decorator or a type."""
 
     def __init__(self, name: str) -> None:
         self.__name__ = self.__qualname__ = name
@@ -84,7 +115,9 @@ class StandIn:
     def __or__(self, other: Any) -> "StandIn":
         return self
 
-    __ror__ = __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __pow__ = __rpow__ = __or__
+    __ror__ = __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __pow__ = __rpow__ = (
+        __or__
+    )
     __lt__ = __le__ = __gt__ = __ge__ = __matmul__ = __rmatmul__ = __or__
 
     def __neg__(self) -> "StandIn":
@@ -118,7 +151,7 @@ class _StandInBase(metaclass=_StandInType):
 
 
 class _StandInModule(ModuleType):
-    __path__: list[str] = []
+    __path__: ClassVar[list[str]] = []
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -133,9 +166,7 @@ class _Finder(MetaPathFinder, Loader):
         self._thread = thread
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
-        top = name.partition(".")[0]
-        real = top in sys.modules and not isinstance(sys.modules[top], _StandInModule)
-        if top not in HEAVY or real or threading.get_ident() != self._thread:
+        if name.partition(".")[0] not in HEAVY or threading.get_ident() != self._thread:
             return None
         return ModuleSpec(name, self, is_package=True)
 
