@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from beholder.runs import Run
 
 _HELP = ("-h", "--help")
+_JSON, _QUIET = "--json", ("-q", "--quiet")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -67,8 +68,7 @@ def _dispatch(words: list[str]) -> int:
 
         command_help.print_command(command.name, all="--all" in rest)
         return 0
-    as_json, quiet = "--json" in rest, "--quiet" in rest or "-q" in rest
-    words = [*command.name.split(), *(word for word in rest if word not in ("--json", "--quiet", "-q"))]
+    as_json, quiet = _JSON in rest, any(word in _QUIET for word in rest)
     if command.module not in sys.modules:
         _check(words)
     name, settings, rest = parse(words)
@@ -95,15 +95,15 @@ def _check(words: Sequence[str]) -> None:
 def parse(words: Sequence[str]) -> tuple[str, Any, list[str]]:
     """Return the command that the words name, its settings, and the words after it, without running anything.
 
-    Where it is a command about another one, the words after it are those of the other command. Raises ConfigError for an unknown
-    command and for settings that the command does not have or refuses.
+    Options of every command, such as --json, are left out. Where it is a command about another one, the words after it are those of
+    the other command. Raises ConfigError for an unknown command and for settings that the command does not have or refuses.
     """
     from beholder import config, tracking
 
     command, rest = command_index.match(words)
     module = command.load()
     settings = command_index.settings_type(module)
-    rest = own = [_switched_on(word) for word in rest]
+    rest = own = [_switched_on(word) for word in rest if word not in (_JSON, *_QUIET)]
     if command_index.wraps(module):
         names = {field.name for field in dataclasses.fields(settings)}
         own = [word for word in rest if "=" in word and word.partition("=")[0] in names]

@@ -1,16 +1,15 @@
-"""Progress of long work on stderr: a bar on a terminal, plain lines elsewhere (at most one every few seconds), and signs of life."""
+"""Progress of long work on stderr: a bar on a terminal, plain lines elsewhere (one every few seconds), and signs of life."""
 
 import contextlib
 import os
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, TextIO
 
-_RECENT = 0.5  # of the time since the first result: what the speed that is left is judged by
-_KEPT = 512  # moments that are remembered
+_MOMENT = 1e-3  # seconds: what comes within them is one result
+_TOLD = 3  # results from which on they tell how fast others come
 
 
 class Progress:
@@ -102,44 +101,45 @@ class Progress:
     def _line(self, now: float) -> None:
         self._last, self._printed = self.done, now
         left = self._left(now)
-        tail = f", {left}" if left else f" in {now - self._began:.1f} s"
+        whole = self._over.is_set() or self.done >= self.total > 0
+        tail = f", {left}" if left else f" in {now - self._began:.1f} s" if whole else f", {_duration(now - self._began)} so far"
         count = f"{self.done}/{self.total}" if self.total else str(self.done)
         _say(self._stream, f"{self.label}: {count} {self.unit}, {_rate(self._speed(now))}{tail}")
 
 
 class TimeLeft:
-    """How long the rest of some work takes, by the speed of late.
+    """How long the rest of some work takes. began: seconds of any clock.
 
-    The first results are late, for what starts has to load first, and then come faster than before: speed is that between the
-    results of the later half of the time since the first one. began: seconds of any clock.
+    The time until the first result is what starts as well as work, and later ones come faster: speed is that since the first result,
+    without it. Of two results that came together nobody knows whether the next do so too (there may be two workers), so speed is
+    then between that and the one since the beginning.
     """
 
     def __init__(self, began: float) -> None:
         self._began = began
-        self._noted: deque[tuple[float, int]] = deque(maxlen=_KEPT)
+        self._first = self._last = (began, 0)
+        self._results = 0
 
     def note(self, now: float, done: int) -> None:
         """Remember how much is done now; what came at one moment is one result."""
-        if self._noted and now - self._noted[-1][0] < 1e-3:
-            self._noted[-1] = (self._noted[-1][0], done)
-        else:
-            self._noted.append((now, done))
+        if not self._results or now - self._last[0] > _MOMENT:
+            self._results += 1
+        if self._results == 1:
+            self._first = (now, done)
+        self._last = (now, done)
 
     def seconds(self, now: float, total: int) -> float | None:
         """Return the seconds that are left; None where there is no total, or nothing done, and 0 where all is."""
-        if not total or not self._noted or not self._noted[-1][1]:
+        at, done = self._last
+        if not total or not done:
             return None
-        last, done = self._noted[-1]
-        if done >= total:
-            return 0.0
-        first, begun = self._noted[0]
-        middle = first + (1 - _RECENT) * (last - first)
-        at, before = max((each for each in self._noted if each[0] <= middle), default=(first, begun))
-        if done > before and last > at:
-            speed = (done - before) / (last - at)
-        else:  # one result so far, and no telling how much of its time was the beginning
-            speed = done / max(last - self._began, 1e-9)
-        return max(0.0, (total - done) / speed - (now - last))
+        latency = max(self._first[0] - self._began, 1e-9)
+        speed = done / max(at - self._began, 1e-9)
+        if self._results > 1 and done > self._first[1]:
+            since = at - self._first[0]
+            weight = 1.0 if self._results >= _TOLD else since / (since + latency / 4)
+            speed = speed ** (1 - weight) * ((done - self._first[1]) / since) ** weight
+        return max(0.0, (total - done) / speed - (now - at))
 
 
 @contextlib.contextmanager
