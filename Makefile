@@ -3,21 +3,45 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup
-setup: .venv/ready
+# CPU=1: torch's wheels without CUDA, from PyTorch's own index, which take less than a quarter of the space. (A version such as
+# 2.14.1+cpu is that of constraints.txt to pip, and is taken before the one on PyPI.)
+CPU ?=
+CPU_INDEX := https://download.pytorch.org/whl/cpu
+EXTRAS := dev
+PIP_INSTALL = $(BIN)/pip install --progress-bar off --constraint constraints.txt $(if $(CPU),--extra-index-url $(CPU_INDEX)) \
+  --editable ".[$(EXTRAS)]"
 
+.PHONY: .venv/ready
+setup: .venv/ready
+	@echo ".venv is ready. Next:"
+	@echo "  make demo                    the whole way on the sample, then a page to click at"
+	@echo "  $(BIN)/beholder doctor    what this machine has and lacks"
+	@echo "  $(BIN)/beholder           all commands"
+
+# pip's own words go to a log; what it is at is shown on one line of a terminal, or on a line every half minute.
 .venv/ready: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --constraint constraints.txt --editable ".[dev]"
-	touch .venv/ready
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	|| { echo "Python 3.11 or newer is needed, and $(PYTHON) is older: make setup PYTHON=python3.12"; exit 1; }
+	@echo "Setting up .venv: some gigabytes are downloaded and unpacked, which takes minutes. The log is .venv/setup.log."
+	@$(PYTHON) -m venv .venv
+	@( $(BIN)/pip install --upgrade pip && $(PIP_INSTALL) ) > .venv/setup.log 2>&1 & pip=$$!; seconds=0; \
+	trap 'kill $$pip 2> /dev/null; exit 130' INT TERM; \
+	while kill -0 $$pip 2> /dev/null; do \
+	  sleep 1; seconds=$$((seconds + 1)); \
+	  line=$$(grep -E '^ *(Collecting|Downloading|Using cached|Building|Preparing|Installing)' .venv/setup.log | tail -n 1 | cut -c 1-60); \
+	  if [ -t 1 ]; then printf '\r%4d s  %-62s' $$seconds "$$line"; \
+	  elif [ $$((seconds % 30)) = 0 ]; then echo "$$seconds s  $$line"; fi; \
+	done; \
+	if [ -t 1 ]; then printf '\r%-70s\r' ''; fi; \
+	wait $$pip || { tail -n 20 .venv/setup.log; echo "The set-up stopped here; .venv/setup.log has all of it."; exit 1; }
+	@touch .venv/ready
 
 # Later targets use the same words as the README. BEHOLDER_SHARED holds data for tests and benchmarks that can't ship with the project.
 BEHOLDER_SHARED ?= ../shared
 BENCH_IMAGES := $(wildcard $(BEHOLDER_SHARED)/data/omi/images)
 
 .PHONY: demo
-demo: setup
+demo: .venv/ready
 	$(BIN)/beholder demo $(ARGS)
 
 # The page's tests drive a real browser, which comes from the system's packages.
@@ -31,7 +55,7 @@ browser:
 # since they start services of their own, which wait much, and may warn. Not reordered: files of few
 # tests, such as the demo, which takes longest, would begin last.
 .PHONY: test
-test: setup browser
+test: .venv/ready browser
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -41,7 +65,7 @@ test: setup browser
 # What takes long: tests marked so, broken files of every kind for five minutes each, requests made up from the API's description for
 # ten minutes, jobs and replicas killed under load.
 .PHONY: soak
-soak: setup
+soak: .venv/ready
 	$(BIN)/python -m pytest tests -m soak -W default $(ARGS)
 	BEHOLDER_FUZZ_SECONDS=600 $(BIN)/python -m pytest tests/integration/test_made_up_requests.py --timeout=1800 $(ARGS)
 	$(BIN)/beholder bench serve seconds=10 chaos=300
@@ -49,24 +73,24 @@ soak: setup
 
 # Which lines the units run; fails below the floor in pyproject.toml.
 .PHONY: coverage
-coverage: setup
+coverage: .venv/ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/unit --numprocesses=auto --cov --cov-report=term $(ARGS)
 
 .PHONY: bench
-bench: setup
+bench: .venv/ready
 	$(BIN)/beholder bench embed $(if $(BENCH_IMAGES),images=$(BENCH_IMAGES)) $(ARGS)
 	$(BIN)/beholder bench bayes
 	$(BIN)/beholder bench editor
 	$(BIN)/beholder evaluate portraits "parts=[speed]"
 
 .PHONY: lint
-lint: setup
+lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 .PHONY: wheel
-wheel: setup
+wheel: .venv/ready
 	$(BIN)/python -m build --wheel --outdir dist
 
 # The pages of docs/ and the generated reference as a site that needs no network: site/index.html. ARGS=--serve shows it on loopback.
@@ -76,7 +100,7 @@ docs: setup
 	@test -n "$(ARGS)" || echo "The documents: $(CURDIR)/site/index.html"
 
 .PHONY: docs-picture
-docs-picture: setup
+docs-picture: .venv/ready
 	$(BIN)/python docs/draw_architecture.py
 	$(BIN)/python docs/draw_overview.py
 
@@ -95,13 +119,13 @@ hashes: $(TOOLS)/ready
 	mv requirements-hashed.new requirements-hashed.txt
 
 .PHONY: sbom
-sbom: setup $(TOOLS)/ready
+sbom: .venv/ready $(TOOLS)/ready
 	mkdir -p dist
 	$(TOOLS)/bin/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml --mc-type application --of JSON \
 	  --output-file dist/beholder.cdx.json
 
 .PHONY: licences
-licences: setup
+licences: .venv/ready
 	$(BIN)/python docs/list_licences.py
 
 # pip-audit passes over what it could not ask about, so it is first asked about a release with known holes: where it does not know

@@ -18,6 +18,7 @@ import numpy as np
 from beholder import images
 from beholder.errors import BeholderError
 from beholder.portraits.sample import SimulatedPerson
+from beholder.progress import waiting
 
 _PATIENCE = 180.0  # seconds until a server has to be ready
 _POLL = 0.5
@@ -42,13 +43,8 @@ def served(words: list[str], address: str, log: Path) -> Iterator[subprocess.Pop
     with log.open("wb") as file:
         process = subprocess.Popen([sys.executable, "-m", "beholder", "serve", *words], stdout=file, stderr=subprocess.STDOUT)
     try:
-        began = time.monotonic()
-        while not _answers(f"{address}readyz"):
-            if process.poll() is not None:
-                raise BeholderError(f"beholder serve stopped by itself (exit code {process.returncode}); {log} says why")
-            if time.monotonic() - began > _PATIENCE:
-                raise BeholderError(f"beholder serve was not ready after {_PATIENCE:.0f} seconds; see {log}")
-            time.sleep(_POLL)
+        with waiting("waiting for the service", detail=lambda: _last_line(log)):
+            _wait_until_ready(process, address, log)
         yield process
     finally:
         if process.poll() is None:
@@ -58,6 +54,22 @@ def served(words: list[str], address: str, log: Path) -> Iterator[subprocess.Pop
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
+    began = time.monotonic()
+    while not _answers(f"{address}readyz"):
+        if process.poll() is not None:
+            raise BeholderError(f"beholder serve stopped by itself (exit code {process.returncode}); {log} says why")
+        if time.monotonic() - began > _PATIENCE:
+            raise BeholderError(f"beholder serve was not ready after {_PATIENCE:.0f} seconds; see {log}")
+        time.sleep(_POLL)
+
+
+def _last_line(log: Path) -> str:
+    """Return what a server said last, without the time that it has waited."""
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return lines[-1].partition(" ...")[0] if lines else ""
 
 
 class ApiClient:

@@ -307,10 +307,16 @@ class SearchProgress(ray.tune.Callback):
     def __getstate__(self) -> dict[str, Any]:
         return {"_trials": self._trials, "_progress": None}
 
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._begun()
+
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._begun().advance()
+
+    def _begun(self) -> Progress:
         if self._progress is None:
             self._progress = Progress("tune", total=self._trials, unit="settings").__enter__()
-        self._progress.advance()
+        return self._progress
 
     def on_experiment_end(self, trials: list[Any], **info: Any) -> None:
         if self._progress is not None:

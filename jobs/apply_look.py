@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -43,6 +43,19 @@ _SHEET = 60  # photos on the contact sheet
 
 @dataclass(frozen=True)
 class ApplySettings:
+    common: ClassVar[tuple[str, ...]] = (
+        "user",
+        "look",
+        "images",
+        "out",
+        "one_look",
+        "quality",
+        "workspace",
+    )
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder apply user=anna images=holiday out=holiday-for-anna",
+        'beholder apply "look=warmth=1.5,contrast=1" images=holiday out=warm',
+    )
     user: str | None = setting(None, "the person whose choices decide (see beholder ask editor=looks)")
     look: str | None = setting(None, 'instead of a person: a preset (.json) or a look such as "warmth=1,fade=2", for all photos')
     images: str = required("the photos: a folder, a glob, s3:// prefix, or a list of URIs")

@@ -7,7 +7,7 @@ find the result in the workspace.
 
 from dataclasses import asdict, dataclass
 from time import perf_counter
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -36,6 +36,17 @@ _FOLDER = "lessons"  # of the workspace: the name under which version 0.1.0 kept
 
 @dataclass(frozen=True)
 class BuildSurrogateSettings:
+    common: ClassVar[tuple[str, ...]] = (
+        "generator",
+        "encoder",
+        "samples",
+        "out",
+        "workspace",
+    )
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder build surrogate",
+        "beholder build surrogate generator=ffhq encoder=vit_l_14 samples=20000",
+    )
     generator: str = setting(generator_store.SHIPPED, "a generator of the workspace, or portraits, which ships with the project")
     drawing: StyleGANConfig = setting(StyleGANConfig(), "how its pictures are drawn")
     encoder: EncoderConfig = setting(EncoderConfig(), "the CLIP that embeds its pictures")

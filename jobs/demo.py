@@ -7,6 +7,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pandas as pd
 
@@ -29,6 +30,10 @@ _FACE = "seed-7"
 
 @dataclass(frozen=True)
 class DemoSettings:
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder demo",
+        "beholder demo --once port=8080 rounds=12",
+    )
     once: bool = setting(False, "end after the recommendation, instead of serving on until Ctrl-C")
     port: int = setting(8000, "port at which the page is served")
     rounds: int = setting(8, "questions that the simulated person answers")

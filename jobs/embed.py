@@ -9,7 +9,7 @@ or tables in Ray's object store.
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -46,6 +46,16 @@ _SMALL = 64 * 2**20  # bytes of tables that this process reads itself, instead o
 
 @dataclass(frozen=True)
 class EmbedSettings:
+    common: ClassVar[tuple[str, ...]] = (
+        "images",
+        "encoder",
+        "workspace",
+    )
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder embed",
+        "beholder embed images=photos",
+        "beholder embed images=s3://bucket/photos encoder=vit_l_14 workspace=s3://bucket/team",
+    )
     images: str | None = setting(
         None,
         "folder, glob, s3:// prefix, a list of URIs (.parquet, .csv, .tsv, .jsonl, .txt; http(s):// too), .tar shards, or .parquet "

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -39,6 +39,22 @@ from beholder.workspace import Workspace
 
 @dataclass(frozen=True)
 class EvaluateSettings:
+    common: ClassVar[tuple[str, ...]] = (
+        "taste",
+        "beside",
+        "split",
+        "shots",
+        "crowd",
+        "attributes",
+        "encoder",
+        "encoder_id",
+        "workspace",
+    )
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder evaluate",
+        "beholder evaluate taste=mlp beside=[bayes,population]",
+        "beholder evaluate split=person shots=[0,10,50]",
+    )
     taste: TasteConfig = setting(TasteConfig(), "the taste that is evaluated")
     beside: list[str] = setting([], "other choices of taste, fitted and judged in the same run, by name: [mlp_published,mlp]")
     split: str = setting(

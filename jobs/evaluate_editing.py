@@ -4,7 +4,7 @@ Figures as papers on inversion report them: L2, MS-SSIM, identity as the cosine 
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -31,6 +31,18 @@ _IN_W, _FEATURES = "w+", "features"
 
 @dataclass(frozen=True)
 class EvaluateEditingSettings:
+    common: ClassVar[tuple[str, ...]] = (
+        "images",
+        "directions",
+        "strengths",
+        "generator",
+        "most",
+        "workspace",
+    )
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder evaluate editing images=faces",
+        "beholder evaluate editing images=faces directions=[smile,older] most=20",
+    )
     images: str = required("pictures, a folder, glob, list or prefix; cut out around faces already, as the generator makes them")
     directions: list[str] = setting([], "what pictures are moved along, one direction at a time; none: only inversion is measured")
     strengths: list[float] = setting([1.0], "alphas of every direction")

@@ -8,6 +8,7 @@ has it, once in words. Each fit, of a prompt variant with an attribute held out,
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -47,6 +48,18 @@ _LEADS = (
 
 @dataclass(frozen=True)
 class EvaluateLoraSettings:
+    common: ClassVar[tuple[str, ...]] = (
+        "taste",
+        "attributes",
+        "ways",
+        "pairs",
+        "encoder",
+        "workspace",
+    )
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder evaluate lora",
+        "beholder evaluate lora attributes=[attractive] pairs=400",
+    )
     taste: TasteConfig = setting(TasteConfig(), "taste=lora and its settings")
     attributes: list[str] = setting([], "attributes to hold out, each in a fit of its own; empty: every one that was judged")
     ways: list[str] = setting(["name", "words"], "prompts of an attribute, in training and when asked: name, words")

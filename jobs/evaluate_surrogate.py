@@ -7,7 +7,7 @@ were inverted. Each image is drawn by a task, each kind of people judges in one,
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypedDict
+from typing import ClassVar, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -55,6 +55,19 @@ SCORERS = {
 
 @dataclass(frozen=True)
 class EvaluateSurrogateSettings:
+    common: ClassVar[tuple[str, ...]] = (
+        "generator",
+        "encoder",
+        "surrogate",
+        "images",
+        "people",
+        "choices",
+        "workspace",
+    )
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder evaluate surrogate",
+        "beholder evaluate surrogate images=4 people=8 choices=10",
+    )
     generator: str = setting(generator_store.SHIPPED, "a generator of the workspace, or portraits, which ships with the project")
     drawing: StyleGANConfig = setting(StyleGANConfig(), "how its pictures are drawn")
     candidates: CandidatesConfig = setting(CandidatesConfig(), "the edits that are predicted and drawn")

@@ -5,7 +5,7 @@ Pictures are drawn and embedded, or inverted, by processes that hold the models.
 
 import io
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -36,6 +36,21 @@ _MOST_BYTES = 256 * 2**20
 
 @dataclass(frozen=True)
 class LearnDirectionsSettings:
+    common: ClassVar[tuple[str, ...]] = (
+        "name",
+        "generator",
+        "labels",
+        "label",
+        "texts",
+        "low",
+        "high",
+        "encoder",
+        "workspace",
+    )
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder directions learn name=friendly labels=labels.csv label=friendly",
+        'beholder directions learn name=redhead "texts=[a person with red hair,a person with brown hair]"',
+    )
     name: str = required("name of the new direction")
     generator: str = setting("portraits", "the generator that the direction is for")
     labels: str | None = setting(None, "a .csv or .parquet with a column seed, image_id or image (a file), and columns of labels")

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -31,6 +31,20 @@ _BATCH = 64  # images that are decoded and scored together
 
 @dataclass(frozen=True)
 class PredictSettings:
+    common: ClassVar[tuple[str, ...]] = (
+        "taste",
+        "user",
+        "attribute",
+        "question",
+        "images",
+        "top",
+        "sure",
+        "workspace",
+    )
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder predict taste=bayes user=anna attribute=attractive",
+        'beholder predict taste=lora images=photos "question=a face that I would trust" top=20',
+    )
     taste: str = required("the taste's name in the registry")
     user: str | None = setting(None, "the person whose taste is asked; null, or one that it does not know: the population's")
     attribute: str | None = setting(None, "the attribute to score by, of those that the taste was fitted to")

@@ -6,7 +6,7 @@ together.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -43,6 +43,17 @@ _SHOWN_IMAGES = 500  # on which people's tastes are laid beside each other, at m
 
 @dataclass(frozen=True)
 class QualitySettings:
+    common: ClassVar[tuple[str, ...]] = (
+        "attributes",
+        "embeddings",
+        "encoder",
+        "encoder_id",
+        "workspace",
+    )
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder quality",
+        "beholder quality attributes=[attractive] encoder_id=mine",
+    )
     measures: MeasuresConfig = setting(MeasuresConfig(), "what is measured of each person")
     verdict: VerdictConfig = setting(VerdictConfig(), "from when on what is said of a person")
     attributes: list[str] = setting([], "attributes whose judgements count; empty: all that were judged")

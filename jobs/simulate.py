@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -78,6 +78,18 @@ Ref = Any  # a reference into Ray's store
 
 @dataclass(frozen=True)
 class SimulateSettings:
+    common: ClassVar[tuple[str, ...]] = (
+        "rankers",
+        "strategies",
+        "rounds",
+        "images",
+        "trials",
+        "workspace",
+    )
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder simulate",
+        "beholder simulate rankers=[bayes] strategies=[eubo,random] rounds=20",
+    )
     rankers: list[str] = setting(
         [*ranker_factory.KINDS, ALONE],
         f"of {', '.join(ranker_factory.KINDS)}; {ALONE}: without others' choices; {ALIKE}: any questions, one noise for all; "

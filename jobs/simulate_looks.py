@@ -4,6 +4,7 @@ is recommended to them is liked better than the photo as it is."""
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -36,6 +37,10 @@ _AT_ONCE = 10  # people in a task
 
 @dataclass(frozen=True)
 class SimulateLooksSettings:
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder simulate looks",
+        "beholder simulate looks rounds=10 images=4",
+    )
     strategies: list[str] = setting(["eubo", "random"], f"of {', '.join(acquisition.STRATEGIES)}")
     rounds: int = setting(20, "questions that everybody is asked")
     people: SimulatedPeopleConfig = setting(SimulatedPeopleConfig(), "who is asked")

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import beholder
@@ -37,6 +37,16 @@ _CONNECT_S, _PROBE_S = 10.0, 180.0  # seconds to wait for a connection, and for 
 class SubmitSettings:
     """Which cluster, and what it is sent. All other words are those of the command that is submitted."""
 
+    common: ClassVar[tuple[str, ...]] = (
+        "address",
+        "send",
+        "wheel",
+        "no_wait",
+    )
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder submit embed images=s3://bucket/photos workspace=s3://bucket/team address=http://HEAD:8265",
+        "beholder submit train taste=mlp workspace=s3://bucket/team address=http://HEAD:8265 --no-wait",
+    )
     address: str | None = setting(None, "the cluster's dashboard, http://HEAD:8265; null: RAY_API_SERVER_ADDRESS")
     send: bool = setting(False, "send this machine's package along whatever the cluster has; false: where the cluster has none")
     wheel: str | None = setting(None, "a wheel of the package that is sent along instead of this machine's")

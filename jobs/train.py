@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -91,6 +91,20 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class TrainSettings:
+    common: ClassVar[tuple[str, ...]] = (
+        "taste",
+        "name",
+        "attributes",
+        "held_out",
+        "encoder",
+        "encoder_id",
+        "workspace",
+    )
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder train",
+        "beholder train taste=mlp name=networks taste.mlp.dropout=0.2",
+        "beholder train taste=bayes encoder_id=mine attributes=[smart]",
+    )
     taste: TasteConfig = setting(TasteConfig(), "the kind of taste and its settings")
     name: str = setting("", "name of the taste in the registry; empty: its kind")
     attributes: list[str] = setting([], "attributes to learn; empty: all that were judged")

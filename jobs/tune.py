@@ -7,7 +7,7 @@ on with the same command, from its folder tune/<kind>-<digest> in the workspace.
 
 import time
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -37,6 +37,19 @@ from beholder.workspace import Workspace
 
 @dataclass(frozen=True)
 class TuneSettings:
+    common: ClassVar[tuple[str, ...]] = (
+        "taste",
+        "tune",
+        "tune.num_samples",
+        "attributes",
+        "encoder",
+        "encoder_id",
+        "workspace",
+    )
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder tune taste=mlp tune.num_samples=32",
+        "beholder tune taste=lora tune=lora tune.num_samples=8 encoder=vit_l_14",
+    )
     taste: TasteConfig = setting(TasteConfig(), "the kind of taste, and the settings that are not searched")
     tune: TuneConfig = setting(TuneConfig(), "what is searched, and how much; by default what goes with the taste")
     attributes: list[str] = setting([], "attributes to learn; empty: all that were judged")

@@ -5,7 +5,7 @@ is first learned from their own judgements, if it can learn; and the image effec
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import ray
@@ -32,6 +32,10 @@ from beholder.workspace import Workspace
 
 @dataclass(frozen=True)
 class UpdateSettings:
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder update taste=bayes",
+        "beholder update taste=ours encoder_id=mine",
+    )
     taste: str = required("the taste's name in the registry")
     encoder: EncoderConfig = setting(EncoderConfig(), "the CLIP that the taste was trained with")
     encoder_id: str | None = setting(None, "name of imported embeddings to use instead of an encoder's")

@@ -23,6 +23,6 @@ page/             the web pages
 """
 
 COMMANDS = {
-    "serve": ("beholder.serve.run", "the whole service: a page and an API that ask people, learn and recommend"),
-    "study open": ("beholder.serve.studies.study_open", "a study served to its participants, at /study/NAME"),
+    "serve": ("beholder.serve.run", "the whole service: a page and an API that ask people, learn and recommend", "serve"),
+    "study open": ("beholder.serve.studies.study_open", "a study served to its participants, at /study/NAME", "serve"),
 }

@@ -20,6 +20,7 @@ from ray.serve.schema import LoggingConfig
 
 from beholder import config, process, terminal
 from beholder.errors import ConfigError
+from beholder.progress import waiting
 from beholder.ray_connection import check_token, connect, node_token
 from beholder.recommending.components import store_url
 from beholder.runs import log
@@ -157,11 +158,13 @@ def running(settings: ServeSettings) -> Iterator[None]:
         logs = LoggingConfig(log_level="WARNING", enable_access_log=False)
         application = bind(settings)  # again: now it knows how many nodes there are
         _quiet_serve()
-        serve.start(http_options={"host": settings.host, "port": settings.port}, logging_config=logs)
+        with waiting("starting Ray Serve"):
+            serve.start(http_options={"host": settings.host, "port": settings.port}, logging_config=logs)
         _quiet_serve()  # again: starting has set it up anew
         handle = None
         try:
-            handle = serve.run(application, name=NAME, route_prefix="/", logging_config=logs)
+            with waiting("deploying editor, encoder, ranker and API"):
+                handle = serve.run(application, name=NAME, route_prefix="/", logging_config=logs)
             ray_compat.start_router(handle)
             yield
         finally:

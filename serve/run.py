@@ -1,6 +1,7 @@
 """`beholder serve`: the whole service, until Ctrl-C."""
 
 import os
+import socket
 import sys
 from typing import NoReturn
 
@@ -53,7 +54,10 @@ def run_in_process(settings: ServeSettings) -> None:
 
 
 def welcome(settings: ServeSettings) -> str:
-    """Return a line that says where the service is."""
-    address = f"http://{settings.host}:{settings.port}/"
+    """Return a line that says where the service is: an address that can be opened, on this machine where it listens everywhere."""
+    host, everywhere = settings.host, settings.host in ("0.0.0.0", "::")
+    local = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    address = f"http://{local}:{settings.port}/"
+    others = f" From other machines: http://{socket.gethostname()}:{settings.port}/." if everywhere else ""
     keys = " Keys are needed; `beholder keys make=NAME` makes one." if settings.needs_keys() else ""
-    return f"{address} is the page, {address}docs describes the API; Ctrl-C ends it.{keys}"
+    return f"{address} is the page, {address}docs describes the API; Ctrl-C ends it.{others}{keys}"

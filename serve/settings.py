@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import ClassVar
 
 from beholder import process
 from beholder.config import setting
@@ -85,6 +86,21 @@ class ServeConfig:
 class ServeSettings(ServiceConfig):
     """What is served (as of ServiceConfig), where and how."""
 
+    common: ClassVar[tuple[str, ...]] = (
+        "host",
+        "port",
+        "local",
+        "components.taste",
+        "components.attribute",
+        "serve",
+        "encoder",
+        "workspace",
+    )
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder serve",
+        "beholder serve local=true port=8080",
+        "beholder serve components.taste=bayes components.attribute=attractive host=0.0.0.0",
+    )
     local: bool = setting(False, "everything in this process, without Ray")
     host: str = setting("127.0.0.1", "address to listen at; beyond loopback, keys are needed")
     port: int = setting(8000, "port to listen at")

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -43,6 +43,10 @@ _PROCESSES = get_context("spawn")
 
 @dataclass(frozen=True)
 class BenchAbuseSettings:
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder bench abuse",
+        "beholder bench abuse seconds=30 connections=60",
+    )
     seconds: float = setting(12.0, "seconds of each abuse")
     connections: int = setting(130, "connections of an abuse that holds them open")
     threads: int = setting(16, "requests of an abuse at the same time")

@@ -6,6 +6,7 @@ With people=[10000,100000] instead: what a fit to so many simulated people costs
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,10 @@ from beholder.taste.person_features import PersonFeatures
 
 @dataclass(frozen=True)
 class BenchBayesSettings:
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder bench bayes",
+        "beholder bench bayes dimensions=768 images=10000",
+    )
     dimensions: int = setting(512, "length of the embeddings, which are random")
     components: int = setting(64, "principal directions that a person weighs")
     images: int = setting(1000, "images that are scored")

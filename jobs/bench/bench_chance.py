@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -34,6 +34,10 @@ Choose = Callable[[dict[str, Any]], str]  # a question -> "left" or "right"
 class BenchChanceSettings:
     """How many people answer how much."""
 
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder bench chance",
+        "beholder bench chance people=24 choices=[5,10]",
+    )
     people: int = setting(12, "people of each kind")
     choices: list[int] = setting([5, 10, 20], "choices after which each of them asks what is recommended")
     images: int = setting(6, "portraits, one for each person in turn")

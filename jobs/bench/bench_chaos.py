@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -45,6 +45,10 @@ _ENCODER = "chaos-encoder"
 
 @dataclass(frozen=True)
 class BenchChaosSettings:
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder bench chaos",
+        "beholder bench chaos commands=[embed] faults=[worker] nodes=1",
+    )
     commands: list[str] = setting(["embed", "train", "tune", "serve"], "which commands: embed, train, tune, serve")
     faults: list[str] = setting(
         list(dict.fromkeys((*FAULTS, *deployed_service.FAULTS))),

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 import torch
@@ -29,6 +29,10 @@ from beholder.runs import Run
 
 @dataclass(frozen=True)
 class BenchEditorSettings:
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder bench editor",
+        "beholder bench editor sizes=[256] batches=[1,8] seconds=2",
+    )
     sizes: list[int] = setting(
         [64, 256, 1024], "resolutions of the published shape (channels 32768 / px, at most 512; random weights)"
     )

@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -37,6 +38,18 @@ from beholder.runs import Run, log
 
 @dataclass(frozen=True)
 class BenchEmbedSettings:
+    common: ClassVar[tuple[str, ...]] = (
+        "images",
+        "encoder",
+        "bare",
+        "single",
+        "rounds",
+        "workspace",
+    )
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder bench embed",
+        "beholder bench embed images=photos encoder=vit_l_14 rounds=3",
+    )
     images: str | None = setting(None, "folder, glob, .parquet list or prefix; null: 1,004 pictures of noise made for the bench")
     encoder: EncoderConfig = setting(EncoderConfig(), "which CLIP; random weights will do for speed")
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")

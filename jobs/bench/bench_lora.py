@@ -7,7 +7,7 @@ on them. Kept and anew take turns, so that both meet the machine as it is.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,10 @@ ATTRIBUTES = ("attractive", "smart", "trustworthy")
 
 @dataclass(frozen=True)
 class BenchLoraSettings:
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder bench lora",
+        "beholder bench lora images=100 people=4 repeats=1",
+    )
     images: int = setting(200, "random images")
     people: int = setting(8, "people who compare them")
     comparisons: int = setting(40, "comparisons of each person on each attribute")

@@ -13,7 +13,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -57,6 +57,10 @@ PLANTINGS: dict[str, tuple[tuple[Kind, int], ...]] = {
 
 @dataclass(frozen=True)
 class BenchQualitySettings:
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder bench quality",
+        "beholder bench quality seeds=[1,2] fits=false",
+    )
     seeds: list[int] = setting([1, 2, 3, 4, 5, 6, 7, 8, 9, 10], "a simulated study each")
     judgements: list[int] = setting([30, 50, 100], "numbers of judgements to which the planted and half of the others are cut")
     folders: list[str] = setting([], "instead of simulated studies: folders of spreadsheets with truth.csv (user_id, kind)")

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -54,6 +54,20 @@ _GOALS = {
 
 @dataclass(frozen=True)
 class BenchServeSettings:
+    common: ClassVar[tuple[str, ...]] = (
+        "parts",
+        "users",
+        "crowd",
+        "seconds",
+        "chaos",
+        "nodes",
+        "port",
+        "workspace",
+    )
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder bench serve",
+        "beholder bench serve parts=[one] users=4 seconds=5",
+    )
     parts: list[str] = setting(list(PARTS), f"what to measure: {', '.join(PARTS)}")
     paths: list[str] = setting(
         ["throughput"], f"ways into Ray Serve, one after the other: {', '.join(PATHS)}, and local: without Ray"

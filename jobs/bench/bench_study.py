@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -45,6 +45,10 @@ _NAME = "bench"
 
 @dataclass(frozen=True)
 class BenchStudySettings:
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder bench study",
+        "beholder bench study participants=20 kills=1",
+    )
     participants: int = setting(100, "participants at the same time")
     images: int = setting(60, "pictures of noise")
     ratings: int = setting(20, "images that each participant rates")

@@ -10,7 +10,7 @@ import os
 import tempfile
 import time
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -37,6 +37,17 @@ Points = list[dict[str, Any]]  # settings to try, each a value for every knob
 
 @dataclass(frozen=True)
 class BenchTuneSettings:
+    common: ClassVar[tuple[str, ...]] = (
+        "people",
+        "settings",
+        "sample",
+        "judgements",
+        "workspace",
+    )
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder bench tune",
+        "beholder bench tune people=16 settings=8 sample=8",
+    )
     people: int = setting(64, "simulated people")
     settings: int = setting(32, "settings to try for each of them, drawn from the space")
     sample: int = setting(32, "pairs of a person and a setting that are fitted one by one")

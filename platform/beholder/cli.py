@@ -1,30 +1,32 @@
-"""`beholder <command> key=value ...`: finds the command, builds its settings, makes its run folder, runs it.
+"""`beholder <command> key=value ...`: finds the command, checks its settings, makes its run folder, runs it.
 
-Commands are found through the entry point group "beholder.commands", of which each entry is a dict of name -> (module, help
-line). Another package adds commands with an entry of its own in that group (`[project.entry-points."beholder.commands"]`). A
-command's module has `main(settings: SomeSettings, run: Run) -> None`; the settings are a frozen dataclass with a field
-`workspace`, read off that annotation; `run` is the command's run folder. A command about another command (`submit`) has
-`main(settings: SomeSettings, words: list[str]) -> int` instead: it is given the other command's words, makes no run folder, and
-returns the exit code.
-Exit codes: 0 done; 1 a fault of ours (with a traceback); 2 a user's mistake (one line on stderr); 130 and 143 stopped.
+Which commands there are, and what a command's module has, is said in command_index. Settings are composed and checked before what
+the command works with is imported. A command about another command (`submit`) is given the other command's words, makes no run
+folder, and returns the exit code.
+Exit codes: 0 done; 1 a fault of ours (with a traceback), or something that `doctor` misses; 2 a user's mistake (one line on stderr,
+two for an unknown command); 130 and 143 stopped.
 """
 
+import contextlib
 import dataclasses
 import datetime
-import importlib
-import inspect
 import os
 import signal
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from importlib import metadata
 from types import ModuleType
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, Any
 
-from beholder import identifiers
-from beholder.errors import BeholderError, ConfigError, nearest
+from beholder import command_index, command_output, identifiers
+from beholder.errors import BeholderError
 
-Commands = dict[str, tuple[str, str]]
+if TYPE_CHECKING:
+    from beholder.runs import Run
+
+_HELP = ("-h", "--help")
+_JSON, _QUIET = "--json", ("-q", "--quiet")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,69 +45,80 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def commands() -> Commands:
-    """Return every installed command, by name."""
-    result: Commands = {}
-    for entry in metadata.entry_points(group="beholder.commands"):
-        result.update(entry.load())
-    return dict(sorted(result.items()))
-
-
-def settings_type(module: ModuleType) -> type[Any]:
-    """Return the dataclass that a command's `main` takes."""
-    annotation: type[Any] = get_type_hints(module.main)["settings"]
-    return annotation
-
-
 def _dispatch(words: list[str]) -> int:
-    if not words or words[0] in ("-h", "--help", "help"):
-        _print_overview(commands())
+    if words and words[0] == "__complete":
+        from beholder import shell_completion
+
+        print("\n".join(shell_completion.candidates(" ".join(words[1:]))))
         return 0
-    if words[0] == "--version":
+    asks = words[0] if words else "help"
+    if asks in ("--version", "-V", "version"):
         print(metadata.version("beholder"))
         return 0
-    name, rest = _match(words, commands())
-    module_name, about = commands()[name]
-    module = importlib.import_module(module_name)
-    if any(word in ("-h", "--help") for word in rest):
-        _print_settings(f"{name} COMMAND" if _wraps(module) else name, about, settings_type(module), command=name)
+    if asks == "help" and words[1:]:
+        words = [*words[1:], "--help"]
+    elif asks in (*_HELP, "help", "--all"):
+        from beholder import command_help
+
+        command_help.print_overview()
         return 0
+    command, rest = command_index.match(words)
+    if any(word in _HELP or word == "--all" for word in rest):
+        from beholder import command_help
+
+        command_help.print_command(command.name, all="--all" in rest)
+        return 0
+    as_json, quiet = _JSON in rest, any(word in _QUIET for word in rest)
+    if command.module not in sys.modules:
+        _check(words)
     name, settings, rest = parse(words)
-    if _wraps(module):
+    module = command.load()
+    if command_index.wraps(module):
         code: int = module.main(settings, rest)
         return code
-    _run(name, module, settings, rest)
-    return 0
+    return _run(name, module, settings, rest, as_json=as_json, quiet=quiet)
+
+
+def _check(words: Sequence[str]) -> None:
+    """Refuse wrong settings soon: before what the command works with is imported. Raises BeholderError."""
+    from beholder.settings_import import settings_only
+
+    try:
+        with settings_only():
+            parse(words)
+    except BeholderError:
+        raise
+    except Exception:  # a check that computes with what was left out: the real one says whether anything is wrong
+        return
 
 
 def parse(words: Sequence[str]) -> tuple[str, Any, list[str]]:
     """Return the command that the words name, its settings, and the words after it, without running anything.
 
-    Where it is a command about another one, the words after it are those of the other command. Raises ConfigError for an unknown
-    command and for settings that the command does not have or refuses.
+    Options of every command, such as --json, are left out. Where it is a command about another one, the words after it are those of
+    the other command. Raises ConfigError for an unknown command and for settings that the command does not have or refuses.
     """
     from beholder import config, tracking
 
-    name, rest = _match(list(words), commands())
-    module = importlib.import_module(commands()[name][0])
-    rest = own = [_switched_on(word) for word in rest]
-    if _wraps(module):
-        names = {field.name for field in dataclasses.fields(settings_type(module))}
+    command, rest = command_index.match(words)
+    module = command.load()
+    settings = command_index.settings_type(module)
+    rest = own = [_switched_on(word) for word in rest if word not in (_JSON, *_QUIET)]
+    if command_index.wraps(module):
+        names = {field.name for field in dataclasses.fields(settings)}
         own = [word for word in rest if "=" in word and word.partition("=")[0] in names]
         rest = [word for word in rest if word not in own]
     else:
-        _, own = tracking.split(_named(own, settings_type(module)))
-    return name, config.load(settings_type(module), command=name, overrides=own), rest
-
-
-def _wraps(module: ModuleType) -> bool:
-    """Tell whether a command is about another command, whose words it is given."""
-    return "words" in inspect.signature(module.main).parameters
+        _, own = tracking.split(_named(own, settings))
+    return command.name, config.load(settings, command=command.name, overrides=own), rest
 
 
 def _switched_on(word: str) -> str:
-    """Return --once as once=true, the form that Hydra reads; other words stay as they are."""
-    return f"{word[2:].replace('-', '_')}=true" if word.startswith("--") and "=" not in word else word
+    """Return --once as once=true, and --name=value as name=value, the forms that Hydra reads; other words stay as they are."""
+    if not word.startswith("--"):
+        return word
+    name, equals, value = word[2:].partition("=")
+    return f"{name.replace('-', '_')}={value if equals else 'true'}"
 
 
 def _named(words: Sequence[str], settings: type[Any]) -> list[str]:
@@ -114,77 +127,66 @@ def _named(words: Sequence[str], settings: type[Any]) -> list[str]:
     return [word if "=" in word or not names else f"{names.pop(0)}={word}" for word in words]
 
 
-def _match(words: list[str], known: Commands) -> tuple[str, list[str]]:
-    """Return the longest command that the words begin with, and the words after it. Raises ConfigError for an unknown one."""
-    for length in (2, 1):
-        name = " ".join(words[:length])
-        if name in known and len(words) >= length:
-            return name, words[length:]
-    typed = " ".join(word for word in words[:2] if "=" not in word and not word.startswith("-")) or words[0]
-    raise ConfigError(f"{typed!r} is not a command{nearest(typed, list(known))}")
-
-
-def _run(name: str, module: ModuleType, settings: Any, overrides: list[str]) -> None:
+def _run(name: str, module: ModuleType, settings: Any, overrides: list[str], *, as_json: bool, quiet: bool) -> int:
     import time
 
     from beholder import config, tracking
+    from beholder.run_history import DONE
     from beholder.runs import log
-    from beholder.workspace import Workspace
 
     os.umask(os.umask(0) | 0o077)  # what is written is for who wrote it: people's choices, photos, settings
+    overrides = _named(overrides, type(settings))
     sink = tracking.open_sink(tracking.split(overrides)[0])
     overrides = config.public_words(overrides, type(settings))
-    began, succeeded = time.time(), False
-    workspace = Workspace(settings.workspace)
-    run = workspace.start_run(name, config.dump(settings), now=datetime.datetime.now(datetime.UTC), words=overrides)
-    log.info("beholder %s %s", name, " ".join(overrides))
-    try:
-        module.main(settings, run)
-        succeeded = True
-    except BeholderError as error:
-        log.error("%s", config.without_passwords(str(error)))
-        raise
-    except BaseException as error:
-        log.error("stopped by %s", type(error).__name__, exc_info=not isinstance(error, KeyboardInterrupt | SystemExit))
-        raise
-    finally:
-        run.finish()
-        if sink is not None:
-            print(tracking.record(sink, run, began=began, ended=time.time(), succeeded=succeeded), file=sys.stderr)
-    print(run.place.uri)
+    began, succeeded, code = time.time(), False, 0
+    with contextlib.ExitStack() as stack:
+        kept = sink is not None or _keeps_run(settings, overrides)
+        run = stack.enter_context(_run_folder(name, settings, overrides, kept=kept))
+        stdout = stack.enter_context(command_output.sent(as_json=as_json, quiet=quiet, answers=not kept))
+        log.info("beholder %s %s", name, " ".join(overrides))
+        try:
+            code = module.main(settings, run) or 0
+            log.info("%s %.1f s", DONE, time.time() - began)
+            succeeded = True
+        except BeholderError as error:
+            log.error("%s", config.without_passwords(str(error)))
+            raise
+        except BaseException as error:
+            log.error("stopped by %s", type(error).__name__, exc_info=not isinstance(error, KeyboardInterrupt | SystemExit))
+            raise
+        finally:
+            run.finish()
+            if sink is not None:
+                print(tracking.record(sink, run, began=began, ended=time.time(), succeeded=succeeded), file=sys.stderr)
+        if as_json:
+            metrics = run.place / "metrics.json"
+            stdout.write(metrics.read_bytes().decode() if metrics.is_file() else "{}\n")
+        elif kept:
+            stdout.write(f"{run.place.uri}\n")
+        stdout.flush()
+    return code
 
 
-def _print_overview(known: Commands) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
-    console.print("[bold]beholder[/] <command> key=value ...\n")
-    table = Table(box=None, show_header=False, padding=(0, 2))
-    for name, (_, about) in known.items():
-        table.add_row(f"[bold]{name}[/]", about)
-    console.print(table)
-    console.print("\nbeholder <command> --help lists its settings.")
+def _keeps_run(settings: Any, words: Sequence[str]) -> bool:
+    """Tell whether a run folder is left, by what the command's settings say of it."""
+    which = getattr(settings, "run_folder", "always")
+    there = which == "existing" and (any(word.startswith("workspace=") for word in words) or os.path.isdir(settings.workspace))
+    return which == "always" or there
 
 
-def _print_settings(title: str, about: str, settings: type, *, command: str) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
+@contextlib.contextmanager
+def _run_folder(name: str, settings: Any, words: Sequence[str], *, kept: bool) -> Iterator["Run"]:
+    """Make a command's run folder, in its workspace or, where it is not kept, for as long as the command runs."""
+    from beholder import config
+    from beholder.runs import Run
+    from beholder.storage import Place
 
-    from beholder import config, tracking
-
-    console = Console()
-    console.print(f"[bold]beholder {title}[/] key=value ...\n\n{escape(about)}\n")
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for column in ("setting", "default", "what it does"):
-        table.add_column(column, overflow="fold")
-    specs = config.setting_specs(settings, command=command) + config.setting_specs(tracking.TrackingConfig, command="tracking")
-    for spec in specs:
-        help = spec.help + (f" ({' | '.join(spec.choices)})" if spec.choices else "")
-        default = "[bold]required[/]" if spec.default == "required" else escape(spec.default)
-        table.add_row(f"[bold]{spec.key}[/]", default, escape(help))
-    console.print(table)
+    now, text = datetime.datetime.now(datetime.UTC), config.dump(settings)
+    if kept:
+        yield Run.start(Place.at(settings.workspace) / "runs", command=name, config=text, now=now, words=words)
+        return
+    with tempfile.TemporaryDirectory(prefix="beholder-") as folder:
+        yield Run.start(Place.at(folder), command=name, config=text, now=now, words=words)
 
 
 def _terminate(*_: object) -> None:

@@ -2,6 +2,7 @@
 
 BeholderError
 ├── ConfigError        a setting that is unknown, missing or out of range
+│   └── UnknownCommand a word that is no command
 ├── StorageError       a place that can't be read or written
 ├── ArtifactError      bytes that are no safetensors file, or no card; rooms say in their own error which artifact it is
 ├── TableError         a table that does not have its schema
@@ -31,6 +32,10 @@ class BeholderError(Exception):
 
 
 class ConfigError(BeholderError):
+    pass
+
+
+class UnknownCommand(ConfigError):
     pass
 
 
@@ -120,9 +125,14 @@ class AccessError(BeholderError):
 
 def nearest(word: str, known: list[str]) -> str:
     """Return '; did you mean ...?' for a misspelt word, or the known words where none is near."""
+    match = closest(word, known)
+    if match:
+        return f"; did you mean {match}?"
+    return f"; known: {', '.join(known)}" if known else ""
+
+
+def closest(word: str, known: list[str]) -> str:
+    """Return the known word that a misspelt one is nearest to, "" where none is near."""
     import difflib
 
-    match = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    if match:
-        return f"; did you mean {match[0]}?"
-    return f"; known: {', '.join(known)}" if known else ""
+    return next(iter(difflib.get_close_matches(word, known, n=1, cutoff=0.6)), "")

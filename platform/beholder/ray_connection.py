@@ -13,6 +13,7 @@ from typing import Any
 from beholder import process, terminal
 from beholder.config import setting
 from beholder.errors import BeholderError, ConfigError
+from beholder.progress import waiting
 
 # Ray's own switches, set where the user has not set them.
 _ENVIRONMENT = {
@@ -58,7 +59,8 @@ def connect(config: RayConfig, *, environment: Mapping[str, str] | None = None) 
     if known:
         _knock(known)
     try:
-        with process.keep_handlers(), terminal.without("Set ray log level"):
+        going_on = f"connecting to Ray at {known}" if known else "starting Ray"
+        with waiting(going_on), process.keep_handlers(), terminal.without("Set ray log level"):
             _init(config.address, {} if known else _new(config))
     except (OSError, ValueError, RuntimeError, RayError) as error:
         token = (
@@ -98,6 +100,14 @@ def node_token() -> tuple[str, bool | None]:
     except ImportError:
         return address, None
     return address, bool(get_authentication_mode() == AuthenticationMode.TOKEN)
+
+
+def cluster_resources() -> dict[str, float]:
+    """Return what the Ray that is connected to has, after a task has computed in it: {"CPU": 8.0, ...}."""
+    import ray
+
+    ray.get(ray.remote(num_cpus=0)(os.getpid).remote())
+    return dict(ray.cluster_resources())
 
 
 def quiet_data() -> None:

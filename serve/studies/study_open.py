@@ -16,6 +16,17 @@ from beholder.workspace import Workspace
 
 @dataclass(frozen=True, kw_only=True)
 class StudyOpenSettings(ServeSettings):
+    common: ClassVar[tuple[str, ...]] = (
+        "name",
+        "host",
+        "port",
+        "local",
+        "workspace",
+    )
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder study open faces",
+        "beholder study open faces host=0.0.0.0 port=8080 local=true",
+    )
     positional: ClassVar[tuple[str, ...]] = ("name",)
     name: str = required("the study")
     alone: bool = setting(True, "serve studies and nothing else, in this process; false: everything that `beholder serve` serves")

@@ -1,7 +1,5 @@
 """cli: exit codes, one line for a mistake, help."""
 
-import dataclasses
-import importlib
 import json
 import os
 import re
@@ -11,46 +9,86 @@ from importlib import metadata
 
 import pytest
 
-from beholder import cli, config
+from beholder import command_index
 
 
-def test_alone_it_tells_the_commands(beholder):
-    for words in ((), ("--help",), ("-h",), ("help",)):
-        said = beholder(*words)
-        assert said.code == 0
-        for name, (_, about) in cli.commands().items():
-            assert any(line.strip().split("  ")[0] == name for line in said.out)
-            assert about[:40] in " ".join(said.out)
-
-
-def test_version(beholder):
-    assert beholder("--version").out == [metadata.version("beholder")]
-
-
-@pytest.mark.parametrize("name", sorted(cli.commands()))
-def test_help_tells_every_setting_with_default_and_meaning(beholder, name):
-    module = importlib.import_module(cli.commands()[name][0])
-    said = beholder(*name.split(), "--help")
+@pytest.mark.parametrize("words", [(), ("--help",), ("-h",), ("help",)])
+def test_alone_it_tells_the_commands_in_groups(beholder, words):
+    said = beholder(*words)
     assert said.code == 0
-    text = " ".join(" ".join(said.out).split())
-    rows = said.out[said.out.index(next(line for line in said.out if line.startswith("setting "))) :]
-    knobs = config.setting_specs(cli.settings_type(module), command=name)
-    told = {knob.key.partition(".")[0] for knob in knobs}  # a group without files of its own shows only what is in it
-    assert told == {field.name for field in dataclasses.fields(cli.settings_type(module))}
-    for knob in knobs:
-        (line,) = [line for line in rows if line.startswith(f"{knob.key} ")]
-        assert knob.help, f"{knob.key} has no help"
-        assert (knob.default.split() or [""])[0][:16] in line
-        assert knob.help.split()[0] in line
-        assert knob.help.split()[-1] in text
+    for name, command in command_index.commands().items():
+        assert any(line.strip().split("  ")[0] == name for line in said.out)
+        assert command.about[:40] in " ".join(said.out)
+    assert [line.partition(":")[0] for line in said.out if line.partition(":")[0] in command_index.GROUPS] == [
+        group for group in command_index.GROUPS if group != "other"
+    ]
+
+
+@pytest.mark.parametrize("word", ["--version", "version"])
+def test_version(beholder, word):
+    assert beholder(word).out == [metadata.version("beholder")]
+
+
+def test_an_unknown_command_is_answered_in_two_short_lines(beholder):
+    said = beholder("frobnicate")
+    assert (said.code, said.out) == (2, [])
+    assert said.err == ["beholder: 'frobnicate' is not a command", "`beholder help` lists them."]
+    assert "did you mean study {close|" in beholder("study").err[0]
+
+
+def test_help_of_a_command_may_come_first(beholder):
+    assert beholder("help", "runs").out == beholder("runs", "-h").out
+
+
+@pytest.fixture
+def a_metric(a_command, tmp_path):
+    """a_metric(*options): what a command that prints a word and keeps a figure says with these options."""
+    command = a_command(
+        'import os, sys; print("word"); os.system("echo child"); print("note", file=sys.stderr); run.metrics({"x": 1})'
+    )
+
+    def run(*options: str) -> subprocess.CompletedProcess:
+        return subprocess.run([*command, *options, f"workspace={tmp_path}/w"], capture_output=True, text=True, timeout=60)
+
+    return run
+
+
+def test_json_is_alone_on_stdout(a_metric):
+    ran = a_metric("--json")
+    assert ran.returncode == 0
+    assert json.loads(ran.stdout) == {"x": 1}
+    assert set(ran.stderr.split()) >= {"word", "child", "note"}
+
+
+def test_quiet_leaves_the_run_folder_alone(a_metric):
+    ran = a_metric("--quiet")
+    assert ran.returncode == 0
+    assert ran.stderr == ""
+    (line,) = ran.stdout.splitlines()
+    assert "/w/runs/play-" in line
+
+
+def test_json_and_quiet_together(a_metric):
+    ran = a_metric("--json", "-q")
+    assert (json.loads(ran.stdout), ran.stderr) == ({"x": 1}, "")
+
+
+def test_an_error_is_said_in_quiet_too(a_command, tmp_path):
+    body = "from beholder.errors import BeholderError; raise BeholderError('too few people')"
+    ran = subprocess.run([*a_command(body), "-q", f"workspace={tmp_path}/w"], capture_output=True, text=True, timeout=60)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (2, "", "beholder: too few people\n")
+
+
+@pytest.mark.parametrize("words", [["doctor"], ["runs"], ["completion", "bash"], ["edit", "seed=7", "out=x.png", "edits=smile=99"]])
+def test_what_keeps_nothing_makes_no_workspace(beholder, tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    beholder(*words)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["imprt"], "'imprt' is not a command; did you mean import?"),
-        (["benchembed"], "did you mean bench embed?"),
-        (["source=x"], "'source=x' is not a command"),
         (["import", "sorce=x"], "sorce is not a setting of import; did you mean source?"),
         (["import", "x"], "'x' is not of the form key=value"),
         (["import"], "import needs one of source=DIR (spreadsheets), embeddings=FILE encoder_id=NAME, and generator=FILE"),

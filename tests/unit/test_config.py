@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import importlib
 from dataclasses import dataclass
 
 import pytest
@@ -11,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import settings as sampling
 from hypothesis import strategies as st
 
-from beholder import cli, config
+from beholder import command_index, config
 from beholder.config import required, setting
 from beholder.encoder import EncoderConfig
 from beholder.errors import BeholderError, ConfigError
@@ -166,9 +165,9 @@ def test_settings_under_a_name_that_no_choice_has_are_given_to_another_command_i
     assert load("source=x", *words).encoder == given
 
 
-@pytest.mark.parametrize("command", cli.commands())
+@pytest.mark.parametrize("command", command_index.commands())
 def test_every_choice_that_a_command_offers_can_be_chosen(command):
-    settings = cli.settings_type(importlib.import_module(cli.commands()[command][0]))
+    settings = command_index.settings_type(command_index.commands()[command].load())
     for spec in config.setting_specs(settings, command=command):
         for choice in spec.choices:  # what a command itself refuses, or still needs, is found after the choice was made
             refused = ""

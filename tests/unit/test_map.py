@@ -29,7 +29,7 @@ DOORS = {
     "openpyxl": ("platform/beholder/importing/workbook.py",),
     "fsspec": ("platform/beholder/storage.py", "platform/beholder/image_lists.py"),
     "pyarrow.fs": ("platform/beholder/storage.py",),
-    "rich": ("platform/beholder/cli.py", "platform/beholder/progress.py"),
+    "rich": ("platform/beholder/progress.py",),
     "pickle": (),
     "peft": ("platform/beholder/taste/lora.py",),
     "lightgbm": ("platform/beholder/recommending/rankers/boosted_trees.py",),

@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -31,6 +32,23 @@ _WIDEST = 2400  # pixels of both together
 
 @dataclass(frozen=True)
 class AskSettings(PersonImageSettings):
+    common: ClassVar[tuple[str, ...]] = (
+        "user",
+        "image",
+        "seed",
+        "editor",
+        "rounds",
+        "attribute",
+        "allow",
+        "forbid",
+        "strategy",
+        "workspace",
+    )
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder ask user=anna seed=7",
+        "beholder ask user=anna image=me.jpg rounds=10 attribute=trustworthy",
+        "beholder ask user=anna editor=looks image=holiday forbid=[vignette]",
+    )
     rounds: int = setting(5, "questions before the recommendation")
     strategy: str | None = setting(
         None, f"acquisition function of the questions: {', '.join(acquisition.STRATEGIES)}; null: service.strategy"

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +27,10 @@ _BLOCK = 250_000
 
 @dataclass(frozen=True)
 class BenchImportSettings:
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder bench import",
+        "beholder bench import rows=100000 kind=parquet",
+    )
     rows: int = setting(1_000_000, "ratings of the table")
     kind: str = setting("csv", "csv or parquet")
     people: int = setting(10_000, "people who rated")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import pandas as pd
 
@@ -15,6 +16,18 @@ from beholder.workspace import Workspace
 
 @dataclass(frozen=True)
 class BuildPortraitsSettings:
+    common: ClassVar[tuple[str, ...]] = (
+        "parts",
+        "effort",
+        "start",
+        "resolution",
+        "measure",
+        "workspace",
+    )
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder build portraits effort=0.01",
+        "beholder build portraits parts=[clip] start=networks",
+    )
     parts: list[str] = setting(
         ["reader", "generator", "directions", "inverter", "features", "clip", "sample"], "what to build, of these, in this order"
     )

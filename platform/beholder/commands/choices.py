@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import ClassVar
 
 import pandas as pd
 
@@ -21,6 +22,11 @@ from beholder.workspace import Workspace
 
 @dataclass(frozen=True)
 class ChoicesSettings:
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder choices",
+        "beholder choices write=interactions.csv",
+        "beholder choices forget=anna",
+    )
     write: str | None = setting(None, "write everything to this file, as interactions.csv")
     read: str | None = setting(None, "read a file of this kind; what is there already is counted once")
     forget: str | None = setting(None, "remove everything of this person: choices, images, their part in tastes", private=True)

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import pandas as pd
 
-from beholder import plots
+from beholder import images, plots
+from beholder.commands import _photo_input
 from beholder.config import setting
 from beholder.errors import ConfigError, EditError, nearest
 from beholder.progress import Progress
@@ -22,8 +23,14 @@ ALPHAS = (-3, -2, -1, 0, 1, 2, 3)
 
 @dataclass(frozen=True)
 class DirectionsSettings:
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder directions",
+        "beholder directions draw=smile,glasses out=directions.png",
+        "beholder directions catalogue=ffhq",
+    )
     generator: str = setting("portraits", "whose directions")
-    draw: str | None = setting(None, 'draw them from -3 to 3: "all", or names with commas between; into the run folder')
+    draw: str | None = setting(None, 'draw them from -3 to 3: "all", or names with commas between')
+    out: str | None = setting(None, "with draw: where the picture goes, a .png, .jpg or .webp file; null: into the run folder")
     seeds: list[int] = setting([48, 7, 12, 33], "the pictures they are drawn on; of all together only the first")
     catalogue: str | None = setting(None, "instead: what was published for ffhq or car, and which file holds it")
     force: bool = setting(False, "take directions that were made for another generator")
@@ -34,6 +41,15 @@ class DirectionsSettings:
             raise ConfigError("seeds must name at least one picture, such as seeds=[7]")
         if self.catalogue is not None and self.draw is not None:
             raise ConfigError("draw goes with generator=NAME; a catalogue has no vectors")
+        if self.out is not None:
+            if self.draw is None:
+                raise ConfigError("out is where drawn directions go: give draw=all, or draw=smile,glasses")
+            _photo_input.check_out(self.out, tuple(_photo_input.FORMATS))
+
+    @property
+    def run_folder(self) -> str:
+        """A list is printed alone; a picture goes where it should."""
+        return "existing" if self.draw is None or self.out is not None else "always"
 
 
 def main(settings: DirectionsSettings, run: Run) -> None:
@@ -108,7 +124,9 @@ def _draw(settings: DirectionsSettings, editor: "StyleGAN", names: Sequence[str]
                 progress.advance(len(ALPHAS))
     title = f"{settings.generator}: {'directions' if len(names) > 1 else names[0]} by alpha"
     place = plots.save(run.place, "directions" if len(names) > 1 else names[0], plots.strips(rows, ALPHAS, title=title))
-    print(place.uri)
+    if settings.out is not None:
+        _photo_input.save(settings.out, images.decode(place.read_bytes()))
+    print(settings.out or place.uri)
 
 
 def _print_catalogue(domain: str, run: Run) -> None:

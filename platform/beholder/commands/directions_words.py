@@ -6,6 +6,7 @@ Each direction that is measured is kept in the workspace, so that a run that was
 import hashlib
 import json
 from dataclasses import dataclass
+from typing import ClassVar
 
 import pandas as pd
 
@@ -26,6 +27,10 @@ _FIRST = 1000  # seed of the first picture
 
 @dataclass(frozen=True)
 class DirectionsWordsSettings:
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder directions words",
+        "beholder directions words names=[smile,hat] seeds=50",
+    )
     generator: str = setting("portraits", "whose directions")
     names: list[str] = setting([], "which of them; []: all that have labels")
     seeds: int = setting(200, "pictures")

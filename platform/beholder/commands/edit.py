@@ -1,7 +1,7 @@
 """`beholder edit`: a photo, a seed or a saved latent -> the picture moved along directions, a face put back into its photo."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from beholder.commands import _photo_input
 from beholder.config import required, setting
@@ -19,6 +19,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EditSettings:
+    run_folder: ClassVar[str] = "existing"
+    common: ClassVar[tuple[str, ...]] = (
+        "image",
+        "seed",
+        "latent",
+        "edits",
+        "out",
+        "generator",
+        "aligned",
+        "face",
+        "workspace",
+    )
+    examples: ClassVar[tuple[str, ...]] = (
+        'beholder edit seed=7 edits="smile=1.4,glasses=2" out=smiling.png',
+        'beholder edit image=me.jpg edits="older=1" out=older.jpg',
+        'beholder edit latent=me.safetensors image=me.jpg edits="smile=2" out=smiling.jpg',
+    )
     image: str | None = setting(None, "a photo of a face, a file or URI")
     seed: int | None = setting(None, "instead of a photo: a picture that the generator makes, 0..4294967295")
     latent: str | None = setting(

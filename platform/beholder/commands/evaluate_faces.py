@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from beholder.config import required, setting
 from beholder.errors import ConfigError, EditError, ImageError
@@ -21,6 +21,10 @@ NEAR = 0.02  # of a square's side: corners that are no farther apart are the sam
 
 @dataclass(frozen=True)
 class EvaluateFacesSettings:
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder evaluate faces images=photos",
+        "beholder evaluate faces images=photos at_most=50 threads=4",
+    )
     images: str = required("photos with a face each: a folder, glob, list or prefix")
     detectors: list[str] = setting(["mtcnn", "dlib"], "the detector that is measured, and the one that it is compared with")
     at_most: int = setting(200, "photos that are looked at, evenly chosen")

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -33,6 +33,10 @@ _GOALS = {"candidates": "<= 0.3", "thumbnails": ">= 1000", "large": "<= 2", "lar
 
 @dataclass(frozen=True)
 class EvaluateLooksSettings:
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder evaluate looks",
+        "beholder evaluate looks images=holiday most=12",
+    )
     images: str | None = setting(None, "photos to measure steps on; null: the landscapes that they are calibrated on")
     most: int = setting(24, "photos that are measured at most, spread evenly")
     speed: bool = setting(True, "measure how fast looks are drawn, too")

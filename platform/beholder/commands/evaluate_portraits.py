@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import pandas as pd
 
@@ -19,6 +19,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EvaluatePortraitsSettings:
+    common: ClassVar[tuple[str, ...]] = (
+        "parts",
+        "portraits",
+        "edited",
+        "inverted",
+        "sheets",
+        "workspace",
+    )
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder evaluate portraits",
+        "beholder evaluate portraits parts=[clip] portraits=200",
+    )
     parts: list[str] = setting(
         ["clip", "generator", "inverter", "features", "directions", "edits", "speed"], "what to measure, of these"
     )

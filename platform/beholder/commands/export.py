@@ -1,6 +1,7 @@
 """`beholder export`: the embeddings of an encoder -> files that other programs read."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from beholder.config import required, setting
 from beholder.embedding.exports import WRITERS
@@ -12,6 +13,11 @@ from beholder.workspace import Workspace
 
 @dataclass(frozen=True)
 class ExportSettings:
+    run_folder: ClassVar[str] = "existing"
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder export encoder_id=portraits-portraits_clip-d1039154 out=vectors",
+        "beholder export encoder_id=mine format=faiss out=vectors.faiss",
+    )
     encoder_id: str = required("whose embeddings: the name of a folder of the workspace's embeddings/")
     out: str = required("folder or URI that the files go to")
     format: str = setting("npy", "npy (clip-retrieval's shards with metadata) or faiss (an index; needs beholder[faiss])")

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
@@ -26,6 +26,24 @@ from beholder.workspace import Workspace
 
 @dataclass(frozen=True)
 class ImportSettings:
+    common: ClassVar[tuple[str, ...]] = (
+        "source",
+        "images",
+        "attributes",
+        "scale",
+        "attribute",
+        "template",
+        "embeddings",
+        "encoder_id",
+        "generator",
+        "name",
+        "workspace",
+    )
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder import source=study images=study/faces",
+        "beholder import source=ratings.csv attribute=trustworthy scale=1..7",
+        "beholder import embeddings=vectors.parquet encoder_id=mine",
+    )
     source: str | None = setting(
         None, "judgements: a .csv, .tsv, .parquet, .jsonl or .xlsx file, a folder of these, or of a labelling tool's .xlsx files"
     )

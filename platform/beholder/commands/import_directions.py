@@ -1,7 +1,7 @@
 """`beholder directions import`: another program's file of directions -> a direction of a generator here, alpha measured on it."""
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from beholder.config import required, setting
 from beholder.editing.directions.formats.detect import FORMATS, OWN, STYLECLIP
@@ -24,6 +24,22 @@ _MOST = 100  # components at a time
 
 @dataclass(frozen=True)
 class ImportDirectionsSettings:
+    common: ClassVar[tuple[str, ...]] = (
+        "name",
+        "generator",
+        "file",
+        "format",
+        "catalogue",
+        "component",
+        "space",
+        "layers",
+        "flip",
+        "workspace",
+    )
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder directions import name=age generator=ffhq file=stylegan_ffhq_age_w_boundary.npy",
+        "beholder directions import catalogue=ffhq name=smile generator=ffhq file=ganspace.npz",
+    )
     name: str = required("what the direction is to be called, or its name in the catalogue")
     generator: str = setting("portraits", "the generator it is for")
     file: str | None = setting(None, "the file it is in: .npy, .npz, .pt, .pkl, .json, .csv, .tsv or our own .safetensors")

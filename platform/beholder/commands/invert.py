@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import ClassVar
 
 from beholder.commands import _photo_input
 from beholder.config import required, setting
@@ -14,6 +15,19 @@ from beholder.workspace import Workspace
 
 @dataclass(frozen=True)
 class InvertSettings:
+    run_folder: ClassVar[str] = "existing"
+    common: ClassVar[tuple[str, ...]] = (
+        "image",
+        "out",
+        "generator",
+        "aligned",
+        "face",
+        "workspace",
+    )
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder invert image=me.jpg out=me.safetensors",
+        "beholder invert image=group.jpg face=left out=left.safetensors refinement.steps=200",
+    )
     image: str = required("a photo of a face, a file or URI")
     out: str = required("where the latent goes: a .safetensors file; a .png of the same name shows photo, start and result")
     generator: str = setting("portraits", "a generator of the workspace, or portraits, which ships with the project")

@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import ClassVar
 
 import pandas as pd
 
@@ -21,6 +22,20 @@ _PEOPLE: dict[str | None, str] = {None: "whom it names first", "*": "everybody"}
 
 @dataclass(frozen=True)
 class KeysSettings:
+    common: ClassVar[tuple[str, ...]] = (
+        "make",
+        "scopes",
+        "people",
+        "expires",
+        "person",
+        "revoke",
+        "workspace",
+    )
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder keys",
+        "beholder keys make=shop scopes=[ask,recommend] people=shop-* expires=90d",
+        "beholder keys revoke=1a2b3c",
+    )
     make: str | None = setting(None, "make a key of this name, which says whose it is")
     scopes: list[str] = setting(["ask", "recommend"], f"what a new key is for: {', '.join(api_keys.SCOPES)}")
     people: str | None = setting(

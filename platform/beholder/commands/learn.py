@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -32,6 +33,10 @@ _OTHERS = 4  # looks drawn by chance among the candidates, which the person did 
 
 @dataclass(frozen=True)
 class LearnSettings:
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder learn user=anna before=originals after=edited",
+        "beholder learn user=anna before=2026/raw after=2026/done workspace=team",
+    )
     user: str = required("the person who edited the photos")
     before: str = required("the photos as they were: a folder, a glob, s3:// prefix")
     after: str = required("the same photos as the person made them, under the same names")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import pandas as pd
 
@@ -23,6 +24,24 @@ _SHOWN = 6  # edits in all
 
 @dataclass(frozen=True)
 class RecommendSettings(PersonImageSettings):
+    common: ClassVar[tuple[str, ...]] = (
+        "user",
+        "image",
+        "seed",
+        "like",
+        "diversity",
+        "out",
+        "attribute",
+        "allow",
+        "forbid",
+        "editor",
+        "workspace",
+    )
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder recommend user=anna seed=7",
+        "beholder recommend user=anna image=me.jpg out=for-anna.jpg allow=[hair]",
+        'beholder recommend user=anna seed=7 like="smile=1.4" diversity=5',
+    )
     like: str | None = setting(None, 'an edit of which versions are wanted, "smile=1.4,hat=2": like this, but ...')
     diversity: int = setting(3, "directions that the edits span at least, where there are so many")
     out: str | None = setting(None, "where the recommended picture goes: a .png, .jpg or .webp file; null: into the run folder")

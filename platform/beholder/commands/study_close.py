@@ -15,6 +15,10 @@ from beholder.workspace import Workspace
 
 @dataclass(frozen=True)
 class StudyCloseSettings:
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder study close faces",
+        "beholder study close faces workspace=team",
+    )
     positional: ClassVar[tuple[str, ...]] = ("name",)
     name: str = required("the study")
     choices: str | None = setting(None, CHOICES)

@@ -23,6 +23,10 @@ _PARTICIPANTS = "participants.csv"
 
 @dataclass(frozen=True)
 class StudyExportSettings:
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder study export faces",
+        "beholder study export faces format=xlsx folder=answers",
+    )
     positional: ClassVar[tuple[str, ...]] = ("name",)
     name: str = required("the study")
     folder: str | None = setting(None, "folder or URI to write to; null: a folder of the study's name")

@@ -19,6 +19,10 @@ _MOST = 100_000
 
 @dataclass(frozen=True)
 class StudyInviteSettings:
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder study invite faces count=30",
+        "beholder study invite faces count=5 address=https://study.example.org write=links.csv",
+    )
     positional: ClassVar[tuple[str, ...]] = ("name",)
     name: str = required("the study")
     count: int = setting(1, "how many links")

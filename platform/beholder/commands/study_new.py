@@ -81,12 +81,21 @@ completion:
 
 @dataclass(frozen=True)
 class StudyNewSettings:
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder study new template=faces.yaml",
+        "beholder study new faces.yaml",
+    )
     positional: ClassVar[tuple[str, ...]] = ("file",)
     file: str | None = setting(None, "the study's YAML file")
     template: str | None = setting(None, "instead: write a file with every setting explained, to begin from")
     choices: str | None = setting(None, CHOICES)
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
     limits: ImageLimits = setting(ImageLimits(), "what an image may cost")
+
+    @property
+    def run_folder(self) -> str:
+        """A template goes where it should, and is all."""
+        return "never" if self.template is not None else "always"
 
     def __post_init__(self) -> None:
         if (self.file is None) == (self.template is None):

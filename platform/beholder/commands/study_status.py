@@ -18,6 +18,10 @@ from beholder.workspace import Workspace
 
 @dataclass(frozen=True)
 class StudyStatusSettings:
+    examples: ClassVar[tuple[str, ...]] = (
+        "beholder study status",
+        "beholder study status faces",
+    )
     positional: ClassVar[tuple[str, ...]] = ("name",)
     name: str | None = setting(None, "the study; null: all studies")
     choices: str | None = setting(None, CHOICES)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from beholder import cli
+from beholder import command_index
 from beholder.commands import directions, import_directions
 from beholder.editing import generator_store
 from beholder.editing.directions import Direction, direction_file, direction_registry
@@ -35,7 +35,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 
 def run(workspace: Workspace, module, **settings: object) -> Run:
-    made = cli.settings_type(module)(workspace=workspace.place.uri, generator="toy", **settings)
+    made = command_index.settings_type(module)(workspace=workspace.place.uri, generator="toy", **settings)
     folder = Run.start(workspace.place / "runs", command="directions", config="", now=NOON)
     try:
         module.main(made, folder)
@@ -178,7 +178,7 @@ def test_the_published_ones_are_listed(workspace: Workspace, capsys: pytest.Capt
 )
 def test_settings_that_make_no_sense(module, settings: dict, says: str) -> None:
     with pytest.raises(ConfigError, match=says):
-        cli.settings_type(module)(**settings)
+        command_index.settings_type(module)(**settings)
 
 
 def test_what_is_not_there(workspace: Workspace) -> None:
