@@ -16,14 +16,14 @@ _REMEMBERED_S = 1.0  # seconds for which what they answered is told to whoever a
 def add_routes(app: FastAPI, runner: RequestRunner, authorizer: Authorizer | None, metrics: RequestMetrics | None) -> None:
     """Add the routes of the service's health and metrics."""
 
-    @app.get("/healthz", tags=["service"], responses={200: {"description": "the process lives"}})
+    @app.get("/healthz", operation_id="health", tags=["service"], responses={200: {"description": "the process lives"}})
     async def healthz() -> dict[str, str]:
         """Tell that this process lives."""
         return {"status": "alive"}
 
     readiness = Remembered(lambda: runner.run(runner.service.ready(), seconds=_READY_S), seconds=_REMEMBERED_S)
 
-    @app.get("/readyz", tags=["service"])
+    @app.get("/readyz", operation_id="readiness", tags=["service"])
     async def readyz() -> dict[str, bool]:
         """Return which parts answer, and whether what people choose can be kept, as of a second ago; 503 where not."""
         ready = await readiness.get()

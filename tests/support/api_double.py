@@ -352,7 +352,7 @@ class _Handler(BaseHTTPRequestHandler):
                 found: Any = double.add_image(form["user_id"].decode(), data=form["file"])
             case "POST", "images":
                 asked = json.loads(body)
-                found = double.add_image(asked["user_id"], seed=asked["seed"])
+                found = double.add_image(asked.get("user_id", ""), seed=asked["seed"])
             case "GET", "directions":
                 found = double.directions()
             case "POST", "questions":

@@ -1,0 +1,39 @@
+"""`beholder serve local=true` in a process of its own, which can be killed and started again at the same port."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.request import urlopen
+
+
+class ServedProcess:
+    def __init__(self, folder: Path, *settings: str) -> None:
+        """folder: of its workspace and its log. settings: words of the command beside `local=true`."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        words = ["serve", "local=true", f"port={self.port}", f"workspace={folder / 'workspace'}", *settings]
+        self.command = [sys.executable, "-m", "beholder", *words]
+        self.url, self.log = f"http://127.0.0.1:{self.port}/", folder / "log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> bytes:
+        with self.log.open("ab") as out:
+            self.process = subprocess.Popen(self.command, stdout=out, stderr=out, env={**os.environ, "OMP_NUM_THREADS": "1"})
+        for _ in range(900):
+            assert self.process.poll() is None, self.log.read_text()
+            try:
+                with urlopen(f"{self.url}readyz") as answer:
+                    data: bytes = answer.read()
+                    return data
+            except OSError:
+                time.sleep(0.1)
+        raise AssertionError(f"not ready after 90 s: {self.log.read_text()}")
+
+    def stop(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
