@@ -10,10 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from fastapi import FastAPI
-from fastapi.staticfiles import StaticFiles
 from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import Match, Mount
-from starlette.types import Scope
 
 from beholder.recommending.components import open_store
 from beholder.recommending.store.key_store import KeyStore
@@ -25,6 +22,7 @@ from beholder.serve.metrics import Meter, Metrics
 from beholder.serve.middleware import Drain, RequestPolicy
 from beholder.serve.protocols import Authorizer, RequestMetrics, Service
 from beholder.serve.routes import api_document, image_routes, person_routes, question_routes, service_routes, study_routes
+from beholder.serve.routes.page_files import PageFiles, PageMount
 from beholder.serve.security.image_guard import ImageGuard
 from beholder.serve.security.ownership import OwnedService
 from beholder.serve.settings import LOOPBACK, ServeSettings
@@ -122,14 +120,5 @@ def create(
     service_routes.add_routes(app, runner, authorizer, metrics)
     page = Path(str(files("beholder.serve") / "page"))
     if (page / "index.html").is_file():
-        app.router.routes.append(_Page("/", StaticFiles(directory=page, html=not studies_alone), name="page"))
+        app.router.routes.append(PageMount("/", PageFiles(directory=page, html=not studies_alone), name="page"))
     return app
-
-
-class _Page(Mount):
-    """Files for everything but the API, whose own routes know best which methods they take."""
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        if scope["type"] == "http" and scope["path"].startswith(("/v1/", "/healthz", "/readyz", "/metrics")):
-            return Match.NONE, {}
-        return super().matches(scope)
