@@ -1,4 +1,4 @@
-"""`beholder serve local=true` in a process of its own, which can be killed and started again at the same port."""
+"""`beholder serve` in a process of its own, which can be killed and started again at the same port."""
 
 import os
 import socket
@@ -10,14 +10,15 @@ from urllib.request import urlopen
 
 
 class ServedProcess:
-    def __init__(self, folder: Path, *settings: str) -> None:
-        """folder: of its workspace and its log. settings: words of the command beside `local=true`."""
+    def __init__(self, folder: Path, *settings: str, local: bool = True) -> None:
+        """folder: of its workspace and its log. settings: more words of the command. local: without Ray."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        words = ["serve", "local=true", f"port={self.port}", f"workspace={folder / 'workspace'}", *settings]
+        words = ["serve", f"local={str(local).lower()}", f"port={self.port}", f"workspace={folder / 'workspace'}", *settings]
         self.command = [sys.executable, "-m", "beholder", *words]
         self.url, self.log = f"http://127.0.0.1:{self.port}/", folder / "log"
+        self.local = local
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> bytes:
@@ -34,6 +35,10 @@ class ServedProcess:
         raise AssertionError(f"not ready after 90 s: {self.log.read_text()}")
 
     def stop(self) -> None:
+        """End it at once; on Ray in peace, so that nothing of it is left."""
         assert self.process is not None
-        self.process.kill()
+        if self.local:
+            self.process.kill()
+        else:
+            self.process.terminate()
         self.process.wait()
