@@ -1,19 +1,16 @@
 """The API: a service as HTTP. Thin and asynchronous: its routes read a request, ask the service and write the answer."""
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from importlib import metadata
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from fastapi import FastAPI
-from fastapi.staticfiles import StaticFiles
 from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import Match, Mount
-from starlette.types import Scope
 
 from beholder.recommending.components import open_store
 from beholder.recommending.store.key_store import KeyStore
@@ -24,7 +21,8 @@ from beholder.serve.auth import KeyAuth
 from beholder.serve.metrics import Meter, Metrics
 from beholder.serve.middleware import Drain, RequestPolicy
 from beholder.serve.protocols import Authorizer, RequestMetrics, Service
-from beholder.serve.routes import image_routes, person_routes, question_routes, service_routes, study_routes
+from beholder.serve.routes import api_document, image_routes, person_routes, question_routes, service_routes, study_routes
+from beholder.serve.routes.page_files import PageFiles, PageMount
 from beholder.serve.security.image_guard import ImageGuard
 from beholder.serve.security.ownership import OwnedService
 from beholder.serve.settings import LOOPBACK, ServeSettings
@@ -97,7 +95,6 @@ def create(
     app = FastAPI(
         title="Beholder",
         version=metadata.version("beholder"),
-        description="What to mind where faces are judged and edited: [responsible use](/responsible-use.html).",
         summary="Learns how each person sees images, and recommends the edit of an image that this person will like most.",
         lifespan=lifespan,
         redirect_slashes=False,
@@ -113,7 +110,7 @@ def create(
             allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["authorization", "content-type"],
         )
-    _describe_problems(app)
+    api_document.install(app)
     app.router.route_class = auth.routes(authorizer)
     runner = RequestRunner(service, limits, metrics)
     for routes in () if studies_alone else (image_routes, question_routes, person_routes):
@@ -123,29 +120,5 @@ def create(
     service_routes.add_routes(app, runner, authorizer, metrics)
     page = Path(str(files("beholder.serve") / "page"))
     if (page / "index.html").is_file():
-        app.router.routes.append(_Page("/", StaticFiles(directory=page, html=not studies_alone), name="page"))
+        app.router.routes.append(PageMount("/", PageFiles(directory=page, html=not studies_alone), name="page"))
     return app
-
-
-class _Page(Mount):
-    """Files for everything but the API, whose own routes know best which methods they take."""
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        if scope["type"] == "http" and scope["path"].startswith(("/v1/", "/healthz", "/readyz", "/metrics")):
-            return Match.NONE, {}
-        return super().matches(scope)
-
-
-def _describe_problems(app: FastAPI) -> None:
-    """Put the schema of problems into the OpenAPI document, where the routes point to it."""
-    plain: Callable[[], dict[str, Any]] = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        document = plain()
-        schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        schemas.setdefault("ProblemBody", problem_details.ProblemBody.model_json_schema())
-        for unused in ("HTTPValidationError", "ValidationError"):
-            schemas.pop(unused, None)
-        return document
-
-    app.openapi = openapi  # type: ignore[method-assign]

@@ -18,7 +18,7 @@ from beholder import process
 from beholder.editing.editor import Edit
 from beholder.encoder import Encoder
 from beholder.recommending import components
-from beholder.recommending.components import ServiceConfig
+from beholder.recommending.components import InProcessService, ServiceConfig
 from beholder.recommending.edit_features import EditableImage
 from beholder.recommending.image_library import LibraryImage
 from beholder.recommending.service import (
@@ -100,15 +100,15 @@ class EditorDeployment:
     """An image library."""
 
     async def __init__(self, config: ServiceConfig, deployment: DeploymentConfig) -> None:  # type: ignore[misc]
-        self.config, self.pool, self.meter = config, WorkerPool(deployment), meter()
-        self.library = await self.pool.run(components.build_image_library, config)
-        for name, version in components.versions(components.surrogate_info(config, self.library)).items():
+        self.config, self.pool, self.meter = components.for_editor(config), WorkerPool(deployment), meter()
+        self.library = await self.pool.run(components.build_image_library, self.config)
+        for name, version in components.versions_of(self.config, self.library).items():
             self.meter.model(name, version)
         set_batching(self._draw, max_batch_size=deployment.max_batch_size, batch_wait_timeout_s=deployment.batch_wait_timeout_s)
 
-    async def about(self) -> "tuple[SurrogateInfo, DirectionList, int]":
-        """Return what others have to know of the generator, and the pixels of a side of its pictures."""
-        info = components.surrogate_info(self.config, self.library)
+    async def about(self) -> "tuple[SurrogateInfo | None, DirectionList, int]":
+        """Return what others have to know of the generator, and the pixels of a side of its pictures; looks need no surrogate."""
+        info = None if self.config.editor == "looks" else components.surrogate_info(self.config, self.library)
         return info, DirectionList.of(self.library), self.library.editor.resolution
 
     async def image(self, image_id: str) -> LibraryImage:
@@ -124,6 +124,8 @@ class EditorDeployment:
     async def draw(self, image_id: str, edits: Sequence[Edit], size: int | None = None) -> np.ndarray:
         """Return pictures, uint8 RGB [N, R, R, 3], drawn in one batch with what others ask for now; size: the pixels needed."""
         latent = await self.pool.run(self.library.check, image_id, edits)  # a mistake is reported to who made it, and nobody else
+        if self.config.editor == "looks":  # photos have shapes of their own, and don't go into one batch
+            return await self.pool.run(lambda: self.library.draw_latents([(latent, edits)], size=size)[0])
         drawn: np.ndarray = await self._draw((latent, edits, size))
         return drawn
 
@@ -133,6 +135,8 @@ class EditorDeployment:
 
     async def picture(self, image_id: str, text: str, media_type: str, size: int | None = None) -> bytes:
         edit = self.library.read_edit(text)
+        if self.config.editor == "looks":
+            return await self.pool.run(self.library.picture, image_id, edit, media_type, size)
         size = await self.pool.run(self.library.shown_size, image_id, size)
         cached = await self.pool.run(self.library.cached_file, image_id, edit, media_type, size)
         if cached is not None:
@@ -176,6 +180,7 @@ class EncoderDeployment:
         self, config: ServiceConfig, deployment: DeploymentConfig, editor: DeploymentHandle[Any]
     ) -> None:
         self.pool, self.limits, self.meter = WorkerPool(deployment), config.image_library.limits, meter()
+        config = components.for_editor(config)
 
         async def typical() -> np.ndarray:
             drawn: np.ndarray = await result_of(lambda: by_reference(editor).originals.remote(list(components.TYPICAL)))
@@ -230,7 +235,9 @@ class RankerDeployment:
         self, config: ServiceConfig, deployment: DeploymentConfig, editor: DeploymentHandle[Any], encoder: DeploymentHandle[Any]
     ) -> None:
         self.pool, self.meter, self.editor, self.encoder = WorkerPool(deployment), meter(), editor, encoder
+        config = components.for_editor(config)
         self.size = config.encoder.size  # of what the encoder sees
+        self.built: InProcessService | None = None
         info, directions, self.resolution = await result_of(lambda: straight(editor).about.remote())
 
         async def encode_image(image_id: str) -> EditableImage:
@@ -239,6 +246,9 @@ class RankerDeployment:
             return EditableImage(image_id, known, embeddings[0].copy())  # what came is read-only
 
         def build() -> RecommendationService:
+            if info is None:  # looks are drawn where they are scored, small, from the copies of photos in the workspace
+                self.built = components.build_service(config)
+                return self.built.recommendations
             return components.build_recommendations(
                 config, info, directions.sliders, lambda image_id: self.pool.wait_for(encode_image(image_id))
             )
@@ -269,6 +279,10 @@ class RankerDeployment:
     async def recommend(
         self, user_id: str, image_id: str, count: int, attribute: str = "", steering: Steering | None = None
     ) -> Recommendation:
+        if (built := self.built) is not None:
+            return await self.pool.run(
+                lambda: built.recommend(user_id, image_id, count=count, attribute=attribute, steering=steering)
+            )
         shortlist = await self.pool.run(
             lambda: self.recommendations.shortlist(user_id, image_id, attribute=attribute, steering=steering)
         )

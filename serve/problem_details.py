@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
@@ -18,13 +19,19 @@ from beholder.errors import (
     ConflictingAnswer,
     EditError,
     EmbeddingError,
+    FaceTooSmall,
+    HeicNotInstalled,
     ImageError,
+    ImageTooLarge,
+    NoFaceFound,
     PersonErased,
+    PhotoNotRedrawn,
     StoreError,
     StudyConflict,
     StudyError,
     TasteError,
     UnknownImage,
+    UnknownImageFormat,
     UnknownParticipant,
     UnknownQuestion,
     UnknownStudy,
@@ -49,21 +56,81 @@ _STATUS_OF: dict[type[BeholderError], int] = {
     EmbeddingError: 422,
     TasteError: 422,
 }
+
+
+@dataclass(frozen=True)
+class ProblemType:
+    """A kind of problem that a client may want to tell from others of its status. remedy: what to do, a sentence."""
+
+    name: str
+    status: int
+    meaning: str
+    remedy: str
+
+    @property
+    def uri(self) -> str:
+        """The `type` of RFC 9457: where it is described, on the page of the API."""
+        return f"/docs#problem-{self.name}"
+
+
+# What the status alone does not say. Where several classes fit, the first counts.
+TYPES: dict[type[BeholderError], ProblemType] = {
+    NoFaceFound: ProblemType(
+        "no-face", 422, "No face was found in the photo.", "Send another photo, or aligned=true for a cut-out face."
+    ),
+    FaceTooSmall: ProblemType("face-too-small", 422, "The face in the photo has too few pixels.", "Send a larger photo."),
+    PhotoNotRedrawn: ProblemType(
+        "photo-not-redrawn", 422, "The generator can't redraw this face.", "Send another photo, or use looks (editor=looks)."
+    ),
+    ImageTooLarge: ProblemType(
+        "image-too-large", 422, "The image has more bytes or pixels than are taken.", "Send a smaller copy."
+    ),
+    HeicNotInstalled: ProblemType(
+        "heic", 422, "The photo is in an iPhone's own format, which this service does not read.", "Send it as JPEG."
+    ),
+    UnknownImageFormat: ProblemType("image-format", 422, "The file is in no image format that is read.", "Send JPEG, PNG or WebP."),
+    ConflictingAnswer: ProblemType(
+        "answered-otherwise", 409, "The question has another answer already.", "Retract that answer first, or leave it."
+    ),
+    PersonErased: ProblemType(
+        "person-erased", 409, "The person was erased while the request was under way.", "Don't send it again."
+    ),
+    UnknownImage: ProblemType("unknown-image", 404, "There is no such image.", "Add the image first."),
+    UnknownQuestion: ProblemType("unknown-question", 404, "No such question was asked.", "Ask a new question."),
+}
+# What to do about each status, in the description of the API.
+REMEDIES = {
+    304: "The copy that was named by If-None-Match is current.",
+    400: "The request can't be read: its syntax is wrong.",
+    401: "A key is needed, or this one is unknown, expired or revoked: Authorization: Bearer KEY.",
+    403: "The key or token is not for this, or does not speak for this person.",
+    404: "What the address names is not there, or is somebody else's.",
+    406: "None of the media types in Accept can be sent.",
+    409: "It contradicts what is kept already.",
+    413: "The body is larger than is taken: send less.",
+    415: "The body has another media type than is taken.",
+    422: "A field is missing, unknown or out of its range; detail says which.",
+    429: "Too many requests, or too much is kept: wait for Retry-After seconds.",
+    500: "Something went wrong here, and it is not the request's fault.",
+    503: "Too many requests wait, or a part is being replaced: wait for Retry-After seconds and send it again.",
+    504: "It took too long and was given up; it may be sent again.",
+}
 _BUSY = {"recovering": "a part of the service was lost and is being replaced; try again in a few seconds"}
 
 
 class ProblemError(Exception):
     """A response that is an error. detail: one line for whoever sent the request."""
 
-    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None, *, kind: str = "about:blank") -> None:
+        """kind: the `type` of RFC 9457, where the status does not say all."""
         super().__init__(detail)
-        self.status, self.detail, self.headers = status, detail, dict(headers or {})
+        self.status, self.detail, self.headers, self.kind = status, detail, dict(headers or {}), kind
 
 
 class ProblemBody(BaseModel):
     """RFC 9457."""
 
-    type: str = Field("about:blank", description="always about:blank: the status says what kind of problem it is")
+    type: str = Field("about:blank", description="where the kind of problem is described; about:blank: the status says it")
     title: str
     status: int
     detail: str
@@ -71,7 +138,7 @@ class ProblemBody(BaseModel):
 
 def answer(problem: ProblemError) -> JSONResponse:
     """Return the response of a problem."""
-    body = {"type": "about:blank", "title": HTTPStatus(problem.status).phrase, "status": problem.status, "detail": problem.detail}
+    body = {"type": problem.kind, "title": HTTPStatus(problem.status).phrase, "status": problem.status, "detail": problem.detail}
     return JSONResponse(body, problem.status, problem.headers, media_type=MEDIA)
 
 
@@ -90,7 +157,8 @@ def of(error: Exception, *, retry_seconds: int) -> ProblemError:
         return ProblemError(503, "the store of choices can't be reached; try again in a moment", wait)
     for kind, status in _STATUS_OF.items():
         if isinstance(error, kind):
-            return ProblemError(status, str(error))
+            known = next((each for cause, each in TYPES.items() if isinstance(error, cause)), None)
+            return ProblemError(status, str(error), kind="about:blank" if known is None else known.uri)
     log.error("%s", error, exc_info=not isinstance(error, BeholderError))
     return ProblemError(500, "something went wrong here, and it is not the request's fault; the log has it")
 
@@ -122,7 +190,7 @@ def install(app: FastAPI, *, retry_seconds: int) -> None:
 def responses(*statuses: int) -> dict[int | str, dict[str, object]]:
     """Return the description of these statuses for the OpenAPI document."""
     content = {MEDIA: {"schema": {"$ref": "#/components/schemas/ProblemBody"}}}
-    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
+    return {status: {"description": f"{HTTPStatus(status).phrase}. {REMEDIES[status]}", "content": content} for status in statuses}
 
 
 def allowed(routes: Sequence[BaseRoute], scope: Scope) -> str:

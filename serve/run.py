@@ -1,7 +1,6 @@
 """`beholder serve`: the whole service, until Ctrl-C."""
 
 import os
-import socket
 import sys
 from typing import NoReturn
 
@@ -9,6 +8,8 @@ from beholder import process
 from beholder.runs import Run, log
 from beholder.serve import watchdog
 from beholder.serve.settings import ServeSettings
+
+EVERYWHERE = ("0.0.0.0", "::")  # all addresses of this machine, none of which a browser can open by that name
 
 
 def main(settings: ServeSettings, run: Run) -> None:
@@ -27,8 +28,7 @@ def main(settings: ServeSettings, run: Run) -> None:
 
 def wait(settings: ServeSettings) -> NoReturn:
     """Wait until the service on Ray is lost, and end this process with exit code 1 and a line that says why."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
-    url = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}/healthz"
+    url = f"{addresses(settings)[0]}healthz"
     parts = watchdog.ray_parts()
     reason = f"the service is lost: {watchdog.watch(url, parts, seconds=settings.serve.watchdog_s)}; start it again"
     log.error("%s", reason)
@@ -54,10 +54,17 @@ def run_in_process(settings: ServeSettings) -> None:
 
 
 def welcome(settings: ServeSettings) -> str:
-    """Return a line that says where the service is: an address that can be opened, on this machine where it listens everywhere."""
-    host, everywhere = settings.host, settings.host in ("0.0.0.0", "::")
-    local = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
-    address = f"http://{local}:{settings.port}/"
-    others = f" From other machines: http://{socket.gethostname()}:{settings.port}/." if everywhere else ""
+    """Return a line that says where the service is."""
+    address, *others = addresses(settings)
     keys = " Keys are needed; `beholder keys make=NAME` makes one." if settings.needs_keys() else ""
-    return f"{address} is the page, {address}docs describes the API; Ctrl-C ends it.{others}{keys}"
+    elsewhere = f" From other machines: {' or '.join(others)}." if others else ""
+    return f"{address} is the page, {address}docs describes the API; Ctrl-C ends it.{elsewhere}{keys}"
+
+
+def addresses(settings: ServeSettings) -> list[str]:
+    """Return the addresses at which a browser opens the page: this machine's own first, then those for other machines."""
+    hosts = [settings.host]
+    if settings.host in EVERYWHERE:
+        loopback = "127.0.0.1" if settings.host == "0.0.0.0" else "[::1]"
+        hosts = [loopback, *process.own_names()]
+    return [f"http://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{settings.port}/" for host in hosts]

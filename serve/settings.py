@@ -115,8 +115,6 @@ class ServeSettings(ServiceConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.editor == "looks" and not self.local:
-            raise ConfigError("editor=looks is served by one process, without Ray: add local=true")
         if not 0 < self.port < 65536:
             raise ConfigError(f"port must be between 1 and 65535, got {self.port}")
         if self.threads < 1 or self.queue < 0:

@@ -21,6 +21,7 @@ images        bytes -> uint8 RGB [H, W, 3]; the only decoding and resizing
 colour        sRGB, linear light, Oklab, CIELAB, and CIEDE2000
 image_lists   images by URI, from a folder, prefix, glob or list, part by part
 image_shards  images in tars and Parquet files
+client/       the HTTP client of the service, installable alone
 helper_process a module run as a process that answers requests, and is killed where it takes too long
 http_file     the bytes at an http(s):// URL
 image_index   a list of images as the workspace knows them

@@ -8,11 +8,17 @@ BeholderError
 ├── TableError         a table that does not have its schema
 ├── SpreadsheetError   a spreadsheet that can't be read at all (a bad row is not an error: it is `rejected`)
 ├── ImageError         bytes that can't be used as an image
+│   ├── ImageTooLarge      more bytes or pixels than are taken
+│   └── UnknownImageFormat no format that is read
+│       └── HeicNotInstalled   an iPhone's own format, where what reads it is not installed
 ├── EmbeddingError     vectors of a wrong shape, not finite, or of another encoder
 ├── EncoderError       a model or its weights that can't be had
 ├── WeightsError       weights that are not there or can't be read
 ├── EditError          a direction or an edit that can't be applied
-│   └── UnknownImage   an id of no image in the library
+│   ├── UnknownImage   an id of no image in the library
+│   ├── NoFaceFound    a photo without a face
+│   ├── FaceTooSmall   a photo whose face has too few pixels
+│   └── PhotoNotRedrawn  a photo that the generator can't redraw
 ├── TasteError         judgements that no taste can be fitted to, or a taste that does not fit its input
 ├── ChoiceError        a question or an answer that can't be recorded
 │   ├── ConflictingAnswer  another answer to a question that has one
@@ -59,6 +65,18 @@ class ImageError(BeholderError):
     pass
 
 
+class ImageTooLarge(ImageError):
+    pass
+
+
+class UnknownImageFormat(ImageError):
+    pass
+
+
+class HeicNotInstalled(UnknownImageFormat):
+    pass
+
+
 class EmbeddingError(BeholderError):
     pass
 
@@ -76,6 +94,18 @@ class EditError(BeholderError):
 
 
 class UnknownImage(EditError):
+    pass
+
+
+class NoFaceFound(EditError):
+    pass
+
+
+class FaceTooSmall(EditError):
+    pass
+
+
+class PhotoNotRedrawn(EditError):
     pass
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from beholder import http_file, image_lists, image_shards, light_import
 from beholder.config import setting
-from beholder.errors import ConfigError, ImageError, StorageError, TableError
+from beholder.errors import ConfigError, HeicNotInstalled, ImageError, ImageTooLarge, StorageError, TableError, UnknownImageFormat
 from beholder.storage import Place
 
 if TYPE_CHECKING:
@@ -284,7 +284,7 @@ def _open(data: bytes, limits: ImageLimits) -> "Image.Image":
     if not data:
         raise ImageError("the file is empty")
     if len(data) > limits.max_bytes:
-        raise ImageError(f"the file has {len(data):,} bytes, more than the {limits.max_bytes:,} allowed")
+        raise ImageTooLarge(f"the file has {len(data):,} bytes, more than the {limits.max_bytes:,} allowed")
     Image.MAX_IMAGE_PIXELS = None  # our own limit is checked below, from the same header, and can be set
     if _is_heic(data):
         return _bounded(_open_heic(data), limits)
@@ -292,7 +292,7 @@ def _open(data: bytes, limits: ImageLimits) -> "Image.Image":
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
         named = next((f"{what}, " for what, starts in _OTHERS if data.lstrip()[:64].startswith(starts)), "")
-        raise ImageError(f"the file is {named}no image of a known format ({', '.join(FORMATS)})") from None
+        raise UnknownImageFormat(f"the file is {named}no image of a known format ({', '.join(FORMATS)})") from None
     except Exception as error:  # decoders raise all kinds of errors for hostile bytes
         raise ImageError(f"the file's header can't be read: {error}") from None
     return _bounded(image, limits)
@@ -314,7 +314,9 @@ def _open_heic(data: bytes) -> "Image.Image":
     try:
         import pillow_heif
     except ImportError:
-        raise ImageError(f'the file is an HEIC picture (HEIF); {save}, or pip install "beholder[heic]", which reads it') from None
+        raise HeicNotInstalled(
+            f'the file is an HEIC picture (HEIF); {save}, or pip install "beholder[heic]", which reads it'
+        ) from None
     pillow_heif.register_heif_opener(thumbnails=False)
     try:
         return Image.open(io.BytesIO(data), formats=("HEIF",))
@@ -326,7 +328,7 @@ def _bounded(image: "Image.Image", limits: ImageLimits) -> "Image.Image":
     """Return an image whose pixels are within the limit. Raises ImageError."""
     width, height = image.size
     if width * height > limits.max_pixels:
-        raise ImageError(f"{width:,} x {height:,} is over the limit of {limits.max_pixels:,} pixels")
+        raise ImageTooLarge(f"{width:,} x {height:,} is over the limit of {limits.max_pixels:,} pixels")
     return image
 
 

@@ -61,6 +61,17 @@ def check_port(host: str, port: int) -> None:
         raise ConfigError(f"host={host} is no address of this machine: {error.strerror or error}") from None
 
 
+def own_names() -> list[str]:
+    """Return what other machines may call this one: its name, and its addresses of version 4 beyond loopback, two at most."""
+    found = [each.address for some in psutil.net_if_addrs().values() for each in some if each.family == socket.AF_INET]
+    name = socket.gethostname()
+    try:
+        named = not socket.gethostbyname(name).startswith("127.")
+    except OSError:
+        named = False
+    return [*([name] if named else []), *[each for each in found if not each.startswith("127.")][:2]]
+
+
 @contextlib.contextmanager
 def keep_handlers(which: signal.Signals = signal.SIGTERM) -> Iterator[None]:
     """Restore a signal's handler after a block that may replace it.

@@ -4,6 +4,9 @@ import * as album from "./album.js";
 import * as ask from "./ask.js";
 import * as choose from "./choose.js";
 import { onPerson, showName } from "./dialogs.js";
+import { directions } from "./api.js";
+import { learn } from "./kind.js";
+import { patient } from "./link.js";
 import * as outbox from "./outbox.js";
 import * as result from "./result.js";
 import { by, tell } from "./rooms.js";
@@ -45,3 +48,10 @@ showName();
 album.showCount();
 outbox.send().catch(() => undefined);
 go();
+patient(directions).then(
+  (found) => {
+    learn(found.generator);
+    choose.sayKind();
+  },
+  () => undefined,
+);

@@ -1,12 +1,13 @@
 // The second room: two versions, of which one is taken. Click, touch, or arrow keys.
 
-import * as api from "./api.js";
-import { patient } from "./link.js";
+import { noun } from "./kind.js";
+import { isAway, onLink } from "./link.js";
 import * as outbox from "./outbox.js";
 import { name, randomId } from "./person.js";
 import { picture } from "./pictures.js";
 import { Questions } from "./questions.js";
-import { by, isOpen, open, put, say, still, tell } from "./rooms.js";
+import { by, isOpen, open, put, say, still, tell, tellError, tellWaiting } from "./rooms.js";
+import { imagesOf } from "./sets.js";
 import * as steer from "./steering.js";
 import { count, sentence } from "./words.js";
 
@@ -21,6 +22,11 @@ let since = 0;
 let said = ""; // the milestone that was spoken of
 
 export async function enter(image) {
+  if (!imagesOf(image).length) {
+    tell("These photos are not known in this browser. Bring them again.");
+    location.hash = "";
+    return;
+  }
   open("ask", { title: "Which one?" });
   by("see").href = `#result/${encodeURIComponent(image)}`;
   title();
@@ -48,11 +54,13 @@ export function close() {
   questions = null;
   shown = null;
   taken = [];
+  tellWaiting(false);
 }
 
 function stopped(error) {
   if (questions?.stop.signal.aborted) return;
-  tell(error.status === 404 ? "This picture is gone." : sentence(error.message));
+  if (error.status === 404) tell("This picture is gone.");
+  else tellError(error);
   if (error.status === 404) {
     close();
     location.hash = "";
@@ -65,6 +73,7 @@ function update() {
   by("undo").disabled = !taken.length;
   if (now && now !== shown) hang(now);
   if (!now) shown = null;
+  tellWaiting(!now && isAway());
   progress();
 }
 
@@ -74,7 +83,7 @@ function hang(question) {
   since = performance.now();
   for (const side of ["left", "right"]) {
     const image = by(side).querySelector("img");
-    const alt = `${side === "left" ? "A" : "B"}: portrait, ${question[side].words}`;
+    const alt = `${side === "left" ? "A" : "B"}: ${noun()}, ${question[side].words}`;
     image.alt = alt;
     picture(question[side].picture).then((address) => shown === question && put(image, address, alt));
   }
@@ -236,6 +245,12 @@ document.addEventListener("keydown", (event) => {
 const letter = (event) => event.key.toLowerCase() === "f" && isOpen("ask") && shown && !event.target.matches("input, textarea, select") && !document.querySelector("dialog[open]");
 document.addEventListener("keydown", (event) => letter(event) && !event.repeat && !event.ctrlKey && !event.metaKey && flip(true));
 document.addEventListener("keyup", (event) => letter(event) && flip(false));
+
+onLink(() => {
+  if (!questions || !isOpen("ask")) return;
+  questions.useSpare();
+  update();
+});
 
 outbox.onOutbox(({ item, answer: taken_, refused }) => {
   if (taken_ && questions) {

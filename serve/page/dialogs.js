@@ -8,6 +8,7 @@ import { forgetPictures } from "./pictures.js";
 import { forgetOpen } from "./questions.js";
 import { by, say, tell } from "./rooms.js";
 import { save } from "./sharing.js";
+import { forgetSets } from "./sets.js";
 import { attribute, forgetSteering } from "./steering.js";
 import { count, forgotten } from "./words.js";
 
@@ -63,6 +64,7 @@ by("forget-now").addEventListener("click", async () => {
     forgetSteering(person.name());
     outbox.empty();
     forgetOpen();
+    forgetSets();
     forgetPictures();
     person.begin(person.NAMELESS);
     showName();
@@ -117,25 +119,27 @@ by("taste-file").addEventListener("change", async (event) => {
 
 api.onKeyNeeded(
   (before) =>
-    new Promise((resolve) => {
+    new Promise((resolve, reject) => {
+      const done = new AbortController();
       by("key-text").value = "";
       by("key-wrong").hidden = !before;
       by("key").showModal();
-      by("key-form").addEventListener(
-        "submit",
-        (event) => {
-          event.preventDefault();
-          by("key").close();
-          const text = by("key-text").value.trim();
-          const vouched = person.personOf(text);
-          if (vouched && vouched !== person.name()) {
-            sessionStorage.setItem("beholder.key", text);
-            person.become(vouched);
-            location.reload(); // as somebody else, from the beginning
-          } else resolve(text);
-        },
-        { once: true },
-      );
+      by("key").addEventListener("close", () => {
+        done.abort();
+        reject(new Error("no key"));
+      }, { once: true });
+      by("key-form").addEventListener("submit", (event) => {
+        event.preventDefault();
+        const text = by("key-text").value.trim();
+        const vouched = person.personOf(text);
+        if (vouched && vouched !== person.name()) {
+          sessionStorage.setItem("beholder.key", text);
+          person.become(vouched);
+          location.reload(); // as somebody else, from the beginning
+          return;
+        }
+        resolve(text);
+        by("key").close();
+      }, { signal: done.signal });
     }),
 );
-by("key").addEventListener("cancel", (event) => event.preventDefault());

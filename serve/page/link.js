@@ -9,13 +9,15 @@ const listeners = new Set();
 const wakers = new Set();
 let waiting = 0;
 
-// listener({ away, busy }) on every change
+export const isAway = () => waiting > 0;
+
+// listener({ away, kind }) on every change; kind: away, slow or busy
 export function onLink(listener) {
   listeners.add(listener);
 }
 
 function tell(error) {
-  for (const listener of listeners) listener({ away: waiting > 0, busy: error?.kind === "busy" });
+  for (const listener of listeners) listener({ away: waiting > 0, kind: error?.kind ?? "away" });
 }
 
 // Wakes everybody who waits for the server.

@@ -4,11 +4,13 @@
 import * as album from "./album.js";
 import * as api from "./api.js";
 import { chart, telling } from "./chart.js";
+import { noun } from "./kind.js";
 import { patient } from "./link.js";
 import * as outbox from "./outbox.js";
 import { name } from "./person.js";
 import { picture, thumbnail } from "./pictures.js";
-import { by, open, put, say, tell } from "./rooms.js";
+import { by, open, put, say, tell, tellError } from "./rooms.js";
+import { imagesOf } from "./sets.js";
 import * as sharing from "./sharing.js";
 import * as steer from "./steering.js";
 import { byName, chance, sentence, verdict } from "./words.js";
@@ -18,6 +20,7 @@ const STEP = 0.1;
 const SETTLE = 60; // milliseconds a slider rests before its version is asked for
 
 let image = null;
+let set = null; // { id, photos }: the photos that were asked about together
 let known = new Map();
 let belongs = []; // groups of directions
 let chosen = null; // of the recommendations, the one that the sliders began from
@@ -28,7 +31,14 @@ let leave = new AbortController();
 let learnt = [];
 let invited = false; // nothing is known of this person yet
 
-export async function enter(id, text = "") {
+export async function enter(from, text = "") {
+  const photos = imagesOf(from);
+  const [id] = photos;
+  set = photos.length > 1 ? { id: from, photos } : set?.photos.includes(id) ? set : null;
+  if (!id) {
+    location.hash = "";
+    return;
+  }
   if (image === id && open_() && text && api.editText(edit) === text) return; // our own address, put there a moment ago
   leave.abort();
   leave = new AbortController();
@@ -39,7 +49,8 @@ export async function enter(id, text = "") {
   const title = by_ ? `More ${by_}, as you see it` : "Recommended for you";
   by("result-title").textContent = title;
   open("result", { title });
-  by("on").href = by("invite").href = `#ask/${encodeURIComponent(id)}`;
+  by("on").href = by("invite").href = `#ask/${encodeURIComponent(set?.id ?? id)}`;
+  strip();
   for (const part of ["also", "learned", "why", "reset", "chance", "invite", "agreed"]) by(part).hidden = true;
   by("result-words").textContent = "Looking for the version you like best …";
   by("sliders").replaceChildren();
@@ -53,13 +64,13 @@ export async function enter(id, text = "") {
     belongs = directions.groups;
     steer.groups(directions.groups, by("groups"));
     by("diversity").value = String(steer.diversity());
-    put(by("original"), await patient(() => picture(api.imagePath(id)), signal), "The portrait as it is");
+    put(by("original"), await patient(() => picture(api.imagePath(id)), signal), `The ${noun()} as it is`);
     await recommend(signal, text ? api.editOf(text === "-" ? "" : text) : null);
     const person = await patient(() => api.person(name(), by_), signal);
     if (!signal.aborted) learned(person);
   } catch (error) {
     if (signal.aborted) return;
-    tell(sentence(error.message));
+    tellError(error);
     by("result-words").textContent = "There is no recommendation yet.";
   }
 }
@@ -106,9 +117,9 @@ function present(address, { edit: made, words, probability }) {
   shown = { edit: { ...made }, words };
   const none = words === "as it is";
   const own = api.editText(made) !== api.editText(chosen.edit);
-  put(by("edited"), address, `Portrait, ${words}`);
+  put(by("edited"), address, sentence(`${noun()}, ${words}`));
   by("edited-name").textContent = own || invited ? "Your version" : chosen === best[0] ? "For you" : "Also for you";
-  if (invited && none) by("result-words").textContent = "Nothing is known of your taste yet. Answer a few questions, and versions made for you will be here; or change the portrait by hand.";
+  if (invited && none) by("result-words").textContent = `Nothing is known of your taste yet. Answer a few questions, and versions made for you will be here; or change the ${noun()} by hand.`;
   else if (none) by("result-words").textContent = own ? "Your version: as it is." : "Leave it as it is: nothing we know of is better for you.";
   else if (own || invited) by("result-words").textContent = `Your version: ${words}.`;
   else by("result-words").textContent = steer.attribute() ? `It may look most ${steer.attribute()} to you with ${words}.` : `You may like it best with ${words}.`;
@@ -124,8 +135,25 @@ function present(address, { edit: made, words, probability }) {
   say(`${by("result-words").textContent} ${by("chance").hidden ? "" : by("result-chance").textContent}`);
 }
 
+// The photos of a set, to see the version made for each.
+function strip() {
+  by("set").hidden = !set;
+  by("set-photos").replaceChildren(...(set?.photos ?? []).map((photo, place) => {
+    const item = document.createElement("li");
+    const link = Object.assign(document.createElement("a"), { className: "work", href: `#result/${encodeURIComponent(photo)}` });
+    if (photo === image) link.setAttribute("aria-current", "true");
+    const frame = Object.assign(document.createElement("span"), { className: "frame" });
+    const view = Object.assign(new Image(256, 256), { alt: `Photo ${place + 1} of ${set.photos.length}` });
+    frame.append(view);
+    link.append(frame);
+    item.append(link);
+    patient(() => thumbnail(api.imagePath(photo)), leave.signal).then((address) => (view.src = address), () => undefined);
+    return item;
+  }));
+}
+
 function failed(error) {
-  if (!leave.signal.aborted) tell(sentence(error.message));
+  if (!leave.signal.aborted) tellError(error);
 }
 
 let drawing = 0;
@@ -250,7 +278,7 @@ const doing = (work) => async () => {
       tell(text);
     }
   } catch (error) {
-    tell(sentence(error.message));
+    tellError(error);
   }
 };
 by("download").addEventListener("click", doing(() => patient(() => sharing.download(image, shown.edit, shown.words), leave.signal)));

@@ -2,7 +2,7 @@
 
 import { onLink, tryNow } from "./link.js";
 import { onOutbox, pending } from "./outbox.js";
-import { count } from "./words.js";
+import { count, inWords } from "./words.js";
 
 export const by = (id) => document.getElementById(id);
 export const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -28,33 +28,51 @@ export function say(text) {
 }
 
 let away = false;
-let busy = false;
+let kind = "away";
+let waits = false; // for a pair that only the server can send
 let told = ""; // something that went wrong, until the next room or choice
+let action = null; // { label, run }: what can be done about it
 
-export function tell(text) {
+export function tell(text, doing = null) {
   told = text;
+  action = doing;
   show();
+}
+
+// Says what went wrong in the page's own words.
+export function tellError(error) {
+  if (error.name === "AbortError") return;
+  tell(inWords(error), error.status === 401 ? { label: "Give a key", run: () => location.reload() } : null);
+}
+
+export function tellWaiting(is) {
+  if (waits !== is) {
+    waits = is;
+    show();
+  }
 }
 
 function show() {
   const unsent = pending().length;
-  const where = busy ? "The server is busy." : "The server is away.";
+  const where = `The server is ${kind}.`;
   const kept = unsent ? ` ${count(unsent, "choice is", "choices are")} kept here and sent as soon as it is back.` : " Trying again.";
+  const next = waits ? " The next pair comes then." : "";
   by("notice").hidden = !away && !told;
-  by("notice-again").hidden = !away;
-  const text = away ? where + kept : told;
+  by("notice-again").hidden = !away && !action;
+  by("notice-again").textContent = away || !action ? "Try now" : action.label;
+  const text = away ? where + kept + next : told;
   if (by("notice-text").textContent !== text) by("notice-text").textContent = text;
 }
 
 onLink((link) => {
   const back = away && !link.away;
   away = link.away;
-  busy = link.busy;
+  kind = link.kind;
   show();
   if (back) say("The server is back.");
 });
 onOutbox(show);
-by("notice-again").addEventListener("click", tryNow);
+by("notice-again").addEventListener("click", () => (away || !action ? tryNow() : action.run()));
 
 // Shows a picture in an <img>, with a short fade where motion is welcome.
 export function put(image, address, alt) {

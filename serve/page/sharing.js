@@ -1,6 +1,7 @@
 // What can be taken along of a version: its file, a card of before and after, a link that brings it back.
 
 import { editPath, imagePath } from "./api.js";
+import { noun } from "./kind.js";
 import { asFile } from "./pictures.js";
 import { sentence } from "./words.js";
 
@@ -18,7 +19,7 @@ export function save(blob, file) {
 // "portrait, a hat, longer hair.png": what it shows, and nothing that only a machine reads.
 export const fileName = (words, kind) => `${`${kind}, ${words}`.replace(/[^\p{L}\p{N} ,]/gu, "").slice(0, 100)}.png`;
 
-export const download = async (image, edit, words) => save(await asFile(editPath(image, edit)), fileName(words, "portrait"));
+export const download = async (image, edit, words) => save(await asFile(editPath(image, edit)), fileName(words, noun()));
 
 // Hands a file to who shares it on this device, or saves it. Resolves to what was done with it.
 async function handOver(blob, file) {
@@ -42,8 +43,8 @@ export async function card(image, edit, words) {
   pen.fillStyle = "#f4f4f2";
   pen.fillRect(0, 0, canvas.width, canvas.height);
   pen.imageSmoothingQuality = "high";
-  pen.drawImage(before, EDGE, EDGE, SIDE, SIDE);
-  pen.drawImage(after, EDGE + SIDE + GAP, EDGE, SIDE, SIDE);
+  fitted(pen, before, EDGE);
+  fitted(pen, after, EDGE + SIDE + GAP);
   const family = getComputedStyle(document.body).fontFamily;
   pen.font = `600 24px ${family}`;
   pen.fillStyle = "#1c1d1f";
@@ -54,6 +55,13 @@ export async function card(image, edit, words) {
   pen.fillText("Beholder", EDGE, EDGE + SIDE + LINE * 2);
   const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
   return handOver(blob, fileName(words, "before and after"));
+}
+
+// Draws a picture whole into a square place of the card, whatever its shape.
+function fitted(pen, picture, left) {
+  const scale = SIDE / Math.max(picture.width, picture.height);
+  const [width, height] = [picture.width * scale, picture.height * scale];
+  pen.drawImage(picture, left + (SIDE - width) / 2, EDGE + (SIDE - height) / 2, width, height);
 }
 
 function wrapped(pen, text, width) {

@@ -32,3 +32,22 @@ export function forgotten({ questions, answers, images, tastes = [], places = []
     answers ? "What people like in general was learned from everybody, from you too, and is so until it is learned anew." : "",
   ].filter(Boolean);
 }
+
+const TOO_LARGE = "This picture is too large. Bring a smaller copy of it.";
+const PROBLEMS = {
+  "no-face": "No face was found in this picture. Bring one in which a face is well lit and looks at you.",
+  "face-too-small": "The face in this picture is too small. Bring a larger picture, or one taken from nearer.",
+  "photo-not-redrawn": "This face can’t be redrawn well enough. Try a picture from the front, in even light.",
+  "image-too-large": TOO_LARGE,
+  heic: "This picture is in an iPhone’s own format (HEIC), which is not read here. Save it as JPEG, or set Camera, Formats, Most Compatible.",
+  "image-format": "This file is no picture that can be read here. Bring a JPEG, a PNG or a WebP.",
+  "unknown-image": "This picture is gone.",
+  "slow-photo": "This picture took too long. Try a smaller copy of it, or again in a while.",
+};
+
+// What went wrong, in the page's own words where it has some.
+export function inWords(error) {
+  if (error.status === 401) return "This server asks for a key, and has none that it accepts.";
+  if (error.status === 413) return TOO_LARGE;
+  return PROBLEMS[error.problem] ?? sentence(error.message);
+}

@@ -51,14 +51,15 @@ def add_routes(app: FastAPI, runner: RequestRunner, authorizer: Authorizer | Non
 
     @app.post(
         "/v1/images",
+        operation_id="add_image",
         status_code=201,
         openapi_extra={"requestBody": _UPLOAD_BODY},
         dependencies=ask,
         responses=responses(415),
         tags=["images"],
-        summary="Upload a photo, or name a seed of the generator",
     )
     async def add_photo(request: Request) -> schemas.ImageResponse:
+        """Upload a photo, or name a seed of the generator. The same photo of the same person again is the same image."""
         upload, data = await _upload(request)
         if "seed" in upload.model_fields_set:
             return schemas.ImageResponse.of(await runner.run(service.image(f"seed-{upload.seed}")))
@@ -80,12 +81,21 @@ def add_routes(app: FastAPI, runner: RequestRunner, authorizer: Authorizer | Non
 
     drawn: dict[int | str, dict[str, Any]] = {200: _PICTURE, 304: {"description": "Not Modified"}, **responses(404, 406)}
 
-    @app.get("/v1/images/{image_id}", dependencies=ask, response_class=Response, responses=drawn, tags=["images"])
+    @app.get(
+        "/v1/images/{image_id}", operation_id="picture", dependencies=ask, response_class=Response, responses=drawn, tags=["images"]
+    )
     async def picture(request: Request, image_id: Annotated[schemas.ImageId, InPath()], size: Size = None) -> Response:
         """Return an image as it is: WebP, PNG or JPEG, whichever is accepted."""
         return await send(request, image_id, "", size)
 
-    @app.get("/v1/images/{image_id}/edits/{edit}", dependencies=ask, response_class=Response, responses=drawn, tags=["images"])
+    @app.get(
+        "/v1/images/{image_id}/edits/{edit}",
+        operation_id="edited_picture",
+        dependencies=ask,
+        response_class=Response,
+        responses=drawn,
+        tags=["images"],
+    )
     async def edited(
         request: Request,
         image_id: Annotated[schemas.ImageId, InPath()],
@@ -95,7 +105,7 @@ def add_routes(app: FastAPI, runner: RequestRunner, authorizer: Authorizer | Non
         """Return an image under an edit, written as direction=alpha with commas between."""
         return await send(request, image_id, edit, size)
 
-    @app.get("/v1/directions", dependencies=ask, tags=["images"])
+    @app.get("/v1/directions", operation_id="directions", dependencies=ask, tags=["images"])
     async def directions() -> schemas.DirectionsResponse:
         """Return the directions that images can be moved along."""
         return schemas.DirectionsResponse.of(await runner.run(service.directions()))

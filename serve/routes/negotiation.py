@@ -1,4 +1,4 @@
-"""Content negotiation of pictures: the media type by Accept, and whether a client has the picture by its ETag (RFC 9110)."""
+"""Content negotiation: a picture's media type by Accept, gzip, and whether a client has the content by its ETag (RFC 9110)."""
 
 import hashlib
 
@@ -30,6 +30,12 @@ def has(if_none_match: str | None, etag: str) -> bool:
         return False
     tags = [each.strip().removeprefix("W/") for each in if_none_match.split(",")]
     return "*" in tags or etag in tags
+
+
+def takes_gzip(accept_encoding: str | None) -> bool:
+    """Tell whether a client takes gzip: where it says so, and not with a quality of 0 (RFC 9110, 12.5.3)."""
+    codings = dict(_range(part) for part in (accept_encoding or "").split(",") if part.strip())
+    return codings.get("gzip", codings.get("*", 0.0)) > 0
 
 
 def _range(part: str) -> tuple[str, float]:

@@ -1,13 +1,14 @@
 """The service itself: whether it lives, whether it is ready, and its metrics."""
 
-from fastapi import FastAPI, Response
-from fastapi.responses import HTMLResponse, JSONResponse
+import json
+
+from fastapi import FastAPI, Request, Response
 
 from beholder.serve import auth
 from beholder.serve.admission import Remembered, RequestRunner
 from beholder.serve.problem_details import ProblemError
 from beholder.serve.protocols import Authorizer, RequestMetrics
-from beholder.serve.routes import api_reference
+from beholder.serve.routes import api_reference, page_files
 
 _READY_S = 5.0  # seconds that the parts have to answer
 _REMEMBERED_S = 1.0  # seconds for which what they answered is told to whoever asks
@@ -16,14 +17,14 @@ _REMEMBERED_S = 1.0  # seconds for which what they answered is told to whoever a
 def add_routes(app: FastAPI, runner: RequestRunner, authorizer: Authorizer | None, metrics: RequestMetrics | None) -> None:
     """Add the routes of the service's health and metrics."""
 
-    @app.get("/healthz", tags=["service"], responses={200: {"description": "the process lives"}})
+    @app.get("/healthz", operation_id="health", tags=["service"], responses={200: {"description": "the process lives"}})
     async def healthz() -> dict[str, str]:
         """Tell that this process lives."""
         return {"status": "alive"}
 
     readiness = Remembered(lambda: runner.run(runner.service.ready(), seconds=_READY_S), seconds=_REMEMBERED_S)
 
-    @app.get("/readyz", tags=["service"])
+    @app.get("/readyz", operation_id="readiness", tags=["service"])
     async def readyz() -> dict[str, bool]:
         """Return which parts answer, and whether what people choose can be kept, as of a second ago; 503 where not."""
         ready = await readiness.get()
@@ -35,12 +36,15 @@ def add_routes(app: FastAPI, runner: RequestRunner, authorizer: Authorizer | Non
     ask = [auth.needs("ask", authorizer)]
 
     @app.get("/openapi.json", dependencies=ask, include_in_schema=False)
-    async def document() -> JSONResponse:
-        return JSONResponse(app.openapi())
+    async def document(request: Request) -> Response:
+        data = json.dumps(app.openapi(), ensure_ascii=False).encode()
+        return page_files.answer(data, "application/json", request.scope, kept="private, no-cache")
 
     @app.get("/docs", dependencies=ask, include_in_schema=False)
-    async def reference() -> HTMLResponse:
-        return HTMLResponse(api_reference.page(app.openapi()), headers={"Content-Security-Policy": api_reference.POLICY})
+    async def reference(request: Request) -> Response:
+        data = api_reference.page(app.openapi()).encode()
+        policy = {"Content_Security_Policy": api_reference.POLICY}
+        return page_files.answer(data, "text/html; charset=utf-8", request.scope, kept="private, no-cache", **policy)
 
     if metrics is not None:
 

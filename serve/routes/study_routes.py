@@ -32,30 +32,40 @@ def add_routes(app: FastAPI, runner: RequestRunner, authorizer: Authorizer | Non
         """Return the participant's page, which says itself where there is no such study."""
         return FileResponse(page, headers={"Cache-Control": "no-cache"})
 
-    @app.get("/v1/studies", dependencies=admin, tags=["studies"])
+    @app.get("/v1/studies", operation_id="studies", dependencies=admin, tags=["studies"])
     async def study_list() -> list[schemas.StudyStatusResponse]:
         """Return how far all studies are."""
         names = await runner.run(access.run(studies.store.names))
         return [schemas.StudyStatusResponse.of(await runner.run(access.run(studies.status, name))) for name in names]
 
-    @app.get("/v1/studies/{name}/status", dependencies=admin, responses=responses(404), tags=["studies"])
+    @app.get(
+        "/v1/studies/{name}/status", operation_id="study_status", dependencies=admin, responses=responses(404), tags=["studies"]
+    )
     async def status(name: Name) -> schemas.StudyStatusResponse:
         """Return how far a study is, and how balanced."""
         return schemas.StudyStatusResponse.of(await runner.run(access.run(studies.status, name)))
 
-    @app.post("/v1/studies/{name}/state", dependencies=admin, responses=responses(404), tags=["studies"])
+    @app.post(
+        "/v1/studies/{name}/state", operation_id="set_study_state", dependencies=admin, responses=responses(404), tags=["studies"]
+    )
     async def set_state(name: Name, body: schemas.StudyStateRequest) -> schemas.StudyStateResponse:
         """Open or close a study."""
         changed = await runner.run(access.run(studies.store.set_state, name, body.state))
         return schemas.StudyStateResponse(state=body.state, changed=changed)
 
-    @app.get("/v1/studies/{name}", responses=responses(404), tags=["participants"])
+    @app.get("/v1/studies/{name}", operation_id="study", responses=responses(404), tags=["participants"])
     async def study(name: Name, lang: Annotated[schemas.Lang | None, Query()] = None) -> schemas.StudyResponse:
         """Return what a study's page says, in a language."""
         found, state = await runner.run(access.run(studies.describe, name))
         return schemas.StudyResponse.of(found, state, lang)
 
-    @app.post("/v1/studies/{name}/participants", status_code=201, responses=responses(404, 409), tags=["participants"])
+    @app.post(
+        "/v1/studies/{name}/participants",
+        operation_id="join_study",
+        status_code=201,
+        responses=responses(404, 409),
+        tags=["participants"],
+    )
     async def join(name: Name, body: schemas.JoinRequest) -> schemas.JoinResponse:
         """Take part. The same event again returns the same token."""
         token = await runner.run(access.run(studies.join, name, body.event_id, body.lang, body.external_id))
@@ -65,22 +75,22 @@ def add_routes(app: FastAPI, runner: RequestRunner, authorizer: Authorizer | Non
     async def where(name: str, session: StudySession) -> schemas.SessionResponse:
         return schemas.SessionResponse.of(session, studies.store.study(name).config)
 
-    @app.get("/v1/studies/{name}/session", responses=responses(404), tags=["participants"])
+    @app.get("/v1/studies/{name}/session", operation_id="study_session", responses=responses(404), tags=["participants"])
     async def session(name: Name, token: Participant) -> schemas.SessionResponse:
         """Return where a participant is, and what to show next."""
         return await where(name, await runner.run(access.run(studies.session, name, token)))
 
-    @app.post("/v1/studies/{name}/consent", responses=responses(404), tags=["participants"])
+    @app.post("/v1/studies/{name}/consent", operation_id="consent", responses=responses(404), tags=["participants"])
     async def consent(name: Name, token: Participant, body: schemas.ConsentRequest) -> schemas.SessionResponse:
         """Agree to take part."""
         return await where(name, await runner.run(access.run(studies.consent, name, token, body.lang)))
 
-    @app.post("/v1/studies/{name}/forms", responses=responses(404, 409), tags=["participants"])
+    @app.post("/v1/studies/{name}/forms", operation_id="send_form", responses=responses(404, 409), tags=["participants"])
     async def form(name: Name, token: Participant, body: schemas.FormRequest) -> schemas.SessionResponse:
         """Send a questionnaire; sent again, the first stays."""
         return await where(name, await runner.run(access.run(studies.form, name, token, body.part, body.answers)))
 
-    @app.post("/v1/studies/{name}/answers", responses=responses(404, 409), tags=["participants"])
+    @app.post("/v1/studies/{name}/answers", operation_id="answer_trial", responses=responses(404, 409), tags=["participants"])
     async def answer(name: Name, token: Participant, body: schemas.TrialRequest) -> schemas.RecordedResponse:
         """Answer a trial. When this is acknowledged, it is on disk; the same event again changes nothing."""
         answers = [TrialAnswer(each.attribute, each.value, each.response_ms) for each in body.answers]
@@ -90,7 +100,7 @@ def add_routes(app: FastAPI, runner: RequestRunner, authorizer: Authorizer | Non
         runner.count("study", "answer" if recorded.counted else "again")
         return schemas.RecordedResponse(counted=recorded.counted, session=await where(name, recorded.session))
 
-    @app.delete("/v1/studies/{name}/session", responses=responses(404), tags=["participants"])
+    @app.delete("/v1/studies/{name}/session", operation_id="withdraw", responses=responses(404), tags=["participants"])
     async def withdraw(name: Name, token: Participant) -> schemas.WithdrawnResponse:
         """Withdraw: everything of the participant is deleted."""
         answers = await runner.run(access.run(studies.withdraw, name, token), seconds=runner.limits.photo_seconds)
@@ -101,6 +111,7 @@ def add_routes(app: FastAPI, runner: RequestRunner, authorizer: Authorizer | Non
 
     @app.get(
         "/v1/studies/{name}/pictures/{picture}",
+        operation_id="study_picture",
         response_class=Response,
         responses={**webp, 304: {"description": "Not Modified"}, **responses(404)},  # type: ignore[dict-item]
         tags=["participants"],

@@ -1,7 +1,7 @@
 """A process that decodes strangers' pictures and says whether they can be: one that can be killed, and that crashes alone.
 
 A helper process: a request's head is {"max_bytes", "max_pixels"}, the bytes are the file; the answer is {"pixels": N} or {"error":
-"..."}. Its memory is limited, and its environment empty.
+"...", "kind": the name of its class}. Its memory is limited, and its environment empty.
 """
 
 import resource
@@ -36,7 +36,7 @@ def answer(head: dict[str, Any], data: bytes) -> dict[str, Any]:
     try:
         return {"pixels": check(data, ImageLimits(max_pixels=head["max_pixels"], max_bytes=head["max_bytes"]))}
     except ImageError as error:
-        return {"error": str(error)}
+        return {"error": str(error), "kind": type(error).__name__}
     except MemoryError:
         return {"error": "the image needs more memory than one may take"}
 

@@ -11,13 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from beholder.config import setting
-from beholder.errors import ConfigError, ImageError
+from beholder.errors import ConfigError, HeicNotInstalled, ImageError, ImageTooLarge, UnknownImageFormat
 from beholder.helper_process import HelperProcess
 from beholder.images import ImageLimits
 from beholder.serve.protocols import Overloaded
 from beholder.serve.security import decoder_process
 
 _WAITING = 32  # requests whose images wait in one queue
+_KINDS = {kind.__name__: kind for kind in (ImageTooLarge, UnknownImageFormat, HeicNotInstalled)}
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class ImageGuard:
             raise Overloaded("images") from None
         for data in files:
             if left < 1:
-                raise ImageError(together)
+                raise ImageTooLarge(together)
             head = {"max_bytes": self.limits.max_bytes, "max_pixels": min(self.limits.max_pixels, left)}
             began = time.monotonic()
             reply = process.ask(head, data, seconds)
@@ -81,7 +82,8 @@ class ImageGuard:
                 raise ImageError(f"the images can't be decoded within {self.config.seconds:g} seconds")
             if "error" in reply:
                 beyond = left < self.limits.max_pixels and str(reply["error"]).endswith(f"over the limit of {left:,} pixels")
-                raise ImageError(together if beyond else str(reply["error"])[:300])
+                kind = _KINDS.get(str(reply.get("kind")), ImageError)
+                raise ImageTooLarge(together) if beyond else kind(str(reply["error"])[:300])
             left -= reply["pixels"]
 
 

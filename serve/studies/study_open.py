@@ -41,7 +41,7 @@ def main(settings: StudyOpenSettings, run: Run) -> None:
     studies.set_state(settings.name, "open")
     join = studies.study(settings.name).config.join
     store.close()
-    address = f"http://{settings.host}:{settings.port}/study/{settings.name}"
+    address = " or ".join(f"{each}study/{settings.name}" for each in serve_run.addresses(settings))
     how = "" if join == "anybody" else f", by links of `beholder study invite {settings.name}`"
     print(f"study {settings.name} is open: {address}{how}; Ctrl-C ends the service, `beholder study close` the study", flush=True)
     if not settings.alone:

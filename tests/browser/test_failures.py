@@ -13,19 +13,29 @@ def test_restart_in_the_middle_keeps_the_unsent_choice(visitor: Visitor, page: P
     visitor.press("ArrowLeft", "ArrowLeft")
     visitor.until_sent()
     visitor.until_next_is_there()
+    visitor.until_some_are_spare()
     double.stop()
     visitor.press("ArrowLeft")
     expect(visitor.notice).to_have_text("The server is away. 1 choice is kept here and sent as soon as it is back.")
-    visitor.press("ArrowRight")  # the pair that was there before can still be answered
-    expect(visitor.notice).to_have_text("The server is away. 2 choices are kept here and sent as soon as it is back.")
-    expect(visitor.progress).to_have_text("1 more to your recommendation")
+    visitor.press("ArrowRight", "ArrowLeft", "ArrowLeft", "ArrowLeft")  # pairs whose pictures are here
+    waiting = "The server is away. 5 choices are kept here and sent as soon as it is back. The next pair comes then."
+    expect(visitor.notice).to_have_text(waiting)
+    expect(visitor.progress).to_have_text("7 choices")
     expect(page.locator("#left")).to_be_disabled()
     double.start()
     page.get_by_role("button", name="Try now").click()
     visitor.until_sent()
     expect(visitor.notice).to_be_hidden()
-    assert [answer["choice"] for answer in double.kept.answers.values()] == ["left", "left", "left", "right"]
-    visitor.press(*["ArrowLeft"] * 4)
+    assert [answer["choice"] for answer in double.kept.answers.values()] == [
+        "left",
+        "left",
+        "left",
+        "right",
+        "left",
+        "left",
+        "left",
+    ]
+    visitor.press("ArrowLeft")
     page.locator("#see").click()
     expect(page.locator("#sliders input").first).to_be_visible()
     assert len(double.kept.answers) == 8
@@ -139,6 +149,56 @@ def test_key_is_asked_for_and_kept_in_the_tab(visitor: Visitor, page: Page, doub
     assert "secret" not in page.evaluate("Object.values(localStorage).join()")
 
 
+def test_key_dialog_can_be_left_and_opened_again(visitor: Visitor, page: Page, double: Double):
+    visitor.choose_portrait()
+    double.key = "secret"
+    page.locator("#left").click()
+    expect(page.locator("#key")).to_be_visible()
+    page.locator("#key").get_by_role("button", name="Cancel").click()
+    expect(page.locator("#key")).to_be_hidden()
+    expect(visitor.notice).to_have_text("This server asks for a key, and has none that it accepts.")
+    assert len(visitor.unsent()) == 1
+    page.get_by_role("button", name="Give a key").click()
+    expect(page.locator("#key")).to_be_visible()
+    page.get_by_role("textbox", name="Key").fill("secret")
+    page.keyboard.press("Enter")
+    visitor.until_sent()
+    assert len(double.kept.answers) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "words"),
+    [
+        ("no-face", 422, "No face was found in this picture."),
+        ("image-too-large", 422, "This picture is too large."),
+        ("heic", 422, "This picture is in an iPhone’s own format (HEIC)"),
+        ("photo-not-redrawn", 422, "This face can’t be redrawn well enough."),
+        ("", 413, "This picture is too large."),
+        ("", 504, "This picture took too long."),
+        ("", 422, "What the server says"),
+    ],
+)
+def test_why_a_picture_is_not_taken_is_said_in_the_pages_words(visitor: Visitor, page: Page, double: Double, kind, status, words):
+    def no(method, path):
+        if method == "POST":
+            raise Refusal(status, "what the server says", kind=kind)
+
+    double.refuse = no
+    page.get_by_label("Use your own picture").set_input_files({"name": "me.jpg", "mimeType": "image/jpeg", "buffer": b"photo"})
+    expect(visitor.notice).to_contain_text(words)
+    expect(page.locator("#bringing")).to_be_hidden()
+    assert double.requests("POST", "/v1/images") == 1  # what failed so is not sent again by itself
+
+
+def test_slow_server_is_not_called_away(visitor: Visitor, page: Page, double: Double):
+    visitor.choose_portrait()
+    double.refuse = lambda method, path: refuse(504, "this took too long") if path == "/v1/choices" else None
+    visitor.press("ArrowLeft")
+    expect(visitor.notice).to_have_text("The server is slow. 1 choice is kept here and sent as soon as it is back.")
+    double.refuse = lambda method, path: None
+    visitor.until_sent()
+
+
 def test_key_without_the_right_is_told(visitor: Visitor, page: Page, double: Double):
     visitor.choose_portrait()
     double.refuse = lambda method, path: refuse(403, "this key may not forget people") if method == "DELETE" else None
@@ -152,7 +212,7 @@ def test_image_that_is_gone_leads_back_to_the_portraits(come: Callable[..., Visi
     double.refuse = lambda method, path: refuse(404, "no image 'photo-1'") if path == "/v1/questions" else None
     visitor = come(f"{double.url}#ask/photo-1")
     expect(visitor.notice).to_have_text("This picture is gone.")
-    expect(visitor.page.get_by_role("heading", name="Choose a portrait")).to_be_visible()
+    expect(visitor.page.get_by_role("heading", name="A portrait, or your photos?")).to_be_visible()
 
 
 def test_page_that_comes_before_the_pictures(come: Callable[..., Visitor], double: Double):
@@ -168,4 +228,4 @@ def test_page_that_comes_before_the_pictures(come: Callable[..., Visitor], doubl
 @pytest.mark.parametrize("rest", ["ask/%E0%A4%A", "ask/", "nowhere/seed-1", "result"])
 def test_address_of_nothing_leads_to_the_portraits(come: Callable[..., Visitor], double: Double, rest):
     visitor = come(f"{double.url}#{rest}")
-    expect(visitor.page.get_by_role("heading", name="Choose a portrait")).to_be_visible()
+    expect(visitor.page.get_by_role("heading", name="A portrait, or your photos?")).to_be_visible()

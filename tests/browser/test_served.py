@@ -1,11 +1,6 @@
 """The page on the service itself: a visit with a restart in its middle, to a recommendation that follows from the choices."""
 
 import json
-import os
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from urllib.request import urlopen
@@ -13,36 +8,10 @@ from urllib.request import urlopen
 import pytest
 from playwright.sync_api import expect
 from support.page_visitor import Visitor
+from support.served_process import ServedProcess
 
 
-class Service:
-    """`beholder serve local=true` in a process of its own."""
-
-    def __init__(self, workspace, log):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.command = [sys.executable, "-m", "beholder", "serve", "local=true", f"port={self.port}", f"workspace={workspace}"]
-        self.url, self.log = f"http://127.0.0.1:{self.port}/", log
-        self.process: subprocess.Popen | None = None
-
-    def start(self):
-        with self.log.open("ab") as out:
-            self.process = subprocess.Popen(self.command, stdout=out, stderr=out, env={**os.environ, "OMP_NUM_THREADS": "1"})
-        for _ in range(900):
-            assert self.process.poll() is None, self.log.read_text()
-            try:
-                with urlopen(f"{self.url}readyz") as answer:
-                    return answer.read()
-            except OSError:
-                time.sleep(0.1)
-        raise AssertionError(f"not ready after 90 s: {self.log.read_text()}")
-
-    def stop(self):
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait()
-
+class Service(ServedProcess):
     def get(self, path):
         with urlopen(self.url + path) as answer:
             return json.load(answer)
@@ -50,7 +19,7 @@ class Service:
 
 @pytest.fixture
 def service(tmp_path: Path):
-    service = Service(tmp_path / "workspace", tmp_path / "log")
+    service = Service(tmp_path)
     service.start()
     yield service
     service.stop()

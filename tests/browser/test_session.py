@@ -222,7 +222,7 @@ def test_file_that_is_no_picture(visitor: Visitor, page: Page, tmp_path: Path):
     text.write_text("not a picture")
     page.get_by_label("Use your own picture").set_input_files(text)
     expect(visitor.notice).to_be_visible()
-    expect(page.get_by_role("heading", name="Choose a portrait")).to_be_visible()
+    expect(page.get_by_role("heading", name="A portrait, or your photos?")).to_be_visible()
 
 
 def test_name_is_kept_and_a_visit_goes_on_after_a_reload(visitor: Visitor, page: Page, double: Double):
@@ -276,7 +276,7 @@ def test_forget_me(visitor: Visitor, page: Page, double: Double):
     page.get_by_role("button", name="Done").click()
     assert (double.kept.questions, double.kept.answers) == ({}, {})
     assert user(page) != before
-    expect(page.get_by_role("heading", name="Choose a portrait")).to_be_visible()
+    expect(page.get_by_role("heading", name="A portrait, or your photos?")).to_be_visible()
 
 
 def test_back_button_goes_a_room_back(ana: Visitor):
@@ -286,7 +286,7 @@ def test_back_button_goes_a_room_back(ana: Visitor):
     page.go_back()
     expect(page.get_by_role("heading", name="Recommended for you")).to_be_visible()
     page.get_by_role("link", name="Choose another portrait").click()
-    expect(page.get_by_role("heading", name="Choose a portrait")).to_be_visible()
+    expect(page.get_by_role("heading", name="A portrait, or your photos?")).to_be_visible()
 
 
 def user(page: Page):

@@ -75,7 +75,7 @@ def test_everything_is_in_it(wheel):
     assert "beholder/py.typed" in packed
     for name in tracked(*FOLDERS):
         folder = next(folder for folder in FOLDERS if name.startswith(folder + "/"))
-        if (ROOT / name).is_file():
+        if (ROOT / name).is_file() and name != "platform/beholder/client/pyproject.toml":  # of the client alone
             assert FOLDERS[folder] + name.removeprefix(folder) in packed, f"{name} is not in the wheel"
 
 

@@ -42,9 +42,10 @@ PAIRS: tuple[tuple[dict[str, float], dict[str, float]], ...] = (
 
 
 class Refusal(Exception):
-    def __init__(self, status: int, detail: str, **headers: str):
+    def __init__(self, status: int, detail: str, *, kind: str = "", **headers: str):
         super().__init__(detail)
         self.status, self.detail, self.headers = status, detail, headers
+        self.type = f"/docs#problem-{kind}" if kind else "about:blank"
 
 
 @dataclass
@@ -333,7 +334,7 @@ class _Handler(BaseHTTPRequestHandler):
             kind, data = self._route(method, address.path, parse_qs(address.query), body)
             self._send(200, kind, data)
         except Refusal as refusal:
-            problem = {"type": "about:blank", "title": "Refused", "status": refusal.status, "detail": refusal.detail}
+            problem = {"type": refusal.type, "title": "Refused", "status": refusal.status, "detail": refusal.detail}
             self._send(refusal.status, "application/problem+json", json.dumps(problem).encode(), **refusal.headers)
 
     def _route(self, method: str, path: str, query: dict[str, list[str]], body: bytes) -> tuple[str, bytes]:
@@ -352,7 +353,7 @@ class _Handler(BaseHTTPRequestHandler):
                 found: Any = double.add_image(form["user_id"].decode(), data=form["file"])
             case "POST", "images":
                 asked = json.loads(body)
-                found = double.add_image(asked["user_id"], seed=asked["seed"])
+                found = double.add_image(asked.get("user_id", ""), seed=asked["seed"])
             case "GET", "directions":
                 found = double.directions()
             case "POST", "questions":

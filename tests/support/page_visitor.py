@@ -80,6 +80,10 @@ class Visitor:
     def until_next_is_there(self) -> None:
         self.until("JSON.parse(localStorage.getItem('beholder.open')).questions.length >= 2")
 
+    def until_some_are_spare(self) -> None:
+        """Wait until there are pairs for a while without the server, which begins with the first choice."""
+        self.until("JSON.parse(localStorage.getItem('beholder.open')).spare.length >= 3")
+
     def tab_to(self, selector: str, most: int = 60) -> None:
         """Press Tab until the focus is there."""
         for _ in range(most):

@@ -52,6 +52,7 @@ DOORS = {
     "mlflow": ("platform/beholder/tracking.py",),
     "wandb": ("platform/beholder/tracking.py",),
     "aiohttp": ("jobs/bench/loadtest.py",),
+    "httpx": ("platform/beholder/client/http_client.py",),
 }
 # Who -> what they must not import of our own.
 WALLS = {

@@ -22,7 +22,7 @@ from beholder.editing.generator_store import fingerprint
 from beholder.editing.inversion import Inversion, InversionStep, LatentEncoder, Refinement, invert, loss
 from beholder.editing.latent import Detail, Latent
 from beholder.editing.layer_cache import LayerCache, Still
-from beholder.errors import ConfigError, EditError
+from beholder.errors import ConfigError, EditError, PhotoNotRedrawn
 from beholder.process import ThreadShare
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ class StyleGAN:
         """
         distance = float(inversion.distance.max()) if len(inversion.distance) else 0.0
         if self.own_distance is not None and not distance <= self.own_distance:
-            raise EditError(
+            raise PhotoNotRedrawn(
                 f"the generator can't redraw this picture, and what it draws instead would be a smeared ghost: the inversion is "
                 f"{distance:.3f} off, pictures of its own kind at most {self.own_distance:.3f}. A generator of such pictures "
                 "would do, for photos of faces one of FFHQ: beholder import generator=FILE, then generator=NAME"

@@ -10,6 +10,7 @@ from beholder.editing.directions import Direction, edited_styles
 from beholder.editing.generator import Generator, to_pixels, to_rgb
 from beholder.editing.latent import Latent, from_seeds
 from beholder.portraits import traits
+from beholder.portraits.captions import HIGH, LOW
 from beholder.portraits.renderer import draw
 
 _SMALL, _WIDEST = 128, 2048  # pixels of small portraits, and of a page
@@ -95,3 +96,34 @@ def _places(values: Tensor) -> Tensor:
     spread = traits.sample(20_000, seed=1).std(dim=0)
     weights = torch.tensor([2.0 if name in _COLOURS else 1.0 for name in traits.NAMES])
     return ((values - 0.5) / spread).clamp(-_WITHIN, _WITHIN) * weights.sqrt()
+
+
+def in_words(values: Tensor) -> list[str]:
+    """Say what sets each portrait apart, for those who don't see it: hair, then what is worn, then the face.
+
+    values: rows of traits [N, T]. Skin is left unsaid.
+    """
+    return [_described(dict(zip(traits.NAMES, row, strict=True))) for row in values.tolist()]
+
+
+def _described(value: dict[str, float]) -> str:
+    def degree(name: str, low: str, middle: str, high: str) -> str:
+        return low if value[name] < LOW else high if value[name] > HIGH else middle
+
+    length = degree("hair_length", "short", "chin-length", "long")
+    curls = degree("curls", "straight", "wavy", "curly")
+    colour = degree("hair_hue", "red", "brown", "golden")
+    light = degree("hair_lightness", "dark ", "", "light ")
+    parts = [f"{length}, {curls}, {light}{colour} hair"]
+    worn = {
+        "bangs": "a fringe",
+        "beard": "a beard",
+        "glasses": "glasses",
+        "hat": "a hat",
+        "earrings": "earrings",
+        "lipstick": "lipstick",
+    }
+    parts += [words for name, words in worn.items() if value[name] > 0.5]
+    parts += filter(None, (degree("age", "young", "", "old"), degree("smile", "frowning", "", "smiling")))
+    parts += filter(None, [degree("head_turn", "looking to the left", "", "looking to the right")])
+    return ", ".join(parts)

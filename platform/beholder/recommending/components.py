@@ -5,7 +5,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,7 @@ from beholder.taste import taste_registry
 from beholder.workspace import Workspace
 
 if TYPE_CHECKING:
+    from beholder.recommending.look_service import LookLibrary
     from beholder.recommending.surrogate.surrogate_model import SurrogateInfo
 
 EDITORS = ("stylegan", "looks")
@@ -120,7 +121,7 @@ class InProcessService:
 def build_service(config: ServiceConfig) -> InProcessService:
     """Build all components in this process. Raises BeholderError where one of them is missing or does not fit the others."""
     if config.editor == "looks":
-        return _build_look_service(config)
+        return _build_look_service(for_editor(config))
     library, encoder = build_image_library(config), Encoder.load(config.encoder)
     info = surrogate_info(config, library)
 
@@ -141,20 +142,37 @@ def _build_look_service(config: ServiceConfig) -> InProcessService:
     """Build the service of looks in this process."""
     from beholder.recommending import look_service
 
-    workspace, encoder = Workspace(config.workspace), Encoder.load(look_service.look_encoder(config.encoder))
-    library = look_service.LookLibrary(open_store(config.choices, workspace), workspace.place, config.image_library)
+    workspace, encoder, library = Workspace(config.workspace), Encoder.load(config.encoder), _look_library(config)
     store = open_store(config.choices, workspace)
     recommendations = look_service.build_look_recommendations(config, library, encoder, store, workspace)
 
     def typical() -> np.ndarray:
         return np.concatenate(library.draw_images([(each, [{}]) for each in TYPICAL], size=encoder.size))
 
-    made_of = {"generator": look_service.GENERATOR, "encoder": encoder.config.encoder_id()}
-    return InProcessService(library, encoder, recommendations, build_image_scorer(config, encoder, typical), made_of)
+    scorer = build_image_scorer(config, encoder, typical)
+    return InProcessService(library, encoder, recommendations, scorer, versions_of(config, library))
+
+
+def _look_library(config: ServiceConfig) -> "LookLibrary":
+    from beholder.recommending.look_service import LookLibrary
+
+    workspace = Workspace(config.workspace)
+    return LookLibrary(open_store(config.choices, workspace), workspace.place, config.image_library)
+
+
+def for_editor(config: ServiceConfig) -> ServiceConfig:
+    """Return a config with the encoder that its editor goes with: looks have one of their own. Raises ConfigError for another."""
+    if config.editor != "looks":
+        return config
+    from beholder.recommending.look_service import look_encoder
+
+    return replace(config, encoder=look_encoder(config.encoder))
 
 
 def build_image_library(config: ServiceConfig) -> ImageLibrary:
     """Build the editor with its images. Raises WeightsError where there is no such generator."""
+    if config.editor == "looks":
+        return _look_library(config)
     from beholder.editing import generator_store  # here and below: who only passes settings on needs no torch
     from beholder.editing.stylegan import StyleGAN
 
@@ -210,6 +228,13 @@ def build_recommendations(
         questions=config.questions,
         directions=config.directions,
     )
+
+
+def versions_of(config: ServiceConfig, library: ImageLibrary) -> dict[str, str]:
+    """Return the models that answer, name -> version, without those that only a ranker knows."""
+    if config.editor == "looks":
+        return {"generator": library.latents.generator, "encoder": config.encoder.encoder_id()}
+    return versions(surrogate_info(config, library))
 
 
 def versions(info: "SurrogateInfo") -> dict[str, str]:

@@ -112,6 +112,16 @@ class LookLibrary(ImageLibrary):
         self._keep(user_id, image_id, erasures, pixels)
         return self.image(image_id)
 
+    def picture(self, image_id: str, edit: Edit, media_type: str, size: int | None = None) -> bytes:
+        """Return a photo under a look as a file. size: the pixels of its longer side that are needed. Raises as `check` does."""
+        cached = self.cached_file(image_id, edit, media_type, size)
+        if cached is not None:
+            return cached
+        whole = self.check(image_id, [edit]).photos[0]
+        photo = whole if size is None else images.shrink(whole, size)
+        drawn = _as_large_as(photo, self.editor.develop(LookLatents((photo,)), [edit])[0])
+        return self.encode_file(image_id, edit, media_type, drawn, size)
+
     def shown_size(self, image_id: str, size: int | None) -> int | None:
         """Return the size that is needed: a look is the same at every size."""
         return size

@@ -10,9 +10,9 @@ from beholder.editing import pretrained
 from beholder.editing.generator import Generator
 from beholder.editing.latent import from_seeds
 from beholder.portraits import traits
-from beholder.portraits.contact_sheets import varied_seeds
+from beholder.portraits.contact_sheets import in_words, varied_seeds
 
-PAGE = Path(__file__).parents[3] / "serve" / "page" / "choose.js"
+PAGE = Path(__file__).parents[3] / "serve" / "page" / "portraits.js"
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,24 @@ def test_too_many_are_refused(generator: Generator) -> None:
         varied_seeds(generator, 20, among=20)
 
 
-def test_the_page_shows_them_first(generator: Generator) -> None:
-    found = re.search(r"const VARIED = \[([^\]]*)\]", PAGE.read_text())
-    assert found is not None
-    assert [int(number) for number in found[1].split(",")] == varied_seeds(generator, 36)
+def test_the_page_shows_them_first_and_in_words(generator: Generator) -> None:
+    shown = re.findall(r'^  \[(\d+), "([^"]+)"\],$', PAGE.read_text(), re.MULTILINE)
+    seeds = varied_seeds(generator, 36)
+    assert [int(seed) for seed, _ in shown] == seeds
+    assert [words for _, words in shown] == in_words(of_seeds(generator, seeds))
+    assert len({words for _, words in shown}) == 36
+
+
+def test_a_portrait_in_words() -> None:
+    plain = dict.fromkeys(traits.NAMES, 0.5) | dict.fromkeys(traits.YES_NO, 0.0)
+    striking = plain | {
+        "hair_length": 0.9,
+        "curls": 0.8,
+        "hair_hue": 0.1,
+        "hair_lightness": 0.2,
+        "hat": 1.0,
+        "age": 0.9,
+        "smile": 0.8,
+    }
+    rows = torch.tensor([[row[name] for name in traits.NAMES] for row in (plain, striking)])
+    assert in_words(rows) == ["chin-length, wavy, brown hair", "long, curly, dark red hair, a hat, old, smiling"]

@@ -147,7 +147,7 @@ def test_the_description_asks_for_what_the_api_asks_for(service, made):
     assert [client.get(path).status_code for path in (*DESCRIPTIONS, "/redoc")] == [401, 401, 404]
     page = client.get("/docs", headers=bearer(made("ask")))
     assert (page.status_code, page.headers["content-security-policy"].partition(";")[0]) == (200, "default-src 'none'")
-    assert "POST /v1/choices" in page.text
+    assert "/v1/choices" in page.text
     assert "<script" not in page.text
     assert "http" not in page.text.replace("multipart", "")  # nothing from elsewhere
     without = TestClient(api.create(Empty()))

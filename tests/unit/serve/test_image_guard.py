@@ -124,5 +124,6 @@ def compressed_rgba(width: int, height: int) -> bytes:
 def test_a_process_that_can_not_decode_says_so_in_a_line():
     process = HelperProcess(decoder_process.__name__, "512")
     head = {"max_bytes": 10, "max_pixels": 10}
-    assert process.ask(head, b"abc", 5.0) == {"error": "the file is no image of a known format (" + ", ".join(images.FORMATS) + ")"}
+    told = "the file is no image of a known format (" + ", ".join(images.FORMATS) + ")"
+    assert process.ask(head, b"abc", 5.0) == {"error": told, "kind": "UnknownImageFormat"}
     process.stop()

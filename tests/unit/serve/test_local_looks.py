@@ -6,7 +6,9 @@ import pytest
 
 from beholder import images
 from beholder.editing.looks import landscape
+from beholder.encoder import EncoderConfig
 from beholder.errors import ConfigError
+from beholder.recommending import components
 from beholder.recommending.candidates import CandidatesConfig
 from beholder.recommending.components import Components, ServiceConfig
 from beholder.serve.local_service import LocalService
@@ -14,8 +16,8 @@ from beholder.serve.settings import ServeSettings
 
 
 def test_own_photos_are_asked_about_and_recommended(tmp_path):
-    components = Components(candidates=CandidatesConfig(count=80))
-    service = LocalService.load(ServiceConfig(editor="looks", components=components, workspace=str(tmp_path)))
+    parts = Components(candidates=CandidatesConfig(count=80))
+    service = LocalService.load(ServiceConfig(editor="looks", components=parts, workspace=str(tmp_path)))
 
     async def visit():
         known = await service.directions()
@@ -35,10 +37,29 @@ def test_own_photos_are_asked_about_and_recommended(tmp_path):
     asyncio.run(visit())
 
 
-def test_looks_are_served_by_one_process_so_far():
-    with pytest.raises(ConfigError, match="add local=true"):
-        ServeSettings(editor="looks")
+def test_a_small_picture_keeps_the_shape_of_its_photo(tmp_path):
+    service = LocalService.load(ServiceConfig(editor="looks", workspace=str(tmp_path)))
+
+    async def visit():
+        photo = await service.add_photo(images.encode(landscape.draw(2, 120, 180)), "ana", aligned=False)
+        small = images.decode(await service.picture(photo.image_id, "crop=2", "image/png", 90))
+        assert small.shape == (60, 90, 3)
+        await service.close()
+
+    asyncio.run(visit())
+
+
+def test_looks_are_served_with_ray_and_without():
+    assert ServeSettings(editor="looks").service_config.editor == "looks"
     assert ServeSettings(editor="looks", local=True).service_config.editor == "looks"
+
+
+def test_looks_have_an_encoder_of_their_own():
+    config = components.for_editor(ServiceConfig(editor="looks"))
+    assert config.encoder.name == "looks"
+    assert components.for_editor(ServiceConfig()) == ServiceConfig()
+    with pytest.raises(ConfigError, match="leave encoder out"):
+        components.for_editor(ServiceConfig(editor="looks", encoder=EncoderConfig(name="mine")))
 
 
 def test_an_unknown_editor_is_refused():

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from beholder.errors import EditError
+from beholder.errors import EditError, FaceTooSmall
 
 LEAST_SIDE = 64  # pixels of a photo below which a square holds too little of a face
 _MEDIAN = 250_000  # pixels from which on a median is taken of a part of them
@@ -50,7 +50,7 @@ class Square:
         centre = eyes + 0.1 * down
         found = cls((float(centre[0]), float(centre[1])), (float(half[0]), float(half[1])))
         if found.side < LEAST_SIDE:
-            raise EditError(
+            raise FaceTooSmall(
                 f"the face is too small to edit: the square around it has {found.side:.0f} pixels a side, at least {LEAST_SIDE} "
                 f"are needed; take a larger photo"
             )

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from beholder import helper_process
-from beholder.errors import EditError
+from beholder.errors import EditError, NoFaceFound
 from beholder.helper_process import HelperProcess
 
 DETECTORS = ("mtcnn", "dlib")
@@ -110,7 +110,7 @@ def choose(faces: Sequence[DetectedFace], which: str = "largest") -> int:
     Raises EditError for no face at all, and for one that is not there.
     """
     if not faces:
-        raise EditError(
+        raise NoFaceFound(
             "no face was found in the photo, neither as it is nor turned on a side or upside down; "
             "if it is an aligned picture of one face, say aligned=true"
         )
