@@ -2,6 +2,7 @@
 
 BeholderError
 ├── ConfigError        a setting that is unknown, missing or out of range
+├── InputError         a table, array, picture or id that a Python program gave; a ValueError as well
 ├── StorageError       a place that can't be read or written
 ├── ArtifactError      bytes that are no safetensors file, or no card; rooms say in their own error which artifact it is
 ├── TableError         a table that does not have its schema
@@ -31,6 +32,10 @@ class BeholderError(Exception):
 
 
 class ConfigError(BeholderError):
+    pass
+
+
+class InputError(BeholderError, ValueError):
     pass
 
 
