@@ -34,6 +34,7 @@ importing/    tables of judgements and vectors as other people keep them, read b
 spreadsheets  the .xlsx files of labelling tools -> judgements, refused ones with the reason
 safe_pickle/  reading a pickle without running code in it
 taste/        models of each person's utility of images
+interface/    what `import beholder as bh` offers: fit, embed, edit, Recommender, quality, evaluate
 quality/      which people's judgements can be believed, and weights for fits
 tuning/       hyperparameter search for a taste
 statistics    log-loss of choices, intervals by bootstrap, rank correlation
@@ -53,3 +54,81 @@ serve/        Ray on the online side (a link)
 configs/      YAML values (a link)
 data/         the sample and the default weights (a link)
 """
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # at run time `__getattr__` imports each where it is first used
+    from beholder.errors import BeholderError as BeholderError
+    from beholder.errors import InputError as InputError
+    from beholder.interface.fitted_taste import FittedTaste as FittedTaste
+    from beholder.interface.fitted_taste import load as load
+    from beholder.interface.fitting import fit as fit
+    from beholder.interface.image_embedding import embed as embed
+    from beholder.interface.judgement_quality import quality as quality
+    from beholder.interface.picture import Picture as Picture
+    from beholder.interface.picture_editing import directions as directions
+    from beholder.interface.picture_editing import edit as edit
+    from beholder.interface.recommender import Recommender as Recommender
+    from beholder.interface.sample_study import sample as sample
+    from beholder.interface.taste_estimators import TasteClassifier as TasteClassifier
+    from beholder.interface.taste_estimators import TasteRegressor as TasteRegressor
+    from beholder.interface.taste_evaluation import TasteEvaluation as TasteEvaluation
+    from beholder.interface.taste_evaluation import evaluate as evaluate
+
+    __version__: str
+
+_WHERE = {
+    "BeholderError": "errors",
+    "FittedTaste": "interface.fitted_taste",
+    "InputError": "errors",
+    "Picture": "interface.picture",
+    "Recommender": "interface.recommender",
+    "TasteClassifier": "interface.taste_estimators",
+    "TasteEvaluation": "interface.taste_evaluation",
+    "TasteRegressor": "interface.taste_estimators",
+    "directions": "interface.picture_editing",
+    "edit": "interface.picture_editing",
+    "embed": "interface.image_embedding",
+    "evaluate": "interface.taste_evaluation",
+    "fit": "interface.fitting",
+    "load": "interface.fitted_taste",
+    "sample": "interface.sample_study",
+}
+__all__ = [
+    "BeholderError",
+    "FittedTaste",
+    "InputError",
+    "Picture",
+    "Recommender",
+    "TasteClassifier",
+    "TasteEvaluation",
+    "TasteRegressor",
+    "__version__",
+    "directions",
+    "edit",
+    "embed",
+    "evaluate",
+    "fit",
+    "load",
+    "quality",
+    "sample",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for, so that `import beholder` costs nothing."""
+    import importlib
+
+    if name == "__version__":
+        import importlib.metadata
+
+        return importlib.metadata.version("beholder")
+    if name == "quality":  # a package, which can be called: whoever imports one of its modules binds it to this name
+        return importlib.import_module("beholder.quality")
+    if name not in _WHERE:
+        raise AttributeError(f"module 'beholder' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"beholder.{_WHERE[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__} - {"TYPE_CHECKING", "Any"})

@@ -3,6 +3,7 @@
 BeholderError
 ├── ConfigError        a setting that is unknown, missing or out of range
 │   └── UnknownCommand a word that is no command
+├── InputError         a table, array, picture or id that a Python program gave; a ValueError as well
 ├── StorageError       a place that can't be read or written
 ├── ArtifactError      bytes that are no safetensors file, or no card; rooms say in their own error which artifact it is
 ├── TableError         a table that does not have its schema
@@ -42,6 +43,10 @@ class ConfigError(BeholderError):
 
 
 class UnknownCommand(ConfigError):
+    pass
+
+
+class InputError(BeholderError, ValueError):
     pass
 
 

@@ -225,6 +225,13 @@ def encode(pixels: np.ndarray, *, format: str = "PNG", quality: int = 90) -> byt
     return buffer.getvalue()
 
 
+def to_pil(pixels: np.ndarray) -> "Image.Image":
+    """Return uint8 RGB [H, W, 3] as a PIL image."""
+    from PIL import Image
+
+    return Image.fromarray(pixels)
+
+
 @dataclass(frozen=True)
 class PhotoMetadata:
     """What a photo's file says beside its pixels. format: JPEG, PNG or WEBP, in which it is written again.

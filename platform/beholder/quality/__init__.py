@@ -11,3 +11,20 @@ measures        all of them for a block of people, a row per person
 verdict         believed, doubtful, random, biased or too few: in words and as a weight
 person_weights  the weights as fits use them
 """
+
+import sys
+from types import ModuleType
+from typing import Any
+
+
+class _CallablePackage(ModuleType):
+    """This package, which `bh.quality(judgements)` calls: its name in `beholder` is the function's as well."""
+
+    def __call__(self, *arguments: Any, **settings: Any) -> Any:
+        """Tell which people's judgements can be believed, as `beholder.interface.judgement_quality.quality` says."""
+        from beholder.interface.judgement_quality import quality
+
+        return quality(*arguments, **settings)
+
+
+sys.modules[__name__].__class__ = _CallablePackage

@@ -1,0 +1,97 @@
+"""Embedding: pictures of a Python program -> a DataFrame of embeddings, here or where a Ray Dataset is."""
+
+import functools
+import itertools
+from typing import Any
+
+import numpy as np
+
+from beholder import images as pictures
+from beholder.cache import BoundedCache
+from beholder.encoder import Encoder, EncoderConfig, ImageEncoder
+from beholder.errors import ImageError, InputError
+from beholder.interface.embedding_input import embedding_frame
+from beholder.interface.image_input import pixels_of, read_images
+from beholder.interface.named_settings import ENCODER, Settings, encoder_config
+from beholder.interface.table_input import is_ray_dataset
+
+_BATCH = 64  # pictures that are held at a time
+_ENCODERS: BoundedCache[str, Encoder] = BoundedCache(2)
+
+
+def embed(images: Any, encoder: str | EncoderConfig | ImageEncoder = ENCODER, *, settings: Settings | None = None) -> Any:
+    """Embed pictures with a CLIP model.
+
+    images: a folder, a path, URL, PIL image, array or tensor, a list of these, an array [N, H, W, 3] or tensor [N, 3, H, W], a dict
+    or Series id -> picture, or a table with image_id and image, path or uri. encoder: "portraits", which ships with the project and
+    knows its drawn portraits; "vit_b_32", "vit_l_14", "siglip2_b_16", ..., whose weights are downloaded once; "looks", which needs
+    none; an EncoderConfig; or an object with images(pixels) -> [N, D]. settings: what differs, {"weights": FILE, "device": "cpu"}.
+
+    Returns a DataFrame with the index image_id (paths below the folder, paths as given, keys, or 0, 1, 2, ...), a column of
+    float32 for each dimension and the encoder's id in attrs["encoder_id"]; of a Ray Dataset with image_id and image or uri, a Ray
+    Dataset of image_id and embedding, computed where that runs.
+
+    Raises InputError for what is no picture, ImageError for a file that can't be read, EncoderError for weights that can't be had.
+
+    >>> import numpy as np
+    >>> grey = np.full((2, 64, 64, 3), 128, np.uint8)
+    >>> embed({"a": grey[0], "b": grey[1]}, encoder="looks").shape[0]
+    2
+    """
+    config = encoder_config(encoder, settings) if isinstance(encoder, (str, EncoderConfig)) else None
+    if is_ray_dataset(images):
+        if config is None:
+            raise InputError("encoder: expected a name or an EncoderConfig with a Ray Dataset, whose processes load it themselves")
+        return images.map_batches(EmbedRows, fn_constructor_args=(config,), batch_size=_BATCH, concurrency=1)
+    model = load_encoder(config) if config is not None else encoder
+    if not hasattr(model, "images"):
+        raise InputError(
+            f"encoder: expected a name, an EncoderConfig or an object with images(pixels), got {type(encoder).__name__}"
+        )
+    named = read_images(images)
+    parts, pixels = [], named.pixels(functools.partial(_fitting, model))
+    while batch := list(itertools.islice(pixels, _BATCH)):
+        parts.append(np.asarray(model.images(_together(batch)), np.float32))
+    encoder_id = config.encoder_id() if config is not None else type(model).__name__
+    return embedding_frame(named.labels, np.concatenate(parts), encoder_id)
+
+
+class EmbedRows:
+    """Rows of a Ray Dataset with pictures -> rows with embeddings: what each of its processes runs."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        self.encoder = load_encoder(config)
+
+    def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Embed a batch: image_id, and image (pixels), bytes, path or uri. Raises InputError where one of them is missing."""
+        column = next((name for name in ("image", "bytes", "path", "uri") if name in batch), None)
+        if column is None or "image_id" not in batch:
+            raise InputError(f"images: expected image_id and one of image, bytes, path, uri; found: {', '.join(batch)}")
+        pixels = [
+            _fitting(self.encoder, value, f"image {label!r}") for label, value in zip(batch["image_id"], batch[column], strict=True)
+        ]
+        return {"image_id": batch["image_id"], "embedding": self.encoder.images(_together(pixels))}
+
+
+def load_encoder(config: EncoderConfig) -> Encoder:
+    """Return a loaded encoder; the last two stay in memory."""
+    return _ENCODERS.get_or_make(repr(config), lambda: Encoder.load(config))
+
+
+def _fitting(encoder: Any, value: Any, what: str) -> np.ndarray:
+    """Return one picture as the encoder takes it, where it says how: large files are decoded at less than their size."""
+    config = getattr(encoder, "config", None)
+    if not isinstance(config, EncoderConfig):
+        return pixels_of(value, what=what)
+    if isinstance(value, (bytes, bytearray)) or hasattr(value, "__fspath__") or isinstance(value, str):
+        try:
+            data = bytes(value) if isinstance(value, (bytes, bytearray)) else pictures.read(str(value))
+            return pictures.decode_fit(data, config.fit)
+        except ImageError as error:
+            raise ImageError(f"{what}: {error}") from None
+    return pictures.fit_pixels(pixels_of(value, what=what), config.fit)
+
+
+def _together(pixels: list[np.ndarray]) -> Any:
+    """Return pictures of one size as an array, others as a list."""
+    return np.stack(pixels) if len({each.shape for each in pixels}) == 1 else pixels

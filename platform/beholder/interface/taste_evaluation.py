@@ -1,0 +1,170 @@
+"""Evaluation: how often a taste is right about judgements that it never saw, person by person, beside what everybody shares."""
+
+from dataclasses import dataclass, replace
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from beholder import evaluation
+from beholder.encoder import EncoderConfig
+from beholder.errors import InputError
+from beholder.interface.fitted_taste import FittedTaste
+from beholder.interface.fitting import fit_dataset, known_images, weighted
+from beholder.interface.judgement_input import read_judgements
+from beholder.interface.named_settings import ENCODER, TASTE, Settings, taste_config
+from beholder.interface.table_input import Columns
+from beholder.taste import splits, taste_factory
+from beholder.taste.contract import Normal, Taste, TasteInfo, TasteSettings
+from beholder.taste.dataset import JudgementDataset, join
+from beholder.taste.shrinkage import POPULATION, ShrunkTaste
+from beholder.taste.taste_factory import TasteConfig
+from beholder.taste.validation import pairs
+
+SPLITS = ("image", "pair")
+
+
+@dataclass(frozen=True, eq=False)
+class TasteEvaluation:
+    """How a taste did. table: a row for each person and attribute; figures: means over people and intervals of 95 %.
+
+    accuracy: of the person's own taste, population: of what everybody shares, both on the same pairs; gain: their difference;
+    calibration_error: how far probabilities are from frequencies.
+    """
+
+    kind: str
+    split: str
+    table: pd.DataFrame
+    figures: dict[str, float]
+
+    @property
+    def accuracy(self) -> float:
+        """The share of pairs that the people's own tastes are right about, mean over people."""
+        return self.figures["accuracy.personal"]
+
+    @property
+    def population(self) -> float:
+        """The same of the taste that everybody shares."""
+        return self.figures["accuracy.population"]
+
+    @property
+    def gain(self) -> tuple[float, float, float]:
+        """The difference of the two, and the ends of its interval over people."""
+        return self.figures["gain.mean"], self.figures["gain.low"], self.figures["gain.high"]
+
+    @property
+    def calibration_error(self) -> float:
+        """The mean distance of probabilities from frequencies, over bins of as many pairs."""
+        return self.figures["calibration.error"]
+
+    def __repr__(self) -> str:
+        mean, low, high = self.gain
+        return (
+            f"<TasteEvaluation {self.kind}, split by {self.split}: right in {self.accuracy:.1%} of {self.figures['pairs']:,.0f} "
+            f"pairs of {self.figures['people']:.0f} people; everybody's taste in {self.population:.1%}; gain "
+            f"{100 * mean:+.1f} points "
+            f"[{100 * low:+.1f}, {100 * high:+.1f}]>"
+        )
+
+    def _repr_html_(self) -> str:
+        shown = self.table[["user_id", "attribute", "pairs", "accuracy.personal", "accuracy.population", "gain"]]
+        return f"<p>{escape(repr(self)[1:-1])}</p>{shown.round(3).to_html(index=False, max_rows=50)}"
+
+
+def evaluate(
+    judgements: Any = None,
+    *,
+    ratings: Any = None,
+    comparisons: Any = None,
+    embeddings: Any = None,
+    images: Any = None,
+    taste: "str | TasteConfig | FittedTaste" = TASTE,
+    settings: Settings | None = None,
+    split: str = "image",
+    attribute: str | None = None,
+    columns: Columns | None = None,
+    weights: Any = None,
+    encoder: str | EncoderConfig = ENCODER,
+    seed: int = 0,
+) -> TasteEvaluation:
+    """Measure how often a taste is right about judgements that it never saw.
+
+    Tables, embeddings and settings are those of `bh.fit`. taste: a kind, which is fitted to four fifths and judged on one; or a
+    taste that was fitted already, judged on all of these judgements: give it such as it has not learned from. split: "image", so
+    that no image of the test was trained on; "pair": judgements are divided at random, which flatters. A rating is judged by the
+    pairs that it implies; ties are left out.
+
+    Raises InputError for tables that can't be used, and where there are no pairs to judge on.
+
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> vectors = rng.normal(size=(60, 4))
+    >>> table = [dict(user_id="ana", image_id=i, score=float(vectors[i, 0])) for i in range(60)]
+    >>> evaluate(ratings=table, embeddings=vectors).accuracy > 0.8
+    True
+    """
+    if split not in SPLITS:
+        raise InputError(f"split={split!r}: expected {' or '.join(SPLITS)}; beholder evaluate also has split=person")
+    judged = read_judgements(judgements, ratings=ratings, comparisons=comparisons, columns=columns, attribute=attribute)
+    fitted = taste if isinstance(taste, FittedTaste) else None
+    known = known_images(
+        fitted.embeddings if fitted and embeddings is None and images is None else embeddings,
+        images,
+        encoder=encoder,
+        columns=columns,
+    )
+    dataset = weighted(judged.on(list(known.ids)), weights)
+    if fitted is not None:
+        own: Taste = fitted._served
+        shared: Taste = _Shared(fitted.taste)
+        test, kind, split = dataset, fitted.kind, "the caller"
+        _check_attributes(fitted, dataset)
+    else:
+        config = taste_config(taste, settings)  # type: ignore[arg-type]  # no FittedTaste here
+        train, chooser, test = (splits.by_image if split == "image" else splits.by_pair)(dataset, seed=seed)
+        if not len(train):
+            raise InputError(f"{len(dataset):,} judgements are too few to be divided by {split}; give more, or split='pair'")
+        learned = fit_dataset(join(train, chooser), known, config, held_out=0.25, seed=seed + 1)
+        own, kind = ShrunkTaste(learned.taste, learned.trust), config.kind
+        everybody = replace(config, kind="population")
+        shared = taste_factory.fit(train, chooser, known.vectors, everybody, encoder_id=known.encoder_id, seed=seed)
+    asked = pairs(test, seed=seed)
+    if not len(asked):
+        raise InputError(f"nobody judged two images of the test differently: {len(test):,} judgements are too few, or all alike")
+    table = evaluation.agree(own, shared, test, asked, known.vectors)
+    confident = evaluation.confidences(own, test, asked, known.vectors)
+    figures = evaluation.figures(table, seed=seed) | {"calibration.error": confident.calibration_error()}
+    return TasteEvaluation(kind, split, table.assign(user_id=judged.people.all(table["user_id"])), figures)
+
+
+def _check_attributes(fitted: FittedTaste, dataset: JudgementDataset) -> None:
+    for name in dataset.attributes:
+        if name not in fitted.attributes:
+            raise InputError(
+                f"{name!r} was judged, but the taste was fitted to {', '.join(fitted.attributes)}; "
+                f"give attribute={fitted.attributes[0]!r}, or a column attribute"
+            )
+
+
+class _Shared:
+    """What everybody shares of a taste, as a taste of its own."""
+
+    def __init__(self, taste: Taste) -> None:
+        self.taste = taste
+
+    @property
+    def info(self) -> TasteInfo:
+        return self.taste.info
+
+    def utilities(self, items: np.ndarray, user_ids: Any, attribute: str) -> np.ndarray:
+        return self.taste.utilities(items, [POPULATION] * len(user_ids), attribute)
+
+    def differences(self, left: np.ndarray, right: np.ndarray, user_id: str, attribute: str) -> Normal:
+        return self.taste.differences(left, right, POPULATION, attribute)
+
+    def tensors(self) -> Any:
+        return self.taste.tensors()
+
+    def settings(self) -> TasteSettings:
+        return self.taste.settings()
