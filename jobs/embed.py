@@ -98,7 +98,7 @@ def main(settings: EmbedSettings, run: Run) -> None:
         with connect(settings.ray):
             known_ref = ray.remote(num_cpus=1)(_read_known).remote(workspace, store.folder)
             listed = (part for part in (first, second) if part is not None)
-            refs, counts = _missing_of_many(listed, parts, known_ref, settings.workspace, outcome)
+            refs, counts = _missing_of_many(listed, parts, known_ref, workspace.place.uri, outcome)
             log.info("%s: %d images and %d shards listed, %d to embed", store.encoder_id, outcome.listed, len(shards), sum(counts))
             if sum(counts) or shards or store.twins.parts():
                 _embed(refs, counts, shards, known_ref, store, encoder, settings, outcome)
@@ -195,7 +195,7 @@ def _embed(
     plan = EmbedPlan(
         encoder,
         settings.limits,
-        settings.workspace,
+        store.workspace.place.uri,  # whole: a Ray that was started elsewhere works in another folder
         store.encoder_id,
         store.stamp,
         known,

@@ -43,7 +43,7 @@ def on_files(files: Files, config: Any) -> Files:
     linked = {path for file in files.documentation_pages() for path in project_files.linked(file)}
     for path in sorted(linked):
         files.append(File.generated(config, project_files.page_of(path), content=project_files.shown(path)))
-    font = ROOT / "serve/page/fonts/instrument-sans.woff2"
+    (font,) = (ROOT / "serve/page/fonts").glob("instrument-sans*.woff2")
     files.append(File.generated(config, "assets/instrument-sans.woff2", abs_src_path=str(font)))
     return files
 

@@ -24,11 +24,12 @@ def text_of(node: ast.AST) -> str:
 
 
 @cache
-def strings() -> list[str]:
-    """Every string of the library, the jobs and the service."""
+def strings() -> set[str]:
+    """Every string of the library, the jobs and the service, but the shortest."""
     files = [path for folder in ("platform/beholder", "jobs", "serve") for path in (ROOT / folder).rglob("*.py")]
     kinds = (ast.Constant, ast.JoinedStr, ast.BinOp)
-    return [text_of(node) for path in files for node in ast.walk(ast.parse(Path(path).read_text())) if isinstance(node, kinds)]
+    found = {text_of(node) for path in files for node in ast.walk(ast.parse(Path(path).read_text())) if isinstance(node, kinds)}
+    return {text for text in found if len(text) > 10}
 
 
 def is_said(message: str) -> bool:
