@@ -4,6 +4,10 @@ errors        the exceptions; a user's mistake is one line
 identifiers   what the names of people, images and attributes may consist of
 config        configs/ and key=value overrides -> frozen dataclasses
 cli           `beholder <command> key=value ...`
+command_index which commands there are, their groups, settings and examples
+command_help  help on the terminal
+settings_import a command's settings, without what the command works with
+run_history   the runs of a workspace: found, compared
 commands/     commands that need no Ray
 storage       files at a path or a URI, written whole or not at all
 artifacts     named arrays as safetensors and a card in JSON, written whole, read with one-line errors

@@ -17,15 +17,16 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from importlib import metadata
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
-from beholder import command_index, command_output, identifiers
+from beholder import command_index, identifiers
 from beholder.errors import BeholderError
 
 if TYPE_CHECKING:
     from beholder.runs import Run
 
 _HELP = ("-h", "--help")
+_STREAMS = {"stdout": 1, "stderr": 2}  # and their file descriptors
 _JSON, _QUIET = "--json", ("-q", "--quiet")
 
 
@@ -47,9 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _dispatch(words: list[str]) -> int:
     if words and words[0] == "__complete":
-        from beholder import shell_completion
+        from beholder.commands.completion import candidates
 
-        print("\n".join(shell_completion.candidates(" ".join(words[1:]))))
+        print("\n".join(candidates(" ".join(words[1:]))))
         return 0
     asks = words[0] if words else "help"
     if asks in ("--version", "-V", "version"):
@@ -142,7 +143,7 @@ def _run(name: str, module: ModuleType, settings: Any, overrides: list[str], *, 
     with contextlib.ExitStack() as stack:
         kept = sink is not None or _keeps_run(settings, overrides)
         run = stack.enter_context(_run_folder(name, settings, overrides, kept=kept))
-        stdout = stack.enter_context(command_output.sent(as_json=as_json, quiet=quiet, answers=not kept))
+        stdout = stack.enter_context(_sent(as_json=as_json, quiet=quiet, answers=not kept))
         log.info("beholder %s %s", name, " ".join(overrides))
         try:
             code = module.main(settings, run) or 0
@@ -187,6 +188,55 @@ def _run_folder(name: str, settings: Any, words: Sequence[str], *, kept: bool) -
         return
     with tempfile.TemporaryDirectory(prefix="beholder-") as folder:
         yield Run.start(Place.at(folder), command=name, config=text, now=now, words=words)
+
+
+@contextlib.contextmanager
+def _sent(*, as_json: bool, quiet: bool, answers: bool) -> Iterator[TextIO]:
+    """Send stdout and stderr where the options want them, and yield the stream that the command's last word goes to.
+
+    as_json: all that is printed goes to stderr. quiet: nothing goes to stderr, and nothing to stdout either, unless what is printed
+    there is what was asked for (answers).
+    """
+    with contextlib.ExitStack() as stack:
+        last = sys.stdout
+        if quiet:
+            nowhere = stack.enter_context(open(os.devnull, "w"))
+            stack.enter_context(_redirected("stderr", nowhere))
+            if not answers and not as_json:
+                last = stack.enter_context(_redirected("stdout", nowhere))
+        if as_json:
+            last = stack.enter_context(_redirected("stdout", sys.stderr))
+        yield last
+
+
+@contextlib.contextmanager
+def _redirected(name: str, target: TextIO) -> Iterator[TextIO]:
+    """Send one of Python's streams elsewhere, with the file descriptor below it; yield a stream to where it went before."""
+    stream, number = getattr(sys, name), _STREAMS[name]
+    if _descriptor(stream) != number or _descriptor(target) is None:  # somebody's own stream, such as a test's
+        setattr(sys, name, target)
+        try:
+            yield stream
+        finally:
+            setattr(sys, name, stream)
+        return
+    stream.flush()
+    before = os.dup(number)
+    os.dup2(target.fileno(), number)
+    try:
+        with open(os.dup(before), "w", encoding=stream.encoding) as last:
+            yield last
+    finally:
+        stream.flush()
+        os.dup2(before, number)
+        os.close(before)
+
+
+def _descriptor(stream: TextIO) -> int | None:
+    try:
+        return stream.fileno()
+    except (OSError, ValueError, AttributeError):
+        return None
 
 
 def _terminate(*_: object) -> None:

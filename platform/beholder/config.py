@@ -239,7 +239,7 @@ def _sort(cls: type, command: str, overrides: Sequence[str]) -> tuple[list[str],
             continue
         if key not in known:
             hint = nearest(key, [name for name, (_, node) in known.items() if node is None or name in groups()])
-            raise ConfigError(f"{key} is not a setting of {command}{hint}")
+            raise ConfigError(f"{key} is not a setting of {command}{hint or f'; beholder {command} --help --all lists them'}")
         kind, node = known[key]
         if node is not None:
             if key not in groups():

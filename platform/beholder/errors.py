@@ -158,12 +158,16 @@ class AccessError(BeholderError):
     pass
 
 
+_LONGEST_LIST = 400  # characters of known words in a message
+
+
 def nearest(word: str, known: list[str]) -> str:
-    """Return '; did you mean ...?' for a misspelt word, or the known words where none is near."""
+    """Return '; did you mean ...?' for a misspelt word, or the known words where none is near, as long as they fit a few lines."""
     match = closest(word, known)
     if match:
         return f"; did you mean {match}?"
-    return f"; known: {', '.join(known)}" if known else ""
+    listed = ", ".join(known)
+    return f"; known: {listed}" if 0 < len(listed) <= _LONGEST_LIST else ""
 
 
 def closest(word: str, known: list[str]) -> str:

@@ -110,9 +110,9 @@ class Progress:
 class TimeLeft:
     """How long the rest of some work takes. began: seconds of any clock.
 
-    The time until the first result is what starts as well as work, and later ones come faster: speed is that since the first result,
-    without it. Of two results that came together nobody knows whether the next do so too (there may be two workers), so speed is
-    then between that and the one since the beginning.
+    The time until the first result is what starts as well as work, and later ones come faster: speed is that since the first
+    result, without it. Of two results that came together nobody knows whether the next do so too (there may be two workers), so
+    speed is then between that and the one since the beginning.
     """
 
     def __init__(self, began: float) -> None:

@@ -47,7 +47,6 @@ def connect(config: RayConfig, *, environment: Mapping[str, str] | None = None) 
     an actor is raised as itself, not as Ray's error around it.
     """
     import ray
-    from ray.exceptions import RayError
 
     if ray.is_initialized():
         with _own_errors():
@@ -62,11 +61,13 @@ def connect(config: RayConfig, *, environment: Mapping[str, str] | None = None) 
         going_on = f"connecting to Ray at {known}" if known else "starting Ray"
         with waiting(going_on), process.keep_handlers(), terminal.without("Set ray log level"):
             _init(config.address, {} if known else _new(config))
-    except (OSError, ValueError, RuntimeError, RayError) as error:
+    except Exception as error:  # where a node is not up in time, Ray raises just that
         token = (
             "; a cluster with a token needs RAY_AUTH_MODE=token and its token in RAY_AUTH_TOKEN, or in RAY_AUTH_TOKEN_PATH a file"
         )
         hint = token if known and not isinstance(error, ValueError) else ""
+        if "timed out during startup" in str(error):
+            hint = "; the machine is too busy, or short of memory: try again, and see `beholder doctor ray=true`"
         raise ConfigError(f"Ray can't be reached at {known or 'this machine'}: {_line(error)}{hint}") from None
     try:
         with _own_errors():

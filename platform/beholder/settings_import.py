@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import Any
 
 # What the code imports at module level, and what takes long: a check of settings never computes with it.
 HEAVY = frozenset(
@@ -151,7 +151,9 @@ class _StandInBase(metaclass=_StandInType):
 
 
 class _StandInModule(ModuleType):
-    __path__: ClassVar[list[str]] = []
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.__path__: list[str] = []  # a package: it has modules, which are found by the finder
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

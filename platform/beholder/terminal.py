@@ -25,7 +25,7 @@ def inline(picture: np.ndarray, env: Mapping[str, str], *, columns: int = 64) ->
     if env.get("TERM_PROGRAM") in ("iTerm.app", "WezTerm"):
         data = images.encode(picture, format="PNG")
         return f"\x1b]1337;File=inline=1;size={len(data)};width={columns}:{base64.b64encode(data).decode()}\x07\n"
-    if env.get("COLORTERM") in ("truecolor", "24bit"):
+    if env.get("COLORTERM") in ("truecolor", "24bit") and not env.get("NO_COLOR"):  # no-color.org
         return blocks(picture, columns)
     return None
 

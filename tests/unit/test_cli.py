@@ -150,7 +150,8 @@ def a_command(tmp_path, monkeypatch):
             '    workspace: str = setting("workspace", "where")\n'
             f"def main(settings: PlaySettings, run):\n    {body}\n"
         )
-        monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+        paths = [str(tmp_path / "site"), *filter(None, [os.environ.get("PYTHONPATH")])]
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
         return [sys.executable, "-c", "import sys; from beholder.cli import main; sys.exit(main())", "play"]
 
     return install

@@ -23,6 +23,7 @@ def test_the_drawn_tree_names_every_error():
         ("lerning_rate", ["learning_rate", "layers"], "; did you mean learning_rate?"),
         ("zzz", ["learning_rate", "layers"], "; known: learning_rate, layers"),
         ("zzz", [], ""),
+        ("zzz", [f"setting_{number}" for number in range(100)], ""),
     ],
 )
 def test_nearest(word, known, hint):

@@ -4,9 +4,14 @@ import contextlib
 import io
 import os
 import pty
+import random
 import re
+import time
 
-from beholder.progress import Progress
+import pytest
+
+from beholder import progress as progress_module
+from beholder.progress import Progress, TimeLeft, waiting
 
 
 class Clock:
@@ -82,3 +87,87 @@ def test_a_bar_on_a_terminal(monkeypatch):
     assert "images/s" in shown
     assert re.search("[━╸]", shown)
     assert "embed: 8/8" not in shown  # the plain line
+
+
+def test_work_that_gets_nowhere_gives_a_sign_of_life():
+    stream = io.StringIO()
+    with Progress("draw", total=8, unit="portraits", stream=stream, silence=0.04) as progress:
+        time.sleep(0.3)
+        signs = stream.getvalue().splitlines()
+        progress.advance(8)
+    assert len(signs) >= 2
+    assert all(re.fullmatch(r"draw: 0/8 portraits, 0\.0/s, 0 s so far", line) for line in signs)
+
+
+def test_what_has_no_measure_gives_signs_of_life_and_says_how_long_it_took():
+    stream = io.StringIO()
+    with waiting("starting Ray", detail=lambda: "loading", stream=stream, first=0.02, every=0.05):
+        time.sleep(0.3)
+    lines = stream.getvalue().splitlines()
+    assert lines[0] == "starting Ray ... 0 s: loading"
+    assert len(lines) >= 3
+    assert lines[-1] == "starting Ray: done in 0 s"
+
+
+def test_what_is_quick_says_nothing():
+    stream = io.StringIO()
+    with waiting("starting Ray", stream=stream):
+        pass
+    assert stream.getvalue() == ""
+
+
+def test_what_fails_while_it_is_waited_for_is_not_done():
+    stream = io.StringIO()
+    with contextlib.suppress(KeyboardInterrupt), waiting("starting Ray", stream=stream, first=0.01):
+        time.sleep(0.1)
+        raise KeyboardInterrupt
+    assert "done" not in stream.getvalue()
+
+
+@pytest.mark.parametrize(("speed", "said"), [(0.0, "0.0/s"), (12.34, "12.3/s"), (0.05, "3.0/min")])
+def test_slow_work_is_told_by_the_minute(speed, said):
+    assert progress_module._rate(speed) == said
+
+
+def waves(workers: int, seconds: float, start: float, results: int) -> list[tuple[float, int]]:
+    """When results come of so many workers, of which each takes about so long for one."""
+    rng = random.Random(0)
+    times = sorted(
+        start + sum(seconds * rng.uniform(0.9, 1.1) for _ in range(turn + 1))
+        for _ in range(workers)
+        for turn in range(results // workers)
+    )
+    return [(at, number + 1) for number, at in enumerate(times)]
+
+
+CURVES = {
+    "steady": [(0.5 * number, number) for number in range(1, 101)],
+    "a minute until the first": [(60 + 0.3 * number, number) for number in range(1, 101)],
+    "batches after loading a network": [(20 + 2.0 * number, 32 * number) for number in range(1, 31)],
+    "two workers": waves(2, 10, 5, 40),
+    "four workers": waves(4, 10, 5, 60),
+    "slower and slower": [(sum(1 + n / 100 for n in range(number)), number) for number in range(1, 101)],
+}
+
+
+@pytest.mark.parametrize("name", CURVES)
+def test_the_rest_is_told_within_a_factor_of_two_from_a_tenth_on(name):
+    curve = CURVES[name]
+    end, total = curve[-1]
+    left = TimeLeft(0.0)
+    for number, (now, done) in enumerate(curve):
+        left.note(now, done)
+        told = left.seconds(now, total)
+        if total / 10 <= done <= 0.9 * total and number >= 2:
+            assert told is not None
+            assert 0.5 <= told / (end - now) <= 2, (done, told, end - now)
+
+
+def test_nobody_knows_how_long_it_takes_before_anything_is_done():
+    left = TimeLeft(0.0)
+    assert left.seconds(5.0, 100) is None
+    left.note(5.0, 10)
+    assert left.seconds(5.0, 0) is None
+    assert left.seconds(5.0, 100) == 45.0
+    left.note(9.0, 100)
+    assert left.seconds(9.0, 100) == 0.0

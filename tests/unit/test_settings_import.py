@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -48,7 +49,7 @@ def test_a_mistake_is_answered_without_what_is_heavy():
     assert "beholder: ask needs user=...; see beholder ask --help" in lines
     assert HEAVY.isdisjoint(packages), packages & HEAVY
     assert {each for each in packages if not each.startswith("_")} - {"beholder"} <= LIGHT
-    assert not [name for name in ours if name.startswith(("beholder.taste", "beholder.jobs.", "beholder.commands."))]
+    assert not [name for name in ours if name.startswith(("beholder.taste", "beholder.jobs."))]
 
 
 def test_help_of_every_command_is_told_without_what_is_heavy():
@@ -78,9 +79,10 @@ def test_a_check_that_computes_with_a_stand_in_is_no_verdict():
 
 
 def test_a_stand_in_can_be_what_modules_make_of_packages():
-    nn, ray = StandIn("nn"), StandIn("ray")
+    nn: Any = StandIn("nn")
+    ray: Any = StandIn("ray")
 
-    class Network(nn.Module, nn.Other):
+    class Network(nn.Module, nn.Other):  # type: ignore[misc, name-defined]
         pass
 
     @ray.remote

@@ -56,6 +56,7 @@ def test_colours_alone_give_blocks_and_nothing_gives_nothing():
     assert shown is not None
     assert "▀" in shown
     assert terminal.inline(RED_OVER_BLUE, {"TERM": "xterm"}) is None
+    assert terminal.inline(RED_OVER_BLUE, {"COLORTERM": "truecolor", "NO_COLOR": "1"}) is None
 
 
 def test_a_note_is_kept_back_and_the_rest_passed_on(capfd):

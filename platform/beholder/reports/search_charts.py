@@ -63,8 +63,13 @@ def slices(settings: pd.DataFrame, loss: np.ndarray, *, logs: Collection[str] = 
         column, best = settings[name], int(np.argmin(loss))
         if pd.api.types.is_numeric_dtype(column):
             x = column.to_numpy(float)
-            if name in logs:
+            if name in logs and x.min() > 0:
                 axes.set_xscale("log")
+                ends = np.geomspace(x.min(), x.max(), 3)  # matplotlib's own print over each other within a decade
+                axes.set_xticks(np.unique(ends), [f"{end:.2g}" for end in np.unique(ends)])
+                axes.minorticks_off()
+            else:
+                axes.locator_params(axis="x", nbins=4)
         else:
             labels = sorted(set(column), key=lambda text: (len(text), text))
             middle = np.array([labels.index(text) for text in column], float)

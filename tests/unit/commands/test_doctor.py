@@ -1,4 +1,4 @@
-"""installation: what is missing is seen, and said with its remedy; `beholder doctor` prints it and ends accordingly."""
+"""doctor: what is missing is seen, and said with its remedy; `beholder doctor` prints it and ends accordingly."""
 
 import json
 import re
@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from beholder import installation
+from beholder.commands import doctor
 
-PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+PROJECT = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
 
 
 def test_this_machine_has_what_is_needed(beholder, tmp_path, monkeypatch):
@@ -38,32 +38,32 @@ def test_a_missing_and_an_old_package_are_named():
             raise metadata.PackageNotFoundError(name)
         return "2.3.1"
 
-    finding = installation.packages(["numpy>=2.4", "nothing[all]>=1", "torch>=2.3", 'extra>=9; extra == "x"'], version)
+    finding = doctor.packages(["numpy>=2.4", "nothing[all]>=1", "torch>=2.3", 'extra>=9; extra == "x"'], version)
     assert (finding.state, finding.found) == ("missing", "numpy is 2.3.1, 2.4 is needed; nothing is missing")
     assert "pip install" in finding.remedy
 
 
 def test_a_full_disk_is_seen():
     gib = 2**30
-    assert installation.free_disk(".", lambda folder: (100 * gib, 99 * gib, gib // 2)).state == "missing"
-    assert installation.free_disk(".", lambda folder: (100 * gib, 97 * gib, 3 * gib)).state == "warning"
-    assert installation.free_disk(".", lambda folder: (100 * gib, 10 * gib, 90 * gib)).state == "ok"
+    assert doctor.free_disk(".", lambda folder: (100 * gib, 99 * gib, gib // 2)).state == "missing"
+    assert doctor.free_disk(".", lambda folder: (100 * gib, 97 * gib, 3 * gib)).state == "warning"
+    assert doctor.free_disk(".", lambda folder: (100 * gib, 10 * gib, 90 * gib)).state == "ok"
 
 
 def test_a_taken_port_is_seen():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        finding = installation.port_state(taken.getsockname()[1])
+        finding = doctor.port_state(taken.getsockname()[1])
     assert finding.state == "warning"
     assert "taken" in finding.found
 
 
 def test_a_workspace_that_is_a_file_is_seen(tmp_path):
     (tmp_path / "w").touch()
-    assert installation.workspace_state(str(tmp_path / "w")).state == "missing"
-    assert installation.workspace_state(str(tmp_path / "none")).state == "note"
-    assert installation.workspace_state("s3://bucket/w").state == "note"
+    assert doctor.workspace_state(str(tmp_path / "w")).state == "missing"
+    assert doctor.workspace_state(str(tmp_path / "none")).state == "note"
+    assert doctor.workspace_state("s3://bucket/w").state == "note"
 
 
 def test_what_is_missing_ends_with_1(beholder, tmp_path):
@@ -75,4 +75,4 @@ def test_what_is_missing_ends_with_1(beholder, tmp_path):
 
 @pytest.mark.parametrize("name", sorted(set(PROJECT["optional-dependencies"]) - {"dev"}))
 def test_every_extra_is_looked_for(name):
-    assert name in installation.EXTRAS
+    assert name in doctor.EXTRAS

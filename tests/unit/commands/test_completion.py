@@ -1,4 +1,4 @@
-"""shell_completion: candidates for the last word, and a real bash, zsh and fish that complete with them."""
+"""completion: candidates for the last word, and a real bash, zsh and fish that complete with them."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from beholder.shell_completion import SCRIPTS, candidates
+from beholder.commands.completion import SCRIPTS, candidates
 
 
 @pytest.mark.parametrize(
