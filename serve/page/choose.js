@@ -28,11 +28,13 @@ export function sayKind() {
   by("choose-lead").textContent = "You will see them in two looks, again and again. Take the one you like more, and Beholder learns your style.";
   by("photo-label").firstChild.textContent = "Use your own pictures";
   by("photo-label").classList.add("main");
+  by("photo-label").parentElement.prepend(by("photo-label"));
   by("portrait").classList.remove("main");
   by("portrait").textContent = "A landscape";
   by("photo").multiple = true;
   by("photo-says").textContent = `Up to ${most()} photos are asked about in turn. You can drop or paste them here, too. A copy is kept until you say “forget me”.`;
   by("portraits").setAttribute("aria-label", "Landscapes");
+  leave.abort();
   by("portraits").replaceChildren();
   if (isOpen("choose")) hang();
 }
@@ -52,15 +54,17 @@ function portrait(seed, words, place, signal) {
   const frame = Object.assign(document.createElement("span"), { className: "frame" });
   const what = isLooks() ? "Landscape" : "Portrait";
   const image = Object.assign(new Image(256, 256), { alt: words ? `${what}: ${words}` : `${what} ${place + 1} of ${SHOWN}` });
+  button.setAttribute("aria-label", image.alt); // the picture may not be there yet
   frame.append(image);
   button.append(frame);
   item.append(button);
   button.addEventListener("click", () => take(button, () => api.addSeed(name(), seed)));
   patient(() => thumbnail(api.imagePath(`seed-${seed}`)), signal).then(
     (address) => {
+      if (signal.aborted) return;
       image.src = address;
       button.disabled = false;
-      if (!by("portraits").querySelector('button[tabindex="0"]')) button.tabIndex = 0;
+      if (!by("portraits").contains(document.activeElement)) move(by("portraits").querySelector("button:enabled"));
     },
     (error) => signal.aborted || tellError(error),
   );

@@ -4,7 +4,7 @@
 import * as album from "./album.js";
 import * as api from "./api.js";
 import { chart, telling } from "./chart.js";
-import { noun } from "./kind.js";
+import { isLooks, noun } from "./kind.js";
 import { patient } from "./link.js";
 import * as outbox from "./outbox.js";
 import { name } from "./person.js";
@@ -122,7 +122,7 @@ function present(address, { edit: made, words, probability }) {
   if (invited && none) by("result-words").textContent = `Nothing is known of your taste yet. Answer a few questions, and versions made for you will be here; or change the ${noun()} by hand.`;
   else if (none) by("result-words").textContent = own ? "Your version: as it is." : "Leave it as it is: nothing we know of is better for you.";
   else if (own || invited) by("result-words").textContent = `Your version: ${words}.`;
-  else by("result-words").textContent = steer.attribute() ? `It may look most ${steer.attribute()} to you with ${words}.` : `You may like it best with ${words}.`;
+  else by("result-words").textContent = steer.attribute() ? `It may look most ${steer.attribute()} to you with ${words}.` : isLooks() ? `You may like it best so: ${words}.` : `You may like it best with ${words}.`;
   by("chance").hidden = none || invited;
   const better = steer.attribute() ? `this looks more ${steer.attribute()} to you than the original` : undefined;
   by("result-chance").textContent = verdict(probability, better);

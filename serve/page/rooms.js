@@ -58,8 +58,7 @@ function show() {
   const kept = unsent ? ` ${count(unsent, "choice is", "choices are")} kept here and sent as soon as it is back.` : " Trying again.";
   const next = waits ? " The next pair comes then." : "";
   by("notice").hidden = !away && !told;
-  by("notice-again").hidden = !away && !action;
-  by("notice-again").textContent = away || !action ? "Try now" : action.label;
+  by("notice-again").textContent = away ? "Try now" : (action?.label ?? "Close"); // it may lie over what is to be pressed
   const text = away ? where + kept + next : told;
   if (by("notice-text").textContent !== text) by("notice-text").textContent = text;
 }
@@ -72,7 +71,11 @@ onLink((link) => {
   if (back) say("The server is back.");
 });
 onOutbox(show);
-by("notice-again").addEventListener("click", () => (away || !action ? tryNow() : action.run()));
+by("notice-again").addEventListener("click", () => {
+  if (away) tryNow();
+  else if (action) action.run();
+  else tell("");
+});
 
 // Shows a picture in an <img>, with a short fade where motion is welcome.
 export function put(image, address, alt) {

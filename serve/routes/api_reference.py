@@ -112,7 +112,7 @@ def _problem_types() -> str:
     )
     return (
         '<section id="problems"><h2>problems</h2>\n<p>What errors say: their type, or by their status alone.</p>'
-        f"<article><h4>type</h4><dl>{kinds}</dl><h4>status, with the type about:blank</h4><dl>{statuses}</dl></article></section>"
+        f"<article><h3>type</h3><dl>{kinds}</dl><h3>status, with the type about:blank</h3><dl>{statuses}</dl></article></section>"
     )
 
 

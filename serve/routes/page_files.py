@@ -4,6 +4,7 @@ import gzip
 import mimetypes
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from starlette.datastructures import Headers
@@ -45,14 +46,22 @@ class PageFiles(StaticFiles):
         return answer(path.read_bytes(), media_type, scope, kept=kept, status=status_code)
 
 
-def answer(data: bytes, media_type: str, scope: Scope, *, kept: str = _ALWAYS, status: int = 200, **more: str) -> Response:
+def answer(
+    data: bytes,
+    media_type: str,
+    scope: Scope,
+    *,
+    kept: str = _ALWAYS,
+    status: int = 200,
+    more: Mapping[str, str] | None = None,
+) -> Response:
     """Return a response of these bytes: gzip where the client takes it and it helps, 304 where it has them already.
 
-    kept: its Cache-Control; more: further header fields, with _ for -.
+    kept: its Cache-Control; more: further header fields.
     """
     asked, etag = Headers(scope=scope), negotiation.tag(data)
     text = media_type.startswith(_TEXT)
-    headers = {"Cache-Control": kept, **{name.replace("_", "-"): value for name, value in more.items()}}
+    headers = {"Cache-Control": kept, **(more or {})}
     if text:
         headers["Vary"] = "Accept-Encoding"
     if text and len(data) >= _LEAST and negotiation.takes_gzip(asked.get("accept-encoding")):

@@ -43,8 +43,8 @@ def add_routes(app: FastAPI, runner: RequestRunner, authorizer: Authorizer | Non
     @app.get("/docs", dependencies=ask, include_in_schema=False)
     async def reference(request: Request) -> Response:
         data = api_reference.page(app.openapi()).encode()
-        policy = {"Content_Security_Policy": api_reference.POLICY}
-        return page_files.answer(data, "text/html; charset=utf-8", request.scope, kept="private, no-cache", **policy)
+        policy = {"Content-Security-Policy": api_reference.POLICY}
+        return page_files.answer(data, "text/html; charset=utf-8", request.scope, kept="private, no-cache", more=policy)
 
     if metrics is not None:
 

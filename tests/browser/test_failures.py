@@ -221,7 +221,7 @@ def test_page_that_comes_before_the_pictures(come: Callable[..., Visitor], doubl
     visitor = come(double.url)
     expect(visitor.notice).to_contain_text("The server is busy. Trying again.")
     double.refuse = lambda method, path: None
-    visitor.page.get_by_role("button", name="Try now").click()
+    visitor.try_now()
     visitor.choose_portrait()
 
 

@@ -3,6 +3,7 @@
 import re
 import threading
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -21,7 +22,7 @@ def faults(page: Page) -> list[str]:
     return axe_findings(page)
 
 
-def portrait(double: Double) -> dict:
+def portrait(double: Double) -> Any:
     data = images.encode(double.editor.edit(double.editor.generate([77]), [{}])[0])
     return {"name": "me.png", "mimeType": "image/png", "buffer": data}
 
@@ -34,7 +35,7 @@ def test_axe_finds_nothing_in_any_state(come: Callable[..., Visitor], double: Do
     expect(visitor.notice).to_contain_text("busy")
     found = {"without portraits, busy": faults(page)}
     double.refuse = lambda method, path: None
-    page.get_by_role("button", name="Try now").click()
+    visitor.try_now()
     expect(page.locator("#portraits button:enabled")).to_have_count(12)
     found["choose"] = faults(page)
     go = threading.Event()
@@ -45,6 +46,8 @@ def test_axe_finds_nothing_in_any_state(come: Callable[..., Visitor], double: Do
     go.set()
     expect(visitor.notice).to_contain_text("No face was found")
     found["no face"] = faults(page)
+    page.get_by_role("button", name="Close").click()
+    expect(page.locator("#notice")).to_be_hidden()
     double.refuse = lambda method, path: None
     page.locator("#who").click()
     found["who"] = faults(page)
@@ -71,7 +74,7 @@ def test_axe_finds_nothing_in_any_state(come: Callable[..., Visitor], double: Do
     expect(page.locator("#left")).to_be_disabled()
     found["away"] = faults(page)
     double.start()
-    page.get_by_role("button", name="Try now").click()
+    visitor.try_now()
     visitor.until_sent()
     page.goto(f"{double.url}#result/seed-7")
     expect(page.locator("#chart svg")).to_be_visible()

@@ -38,6 +38,11 @@ PAIRS: tuple[tuple[dict[str, float], dict[str, float]], ...] = (
     ({"golden_hair": 1.5}, {"lighter_hair": -1.5}),
     ({"bigger_eyes": 1.5, "smile": 1.0}, {"thicker_brows": 2.0}),
     ({"earrings": 2.0}, {"lipstick": 2.0}),
+    ({"longer_hair": -1.5}, {"curly_hair": -1.5}),
+    ({"glasses": -2.0}, {"beard": -2.0}),
+    ({"thicker_brows": -2.0}, {"bigger_eyes": -1.5}),
+    ({"older": 1.0, "hat": 2.0}, {"older": -1.5}),
+    ({"golden_hair": -1.5}, {"smile": 1.0}),
 )
 
 

@@ -63,6 +63,10 @@ class Visitor:
     def progress(self) -> Locator:
         return self.page.locator("#progress")
 
+    def try_now(self) -> None:
+        """Press `Try now`, which a page that came back by itself a moment ago has no more."""
+        self.page.evaluate("document.getElementById('notice-again').click()")
+
     def unsent(self) -> list[dict[str, object]]:
         return self.page.evaluate("JSON.parse(localStorage.getItem('beholder.outbox') ?? '[]')")
 

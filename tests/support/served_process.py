@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from urllib.request import urlopen
 
+_PATIENCE_S = 300  # for a machine with much else to do
+
 
 class ServedProcess:
     def __init__(self, folder: Path, *settings: str, local: bool = True) -> None:
@@ -24,7 +26,7 @@ class ServedProcess:
     def start(self) -> bytes:
         with self.log.open("ab") as out:
             self.process = subprocess.Popen(self.command, stdout=out, stderr=out, env={**os.environ, "OMP_NUM_THREADS": "1"})
-        for _ in range(900):
+        for _ in range(10 * _PATIENCE_S):
             assert self.process.poll() is None, self.log.read_text()
             try:
                 with urlopen(f"{self.url}readyz") as answer:
@@ -32,7 +34,8 @@ class ServedProcess:
                     return data
             except OSError:
                 time.sleep(0.1)
-        raise AssertionError(f"not ready after 90 s: {self.log.read_text()}")
+        self.stop()
+        raise AssertionError(f"not ready after {_PATIENCE_S} s: {self.log.read_text()}")
 
     def stop(self) -> None:
         """End it at once; on Ray in peace, so that nothing of it is left."""

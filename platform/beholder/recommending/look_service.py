@@ -117,7 +117,8 @@ class LookLibrary(ImageLibrary):
         cached = self.cached_file(image_id, edit, media_type, size)
         if cached is not None:
             return cached
-        whole = self.check(image_id, [edit]).photos[0]
+        latent: Any = self.check(image_id, [edit])
+        whole = latent.photos[0]
         photo = whole if size is None else images.shrink(whole, size)
         drawn = _as_large_as(photo, self.editor.develop(LookLatents((photo,)), [edit])[0])
         return self.encode_file(image_id, edit, media_type, drawn, size)
