@@ -68,6 +68,7 @@ if TYPE_CHECKING:  # at run time `__getattr__` imports each where it is first us
     from beholder.interface.fitted_taste import load as load
     from beholder.interface.fitting import fit as fit
     from beholder.interface.image_embedding import embed as embed
+    from beholder.interface.image_input import show as show
     from beholder.interface.judgement_quality import quality as quality
     from beholder.interface.picture import Picture as Picture
     from beholder.interface.picture_editing import directions as directions
@@ -97,6 +98,7 @@ _WHERE = {
     "fit": "interface.fitting",
     "load": "interface.fitted_taste",
     "sample": "interface.sample_study",
+    "show": "interface.image_input",
 }
 __all__ = [
     "BeholderError",
@@ -116,6 +118,7 @@ __all__ = [
     "load",
     "quality",
     "sample",
+    "show",
 ]
 
 
@@ -129,8 +132,13 @@ def __getattr__(name: str) -> Any:
         return importlib.metadata.version("beholder")
     if name == "quality":  # a package, which can be called: whoever imports one of its modules binds it to this name
         return importlib.import_module("beholder.quality")
+    if name == "_quality":  # what that package calls
+        return importlib.import_module("beholder.interface.judgement_quality").quality
     if name not in _WHERE:
-        raise AttributeError(f"module 'beholder' has no attribute {name!r}")
+        from beholder.errors import nearest
+
+        hint = nearest(name, __all__)
+        raise AttributeError(f"module 'beholder' has no attribute {name!r}{hint if 'did you mean' in hint else ''}")
     return getattr(importlib.import_module(f"beholder.{_WHERE[name]}"), name)
 
 

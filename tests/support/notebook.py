@@ -2,6 +2,7 @@
 shown."""
 
 import ast
+import base64
 import contextlib
 import io
 import json
@@ -43,6 +44,8 @@ def _shown(value: Any) -> dict[str, str]:
     for kind, name in (("image/svg+xml", "_repr_svg_"), ("text/html", "_repr_html_")):
         if hasattr(value, name):
             return {kind: getattr(value, name)()}
+    if hasattr(value, "_repr_png_"):
+        return {"image/png": base64.b64encode(value._repr_png_()).decode(), "text/plain": repr(value)}
     return {"text/plain": repr(value)}
 
 

@@ -135,6 +135,8 @@ class FittedTaste:
         if event is not None and fields:
             raise InputError("expected one event, or its fields as keywords, got both")
         one = event is None or (isinstance(event, Mapping) and isinstance(event.get("choice"), (str, int)))
+        if event is None and not fields:
+            raise InputError("expected a choice: .choose(user_id=..., left_id=..., right_id=..., choice='left')")
         table = frame([event if event is not None else fields] if one else event, name="event")
         if "attribute" not in table.columns:
             table = table.assign(attribute=self._attribute(None))
@@ -250,8 +252,21 @@ def load(path: str | Path, *, embeddings: Any = None, images: Any = None) -> Fit
     path: its folder, such as "my-taste" or "workspace/models/bayes". embeddings, images: of the images to ask it about, as `bh.fit`
     takes them, where they were not saved with it. Raises TasteError where there is no readable taste, and for embeddings of another
     encoder than it was fitted to.
+
+    >>> import tempfile, numpy as np
+    >>> from beholder.interface.fitting import fit
+    >>> rows = [dict(user_id="ana", image_id=number, score=number) for number in range(10)]
+    >>> taste = fit(rows, embeddings=np.eye(10))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     back = load(taste.save(folder + "/taste"))
+    >>> back
+    <FittedTaste bayes: 1 person, 10 images, preference>
     """
     folder = Place.at(str(path).rstrip("/"))
+    if not (folder / artifacts.CARD).is_file():
+        raise TasteError(
+            f"{path} holds no taste: expected a folder that FittedTaste.save or beholder train wrote, with a {artifacts.CARD}"
+        )
     entry = taste_registry.read(Place.at(folder.uri.rpartition("/")[0] or "/"), folder.name)
     served = entry.taste
     inner, trust = (served.taste, served.weights) if isinstance(served, ShrunkTaste) else (served, {})

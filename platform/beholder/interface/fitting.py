@@ -93,6 +93,9 @@ def fit_dataset(dataset: JudgementDataset, known: EmbeddedImages, config: TasteC
     """Fit a taste to judgements on the images known; held-out images choose, and are learned from afterwards where that goes."""
     if config.kind in PIXEL_KINDS:
         raise InputError(f"taste={config.kind!r} learns from pixels, on a GPU: beholder train taste={config.kind} fits it")
+    for row, name in enumerate(dataset.attributes):
+        if len(images := dataset.on_attribute(row).judged_images()) < 2:
+            raise InputError(f"{name}: {len(images)} image was judged; expected judgements of at least two")
     train, test = divide(dataset, held_out, seed=seed)
     fitted = taste_factory.fit(train, test, known.vectors, config, encoder_id=known.encoder_id, seed=seed)
     trust = {} if config.kind == "population" else shrinkage.weigh(fitted, test, known.vectors, seed=seed)

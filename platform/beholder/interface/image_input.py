@@ -11,7 +11,7 @@ import pandas as pd
 
 from beholder import images
 from beholder.errors import ImageError, InputError
-from beholder.interface.picture import Picture
+from beholder.interface.picture import Picture, SideBySide
 from beholder.interface.table_input import frame, need
 
 _SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".avif", ".bmp", ".gif", ".tif", ".tiff", ".heic", ".ppm"))
@@ -139,8 +139,7 @@ def _of_array(value: np.ndarray, what: str) -> np.ndarray:
         value = np.repeat(value, 3, axis=2)
     if value.dtype.kind == "f":
         if not np.isfinite(value).all() or value.min() < 0 or value.max() > 1:
-            low, high = float(np.nanmin(value)), float(np.nanmax(value))
-            raise InputError(f"{what}: expected floats in 0..1 or uint8, got {value.dtype} from {low:g} to {high:g}")
+            raise InputError(f"{what}: expected floats in 0..1 or uint8, got {value.dtype} from {value.min():g} to {value.max():g}")
         value = np.rint(value * 255).astype(np.uint8)
     if value.dtype != np.uint8:
         raise InputError(f"{what}: expected uint8 0..255 or floats 0..1, got {value.dtype}")
@@ -166,3 +165,23 @@ def _of_table(given: Any) -> NamedImages:
             f"images: expected a column image, path or uri beside image_id; found: {', '.join(map(str, table.columns))}"
         )
     return NamedImages(table["image_id"].to_list(), table[column].to_list())
+
+
+def show(given: Any, captions: Sequence[str] | None = None, *, width: int = 160) -> SideBySide:
+    """Show pictures side by side in a notebook.
+
+    given: pictures as `bh.embed` takes them. captions: below each; None: what is done in them, or their ids. width: of each, in
+    pixels. Raises InputError for what is no picture, and for another number of captions.
+
+    >>> show([np.zeros((8, 8, 3), np.uint8)], ["black"])
+    <SideBySide of 1: black>
+    """
+    named = read_images(given)
+    pictures = tuple(
+        value if isinstance(value, Picture) else Picture(pixels, str(label))
+        for value, label, pixels in zip(named.values, named.labels, named.pixels(), strict=True)
+    )
+    words = [each.caption for each in pictures] if captions is None else [str(each) for each in captions]
+    if len(words) != len(pictures):
+        raise InputError(f"captions: expected {len(pictures)}, one for each picture, got {len(words)}")
+    return SideBySide(pictures, tuple(words), width)

@@ -12,7 +12,7 @@ from beholder import tables
 from beholder.errors import InputError, nearest
 from beholder.importing.cells import read_choice
 from beholder.interface.labels import Labels, text_of, texts_of, unknown
-from beholder.interface.table_input import Columns, frame, need, renamed
+from beholder.interface.table_input import OURS, Columns, frame, need, renamed
 from beholder.taste.dataset import JudgementDataset, from_tables
 
 ATTRIBUTE = "preference"  # the name of what was judged, where no column and no argument names it
@@ -46,8 +46,8 @@ class Judgements:
         if missing := [image for image in self.image_ids() if image not in have]:
             shown = unknown(missing[0], sorted(have), what="image", whom=f"the {where}")
             raise InputError(
-                f"{len(missing):,} of {len(self.image_ids()):,} judged images have no row in the {where}: {shown}. "
-                f"Embed them as well, or leave their judgements out"
+                f"{len(missing):,} of {len(self.image_ids()):,} judged images have no row in the {where} (embed them, or "
+                f"leave their judgements out): {shown}"
             )
         return from_tables(self.ratings, self.comparisons, images)[0]
 
@@ -66,7 +66,8 @@ def read_judgements(
     this one, or where a table does not say what was judged, what it is. Raises InputError, naming table, column, row and value.
     """
     if judgements is not None:
-        table = renamed(frame(judgements, name="judgements"), columns, name="judgements")
+        judgements = frame(judgements, name="judgements")
+        table = renamed(judgements, columns, name="judgements")
         pairs = any(name in table.columns for name in ("left_id", "right_id", "choice")) and "score" not in table.columns
         if pairs and comparisons is None:
             comparisons = judgements
@@ -80,6 +81,9 @@ def read_judgements(
             "user_id, left_id, right_id, "
             "choice (left, right or tie)"
         )
+    ratings = None if ratings is None else frame(ratings, name="ratings")
+    comparisons = None if comparisons is None else frame(comparisons, name="comparisons")
+    _check_columns(columns, ratings=ratings, comparisons=comparisons)
     rated = _Table.read(ratings, "ratings", _RATING, columns, attribute)
     compared = _Table.read(comparisons, "comparisons", _COMPARISON, columns, attribute)
     if attribute is not None and not rated.rows + compared.rows:
@@ -93,12 +97,27 @@ def read_judgements(
     )
 
 
+def _check_columns(columns: Columns | None, **given: pd.DataFrame | None) -> None:
+    """Raise InputError for a column of `columns` that none of the tables has."""
+    names = {str(each): name for name, table in given.items() if table is not None for each in table.columns}
+    for ours, theirs in (columns or {}).items():
+        if theirs not in names and ours in OURS and ours != "embedding":
+            where = " or ".join(sorted(set(names.values())))
+            hint = nearest(str(theirs), list(names))
+            raise InputError(f"columns={{{ours!r}: {theirs!r}}}: there is no column {theirs!r} in {where}{hint}")
+
+
 def _id(value: Any) -> str:
     """Return the text of a value that may be an id; empty for what is none."""
     try:
         return text_of(value, what="choice")
     except InputError:
         return ""
+
+
+def _shown(value: Any) -> str:
+    """Return a cell's value as people write it: 3.0, not np.float64(3.0)."""
+    return repr(value.item() if isinstance(value, np.generic) else value)
 
 
 @dataclass(frozen=True)
@@ -145,7 +164,7 @@ class _Table:
             row = int(np.argmax(bad))
             raise InputError(
                 f"{self.name}, column score: expected numbers on an ordered scale, got "
-                f"{self.frame['score'].iloc[row]!r} in row {row} "
+                f"{_shown(self.frame['score'].iloc[row])} in row {row} "
                 f"({int(bad.sum()):,} of {len(bad):,} rows are none); drop them, or replace words by numbers, the best highest"
             )
         return values.astype(np.float32)
@@ -164,7 +183,7 @@ class _Table:
                 choice = read_choice(text)[0]
             if choice is None:
                 raise InputError(
-                    f"{self.name}, column choice: expected left, right, tie or the id of the chosen image, got {value!r} "
+                    f"{self.name}, column choice: expected left, right, tie or the id of the chosen image, got {_shown(value)} "
                     f"in row {row}; "
                     "for codes of your own: table.assign(choice=table['choice'].map({1: 'left', 0: 'right'}))"
                 )
@@ -187,5 +206,5 @@ class _Table:
         bad = times.isna() & self.frame["at"].notna()
         if bad.any():
             row = int(np.argmax(bad.to_numpy()))
-            raise InputError(f"{self.name}, column at: expected times, got {self.frame['at'].iloc[row]!r} in row {row}")
+            raise InputError(f"{self.name}, column at: expected times, got {_shown(self.frame['at'].iloc[row])} in row {row}")
         return [None if pd.isna(each) else each.to_pydatetime() for each in times]

@@ -39,13 +39,14 @@ def texts_of(labels: Sequence[Any] | pd.Series | np.ndarray, *, what: str) -> li
     known: dict[Any, str] = {}
     texts = []
     for row, label in enumerate(labels):
-        text = known.get(label) if label.__hash__ is not None else None
+        kept = label.__hash__ is not None and not isinstance(label, (bool, np.bool_))  # True == 1, and is no id
+        text = known.get(label) if kept else None
         if text is None:
             try:
                 text = text_of(label, what=what)
             except InputError as error:
                 raise InputError(f"{error}, in row {row}; drop such rows or fill them in") from None
-            if label.__hash__ is not None and not isinstance(label, (bool, np.bool_)):  # True == 1
+            if kept:
                 known[label] = text
         texts.append(text)
     return texts
@@ -87,7 +88,7 @@ def unknown(text: str, known: Sequence[str], *, what: str, whom: str) -> str:
 
     what: "person" or "image"; whom: what does not know it.
     """
-    hint = nearest(text, list(known[:20_000]))
+    hint = "" if text.isdecimal() else nearest(text, list(known[:20_000]))  # a number that is near is another image
     if not hint.startswith("; did you mean"):
         some = ", ".join(known[:3])
         hint = f"; it knows {len(known):,}, such as {some}" if known else "; it knows none"

@@ -7,7 +7,7 @@ from typing import Any
 
 from beholder.config import groups, load, setting
 from beholder.encoder import EncoderConfig
-from beholder.errors import InputError, nearest
+from beholder.errors import ConfigError, InputError, nearest
 from beholder.taste.taste_factory import TasteConfig
 
 ENCODER = "portraits"  # the CLIP that ships with the project, for its drawn portraits
@@ -71,4 +71,7 @@ def _word(value: Any) -> str:
 
 @functools.lru_cache(maxsize=16)
 def _load(words: tuple[str, ...]) -> _NamedSettings:
-    return load(_NamedSettings, command="evaluate", overrides=words)
+    try:
+        return load(_NamedSettings, command="evaluate", overrides=words)
+    except ConfigError as error:  # the command whose groups these are is nobody's concern here
+        raise ConfigError(str(error).replace(" is not a setting of evaluate", " is not a setting")) from None

@@ -13,6 +13,7 @@ from beholder.errors import InputError
 from beholder.storage import Place
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+_SHOWN = 512  # pixels of the longer side of what a notebook shows
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,26 +53,47 @@ class Picture:
         Place.at(path).write_bytes(images.encode(self.pixels, format=kind, quality=92))
         return Path(path)
 
+    def _repr_png_(self) -> bytes:
+        return images.encode(images.shrink(self.pixels, _SHOWN))
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.pixels, dtype=dtype, copy=bool(copy) or dtype is not None)
 
     def __repr__(self) -> str:
         return f"<Picture {self.size[0]} x {self.size[1]}{': ' * bool(self.caption)}{self.caption}>"
 
-    def _repr_png_(self) -> bytes:
-        return images.encode(self.pixels)
-
-    def data_uri(self) -> str:
-        """Return it as a data: URI, to be put into HTML."""
+    def data_uri(self, side: int = 512) -> str:
+        """Return it as a data: URI, to be put into HTML; its longer side at most `side` pixels."""
         import base64
 
-        return "data:image/webp;base64," + base64.b64encode(images.encode(self.pixels, format="WEBP", quality=90)).decode()
+        return (
+            "data:image/webp;base64,"
+            + base64.b64encode(images.encode(images.shrink(self.pixels, side), format="WEBP", quality=90)).decode()
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class SideBySide:
+    """Pictures side by side, as a notebook shows them; captions: below each."""
+
+    pictures: tuple[Picture, ...]
+    captions: tuple[str, ...]
+    width: int = 160
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __repr__(self) -> str:
+        return f"<SideBySide of {len(self)}: {'; '.join(filter(None, self.captions))}>"
+
+    def _repr_html_(self) -> str:
+        return row_html(self.pictures, self.captions, width=self.width)
 
 
 def row_html(pictures: Sequence[Picture], captions: Sequence[str], *, width: int = 200) -> str:
     """Return HTML of pictures side by side with a caption below each; width: of each, in pixels."""
     cells = "".join(
-        f'<figure style="margin:0;width:{width}px"><img src="{picture.data_uri()}" width="{width}" alt="{escape(text)}">'
+        f'<figure style="margin:0;width:{width}px"><img src="{picture.data_uri(2 * width)}" width="{width}" alt="{escape(text)}">'
         f'<figcaption style="font-size:90%;text-align:center">{escape(text)}</figcaption></figure>'
         for picture, text in zip(pictures, captions, strict=True)
     )

@@ -12,6 +12,7 @@ from beholder.errors import InputError, nearest
 from beholder.importing.column_mapping import SYNONYMS
 
 Columns = Mapping[str, str]  # our name of a column -> the table's
+OURS = ["user_id", "image_id", "attribute", "score", "left_id", "right_id", "choice", "at", "embedding"]  # names of columns
 _FILES = (".parquet", ".csv", ".tsv", ".jsonl")
 _MOST_NAMES = 12  # of columns in a message
 
@@ -58,14 +59,13 @@ def is_ray_dataset(value: Any) -> bool:
 
 def renamed(table: pd.DataFrame, columns: Columns | None, *, name: str) -> pd.DataFrame:
     """Return a table with its columns under our names. columns: our name -> the table's. Raises InputError for one it lacks."""
-    if not columns:
-        return table
-    if not isinstance(columns, Mapping):
+    if columns is not None and not isinstance(columns, Mapping):
         raise InputError(f"columns: expected a dict such as {{'user_id': 'rater'}}, got {type(columns).__name__}")
+    columns = columns or {}
     for ours, theirs in columns.items():
-        if ours not in SYNONYMS and ours not in ("left_id", "right_id", "embedding", "image"):
-            swapped = f"; it maps our names to yours: columns={{{theirs!r}: {ours!r}}}" if theirs in SYNONYMS else ""
-            raise InputError(f"columns={{{ours!r}: ...}}: {ours!r} is none of our names{swapped or nearest(str(ours), _OURS)}")
+        if ours not in OURS:
+            swapped = f"; it maps our names to yours: columns={{{theirs!r}: {ours!r}}}" if theirs in OURS else ""
+            raise InputError(f"columns={{{ours!r}: ...}}: {ours!r} is none of our names{swapped or nearest(str(ours), OURS)}")
     here = {ours: theirs for ours, theirs in columns.items() if theirs in table.columns}
     moved = table.drop(columns=[ours for ours in here if ours in table.columns and here[ours] != ours])
     return moved.rename(columns={theirs: ours for ours, theirs in here.items()})
@@ -87,7 +87,6 @@ def need(table: pd.DataFrame, wanted: Sequence[str], columns: Columns | None, *,
         raise InputError(f"{name} is empty: expected at least one row of {', '.join(wanted)}")
 
 
-_OURS = ["user_id", "image_id", "attribute", "score", "left_id", "right_id", "choice", "at", "embedding"]
 _ALONE = "; where all rows are of one person, add it: table.assign(user_id='me')"
 
 

@@ -12,6 +12,7 @@ verdict         believed, doubtful, random, biased or too few: in words and as a
 person_weights  the weights as fits use them
 """
 
+import inspect
 import sys
 from types import ModuleType
 from typing import Any
@@ -20,11 +21,18 @@ from typing import Any
 class _CallablePackage(ModuleType):
     """This package, which `bh.quality(judgements)` calls: its name in `beholder` is the function's as well."""
 
-    def __call__(self, *arguments: Any, **settings: Any) -> Any:
-        """Tell which people's judgements can be believed, as `beholder.interface.judgement_quality.quality` says."""
-        from beholder.interface.judgement_quality import quality
+    @property
+    def function(self) -> Any:
+        """The function that is called; the top of the package knows it, because this room knows none that use it."""
+        return sys.modules["beholder"].__getattr__("_quality")
 
-        return quality(*arguments, **settings)
+    @property
+    def __signature__(self) -> Any:
+        return inspect.signature(self.function)
+
+    def __call__(self, *arguments: Any, **settings: Any) -> Any:
+        """Tell which people's judgements can be believed; help(bh.quality.function) says how."""
+        return self.function(*arguments, **settings)
 
 
 sys.modules[__name__].__class__ = _CallablePackage
