@@ -94,7 +94,7 @@ def speeds(threads: int) -> dict[str, float]:
     large = landscape.draw(4, *_LARGE)
     try:
         torch.set_num_threads(1)
-        scored = _best(lambda: look_editor.embeddings(photo, alphas, encoder.model.encode_image, size=encoder.size))
+        scored = _best(lambda: look_editor.embeddings(photo, alphas, encoder.model.encode_light, size=encoder.size))
         encoded = _best(lambda: encoder.images(pictures))
         torch.set_num_threads(threads)
         drawn = [_best(partial(render, large, look)) for look in ({"exposure": 1.0}, _EVERYTHING)]
