@@ -56,18 +56,30 @@ class DevelopPhoto:
 
     def __call__(self, row: dict[str, str]) -> dict[str, Any]:
         began = time.time()
-        result: dict[str, Any] = {"name": row["name"], "look": "", "probability": float("nan"), "seconds": 0.0, "error": ""}
+        result: dict[str, Any] = {
+            "name": row["name"],
+            "look": "",
+            "probability": float("nan"),
+            "seconds": 0.0,
+            "error": "",
+            "note": "",
+        }
         try:
             data = images.read(row["uri"], limits=self.plan.limits)
             pixels, metadata = images.decode_photo(data, limits=self.plan.limits)
             look, probability = self.choose(pixels)
-            drawn = images.encode_photo(render(pixels, look), metadata, quality=self.plan.quality)
+            developed, note = render(pixels, look), metadata.note
+            if metadata.transparency is not None and developed.shape == pixels.shape:
+                developed = metadata.transparency.restore(pixels, developed)
+            elif metadata.transparency is not None:
+                note = ", ".join(filter(None, [note, "laid on white"]))
+            drawn = images.encode_photo(developed, metadata, quality=self.plan.quality)
             name = written_name(row["name"], metadata.format)
             place = Place.at(self.plan.out) / name
             place.write_bytes(drawn)
             record = {"key": self.plan.key, "source": row["uri"], "name": name, "look": dict(look), "probability": probability}
             record_at(self.plan, row).write_bytes(json.dumps(record, indent=1).encode())
-            result |= {"name": name, "look": json.dumps(dict(look)), "probability": probability}
+            result |= {"name": name, "look": json.dumps(dict(look)), "probability": probability, "note": note}
         except (ImageError, StorageError) as error:
             result["error"] = str(error)
         return result | {"seconds": time.time() - began}

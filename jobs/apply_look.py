@@ -39,6 +39,7 @@ from beholder.storage import Place
 
 _SAMPLE = 24  # photos by which the one look of a set is chosen
 _SHEET = 60  # photos on the contact sheet
+_TOLD = 10  # photos of a kind that are named
 
 
 @dataclass(frozen=True)
@@ -177,13 +178,17 @@ def _report(
     sheet = Place.at(settings.out) / "contact-sheet.jpg"
     if pairs:
         sheet.write_bytes(images.encode(contact_sheet(pairs), format="JPEG", quality=88))
-    table = pd.DataFrame([{key: row[key] for key in ("name", "look", "probability", "seconds", "error")} for row in rows])
+    table = pd.DataFrame([{key: row[key] for key in ("name", "look", "probability", "seconds", "error", "note")} for row in rows])
     run.results(table)
     done = len(rows) - len(failed)
     run.metrics({"photos": len(photos), "developed": done, "failed": len(failed), "seconds": round(seconds, 2)})
     before = len(photos) - len(rows)
     lines = [f"{done} photos developed, {before} done before, {len(failed)} refused, in {seconds:.1f} s -> {settings.out}"]
-    lines += [f"  {row['name']}: {row['error']}" for row in failed[:10]]
+    lines += [f"  {row['name']}: {row['error']}" for row in failed[:_TOLD]]
+    lines += [f"  and {len(failed) - _TOLD} more, in results.csv"] * (len(failed) > _TOLD)
+    noted = [row for row in rows if row["note"]]
+    lines += [f"  {row['name']}: {row['note']}" for row in noted[:_TOLD]]
+    lines += [f"  and {len(noted) - _TOLD} more with something lost, in results.csv"] * (len(noted) > _TOLD)
     lines += [f"  before and after: {sheet.uri}"] * bool(pairs)
     run.summary("# Looks applied\n\n```\n" + "\n".join(lines) + "\n```\n")
     print("\n".join(lines))
