@@ -13,6 +13,10 @@ COMMANDS = {
         "beholder.commands.edit",
         "a photo of a face, or a seed -> the picture moved along directions, put back into the photo",
     ),
+    "diffuse": (
+        "beholder.commands.diffuse",
+        "any photo -> the picture moved along instructions and sliders by a diffusion pipeline (the extra diffusion)",
+    ),
     "invert": ("beholder.commands.invert", "a photo of a face -> its latent, to be edited again and again"),
     "directions": (
         "beholder.commands.directions",
