@@ -13,6 +13,8 @@ import torch
 
 from beholder import images
 from beholder.editing.editor import Edit
+from beholder.editing.faces.landmarks import load_detector
+from beholder.editing.looks import face_look
 from beholder.editing.looks.full_size import render
 from beholder.encoder import Encoder, EncoderConfig
 from beholder.errors import ImageError, StorageError
@@ -68,7 +70,11 @@ class DevelopPhoto:
             data = images.read(row["uri"], limits=self.plan.limits)
             pixels, metadata = images.decode_photo(data, limits=self.plan.limits)
             look, probability = self.choose(pixels)
-            developed, note = render(pixels, look), metadata.note
+            faces, rest = face_look.split(look)
+            developed, note = pixels, metadata.note
+            if any(faces.values()):
+                developed = face_look.render_faces(pixels, faces, load_detector().faces(pixels))
+            developed = render(developed, rest)
             if metadata.transparency is not None and developed.shape == pixels.shape:
                 developed = metadata.transparency.restore(pixels, developed)
             elif metadata.transparency is not None:

@@ -20,11 +20,13 @@ from beholder import identifiers, image_lists, images
 from beholder.config import required, setting
 from beholder.editing.directions.edit_text import parse, write
 from beholder.editing.editor import Edit
-from beholder.editing.looks import look_files
+from beholder.editing.faces.landmarks import load_detector
+from beholder.editing.looks import face_look, look_files
 from beholder.editing.looks.contact_sheet import contact_sheet
+from beholder.editing.looks.face_look import FACE_DIRECTIONS
 from beholder.editing.looks.look_directions import DIRECTIONS, check_range
 from beholder.encoder import EncoderConfig
-from beholder.errors import ConfigError, ImageError
+from beholder.errors import ConfigError, EditError, ImageError
 from beholder.images import ImageLimits
 from beholder.jobs import _look_stages, _placement
 from beholder.jobs._look_stages import DevelopPhoto, LookPlan
@@ -105,7 +107,10 @@ def planned(settings: ApplySettings, photos: list[dict[str, str]]) -> LookPlan:
     """Return what decides the looks: one for all, or a person's ranker."""
     made = partial(LookPlan, settings.out, settings.quality, settings.limits)
     if settings.look is not None:
-        return made(f"look {settings.look}", look=_look_of(settings.look))
+        look = _look_of(settings.look)
+        if face_look.is_face_look(look):
+            load_detector()  # says now which extra is missing, and not of every photo
+        return made(f"look {settings.look}", look=look)
     service_config = ServiceConfig(
         editor="looks",
         components=replace(Components(), candidates=settings.candidates),
@@ -147,8 +152,13 @@ def _look_of(text: str) -> Edit:
     """Return the look of a preset's file, or of text. Raises EditError."""
     if text.endswith(".json"):
         return look_files.read_preset(Place.at(text).read_bytes(1 << 20).decode("utf-8", "replace"), source=text)
-    look = parse(text, list(DIRECTIONS))
-    check_range(look)
+    look = parse(text, [*DIRECTIONS, *FACE_DIRECTIONS])
+    faces, rest = face_look.split(look)
+    for name, alpha in faces.items():
+        low, high = FACE_DIRECTIONS[name].range
+        if not low <= alpha <= high:
+            raise EditError(f"{name}={alpha:g}: expected an alpha between {low:g} and {high:g}")
+    check_range(rest)
     return look
 
 

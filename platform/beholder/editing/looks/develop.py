@@ -112,6 +112,9 @@ def _inside(light: Tensor, lightness: Tensor) -> Tensor:
 
 def _veiled(light: Tensor, veil: Tensor) -> Tensor:
     """Return light under an even veil of light; below 0, with as much taken away, softly where there is little."""
-    light, taken = light.clamp(0, 1), (-veil).clamp_min(0)
+    light = light.clamp(0, 1)
+    if not veil.requires_grad and bool((veil >= 0).all()):
+        return light + veil * (1 - light)
+    taken = (-veil).clamp_min(0)
     less = light * light * (1 + taken) / (light + taken).clamp_min(1e-9)
     return torch.where(veil >= 0, light + veil * (1 - light), less)
