@@ -13,6 +13,8 @@ import torch
 
 from beholder import images
 from beholder.editing.editor import Edit
+from beholder.editing.faces.landmarks import load_detector
+from beholder.editing.looks import face_look
 from beholder.editing.looks.full_size import render
 from beholder.encoder import Encoder, EncoderConfig
 from beholder.errors import ImageError, StorageError
@@ -56,18 +58,34 @@ class DevelopPhoto:
 
     def __call__(self, row: dict[str, str]) -> dict[str, Any]:
         began = time.time()
-        result: dict[str, Any] = {"name": row["name"], "look": "", "probability": float("nan"), "seconds": 0.0, "error": ""}
+        result: dict[str, Any] = {
+            "name": row["name"],
+            "look": "",
+            "probability": float("nan"),
+            "seconds": 0.0,
+            "error": "",
+            "note": "",
+        }
         try:
             data = images.read(row["uri"], limits=self.plan.limits)
             pixels, metadata = images.decode_photo(data, limits=self.plan.limits)
             look, probability = self.choose(pixels)
-            drawn = images.encode_photo(render(pixels, look), metadata, quality=self.plan.quality)
+            faces, rest = face_look.split(look)
+            developed, note = pixels, metadata.note
+            if any(faces.values()):
+                developed = face_look.render_faces(pixels, faces, load_detector().faces(pixels))
+            developed = render(developed, rest)
+            if metadata.transparency is not None and developed.shape == pixels.shape:
+                developed = metadata.transparency.restore(pixels, developed)
+            elif metadata.transparency is not None:
+                note = ", ".join(filter(None, [note, "laid on white"]))
+            drawn = images.encode_photo(developed, metadata, quality=self.plan.quality)
             name = written_name(row["name"], metadata.format)
             place = Place.at(self.plan.out) / name
             place.write_bytes(drawn)
             record = {"key": self.plan.key, "source": row["uri"], "name": name, "look": dict(look), "probability": probability}
             record_at(self.plan, row).write_bytes(json.dumps(record, indent=1).encode())
-            result |= {"name": name, "look": json.dumps(dict(look)), "probability": probability}
+            result |= {"name": name, "look": json.dumps(dict(look)), "probability": probability, "note": note}
         except (ImageError, StorageError) as error:
             result["error"] = str(error)
         return result | {"seconds": time.time() - began}

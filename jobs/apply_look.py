@@ -20,11 +20,13 @@ from beholder import identifiers, image_lists, images
 from beholder.config import required, setting
 from beholder.editing.directions.edit_text import parse, write
 from beholder.editing.editor import Edit
-from beholder.editing.looks import look_files
+from beholder.editing.faces.landmarks import load_detector
+from beholder.editing.looks import face_look, look_files
 from beholder.editing.looks.contact_sheet import contact_sheet
+from beholder.editing.looks.face_look import FACE_DIRECTIONS
 from beholder.editing.looks.look_directions import DIRECTIONS, check_range
 from beholder.encoder import EncoderConfig
-from beholder.errors import ConfigError, ImageError
+from beholder.errors import ConfigError, EditError, ImageError
 from beholder.images import ImageLimits
 from beholder.jobs import _look_stages, _placement
 from beholder.jobs._look_stages import DevelopPhoto, LookPlan
@@ -39,6 +41,7 @@ from beholder.storage import Place
 
 _SAMPLE = 24  # photos by which the one look of a set is chosen
 _SHEET = 60  # photos on the contact sheet
+_TOLD = 10  # photos of a kind that are named
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,10 @@ def planned(settings: ApplySettings, photos: list[dict[str, str]]) -> LookPlan:
     """Return what decides the looks: one for all, or a person's ranker."""
     made = partial(LookPlan, settings.out, settings.quality, settings.limits)
     if settings.look is not None:
-        return made(f"look {settings.look}", look=_look_of(settings.look))
+        look = _look_of(settings.look)
+        if face_look.is_face_look(look):
+            load_detector()  # says now which extra is missing, and not of every photo
+        return made(f"look {settings.look}", look=look)
     service_config = ServiceConfig(
         editor="looks",
         components=replace(Components(), candidates=settings.candidates),
@@ -159,8 +165,13 @@ def _look_of(text: str) -> Edit:
     """Return the look of a preset's file, or of text. Raises EditError."""
     if text.endswith(".json"):
         return look_files.read_preset(Place.at(text).read_bytes(1 << 20).decode("utf-8", "replace"), source=text)
-    look = parse(text, list(DIRECTIONS))
-    check_range(look)
+    look = parse(text, [*DIRECTIONS, *FACE_DIRECTIONS])
+    faces, rest = face_look.split(look)
+    for name, alpha in faces.items():
+        low, high = FACE_DIRECTIONS[name].range
+        if not low <= alpha <= high:
+            raise EditError(f"{name}={alpha:g}: expected an alpha between {low:g} and {high:g}")
+    check_range(rest)
     return look
 
 
@@ -190,13 +201,17 @@ def _report(
     sheet = Place.at(settings.out) / "contact-sheet.jpg"
     if pairs:
         sheet.write_bytes(images.encode(contact_sheet(pairs), format="JPEG", quality=88))
-    table = pd.DataFrame([{key: row[key] for key in ("name", "look", "probability", "seconds", "error")} for row in rows])
+    table = pd.DataFrame([{key: row[key] for key in ("name", "look", "probability", "seconds", "error", "note")} for row in rows])
     run.results(table)
     done = len(rows) - len(failed)
     run.metrics({"photos": len(photos), "developed": done, "failed": len(failed), "seconds": round(seconds, 2)})
     before = len(photos) - len(rows)
     lines = [f"{done} photos developed, {before} done before, {len(failed)} refused, in {seconds:.1f} s -> {settings.out}"]
-    lines += [f"  {row['name']}: {row['error']}" for row in failed[:10]]
+    lines += [f"  {row['name']}: {row['error']}" for row in failed[:_TOLD]]
+    lines += [f"  and {len(failed) - _TOLD} more, in results.csv"] * (len(failed) > _TOLD)
+    noted = [row for row in rows if row["note"]]
+    lines += [f"  {row['name']}: {row['note']}" for row in noted[:_TOLD]]
+    lines += [f"  and {len(noted) - _TOLD} more with something lost, in results.csv"] * (len(noted) > _TOLD)
     lines += [f"  before and after: {sheet.uri}"] * bool(pairs)
     run.summary("# Looks applied\n\n```\n" + "\n".join(lines) + "\n```\n")
     print("\n".join(lines))

@@ -1,5 +1,6 @@
 """`beholder simulate looks`: simulated people with known preferences about looks answer questions about landscapes; how often what
-is recommended to them is liked better than the photo as it is."""
+is recommended to them is liked better than the photo as it is, whether what they are told of that is true, and what the photos that
+they edited say of those that they have yet to edit."""
 
 import itertools
 from collections.abc import Sequence
@@ -16,23 +17,27 @@ from beholder.errors import ConfigError, nearest
 from beholder.jobs import _placement
 from beholder.progress import Progress
 from beholder.ray_connection import RayConfig, connect
-from beholder.recommending import acquisition
+from beholder.recommending import acquisition, look_service
 from beholder.recommending.candidates import CandidatesConfig
 from beholder.recommending.edit_set import Comparison
 from beholder.recommending.look_service import look_candidates, look_encoder
 from beholder.recommending.rankers import bayes_ranker
-from beholder.recommending.rankers.bayes_ranker import BayesRankerConfig
+from beholder.recommending.rankers.bayes_ranker import BayesRanker, BayesRankerConfig
 from beholder.reports.markup import markdown_table
 from beholder.runs import Run
-from beholder.simulation import look_people, rounds, simulated_people, summary
+from beholder.simulation import look_examples, look_people, rounds, simulated_people, summary
 from beholder.simulation.ground_truth import GroundTruth
+from beholder.simulation.look_examples import LookExamples
 from beholder.simulation.rounds import Trajectory
 from beholder.simulation.simulated_people import SimulatedChooser, SimulatedPeopleConfig
+from beholder.statistics import bootstrap_clusters
 
 ALONE = "bayes alone"  # before anybody else has chosen anything
 _SHOWN = (0, 5, 10, 20)
 _GOAL_AFTER, _GOAL = 10, 0.85
+_TOLD = (5, 10, 20)  # choices after which what is told is compared with what is true
 _AT_ONCE = 10  # people in a task
+_USUAL_PHOTOS = 8  # that others edited, from which the usual taste is learned
 
 
 @dataclass(frozen=True)
@@ -46,10 +51,14 @@ class SimulateLooksSettings:
     people: SimulatedPeopleConfig = setting(SimulatedPeopleConfig(), "who is asked")
     others: SimulatedPeopleConfig = setting(SimulatedPeopleConfig(), "other people, by whose choices the prior is learned")
     each: int = setting(40, "choices of each of the others")
-    images: int = setting(8, "landscapes, half of them before the people and half before the others")
+    images: int = setting(16, "landscapes, half of them before the people and half before the others")
     first_image: int = setting(100, "seed of the first landscape; the others follow")
     candidates: CandidatesConfig = setting(CandidatesConfig(), "the looks that people choose among")
     bayes: BayesRankerConfig = setting(BayesRankerConfig(), "the model of who would choose which look")
+    caution: float = setting(look_service.CAUTION, "as components.ranking.caution: how surely better a recommended look has to be")
+    examples: int = setting(20, "photos that somebody edited, from which their taste is learned; 0: that is not measured")
+    held_out: int = setting(10, "photos that they edited as well, on which that taste is judged")
+    editors: int = setting(24, "people who edited photos, and as many others, of whom the usual taste is learned")
     seed: int = setting(0, "seed of the people and their answers")
     ray: RayConfig = setting(RayConfig(), "where people are asked")
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
@@ -61,17 +70,20 @@ class SimulateLooksSettings:
                 raise ConfigError(f"strategies: {each} is none of {', '.join(known)}{nearest(each, known)}")
         if self.images < 2 or min(self.rounds, self.each, len(self.strategies)) < 1:
             raise ConfigError("expected images >= 2, rounds and each >= 1, and a strategy")
+        if self.examples < 0 or min(self.held_out, self.editors) < 1:
+            raise ConfigError("expected examples >= 0, and held_out and editors >= 1")
 
 
 def main(settings: SimulateLooksSettings, run: Run) -> None:
     with connect(settings.ray):
-        truth: GroundTruth = ray.get(_draw.remote(settings))
+        truth: GroundTruth = ray.get(_draw.remote(settings, settings.first_image, settings.images))
         half = settings.images // 2
         people = look_people.look_people(settings.people, truth, range(half, settings.images), seed=2 * settings.seed)
         others = look_people.look_people(settings.others, truth, range(half), seed=2 * settings.seed + 1)
         comparisons = simulated_people.comparisons(truth, others, each=settings.each, seed=settings.seed)
         results = ask(settings, truth, people, comparisons)
-    report(settings, results, people, run)
+        examples = learn(settings) if settings.examples else None
+    report(settings, results, people, examples, run)
 
 
 def ask(
@@ -92,10 +104,35 @@ def ask(
     return {cell: list(itertools.chain(*(ray.get(tasks[cell, part.start]) for part in parts))) for cell in cells}
 
 
+def learn(settings: SimulateLooksSettings) -> np.ndarray:
+    """Return how often what each editor made of held-out photos is rated above other looks: by their own taste, learned from their
+    other photos, and by the usual one, float64 [P, 2]."""
+    count = settings.examples + settings.held_out
+    truth: GroundTruth = ray.get(_draw.remote(settings, settings.first_image + settings.images, count))
+    examples, others = (
+        LookExamples(
+            truth,
+            tuple(f"editor-{seed}-{number}" for number in range(settings.editors)),
+            look_people.liked_everywhere(truth, settings.editors, seed=seed),
+        )
+        for seed in (2 * settings.seed, 2 * settings.seed + 1)
+    )
+    shared, ranker = ray.put(examples), _usual_editor.remote(others, settings)
+    tasks = [_learn.remote(ranker, shared, number, settings) for number in range(settings.editors)]
+    with Progress("learn", total=len(tasks), unit="people") as progress:
+        for _ in _placement.as_completed(tasks):
+            progress.advance(1)
+    return np.array(ray.get(tasks))
+
+
 def report(
-    settings: SimulateLooksSettings, results: dict[tuple[str, str], list[Trajectory]], people: Sequence[SimulatedChooser], run: Run
+    settings: SimulateLooksSettings,
+    results: dict[tuple[str, str], list[Trajectory]],
+    people: Sequence[SimulatedChooser],
+    examples: np.ndarray | None,
+    run: Run,
 ) -> None:
-    """Write the table of everybody and of each kind of people, and the goal."""
+    """Write the table of everybody and of each kind of people, and the goals. examples: as `learn` returns them."""
     shown = [count for count in _SHOWN if count <= settings.rounds]
     kinds = {"everybody": list(range(len(people)))}
     for known in dict.fromkeys(person.kind for person in people):
@@ -120,7 +157,12 @@ def report(
     ]
     lines.append(f"with the best of the {settings.candidates.count} candidates: {np.mean(possible):.3f}")
     steady, best = kinds.get("steady", []), ("bayes", settings.strategies[0])
+    told = summary.calibration(results[best], people, [count for count in _TOLD if count <= settings.rounds])
+    cells = [(each.kind, each.people, each.rounds, f"{each.told:.3f}", f"{each.true:.3f}", str(each.error)) for each in told]
+    lines += ["", f"{' '.join(best)}: told that the recommended look is preferred to the photo as it is, and what is true", ""]
+    lines += [*markdown_table(["people", "how many", "choices", "told", "true", "told - true"], cells, align="lrrrrr"), ""]
     metrics: dict[str, float] = {"people": len(people), "possible": float(np.mean(possible))}
+    metrics |= {f"told - true/{each.kind}/{each.rounds}": each.error.mean for each in told}
     if steady and settings.rounds >= _GOAL_AFTER:
         reached = summary.means([results[best][number] for number in steady], "preferred")[_GOAL_AFTER]
         word = "reached" if reached.mean >= _GOAL else "MISSED"
@@ -129,16 +171,42 @@ def report(
             f"{reached.mean:.3f} [{reached.low:.3f}, {reached.high:.3f}]"
         )
         metrics |= {"steady": reached.mean, "steady.low": reached.low, "steady.high": reached.high}
+    if examples is not None:
+        own, usual, ahead = bootstrap_clusters(
+            np.column_stack([examples, examples[:, 0] - examples[:, 1]]), np.arange(len(examples))
+        )
+        word = "reached" if ahead.low > 0 else "MISSED"
+        lines.append(
+            f"- {word}: what {len(examples)} people made of {settings.held_out} photos is rated above other looks more often by a "
+            f"taste learned from {settings.examples} photos before and after than by the usual one: {own.mean:.3f} against "
+            f"{usual.mean:.3f}, {ahead}"
+        )
+        metrics |= {"examples/own": own.mean, "examples/usual": usual.mean, "examples/ahead.low": ahead.low}
     run.metrics(metrics)
     run.summary("# Looks for simulated people\n\n" + "\n".join(lines) + "\n")
     print("\n".join(lines))
 
 
 @ray.remote(num_cpus=1)
-def _draw(settings: SimulateLooksSettings) -> GroundTruth:
+def _draw(settings: SimulateLooksSettings, first: int, count: int) -> GroundTruth:
     """Return landscapes under every candidate look."""
     encoder, edits = Encoder.load(look_encoder(EncoderConfig())), look_candidates(settings.candidates)
-    return look_people.ground_truth(encoder, edits, range(settings.first_image, settings.first_image + settings.images))
+    return look_people.ground_truth(encoder, edits, range(first, first + count))
+
+
+@ray.remote(num_cpus=1)
+def _usual_editor(others: LookExamples, settings: SimulateLooksSettings) -> BayesRanker:
+    """Return a ranker whose prior is learned from what the others made of as many photos as fit into a few thousand choices."""
+    shown = range(min(settings.examples, _USUAL_PHOTOS))
+    return look_examples.population(others, Encoder.load(look_encoder(EncoderConfig())), shown, settings.bayes)
+
+
+@ray.remote(num_cpus=1)
+def _learn(ranker: BayesRanker, examples: LookExamples, person: int, settings: SimulateLooksSettings) -> tuple[float, float]:
+    """Return how often what a person made of held-out photos is rated above other looks: by their own taste and the usual one."""
+    shown, held_out = range(settings.examples), range(settings.examples, settings.examples + settings.held_out)
+    encoder = Encoder.load(look_encoder(EncoderConfig()))
+    return look_examples.learned_and_usual(ranker, encoder, examples, person, shown=shown, held_out=held_out)
 
 
 @ray.remote(num_cpus=1)
@@ -158,6 +226,6 @@ def _play(
         ranker = bayes_ranker.fit(comparisons, settings.bayes)
     seeds = [int(np.random.SeedSequence([settings.seed, number]).generate_state(1)[0]) for number in numbers]
     return [
-        rounds.play(ranker, strategy, person, truth, rounds=settings.rounds, seed=seed)
+        rounds.play(ranker, strategy, person, truth, rounds=settings.rounds, seed=seed, caution=settings.caution)
         for person, seed in zip(people, seeds, strict=True)
     ]

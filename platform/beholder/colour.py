@@ -3,6 +3,7 @@
 Tensors are float32 with the channels third from the end, [..., 3, H, W]; sRGB values and linear light are in 0..1.
 """
 
+import functools
 import math
 
 import torch
@@ -29,6 +30,7 @@ _LMS_OF_OKLAB = torch.linalg.inv(_OKLAB.double()).float()
 _XYZ = torch.tensor([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]])
 _XYZ = _XYZ / _XYZ.sum(dim=1, keepdim=True)
 _LUMINANCE = (0.2126729, 0.7151522, 0.0721750)
+_TABLE = 8192  # entries of a table over the square root of linear light
 _TINY = 1e-9  # below any value that differs from black, so that roots have finite gradients there
 
 
@@ -45,7 +47,35 @@ def to_srgb(x: Tensor) -> Tensor:
 
 def power(x: Tensor, exponent: float) -> Tensor:
     """Return x to a power, x at least 0; quicker than torch's, to six digits."""
-    return torch.exp2(torch.log2(x.clamp_min(_TINY)) * exponent)
+    return torch.log2(x.clamp_min(_TINY)).mul_(exponent).exp2_()
+
+
+def to_levels(x: Tensor) -> Tensor:
+    """Return the sRGB values of linear light in 255ths, uint8 of the shape of x, which is cut to 0..1; not differentiable.
+
+    From a table, which moves the places where values are rounded by 0.03 levels at most.
+    """
+    return _levels().index_select(0, _table_index(x)).view(x.shape)
+
+
+def as_levels(x: Tensor) -> Tensor:
+    """Return the linear light of what `to_levels` makes of linear light: as a picture of 8 bits has it."""
+    return _light_of_levels().index_select(0, _table_index(x)).view(x.shape)
+
+
+def _table_index(x: Tensor) -> Tensor:
+    return x.clamp(0, 1).sqrt_().mul_(_TABLE - 1).add_(0.5).to(torch.int32).flatten()
+
+
+@functools.cache
+def _levels() -> Tensor:
+    values = to_srgb((torch.arange(_TABLE, dtype=torch.float64) / (_TABLE - 1)).square())
+    return torch.round(255 * values).to(torch.uint8)
+
+
+@functools.cache
+def _light_of_levels() -> Tensor:
+    return to_linear(_levels().double() / 255).float()
 
 
 def luminance(x: Tensor) -> Tensor:
@@ -102,9 +132,7 @@ def ciede2000(one: Tensor, other: Tensor) -> Tensor:
 
 def _apply(matrix: Tensor, x: Tensor) -> Tensor:
     """Return a 3 x 3 matrix applied to the channels."""
-    one, two, three = x[..., 0:1, :, :], x[..., 1:2, :, :], x[..., 2:3, :, :]
-    rows = [torch.add(torch.add(one * a, two, alpha=b), three, alpha=c) for a, b, c in matrix.tolist()]
-    return torch.cat(rows, dim=-3)
+    return torch.matmul(matrix.to(x), x.flatten(-2)).unflatten(-1, x.shape[-2:])
 
 
 def _cos(degrees: Tensor) -> Tensor:

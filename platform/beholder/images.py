@@ -236,12 +236,15 @@ def to_pil(pixels: np.ndarray) -> "Image.Image":
 class PhotoMetadata:
     """What a photo's file says beside its pixels. format: JPEG, PNG or WEBP, in which it is written again.
 
-    exif: upright, as its pixels are decoded; icc_profile: of its pixels. None where there is none.
+    exif: upright, as its pixels are decoded; icc_profile: of its pixels; transparency: what the pixels lost on white. None where
+    there is none. note: what is lost where it is written again, in words; empty where nothing is.
     """
 
     format: str
     exif: bytes | None
     icc_profile: bytes | None
+    transparency: Transparency | None = None
+    note: str = ""
 
 
 def decode_photo(data: bytes, *, limits: ImageLimits | None = None) -> tuple[np.ndarray, PhotoMetadata]:
@@ -262,18 +265,34 @@ def decode_photo(data: bytes, *, limits: ImageLimits | None = None) -> tuple[np.
     except Exception:  # EXIF that can't be read can't be kept
         content = None
     if not own:
-        return decode(data, limits=limits), PhotoMetadata(written, content, None)
+        note = _lost(image)
+        pixels, transparency = decode_layers(data, limits=limits)
+        if transparency is not None and written == "JPEG":
+            transparency, note = None, ", ".join(filter(None, [note, "laid on white"]))
+        return pixels, PhotoMetadata(written, content, None, transparency, note)
     from PIL import ImageOps
 
     try:
         image.load()
-        return np.array(ImageOps.exif_transpose(image)), PhotoMetadata(written, content, profile)
+        note = _lost(image)
+        return np.array(ImageOps.exif_transpose(image)), PhotoMetadata(written, content, profile, note=note)
     except Exception as error:
         raise ImageError(f"the image is broken: {error}") from None
 
 
+def _lost(image: "Image.Image") -> str:
+    """Return what of an opened image 8-bit RGB of one frame does not hold, in words."""
+    frames = getattr(image, "n_frames", 1)
+    parts = {
+        f"the first of {frames} frames": frames > 1,
+        "8 of 16 bits": image.mode.startswith("I"),
+        "CMYK as RGB": image.mode == "CMYK",
+    }
+    return ", ".join(words for words, applies in parts.items() if applies)
+
+
 def encode_photo(pixels: np.ndarray, metadata: PhotoMetadata, *, quality: int = 92) -> bytes:
-    """Return uint8 RGB [H, W, 3] as the bytes of a file with the metadata of the photo that it was made of."""
+    """Return uint8 RGB [H, W, 3], or RGBA where the format has that, as a file with the metadata of the photo it was made of."""
     from PIL import Image
 
     buffer = io.BytesIO()

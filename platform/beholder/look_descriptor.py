@@ -14,6 +14,8 @@ blocks of 2 (grain)
 vignette (1): the covariance of lightness with the squared distance from the middle
 """
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -32,49 +34,44 @@ NAMES: tuple[str, ...] = (
     "vignette",
 )
 _CHROMAS = (0.02, 0.06, 0.11, 0.17)
+# What tone, chroma and hues are ramps of, [10 + 4 + 12, 5]: factors of lightness, a, b, chroma and 1, to be cut to 0..1. Chroma
+# towards a hue counts fully there and not at all 60 degrees off.
+_RAMPS = torch.tensor(
+    [(-10.0, 0.0, 0.0, 0.0, level + 1.0) for level in range(10)]
+    + [(0.0, 0.0, 0.0, 25.0, 0.5 - 25 * edge) for edge in _CHROMAS]
+    + [(0.0, 2 * math.cos(hue * math.pi / 6), 2 * math.sin(hue * math.pi / 6), -1.0, 0.0) for hue in range(12)]
+)
 _USUAL = (0.25, 0.16, 0.03, 0.09, 0.03, 0.25, 0.02, 0.05, 0.02, 0.02)  # how far tone, regions' light, their a and b, ... vary
 _WHOLE = 4.0  # of the last number, which is the same for all: so that a difference of looks is one of directions on the sphere
 
 
-def numbers(pictures: Tensor) -> Tensor:
+def numbers(light: Tensor) -> Tensor:
     """Return the numbers of NAMES of pictures, float32 [N, 65], not yet divided by how far they vary.
 
-    pictures: sRGB values [N, 3, 48, 48] in 0..1.
+    light: linear light [N, 3, 48, 48] in 0..1.
     """
-    lab = colour.to_oklab(colour.to_linear(pictures))
-    light, a, b = lab.flatten(2).unbind(1)
-    count = light.shape[1]
-    edges = torch.arange(10, dtype=lab.dtype, device=lab.device) / 10 + 0.05
-    below = torch.stack([((edge - light) * 10 + 0.5).clamp(0, 1).mean(dim=1) for edge in edges], dim=1)
-    side = pictures.shape[-1]
-    regions = torch.nn.functional.avg_pool2d(lab, side // 3).flatten(1)
-    means = lab.flatten(2).mean(dim=2)
-    products = torch.stack([light * light, a * a, b * b, a * light, b * light], dim=1).mean(dim=2)
-    pairs = torch.stack(
-        [means[:, 0] ** 2, means[:, 1] ** 2, means[:, 2] ** 2, means[:, 1] * means[:, 0], means[:, 2] * means[:, 0]], dim=1
-    )
-    covariances = products - pairs
-    spread = torch.cat([torch.sqrt(covariances[:, :3].clamp_min(1e-8)), covariances[:, 3:]], dim=1)
+    lab = colour.to_oklab(light)
+    flat = lab.flatten(2)
+    lightness, a, b = flat.unbind(1)
+    count, side = lightness.shape[1], light.shape[-1]
     chroma = torch.sqrt(a * a + b * b + 1e-8)
-    above = [((chroma - edge) * 25 + 0.5).clamp(0, 1).mean(dim=1) for edge in _CHROMAS]
-    angles = torch.arange(12, dtype=lab.dtype, device=lab.device) * (torch.pi / 6)
-    # chroma towards a hue counts fully there and not at all 60 degrees off
-    hues = [(2 * (a * torch.cos(angle) + b * torch.sin(angle)) - chroma).clamp_min(0).mean(dim=1) for angle in angles]
-    parts = [
-        below,
-        regions,
-        spread,
-        torch.stack([chroma.mean(dim=1), *above, *hues], dim=1),
-        _scales(lab[:, :1], light.square().mean(dim=1)),
-    ]
+    shares = torch.matmul(_RAMPS.to(lab), torch.stack([lightness, a, b, chroma, torch.ones_like(chroma)], dim=1))
+    below, above, hues = shares.clamp_(0, 1).mean(dim=2).split([10, len(_CHROMAS), 12], dim=1)
+    regions = torch.nn.functional.avg_pool2d(lab, side // 3).flatten(1)
+    means = flat.mean(dim=2)
+    products = torch.matmul(flat, flat.transpose(1, 2)) / count
+    covariances = products - means[:, :, None] * means[:, None, :]
+    spread = torch.sqrt(covariances.diagonal(dim1=1, dim2=2).clamp_min(1e-8))
+    scales = _scales(lab[:, :1], products[:, 0, 0])
     distance = _distance(side).to(lab)
-    vignette = ((light - means[:, :1]) * distance).sum(dim=1, keepdim=True) / count
-    return torch.cat([*parts, vignette], dim=1)
+    vignette = ((lightness - means[:, :1]) @ distance)[:, None] / count
+    parts = [below, regions, spread, covariances[:, 1:, 0], chroma.mean(dim=1, keepdim=True), above, hues, scales, vignette]
+    return torch.cat(parts, dim=1)
 
 
-def describe(pictures: Tensor) -> Tensor:
-    """Return the embedding of pictures, float32 [N, 66], rows of length 1: the numbers, scaled, and a constant."""
-    scaled = numbers(pictures) / _sizes().to(pictures) / len(NAMES) ** 0.5
+def describe(light: Tensor) -> Tensor:
+    """Return the embedding of pictures in linear light, float32 [N, 66], rows of length 1: the numbers, scaled, and a constant."""
+    scaled = numbers(light) / _sizes().to(light) / len(NAMES) ** 0.5
     whole = torch.full_like(scaled[:, :1], _WHOLE)
     return torch.nn.functional.normalize(torch.cat([scaled, whole], dim=1), dim=1)
 
@@ -84,7 +81,11 @@ class LookModel(torch.nn.Module):
 
     def encode_image(self, pictures: Tensor) -> Tensor:
         """Return the embedding of sRGB values [N, 3, 48, 48]."""
-        return describe(pictures)
+        return describe(colour.to_linear(pictures))
+
+    def encode_light(self, light: Tensor) -> Tensor:
+        """Return the embedding of linear light [N, 3, 48, 48]."""
+        return describe(light)
 
     def encode_text(self, tokens: Tensor) -> Tensor:
         """Raise EncoderError: no text describes a look."""

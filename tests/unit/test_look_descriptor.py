@@ -8,7 +8,7 @@ import torch
 
 from beholder import config
 from beholder.editing.looks import landscape
-from beholder.editing.looks.full_size import render
+from beholder.editing.looks.full_size import linear_of, render
 from beholder.encoder import Encoder, EncoderConfig
 from beholder.errors import EncoderError
 from beholder.look_descriptor import NAMES, SIZE, numbers
@@ -22,8 +22,7 @@ def encoder() -> Encoder:
 
 def numbers_of(picture: np.ndarray) -> dict[str, float]:
     """By name."""
-    small = torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255
-    return dict(zip(NAMES, numbers(small)[0].tolist(), strict=True))
+    return dict(zip(NAMES, numbers(linear_of(picture))[0].tolist(), strict=True))
 
 
 def test_every_number_has_a_name():

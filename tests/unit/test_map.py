@@ -45,7 +45,7 @@ DOORS = {
     "cryptography": ("platform/beholder/api_keys.py", "platform/beholder/person_tokens.py"),
     "dlib": ("platform/beholder/editing/faces/landmarks.py",),
     "faiss": ("platform/beholder/embedding/exports.py",),
-    "diffusers": ("platform/beholder/editing/diffusion.py",),
+    "diffusers": ("platform/beholder/editing/diffusion/diffusion_pipeline.py",),
     "matplotlib": ("platform/beholder/plots.py",),
     "optuna": (JOBS,),
     "psutil": (JOBS, "platform/beholder/process.py", "serve/watchdog.py"),

@@ -23,6 +23,11 @@ COMMANDS = {
         "a photo of a face, or a seed -> the picture moved along directions, put back into the photo",
         "edit",
     ),
+    "diffuse": (
+        "beholder.commands.diffuse",
+        "any photo -> the picture moved along instructions and sliders by a diffusion pipeline (the extra diffusion)",
+        "edit",
+    ),
     "invert": ("beholder.commands.invert", "a photo of a face -> its latent, to be edited again and again", "edit"),
     "directions": (
         "beholder.commands.directions",

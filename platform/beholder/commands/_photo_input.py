@@ -93,9 +93,14 @@ def keeps_transparency(out: str) -> bool:
     return Path(out).suffix.lower() in (".png", ".webp")
 
 
+def format_of(out: str) -> str:
+    """Return the format that a file's name ends in."""
+    return FORMATS[Path(out).suffix.lower()]
+
+
 def save(out: str, pixels: "np.ndarray") -> None:
     """Write a picture in the format that its name ends in."""
-    Place.at(out).write_bytes(images.encode(pixels, format=FORMATS[Path(out).suffix.lower()], quality=92))
+    Place.at(out).write_bytes(images.encode(pixels, format=format_of(out), quality=92))
 
 
 def losses(found: "Inversion") -> dict[str, Any]:

@@ -1,34 +1,25 @@
 """`beholder learn`: photos as they were and as somebody made them -> what this person likes, as choices beside those of `ask`."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import ClassVar
 
-import numpy as np
 import pandas as pd
 
 from beholder import identifiers, image_lists, images
 from beholder.commands import _look_photos
 from beholder.config import required, setting
 from beholder.editing.directions.edit_text import write
-from beholder.editing.editor import Edit
-from beholder.editing.looks.look_directions import ASKED
 from beholder.editing.looks.look_fit import FittedLook, fit_look
 from beholder.encoder import EncoderConfig
 from beholder.errors import ConfigError, ImageError
 from beholder.images import ImageLimits
 from beholder.progress import Progress
 from beholder.recommending.components import Components, InProcessService, ServiceConfig, build_service
+from beholder.recommending.look_choices import implied
 from beholder.recommending.rankers.ranker_factory import RankerConfig
-from beholder.recommending.store.question import Answer, Question
 from beholder.runs import Run
-
-STRATEGY = "learned"
-_SCALES = (0.0, 0.4, 1.7)  # of a look, which the person did not make: the photo as it is, less of it, more of it
-_OTHERS = 4  # looks drawn by chance among the candidates, which the person did not make either
 
 
 @dataclass(frozen=True)
@@ -109,34 +100,3 @@ def learn(
     candidates = service.recommendations.features.candidates
     service.recommendations.store.add(implied(user_id, image_id, fitted.look, candidates.edits()))
     return image_id, fitted
-
-
-def implied(user_id: str, image_id: str, look: Edit, others: Sequence[Edit]) -> list[tuple[Question, Answer | None]]:
-    """Return the choices that a look implies which somebody made: it was liked better than none, less, more, and any other look.
-
-    A photo that was left as it is was liked better than other looks alone.
-    """
-    rng = np.random.default_rng(int(hashlib.sha256(f"{user_id} {image_id}".encode()).hexdigest()[:12], 16))
-    scaled = [_scaled(look, scale) for scale in _SCALES]
-    drawn = [dict(others[int(row)]) for row in rng.choice(len(others), min(_OTHERS, len(others)), replace=False)]
-    rejected = [each for each in [*scaled, *drawn] if each != dict(look)]
-    now = datetime.now(UTC)
-    result: list[tuple[Question, Answer | None]] = []
-    for number, other in enumerate(rejected):
-        key = hashlib.sha256(f"{user_id} {image_id} {number} {write(look)} {write(other)}".encode()).hexdigest()[:32]
-        left = bool(rng.random() < 0.5)
-        sides = (look, other) if left else (other, look)
-        question = Question(key, user_id, image_id, sides[0], sides[1], STRATEGY, now)
-        result.append((question, Answer(f"{key}-answer", key, "left" if left else "right", now)))
-    return result
-
-
-def _scaled(look: Edit, scale: float) -> dict[str, float]:
-    """Return a look with other strengths, within their ranges."""
-    result = {}
-    for name, alpha in look.items():
-        low, high = ASKED[name].range
-        value = round(min(max(scale * alpha, low), high), 3)
-        if value:
-            result[name] = value
-    return result

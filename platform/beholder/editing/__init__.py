@@ -1,6 +1,6 @@
 """Editing: images as points in a latent space, moved along named directions.
 
-editor           the contract; stylegan, looks/look_editor and fake sign it
+editor           the contract; stylegan, looks/look_editor, diffusion/diffusion_editor and fake sign it
 editor_config    how pictures are drawn and photos inverted: settings
 generator        StyleGAN2: latents -> styles -> images
 layer_cache      draws a picture again and again, and only the layers that changed
@@ -16,5 +16,6 @@ image_metrics    L2, MS-SSIM and the Fréchet distance
 inversion        images -> latents: an encoder's pass, then steps of optimisation within a budget
 faces/           faces in photos: landmarks, the aligned square around one, and blending it back
 looks/           any photo developed along photographic directions, without a generator
+diffusion/       any photo edited by a published diffusion pipeline, along instructions and slider adapters
 pretrained       the networks and directions that ship with the project
 """

@@ -41,6 +41,7 @@ _PHOTOS = 40  # whose copies stay in memory
 _BEAM = 6  # looks that are taken further
 _STRIDES = (1.0, 1.0, 0.5)  # by steps along each direction, in turn
 _STEP = 1.0  # of the grid of alphas
+CAUTION = 1.0  # standard deviations of a look's gain that count against it
 
 
 class PhotoStore:
@@ -172,7 +173,7 @@ class DrawnEmbeddings:
         names = tuple(ASKED) if directions is None else directions
         whole = np.zeros((len(alphas), len(DIRECTIONS)), np.float32)
         whole[:, look_editor.columns_of(names)] = alphas
-        return look_editor.embeddings(latent.photos[0], whole, self.encoder.model.encode_image, size=self.encoder.size)
+        return look_editor.embeddings(latent.photos[0], whole, self.encoder.model.encode_light, size=self.encoder.size)
 
 
 def thumbnail_fit(size: int) -> images.Fit:
@@ -257,7 +258,7 @@ def _best(ranker: Ranker, user_id: str, photos: Sequence[EditableImage], feature
     for photo in photos:
         edits = features.edit_set(photo, alphas)
         gain = ranker.gain_over(user_id, edits, edits.unedited)
-        total += gain.mean - np.sqrt(gain.variance)
+        total += gain.mean - CAUTION * np.sqrt(gain.variance)
     return np.asarray(alphas[np.argsort(-total, kind="stable")[:_BEAM]])
 
 
@@ -290,6 +291,7 @@ def build_look_recommendations(
         "ranker": asdict(config.ranker),
     }
     exists: Callable[[str], bool] = lambda image_id: image_id in library.latents  # noqa: E731
+    ranking = config.components.ranking
     return RecommendationService(
         features,
         store,
@@ -298,7 +300,7 @@ def build_look_recommendations(
         ASKED,
         exists=exists,
         ranker=config.ranker,
-        ranking_config=config.components.ranking,
+        ranking_config=replace(ranking, caution=CAUTION) if ranking.caution is None else ranking,
         priors=PriorStore(workspace.place / "rankers", made_for),
         config=config.service,
         attribute=config.components.attribute,

@@ -26,8 +26,15 @@ class RankingConfig:
     """How many candidates are drawn."""
 
     exact: int = setting(8, "how many of the best candidates are drawn, encoded and ranked again by their own embeddings")
+    caution: float | None = setting(
+        None,
+        "standard deviations of an edit's utility that count against it: what is far from all that a person was asked about is not "
+        "recommended for what it might be; null: 1 for looks, else 0",
+    )
 
     def __post_init__(self) -> None:
+        if self.caution is not None and not 0 <= self.caution < 10:
+            raise ConfigError(f"ranking.caution must be at least 0 and below 10, got {self.caution}")
         if self.exact < 1:
             raise ConfigError(f"ranking.exact must be at least 1, got {self.exact}")
 
@@ -60,8 +67,11 @@ def shortlist(ranker: Ranker, user_id: str, edit_set: EditSet, config: RankingCo
     Of edits that are liked the same, the one that changes less comes first; which of those that change as much is chance, another
     for each person.
     """
-    count = (config or RankingConfig()).exact
-    return best_first(ranker.utilities(user_id, edit_set), edit_set, user_id)[:count]
+    config = config or RankingConfig()
+    if not config.caution:
+        return best_first(ranker.utilities(user_id, edit_set), edit_set, user_id)[: config.exact]
+    gain = ranker.gain_over(user_id, edit_set, edit_set.unedited)
+    return best_first(gain.mean - config.caution * np.sqrt(gain.variance), edit_set, user_id)[: config.exact]
 
 
 def is_known(ranker: Ranker, user_id: str, edit_set: EditSet) -> bool:
@@ -89,11 +99,14 @@ def score(ranker: Ranker, user_id: str, edit_set: EditSet, edits: Sequence[Mappi
     ]
 
 
-def rank(ranker: Ranker, user_id: str, edit_set: EditSet, edits: Sequence[Mapping[str, float]]) -> list[ScoredEdit]:
+def rank(
+    ranker: Ranker, user_id: str, edit_set: EditSet, edits: Sequence[Mapping[str, float]], *, caution: float = 0.0
+) -> list[ScoredEdit]:
     """Score edits beside the unedited image, best first, ties as in `shortlist`; `UNEDITED` leads where none is better.
 
-    edit_set: the edits with their embeddings, a row for each of `edits`.
+    edit_set: the edits with their embeddings, a row for each of `edits`. caution: as in RankingConfig.
     """
     scored = score(ranker, user_id, edit_set, edits)
-    scored = [scored[row] for row in best_first(np.array([each.utility for each in scored]), edit_set, user_id)]
+    values = np.array([each.utility - caution * each.uncertainty for each in scored])
+    scored = [scored[row] for row in best_first(values, edit_set, user_id)]
     return scored if scored and scored[0].utility > 0 else [UNEDITED, *scored]

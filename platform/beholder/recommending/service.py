@@ -341,7 +341,7 @@ class RecommendationService:
             edit_set = self._edit_set(image)[rows]
         if not steering.like and not ranking.is_known(person.ranker, person.user_id, edit_set):
             return Shortlist(person, image, (), steering)
-        order = ranking.shortlist(person.ranker, person.user_id, edit_set, RankingConfig(exact=len(edit_set)))
+        order = ranking.shortlist(person.ranker, person.user_id, edit_set, replace(self.ranking, exact=len(edit_set)))
         base = np.array([steering.like.get(name, 0.0) for name in candidates.directions], np.float32)
         best = spread(edit_set.alphas - base, order, self.ranking.exact, steering.diversity)
         edits = Candidates(candidates.directions, edit_set.alphas[best]).edits()
@@ -359,7 +359,11 @@ class RecommendationService:
         if embeddings is None or not shortlist.edits:
             return Recommendation(user_id, image.image_id, person.rounds, person.model, (), (), known=False, attribute=attribute)
         drawn = self.features.drawn(image, shortlist.edits, embeddings)
-        ranked = spread_edits(ranking.rank(person.ranker, person.user_id, drawn, shortlist.edits), count, steering)
+        ranked = spread_edits(
+            ranking.rank(person.ranker, person.user_id, drawn, shortlist.edits, caution=self.ranking.caution or 0.0),
+            count,
+            steering,
+        )
         return Recommendation(
             user_id,
             image.image_id,

@@ -76,6 +76,19 @@ def look_people(config: SimulatedPeopleConfig, truth: GroundTruth, images: Seque
     return result
 
 
+def liked_everywhere(truth: GroundTruth, count: int, *, seed: int) -> np.ndarray:
+    """Draw steady people, and return their utilities of every image as it is and under every candidate, float64 [P, I, 1 + C].
+
+    Scaled as those of `look_people`, image by image.
+    """
+    rng = np.random.default_rng([seed, 6])
+    changes = truth.traits.astype(np.float64) - truth.original_traits[:, None].astype(np.float64)
+    sizes = np.maximum(changes.reshape(-1, changes.shape[-1]).std(axis=0), 1e-9)
+    moved = [np.concatenate([np.zeros((1, len(sizes))), each]) / sizes for each in changes]
+    likings = [_liking(rng) for _ in range(count)]
+    return np.array([[_SHARPNESS["steady"] * _utilities(image, liking) for image in moved] for liking in likings])
+
+
 def _liking(rng: np.random.Generator) -> np.ndarray:
     """Return how much a person likes a change of each trait, [T]."""
     shared = np.array([_SHARED.get(name, 0.0) for name in TRAITS])

@@ -45,11 +45,13 @@ def play(
     rounds: int,
     seed: int,
     questions: QuestionsConfig = acquisition.ANY,
+    caution: float = 0.0,
 ) -> Trajectory:
     """Ask a person whom the ranker does not know so many questions, and recommend after each.
 
     The ranker learns from the answers, under a name of the person and the strategy. What is recommended is the edit of the highest
-    predicted utility, or none where the unedited image has it. It is compared with the person's utilities at that moment.
+    predicted utility, less `caution` times its standard deviation, or none where that is not predicted to be better than the
+    unedited image. It is compared with the person's utilities at that moment.
     """
     edits = edit_set(truth, person.image)
     pairs = held_out(len(edits), seed=seed)
@@ -61,8 +63,9 @@ def play(
     for turn in range(rounds + 1):
         moment = turn / max(rounds, 1)
         predicted = _utilities(ranker, name, edits)
-        _measure(trajectory, turn, predicted, person.utilities(moment), pairs)
-        trajectory.told[turn] = _told(ranker, name, edits, int(np.argmax(predicted)))
+        recommended = _recommended(ranker, name, edits, predicted, caution)
+        _measure(trajectory, turn, predicted, person.utilities(moment), pairs, recommended)
+        trajectory.told[turn] = _told(ranker, name, edits, recommended)
         if turn == rounds:
             break
         again = acquisition.repeatable(asked) if acquisition.is_repeat(turn + 1, questions) else []
@@ -102,14 +105,24 @@ def _utilities(ranker: Ranker, name: str, edits: EditSet) -> np.ndarray:
     return np.concatenate([ranker.joint(name, edits.unedited).mean, ranker.joint(name, edits).mean])
 
 
+def _recommended(ranker: Ranker, name: str, edits: EditSet, predicted: np.ndarray, caution: float) -> int:
+    """Return the row of the recommended edit in utilities [1 + C]: 0 for the unedited image."""
+    if not caution:
+        return int(np.argmax(predicted))
+    gain = ranker.gain_over(name, edits, edits.unedited)
+    best = int(np.argmax(gain.mean - caution * np.sqrt(gain.variance)))
+    return 1 + best if gain.mean[best] > 0 else 0
+
+
 def _told(ranker: Ranker, name: str, edits: EditSet, recommended: int) -> float:
     """Return the probability that the recommended edit is preferred to the unedited image: 0.5 where that is the image itself."""
     return 0.5 if recommended == 0 else float(ranker.preferred(name, edits[recommended - 1], edits.unedited)[0])
 
 
-def _measure(trajectory: Trajectory, turn: int, predicted: np.ndarray, true: np.ndarray, pairs: np.ndarray) -> None:
-    """Write a turn's figures. predicted, true: utilities [1 + C]."""
-    recommended = int(np.argmax(predicted))
+def _measure(
+    trajectory: Trajectory, turn: int, predicted: np.ndarray, true: np.ndarray, pairs: np.ndarray, recommended: int
+) -> None:
+    """Write a turn's figures. predicted, true: utilities [1 + C]; recommended: the row of these."""
     trajectory.regret_logits[turn] = true.max() - true[recommended]
     trajectory.regret[turn] = trajectory.regret_logits[turn] / max(true.max() - true.min(), 1e-12)
     trajectory.preferred[turn] = sigmoid(true[recommended] - true[0])

@@ -10,6 +10,7 @@ from beholder.editing.looks.full_size import render
 from beholder.errors import ConfigError, ImageError
 from beholder.recommending.candidates import CandidatesConfig
 from beholder.recommending.components import Components, ServiceConfig, build_service
+from beholder.recommending.look_choices import implied
 from beholder.recommending.look_service import best_look
 
 LOOK = {"warmth": 1.5, "fade": 1.5}
@@ -53,12 +54,12 @@ def test_what_was_done_to_photos_is_liked_on_others_and_counts_once(folders, tmp
 
 def test_implied_choices_put_the_persons_own_look_first():
     others = [{"warmth": 1.0}, {"tint": -1.0}, {"grain": 2.0}]
-    for question, answer in learn.implied("ana", "photo-1", LOOK, others):
+    for question, answer in implied("ana", "photo-1", LOOK, others):
         assert answer is not None
         assert (question.left if answer.choice == "left" else question.right) == LOOK
-    untouched = learn.implied("ana", "photo-1", {}, others)
+    untouched = implied("ana", "photo-1", {}, others)
     assert len(untouched) == 3
-    sides = {answer.choice for _, answer in learn.implied("ana", "photo-2", LOOK, others) if answer}
+    sides = {answer.choice for _, answer in implied("ana", "photo-2", LOOK, others) if answer}
     assert sides <= {"left", "right"}
 
 

@@ -1,10 +1,12 @@
 """What a process of `apply` does with a photo, and what is refused before anything is done."""
 
+import io
 import json
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image, ImageCms
 
 from beholder import images
 from beholder.editing.looks import landscape
@@ -55,6 +57,72 @@ def test_what_is_done_is_done_unless_the_look_is_another_or_the_picture_gone(fol
     (folder / "out" / "a.png").unlink()
     assert not _look_stages.is_done(plan(folder), row)
     assert _look_stages.thumbnails(plan(folder), row) is None
+
+
+def odd_photos() -> dict[str, bytes]:
+    """Photos as people have them, each in one way unusual, by name."""
+    pixels = landscape.draw(3, 60, 90)
+    photo, wide = Image.fromarray(pixels), np.arange(60 * 90, dtype=np.uint16).reshape(60, 90) * 12
+    clear = np.dstack([pixels, np.full((60, 90), 255, np.uint8)])
+    clear[:, :45, 3] = 0
+    made: dict[str, tuple[Image.Image, str, dict[str, Any]]] = {
+        "sixteen.png": (Image.fromarray(wide), "PNG", {}),
+        "cmyk.jpg": (photo.convert("CMYK"), "JPEG", {}),
+        "clear.png": (Image.fromarray(clear), "PNG", {}),
+        "moving.gif": (photo, "GIF", {"save_all": True, "append_images": [photo.rotate(180)]}),
+        "profile.png": (photo, "PNG", {"icc_profile": ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()}),
+        "grey.jpg": (photo.convert("L"), "JPEG", {}),
+    }
+    result = {}
+    for name, (image, format, options) in made.items():
+        buffer = io.BytesIO()
+        image.save(buffer, format=format, **options)
+        result[name] = buffer.getvalue()
+    whole = images.encode(pixels, format="JPEG")
+    return result | {"cut.jpg": whole[: len(whole) // 2], "empty.jpg": b"", "text.jpg": b"hello", "page.jpg": b"<html></html>"}
+
+
+def test_photos_of_every_kind_are_developed_or_refused_in_a_line(tmp_path):
+    (tmp_path / "in").mkdir()
+    for name, data in odd_photos().items():
+        (tmp_path / "in" / name).write_bytes(data)
+    develop = DevelopPhoto(plan(tmp_path))
+    rows = {row["name"]: develop(row) for row in apply_look.listed(str(tmp_path / "in"), str(tmp_path / "out"))}
+    errors = {name: row["error"] for name, row in rows.items() if row["error"]}
+    assert set(errors) == {"cut.jpg", "empty.jpg", "text.jpg", "page.jpg"}
+    assert all(error and "\n" not in error for error in errors.values())
+    assert {name: row["note"] for name, row in rows.items() if row["note"]} == {
+        "sixteen.png": "8 of 16 bits",
+        "cmyk.jpg": "CMYK as RGB",
+        "moving.gif": "the first of 2 frames",
+    }
+    out = {path.name: Image.open(path) for path in (tmp_path / "out").iterdir() if path.is_file()}
+    assert set(out) == {"sixteen.png", "cmyk.jpg", "clear.png", "moving.jpg", "profile.png", "grey.jpg"}
+    assert all(each.size == (90, 60) for each in out.values())
+    assert out["profile.png"].info["icc_profile"]
+    assert out["cmyk.jpg"].mode == "RGB"
+    clear = np.array(out["clear.png"])
+    assert clear[:, :45, 3].max() == 0
+    drawn = render(landscape.draw(3, 60, 90), LOOK)
+    assert np.abs(clear[:, 50:, :3].astype(int) - drawn[:, 50:]).max() <= 2
+
+
+def test_a_photo_that_is_too_large_is_refused_unread(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "large.png").write_bytes(images.encode(landscape.draw(1, 60, 90)))
+    develop = DevelopPhoto(plan(tmp_path, limits=ImageLimits(max_pixels=1000)))
+    row = develop(apply_look.listed(str(tmp_path / "in"), str(tmp_path / "out"))[0])
+    assert "over the limit of 1,000 pixels" in row["error"]
+
+
+def test_an_iphones_photo_is_written_as_jpeg(tmp_path):
+    heif = pytest.importorskip("pillow_heif", reason='the extra is not installed: pip install "beholder[heic]"')
+    (tmp_path / "in").mkdir()
+    heif.from_pillow(Image.fromarray(landscape.draw(1, 64, 96))).save(str(tmp_path / "in" / "a.heic"))
+    row = DevelopPhoto(plan(tmp_path))(apply_look.listed(str(tmp_path / "in"), str(tmp_path / "out"))[0])
+    assert row["error"] == ""
+    assert row["name"] == "a.jpg"
+    assert images.decode((tmp_path / "out" / "a.jpg").read_bytes()).shape == (64, 96, 3)
 
 
 def test_a_folder_that_holds_the_photos_is_no_place_for_pictures(folder):

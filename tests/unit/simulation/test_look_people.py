@@ -6,7 +6,10 @@ import pytest
 from beholder.encoder import Encoder, EncoderConfig
 from beholder.recommending.candidates import CandidatesConfig
 from beholder.recommending.look_service import look_candidates, look_encoder
-from beholder.simulation import look_people, rounds, simulated_people
+from beholder.recommending.rankers import bayes_ranker
+from beholder.recommending.rankers.bayes_ranker import BayesRankerConfig
+from beholder.simulation import look_examples, look_people, rounds, simulated_people
+from beholder.simulation.look_examples import LookExamples
 from beholder.simulation.look_people import TRAITS
 from beholder.simulation.simulated_people import SimulatedPeopleConfig
 
@@ -53,10 +56,24 @@ def test_liking_ends_somewhere(truth):
 
 
 def test_they_can_be_asked(truth):
-    from beholder.recommending.rankers import bayes_ranker
-    from beholder.recommending.rankers.bayes_ranker import BayesRankerConfig
-
     person = look_people.look_people(SimulatedPeopleConfig(steady=1, noisy=0, drifting=0), truth, [1], seed=0)[0]
     ranker = bayes_ranker.begin(simulated_people.edit_set(truth, 1), BayesRankerConfig())
     trajectory = rounds.play(ranker, "eubo", person, truth, rounds=3, seed=0)
     assert len(trajectory.regret) == 4
+
+
+def test_what_somebody_made_of_a_photo_says_what_they_will_make_of_another(truth):
+    encoder = Encoder.load(look_encoder(EncoderConfig()))
+    users = tuple(f"editor-{number}" for number in range(6))
+    examples = LookExamples(truth, users, look_people.liked_everywhere(truth, len(users), seed=1))
+    best = examples.liked[2, 1].argmax() - 1
+    assert examples.made[2, 1] == best
+    ranker = bayes_ranker.begin(simulated_people.edit_set(truth, 0), BayesRankerConfig())
+    scores = np.array(
+        [
+            look_examples.learned_and_usual(ranker, encoder, examples, person, shown=[0], held_out=[1])
+            for person in range(len(users))
+        ]
+    )
+    np.testing.assert_allclose(scores[:, 1], 0.5)  # nothing is known of the usual person
+    assert scores[:, 0].mean() > 0.7

@@ -89,6 +89,9 @@ _KNOWN = {
     "hat": DirectionWords("Hat", "accessories", "no hat", "a hat", present=True),
     "bluer_background": DirectionWords("Background", "background", "a {}warmer background", "a {}cooler background"),
     # of looks
+    "face_light": DirectionWords("Face light", "light", "{}less light on the face", "{}more light on the face"),
+    "brighter_eyes": DirectionWords("Eyes", "light", "{}darker eyes", "{}brighter eyes"),
+    "background_blur": DirectionWords("Background blur", "background", "a {}sharper background", "a {}softer background"),
     "straighten": DirectionWords("Straighten", "frame", "turned {}further left", "turned {}further right"),
     "crop": DirectionWords("Crop", "frame", "a {}wider frame", "a {}closer frame"),
     "warmth": DirectionWords("Warmth", "colour", "{}cooler colours", "{}warmer colours"),

@@ -26,7 +26,12 @@ _GREY = (0.2126729, 0.7151522, 0.0721750)
 
 
 def develop(linear: Tensor, maps: Tensor, strengths: Tensor, names: Sequence[str] = TONAL) -> Tensor:
-    """Return sRGB values under looks, float32 [B, 3, H, W].
+    """Return sRGB values under looks, float32 [B, 3, H, W]; arguments as of `light_under`."""
+    return colour.to_srgb(light_under(linear, maps, strengths, names))
+
+
+def light_under(linear: Tensor, maps: Tensor, strengths: Tensor, names: Sequence[str] = TONAL) -> Tensor:
+    """Return linear light under looks, float32 [B, 3, H, W]; what is outside 0..1 is to be cut.
 
     linear: a photo's linear light, [1, 3, H, W], or one for each look. maps: its tone maps of `names`, [K, H, W]; the others move
     nothing. strengths: of the looks, [B, D], in the units of the directions (`look_directions.strengths`); straighten and crop are
@@ -38,7 +43,7 @@ def develop(linear: Tensor, maps: Tensor, strengths: Tensor, names: Sequence[str
     veil = strengths[:, COLUMN["fade"]]
     if veil.any() or strengths.requires_grad:
         light = _veiled(light, veil.view(-1, 1, 1, 1))
-    return colour.to_srgb(light)
+    return light
 
 
 def expose(linear: Tensor, maps: Tensor, strengths: Tensor, names: Sequence[str] = TONAL) -> Tensor:
@@ -107,6 +112,9 @@ def _inside(light: Tensor, lightness: Tensor) -> Tensor:
 
 def _veiled(light: Tensor, veil: Tensor) -> Tensor:
     """Return light under an even veil of light; below 0, with as much taken away, softly where there is little."""
-    light, taken = light.clamp(0, 1), (-veil).clamp_min(0)
+    light = light.clamp(0, 1)
+    if not veil.requires_grad and bool((veil >= 0).all()):
+        return light + veil * (1 - light)
+    taken = (-veil).clamp_min(0)
     less = light * light * (1 + taken) / (light + taken).clamp_min(1e-9)
     return torch.where(veil >= 0, light + veil * (1 - light), less)

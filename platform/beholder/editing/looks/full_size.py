@@ -8,7 +8,7 @@ from torch import Tensor
 
 from beholder import colour, images
 from beholder.editing.editor import Edit
-from beholder.editing.looks.develop import develop
+from beholder.editing.looks.develop import light_under
 from beholder.editing.looks.framing import Framing
 from beholder.editing.looks.look_directions import COLUMN, alphas_of, strengths
 from beholder.editing.looks.tone_maps import SMALL, TONAL, ToneMaps
@@ -42,7 +42,7 @@ def render(pixels: np.ndarray, edit: Edit) -> np.ndarray:
             for rows in strips:
                 linear = linear_of(pixels[slice(*rows)])
                 tone = maps.strip(linear, rows, names) if names else torch.zeros(0, *linear.shape[2:])
-                result[slice(*rows)] = to_pixels(develop(linear, tone, units, names))[0]
+                result[slice(*rows)] = to_pixels(light_under(linear, tone, units, names))
             return np.zeros(len(strips))
 
         step = max(1, _STRIP // pixels.shape[1])
@@ -55,9 +55,9 @@ def linear_of(pixels: np.ndarray) -> Tensor:
     return torch.from_numpy(_LINEAR.take(pixels.transpose(2, 0, 1)))[None]
 
 
-def to_pixels(values: Tensor) -> np.ndarray:
-    """Return sRGB values [B, 3, H, W] as uint8 RGB [B, H, W, 3]."""
-    return np.asarray((255 * values + 0.5).to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy())
+def to_pixels(light: Tensor) -> np.ndarray:
+    """Return linear light [1, 3, H, W] as uint8 RGB [H, W, 3]."""
+    return np.asarray(colour.to_levels(light)[0].permute(1, 2, 0).numpy())
 
 
 def _on_thread(draw: Callable[[list[tuple[int, int]]], np.ndarray]) -> Callable[[list[tuple[int, int]]], np.ndarray]:

@@ -7,10 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from beholder import colour
 from beholder import images as pictures
 from beholder.editing.editor import Edit, check_images, latent_rows
 from beholder.editing.looks import landscape
-from beholder.editing.looks.develop import COLOURFUL, develop
+from beholder.editing.looks.develop import COLOURFUL, light_under
 from beholder.editing.looks.framing import Framing
 from beholder.editing.looks.full_size import linear_of, render
 from beholder.editing.looks.look_directions import ASKED, COLUMN, DIRECTIONS, NAMES, LookDirection, strengths
@@ -95,16 +96,17 @@ class LookEditor:
 def embeddings(photo: np.ndarray, alphas: np.ndarray, describe: Callable[[Tensor], Tensor], *, size: int) -> np.ndarray:
     """Return the embeddings of a photo under many looks, drawn small and encoded, float32 [C, E].
 
-    photo: uint8 RGB [H, W, 3]. alphas: float32 [C, D] in the fixed order of directions. describe: pictures as sRGB values
-    [N, 3, size, size], multiples of 1/255, -> embeddings [N, E].
+    photo: uint8 RGB [H, W, 3]. alphas: float32 [C, D] in the fixed order of directions. describe: pictures of 8 bits in
+    linear light [N, 3, size, size] -> embeddings [N, E].
     """
     thumbnail = pictures.fit_pixels(photo, pictures.Fit(size, "squash", "bilinear"))
     units = strengths(torch.from_numpy(alphas))
+    original = linear_of(thumbnail)
     frames = units[:, [COLUMN["straighten"], COLUMN["crop"]]]
     colourful = units[:, [COLUMN[name] for name in COLOURFUL]].ne(0).any(dim=1)
     result: list[tuple[Tensor, Tensor]] = []
     for frame in torch.unique(frames, dim=0):
-        framed = linear_of(thumbnail)
+        framed = original
         framing = Framing(*photo.shape[:2], *frame.tolist())
         if not framing.is_whole:
             framed = Framing(size, size, framing.degrees, 1 - framing.zoom / Framing(size, size, framing.degrees, 0).zoom).of(
@@ -114,16 +116,11 @@ def embeddings(photo: np.ndarray, alphas: np.ndarray, describe: Callable[[Tensor
         same = (frames == frame).all(dim=1)
         for group in (same & ~colourful, same & colourful):
             for rows in group.nonzero().flatten().split(_AT_ONCE):
-                drawn = develop(framed, maps, units[rows])
-                drawn[units[rows].eq(0).all(dim=1)] = pictures_of(thumbnail)
-                result.append((rows, describe(torch.round(drawn * 255) / 255)))
+                drawn = colour.as_levels(light_under(framed, maps, units[rows]))
+                drawn[units[rows].eq(0).all(dim=1)] = original
+                result.append((rows, describe(drawn)))
     order = torch.cat([rows for rows, _ in result])
     return np.asarray(torch.cat([each for _, each in result])[torch.argsort(order)].numpy())
-
-
-def pictures_of(pixels: np.ndarray) -> Tensor:
-    """Return uint8 RGB [H, W, 3] as sRGB values [3, H, W]."""
-    return torch.from_numpy(np.array(pixels)).permute(2, 0, 1).float() / 255
 
 
 def columns_of(directions: Sequence[str]) -> list[int]:

@@ -17,6 +17,7 @@ from beholder import colour
 
 TONAL = ("exposure", "contrast", "highlights", "shadows", "clarity", "sharpness", "vignette", "grain")
 GLOBAL = TONAL[:4]  # those that depend on nothing around a pixel but how light its area is
+_PLAIN = frozenset(("exposure", "vignette"))  # those that depend on no light
 SMALL = 1536  # pixels of the longer side of the picture that is enough to find light areas and what is fine
 _GUIDE = 192  # and of the one in which areas are told apart
 _RADIUS = 0.03  # of an area, as a share of the frame's side
@@ -58,10 +59,10 @@ class ToneMaps:
         linear: these rows in linear light, [1, 3, h, W].
         """
         luminance = colour.luminance(linear)
-        light = perceptual(luminance)
-        logit = odds(luminance)
-        gain, offset = (_heightened(each, rows, self.height) for each in (self._gain, self._offset))
-        areas = (gain * light + offset).clamp(0, 1)
+        logit = areas = torch.zeros_like(luminance)
+        if not _PLAIN.issuperset(names):
+            gain, offset = (_heightened(each, rows, self.height) for each in (self._gain, self._offset))
+            logit, areas = odds(luminance), (gain * perceptual(luminance) + offset).clamp(0, 1)
         maps = [self._map(name, rows, logit=logit, areas=areas) for name in names]
         return torch.cat(maps, dim=1)[0]
 
