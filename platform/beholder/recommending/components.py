@@ -140,7 +140,7 @@ def build_service(config: ServiceConfig) -> InProcessService:
 
 def _build_look_service(config: ServiceConfig) -> InProcessService:
     """Build the service of looks in this process."""
-    from beholder.recommending import look_service
+    from beholder.recommending.looks import look_service
 
     workspace, encoder, library = Workspace(config.workspace), Encoder.load(config.encoder), _look_library(config)
     store = open_store(config.choices, workspace)

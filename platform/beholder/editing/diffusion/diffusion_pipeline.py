@@ -122,8 +122,8 @@ class DiffusionPipeline:
         """Draw a photo under instructions, words -> alpha, and adapters, name -> strength: uint8 RGB [h, w, 3].
 
         photo: uint8 RGB [h, w, 3], both multiples of `multiple`. progress: told each step that was done and how many there are.
-        Raises PictureAbandoned as soon as `abandoned` says so, EditError where the pipeline's own checker refuses the picture, and for too
-        little memory.
+        Raises PictureAbandoned as soon as `abandoned` says so, EditError where the pipeline's own checker refuses the picture, and
+        for too little memory.
         """
         pipeline, config = self._pipeline, self._config
         self._lay(adapters)
