@@ -132,8 +132,8 @@ def ciede2000(one: Tensor, other: Tensor) -> Tensor:
 
 def _apply(matrix: Tensor, x: Tensor) -> Tensor:
     """Return a 3 x 3 matrix applied to the channels."""
-    product: Tensor = torch.matmul(matrix.to(x), x.flatten(-2))
-    return product.unflatten(-1, x.shape[-2:])
+    applied: Tensor = torch.matmul(matrix.to(x), x.flatten(-2)).unflatten(-1, x.shape[-2:])
+    return applied
 
 
 def _cos(degrees: Tensor) -> Tensor:

@@ -439,7 +439,7 @@ def fit(
     if config.zero_shot == "adapted":
         return taste
     weights = _zero_shot_weights(taste, train, held_out, items, seed=seed)
-    return Lora(info, taste.tensors() | {_ZERO_SHOT: weights.values.astype(np.float32)}, config=config, loaded=loaded)
+    return Lora(info, dict(taste.tensors()) | {_ZERO_SHOT: weights.values.astype(np.float32)}, config=config, loaded=loaded)
 
 
 def _zero_shot_weights(

@@ -103,9 +103,10 @@ def learn(attributes: Sequence[HeldOutAttribute]) -> ZeroShotWeights:
     gains, people = [], []
     for number, own in enumerate(known):
         rest = _joined(known[:number] + known[number + 1 :])
-        scale = logit_scale(rest.differences[:, 0], rest.choice)
-        mixed, plain = own.differences @ _weights(rest), own.differences[:, 0] * scale
-        gains.append(log_likelihood(mixed, own.choice) - log_likelihood(plain, own.choice))
+        # Each at the scale that suits it: the order of images counts, not how far a mixture is carried by another attribute.
+        answers = own.differences @ _weights(rest), own.differences[:, 0]
+        mixed, plain = (log_likelihood(logit_scale(each, own.choice) * each, own.choice) for each in answers)
+        gains.append(mixed - plain)
         people.append(own.person)
     _, person = np.unique(np.concatenate(people), return_inverse=True)
     counts = np.bincount(person)
