@@ -111,7 +111,7 @@ def test_a_cluster(small_ray: object, head: RayHead, folder: Path, monkeypatch: 
     """The first job is submitted to a head like the page's; the others, which would each load everything anew there, run here."""
     tutorial = Tutorial(f"{PAGES}/cluster.md", folder, {"http://127.0.0.1:8265": head.address})
     lines = [line for block in tutorial.commands() for line in block.lines]
-    assert [line.split()[1] for line in lines if line.startswith("ray ")] == ["start", "stop"]
+    assert [line.split()[1] for line in lines if line.startswith("ray ")] == ["get-auth-token", "start", "stop"]
     sample = next(line for line in lines if line.startswith("SAMPLE="))
     first, *others = [line for line in lines if line.startswith("beholder ")]
     with monkeypatch.context() as patch:
