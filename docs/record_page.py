@@ -20,7 +20,7 @@ VIEW = {"width": 1152, "height": 700}  # pixels of the page
 WIDTH = 864  # pixels of the picture
 LIMIT = 1_500_000  # bytes
 # What the visitor likes, by words of the pictures' descriptions.
-LIKED = {"more of a smile": 2, "glasses": 1.5, "less of a smile": -2, "older": -1, "a hat": 0.5}
+LIKED = {"more of a smile": 2, "less of a smile": -2, "earrings": 2, "no earrings": -4, "a hat": 1.5, "older": -1, "beard": -1}
 _STEP_MS, _STEPS = 60, 7  # of a move of the pointer
 
 
@@ -145,7 +145,7 @@ def main(address: str) -> None:
         if slider.count():
             slider.scroll_into_view_if_needed()
             page.wait_for_timeout(300)
-            for share in (0.5, 0.8, 0.95):
+            for share in (0.75, 0.95):
                 recording.move_to(slider, x=share)
                 recording.click()
                 page.wait_for_timeout(1200)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from support.document import ROOT
 from support.page_visitor import PHONE
 
@@ -32,7 +32,12 @@ def requests() -> list[str]:
 def reader(chromium: Browser, requests: list[str]) -> Iterator[Page]:
     """A reader of files: what would go over a network is noted and refused."""
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
-    context.route(re.compile(r"^(?!file:|data:|blob:)"), lambda route: (requests.append(route.request.url), route.abort())[1])
+
+    def refuse(route: Route) -> None:
+        requests.append(route.request.url)
+        route.abort()
+
+    context.route(re.compile(r"^(?!file:|data:|blob:)"), refuse)
     page = context.new_page()
     yield page
     context.close()
@@ -70,7 +75,7 @@ def test_no_page_loads_anything_from_elsewhere(site: Path) -> None:
 def test_a_reader_without_a_network_finds_a_word(site: Path, reader: Page, requests: list[str]) -> None:
     reader.goto(f"file://{site}/index.html")
     reader.locator(".md-search__input").click()
-    reader.locator(".md-search__input").fill("calibration")
+    reader.locator(".md-search__input").press_sequentially("calibration")
     result = reader.locator(".md-search-result__item a").first
     expect(result).to_be_visible()
     result.click()

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import shlex
 import socket
 import subprocess
 import sys
@@ -16,6 +17,8 @@ import pandas as pd
 import pytest
 from support.ray_head import RayHead, ray_head
 from support.tutorial import Tutorial, within
+
+from beholder import cli
 
 PAGES = "docs/tutorials"
 
@@ -104,13 +107,22 @@ def head() -> Iterator[RayHead]:
         yield started
 
 
-def test_a_cluster(head: RayHead, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RAY_AUTH_TOKEN", head.token)
-    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+def test_a_cluster(small_ray: object, head: RayHead, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first job is submitted to a head like the page's; the others, which would each load everything anew there, run here."""
     tutorial = Tutorial(f"{PAGES}/cluster.md", folder, {"http://127.0.0.1:8265": head.address})
-    cluster = [line for block in tutorial.commands() for line in block.lines if line.startswith("ray ")]
-    assert [line.split()[1] for line in cluster] == ["start", "stop"]  # `head` is such a cluster, apart from all others
-    tutorial.run(own_process=True, skip=lambda line: line.startswith("ray "))
+    lines = [line for block in tutorial.commands() for line in block.lines]
+    assert [line.split()[1] for line in lines if line.startswith("ray ")] == ["get-auth-token", "start", "stop"]
+    sample = next(line for line in lines if line.startswith("SAMPLE="))
+    first, *others = [line for line in lines if line.startswith("beholder ")]
+    with monkeypatch.context() as patch:
+        patch.setenv("RAY_AUTH_TOKEN", head.token)
+        patch.setenv("RAY_AUTH_MODE", "token")
+        tutorial.shell(f"{sample}\n{first}")
+    for line in others:
+        words = shlex.split(line.replace("$PWD", str(folder)))
+        assert words.pop(1) == "submit"
+        assert cli.main([word for word in words[1:] if not word.startswith("address=")]) == 0, line
+    tutorial.shell(lines[lines.index("ray stop") - 1])
     runs = {path.name.rpartition("-")[0] for path in (folder / "work/runs").iterdir()}
     assert {"import", "embed", "train", "tune"} <= runs
     assert os.listdir(folder / "work/models")

@@ -5,7 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -45,15 +45,14 @@ class Tutorial:
         """The commands that run in a terminal of their own meanwhile."""
         return [line for block in self.blocks if block.language == "sh" and block.title for line in block.lines]
 
-    def run(self, *, own_process: bool = False, skip: Callable[[str], bool] = lambda line: False) -> None:
+    def run(self) -> None:
         """Carry out all commands. A plain line of beholder runs in this process, where torch and Ray are there already."""
         for block in self.commands():
-            lines = [line for line in block.lines if not skip(line)]
-            if all(_PLAIN.match(line) for line in lines) and not own_process:
-                for line in lines:
+            if all(_PLAIN.match(line) for line in block.lines):
+                for line in block.lines:
                     assert cli.main(shlex.split(self.here(line), comments=True)[1:]) == 0, line
             else:
-                self.shell("\n".join(lines))
+                self.shell(block.text)
 
     def shell(self, text: str) -> str:
         """Return what a piece of shell prints, carried out in the folder."""
