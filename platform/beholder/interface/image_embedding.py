@@ -2,13 +2,13 @@
 
 import functools
 import itertools
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from beholder import images as pictures
 from beholder.cache import BoundedCache
-from beholder.encoder import Encoder, EncoderConfig, ImageEncoder
+from beholder.encoder import Encoder, EncoderConfig
 from beholder.errors import ImageError, InputError
 from beholder.interface.embedding_input import embedding_frame
 from beholder.interface.image_input import pixels_of, read_images
@@ -19,7 +19,21 @@ _BATCH = 64  # pictures that are held at a time
 _ENCODERS: BoundedCache[str, Encoder] = BoundedCache(2)
 
 
-def embed(images: Any, encoder: str | EncoderConfig | ImageEncoder = ENCODER, *, settings: Settings | None = None) -> Any:
+class PixelEncoder(Protocol):
+    """What may embed pictures in the place of a CLIP: `images` takes uint8 RGB [N, H, W, 3], or a list where sizes differ."""
+
+    def images(self, pixels: Any) -> np.ndarray:
+        """Embed pictures: float [N, D]."""
+        ...
+
+
+def embed(
+    images: Any,
+    encoder: str | EncoderConfig | PixelEncoder = ENCODER,
+    *,
+    settings: Settings | None = None,
+    ray_options: Settings | None = None,
+) -> Any:
     """Embed pictures with a CLIP model.
 
     images: a folder, a path, URL, PIL image, array or tensor, a list of these, an array [N, H, W, 3] or tensor [N, 3, H, W], a dict
@@ -29,7 +43,7 @@ def embed(images: Any, encoder: str | EncoderConfig | ImageEncoder = ENCODER, *,
 
     Returns a DataFrame with the index image_id (paths below the folder, paths as given, keys, or 0, 1, 2, ...), a column of
     float32 for each dimension and the encoder's id in attrs["encoder_id"]; of a Ray Dataset with image_id and image or uri, a Ray
-    Dataset of image_id and embedding, computed where that runs.
+    Dataset of image_id and embedding, computed where that runs. ray_options: of its map_batches, such as {"num_gpus": 1}.
 
     Raises InputError for what is no picture, ImageError for a file that can't be read, EncoderError for weights that can't be had.
 
@@ -42,7 +56,8 @@ def embed(images: Any, encoder: str | EncoderConfig | ImageEncoder = ENCODER, *,
     if is_ray_dataset(images):
         if config is None:
             raise InputError("encoder: expected a name or an EncoderConfig with a Ray Dataset, whose processes load it themselves")
-        return images.map_batches(EmbedRows, fn_constructor_args=(config,), batch_size=_BATCH, concurrency=1)
+        options = {"batch_size": _BATCH, **(ray_options or {})}
+        return images.map_batches(embed_rows, fn_kwargs={"config": config}, **options)
     model = load_encoder(config) if config is not None else encoder
     if not hasattr(model, "images"):
         raise InputError(
@@ -56,21 +71,17 @@ def embed(images: Any, encoder: str | EncoderConfig | ImageEncoder = ENCODER, *,
     return embedding_frame(named.labels, np.concatenate(parts), encoder_id)
 
 
-class EmbedRows:
-    """Rows of a Ray Dataset with pictures -> rows with embeddings: what each of its processes runs."""
+def embed_rows(batch: dict[str, np.ndarray], config: EncoderConfig) -> dict[str, np.ndarray]:
+    """Embed a batch of rows of a Ray Dataset: image_id, and image (pixels), bytes, path or uri -> image_id and embedding.
 
-    def __init__(self, config: EncoderConfig) -> None:
-        self.encoder = load_encoder(config)
-
-    def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Embed a batch: image_id, and image (pixels), bytes, path or uri. Raises InputError where one of them is missing."""
-        column = next((name for name in ("image", "bytes", "path", "uri") if name in batch), None)
-        if column is None or "image_id" not in batch:
-            raise InputError(f"images: expected image_id and one of image, bytes, path, uri; found: {', '.join(batch)}")
-        pixels = [
-            _fitting(self.encoder, value, f"image {label!r}") for label, value in zip(batch["image_id"], batch[column], strict=True)
-        ]
-        return {"image_id": batch["image_id"], "embedding": self.encoder.images(_together(pixels))}
+    Raises InputError where one of them is missing.
+    """
+    column = next((name for name in ("image", "bytes", "path", "uri") if name in batch), None)
+    if column is None or "image_id" not in batch:
+        raise InputError(f"images: expected image_id and one of image, bytes, path, uri; found: {', '.join(batch)}")
+    encoder, rows = load_encoder(config), zip(batch["image_id"], batch[column], strict=True)
+    pixels = [_fitting(encoder, value, f"image {label!r}") for label, value in rows]
+    return {"image_id": batch["image_id"], "embedding": encoder.images(_together(pixels))}
 
 
 def load_encoder(config: EncoderConfig) -> Encoder:

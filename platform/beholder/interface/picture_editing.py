@@ -122,7 +122,7 @@ def _source(editor: "StyleGAN", image: Any, *, aligned: bool, face: str, force: 
     try:
         photo = Photo.read(file_bytes(image), aligned=aligned, which=face, detector=lambda: load_detector("mtcnn"))
     except (ImageError, EditError) as error:
-        raise type(error)(f"{name}: {error}") from None
+        raise type(error)(f"{name}: {error}".replace("aligned=true", "aligned=True")) from None
     inversion = editor.inversion(photo.aligned(editor.resolution)[None])
     if not force:
         try:

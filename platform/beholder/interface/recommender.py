@@ -16,7 +16,7 @@ import pandas as pd
 from beholder import identifiers
 from beholder.cache import BoundedCache
 from beholder.editing.directions.edit_text import write
-from beholder.errors import ChoiceError, ImageError, InputError
+from beholder.errors import ChoiceError, EditError, ImageError, InputError
 from beholder.interface.fitted_taste import FittedTaste
 from beholder.interface.image_input import file_bytes, is_picture
 from beholder.interface.labels import text_of
@@ -230,8 +230,8 @@ class Recommender:
             raise InputError(f"image: expected a seed (a whole number from 0) or a picture, got {image!r:.80}")
         try:
             return library.add_photo(file_bytes(image), self.user, aligned=aligned).image_id
-        except ImageError as error:
-            raise ImageError(f"image: {error}") from None
+        except (ImageError, EditError) as error:
+            raise type(error)(f"image: {error}".replace("aligned=true", "aligned=True")) from None
 
     def _picture(self, pixels: np.ndarray, words: str, edit: Mapping[str, float]) -> Picture:
         from beholder.interface.picture_editing import PictureSource

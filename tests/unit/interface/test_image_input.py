@@ -129,7 +129,7 @@ def test_an_encoder_may_be_any_object_that_embeds():
     with pytest.raises(InputError, match="encoder='portrait' is none of the choices; did you mean portraits"):
         bh.embed(RED, encoder="portrait")
     with pytest.raises(InputError, match=r"an object with images\(pixels\)"):
-        bh.embed(RED, encoder=3)
+        bh.embed(RED, encoder=3)  # type: ignore[arg-type]  # what is refused
 
 
 def test_pictures_are_embedded_as_their_files_are(folder):

@@ -33,7 +33,7 @@ def test_a_photo_that_is_cut_out_already_is_edited():
 def test_directions_are_listed():
     table = bh.directions()
     assert {"smile", "glasses", "hat"} <= set(table.index)
-    assert table.loc["smile", ["lowest", "highest"]].tolist() == [-3.0, 3.0]
+    assert [table.loc["smile", end] for end in ("lowest", "highest")] == [-3.0, 3.0]
 
 
 @pytest.mark.parametrize(
