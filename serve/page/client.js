@@ -1,13 +1,13 @@
 // The API from JavaScript, in a browser, Node 20 or Deno: copy this file, or import it from a service.
 //
 //   import { Beholder } from "./client.js";
-//   const beholder = new Beholder("http://127.0.0.1:8000", { key: "..." });
+//   const beholder = new Beholder(ADDRESS, { key: "..." });
 //   const { image_id } = await beholder.addPhoto("ana", file);
 //   const question = await beholder.ask("ana", image_id);
 //   await beholder.answer(question.question_id, "left");
 //   const { recommendations } = await beholder.recommend("ana", image_id);
 //
-// Pages of another origin need limits.origins=[THEIR ORIGIN] at `beholder serve`. /docs has every field.
+// ADDRESS: of the service; "" on its own pages. Pages of another origin need limits.origins=[THEIR ORIGIN] at `beholder serve`. /docs has every field.
 
 const AGAIN = new Set([408, 429, 502, 503, 504]);
 const part = encodeURIComponent;
