@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from beholder.errors import ConfigError, nearest
+from beholder.errors import ConfigError, closest, nearest
 
 T = TypeVar("T")
 REQUIRED = "???"  # OmegaConf's mark of a value that must be given
 _PASSWORD = re.compile(r"(://[^/\s:@]*):\S*@")  # up to the last @: a password may hold one
 _PASSWORD_ARGUMENT = re.compile(r"([?&][^=&\s]*(?:password|secret|token)[^=&\s]*=)[^&\s]+", re.IGNORECASE)
+_MOST_HINTS = 4  # settings of one name that a message offers
 _HIDDEN = "(not written down)"
 
 
@@ -233,12 +234,13 @@ def _sort(cls: type, command: str, overrides: Sequence[str]) -> tuple[list[str],
     for override in overrides:
         key, equals, value = override.partition("=")
         if not equals:
-            raise ConfigError(f"{override!r} is not of the form key=value")
+            meant = f"; did you mean {key}=...?" if key in known else ""
+            raise ConfigError(f"{override!r} is not of the form key=value{meant}")
         if key not in known and any(_is_entry(key, name, kind) for name, (kind, _) in known.items()):
             entries[key] = OverridesParser.create().parse_override(f"++{key}={value}").value()
             continue
         if key not in known:
-            hint = nearest(key, [name for name, (_, node) in known.items() if node is None or name in groups()])
+            hint = _hint(key, [name for name, (_, node) in known.items() if node is None or name in groups()])
             raise ConfigError(f"{key} is not a setting of {command}{hint or f'; beholder {command} --help --all lists them'}")
         kind, node = known[key]
         if node is not None:
@@ -252,6 +254,16 @@ def _sort(cls: type, command: str, overrides: Sequence[str]) -> tuple[list[str],
         else:
             lines.append(f"++{key}={value}")
     return lines, texts, entries
+
+
+def _hint(key: str, known: list[str]) -> str:
+    """Return '; did you mean ...?' for a misspelt setting, also where what stands before its last dot is missing."""
+    if not closest(key, known):
+        last = closest(key.rpartition(".")[2], [name.rpartition(".")[2] for name in known])
+        below = [name for name in known if last and name.rpartition(".")[2] == last]
+        if 0 < len(below) <= _MOST_HINTS:
+            return f"; did you mean {' or '.join(below)}?"
+    return nearest(key, known)
 
 
 def _is_entry(key: str, name: str, kind: str) -> bool:

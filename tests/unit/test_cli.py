@@ -89,6 +89,8 @@ def test_what_keeps_nothing_makes_no_workspace(beholder, tmp_path, monkeypatch, 
 @pytest.mark.parametrize(
     ("words", "says"),
     [
+        (["train", "lerning_rate=1"], "did you mean taste.mlp.fit.learning_rate?"),
+        (["embed", "images"], "'images' is not of the form key=value; did you mean images=...?"),
         (["import", "sorce=x"], "sorce is not a setting of import; did you mean source?"),
         (["import", "x"], "'x' is not of the form key=value"),
         (["import"], "import needs one of source=DIR (spreadsheets), embeddings=FILE encoder_id=NAME, and generator=FILE"),

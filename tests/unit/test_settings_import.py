@@ -82,7 +82,7 @@ def test_a_stand_in_can_be_what_modules_make_of_packages():
     nn: Any = StandIn("nn")
     ray: Any = StandIn("ray")
 
-    class Network(nn.Module, nn.Other):  # type: ignore[misc, name-defined]
+    class Network(nn.Module, nn.Other):  # type: ignore[misc]
         pass
 
     @ray.remote
