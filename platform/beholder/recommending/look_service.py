@@ -269,6 +269,7 @@ def build_look_recommendations(
     """Build the recommendation service of looks."""
     predictor = DrawnEmbeddings(encoder)
     features = EditFeatures(predictor, look_candidates(config.components.candidates))
+    ranker = replace(config.ranker, bayes=replace(config.ranker.bayes, extent=True))
 
     def encode_image(image_id: str) -> EditableImage:
         return editable(image_id, library.latent(image_id).photos[0], predictor)
@@ -277,7 +278,7 @@ def build_look_recommendations(
         "generator": GENERATOR,
         "encoder_id": encoder.config.encoder_id(),
         "directions": list(ASKED),
-        "ranker": asdict(config.ranker),
+        "ranker": asdict(ranker),
     }
     exists: Callable[[str], bool] = lambda image_id: image_id in library.latents  # noqa: E731
     ranking = config.components.ranking
@@ -288,7 +289,7 @@ def build_look_recommendations(
         encode_image,
         ASKED,
         exists=exists,
-        ranker=config.ranker,
+        ranker=ranker,
         ranking_config=replace(ranking, caution=CAUTION) if ranking.caution is None else ranking,
         priors=PriorStore(workspace.place / "rankers", made_for),
         config=config.service,
