@@ -49,7 +49,7 @@ class SimulateLooksSettings:
     images: int = setting(16, "landscapes, half of them before the people and half before the others")
     first_image: int = setting(100, "seed of the first landscape; the others follow")
     candidates: CandidatesConfig = setting(CandidatesConfig(), "the looks that people choose among")
-    bayes: BayesRankerConfig = setting(BayesRankerConfig(extent=True), "the model of who would choose which look")
+    bayes: BayesRankerConfig = setting(BayesRankerConfig(), "the model of who would choose which look")
     caution: float = setting(look_service.CAUTION, "as components.ranking.caution: how surely better a recommended look has to be")
     examples: int = setting(20, "photos that somebody edited, from which their taste is learned; 0: that is not measured")
     held_out: int = setting(10, "photos that they edited as well, on which that taste is judged")

@@ -14,7 +14,6 @@ steering       what a person lets change, versions of an edit, and versions that
 explanations   a person's preferences and the reasons for an edit, in words
 image_library  the images that people are asked about: seeds and inverted photos, drawn under edits
 look_service   the same service for people's own photos under looks
-look_choices   what photos that somebody edited say, as choices between looks
 image_scoring  images scored for a person on an attribute or a question in words
 store/         questions, answers, uploads and API keys in a database
 """

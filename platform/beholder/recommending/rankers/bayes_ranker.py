@@ -39,11 +39,6 @@ class BayesRankerConfig:
     """The regressors, how the prior is learned, and how choices fade."""
 
     components: int = setting(32, "principal components of the embedding's change that are regressors")
-    extent: bool = setting(
-        False,
-        "whether the squared length of the embedding's change is a regressor: how far an edit goes, in all directions together; "
-        "always with looks, of which many change the same in a picture",
-    )
     strength: float = setting(100.0, "how many people the diagonal that the prior's covariance is shrunk to is worth")
     iterations: int = setting(15, "steps of expectation maximisation (EM) that learn the prior")
     half_life: float | None = setting(200.0, "choices after which a choice counts half; null: choices never fade")
@@ -156,7 +151,7 @@ def fit(
     comparisons: Sequence[Comparison], config: BayesRankerConfig, *, taste_prior: TastePrior | None = None, seed: int = 0
 ) -> BayesRanker:
     """Learn the prior from everybody's choices, and the posterior of each person. Nothing is random: seed is not used."""
-    regressors = fit_regressors(comparisons, components=config.components, taste_prior=taste_prior, extent=config.extent)
+    regressors = fit_regressors(comparisons, components=config.components, taste_prior=taste_prior)
     directions = comparisons[0].left.directions
     blocks = _blocks(len(directions), regressors, taste_prior)
     people: dict[str, list[Comparison]] = {}
@@ -255,10 +250,8 @@ def _likeliest_prior(state: NoisyPosterior, noise: ChoiceNoise, blocks: Sequence
 
 
 def _blocks(count: int, regressors: EditRegressors, taste_prior: TastePrior | None) -> list[slice]:
-    """Return the columns of each kind: alphas of `count` directions, squares, changes of the embedding, how far they go together,
-    the taste's utility."""
-    edges = [0, count, 2 * count, 2 * count + len(regressors.axes)]
-    edges += [edges[-1] + 1] * regressors.extent + [regressors.width] * (taste_prior is not None)
+    """Return the columns of each kind: alphas of `count` directions, squares, changes of the embedding, the taste's utility."""
+    edges = [0, count, 2 * count, 2 * count + len(regressors.axes)] + [regressors.width] * (taste_prior is not None)
     return [slice(first, last) for first, last in itertools.pairwise(edges)]
 
 
@@ -314,12 +307,10 @@ def begin(edit_set: EditSet, config: BayesRankerConfig, *, taste_prior: TastePri
     parts = [alphas, alphas**2, changes @ axes.T]
     sizes = [np.sqrt((part**2).mean(axis=0)) for part in parts[:2]]
     sizes.append(np.full(len(axes), np.sqrt((parts[2] ** 2).mean())))
-    if config.extent:
-        sizes.append(np.array([np.sqrt(((changes**2).sum(axis=1) ** 2).mean())]))
     if taste_prior is not None:
         sizes.append(np.ones(1))
     whole = np.concatenate(sizes)
-    regressors = EditRegressors(axes, np.where(whole > 1e-9, whole, 1.0), config.extent)
+    regressors = EditRegressors(axes, np.where(whole > 1e-9, whole, 1.0))
     info = RankerInfo("bayes", edit_set.directions, edit_set.embeddings.shape[1])
     prior = weak_prior(len(edit_set.directions), regressors, taste_prior)
     return BayesRanker(info, regressors, prior, ChoiceNoise.of(config.noise, config.kept), {}, config, taste_prior)

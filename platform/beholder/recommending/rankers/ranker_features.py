@@ -16,12 +16,11 @@ class EditRegressors:
     """C edits -> regressors float64 [C, F], scaled so that each column has a mean square of about 1 over the edits of the fit.
 
     axes [A, E]: directions in embedding space on which the change of the embedding is projected. sizes [F]: what each column is
-    divided by. extent: whether the squared length of the change is a column, after those of the axes.
+    divided by.
     """
 
     axes: np.ndarray
     sizes: np.ndarray
-    extent: bool = False
 
     @property
     def width(self) -> int:
@@ -30,16 +29,16 @@ class EditRegressors:
 
     def of(self, edit_set: EditSet, taste_utilities: np.ndarray | None = None) -> np.ndarray:
         """Return the regressors of edits; the edit of nothing is 0 in every column. taste_utilities [C]: the last column."""
-        return np.asarray(_unscaled(edit_set, self.axes, taste_utilities, extent=self.extent) / self.sizes)
+        return np.asarray(_unscaled(edit_set, self.axes, taste_utilities) / self.sizes)
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Return what `of_tensors` reads."""
-        return {"features.axes": self.axes, "features.sizes": self.sizes} | ({"features.extent": np.ones(1)} if self.extent else {})
+        return {"features.axes": self.axes, "features.sizes": self.sizes}
 
     @classmethod
     def of_tensors(cls, tensors: Mapping[str, np.ndarray]) -> "EditRegressors":
         """Read what `tensors()` returned."""
-        return cls(tensors["features.axes"], tensors["features.sizes"], "features.extent" in tensors)
+        return cls(tensors["features.axes"], tensors["features.sizes"])
 
 
 @dataclass(frozen=True)
@@ -62,13 +61,10 @@ class TastePrior:
         return np.asarray(differences.mean, np.float64)
 
 
-def fit_regressors(
-    comparisons: Sequence[Comparison], *, components: int, taste_prior: TastePrior | None = None, extent: bool = False
-) -> EditRegressors:
+def fit_regressors(comparisons: Sequence[Comparison], *, components: int, taste_prior: TastePrior | None = None) -> EditRegressors:
     """Fit the axes, principal components of the changes of the embedding, and the sizes to everybody's choices.
 
-    components: how many principal components; 0: the change itself, dimension by dimension. extent: as of EditRegressors.
-    Raises ChoiceError for no choices.
+    components: how many principal components; 0: the change itself, dimension by dimension. Raises ChoiceError for no choices.
     """
     if not comparisons:
         raise ChoiceError("expected at least one choice to fit a ranker to, got none")
@@ -80,19 +76,17 @@ def fit_regressors(
         axes = np.linalg.svd(changes.astype(np.float64), full_matrices=False)[2][:components]
     sides = [(each.user_id, side) for each in comparisons for side in (each.left, each.right)]
     rows = np.concatenate(
-        [_unscaled(side, axes, taste_prior.of(user_id, side) if taste_prior else None, extent=extent) for user_id, side in sides]
+        [_unscaled(side, axes, taste_prior.of(user_id, side) if taste_prior else None) for user_id, side in sides]
     )
     sizes = np.sqrt((rows**2).mean(axis=0))
     moves = 2 * len(comparisons[0].left.directions)
     # one size for all changes of the embedding: an axis along which hardly anything changes counts hardly anything
     sizes[moves : moves + len(axes)] = np.sqrt((sizes[moves : moves + len(axes)] ** 2).mean())
-    return EditRegressors(axes, np.where(sizes > 1e-9, sizes, 1.0), extent)
+    return EditRegressors(axes, np.where(sizes > 1e-9, sizes, 1.0))
 
 
-def _unscaled(edit_set: EditSet, axes: np.ndarray, taste_utilities: np.ndarray | None, *, extent: bool) -> np.ndarray:
+def _unscaled(edit_set: EditSet, axes: np.ndarray, taste_utilities: np.ndarray | None) -> np.ndarray:
     alphas = edit_set.alphas.astype(np.float64)
-    changes = edit_set.embeddings.astype(np.float64) - edit_set.original
-    parts = [alphas, alphas**2, changes @ axes.T]
-    if extent:
-        parts.append((changes**2).sum(axis=1, keepdims=True))
+    changes = (edit_set.embeddings.astype(np.float64) - edit_set.original) @ axes.T
+    parts = [alphas, alphas**2, changes]
     return np.concatenate(parts if taste_utilities is None else [*parts, taste_utilities[:, None]], axis=1)

@@ -31,26 +31,6 @@ class TestBayes(RankerContract):
         assert (ranker.joint("ana", shown).factor ** 2).sum() < 0.7 * before
 
 
-class TestBayesWithExtent(RankerContract):
-    config = RankerConfig(kind="bayes", bayes=BayesRankerConfig(extent=True))
-    uncertainties = True
-
-
-def test_how_far_is_too_far_is_learned_from_those_who_like_little_changes():
-    """Somebody to whom any large change of the embedding is worse: with its squared length as a regressor that is seen at once."""
-    agreements = {}
-    for extent in (False, True):
-        ranker = bayes_ranker.begin(edit_set(50, 9), BayesRankerConfig(components=3, extent=extent, noise=EVERYBODY_ALIKE))
-        shown, test = edit_set(61, 3), edit_set(60, 4)
-        size = ((shown.embeddings - shown.original) ** 2).sum(axis=1)
-        for at in range(60):
-            ranker.update(Comparison("ana", "face", shown[at], shown[at + 1], float(size[at] < size[at + 1])))
-        liked = -((test.embeddings - test.original) ** 2).sum(axis=1)
-        agreements[extent] = np.corrcoef(ranker.utilities("ana", test), liked)[0, 1]
-    assert agreements[True] > 0.9
-    assert agreements[True] > agreements[False]
-
-
 def test_a_taste_that_changes_is_followed_faster_where_choices_fade():
     agreements = {}
     for half_life in (None, 200.0, 20.0):
