@@ -12,8 +12,7 @@ import numpy as np
 from beholder.encoder import Encoder
 from beholder.recommending.edit_features import EditableImage, EditFeatures
 from beholder.recommending.edit_set import Comparison, EditSet
-from beholder.recommending.looks.look_choices import implied
-from beholder.recommending.looks.look_service import DrawnEmbeddings
+from beholder.recommending.look_service import DrawnEmbeddings, implied
 from beholder.recommending.rankers import bayes_ranker
 from beholder.recommending.rankers.bayes_ranker import BayesRanker, BayesRankerConfig
 from beholder.recommending.store.question import Choice

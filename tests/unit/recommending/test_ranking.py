@@ -159,3 +159,34 @@ def test_nothing_is_known_where_all_is_liked_alike(image):
 )
 def test_a_probability_in_words(probability, words):
     assert ScoredEdit({"redder": 1.0}, 1.0, 0.1, probability).confidence == words
+
+
+class FurtherIsBetterPerhaps(PartialRanker):
+    """A ranker that likes an edit the more the further it goes, and knows the less of it."""
+
+    def __init__(self):
+        self.info = RankerInfo("further", CANDIDATES.directions, 6)
+
+    def joint(self, user_id, edit_set):
+        far = np.abs(edit_set.alphas).sum(axis=1).astype(float)
+        return JointNormal(far, 0.6 * far[:, None])
+
+
+def test_a_cautious_ranking_leaves_what_is_far_from_all_that_is_known(image):
+    features = EditFeatures(DrawingSurrogate(), CANDIDATES)
+    edit_set, far = features.edit_set(image), np.abs(CANDIDATES.alphas).sum(axis=1)
+    ranker = FurtherIsBetterPerhaps()
+    bold, cautious = (shortlist(ranker, "ana", edit_set, RankingConfig(exact=5, caution=caution)) for caution in (0.0, 2.0))
+    assert far[bold].min() > far[cautious].max()
+    edits = [CANDIDATES.edit(int(row)) for row in (bold[0], cautious[0])]
+    both = edit_set[[int(bold[0]), int(cautious[0])]]
+    assert rank(ranker, "ana", both, edits)[0].edit == edits[0]
+    first = rank(ranker, "ana", both, edits, caution=2.0)[0]
+    assert first.edit == edits[1]
+    assert first.utility == pytest.approx(far[cautious[0]], rel=1e-5)  # what is told is not lowered
+
+
+@pytest.mark.parametrize("caution", [-1.0, 10.0, float("nan")])
+def test_a_caution_that_is_none_is_refused(caution):
+    with pytest.raises(ConfigError, match="caution"):
+        RankingConfig(caution=caution)

@@ -96,7 +96,7 @@ class DiffusionEditor:
         """Draw whole photos under an edit each, or one photo under all of them: uint8 RGB [H, W, 3] each, in the photo's shape.
 
         side: the pixels of the longer side that the pipeline draws; by default its own. progress: told each step of a drawing and
-        how many there are. Raises EditError as `edit` does, and PictureAbandoned between two steps once `abandoned` says so.
+        how many there are. Raises EditError as `edit` does, and DrawingAbandoned between two steps once `abandoned` says so.
         """
         rows = latent_rows(len(latent), edits)
         return [

@@ -31,7 +31,7 @@ _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 Progress = Callable[[int, int], None]
 
 
-class PictureAbandoned(EditError):
+class DrawingAbandoned(EditError):
     """Raised between two steps of a picture that nobody waits for any more."""
 
 
@@ -122,7 +122,7 @@ class DiffusionPipeline:
         """Draw a photo under instructions, words -> alpha, and adapters, name -> strength: uint8 RGB [h, w, 3].
 
         photo: uint8 RGB [h, w, 3], both multiples of `multiple`. progress: told each step that was done and how many there are.
-        Raises PictureAbandoned as soon as `abandoned` says so, EditError where the pipeline's own checker refuses the picture, and
+        Raises DrawingAbandoned as soon as `abandoned` says so, EditError where the pipeline's own checker refuses the picture, and
         for too little memory.
         """
         pipeline, config = self._pipeline, self._config
@@ -131,11 +131,11 @@ class DiffusionPipeline:
         def after_step(_: Any, step: int, __: Any, values: dict[str, Any]) -> dict[str, Any]:
             progress(step + 1, config.steps)
             if abandoned():
-                raise PictureAbandoned("nobody waits for this picture any more")
+                raise DrawingAbandoned("nobody waits for this picture any more")
             return values
 
         if abandoned():
-            raise PictureAbandoned("nobody waits for this picture any more")
+            raise DrawingAbandoned("nobody waits for this picture any more")
         try:
             [image] = pipeline.image_processor.numpy_to_pil(photo[None].astype(np.float32) / 255)
             nothing = self._condition("", image)

@@ -13,7 +13,7 @@ from beholder.editing.diffusion import diffusion_directions
 from beholder.editing.diffusion.diffusion_config import DiffusionConfig
 from beholder.editing.diffusion.diffusion_directions import DiffusionDirection
 from beholder.editing.diffusion.diffusion_editor import DiffusionEditor, kept
-from beholder.editing.diffusion.diffusion_pipeline import DiffusionPipeline, PictureAbandoned, check_model
+from beholder.editing.diffusion.diffusion_pipeline import DiffusionPipeline, DrawingAbandoned, check_model
 from beholder.editing.looks import landscape
 from beholder.errors import ConfigError, EditError, WeightsError
 
@@ -107,12 +107,12 @@ def test_steps_are_told_and_a_drawing_ends_between_two_of_them(editor):
     editor.draw(editor.invert(PHOTO[None]), [{"winter": 1.0}], progress=lambda step, count: steps.append((step, count)))
     assert steps[:2] == [(1, 2), (2, 2)]
     told: list[int] = []
-    with pytest.raises(PictureAbandoned):
+    with pytest.raises(DrawingAbandoned):
         editor.draw(
             editor.invert(PHOTO[None]), [{"fog": 1.0}], progress=lambda step, _: told.append(step), abandoned=lambda: bool(told)
         )
     assert told == [1]
-    with pytest.raises(PictureAbandoned):
+    with pytest.raises(DrawingAbandoned):
         editor.draw(editor.invert(PHOTO[None]), [{"fog": 1.0}], abandoned=lambda: True)
 
 

@@ -5,14 +5,17 @@ Candidates are drawn small and encoded, all of them, instead of predicted; photo
 the files they were made of are only read.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from beholder import images, look_descriptor
 from beholder.cache import BoundedCache
+from beholder.editing.directions.edit_text import write
 from beholder.editing.editor import Edit
 from beholder.editing.looks import look_editor
 from beholder.editing.looks.look_directions import ASKED, DIRECTIONS
@@ -26,6 +29,7 @@ from beholder.recommending.posteriors import PriorStore
 from beholder.recommending.rankers.ranker import Ranker
 from beholder.recommending.ranking import UNEDITED, ScoredEdit
 from beholder.recommending.service import RecommendationService
+from beholder.recommending.store.question import Answer, Question
 from beholder.storage import Place
 
 if TYPE_CHECKING:
@@ -41,6 +45,9 @@ _PHOTOS = 40  # whose copies stay in memory
 _BEAM = 6  # looks that are taken further
 _STRIDES = (1.0, 1.0, 0.5)  # by steps along each direction, in turn
 _STEP = 1.0  # of the grid of alphas
+LEARNED = "learned"  # the strategy of choices that photos imply
+_SCALES = (0.0, 0.4, 1.7)  # of a look, which the person did not make: the photo as it is, less of it, more of it
+_OTHERS = 4  # looks drawn by chance among the candidates, which the person did not make either
 CAUTION = 1.0  # standard deviations of a look's gain that count against it
 
 
@@ -307,3 +314,35 @@ def build_look_recommendations(
         questions=config.questions,
         directions=config.directions,
     )
+
+
+def implied(user_id: str, image_id: str, look: Edit, others: Sequence[Edit]) -> list[tuple[Question, Answer | None]]:
+    """Return the choices that a look implies which somebody made: it was liked better than none, less, more, and any other look.
+
+    A photo that was left as it is was liked better than other looks alone. others: looks to draw some of, by chance that depends on
+    the person and the photo alone: the same photo again implies the same questions, which count once.
+    """
+    rng = np.random.default_rng(int(hashlib.sha256(f"{user_id} {image_id}".encode()).hexdigest()[:12], 16))
+    scaled = [_scaled(look, scale) for scale in _SCALES]
+    drawn = [dict(others[int(row)]) for row in rng.choice(len(others), min(_OTHERS, len(others)), replace=False)]
+    rejected = [each for each in [*scaled, *drawn] if each != dict(look)]
+    now = datetime.now(UTC)
+    result: list[tuple[Question, Answer | None]] = []
+    for number, other in enumerate(rejected):
+        key = hashlib.sha256(f"{user_id} {image_id} {number} {write(look)} {write(other)}".encode()).hexdigest()[:32]
+        left = bool(rng.random() < 0.5)
+        sides = (look, other) if left else (other, look)
+        question = Question(key, user_id, image_id, sides[0], sides[1], LEARNED, now)
+        result.append((question, Answer(f"{key}-answer", key, "left" if left else "right", now)))
+    return result
+
+
+def _scaled(look: Edit, scale: float) -> dict[str, float]:
+    """Return a look with other strengths, within their ranges."""
+    result = {}
+    for name, alpha in look.items():
+        low, high = ASKED[name].range
+        value = round(min(max(scale * alpha, low), high), 3)
+        if value:
+            result[name] = value
+    return result
