@@ -56,7 +56,7 @@ class SimulateLooksSettings:
     candidates: CandidatesConfig = setting(CandidatesConfig(), "the looks that people choose among")
     bayes: BayesRankerConfig = setting(BayesRankerConfig(), "the model of who would choose which look")
     caution: float = setting(look_service.CAUTION, "as components.ranking.caution: how surely better a recommended look has to be")
-    examples: int = setting(20, "photos that somebody edited, from which their taste is learned; 0: that is not measured")
+    edited: int = setting(20, "photos that somebody edited, from which their taste is learned; 0: that is not measured")
     held_out: int = setting(10, "photos that they edited as well, on which that taste is judged")
     editors: int = setting(24, "people who edited photos, and as many others, of whom the usual taste is learned")
     seed: int = setting(0, "seed of the people and their answers")
@@ -70,8 +70,8 @@ class SimulateLooksSettings:
                 raise ConfigError(f"strategies: {each} is none of {', '.join(known)}{nearest(each, known)}")
         if self.images < 2 or min(self.rounds, self.each, len(self.strategies)) < 1:
             raise ConfigError("expected images >= 2, rounds and each >= 1, and a strategy")
-        if self.examples < 0 or min(self.held_out, self.editors) < 1:
-            raise ConfigError("expected examples >= 0, and held_out and editors >= 1")
+        if self.edited < 0 or min(self.held_out, self.editors) < 1:
+            raise ConfigError("expected edited >= 0, and held_out and editors >= 1")
 
 
 def main(settings: SimulateLooksSettings, run: Run) -> None:
@@ -82,7 +82,7 @@ def main(settings: SimulateLooksSettings, run: Run) -> None:
         others = look_people.look_people(settings.others, truth, range(half), seed=2 * settings.seed + 1)
         comparisons = simulated_people.comparisons(truth, others, each=settings.each, seed=settings.seed)
         results = ask(settings, truth, people, comparisons)
-        examples = learn(settings) if settings.examples else None
+        examples = learn(settings) if settings.edited else None
     report(settings, results, people, examples, run)
 
 
@@ -107,7 +107,7 @@ def ask(
 def learn(settings: SimulateLooksSettings) -> np.ndarray:
     """Return how often what each editor made of held-out photos is rated above other looks: by their own taste, learned from their
     other photos, and by the usual one, float64 [P, 2]."""
-    count = settings.examples + settings.held_out
+    count = settings.edited + settings.held_out
     truth: GroundTruth = ray.get(_draw.remote(settings, settings.first_image + settings.images, count))
     examples, others = (
         LookExamples(
@@ -178,7 +178,7 @@ def report(
         word = "reached" if ahead.low > 0 else "MISSED"
         lines.append(
             f"- {word}: what {len(examples)} people made of {settings.held_out} photos is rated above other looks more often by a "
-            f"taste learned from {settings.examples} photos before and after than by the usual one: {own.mean:.3f} against "
+            f"taste learned from {settings.edited} photos before and after than by the usual one: {own.mean:.3f} against "
             f"{usual.mean:.3f}, {ahead}"
         )
         metrics |= {"examples/own": own.mean, "examples/usual": usual.mean, "examples/ahead.low": ahead.low}
@@ -197,14 +197,14 @@ def _draw(settings: SimulateLooksSettings, first: int, count: int) -> GroundTrut
 @ray.remote(num_cpus=1)
 def _usual_editor(others: LookExamples, settings: SimulateLooksSettings) -> BayesRanker:
     """Return a ranker whose prior is learned from what the others made of as many photos as fit into a few thousand choices."""
-    shown = range(min(settings.examples, _USUAL_PHOTOS))
+    shown = range(min(settings.edited, _USUAL_PHOTOS))
     return look_examples.population(others, Encoder.load(look_encoder(EncoderConfig())), shown, settings.bayes)
 
 
 @ray.remote(num_cpus=1)
 def _learn(ranker: BayesRanker, examples: LookExamples, person: int, settings: SimulateLooksSettings) -> tuple[float, float]:
     """Return how often what a person made of held-out photos is rated above other looks: by their own taste and the usual one."""
-    shown, held_out = range(settings.examples), range(settings.examples, settings.examples + settings.held_out)
+    shown, held_out = range(settings.edited), range(settings.edited, settings.edited + settings.held_out)
     encoder = Encoder.load(look_encoder(EncoderConfig()))
     return look_examples.learned_and_usual(ranker, encoder, examples, person, shown=shown, held_out=held_out)
 
