@@ -117,6 +117,7 @@ def test_every_option_learns_and_can_be_kept(world, eye, fields):
     found = fitted(world, eye, **fields, fit=replace(ONCE, epochs=2))
     items, people = pictures(world), [*PEOPLE, "a stranger"]
     again = taste_factory.load(found.info, found.tensors(), json.loads(json.dumps(found.settings())))
+    assert isinstance(again, lora.Lora)
     sent = pickle.loads(pickle.dumps(found))
     for attribute in (*ATTRIBUTES, "who looks more friendly?"):
         expected = found.utilities(items[:7], people, attribute)

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -48,7 +49,8 @@ class DiffusionEditor:
             check_images(each[None])
         self.resolution = max(1, pipeline.side // pipeline.multiple) * pipeline.multiple
         self._pipeline, self._photos, self._directions, self._keep = pipeline, tuple(photos), dict(directions), keep
-        self._lock, self._unedited = threading.Lock(), BoundedCache(_DRAWN)
+        self._lock = threading.Lock()
+        self._unedited: BoundedCache[Any, np.ndarray] = BoundedCache(_DRAWN)
         for direction in self._directions.values():
             if direction.adapter:
                 pipeline.add_adapter(direction.name, direction.adapter)
@@ -123,7 +125,7 @@ class DiffusionEditor:
                 instructions[direction.instruction] = instructions.get(direction.instruction, 0.0) + alpha * direction.scale
         if not instructions and not adapters:
             return photo.copy()
-        height, width = self._pipeline.size_for(*photo.shape[:2], side)
+        height, width = self._pipeline.size_for(photo.shape[0], photo.shape[1], side)
         small = _resized(photo, height, width)
         with self._lock:
             after = self._pipeline.draw(small, instructions, adapters, progress=progress, abandoned=abandoned)

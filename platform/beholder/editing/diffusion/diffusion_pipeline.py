@@ -94,7 +94,8 @@ class DiffusionPipeline:
     def size_for(self, height: int, width: int, side: int) -> tuple[int, int]:
         """Return height and width to draw a photo at: its longer side at most `side`, both multiples of what the network takes."""
         scale = side / max(height, width)
-        return tuple(max(self.multiple, round(each * scale / self.multiple) * self.multiple) for each in (height, width))  # type: ignore[return-value]
+        rows, columns = (max(self.multiple, round(each * scale / self.multiple) * self.multiple) for each in (height, width))
+        return rows, columns
 
     def add_adapter(self, name: str, path: str) -> None:
         """Load a slider adapter, a .safetensors file. Raises WeightsError for one that does not fit the network."""
@@ -205,7 +206,7 @@ class DiffusionPipeline:
         if self.kind == "flux_kontext":
             told = {"guidance_scale": self._config.embedded_guidance, "pooled_prompt_embeds": nothing["pooled_projections"]}
             return {"prompt_embeds": embeddings, "max_area": height * width, "_auto_resize": False, **told, **size}
-        told = {"guidance_scale": self._config.embedded_guidance} if self._network.config.guidance_embeds else {}
+        told = {"guidance_scale": self._config.embedded_guidance} if getattr(self._network.config, "guidance_embeds", False) else {}
         mask = nothing["encoder_hidden_states_mask"]
         return {"prompt_embeds": embeddings, "prompt_embeds_mask": mask, "true_cfg_scale": 1.0, **told, **size}
 
@@ -270,14 +271,14 @@ def _composed(network: torch.nn.Module, conditions: Sequence[tuple[float, Mappin
         yield
         return
     own = network.__dict__.get("forward")
-    network.forward = forward  # type: ignore[method-assign]
+    network.forward = forward
     try:
         yield
     finally:
         if own is None:
             del network.forward
         else:
-            network.forward = own  # type: ignore[method-assign]
+            network.forward = own
 
 
 def _first(value: Any, rows: int) -> Any:
