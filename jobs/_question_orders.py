@@ -1,7 +1,7 @@
 """Ways of asking: how fast the Bayesian taste learns a new person when questions are chosen, beside questions drawn at random."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -153,7 +153,36 @@ def _ask(
     _reservation.begin()
     if not isinstance(taste, BayesTaste):
         raise TasteError("ways of asking are compared with taste=bayes, which knows how sure it is")
-    return ask_everybody(taste, theirs, asked, items, order, config)
+    ask = rate_everybody if order in taste_questions.RATED else ask_everybody
+    return ask(taste, theirs, asked, items, order, config)
+
+
+def rate_everybody(
+    taste: BayesTaste, theirs: JudgementDataset, asked: ComparisonTable, items: np.ndarray, order: str, config: QuestionOrders
+) -> pd.DataFrame:
+    """Return the same as `ask_everybody` where new people rate images instead: after each number of their ratings."""
+    counts = sorted(config.counts)
+    frames = []
+    for number, name in enumerate(theirs.attributes):
+        own, tested = theirs.on_attribute(number), asked[asked.attribute == number]
+        tests, rated = (Groups.of(table.person, len(theirs.people)) for table in (tested, own.ratings))
+        people = [person for person in tests.present() if len(rated[person])]
+        design = TasteDesign.of(taste.priors[taste.info.attribute(name)], items)
+        ordered = {}
+        for person in people:
+            rows, rng = rated[person], np.random.default_rng([config.seed, person])
+            best = taste_questions.rating_order(design, own.ratings.image[rows], order, at_most=max(counts), rng=rng)
+            ordered[person] = rows[best]
+        for count in counts:
+            chosen = np.concatenate([np.zeros(0, np.int64), *(rows[:count] for rows in ordered.values())])
+            few = replace(own, ratings=own.ratings[chosen], comparisons=own.comparisons[np.zeros(0, np.int64)])
+            known = taste.learn(few, items) if count else taste
+            for person in people:
+                test, posterior = tested[tests[person]], known.posterior(theirs.people[person], name)
+                gaps = taste_questions.differences(design, posterior, test.left, test.right)
+                frames.append((theirs.people[person], count, validation.correctness(gaps, test.choice).mean()))
+    table = pd.DataFrame(frames, columns=["user_id", "count", "accuracy"])
+    return table.groupby(["user_id", "count"])[["accuracy"]].mean().reset_index()
 
 
 def ask_everybody(

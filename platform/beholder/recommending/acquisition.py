@@ -37,6 +37,7 @@ _SHARP = 200  # pairs of the surest answers, among which the one that tells most
 _HEADS = 16  # of each list, edits that are compared with all others where few pairs may be asked
 _DRAWN, _TRIES = 4096, 16  # pairs drawn at a time, and how often, before all are counted
 _POOL = 256  # edits whose pairs are all evaluated; the rest can hardly be in the best pair
+_FLAT = 0.02  # logits that an answer has to be worth for pairs to be told apart by the knowledge gradient
 _BLOCK = 4096  # pairs whose values are held in memory at once
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(16)
 
@@ -339,9 +340,9 @@ def _best_pair(strategy: str, joint: JointNormal, unedited: JointNormal, pairs: 
         left, right, _ = pairs.draw(np.random.default_rng(0))
         return min(left, right), max(left, right)
     rows, columns = rows[~out], columns[~out]
-    if strategy == "eubo" and pairs.restricted:
-        values = knowledge_gradient(joint, unedited, rows, columns)
-    else:
+    values = knowledge_gradient(joint, unedited, rows, columns) if strategy == "eubo" and pairs.restricted else None
+    if values is None or values.max() < max(float(joint.mean.max()), float(unedited.mean[0])) + _FLAT:
+        # Where no single answer can change what is best, the gradient is flat and tells nothing.
         mean, deviation = _gaps(joint, rows, columns)
         values = eubo(joint.mean[rows], joint.mean[columns], deviation) if strategy == "eubo" else information(mean, deviation)
     best = int(np.argmax(values))

@@ -14,12 +14,15 @@ import numpy as np
 from beholder.errors import ConfigError, nearest
 from beholder.recommending import acquisition
 from beholder.statistics import sigmoid
+from beholder.taste import rating_scale
 from beholder.taste.bayes import PopulationPrior
 from beholder.taste.dataset import ComparisonTable, JudgementDataset, concatenate
 from beholder.taste.gaussian import Gaussian
 
-Order = Literal["random", "information", "eubo", "both"]
+Order = Literal["random", "information", "eubo", "both", "ratings", "ratings_by_information"]
 ORDERS: tuple[str, ...] = get_args(Order)
+RATED = ("ratings", "ratings_by_information")  # images to rate instead of pairs: at random, and by what they would tell
+_OFFSET = rating_scale.LOGITS**2  # variance of a person's mean score before they rated anything, in logits^2
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,34 @@ def learning(
                 posterior = posterior.update(gaps[row], pairs.choice[row], offset=offsets[row], temper=design.temper)
         results.append(posterior)
     return results
+
+
+def rating_order(design: TasteDesign, images: np.ndarray, order: str, *, at_most: int, rng: np.random.Generator) -> np.ndarray:
+    """Return the order in which images are best rated by a person, rows of `images`, int64 [at most so many].
+
+    images: rows of the design that the person could rate, int64 [R]. By information each next one is that whose score is least
+    certain: the answer to a linear Gaussian question tells most where its variance is largest, whatever was answered before
+    (MacKay 1992, Information-based objective functions). What a person's scores are on average is not known either.
+    """
+    check(order)
+    if order != "ratings_by_information":
+        return rng.permutation(len(images))[:at_most]
+    rows = np.concatenate([design.own[images], np.ones((len(images), 1))], axis=1)
+    width = design.own.shape[1]
+    covariance = np.zeros((width + 1, width + 1))
+    covariance[:width, :width], covariance[width, width] = design.prior.covariance, _OFFSET
+    noise = rating_scale.LOGITS**2 * rating_scale.NOISE / design.temper
+    spread = rows @ covariance  # covariances of every score with the weights
+    variance = np.einsum("rd,rd->r", spread, rows)
+    found: list[int] = []
+    for _ in range(min(at_most, len(images))):
+        best = int(np.argmax(variance))
+        found.append(best)
+        with_best = spread @ rows[best]
+        spread = spread - np.outer(with_best, spread[best]) / (variance[best] + noise)
+        variance = np.einsum("rd,rd->r", spread, rows)
+        variance[found] = -np.inf
+    return np.array(found, np.int64)
 
 
 def differences(design: TasteDesign, posterior: Gaussian, left: np.ndarray, right: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from beholder.errors import ConfigError
 from beholder.simulation import taste_questions
 from beholder.simulation.taste_questions import AskedPairs, TasteDesign
 from beholder.statistics import sigmoid
+from beholder.taste import rating_scale
 from beholder.taste.dataset import ComparisonTable, JudgementDataset, RatingTable
 from beholder.taste.gaussian import Gaussian
 
@@ -105,3 +106,23 @@ def test_what_questions_are_worth_is_read_off_the_curve_of_random_ones():
 def test_an_unknown_way_of_asking_is_refused():
     with pytest.raises(ConfigError, match="did you mean information"):
         taste_questions.check("informaton")
+
+
+def test_images_are_rated_by_what_they_would_tell_and_none_twice():
+    rows = np.arange(100)
+    best = taste_questions.rating_order(DESIGN, rows, "ratings_by_information", at_most=8, rng=RNG)
+    drawn = taste_questions.rating_order(DESIGN, rows, "ratings", at_most=8, rng=np.random.default_rng(0))
+    assert len(set(best.tolist())) == len(set(drawn.tolist())) == 8
+
+    def left(order):
+        """What is still unknown of the weights in which people differ, after these scores and whatever they were."""
+        seen = np.c_[DESIGN.own[order], np.ones(len(order))]
+        prior = np.diag(1 / np.r_[VARIANCES, taste_questions._OFFSET])
+        noise = rating_scale.LOGITS**2 * rating_scale.NOISE
+        return np.trace(np.linalg.inv(prior + seen.T @ seen / noise)[:2, :2])
+
+    others = [
+        left(taste_questions.rating_order(DESIGN, rows, "ratings", at_most=8, rng=np.random.default_rng(k))) for k in range(20)
+    ]
+    assert left(best) < min(others)
+    assert len(taste_questions.rating_order(DESIGN, rows[:3], "ratings_by_information", at_most=8, rng=RNG)) == 3
