@@ -33,7 +33,8 @@ GENERATED = {
     "tables": format_reference.tables,
     "template": format_reference.template,
 }
-_COMMENT = re.compile(r"<!-- generated: ([\w-]+)((?: [\w.-]+)*) -->")
+# With what readers of a checkout are told in its place.
+_COMMENT = re.compile(r"<!-- generated: ([\w-]+)((?: [\w.-]+)*) -->(?:\n\n\*In a checkout [^*]*\*)?")
 
 
 def on_files(files: Files, config: Any) -> Files:
