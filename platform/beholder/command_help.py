@@ -56,7 +56,7 @@ def command(name: str, *, all: bool, width: int, styled: bool = False) -> str:
         lines += ["", "Where runs are recorded besides:"]
         lines += _rows([_row(spec) for spec in specs], width=width, column=30, styled=styled)
     elif more:
-        lines += ["", *textwrap.wrap(f"{more} more settings: `beholder {name} --help --all`", width)]
+        lines += ["", *textwrap.wrap(f"{more} more setting{'s' * (more > 1)}: `beholder {name} --help --all`", width)]
     lines += ["", *_options(width, styled)]
     return "\n".join(lines)
 

@@ -13,6 +13,7 @@ from beholder.storage import Place
 
 _NAME = re.compile(r"(?P<command>.+?)-(?P<time>\d{8}T\d{6}Z)(?P<more>-\w+)?")
 DONE = "done in"  # how the last line of a finished run's log begins
+_STOPPED = re.compile(r" ERROR stopped by (KeyboardInterrupt|SystemExit)")
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,11 @@ class PastRun:
 
     @property
     def state(self) -> str:
-        """ "done", "failed", or "unfinished": running still, or killed."""
+        """ "done", "failed", "stopped" by Ctrl-C or SIGTERM, or "unfinished": running still, or killed."""
         lines = self._text("log.txt").splitlines()
-        if any(" ERROR " in line for line in lines):
-            return "failed"
+        errors = [line for line in lines if " ERROR " in line]
+        if errors:
+            return "stopped" if _STOPPED.search(errors[-1]) else "failed"
         done = any(f" INFO {DONE} " in line for line in lines[-3:]) or "metrics.json" in self.files
         return "done" if done else "unfinished"
 

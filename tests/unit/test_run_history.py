@@ -40,6 +40,15 @@ def folder(tmp_path):
     return str(tmp_path / "w")
 
 
+def test_a_run_that_somebody_stopped_did_not_fail(tmp_path):
+    for number, last in enumerate(("stopped by KeyboardInterrupt", "stopped by SystemExit", "stopped by ZeroDivisionError")):
+        place = tmp_path / "w" / "runs" / f"embed-20270131T14000{number}Z"
+        place.mkdir(parents=True)
+        (place / "log.txt").write_text(f"2027-01-31T12:00:00Z INFO beholder embed\n2027-01-31T12:00:00Z ERROR {last}\n")
+    runs = run_history.runs(Place.at(str(tmp_path / "w")) / "runs")
+    assert [run.state for run in runs] == ["stopped", "stopped", "failed"]
+
+
 def test_states(folder):
     runs = run_history.runs(Place.at(folder) / "runs")
     assert [(run.command, run.state) for run in runs] == [

@@ -1,7 +1,7 @@
 """`beholder diffuse`: any photo moved along instructions and slider adapters by a diffusion pipeline that you have."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from beholder.commands import _photo_input
 from beholder.config import required, setting
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DiffuseSettings:
+    examples: ClassVar[tuple[str, ...]] = (
+        'beholder diffuse image=house.jpg edits="winter=1" out=winter.jpg diffusion.model=./instruct-pix2pix',
+        "beholder diffuse image=house.jpg edits=help out=x.png diffusion.model=./instruct-pix2pix",
+    )
     image: str = required("any photo, a file or URI")
     edits: str = required('directions and alphas: "winter=1,night=0.5"; "help" lists the directions')
     out: str = required("where the picture goes: a .png, .jpg or .webp file")

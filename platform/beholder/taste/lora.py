@@ -470,6 +470,8 @@ def _asked_in_words(
 ) -> HeldOutAttribute:
     """Return what a taste makes of pairs, asked in words. clip_alone: whether nothing but CLIP is asked."""
     differences = np.zeros((len(asked), len(PARTS)))
+    if not len(asked):
+        return HeldOutAttribute(differences, np.zeros(0), asked.person)
 
     def ask(rows: np.ndarray, user_ids: Sequence[str], weights: ZeroShotWeights) -> None:
         once, at = np.unique(np.r_[asked.left[rows], asked.right[rows]], return_inverse=True)
