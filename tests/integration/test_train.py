@@ -179,7 +179,8 @@ def test_a_run_that_ended_is_gone_on_from_by_the_same_command(small_ray, job, wo
     assert killed
     taste, story, *_ = together(job, world.items, tmp_path / "run", resume=True, max_failures=0)
     assert story["resumed_from_epoch"] >= 1
-    np.testing.assert_array_equal(taste.utilities(world.items, world.train.people, "attractive"), expected)
+    # a worker may compute with another number of threads, which add up in another order
+    np.testing.assert_allclose(taste.utilities(world.items, world.train.people, "attractive"), expected, atol=1e-4)
 
 
 def test_a_mistake_in_a_worker_comes_out_as_itself(small_ray, job, world, tmp_path):

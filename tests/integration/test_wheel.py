@@ -110,7 +110,7 @@ def test_the_command_runs_from_an_empty_folder(installed, tmp_path):
     done = run([], installed, tmp_path)
     assert done.returncode == 0, done.stderr
     assert "embed" in done.stdout
-    where = run(["embed", "--help"], installed, tmp_path)
+    where = run(["embed", "--help", "--all"], installed, tmp_path)
     assert "encoder.weights" in where.stdout, where.stderr
 
 

@@ -25,11 +25,10 @@ class Tutorial:
         self.blocks, self.folder, self.replaced = blocks(page), folder, dict(replaced or {})
         self.names: dict[str, object] = {}
         (folder / ".bin").mkdir()
-        command = folder / ".bin" / "beholder"
-        command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m beholder "$@"\n')
-        command.chmod(0o755)
-        for name in ("python", "python3"):
-            (folder / ".bin" / name).symlink_to(sys.executable)
+        for name, words in (("beholder", " -m beholder"), ("python", ""), ("python3", "")):  # a link would leave the environment
+            command = folder / ".bin" / name
+            command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)}{words} "$@"\n')
+            command.chmod(0o755)
 
     def here(self, text: str) -> str:
         """Return a text of the page as it is carried out here."""
