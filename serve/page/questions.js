@@ -68,7 +68,15 @@ export class Questions {
     return this.filling;
   }
 
+  // A choice that is made while one to spare is on its way needs a question first, so both are seen to again.
   async more() {
+    do {
+      await this.fillReady();
+      await this.fillSpare();
+    } while (this.ready.length < AHEAD && !this.stop.signal.aborted);
+  }
+
+  async fillReady() {
     while (this.ready.length < AHEAD && !this.stop.signal.aborted) {
       await outbox.send(); // so that the question is chosen from all that was answered
       if (this.stop.signal.aborted) return;
@@ -77,6 +85,9 @@ export class Questions {
       if (this.counts === before) this.rounds = question.rounds; // nothing newer came while it was on its way
       if (!this.stop.signal.aborted) await this.show(question);
     }
+  }
+
+  async fillSpare() {
     while (this.chosen && this.spare.length < SPARE && this.ready.length >= AHEAD && !this.stop.signal.aborted) {
       const question = await patient(() => this.ask(), this.stop.signal);
       if ([...this.ready, ...this.spare].some((each) => each.question_id === question.question_id)) return; // enough are open there

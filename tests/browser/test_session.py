@@ -225,6 +225,27 @@ def test_file_that_is_no_picture(visitor: Visitor, page: Page, tmp_path: Path):
     expect(page.get_by_role("heading", name="A portrait, or your photos?")).to_be_visible()
 
 
+def test_choices_made_while_a_spare_question_is_on_its_way_are_followed_by_questions(visitor: Visitor, page: Page):
+    visitor.choose_portrait()
+    page.evaluate(
+        """() => {
+            const real = window.fetch;
+            Object.assign(window, { held: [], holding: true });
+            window.fetch = (path, options) =>
+                (window.holding && path === "/v1/questions" ? new Promise((go) => held.push(go)) : Promise.resolve())
+                    .then(() => real(path, options));
+        }"""
+    )
+    visitor.choose("left")
+    visitor.until("window.held.length === 1")
+    page.evaluate("window.held.shift()()")  # the next question comes
+    visitor.until("window.held.length === 1")  # one to spare is on its way
+    visitor.choose("left")
+    visitor.choose("right")
+    page.evaluate("window.holding = false; window.held.splice(0).forEach((go) => go())")
+    visitor.wait_for_question()
+
+
 def test_name_is_kept_and_a_visit_goes_on_after_a_reload(visitor: Visitor, page: Page, double: Double):
     page.locator("#who").click()
     page.get_by_label("Name").fill("ana")
