@@ -65,9 +65,8 @@ class Server:
 
     def said_otherwise(self) -> list[str]:
         """What it printed beside its address and what it waited for while it started."""
-        return [
-            line for line in self.said.read_text().splitlines() if "is the page" not in line and not line.startswith("starting ")
-        ]
+        lines = self.said.read_text().splitlines()
+        return [line for line in lines if "is the page" not in line and not line.startswith(("starting ", "deploying "))]
 
     def stop(self, how: int) -> int:
         self.process.send_signal(how)

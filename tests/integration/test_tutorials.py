@@ -101,7 +101,8 @@ def test_a_study_in_spreadsheets(small_ray: object, folder: Path, capsys: pytest
     assert re.search(r"\| bayes, as served \| 0\.\d+ \| \+0\.\d+ \[\+0\.", printed)
     assert "20 believed" in printed
     assert (folder / "workspace/models/ours").is_dir()
-    assert {path.name.partition("-")[0] for path in (folder / "mine/runs").iterdir()} == {"import"}
+    own = {path.name.partition("-")[0] for path in (folder / "mine/runs").iterdir()}
+    assert own == {"import", "quality", "embed", "train", "predict"}
 
 
 @pytest.fixture
