@@ -17,7 +17,7 @@ export class Questions {
     Object.assign(this, { user, image, changed, by: attribute(), steering: steering() });
     this.stop = new AbortController();
     this.images = imagesOf(image);
-    this.turn = 0; // of the images, which is asked about next
+    this.first = 0; // the turn of the images that the first question here is about
     this.ready = []; // questions whose pictures are here
     this.spare = [];
     this.chosen = 0; // choices made here
@@ -40,7 +40,7 @@ export class Questions {
     const kept = JSON.parse(localStorage.getItem(OPEN) ?? "{}");
     const answered = new Set(outbox.pending().map((item) => item.question_id));
     const mine = kept.key === this.key ? kept : { rounds: 0, questions: [], spare: [] };
-    [this.rounds, this.spare] = [mine.rounds, (mine.spare ?? []).filter((each) => !answered.has(each.question_id))];
+    [this.first, this.rounds, this.spare] = [mine.rounds, mine.rounds, (mine.spare ?? []).filter((each) => !answered.has(each.question_id))];
     for (const question of mine.questions) if (!answered.has(question.question_id)) await this.show(question);
     await this.fill();
   }
@@ -89,7 +89,7 @@ export class Questions {
 
   async fillSpare() {
     while (this.chosen && this.spare.length < SPARE && this.ready.length >= AHEAD && !this.stop.signal.aborted) {
-      const question = await patient(() => this.ask(), this.stop.signal);
+      const question = await patient(() => this.ask(this.ready.length + this.spare.length), this.stop.signal);
       if ([...this.ready, ...this.spare].some((each) => each.question_id === question.question_id)) return; // enough are open there
       if (!(await this.fetch(question))) return;
       this.spare.push(question);
@@ -97,9 +97,9 @@ export class Questions {
     }
   }
 
-  // The next question, about each of the photos in turn.
-  ask() {
-    const image = this.images[(this.rounds + this.turn++) % this.images.length];
+  // A question after so many others that are here, about each of the photos in turn: one more was chosen or is here, one photo on.
+  ask(others = this.ready.length) {
+    const image = this.images[(this.first + this.chosen + others) % this.images.length];
     return api.question(this.user, image, { attribute: this.by, steering: this.steering });
   }
 
@@ -118,6 +118,7 @@ export class Questions {
 
   putBack(question) {
     this.ready.unshift(question);
+    this.chosen = Math.max(0, this.chosen - 1);
     this.keep();
   }
 

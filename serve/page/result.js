@@ -78,6 +78,7 @@ export async function enter(from, text = "") {
 const open_ = () => !by("result").hidden;
 export const close = () => {
   leave.abort();
+  clearTimeout(timer);
   image = null;
 };
 
@@ -108,7 +109,9 @@ function show(recommendation, own = null) {
   if (own) version();
   else {
     const now = { edit: { ...edit }, words: recommendation.words, probability: recommendation.probability };
-    patient(() => picture(recommendation.picture), leave.signal).then((address) => chosen === recommendation && api.editText(edit) === api.editText(now.edit) && present(address, now), failed);
+    const { signal } = leave;
+    const current = () => !signal.aborted && chosen === recommendation && api.editText(edit) === api.editText(now.edit);
+    patient(() => picture(recommendation.picture), signal).then((address) => current() && present(address, now), failed);
   }
 }
 
@@ -160,14 +163,15 @@ let drawing = 0;
 // Draws, scores and words the version of the sliders.
 async function version() {
   const mine = ++drawing;
+  const { signal } = leave;
   const now = { ...edit };
   const singles = Object.entries(now).map(([direction, alpha]) => ({ [direction]: alpha }));
   try {
     const [address, found] = await patient(
       () => Promise.all([picture(api.editPath(image, now)), api.scores(name(), image, [now, ...singles], steer.attribute())]),
-      leave.signal,
+      signal,
     );
-    if (mine !== drawing) return;
+    if (signal.aborted || mine !== drawing) return; // moved on, or left the room, meanwhile
     const [whole, ...parts] = found.scores;
     present(address, { edit: now, words: whole.words, probability: whole.probability });
     Object.keys(now).forEach((direction, place) => sayAt(direction, parts[place].words));

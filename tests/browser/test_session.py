@@ -310,5 +310,27 @@ def test_back_button_goes_a_room_back(ana: Visitor):
     expect(page.get_by_role("heading", name="A portrait, or your photos?")).to_be_visible()
 
 
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_a_picture_that_comes_after_the_room_was_left_changes_nothing(ana: Visitor, by_hand: bool):
+    page, held = ana.page, []
+    pictures = re.compile(r"/v1/images/.+/edits/")
+    expect(page.locator("#edited[src]")).to_be_visible()
+    page.route(pictures, lambda route: held.append(route))
+    if by_hand:
+        page.locator("#sliders input[type=range]").first.fill("-1")
+    else:
+        page.reload()
+    while not held:
+        page.wait_for_timeout(50)
+    page.get_by_role("link", name="Answer more questions").click()
+    for route in held:
+        route.continue_()
+    page.unroute(pictures)
+    ana.wait_for_question()
+    page.wait_for_timeout(300)
+    assert "#ask/" in page.url
+    assert ana.errors == []
+
+
 def user(page: Page):
     return page.evaluate("localStorage.getItem('beholder.person')")
