@@ -4,7 +4,7 @@ they edited say of those that they have yet to edit."""
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -17,12 +17,14 @@ from beholder.errors import ConfigError, nearest
 from beholder.jobs import _placement
 from beholder.progress import Progress
 from beholder.ray_connection import RayConfig, connect
-from beholder.recommending import acquisition, look_service
+from beholder.recommending import acquisition
 from beholder.recommending.candidates import CandidatesConfig
 from beholder.recommending.edit_set import Comparison
-from beholder.recommending.look_service import look_candidates, look_encoder
+from beholder.recommending.look_service import look_candidates, look_encoder, look_ranker
 from beholder.recommending.rankers import bayes_ranker
 from beholder.recommending.rankers.bayes_ranker import BayesRanker, BayesRankerConfig
+from beholder.recommending.rankers.ranker_factory import RankerConfig
+from beholder.recommending.ranking import PROBABILITY, RANKED_BY
 from beholder.reports.markup import markdown_table
 from beholder.runs import Run
 from beholder.simulation import look_examples, look_people, rounds, simulated_people, summary
@@ -55,7 +57,7 @@ class SimulateLooksSettings:
     first_image: int = setting(100, "seed of the first landscape; the others follow")
     candidates: CandidatesConfig = setting(CandidatesConfig(), "the looks that people choose among")
     bayes: BayesRankerConfig = setting(BayesRankerConfig(), "the model of who would choose which look")
-    caution: float = setting(look_service.CAUTION, "as components.ranking.caution: how surely better a recommended look has to be")
+    by: str = setting(PROBABILITY, f"as components.ranking.by: by what a look is recommended, {' or '.join(RANKED_BY)}")
     edited: int = setting(20, "photos that somebody edited, from which their taste is learned; 0: that is not measured")
     held_out: int = setting(10, "photos that they edited as well, on which that taste is judged")
     editors: int = setting(24, "people who edited photos, and as many others, of whom the usual taste is learned")
@@ -68,6 +70,8 @@ class SimulateLooksSettings:
         for each in self.strategies:
             if each not in known:
                 raise ConfigError(f"strategies: {each} is none of {', '.join(known)}{nearest(each, known)}")
+        if self.by not in RANKED_BY:
+            raise ConfigError(f"by={self.by} is none of {', '.join(RANKED_BY)}")
         if self.images < 2 or min(self.rounds, self.each, len(self.strategies)) < 1:
             raise ConfigError("expected images >= 2, rounds and each >= 1, and a strategy")
         if self.edited < 0 or min(self.held_out, self.editors) < 1:
@@ -75,6 +79,7 @@ class SimulateLooksSettings:
 
 
 def main(settings: SimulateLooksSettings, run: Run) -> None:
+    settings = replace(settings, bayes=look_ranker(RankerConfig(bayes=settings.bayes)).bayes)
     with connect(settings.ray):
         truth: GroundTruth = ray.get(_draw.remote(settings, settings.first_image, settings.images))
         half = settings.images // 2
@@ -226,6 +231,6 @@ def _play(
         ranker = bayes_ranker.fit(comparisons, settings.bayes)
     seeds = [int(np.random.SeedSequence([settings.seed, number]).generate_state(1)[0]) for number in numbers]
     return [
-        rounds.play(ranker, strategy, person, truth, rounds=settings.rounds, seed=seed, caution=settings.caution)
+        rounds.play(ranker, strategy, person, truth, rounds=settings.rounds, seed=seed, by=settings.by)
         for person, seed in zip(people, seeds, strict=True)
     ]

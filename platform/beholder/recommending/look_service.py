@@ -27,7 +27,8 @@ from beholder.recommending.edit_features import EditableImage, EditFeatures, Emb
 from beholder.recommending.image_library import ImageLibrary, LatentStore, LibraryImage
 from beholder.recommending.posteriors import PriorStore
 from beholder.recommending.rankers.ranker import Ranker
-from beholder.recommending.ranking import UNEDITED, ScoredEdit
+from beholder.recommending.rankers.ranker_factory import RankerConfig
+from beholder.recommending.ranking import PROBABILITY, UNEDITED, ScoredEdit
 from beholder.recommending.service import RecommendationService
 from beholder.recommending.store.question import Answer, Question
 from beholder.storage import Place
@@ -48,7 +49,6 @@ _STEP = 1.0  # of the grid of alphas
 LEARNED = "learned"  # the strategy of choices that photos imply
 _SCALES = (0.0, 0.4, 1.7)  # of a look, which the person did not make: the photo as it is, less of it, more of it
 _OTHERS = 4  # looks drawn by chance among the candidates, which the person did not make either
-CAUTION = 1.0  # standard deviations of a look's gain that count against it
 
 
 class PhotoStore:
@@ -230,7 +230,8 @@ def _drawn(rng: np.random.Generator, low: np.ndarray, high: np.ndarray) -> np.nd
 
 
 def best_look(ranker: Ranker, user_id: str, photos: Sequence[EditableImage], features: EditFeatures) -> ScoredEdit:
-    """Return the look that is surest to be liked by a person, on average over photos: the best candidates, taken further.
+    """Return the look that a person most probably prefers to photos as they are, on average over them: the best candidates, taken
+    further.
 
     Each of the best is joined with every step along every direction, a few times over, all of them drawn small and scored exactly.
     `UNEDITED` where no look is better than the photos as they are. Probability and uncertainty are the means over the photos.
@@ -256,16 +257,13 @@ def best_look(ranker: Ranker, user_id: str, photos: Sequence[EditableImage], fea
 
 
 def _best(ranker: Ranker, user_id: str, photos: Sequence[EditableImage], features: EditFeatures, alphas: np.ndarray) -> np.ndarray:
-    """Return the looks, rows of alphas [C, K], that are surest to be liked, best first, [6, K] at most.
-
-    By their gain over the photos less its standard deviation, on average over photos: what is far from all that the person was
-    asked about is not recommended for what it might be.
-    """
+    """Return the looks, rows of alphas [C, K], that are most probably preferred to the photos as they are, on average over photos:
+    best first, [6, K] at most."""
     total = np.zeros(len(alphas))
     for photo in photos:
         edits = features.edit_set(photo, alphas)
         gain = ranker.gain_over(user_id, edits, edits.unedited)
-        total += gain.mean - CAUTION * np.sqrt(gain.variance)
+        total += gain.probability
     return np.asarray(alphas[np.argsort(-total, kind="stable")[:_BEAM]])
 
 
@@ -281,11 +279,18 @@ def look_encoder(config: EncoderConfig) -> EncoderConfig:
     ).resolved()
 
 
+def look_ranker(config: RankerConfig) -> RankerConfig:
+    """Return the ranker of looks: a change of the descriptor is liked up to a point, number by number."""
+    if config.bayes.curved is not None:
+        return config
+    return replace(config, bayes=replace(config.bayes, curved=True, components=0))
+
+
 def build_look_recommendations(
     config: "ServiceConfig", library: LookLibrary, encoder: Encoder, store: "Store", workspace: Any
 ) -> RecommendationService:
     """Build the recommendation service of looks."""
-    predictor = DrawnEmbeddings(encoder)
+    predictor, ranker = DrawnEmbeddings(encoder), look_ranker(config.ranker)
     features = EditFeatures(predictor, look_candidates(config.components.candidates))
 
     def encode_image(image_id: str) -> EditableImage:
@@ -295,7 +300,7 @@ def build_look_recommendations(
         "generator": GENERATOR,
         "encoder_id": encoder.config.encoder_id(),
         "directions": list(ASKED),
-        "ranker": asdict(config.ranker),
+        "ranker": asdict(ranker),
     }
     exists: Callable[[str], bool] = lambda image_id: image_id in library.latents  # noqa: E731
     ranking = config.components.ranking
@@ -306,8 +311,8 @@ def build_look_recommendations(
         encode_image,
         ASKED,
         exists=exists,
-        ranker=config.ranker,
-        ranking_config=replace(ranking, caution=CAUTION) if ranking.caution is None else ranking,
+        ranker=ranker,
+        ranking_config=replace(ranking, by=PROBABILITY) if ranking.by is None else ranking,
         priors=PriorStore(workspace.place / "rankers", made_for),
         config=config.service,
         attribute=config.components.attribute,

@@ -18,7 +18,8 @@ from beholder.recommending.rankers.ranker import Ranker
 
 Confidence = Literal["a guess", "likely", "sure"]
 LIKELY, SURE = 0.7, 0.9  # probabilities from which a preference is called so
-_SAME = 1e-6  # logits by which utilities must differ, not to be a tie
+RANKED_BY = ("utility", PROBABILITY := "probability")
+_SAME = 1e-6  # logits by which utilities must differ, or probabilities, not to be a tie
 
 
 @dataclass(frozen=True)
@@ -26,15 +27,16 @@ class RankingConfig:
     """How many candidates are drawn."""
 
     exact: int = setting(8, "how many of the best candidates are drawn, encoded and ranked again by their own embeddings")
-    caution: float | None = setting(
+    by: str | None = setting(
         None,
-        "standard deviations of an edit's utility that count against it: what is far from all that a person was asked about is not "
-        "recommended for what it might be; null: 1 for looks, else 0",
+        "utility: the best edits are those of the highest expected utility; probability: those most probably preferred to the "
+        "image as it is, so that what is far from all that a person was asked about is not recommended for what it might be; null: "
+        "probability for looks, else utility",
     )
 
     def __post_init__(self) -> None:
-        if self.caution is not None and not 0 <= self.caution < 10:
-            raise ConfigError(f"ranking.caution must be at least 0 and below 10, got {self.caution}")
+        if self.by not in (None, *RANKED_BY):
+            raise ConfigError(f"ranking.by={self.by} is none of {', '.join(RANKED_BY)}")
         if self.exact < 1:
             raise ConfigError(f"ranking.exact must be at least 1, got {self.exact}")
 
@@ -68,10 +70,11 @@ def shortlist(ranker: Ranker, user_id: str, edit_set: EditSet, config: RankingCo
     for each person.
     """
     config = config or RankingConfig()
-    if not config.caution:
-        return best_first(ranker.utilities(user_id, edit_set), edit_set, user_id)[: config.exact]
-    gain = ranker.gain_over(user_id, edit_set, edit_set.unedited)
-    return best_first(gain.mean - config.caution * np.sqrt(gain.variance), edit_set, user_id)[: config.exact]
+    if config.by == PROBABILITY:
+        values = ranker.gain_over(user_id, edit_set, edit_set.unedited).probability
+    else:
+        values = ranker.utilities(user_id, edit_set)
+    return best_first(values, edit_set, user_id)[: config.exact]
 
 
 def is_known(ranker: Ranker, user_id: str, edit_set: EditSet) -> bool:
@@ -100,13 +103,13 @@ def score(ranker: Ranker, user_id: str, edit_set: EditSet, edits: Sequence[Mappi
 
 
 def rank(
-    ranker: Ranker, user_id: str, edit_set: EditSet, edits: Sequence[Mapping[str, float]], *, caution: float = 0.0
+    ranker: Ranker, user_id: str, edit_set: EditSet, edits: Sequence[Mapping[str, float]], *, by: str | None = None
 ) -> list[ScoredEdit]:
     """Score edits beside the unedited image, best first, ties as in `shortlist`; `UNEDITED` leads where none is better.
 
-    edit_set: the edits with their embeddings, a row for each of `edits`. caution: as in RankingConfig.
+    edit_set: the edits with their embeddings, a row for each of `edits`. by: as in RankingConfig.
     """
     scored = score(ranker, user_id, edit_set, edits)
-    values = np.array([each.utility - caution * each.uncertainty for each in scored])
+    values = np.array([each.probability if by == PROBABILITY else each.utility for each in scored])
     scored = [scored[row] for row in best_first(values, edit_set, user_id)]
     return scored if scored and scored[0].utility > 0 else [UNEDITED, *scored]

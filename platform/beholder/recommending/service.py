@@ -360,7 +360,7 @@ class RecommendationService:
             return Recommendation(user_id, image.image_id, person.rounds, person.model, (), (), known=False, attribute=attribute)
         drawn = self.features.drawn(image, shortlist.edits, embeddings)
         ranked = spread_edits(
-            ranking.rank(person.ranker, person.user_id, drawn, shortlist.edits, caution=self.ranking.caution or 0.0),
+            ranking.rank(person.ranker, person.user_id, drawn, shortlist.edits, by=self.ranking.by),
             count,
             steering,
         )

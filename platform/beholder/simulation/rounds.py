@@ -10,6 +10,7 @@ from beholder.recommending import acquisition
 from beholder.recommending.acquisition import QuestionsConfig
 from beholder.recommending.edit_set import Comparison, EditSet
 from beholder.recommending.rankers.ranker import Ranker
+from beholder.recommending.ranking import PROBABILITY
 from beholder.simulation.ground_truth import GroundTruth
 from beholder.simulation.simulated_people import SimulatedChooser, edit_set, image_id
 from beholder.statistics import sigmoid
@@ -45,13 +46,13 @@ def play(
     rounds: int,
     seed: int,
     questions: QuestionsConfig = acquisition.ANY,
-    caution: float = 0.0,
+    by: str | None = None,
 ) -> Trajectory:
     """Ask a person whom the ranker does not know so many questions, and recommend after each.
 
     The ranker learns from the answers, under a name of the person and the strategy. What is recommended is the edit of the highest
-    predicted utility, less `caution` times its standard deviation, or none where that is not predicted to be better than the
-    unedited image. It is compared with the person's utilities at that moment.
+    predicted utility, or the one most probably preferred to the unedited image (by="probability"), or none where that is not
+    predicted to be better than the unedited image. It is compared with the person's utilities at that moment.
     """
     edits = edit_set(truth, person.image)
     pairs = held_out(len(edits), seed=seed)
@@ -63,7 +64,7 @@ def play(
     for turn in range(rounds + 1):
         moment = turn / max(rounds, 1)
         predicted = _utilities(ranker, name, edits)
-        recommended = _recommended(ranker, name, edits, predicted, caution)
+        recommended = _recommended(ranker, name, edits, predicted, by)
         _measure(trajectory, turn, predicted, person.utilities(moment), pairs, recommended)
         trajectory.told[turn] = _told(ranker, name, edits, recommended)
         if turn == rounds:
@@ -105,12 +106,12 @@ def _utilities(ranker: Ranker, name: str, edits: EditSet) -> np.ndarray:
     return np.concatenate([ranker.joint(name, edits.unedited).mean, ranker.joint(name, edits).mean])
 
 
-def _recommended(ranker: Ranker, name: str, edits: EditSet, predicted: np.ndarray, caution: float) -> int:
+def _recommended(ranker: Ranker, name: str, edits: EditSet, predicted: np.ndarray, by: str | None) -> int:
     """Return the row of the recommended edit in utilities [1 + C]: 0 for the unedited image."""
-    if not caution:
+    if by != PROBABILITY:
         return int(np.argmax(predicted))
     gain = ranker.gain_over(name, edits, edits.unedited)
-    best = int(np.argmax(gain.mean - caution * np.sqrt(gain.variance)))
+    best = int(np.argmax(gain.probability))
     return 1 + best if gain.mean[best] > 0 else 0
 
 

@@ -11,7 +11,7 @@ from support.store_suite import answer, question
 from beholder.errors import ConfigError, EditError
 from beholder.recommending.edit_features import EditableImage, EditFeatures, draw
 from beholder.recommending.rankers.ranker import JointNormal, RankerInfo
-from beholder.recommending.ranking import UNEDITED, RankingConfig, ScoredEdit, is_known, rank, shortlist
+from beholder.recommending.ranking import RANKED_BY, UNEDITED, RankingConfig, ScoredEdit, is_known, rank, shortlist
 from beholder.recommending.store.question import Choice
 
 
@@ -162,31 +162,31 @@ def test_a_probability_in_words(probability, words):
 
 
 class FurtherIsBetterPerhaps(PartialRanker):
-    """A ranker that likes an edit the more the further it goes, and knows the less of it."""
+    """A ranker that likes an edit the more the further it goes, and soon knows little of it."""
 
     def __init__(self):
         self.info = RankerInfo("further", CANDIDATES.directions, 6)
 
     def joint(self, user_id, edit_set):
         far = np.abs(edit_set.alphas).sum(axis=1).astype(float)
-        return JointNormal(far, 0.6 * far[:, None])
+        return JointNormal(far, far[:, None] ** 3)
 
 
-def test_a_cautious_ranking_leaves_what_is_far_from_all_that_is_known(image):
+def test_ranked_by_probability_what_is_far_from_all_that_is_known_is_left(image):
     features = EditFeatures(DrawingSurrogate(), CANDIDATES)
     edit_set, far = features.edit_set(image), np.abs(CANDIDATES.alphas).sum(axis=1)
     ranker = FurtherIsBetterPerhaps()
-    bold, cautious = (shortlist(ranker, "ana", edit_set, RankingConfig(exact=5, caution=caution)) for caution in (0.0, 2.0))
-    assert far[bold].min() > far[cautious].max()
-    edits = [CANDIDATES.edit(int(row)) for row in (bold[0], cautious[0])]
-    both = edit_set[[int(bold[0]), int(cautious[0])]]
+    best, surest = (shortlist(ranker, "ana", edit_set, RankingConfig(exact=5, by=by)) for by in RANKED_BY)
+    assert far[best].min() > far[surest].max()
+    edits = [CANDIDATES.edit(int(row)) for row in (best[0], surest[0])]
+    both = edit_set[[int(best[0]), int(surest[0])]]
     assert rank(ranker, "ana", both, edits)[0].edit == edits[0]
-    first = rank(ranker, "ana", both, edits, caution=2.0)[0]
+    first, second = rank(ranker, "ana", both, edits, by="probability")
     assert first.edit == edits[1]
-    assert first.utility == pytest.approx(far[cautious[0]], rel=1e-5)  # what is told is not lowered
+    assert first.probability > second.probability
+    assert first.utility < second.utility
 
 
-@pytest.mark.parametrize("caution", [-1.0, 10.0, float("nan")])
-def test_a_caution_that_is_none_is_refused(caution):
-    with pytest.raises(ConfigError, match="caution"):
-        RankingConfig(caution=caution)
+def test_what_to_rank_by_that_is_none_is_refused():
+    with pytest.raises(ConfigError, match="by=luck is none of utility, probability"):
+        RankingConfig(by="luck")

@@ -24,11 +24,12 @@ from beholder.errors import ConfigError
 from beholder.recommending.edit_set import Comparison, EditSet
 from beholder.recommending.rankers.choice_noise import ChoiceNoise, ChoiceNoiseConfig, NoisyPosterior
 from beholder.recommending.rankers.ranker import Gain, JointNormal, Ranker, RankerInfo
-from beholder.recommending.rankers.ranker_features import EditRegressors, TastePrior, fit_regressors
+from beholder.recommending.rankers.ranker_features import EditRegressors, TastePrior, fit_regressors, moves, regressors_of
 from beholder.taste import gaussian
 from beholder.taste.gaussian import Gaussian
 
 _VARIANCE = 0.3  # of each regressor's weight before anybody is known, in logits
+_LENGTH = -1.0  # of the squared length's weight: its mean, and its deviation
 ENOUGH = 10  # people with several choices each, from which a prior can be learned
 _SEVERAL = 5
 _BLOCK = 64  # people whose choices are learned from together
@@ -38,15 +39,22 @@ _BLOCK = 64  # people whose choices are learned from together
 class BayesRankerConfig:
     """The regressors, how the prior is learned, and how choices fade."""
 
-    components: int = setting(32, "principal components of the embedding's change that are regressors")
-    strength: float = setting(100.0, "how many people the diagonal that the prior's covariance is shrunk to is worth")
+    components: int = setting(32, "principal components of the embedding's change that are regressors; 0: the change itself")
+    curved: bool | None = setting(
+        None,
+        "whether changes may be liked up to a point: how far the embedding changes, squared, is a regressor, too; null: for looks, "
+        "where the change itself stands for its components",
+    )
+    strength: float = setting(
+        100.0, "how many people the diagonal that the prior's covariance is shrunk to is worth; where curved, it is that diagonal"
+    )
     iterations: int = setting(15, "steps of expectation maximisation (EM) that learn the prior")
     half_life: float | None = setting(200.0, "choices after which a choice counts half; null: choices never fade")
     noise: ChoiceNoiseConfig = setting(ChoiceNoiseConfig(), "how people turn what they like into choices")
 
     def __post_init__(self) -> None:
-        if self.components < 1 or self.iterations < 1 or self.strength <= 0:
-            raise ConfigError("ranker.bayes.components and iterations must be at least 1, strength above 0")
+        if self.components < 0 or self.iterations < 1 or self.strength <= 0:
+            raise ConfigError("ranker.bayes.components must be at least 0, iterations at least 1, strength above 0")
         if self.half_life is not None and not self.half_life > 0:
             raise ConfigError(f"ranker.bayes.half_life must be above 0 choices, or null, got {self.half_life}")
 
@@ -151,7 +159,7 @@ def fit(
     comparisons: Sequence[Comparison], config: BayesRankerConfig, *, taste_prior: TastePrior | None = None, seed: int = 0
 ) -> BayesRanker:
     """Learn the prior from everybody's choices, and the posterior of each person. Nothing is random: seed is not used."""
-    regressors = fit_regressors(comparisons, components=config.components, taste_prior=taste_prior)
+    regressors = fit_regressors(comparisons, components=config.components, curved=bool(config.curved), taste_prior=taste_prior)
     directions = comparisons[0].left.directions
     blocks = _blocks(len(directions), regressors, taste_prior)
     people: dict[str, list[Comparison]] = {}
@@ -161,7 +169,9 @@ def fit(
     prior, lasting = weak_prior(len(directions), regressors, taste_prior), ChoiceNoise.of(replace(config.noise, drifting=None), 1.0)
     for _ in range(config.iterations):
         state = _filtered(lasting, prior, histories)
-        prior = _likeliest_prior(state, lasting, blocks, config.strength)
+        prior = _likeliest_prior(state, lasting, blocks, config.strength, curved=bool(config.curved))
+        if config.curved:
+            prior = _shrunk(prior, blocks[:3], len(people))
         lasting = lasting.learned(state.evidence, config.noise.people)
     noise = ChoiceNoise.of(config.noise, config.kept)
     state = _filtered(noise, prior, histories)
@@ -177,11 +187,15 @@ def weak_prior(count: int, regressors: EditRegressors, taste_prior: TastePrior |
     """Return the prior before a single choice is known, of the weights of regressors over `count` directions.
 
     The taste's utility has the weight 1, every other regressor 0, with a variance. That of squares is smaller: that somebody
-    likes a strength in the middle best is rarer than that they like more of it, or less.
+    likes a strength in the middle best is rarer than that they like more of it, or less. Where regressors are curved, what is seen
+    counts more than how it was made, and the farther a change goes, the less it is liked.
     """
-    _, squares, *_ = blocks = _blocks(count, regressors, taste_prior)
+    blocks = _blocks(count, regressors, taste_prior)
     mean, variances = np.zeros(regressors.width), np.full(regressors.width, _VARIANCE)
-    variances[squares] = _VARIANCE / 10
+    if regressors.curved:
+        variances[: 2 * count] = _VARIANCE / 4
+        mean[blocks[3]], variances[blocks[3]] = _LENGTH, _LENGTH**2
+    variances[blocks[1]] /= 10
     if taste_prior is not None:
         mean[blocks[-1]] = 1.0
     return Gaussian(mean, np.diag(variances))
@@ -232,9 +246,14 @@ def _filtered_block(
     return NoisyPosterior(means, covariances, evidence)
 
 
-def _likeliest_prior(state: NoisyPosterior, noise: ChoiceNoise, blocks: Sequence[slice], strength: float) -> Gaussian:
+def _likeliest_prior(
+    state: NoisyPosterior, noise: ChoiceNoise, blocks: Sequence[slice], strength: float, *, curved: bool
+) -> Gaussian:
     """Return the prior of the usual person that makes these posteriors likeliest, its covariance shrunk to a diagonal that is even
-    in each block. Each person counts by the probability of a taste, each hypothesis at the scale of its sharpness."""
+    in each block. Each person counts by the probability of a taste, each hypothesis at the scale of its sharpness.
+
+    curved: the covariance is that diagonal, as there are more regressors than a few dozen people tell of.
+    """
     scale = noise.sharpness[:, None]
     weights = state.weights(noise)[:, : len(noise)]
     total = max(float(weights.sum()), 1e-9)
@@ -246,12 +265,26 @@ def _likeliest_prior(state: NoisyPosterior, noise: ChoiceNoise, blocks: Sequence
     moment = (deviations.T @ deviations + within) / total
     usual = np.diag(moment)
     even = np.concatenate([np.full(len(usual[block]), usual[block].mean()) for block in blocks])
+    if curved:
+        return Gaussian(mean, np.diag(even))
     return Gaussian(mean, gaussian.shrink(moment, total, target=np.diag(even), strength=strength))
 
 
+def _shrunk(prior: Gaussian, blocks: Sequence[slice], people: int) -> Gaussian:
+    """Return the prior with what all share in these blocks shrunk to 0, by how well that many people tell of it: the positive-part
+    estimator of James and Stein (1961)."""
+    mean, spread = prior.mean.copy(), np.diag(prior.covariance)
+    for block in blocks:
+        size = float((mean[block] ** 2 / spread[block]).sum()) * people
+        mean[block] *= max(0.0, 1 - max(len(mean[block]) - 2, 0) / max(size, 1e-9))
+    return Gaussian(mean, prior.covariance)
+
+
 def _blocks(count: int, regressors: EditRegressors, taste_prior: TastePrior | None) -> list[slice]:
-    """Return the columns of each kind: alphas of `count` directions, squares, changes of the embedding, the taste's utility."""
-    edges = [0, count, 2 * count, 2 * count + len(regressors.axes)] + [regressors.width] * (taste_prior is not None)
+    """Return the columns of each kind: alphas of `count` directions, squares, changes of the embedding, their squared length where
+    that is a regressor, the taste's utility."""
+    edges = [0, count, 2 * count, 2 * count + len(regressors.axes)]
+    edges += [edges[-1] + 1] * regressors.curved + [regressors.width] * (taste_prior is not None)
     return [slice(first, last) for first, last in itertools.pairwise(edges)]
 
 
@@ -302,15 +335,11 @@ def start(
 def begin(edit_set: EditSet, config: BayesRankerConfig, *, taste_prior: TastePrior | None = None) -> BayesRanker:
     """Return a ranker that knows nobody, with `weak_prior`. edit_set: as in `start`."""
     changes = edit_set.embeddings.astype(np.float64) - edit_set.original
-    axes = np.linalg.svd(changes, full_matrices=False)[2][: config.components]
-    alphas = edit_set.alphas.astype(np.float64)
-    parts = [alphas, alphas**2, changes @ axes.T]
-    sizes = [np.sqrt((part**2).mean(axis=0)) for part in parts[:2]]
-    sizes.append(np.full(len(axes), np.sqrt((parts[2] ** 2).mean())))
+    axes = np.linalg.svd(changes, full_matrices=False)[2][: config.components] if config.components else np.eye(changes.shape[1])
+    rows = moves(edit_set, axes)
     if taste_prior is not None:
-        sizes.append(np.ones(1))
-    whole = np.concatenate(sizes)
-    regressors = EditRegressors(axes, np.where(whole > 1e-9, whole, 1.0))
+        rows = np.concatenate([rows, np.ones((len(rows), 1))], axis=1)
+    regressors = regressors_of(rows, axes, len(edit_set.directions), curved=bool(config.curved))
     info = RankerInfo("bayes", edit_set.directions, edit_set.embeddings.shape[1])
     prior = weak_prior(len(edit_set.directions), regressors, taste_prior)
     return BayesRanker(info, regressors, prior, ChoiceNoise.of(config.noise, config.kept), {}, config, taste_prior)

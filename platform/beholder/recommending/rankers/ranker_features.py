@@ -10,17 +10,21 @@ from beholder.recommending.edit_set import Comparison, EditSet
 from beholder.recommending.store.question import taste_of
 from beholder.taste.contract import Taste
 
+_LEAST = 0.3  # of the usual size: what an axis along which hardly anything changes is divided by at least
+
 
 @dataclass(frozen=True, eq=False)
 class EditRegressors:
     """C edits -> regressors float64 [C, F], scaled so that each column has a mean square of about 1 over the edits of the fit.
 
     axes [A, E]: directions in embedding space on which the change of the embedding is projected. sizes [F]: what each column is
-    divided by.
+    divided by. curved: whether the squared length of the change, the mean of its squared columns, is a regressor as well, so that a
+    change can be liked up to a point.
     """
 
     axes: np.ndarray
     sizes: np.ndarray
+    curved: bool = False
 
     @property
     def width(self) -> int:
@@ -29,16 +33,23 @@ class EditRegressors:
 
     def of(self, edit_set: EditSet, taste_utilities: np.ndarray | None = None) -> np.ndarray:
         """Return the regressors of edits; the edit of nothing is 0 in every column. taste_utilities [C]: the last column."""
-        return np.asarray(_unscaled(edit_set, self.axes, taste_utilities) / self.sizes)
+        columns = moves(edit_set, self.axes, taste_utilities)
+        if not self.curved:
+            return np.asarray(columns / self.sizes)
+        end = 2 * len(edit_set.directions) + len(self.axes)
+        whole = np.insert(columns, end, 0.0, axis=1) / self.sizes
+        whole[:, end] = (whole[:, end - len(self.axes) : end] ** 2).mean(axis=1) / self.sizes[end]
+        return np.asarray(whole)
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Return what `of_tensors` reads."""
-        return {"features.axes": self.axes, "features.sizes": self.sizes}
+        return {"features.axes": self.axes, "features.sizes": self.sizes, "features.curved": np.array([self.curved], np.uint8)}
 
     @classmethod
     def of_tensors(cls, tensors: Mapping[str, np.ndarray]) -> "EditRegressors":
         """Read what `tensors()` returned."""
-        return cls(tensors["features.axes"], tensors["features.sizes"])
+        curved = tensors.get("features.curved")  # absent in what was kept by earlier versions
+        return cls(tensors["features.axes"], tensors["features.sizes"], curved is not None and bool(curved[0]))
 
 
 @dataclass(frozen=True)
@@ -61,10 +72,13 @@ class TastePrior:
         return np.asarray(differences.mean, np.float64)
 
 
-def fit_regressors(comparisons: Sequence[Comparison], *, components: int, taste_prior: TastePrior | None = None) -> EditRegressors:
+def fit_regressors(
+    comparisons: Sequence[Comparison], *, components: int, curved: bool = False, taste_prior: TastePrior | None = None
+) -> EditRegressors:
     """Fit the axes, principal components of the changes of the embedding, and the sizes to everybody's choices.
 
-    components: how many principal components; 0: the change itself, dimension by dimension. Raises ChoiceError for no choices.
+    components: how many principal components; 0: the change itself, dimension by dimension. curved: as of EditRegressors. Raises
+    ChoiceError for no choices.
     """
     if not comparisons:
         raise ChoiceError("expected at least one choice to fit a ranker to, got none")
@@ -75,17 +89,27 @@ def fit_regressors(comparisons: Sequence[Comparison], *, components: int, taste_
     if components:
         axes = np.linalg.svd(changes.astype(np.float64), full_matrices=False)[2][:components]
     sides = [(each.user_id, side) for each in comparisons for side in (each.left, each.right)]
-    rows = np.concatenate(
-        [_unscaled(side, axes, taste_prior.of(user_id, side) if taste_prior else None) for user_id, side in sides]
-    )
+    rows = np.concatenate([moves(side, axes, taste_prior.of(user_id, side) if taste_prior else None) for user_id, side in sides])
+    return regressors_of(rows, axes, len(comparisons[0].left.directions), curved=curved)
+
+
+def regressors_of(rows: np.ndarray, axes: np.ndarray, directions: int, *, curved: bool) -> EditRegressors:
+    """Return regressors for edits like these. rows: float64 [C, F] as `moves` returns them, of so many directions.
+
+    Changes of the embedding have one size, so that an axis along which hardly anything changes counts hardly anything; where they
+    are curved, each has its own, so that a length is one of usual changes. A column that is 0 everywhere is divided by 1.
+    """
     sizes = np.sqrt((rows**2).mean(axis=0))
-    moves = 2 * len(comparisons[0].left.directions)
-    # one size for all changes of the embedding: an axis along which hardly anything changes counts hardly anything
-    sizes[moves : moves + len(axes)] = np.sqrt((sizes[moves : moves + len(axes)] ** 2).mean())
-    return EditRegressors(axes, np.where(sizes > 1e-9, sizes, 1.0))
+    start, end = 2 * directions, 2 * directions + len(axes)
+    usual = np.sqrt((sizes[start:end] ** 2).mean())
+    sizes[start:end] = np.maximum(sizes[start:end], _LEAST * usual) if curved else usual
+    sizes = np.where(sizes > 1e-9, sizes, 1.0)
+    return EditRegressors(axes, np.insert(sizes, end, 1.0) if curved else sizes, curved)
 
 
-def _unscaled(edit_set: EditSet, axes: np.ndarray, taste_utilities: np.ndarray | None) -> np.ndarray:
+def moves(edit_set: EditSet, axes: np.ndarray, taste_utilities: np.ndarray | None = None) -> np.ndarray:
+    """Return what the regressors of edits are made of, before it is divided: alphas, their squares, changes of the embedding along
+    the axes, and the taste's utility if there is one, float64 [C, F]."""
     alphas = edit_set.alphas.astype(np.float64)
     changes = (edit_set.embeddings.astype(np.float64) - edit_set.original) @ axes.T
     parts = [alphas, alphas**2, changes]

@@ -31,6 +31,50 @@ class TestBayes(RankerContract):
         assert (ranker.joint("ana", shown).factor ** 2).sum() < 0.7 * before
 
 
+class TestCurved(RankerContract):
+    config = RankerConfig(kind="bayes", bayes=BayesRankerConfig(components=0, curved=True))
+    uncertainties = True
+
+
+def test_a_squared_length_is_the_mean_square_of_the_changes():
+    shown = edit_set(50, 9)
+    regressors = bayes_ranker.begin(shown, BayesRankerConfig(components=0, curved=True)).regressors
+    rows = regressors.of(shown)
+    assert rows.shape == (50, 3 + 3 + 6 + 1)
+    np.testing.assert_allclose(rows[:, 12], (rows[:, 6:12] ** 2).mean(axis=1))
+    np.testing.assert_allclose((rows[:, 6:12] ** 2).mean(axis=0), 1.0)  # each by how far it usually changes
+    assert not regressors.of(shown.unedited).any()
+    kept = {name: array for name, array in regressors.tensors().items() if name != "features.curved"}
+    assert not type(regressors).of_tensors(kept).curved  # as earlier versions kept it
+
+
+def up_to_a_point(user_id: str, count: int, *, seed: int) -> list[Comparison]:
+    """Choices of somebody who likes more of the first direction, and anything the less the farther it goes."""
+    rng, found = np.random.default_rng(seed), []
+    for number in range(count):
+        both = edit_set(2, 9000 + 1000 * seed + number)
+        one, other = (float(each @ [2.0, 0, 0] - 1.2 * each @ each) for each in both.alphas.astype(np.float64))
+        found.append(
+            Comparison(user_id, "face", both[0], both[1], float(rng.random() < 1 / (1 + np.exp(other - one))), float(number))
+        )
+    return found
+
+
+def test_what_goes_too_far_is_not_recommended_where_changes_are_curved():
+    shown = edit_set(300, 9)
+    truth = shown.alphas.astype(np.float64) @ [2.0, 0, 0] - 1.2 * (shown.alphas.astype(np.float64) ** 2).sum(axis=1)
+    best = {}
+    for curved in (False, True):
+        true = []
+        for seed in range(8):
+            ranker = bayes_ranker.begin(shown, BayesRankerConfig(components=0, curved=curved))
+            for comparison in up_to_a_point("ana", 12, seed=seed):
+                ranker.update(comparison)
+            true.append(truth[ranker.gain_over("ana", shown, shown.unedited).probability.argmax()])
+        best[curved] = np.mean(true)
+    assert best[True] > max(0, best[False] + 0.5)
+
+
 def test_a_taste_that_changes_is_followed_faster_where_choices_fade():
     agreements = {}
     for half_life in (None, 200.0, 20.0):
