@@ -33,7 +33,7 @@ from beholder.taste import taste_registry
 from beholder.workspace import Workspace
 
 if TYPE_CHECKING:
-    from beholder.recommending.look_service import LookLibrary
+    from beholder.recommending.own_photos.look_service import LookLibrary
     from beholder.recommending.surrogate.surrogate_model import SurrogateInfo
 
 EDITORS = ("stylegan", "looks")
@@ -140,7 +140,7 @@ def build_service(config: ServiceConfig) -> InProcessService:
 
 def _build_look_service(config: ServiceConfig) -> InProcessService:
     """Build the service of looks in this process."""
-    from beholder.recommending import look_service
+    from beholder.recommending.own_photos import look_service
 
     workspace, encoder, library = Workspace(config.workspace), Encoder.load(config.encoder), _look_library(config)
     store = open_store(config.choices, workspace)
@@ -154,7 +154,7 @@ def _build_look_service(config: ServiceConfig) -> InProcessService:
 
 
 def _look_library(config: ServiceConfig) -> "LookLibrary":
-    from beholder.recommending.look_service import LookLibrary
+    from beholder.recommending.own_photos.look_service import LookLibrary
 
     workspace = Workspace(config.workspace)
     return LookLibrary(open_store(config.choices, workspace), workspace.place, config.image_library)
@@ -164,7 +164,7 @@ def for_editor(config: ServiceConfig) -> ServiceConfig:
     """Return a config with the encoder that its editor goes with: looks have one of their own. Raises ConfigError for another."""
     if config.editor != "looks":
         return config
-    from beholder.recommending.look_service import look_encoder
+    from beholder.recommending.own_photos.look_service import look_encoder
 
     return replace(config, encoder=look_encoder(config.encoder))
 
