@@ -29,7 +29,7 @@ class RankingConfig:
     caution: float | None = setting(
         None,
         "standard deviations of an edit's utility that count against it: what is far from all that a person was asked about is not "
-        "recommended for what it might be; null: 1 for looks, else 0",
+        "recommended for what it might be; null: 1 for people's own photos, else 0",
     )
 
     def __post_init__(self) -> None:
