@@ -68,7 +68,7 @@ class PersonImageSettings:
             raise ConfigError("give either image=FILE, a photo, or seed=NUMBER, an image that the generator makes")
         if self.seed is not None and not 0 <= self.seed < 2**32:
             raise ConfigError(f"seed must be between 0 and {2**32 - 1}, got {self.seed}")
-        if self.editor == "diffusion":
+        if self.editor == "diffusion" and not self.diffusion.model:
             self.diffusion.check_model()
 
     @property

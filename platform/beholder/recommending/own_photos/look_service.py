@@ -104,7 +104,7 @@ class LookLibrary(ImageLibrary):
     def __init__(self, store: "Store", place: Place, config: Any = None, *, editor: Any = None, photos: Any = None) -> None:
         """place: of the workspace. editor, photos: others than those of looks, for photos that are edited in another way."""
         editor, photos = editor or LookEditor(), photos or PhotoStore(place)
-        super().__init__(editor, photos, store, config)  # type: ignore[arg-type]  # both do what is asked of them here
+        super().__init__(editor, photos, store, config)
         self.editor: Any
         self.latents: Any
         self._latents = BoundedCache(_PHOTOS)

@@ -11,6 +11,7 @@ from support import tiny_diffusion
 
 from beholder import images
 from beholder.editing.diffusion.diffusion_config import DiffusionConfig
+from beholder.editing.diffusion.diffusion_directions import DiffusionDirection
 from beholder.editing.looks import landscape
 from beholder.encoder import EncoderConfig
 from beholder.errors import ConfigError, EditError, PersonErased, StorageError, UnknownImage, WeightsError
@@ -23,7 +24,7 @@ from beholder.recommending.steering import Steering
 pytest.importorskip("diffusers", reason='the extra is not installed: pip install "beholder[diffusion]"')
 pytestmark = pytest.mark.filterwarnings("ignore")  # what diffusers and transformers say of tiny networks
 
-SLIDERS = {"winter": (0.0, 2.0), "older": (-2.0, 2.0)}
+SLIDERS = {name: DiffusionDirection(name, range=(low, 2.0)) for name, low in (("winter", 0.0), ("older", -2.0))}
 
 
 @pytest.fixture(scope="module")
