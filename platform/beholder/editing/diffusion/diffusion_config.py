@@ -95,7 +95,10 @@ class DiffusionConfig:
             return  # a name on the hub: what was downloaded before, or may be now
         if not (folder / "model_index.json").is_file():
             raise WeightsError(f"{folder} has no model_index.json: expected a pipeline in diffusers' layout")
-        size = sum(file.stat().st_size for file in folder.rglob("*.safetensors")) / 2**30
+        files = list(folder.rglob("*.safetensors"))
+        if not files:
+            raise WeightsError(f"{folder} has no .safetensors files: expected weights; pickles are not read")
+        size = sum(file.stat().st_size for file in files) / 2**30
         if self.memory_gib is not None and size > self.memory_gib:
             raise WeightsError(f"{folder} has {size:.1f} GiB of weights, more than diffusion.memory_gib={self.memory_gib:g}")
 

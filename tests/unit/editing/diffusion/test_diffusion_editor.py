@@ -206,8 +206,12 @@ def test_a_model_that_is_not_there_is_refused_without_a_download(tmp_path, model
         DiffusionConfig(model=model.format(folder=tmp_path)).check_model()
 
 
-def test_a_pipeline_of_another_kind_is_refused(tmp_path):
+def test_a_pipeline_of_another_kind_and_one_without_weights_are_refused(tmp_path):
     (tmp_path / "model_index.json").write_text(json.dumps({"_class_name": "StableDiffusionPipeline"}))
+    (tmp_path / "pickle.bin").write_bytes(b"pickle")
+    with pytest.raises(WeightsError, match=r"has no \.safetensors files"):
+        DiffusionPipeline.load(DiffusionConfig(model=str(tmp_path)))
+    (tmp_path / "weights.safetensors").write_bytes(b"")
     with pytest.raises(WeightsError, match="is a StableDiffusionPipeline: expected one of"):
         DiffusionPipeline.load(DiffusionConfig(model=str(tmp_path)))
 
