@@ -20,7 +20,7 @@ from beholder.ray_connection import RayConfig, connect
 from beholder.recommending import acquisition
 from beholder.recommending.candidates import CandidatesConfig
 from beholder.recommending.edit_set import Comparison
-from beholder.recommending.look_service import look_candidates, look_encoder, look_ranker
+from beholder.recommending.own_photos.look_service import look_candidates, look_encoder, look_ranker
 from beholder.recommending.rankers import bayes_ranker
 from beholder.recommending.rankers.bayes_ranker import BayesRanker, BayesRankerConfig
 from beholder.recommending.rankers.ranker_factory import RankerConfig

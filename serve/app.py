@@ -87,7 +87,8 @@ def bind(settings: ServeSettings) -> Application:
     settings = replace(settings, choices=store_url(settings.choices))  # here: other machines have other files and variables
     serve_config, service = settings.serve, settings.service_config
     check_nodes(settings.choices, max(serve_config.nodes, _nodes()))
-    editor = _deployed(EditorDeployment, serve_config.editor, serve_config).bind(service, serve_config.editor)
+    editing = serve_config.diffusion if service.editor == "diffusion" else serve_config.editor
+    editor = _deployed(EditorDeployment, editing, serve_config).bind(service, editing)
     encoder = _deployed(EncoderDeployment, serve_config.encoder, serve_config).bind(service, serve_config.encoder, editor)
     ranker = _deployed(RankerDeployment, serve_config.ranker, serve_config).bind(service, serve_config.ranker, editor, encoder)
     ingress = serve.ingress()(Api)

@@ -107,8 +107,8 @@ class EditorDeployment:
         set_batching(self._draw, max_batch_size=deployment.max_batch_size, batch_wait_timeout_s=deployment.batch_wait_timeout_s)
 
     async def about(self) -> "tuple[SurrogateInfo | None, DirectionList, int]":
-        """Return what others have to know of the generator, and the pixels of a side of its pictures; looks need no surrogate."""
-        info = None if self.config.editor == "looks" else components.surrogate_info(self.config, self.library)
+        """Return what others have to know of the generator, and the pixels of a side of its pictures; photos need no surrogate."""
+        info = None if self.config.editor != "stylegan" else components.surrogate_info(self.config, self.library)
         return info, DirectionList.of(self.library), self.library.editor.resolution
 
     async def image(self, image_id: str) -> LibraryImage:
@@ -123,9 +123,9 @@ class EditorDeployment:
 
     async def draw(self, image_id: str, edits: Sequence[Edit], size: int | None = None) -> np.ndarray:
         """Return pictures, uint8 RGB [N, R, R, 3], drawn in one batch with what others ask for now; size: the pixels needed."""
+        if self.config.editor != "stylegan":  # photos have shapes of their own, and don't go into one batch
+            return await self.pool.run(lambda: self.library.draw_images([(image_id, edits)], size=size)[0])
         latent = await self.pool.run(self.library.check, image_id, edits)  # a mistake is reported to who made it, and nobody else
-        if self.config.editor == "looks":  # photos have shapes of their own, and don't go into one batch
-            return await self.pool.run(lambda: self.library.draw_latents([(latent, edits)], size=size)[0])
         drawn: np.ndarray = await self._draw((latent, edits, size))
         return drawn
 
@@ -135,7 +135,7 @@ class EditorDeployment:
 
     async def picture(self, image_id: str, text: str, media_type: str, size: int | None = None) -> bytes:
         edit = self.library.read_edit(text)
-        if self.config.editor == "looks":
+        if self.config.editor != "stylegan":
             return await self.pool.run(self.library.picture, image_id, edit, media_type, size)
         size = await self.pool.run(self.library.shown_size, image_id, size)
         cached = await self.pool.run(self.library.cached_file, image_id, edit, media_type, size)
@@ -246,6 +246,12 @@ class RankerDeployment:
             return EditableImage(image_id, known, embeddings[0].copy())  # what came is read-only
 
         def build() -> RecommendationService:
+            if config.editor == "diffusion":  # the pipeline stays with the editor
+
+                def embed(image_id: str, edits: Sequence[Edit]) -> np.ndarray:
+                    return self.pool.wait_for(self._embeddings(image_id, edits))
+
+                return components.build_drawn_recommendations(config, directions.sliders, embed)
             if info is None:  # looks are drawn where they are scored, small, from the copies of photos in the workspace
                 self.built = components.build_service(config)
                 return self.built.recommendations

@@ -16,6 +16,8 @@ def main(settings: ServeSettings, run: Run) -> None:
     settings.check_access()
     if settings.local or (settings.ray.address in (None, "local") and "RAY_ADDRESS" not in os.environ):
         process.check_port(settings.host, settings.port)
+        if settings.editor == "diffusion":
+            settings.diffusion.check_model()  # before anything is started
     if settings.local:
         run_in_process(settings)
         return

@@ -58,6 +58,9 @@ class ServeConfig:
         DeploymentConfig(max_ongoing_requests=256, max_queued_requests=256), "takes requests, and asks the others"
     )
     editor: DeploymentConfig = setting(DeploymentConfig(), "draws pictures, and inverts photos")
+    diffusion: DeploymentConfig = setting(
+        DeploymentConfig(threads=2, max_ongoing_requests=8, max_queued_requests=32), "in the editor's place with editor=diffusion"
+    )
     encoder: DeploymentConfig = setting(DeploymentConfig(), "embeds pictures")
     ranker: DeploymentConfig = setting(DeploymentConfig(threads=2), "keeps choices, and ranks edits for people")
     nodes: int = setting(1, "machines that replicas may be on; several need a PostgreSQL")

@@ -140,6 +140,7 @@ class StoreContract:
         gone = store.erase("ana")
         assert (gone.questions, gone.answers) == (2, 1)
         assert store.uploads("ana") == ()
+        assert [store.is_uploaded(image_id) for image_id in ("photo-1", "photo-2")] == [False, True]  # bo has one of them still
         assert store.uploads("bo") == ("s3://b/photo-2",)
         assert store.people() == ["bo"]
         assert (store.choices("ana"), store.open_questions("ana"), store.changes("ana")) == ([], [], 0)

@@ -1,5 +1,6 @@
 """Tiny diffusion pipelines of random weights, built from diffusers' own config classes; they download nothing."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,6 +8,12 @@ import torch
 
 _LETTERS = [chr(code) for code in range(ord("a"), ord("z") + 1)]
 WORDS = 48  # tokens of an instruction
+
+
+def saved(folder: Path) -> list[str]:
+    """The words of a command that loads a saved InstructPix2Pix which draws a picture in a moment."""
+    pix2pix().save_pretrained(folder / "tiny", safe_serialization=True)
+    return ["editor=diffusion", f"diffusion.model={folder / 'tiny'}", "diffusion.side=32", "diffusion.steps=2"]
 
 
 def pix2pix() -> Any:

@@ -12,7 +12,7 @@ from beholder.editing.looks.full_size import linear_of, render
 from beholder.encoder import Encoder, EncoderConfig
 from beholder.errors import EncoderError
 from beholder.look_descriptor import NAMES, SIZE, numbers
-from beholder.recommending.look_service import look_encoder
+from beholder.recommending.own_photos.look_service import look_encoder
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from beholder.editing.looks.contact_sheet import contact_sheet
 from beholder.editing.looks.look_directions import DIRECTIONS
 from beholder.errors import ImageError
 from beholder.recommending.components import InProcessService
-from beholder.recommending.look_service import best_look
+from beholder.recommending.own_photos.look_service import best_look
 from beholder.runs import Run
 
 MOST = 30  # photos that a look is judged on

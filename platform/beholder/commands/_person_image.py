@@ -6,13 +6,15 @@ from datetime import UTC, datetime
 from beholder import identifiers, images
 from beholder.commands import _photo_input
 from beholder.config import required, setting
+from beholder.editing.diffusion.diffusion_config import DiffusionConfig
 from beholder.editing.directions.vocabulary import GROUPS, LOCKED
 from beholder.editing.inversion import Refinement
 from beholder.editing.saved_inversion import SavedInversion
 from beholder.encoder import EncoderConfig
 from beholder.errors import ConfigError
 from beholder.images import ImageLimits
-from beholder.recommending.components import Components, InProcessService, ServiceConfig, build_service
+from beholder.progress import Progress
+from beholder.recommending.components import EDITOR_HELP, Components, InProcessService, ServiceConfig, build_service
 from beholder.recommending.image_library import LatentStore
 from beholder.recommending.rankers.ranker_factory import RankerConfig
 from beholder.recommending.service import RecommendationServiceConfig
@@ -40,9 +42,13 @@ class PersonImageSettings:
     """Who, which image, and what the service is built from."""
 
     user: str = required("the person")
-    image: str | None = setting(None, "a photo of a face, a file or URI; with editor=looks any photos: a folder, a glob, a file")
+    image: str | None = setting(
+        None,
+        "a photo of a face, a file or URI; with editor=looks any photos: a folder, a glob, a file; with editor=diffusion any photo",
+    )
     seed: int | None = setting(None, "instead of a photo: an image that the generator makes")
-    editor: str = setting("stylegan", "stylegan: faces and a generator's images; looks: any photos, developed")
+    editor: str = setting("stylegan", EDITOR_HELP)
+    diffusion: DiffusionConfig = setting(DiffusionConfig(), "the pipeline of editor=diffusion, and how it is run")
     components: Components = setting(Components(), "what a recommendation is made of")
     encoder: EncoderConfig = setting(EncoderConfig(), "the CLIP that embeds edited images")
     ranker: RankerConfig = setting(RankerConfig(), "the model of who would choose which edit")
@@ -62,6 +68,8 @@ class PersonImageSettings:
             raise ConfigError("give either image=FILE, a photo, or seed=NUMBER, an image that the generator makes")
         if self.seed is not None and not 0 <= self.seed < 2**32:
             raise ConfigError(f"seed must be between 0 and {2**32 - 1}, got {self.seed}")
+        if self.editor == "diffusion" and not self.diffusion.model:
+            self.diffusion.check_model()
 
     @property
     def steering(self) -> Steering:
@@ -74,6 +82,7 @@ class PersonImageSettings:
             ServiceConfig(
                 components=self.components,
                 editor=self.editor,
+                diffusion=self.diffusion,
                 encoder=self.encoder,
                 ranker=self.ranker,
                 service=self.service,
@@ -85,6 +94,8 @@ class PersonImageSettings:
 
 def image_id_of(settings: PersonImageSettings, service: InProcessService) -> str:
     """Return the id of the seed, or of the photo: inverted and kept where it is new, and known as uploaded by this person."""
+    if settings.editor == "diffusion":
+        return _drawn_image_id(settings, service)
     if settings.image is None:
         assert settings.seed is not None
         return LatentStore.id_of_seed(settings.seed)
@@ -99,4 +110,19 @@ def image_id_of(settings: PersonImageSettings, service: InProcessService) -> str
         inversion = _photo_input.search(library.editor, pixels, photo.refinement, force=photo.force)
         found = (inversion.latent, latents.fingerprint, latents.generator, digest, taken.square, taken.grey)
         latents.write(image_id, SavedInversion(*found))
+    return image_id
+
+
+def _drawn_image_id(settings: PersonImageSettings, service: InProcessService) -> str:
+    """Return the id of the seed, or of the photo, drawn under every candidate, with progress; what is drawn is not drawn again."""
+    from beholder.recommending.own_photos.diffusion_service import DiffusionLibrary
+
+    library = service.library
+    assert isinstance(library, DiffusionLibrary)
+    data = None if settings.image is None else images.read(settings.image, limits=settings.limits)
+    with Progress("draw", total=len(library.grid), unit="pictures") as progress:
+        if data is not None:
+            return library.add_photo(data, settings.user, progress=progress.advance).image_id
+        image_id = LatentStore.id_of_seed(settings.seed or 0)
+        library.draw_candidates(image_id, progress=progress.advance)
     return image_id

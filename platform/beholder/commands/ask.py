@@ -48,6 +48,7 @@ class AskSettings(PersonImageSettings):
         "beholder ask user=anna seed=7",
         "beholder ask user=anna image=me.jpg rounds=10 attribute=trustworthy",
         "beholder ask user=anna editor=looks image=holiday forbid=[vignette]",
+        "beholder ask user=anna editor=diffusion image=house.jpg diffusion.model=./instruct-pix2pix",
     )
     rounds: int = setting(5, "questions before the recommendation")
     strategy: str | None = setting(

@@ -29,7 +29,7 @@ EXTRAS = {
     "wandb": ("runs recorded in Weights & Biases: tracking=wandb", "wandb"),
     "faiss": ("`beholder export` as a FAISS index", "faiss"),
     "client": ("`beholder.client`, the HTTP client of the service", "httpx"),
-    "diffusion": ("`beholder diffuse`, edits by a diffusion pipeline", "diffusers"),
+    "diffusion": ("`beholder diffuse` and editor=diffusion, edits by a diffusion pipeline", "diffusers"),
     "docs": ("`make docs`, the site of the documents", "mkdocs"),
     "bench": ("`beholder bench serve` and others that load a service", "aiohttp"),
 }

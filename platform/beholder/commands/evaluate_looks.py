@@ -20,7 +20,7 @@ from beholder.editing.looks.look_directions import DIRECTIONS, NOTICEABLE
 from beholder.encoder import Encoder, EncoderConfig
 from beholder.errors import ConfigError, ImageError
 from beholder.images import ImageLimits
-from beholder.recommending.look_service import look_candidates, look_encoder
+from beholder.recommending.own_photos.look_service import look_candidates, look_encoder
 from beholder.reports.markup import markdown_table
 from beholder.runs import Run, log
 

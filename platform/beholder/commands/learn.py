@@ -17,7 +17,7 @@ from beholder.errors import ConfigError, ImageError
 from beholder.images import ImageLimits
 from beholder.progress import Progress
 from beholder.recommending.components import Components, InProcessService, ServiceConfig, build_service
-from beholder.recommending.look_service import implied
+from beholder.recommending.own_photos.look_service import implied
 from beholder.recommending.rankers.ranker_factory import RankerConfig
 from beholder.runs import Run
 

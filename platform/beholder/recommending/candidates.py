@@ -26,10 +26,13 @@ class CandidatesConfig:
     count: int = setting(1000, "edits to choose among: single directions first, then pairs of directions until there are so many")
     step: float = setting(0.5, "step of the grid of alphas; the ends of a direction's range are always in it")
     pairs: bool = setting(True, "whether edits may move along two directions at once")
+    drawn: int = setting(18, "the same with editor=diffusion, which draws each of them of each photo: single directions alone")
 
     def __post_init__(self) -> None:
         if self.count < 1:
             raise ConfigError(f"candidates.count must be at least 1, got {self.count}")
+        if self.drawn < 2:
+            raise ConfigError(f"candidates.drawn must be at least 2, to ask about a pair of them, got {self.drawn}")
         if not (math.isfinite(self.step) and self.step > 0):
             raise ConfigError(f"candidates.step must be above 0, got {self.step}")
 

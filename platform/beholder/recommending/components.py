@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from beholder.config import setting
+from beholder.editing.diffusion.diffusion_config import DiffusionConfig
 from beholder.editing.editor import Edit, Slider
 from beholder.editing.editor_config import SHIPPED, StyleGANConfig
 from beholder.encoder import Encoder, EncoderConfig
 from beholder.errors import ConfigError
+from beholder.progress import Progress
 from beholder.recommending.acquisition import QuestionsConfig
 from beholder.recommending.candidates import CandidatesConfig, OfferedDirectionsConfig, candidates
 from beholder.recommending.edit_features import EditableImage, EditFeatures
@@ -33,10 +35,15 @@ from beholder.taste import taste_registry
 from beholder.workspace import Workspace
 
 if TYPE_CHECKING:
-    from beholder.recommending.look_service import LookLibrary
+    from beholder.recommending.own_photos.diffusion_service import DiffusionLibrary
+    from beholder.recommending.own_photos.look_service import LookLibrary
     from beholder.recommending.surrogate.surrogate_model import SurrogateInfo
 
-EDITORS = ("stylegan", "looks")
+EDITORS = ("stylegan", "looks", "diffusion")
+EDITOR_HELP = (
+    "stylegan: images of a generator, faces in photos; looks: people's own photos, developed; diffusion: drawn by a pipeline "
+    "that you have"
+)
 TYPICAL = tuple(f"seed-{seed}" for seed in range(1, 9))  # images that others are scored beside
 
 
@@ -56,13 +63,14 @@ class Components:
 class ServiceConfig:
     """Everything that a recommendation service is built from."""
 
-    editor: str = setting("stylegan", "stylegan: images of a generator, faces in photos; looks: people's own photos, developed")
+    editor: str = setting("stylegan", EDITOR_HELP)
     components: Components = setting(Components(), "what a recommendation is made of")
     encoder: EncoderConfig = setting(EncoderConfig(), "the CLIP that embeds edited images")
     ranker: RankerConfig = setting(RankerConfig(), "the model of who would choose which edit")
     service: RecommendationServiceConfig = setting(RecommendationServiceConfig(), "how people are asked")
     questions: QuestionsConfig = setting(QuestionsConfig(), "which questions a person can answer")
     directions: OfferedDirectionsConfig = setting(OfferedDirectionsConfig(), "what questions and recommendations may change")
+    diffusion: DiffusionConfig = setting(DiffusionConfig(), "the pipeline of editor=diffusion, and how it is run")
     image_library: ImageLibraryConfig = setting(ImageLibraryConfig(), "what photos may cost, and how they are inverted")
     tastes: list[str] = setting([], "tastes of the registry that answer predictions, beside components.taste")
     choices: str | None = setting(
@@ -75,6 +83,8 @@ class ServiceConfig:
     def __post_init__(self) -> None:
         if self.editor not in EDITORS:
             raise ConfigError(f"editor={self.editor} is none of {', '.join(EDITORS)}")
+        if self.editor == "diffusion" and not self.diffusion.model:
+            self.diffusion.check_model()
         if self.components.taste is not None and self.ranker.kind not in ranker_factory.WITH_TASTE:
             raise ConfigError(
                 f"ranker={self.ranker.kind} can't start from components.taste={self.components.taste}: "
@@ -105,7 +115,8 @@ class InProcessService:
         shortlist = self.recommendations.shortlist(user_id, image_id, attribute=attribute, steering=steering)
         embeddings = None
         if shortlist.edits:
-            embeddings = self.encoder.images(self.library.draw(shortlist.image.latent, shortlist.edits, size=self.encoder.size))
+            drawn = self.library.draw_images([(image_id, shortlist.edits)], size=self.encoder.size)
+            embeddings = self.encoder.images(drawn[0])
         return self.recommendations.recommend(shortlist, embeddings, count=count)
 
     def pictures(self, image_id: str, edits: Sequence[Edit]) -> np.ndarray:
@@ -120,8 +131,8 @@ class InProcessService:
 
 def build_service(config: ServiceConfig) -> InProcessService:
     """Build all components in this process. Raises BeholderError where one of them is missing or does not fit the others."""
-    if config.editor == "looks":
-        return _build_look_service(for_editor(config))
+    if config.editor != "stylegan":
+        return _build_photo_service(for_editor(config))
     library, encoder = build_image_library(config), Encoder.load(config.encoder)
     info = surrogate_info(config, library)
 
@@ -138,13 +149,23 @@ def build_service(config: ServiceConfig) -> InProcessService:
     return InProcessService(library, encoder, recommendations, scorer, versions(info))
 
 
-def _build_look_service(config: ServiceConfig) -> InProcessService:
-    """Build the service of looks in this process."""
-    from beholder.recommending import look_service
+def _build_photo_service(config: ServiceConfig) -> InProcessService:
+    """Build the service of people's own photos in this process."""
+    encoder = Encoder.load(config.encoder)
+    library: ImageLibrary
+    if config.editor == "looks":
+        from beholder.recommending.own_photos import look_service
 
-    workspace, encoder, library = Workspace(config.workspace), Encoder.load(config.encoder), _look_library(config)
-    store = open_store(config.choices, workspace)
-    recommendations = look_service.build_look_recommendations(config, library, encoder, store, workspace)
+        library, workspace = _look_library(config), Workspace(config.workspace)
+        store = open_store(config.choices, workspace)
+        recommendations = look_service.build_look_recommendations(config, library, encoder, store, workspace)
+    else:
+        library = _diffusion_library(config)
+
+        def embed(image_id: str, edits: Sequence[Edit]) -> np.ndarray:
+            return encoder.images(library.draw_images([(image_id, edits)], size=encoder.size)[0])
+
+        recommendations = build_drawn_recommendations(config, library.editor.directions, embed)
 
     def typical() -> np.ndarray:
         return np.concatenate(library.draw_images([(each, [{}]) for each in TYPICAL], size=encoder.size))
@@ -154,17 +175,50 @@ def _build_look_service(config: ServiceConfig) -> InProcessService:
 
 
 def _look_library(config: ServiceConfig) -> "LookLibrary":
-    from beholder.recommending.look_service import LookLibrary
+    from beholder.recommending.own_photos.look_service import LookLibrary
 
     workspace = Workspace(config.workspace)
     return LookLibrary(open_store(config.choices, workspace), workspace.place, config.image_library)
 
 
+def _diffusion_library(config: ServiceConfig) -> "DiffusionLibrary":
+    """Load the pipeline, and draw the landscape that tells how much edits change, once for a workspace."""
+    config.diffusion.check_model()  # before torch is imported
+    from beholder.editing.diffusion.diffusion_editor import DiffusionEditor
+    from beholder.recommending.own_photos import diffusion_service
+    from beholder.recommending.own_photos.drawn_photos import DrawnPhotos
+
+    workspace, editor = Workspace(config.workspace), DiffusionEditor.load(config.diffusion)
+    grid = diffusion_service.drawn_grid(editor.directions, config.components.candidates)
+    photos, store = DrawnPhotos(workspace.place, editor.fingerprint), open_store(config.choices, workspace)
+    library = diffusion_service.DiffusionLibrary(editor, photos, store, workspace.place, grid, config.image_library)
+    with Progress("draw the reference", total=len(grid), unit="pictures") as progress:
+        library.draw_candidates(diffusion_service.REFERENCE, progress=progress.advance)
+    return library
+
+
+def build_drawn_recommendations(
+    config: ServiceConfig, sliders: Mapping[str, Slider], embed: Callable[[str, Sequence[Edit]], np.ndarray]
+) -> RecommendationService:
+    """Build the recommendation service of editor=diffusion, which needs no pipeline itself.
+
+    embed: an image's id and edits -> the embeddings of what is drawn, float32 [N, E], wherever that is done.
+    """
+    from beholder.recommending.own_photos.diffusion_service import build_diffusion_recommendations
+
+    workspace = Workspace(config.workspace)
+    return build_diffusion_recommendations(config, sliders, embed, open_store(config.choices, workspace), workspace)
+
+
 def for_editor(config: ServiceConfig) -> ServiceConfig:
     """Return a config with the encoder that its editor goes with: looks have one of their own. Raises ConfigError for another."""
-    if config.editor != "looks":
+    if config.editor == "stylegan":
         return config
-    from beholder.recommending.look_service import look_encoder
+    if config.editor == "diffusion":
+        from beholder.recommending.own_photos.diffusion_service import diffusion_encoder
+
+        return replace(config, encoder=diffusion_encoder(config.encoder))
+    from beholder.recommending.own_photos.look_service import look_encoder
 
     return replace(config, encoder=look_encoder(config.encoder))
 
@@ -173,6 +227,8 @@ def build_image_library(config: ServiceConfig) -> ImageLibrary:
     """Build the editor with its images. Raises WeightsError where there is no such generator."""
     if config.editor == "looks":
         return _look_library(config)
+    if config.editor == "diffusion":
+        return _diffusion_library(config)
     from beholder.editing import generator_store  # here and below: who only passes settings on needs no torch
     from beholder.editing.stylegan import StyleGAN
 
@@ -232,8 +288,9 @@ def build_recommendations(
 
 def versions_of(config: ServiceConfig, library: ImageLibrary) -> dict[str, str]:
     """Return the models that answer, name -> version, without those that only a ranker knows."""
-    if config.editor == "looks":
-        return {"generator": library.latents.generator, "encoder": config.encoder.encoder_id()}
+    if config.editor != "stylegan":
+        names = dict.fromkeys([library.latents.generator, library.latents.fingerprint])  # of looks they are the same
+        return {"generator": " ".join(names), "encoder": config.encoder.encoder_id()}
     return versions(surrogate_info(config, library))
 
 

@@ -31,7 +31,7 @@ class RankingConfig:
         None,
         "utility: the best edits are those of the highest expected utility; probability: those most probably preferred to the "
         "image as it is, so that what is far from all that a person was asked about is not recommended for what it might be; null: "
-        "probability for looks, else utility",
+        "probability for people's own photos, else utility",
     )
 
     def __post_init__(self) -> None:

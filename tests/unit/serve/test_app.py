@@ -1,5 +1,7 @@
 """The app as it is bound for Ray Serve: queues have an end, several nodes need PostgreSQL, loopback goes by its own names."""
 
+from typing import Any
+
 import pytest
 
 from beholder import config
@@ -40,6 +42,26 @@ def test_more_is_let_in_where_more_can_be_done(words: list[str], at_once: int):
 def test_a_gpu_is_shared():
     chosen = settings("serve=gpu").serve
     assert 0 < chosen.editor.num_gpus * chosen.editor.max_replicas + chosen.encoder.num_gpus * chosen.encoder.max_replicas <= 1
+
+
+def test_a_gpu_is_shared_with_a_diffusion_pipeline(tmp_path):
+    """What is reserved: of the GPU the pipeline has the larger part, and what embeds its drawings the rest."""
+    (tmp_path / "model_index.json").write_text("{}")
+    words = ["editor=diffusion", f"diffusion.model={tmp_path}"]
+    chosen = settings("serve=gpu", *words)
+
+    def reserved(chosen: ServeSettings) -> dict[str, float]:
+        bound: Any = app.bind(chosen)._bound_deployment
+        deployments = [each._bound_deployment for each in bound.init_args[1:]]
+        return {each.name: each.ray_actor_options["num_gpus"] for each in deployments}
+
+    assert reserved(chosen) == {"Editor": 0.6, "Encoder": 0.4, "Ranker": 0}
+    assert chosen.serve.diffusion.max_replicas == chosen.serve.encoder.max_replicas == 1
+    assert reserved(settings("serve=gpu"))["Editor"] == 0.5
+    assert set(reserved(settings(*words)).values()) == {0}
+    for name in ("small", "gpu", "cluster"):
+        queue = settings(f"serve={name}").serve.diffusion
+        assert queue.max_ongoing_requests + queue.max_queued_requests <= 40  # each of them may take seconds
 
 
 @pytest.mark.parametrize("choices", [[], ["choices=sqlite:////shared/choices.db"]])

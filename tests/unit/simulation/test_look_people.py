@@ -5,7 +5,7 @@ import pytest
 
 from beholder.encoder import Encoder, EncoderConfig
 from beholder.recommending.candidates import CandidatesConfig
-from beholder.recommending.look_service import look_candidates, look_encoder
+from beholder.recommending.own_photos.look_service import look_candidates, look_encoder
 from beholder.recommending.rankers import bayes_ranker
 from beholder.recommending.rankers.bayes_ranker import BayesRankerConfig
 from beholder.simulation import look_examples, look_people, rounds, simulated_people

@@ -1,13 +1,18 @@
 """Diffusion config: which pipeline edits photos, how strongly it is guided, and what it may take."""
 
-from dataclasses import dataclass
+import hashlib
+import importlib.util
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from beholder.config import setting
-from beholder.errors import ConfigError, nearest
+from beholder.errors import ConfigError, WeightsError, nearest
 
 KINDS = ("instruct_pix2pix", "flux_kontext", "qwen_image_edit")
 OFFLOADS = ("none", "model", "sequential")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+_NO_MATTER = ("download", "directions", "device", "offload", "memory_gib")  # settings that change no picture
 
 
 @dataclass(frozen=True)
@@ -59,3 +64,46 @@ class DiffusionConfig:
             raise ConfigError(f"diffusion.seed must be between 0 and {2**32 - 1}, got {self.seed}")
         if self.memory_gib is not None and not self.memory_gib > 0:
             raise ConfigError(f"diffusion.memory_gib must be above 0, got {self.memory_gib}")
+
+    def fingerprint(self) -> str:
+        """Return an id of the pipeline and of how it draws: it changes whenever pictures would, but for their directions.
+
+        Weights in a folder count by their files' names, sizes and times.
+        """
+        files = [file_identity(path) for path in sorted(Path(self.model).rglob("*.safetensors"))] if self.model else []
+        told = {name: value for name, value in asdict(self).items() if name not in _NO_MATTER}
+        return hashlib.sha256(json.dumps([told, files]).encode()).hexdigest()[:16]
+
+    def check_model(self) -> None:
+        """Raise WeightsError, in one line that says what to give, for a pipeline that can't be loaded.
+
+        It is not there and may not be downloaded, holds no pipeline, is too large, or the extra is missing. Nothing is loaded.
+        """
+        if not self.model:
+            raise WeightsError(
+                "editor=diffusion needs diffusion.model=FOLDER, a pipeline in diffusers' layout; nothing is downloaded unless "
+                "diffusion.download=true and model= is a name on the Hugging Face hub"
+            )
+        if importlib.util.find_spec("diffusers") is None:
+            raise WeightsError('editor=diffusion needs an extra: pip install "beholder[diffusion]"')
+        folder = Path(self.model)
+        if not folder.is_dir():
+            if not self.download and (self.model.startswith((".", "/", "~")) or self.model.count("/") != 1):
+                raise WeightsError(
+                    f"diffusion.model={self.model} is no folder: give one that holds a pipeline in diffusers' layout"
+                )
+            return  # a name on the hub: what was downloaded before, or may be now
+        if not (folder / "model_index.json").is_file():
+            raise WeightsError(f"{folder} has no model_index.json: expected a pipeline in diffusers' layout")
+        files = list(folder.rglob("*.safetensors"))
+        if not files:
+            raise WeightsError(f"{folder} has no .safetensors files: expected weights; pickles are not read")
+        size = sum(file.stat().st_size for file in files) / 2**30
+        if self.memory_gib is not None and size > self.memory_gib:
+            raise WeightsError(f"{folder} has {size:.1f} GiB of weights, more than diffusion.memory_gib={self.memory_gib:g}")
+
+
+def file_identity(path: Path) -> str:
+    """Return a file's name, size and time of change in one text."""
+    known = path.stat()
+    return f"{path.name} {known.st_size} {known.st_mtime_ns}"

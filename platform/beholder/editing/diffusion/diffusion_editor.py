@@ -1,7 +1,10 @@
 """The diffusion editor: photos moved along instructions and slider adapters by a diffusion pipeline."""
 
+import hashlib
+import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +15,7 @@ from torch.nn import functional
 from beholder import images as pictures
 from beholder.cache import BoundedCache
 from beholder.editing.diffusion import diffusion_directions
-from beholder.editing.diffusion.diffusion_config import DiffusionConfig
+from beholder.editing.diffusion.diffusion_config import DiffusionConfig, file_identity
 from beholder.editing.diffusion.diffusion_directions import DiffusionDirection
 from beholder.editing.diffusion.diffusion_pipeline import DiffusionPipeline, Progress
 from beholder.editing.directions.edit_text import check
@@ -49,6 +52,7 @@ class DiffusionEditor:
             check_images(each[None])
         self.resolution = max(1, pipeline.side // pipeline.multiple) * pipeline.multiple
         self._pipeline, self._photos, self._directions, self._keep = pipeline, tuple(photos), dict(directions), keep
+        self.fingerprint = pipeline.fingerprint
         self._lock = threading.Lock()
         self._unedited: BoundedCache[Any, np.ndarray] = BoundedCache(_DRAWN)
         for direction in self._directions.values():
@@ -105,6 +109,16 @@ class DiffusionEditor:
             self._drawn(latent.photos[row], edit, side or self.resolution, progress, abandoned)
             for row, edit in zip(rows, edits, strict=True)
         ]
+
+    def digest(self, edit: Edit) -> str:
+        """Return an id of what an edit is drawn by: the pipeline, instructions, adapters and their strengths."""
+        check(edit, self._directions)
+        moves = [(self._directions[name], alpha) for name, alpha in sorted(edit.items()) if alpha]
+        told = [
+            (file_identity(Path(each.adapter)) if each.adapter else each.instruction, round(alpha * each.scale, 6))
+            for each, alpha in moves
+        ]
+        return hashlib.sha256(json.dumps([self.fingerprint, self._keep, sorted(told)]).encode()).hexdigest()[:24]
 
     def _drawn(
         self,

@@ -58,11 +58,9 @@ class DiffusionPipeline:
         Raises WeightsError where the extra is missing, the model is not there, is of another kind, has a pickle in the place of
         safetensors, or is larger than may be.
         """
-        try:
-            import diffusers
-        except ImportError:
-            raise WeightsError('editor=diffusion needs an extra: pip install "beholder[diffusion]"') from None
-        check_model(config)
+        config.check_model()
+        import diffusers
+
         device = _device(config.device)
         kind = config.kind or _kind_of(config)
         try:
@@ -90,6 +88,11 @@ class DiffusionPipeline:
         else:
             pipeline.enable_sequential_cpu_offload(device=device)
         return cls(pipeline, config)
+
+    @property
+    def fingerprint(self) -> str:
+        """The id of the pipeline and of how it draws."""
+        return self._config.fingerprint()
 
     def size_for(self, height: int, width: int, side: int) -> tuple[int, int]:
         """Return height and width to draw a photo at: its longer side at most `side`, both multiples of what the network takes."""
@@ -209,25 +212,6 @@ class DiffusionPipeline:
         told = {"guidance_scale": self._config.embedded_guidance} if getattr(self._network.config, "guidance_embeds", False) else {}
         mask = nothing["encoder_hidden_states_mask"]
         return {"prompt_embeds": embeddings, "prompt_embeds_mask": mask, "true_cfg_scale": 1.0, **told, **size}
-
-
-def check_model(config: DiffusionConfig) -> None:
-    """Raise WeightsError for a model that is not there and may not be downloaded, holds no pipeline, or is too large."""
-    if not config.model:
-        raise WeightsError(
-            "editor=diffusion needs diffusion.model=FOLDER, a pipeline in diffusers' layout; nothing is downloaded unless "
-            "diffusion.download=true and model= is a name on the Hugging Face hub"
-        )
-    folder = Path(config.model)
-    if not folder.is_dir():
-        if not config.download and (config.model.startswith((".", "/", "~")) or config.model.count("/") != 1):
-            raise WeightsError(f"diffusion.model={config.model} is no folder")
-        return  # a name on the hub: what was downloaded before, or may be now
-    if not (folder / "model_index.json").is_file():
-        raise WeightsError(f"{folder} has no model_index.json: expected a pipeline in diffusers' layout")
-    size = sum(file.stat().st_size for file in folder.rglob("*.safetensors")) / 2**30
-    if config.memory_gib is not None and size > config.memory_gib:
-        raise WeightsError(f"{folder} has {size:.1f} GiB of weights, more than diffusion.memory_gib={config.memory_gib:g}")
 
 
 def _kind_of(config: DiffusionConfig) -> str:

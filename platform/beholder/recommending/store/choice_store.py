@@ -198,6 +198,11 @@ class Store:
         with self.reading() as connection:
             return connection.execute(select(UPLOADS.c.uri).where(_upload(user_id, image_id))).first() is not None
 
+    def is_uploaded(self, image_id: str) -> bool:
+        """Return whether an image is (still) anybody's."""
+        with self.reading() as connection:
+            return connection.execute(select(UPLOADS.c.uri).where(UPLOADS.c.image_id == image_id)).first() is not None
+
     def uploads(self, user_id: str) -> tuple[str, ...]:
         """Return where the images lie that this person uploaded and nobody else did."""
         with self.reading() as connection:

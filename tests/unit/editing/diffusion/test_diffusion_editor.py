@@ -13,7 +13,7 @@ from beholder.editing.diffusion import diffusion_directions
 from beholder.editing.diffusion.diffusion_config import DiffusionConfig
 from beholder.editing.diffusion.diffusion_directions import DiffusionDirection
 from beholder.editing.diffusion.diffusion_editor import DiffusionEditor, kept
-from beholder.editing.diffusion.diffusion_pipeline import DiffusionPipeline, DrawingAbandoned, check_model
+from beholder.editing.diffusion.diffusion_pipeline import DiffusionPipeline, DrawingAbandoned
 from beholder.editing.looks import landscape
 from beholder.errors import ConfigError, EditError, WeightsError
 
@@ -203,11 +203,15 @@ def test_an_adapter_of_another_network_is_refused(tmp_path, pipeline):
 )
 def test_a_model_that_is_not_there_is_refused_without_a_download(tmp_path, model, said):
     with pytest.raises(WeightsError, match=said):
-        check_model(DiffusionConfig(model=model.format(folder=tmp_path)))
+        DiffusionConfig(model=model.format(folder=tmp_path)).check_model()
 
 
-def test_a_pipeline_of_another_kind_is_refused(tmp_path):
+def test_a_pipeline_of_another_kind_and_one_without_weights_are_refused(tmp_path):
     (tmp_path / "model_index.json").write_text(json.dumps({"_class_name": "StableDiffusionPipeline"}))
+    (tmp_path / "pickle.bin").write_bytes(b"pickle")
+    with pytest.raises(WeightsError, match=r"has no \.safetensors files"):
+        DiffusionPipeline.load(DiffusionConfig(model=str(tmp_path)))
+    (tmp_path / "weights.safetensors").write_bytes(b"")
     with pytest.raises(WeightsError, match="is a StableDiffusionPipeline: expected one of"):
         DiffusionPipeline.load(DiffusionConfig(model=str(tmp_path)))
 
@@ -222,7 +226,7 @@ def test_a_saved_pipeline_is_loaded_from_safetensors_alone_and_within_its_memory
         loaded.draw(square, {"make it winter": 1.0}, {}), DiffusionPipeline(own, config).draw(square, {"make it winter": 1.0}, {})
     )
     with pytest.raises(WeightsError, match=r"more than diffusion\.memory_gib"):
-        check_model(DiffusionConfig(model=str(tmp_path / "model"), memory_gib=1e-6))
+        DiffusionConfig(model=str(tmp_path / "model"), memory_gib=1e-6).check_model()
     (tmp_path / "model" / "unet" / "diffusion_pytorch_model.safetensors").rename(
         tmp_path / "model" / "unet" / "diffusion_pytorch_model.bin"
     )

@@ -12,7 +12,7 @@ from beholder.encoder import EncoderConfig
 from beholder.errors import ConfigError, UnknownImage
 from beholder.recommending.candidates import CandidatesConfig
 from beholder.recommending.components import Components, ServiceConfig, build_service
-from beholder.recommending.look_service import best_look, look_candidates, look_encoder
+from beholder.recommending.own_photos.look_service import best_look, look_candidates, look_encoder
 
 
 @pytest.fixture

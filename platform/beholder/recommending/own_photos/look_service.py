@@ -78,9 +78,9 @@ class PhotoStore:
         if not image_id.startswith("photo-") or not image_id.removeprefix("photo-").isalnum():
             raise UnknownImage(f"{image_id[:60]!r} is no image: expected seed-NUMBER or the photo-... that a photo was given")
         try:
-            return images.decode(self._at(image_id).read_bytes())
+            return images.decode(self._file(image_id))
         except StorageError:
-            raise UnknownImage(f"{image_id} is not among the photos uploaded to looks") from None
+            raise UnknownImage(f"{image_id} is not among the photos uploaded to {self.generator}") from None
 
     def latent(self, image_id: str) -> LookLatents:
         """Return a photo's copy as the editor knows it. Raises UnknownImage as `read` does."""
@@ -90,6 +90,10 @@ class PhotoStore:
         """Return where a photo's copy lies."""
         return self._at(image_id).uri
 
+    def _file(self, image_id: str) -> bytes:
+        """Return the copy of a photo as a file. Raises StorageError where there is none."""
+        return self._at(image_id).read_bytes()
+
     def _at(self, image_id: str) -> Place:
         return self._folder / f"{image_id}.jpg"
 
@@ -97,8 +101,10 @@ class PhotoStore:
 class LookLibrary(ImageLibrary):
     """Photos under looks. Safe to share between threads."""
 
-    def __init__(self, store: "Store", place: Place, config: Any = None) -> None:
-        super().__init__(LookEditor(), PhotoStore(place), store, config)  # type: ignore[arg-type]  # both do what is asked of them here
+    def __init__(self, store: "Store", place: Place, config: Any = None, *, editor: Any = None, photos: Any = None) -> None:
+        """place: of the workspace. editor, photos: others than those of looks, for photos that are edited in another way."""
+        editor, photos = editor or LookEditor(), photos or PhotoStore(place)
+        super().__init__(editor, photos, store, config)
         self.editor: Any
         self.latents: Any
         self._latents = BoundedCache(_PHOTOS)

@@ -1,0 +1,6 @@
+"""Own photos: the recommendation service for people's own photos, of anything.
+
+look_service       photos developed along photographic directions; every candidate is drawn small
+diffusion_service  photos drawn by a diffusion pipeline, once under each of a few edits
+drawn_photos       a photo's copy and its drawings in one file, so that they go together
+"""
