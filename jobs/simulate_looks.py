@@ -17,7 +17,7 @@ from beholder.errors import ConfigError, nearest
 from beholder.jobs import _placement
 from beholder.progress import Progress
 from beholder.ray_connection import RayConfig, connect
-from beholder.recommending import acquisition, look_service
+from beholder.recommending import acquisition, look_search
 from beholder.recommending.candidates import CandidatesConfig
 from beholder.recommending.edit_set import Comparison
 from beholder.recommending.look_service import look_candidates, look_encoder
@@ -55,7 +55,7 @@ class SimulateLooksSettings:
     first_image: int = setting(100, "seed of the first landscape; the others follow")
     candidates: CandidatesConfig = setting(CandidatesConfig(), "the looks that people choose among")
     bayes: BayesRankerConfig = setting(BayesRankerConfig(), "the model of who would choose which look")
-    caution: float = setting(look_service.CAUTION, "as components.ranking.caution: how surely better a recommended look has to be")
+    caution: float = setting(look_search.CAUTION, "as components.ranking.caution: how surely better a recommended look has to be")
     edited: int = setting(20, "photos that somebody edited, from which their taste is learned; 0: that is not measured")
     held_out: int = setting(10, "photos that they edited as well, on which that taste is judged")
     editors: int = setting(24, "people who edited photos, and as many others, of whom the usual taste is learned")

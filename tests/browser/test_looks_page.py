@@ -61,6 +61,14 @@ def test_photos_are_asked_about_in_turn(come: Callable[..., Visitor], service: S
     page.locator("#set-photos a").nth(1).click()
     expect(page.locator("#original")).not_to_have_attribute("src", str(before))
     expect(page.locator("#set-photos a").nth(1)).to_have_attribute("aria-current", "true")
+    page.get_by_label("The same look for all of them").check()
+    expect(page.locator("#result-words")).to_contain_text(re.compile("all 3 of them|Leave it as it is"))
+    assert axe_findings(page) == []
+    page.locator("#set-photos a").nth(2).click()
+    expect(page.get_by_label("The same look for all of them")).to_be_checked()
+    expect(page.locator("#result-words")).to_contain_text(re.compile("all 3 of them|Leave it as it is"))
+    page.get_by_label("The same look for all of them").uncheck()
+    expect(page.locator("#result-words")).to_contain_text(re.compile("like it best so|Leave it as it is"))
     page.get_by_role("link", name="Answer more questions").click()
     visitor.wait_for_question()
     assert "#ask/set-" in page.url
