@@ -57,6 +57,11 @@ def test_photos_are_asked_about_in_turn(come: Callable[..., Visitor], service: S
     assert ratio == pytest.approx(1.5, abs=0.02) or ratio == pytest.approx(1 / 1.5, abs=0.02)
     assert axe_findings(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= (390 if phone else 1280)
+    original, edited = (page.locator(f"#{each}").bounding_box() for each in ("original", "edited"))
+    assert original is not None
+    assert edited is not None
+    beside = edited["x"] >= original["x"] + original["width"]
+    assert beside != phone  # below each other on a phone, where each is as wide as it can be
     before = page.locator("#original").get_attribute("src")
     page.locator("#set-photos a").nth(1).click()
     expect(page.locator("#original")).not_to_have_attribute("src", str(before))

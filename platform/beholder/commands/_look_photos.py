@@ -60,8 +60,8 @@ def show(service: InProcessService, photo_names: Mapping[str, str], user_id: str
     pairs = []
     for image_id, best in each.items():
         before, after = service.pictures(image_id, [{}, best.edit])
-        small = [images.shrink(picture, _SIDE) for picture in (before, after)]
-        pairs.append(BeforeAfter(*small, photo_names[image_id], _told(best)))
+        before, after = images.shrink(before, _SIDE), images.shrink(after, _SIDE)
+        pairs.append(BeforeAfter(before, after, photo_names[image_id], _told(best)))
     title = f"For {user_id}, after {person.rounds} choices"
     (run.place / "looks.jpg").write_bytes(images.encode(contact_sheet(pairs, title=f"{title}: {_SHEET}"), format="JPEG"))
     look_files.write_files(run.place, whole.edit, title=title)

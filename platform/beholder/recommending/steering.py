@@ -12,7 +12,7 @@ from beholder.errors import ChoiceError
 from beholder.recommending.candidates import Candidates, row_of_alphas
 from beholder.recommending.ranking import ScoredEdit
 
-JUDGED = 8  # photos, spread evenly, by which the look is chosen that many share
+JUDGED = 6  # photos, spread evenly, by which the look is chosen that many share
 
 
 @dataclass(frozen=True)

@@ -71,11 +71,11 @@ def test_the_record_of_a_photo_is_a_preset_that_is_applied_again(folder):
 
 
 def test_another_quality_or_another_preset_of_the_same_name_is_another_picture(folder):
-    preset, common = folder / "look.json", {"images": str(folder / "in"), "out": str(folder / "out")}
+    preset, source, out = folder / "look.json", str(folder / "in"), str(folder / "out")
     keys = []
     for look, quality in ((LOOK, 92), (LOOK, 80), ({"warmth": 2.0}, 92)):
         preset.write_text(look_files.preset(look, name="mine"))
-        keys.append(apply_look.planned(ApplySettings(look=str(preset), quality=quality, **common), []).key)
+        keys.append(apply_look.planned(ApplySettings(look=str(preset), quality=quality, images=source, out=out), []).key)
     assert len(set(keys)) == 3
 
 

@@ -118,7 +118,7 @@ def _rows(pairs: Sequence[BeforeAfter]) -> list[list[BeforeAfter]]:
 
 def _height(row: Sequence[BeforeAfter]) -> float:
     """Return the height of pictures with which a row is as wide as a sheet, or the greatest that they may have."""
-    aspects = sum(each.shape[1] / each.shape[0] for pair in row for each in (pair.before, pair.after))
+    aspects: float = sum(each.shape[1] / each.shape[0] for pair in row for each in (pair.before, pair.after))
     room = _WIDTH - 2 * _MARGIN - len(row) * _GAP - (len(row) - 1) * _BETWEEN
     return min(room / aspects, _HIGHEST * _HEIGHT)
 
