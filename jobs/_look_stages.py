@@ -24,8 +24,8 @@ from beholder.errors import ImageError, StorageError
 from beholder.images import ImageLimits
 from beholder.recommending.candidates import Candidates
 from beholder.recommending.edit_features import EditFeatures
-from beholder.recommending.look_search import best_look
 from beholder.recommending.look_service import DrawnEmbeddings, editable
+from beholder.recommending.own_photos.look_search import best_look
 from beholder.recommending.rankers.ranker import Ranker
 from beholder.storage import Place
 

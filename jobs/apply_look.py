@@ -39,8 +39,8 @@ from beholder.progress import Progress
 from beholder.ray_connection import RayConfig, connect, quiet_data
 from beholder.recommending.candidates import CandidatesConfig
 from beholder.recommending.components import Components, ServiceConfig, build_service
-from beholder.recommending.look_search import best_look
 from beholder.recommending.look_service import editable
+from beholder.recommending.own_photos.look_search import best_look
 from beholder.recommending.rankers.ranker_factory import RankerConfig
 from beholder.runs import Run
 from beholder.storage import Place

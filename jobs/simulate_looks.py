@@ -17,10 +17,11 @@ from beholder.errors import ConfigError, nearest
 from beholder.jobs import _placement
 from beholder.progress import Progress
 from beholder.ray_connection import RayConfig, connect
-from beholder.recommending import acquisition, look_search
+from beholder.recommending import acquisition
 from beholder.recommending.candidates import CandidatesConfig
 from beholder.recommending.edit_set import Comparison
 from beholder.recommending.look_service import look_candidates, look_encoder
+from beholder.recommending.own_photos import look_search
 from beholder.recommending.rankers import bayes_ranker
 from beholder.recommending.rankers.bayes_ranker import BayesRanker, BayesRankerConfig
 from beholder.reports.markup import markdown_table

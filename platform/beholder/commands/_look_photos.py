@@ -16,7 +16,7 @@ from beholder.editing.looks import look_files
 from beholder.editing.looks.contact_sheet import BeforeAfter, contact_sheet
 from beholder.errors import ImageError
 from beholder.recommending.components import InProcessService
-from beholder.recommending.look_search import best_look
+from beholder.recommending.own_photos.look_search import best_look
 from beholder.recommending.ranking import ScoredEdit
 from beholder.runs import Run
 

@@ -13,7 +13,7 @@ ranking        the best candidates, drawn and ranked again
 steering       what a person lets change, versions of an edit, and versions that differ
 explanations   a person's preferences and the reasons for an edit, in words
 image_library  the images that people are asked about: seeds and inverted photos, drawn under edits
-look_search    the best looks of a photo, or the one look of several, searched and scored exactly
+own_photos/    the search for the best looks of a photo, or the one look of several
 look_service   the same service for people's own photos under looks
 image_scoring  images scored for a person on an attribute or a question in words
 store/         questions, answers, uploads and API keys in a database

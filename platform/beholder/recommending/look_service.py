@@ -25,7 +25,7 @@ from beholder.errors import ConfigError, StorageError, UnknownImage
 from beholder.recommending.candidates import Candidates, CandidatesConfig, candidates
 from beholder.recommending.edit_features import EditableImage, EditFeatures, EmbeddingPredictor
 from beholder.recommending.image_library import ImageLibrary, LatentStore, LibraryImage
-from beholder.recommending.look_search import CAUTION, LookRecommendationService
+from beholder.recommending.own_photos.look_search import CAUTION, LookRecommendationService
 from beholder.recommending.posteriors import PriorStore
 from beholder.recommending.service import RecommendationService
 from beholder.recommending.store.question import Answer, Question

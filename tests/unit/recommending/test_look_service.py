@@ -12,8 +12,8 @@ from beholder.encoder import EncoderConfig
 from beholder.errors import ConfigError, UnknownImage
 from beholder.recommending.candidates import CandidatesConfig
 from beholder.recommending.components import Components, ServiceConfig, build_service
-from beholder.recommending.look_search import best_look, score
 from beholder.recommending.look_service import look_candidates, look_encoder
+from beholder.recommending.own_photos.look_search import best_look, score
 from beholder.recommending.steering import Steering
 
 
