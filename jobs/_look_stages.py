@@ -2,6 +2,7 @@
 record."""
 
 import json
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,31 +13,35 @@ import numpy as np
 import torch
 
 from beholder import images
+from beholder.editing.directions.vocabulary import Vocabulary
 from beholder.editing.editor import Edit
 from beholder.editing.faces.landmarks import load_detector
-from beholder.editing.looks import face_look
+from beholder.editing.looks import face_look, look_files
+from beholder.editing.looks.contact_sheet import BeforeAfter
 from beholder.editing.looks.full_size import render
 from beholder.encoder import Encoder, EncoderConfig
 from beholder.errors import ImageError, StorageError
 from beholder.images import ImageLimits
 from beholder.recommending.candidates import Candidates
 from beholder.recommending.edit_features import EditFeatures
-from beholder.recommending.own_photos.look_service import DrawnEmbeddings, best_look, editable
+from beholder.recommending.own_photos.look_search import best_look
+from beholder.recommending.own_photos.look_service import DrawnEmbeddings, editable
 from beholder.recommending.rankers.ranker import Ranker
 from beholder.storage import Place
 
 _SUFFIXES = {"JPEG": (".jpg", ".jpeg"), "PNG": (".png",), "WEBP": (".webp",)}
-_THUMBNAIL = 300
+_THUMBNAIL = 480  # pixels of the longer side of a picture on the contact sheet
 
 
 @dataclass(frozen=True, eq=False)
 class LookPlan:
-    """Which look photos get: `look`, or the best for a person by their ranker. key: changes whenever looks would."""
+    """Which look photos get: `look`, or the best for a person by their ranker. key: changes whenever pictures would."""
 
     out: str
     quality: int
     limits: ImageLimits
     key: str
+    whose: str = ""  # as the contact sheet says it
     look: Edit | None = None
     user: str = ""
     ranker: Ranker | None = None
@@ -83,7 +88,12 @@ class DevelopPhoto:
             name = written_name(row["name"], metadata.format)
             place = Place.at(self.plan.out) / name
             place.write_bytes(drawn)
-            record = {"key": self.plan.key, "source": row["uri"], "name": name, "look": dict(look), "probability": probability}
+            record = json.loads(look_files.preset(rest, name=name)) | {
+                "look": dict(look),
+                "key": self.plan.key,
+                "source": row["uri"],
+            }
+            record["probability"] = probability if math.isfinite(probability) else None
             record_at(self.plan, row).write_bytes(json.dumps(record, indent=1).encode())
             result |= {"name": name, "look": json.dumps(dict(look)), "probability": probability, "note": note}
         except (ImageError, StorageError) as error:
@@ -103,13 +113,13 @@ class DevelopPhoto:
 
 def is_done(plan: LookPlan, row: Mapping[str, str]) -> bool:
     """Tell whether a photo was developed by this plan before, and the picture is still there."""
-    record = _read_record(plan, row)
+    record = read_record(plan, row)
     return record is not None and record["key"] == plan.key and (Place.at(plan.out) / str(record["name"])).is_file()
 
 
-def thumbnails(plan: LookPlan, row: Mapping[str, str]) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return a photo before and after, small; None where it was not developed."""
-    record = _read_record(plan, row)
+def thumbnails(plan: LookPlan, row: Mapping[str, str]) -> BeforeAfter | None:
+    """Return a photo before and after, small, with what was done; None where it was not developed."""
+    record = read_record(plan, row)
     if record is None:
         return None
     try:
@@ -117,7 +127,10 @@ def thumbnails(plan: LookPlan, row: Mapping[str, str]) -> tuple[np.ndarray, np.n
         after = images.decode((Place.at(plan.out) / str(record["name"])).read_bytes())
     except (ImageError, StorageError):
         return None
-    return images.shrink(before, _THUMBNAIL), images.shrink(after, _THUMBNAIL)
+    look, probability = record.get("look") or {}, record.get("probability")
+    likely = f"{probability:.0%}: " if look and isinstance(probability, float) else ""
+    words = Vocabulary.of(look).caption(look)
+    return BeforeAfter(images.shrink(before, _THUMBNAIL), images.shrink(after, _THUMBNAIL), row["name"], f"{likely}{words}")
 
 
 def written_name(name: str, format: str) -> str:
@@ -131,7 +144,8 @@ def record_at(plan: LookPlan, row: Mapping[str, str]) -> Place:
     return Place.at(plan.out) / "looks" / f"{row['name']}.json"
 
 
-def _read_record(plan: LookPlan, row: Mapping[str, str]) -> dict[str, Any] | None:
+def read_record(plan: LookPlan, row: Mapping[str, str]) -> dict[str, Any] | None:
+    """Return what was kept of a developed photo: a preset with the plan's key; None where it was not developed."""
     try:
         record = json.loads(record_at(plan, row).read_bytes(1 << 20))
     except (StorageError, ValueError):

@@ -4,8 +4,12 @@ Originals are only read. What is done is not done again: beside each picture lie
 where it was cut off. A photo is chosen for and developed by one process; several work at the same time.
 """
 
+import json
+import math
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import PurePosixPath
@@ -19,6 +23,7 @@ from ray.data import ActorPoolStrategy
 from beholder import identifiers, image_lists, images
 from beholder.config import required, setting
 from beholder.editing.directions.edit_text import parse, write
+from beholder.editing.directions.vocabulary import Vocabulary
 from beholder.editing.editor import Edit
 from beholder.editing.faces.landmarks import load_detector
 from beholder.editing.looks import face_look, look_files
@@ -34,14 +39,18 @@ from beholder.progress import Progress
 from beholder.ray_connection import RayConfig, connect, quiet_data
 from beholder.recommending.candidates import CandidatesConfig
 from beholder.recommending.components import Components, ServiceConfig, build_service
-from beholder.recommending.own_photos.look_service import best_look, editable
+from beholder.recommending.own_photos.look_search import best_look
+from beholder.recommending.own_photos.look_service import editable
 from beholder.recommending.rankers.ranker_factory import RankerConfig
 from beholder.runs import Run
 from beholder.storage import Place
 
 _SAMPLE = 24  # photos by which the one look of a set is chosen
+_MOVES = 4  # directions that are told of
 _SHEET = 60  # photos on the contact sheet
 _TOLD = 10  # photos of a kind that are named
+_READERS = 16  # records that are read at the same time
+_TOGETHER, _BLOCKS = 4, 2000  # photos that are told of together, and parts of a list at most
 
 
 @dataclass(frozen=True)
@@ -88,7 +97,9 @@ def main(settings: ApplySettings, run: Run) -> None:
     began = time.time()
     photos = listed(settings.images, settings.out, settings.limits.roots)
     plan = planned(settings, photos)
-    waiting = [row for row in photos if not _look_stages.is_done(plan, row)]
+    with ThreadPoolExecutor(_READERS, thread_name_prefix="records") as pool:
+        done = list(pool.map(partial(_look_stages.is_done, plan), photos))
+    waiting = [row for row, is_done in zip(photos, done, strict=True) if not is_done]
     if len(waiting) < len(photos):
         print(f"{len(photos) - len(waiting)} of {len(photos)} photos are done already")
     rows = list(_develop(plan, waiting, settings)) if waiting else []
@@ -119,11 +130,12 @@ def listed(source: str, out: str, roots: Sequence[str] | None = None) -> list[di
 def planned(settings: ApplySettings, photos: list[dict[str, str]]) -> LookPlan:
     """Return what decides the looks: one for all, or a person's ranker."""
     made = partial(LookPlan, settings.out, settings.quality, settings.limits)
+    written = f"quality {settings.quality}"
     if settings.look is not None:
         look = _look_of(settings.look)
         if face_look.is_face_look(look):
             load_detector()  # says now which extra is missing, and not of every photo
-        return made(f"look {settings.look}", look=look)
+        return made(f"look {write(look)} {written}", look_words(look), look=look)
     service_config = ServiceConfig(
         editor="looks",
         components=replace(Components(), candidates=settings.candidates),
@@ -141,8 +153,9 @@ def planned(settings: ApplySettings, photos: list[dict[str, str]]) -> LookPlan:
                 f"{user} has made no choices yet: ask first, as in beholder ask image={settings.images} user={user} editor=looks"
             )
         features = service.recommendations.features
-        key = f"{user} {person.mark} {person.model} {len(features.candidates)}"
-        plan = made(key, user=user, ranker=person.ranker, candidates=features.candidates, encoder=service.encoder.config)
+        key = f"{user} {person.mark} {person.model} {len(features.candidates)} {written}"
+        whose = f"for {user}, after {person.rounds} choices"
+        plan = made(key, whose, user=user, ranker=person.ranker, candidates=features.candidates, encoder=service.encoder.config)
         if not settings.one_look:
             return plan
         some = [photos[round(at)] for at in np.linspace(0, len(photos) - 1, min(_SAMPLE, len(photos)))]
@@ -156,9 +169,23 @@ def planned(settings: ApplySettings, photos: list[dict[str, str]]) -> LookPlan:
         if not seen:
             raise ImageError(f"{settings.images}: none of its files is a photo that can be read")
         best = best_look(person.ranker, user, seen, features)
-        return made(f"{key} one {write(best.edit)}", look=dict(best.edit))
+        return made(f"{key} one {write(best.edit)}", f"{whose}: {look_words(best.edit)}", look=dict(best.edit))
     finally:
         service.close()
+
+
+def look_words(look: Edit) -> str:
+    """Return a look in words: warmer colours, slightly more open shadows."""
+    return Vocabulary.of(look).caption(look)
+
+
+def looks_in_words(looks: Sequence[Mapping[str, float]]) -> list[str]:
+    """Return what most photos got, in a line each: warmer colours on 180, brighter highlights on 64."""
+    vocabulary = Vocabulary.of([*DIRECTIONS, *FACE_DIRECTIONS])
+    moved = Counter((name, alpha > 0) for look in looks for name, alpha in look.items() if alpha)
+    told = [f"{vocabulary.part(name, 1.5 if up else -1.5)} on {count:,}" for (name, up), count in moved.most_common(_MOVES)]
+    untouched = sum(not any(look.values()) for look in looks)
+    return [", ".join(told)] * bool(told) + [f"{untouched:,} left as they are: no look is surer to be liked"] * bool(untouched)
 
 
 def _look_of(text: str) -> Edit:
@@ -182,7 +209,8 @@ def _develop(plan: LookPlan, rows: list[dict[str, str]], settings: ApplySettings
         cores = int(sum(node.get("CPU", 0) for node in nodes)) or 1
         actors = min(settings.actors or cores, len(rows))
         each: Any = DevelopPhoto  # Ray's types know functions only
-        dataset = ray.data.from_items(rows, override_num_blocks=min(len(rows), 4 * actors)).map(
+        blocks = max(4 * actors, min(math.ceil(len(rows) / _TOGETHER), _BLOCKS))
+        dataset = ray.data.from_items(rows, override_num_blocks=min(len(rows), blocks)).map(
             each, compute=ActorPoolStrategy(size=actors), num_cpus=0.9, fn_constructor_args=(plan,)
         )
         with Progress("apply", total=len(rows), unit="photos") as progress:
@@ -200,18 +228,22 @@ def _report(
     pairs = [pair for row in shown if (pair := _look_stages.thumbnails(plan, row)) is not None]
     sheet = Place.at(settings.out) / "contact-sheet.jpg"
     if pairs:
-        sheet.write_bytes(images.encode(contact_sheet(pairs), format="JPEG", quality=88))
+        sheet.write_bytes(images.encode(contact_sheet(pairs, title=f"Before and after, {plan.whose}"), format="JPEG", quality=88))
+    if plan.look is not None:
+        look_files.write_files(Place.at(settings.out), face_look.split(plan.look)[1], title=plan.whose)
     table = pd.DataFrame([{key: row[key] for key in ("name", "look", "probability", "seconds", "error", "note")} for row in rows])
     run.results(table)
     done = len(rows) - len(failed)
     run.metrics({"photos": len(photos), "developed": done, "failed": len(failed), "seconds": round(seconds, 2)})
     before = len(photos) - len(rows)
     lines = [f"{done} photos developed, {before} done before, {len(failed)} refused, in {seconds:.1f} s -> {settings.out}"]
+    lines += [f"  {each}" for each in looks_in_words([json.loads(row["look"]) for row in rows if row["look"]])]
     lines += [f"  {row['name']}: {row['error']}" for row in failed[:_TOLD]]
     lines += [f"  and {len(failed) - _TOLD} more, in results.csv"] * (len(failed) > _TOLD)
     noted = [row for row in rows if row["note"]]
     lines += [f"  {row['name']}: {row['note']}" for row in noted[:_TOLD]]
     lines += [f"  and {len(noted) - _TOLD} more with something lost, in results.csv"] * (len(noted) > _TOLD)
     lines += [f"  before and after: {sheet.uri}"] * bool(pairs)
+    lines += ["  the look as files, beside it: look.json (a preset), look.cube, look.xmp"] * (plan.look is not None)
     run.summary("# Looks applied\n\n```\n" + "\n".join(lines) + "\n```\n")
     print("\n".join(lines))

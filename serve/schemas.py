@@ -23,7 +23,7 @@ from beholder.recommending.service import (
     RecordedAnswer,
     RetractedAnswer,
 )
-from beholder.recommending.steering import Steering
+from beholder.recommending.steering import JUDGED, Steering
 from beholder.recommending.store.question import Answer, Choice, Question, taste_of
 from beholder.serve.problem_details import ProblemError
 from beholder.serve.protocols import DirectionList, ImageScores
@@ -118,9 +118,17 @@ class RecommendRequest(SteeringFields):
     attribute: Attribute | None = Field(None, description=ATTRIBUTE)
     like: Edit = Field({}, max_length=50, description="an edit of which versions are wanted: like this, but ...")
     diversity: int = Field(3, ge=1, le=50, description="directions that the edits span at least, where there are so many")
+    shared_with: list[ImageId] = Field(
+        [],
+        max_length=29,
+        description="of looks: further photos that the edit is for, too; edits are then best on average over all "
+        f"({JUDGED} of them at most, spread evenly), and score, uncertainty and probability are means",
+        examples=[["photo-0123456789abcdef01234567"]],
+    )
 
     def steering(self) -> Steering:
-        return replace(super().steering(), like=dict(self.like), diversity=self.diversity)
+        shared = tuple(self.shared_with)
+        return replace(super().steering(), like=dict(self.like), diversity=self.diversity, shared_with=shared)
 
 
 class ScoresRequest(RequestBody):

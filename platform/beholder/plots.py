@@ -83,6 +83,43 @@ def svg(figure: "Figure", *, background: str | None = None) -> str:
     return buffer.getvalue()
 
 
+@dataclass(frozen=True)
+class Words:
+    """A line of words on a picture: its upper left corner and the room it has, in pixels. Longer ones end in an ellipsis."""
+
+    text: str
+    left: float
+    top: float
+    width: float
+    quiet: bool = False
+    large: bool = False
+
+
+def written(pixels: np.ndarray, words: Sequence[Words]) -> np.ndarray:
+    """Return a picture, uint8 RGB [H, W, 3], with lines of words written on it."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure as Figure
+    from matplotlib.font_manager import FontProperties
+
+    height, width = pixels.shape[:2]
+    figure = Figure(figsize=(width / 100, height / 100), dpi=100)
+    canvas: Any = FigureCanvasAgg(figure)  # its methods have no types
+    figure.figimage(pixels, resize=False)
+    measure = canvas.get_renderer()
+    with _glyphs_may_lack():
+        for each in words:
+            font = FontProperties(size=11.5 if each.large else 8.5, weight="bold" if each.large else "normal")
+            text = label(each.text, 200).replace(r"\$", "$")
+            while len(text) > 1 and measure.get_text_width_height_descent(text, font, ismath=False)[0] > each.width:
+                text = f"{text.removesuffix('…')[:-1].rstrip()}…"
+            figure.text(
+                each.left / width, 1 - each.top / height, text, ha="left", va="top", color=QUIET if each.quiet else INK,
+                fontproperties=font, parse_math=False,
+            )  # fmt: skip
+        canvas.draw()
+    return np.array(canvas.buffer_rgba())[:height, :width, :3]
+
+
 def label(text: object, longest: int = 28) -> str:
     """Return text that a user gave as a label: one line, not too long, no formula, nothing that can't be in a file of XML."""
     words = "".join(

@@ -29,6 +29,7 @@ let edit = {};
 let shown = null; // { edit, words }: the version on show
 let leave = new AbortController();
 let learnt = [];
+let together = false; // whether one look is wanted for all photos of the set
 let invited = false; // nothing is known of this person yet
 
 export async function enter(from, text = "") {
@@ -39,6 +40,7 @@ export async function enter(from, text = "") {
     location.hash = "";
     return;
   }
+  together &&= set !== null;
   if (image === id && open_() && text && api.editText(edit) === text) return; // our own address, put there a moment ago
   leave.abort();
   leave = new AbortController();
@@ -86,7 +88,10 @@ function ready(is) {
   for (const id of ["download", "like", "but", "link", "card"]) by(id).disabled = !is;
 }
 
-const asked = () => ({ attribute: steer.attribute(), steering: steer.steering(), diversity: steer.diversity() });
+function asked() {
+  const shared = together ? { shared_with: set.photos.filter((photo) => photo !== image) } : {};
+  return { attribute: steer.attribute(), steering: steer.steering(), diversity: steer.diversity(), ...shared };
+}
 
 // Asks for the best versions, and shows the first of them, or the one that was given.
 async function recommend(signal, own) {
@@ -125,11 +130,12 @@ function present(address, { edit: made, words, probability }) {
   if (invited && none) by("result-words").textContent = `Nothing is known of your taste yet. Answer a few questions, and versions made for you will be here; or change the ${noun()} by hand.`;
   else if (none) by("result-words").textContent = own ? "Your version: as it is." : "Leave it as it is: nothing we know of is better for you.";
   else if (own || invited) by("result-words").textContent = `Your version: ${words}.`;
-  else by("result-words").textContent = steer.attribute() ? `It may look most ${steer.attribute()} to you with ${words}.` : isLooks() ? `You may like it best so: ${words}.` : `You may like it best with ${words}.`;
+  else by("result-words").textContent = steer.attribute() ? `It may look most ${steer.attribute()} to you with ${words}.` : together ? `You may like all ${set.photos.length} of them best so: ${words}.` : isLooks() ? `You may like it best so: ${words}.` : `You may like it best with ${words}.`;
   by("chance").hidden = none || invited;
   const better = steer.attribute() ? `this looks more ${steer.attribute()} to you than the original` : undefined;
   by("result-chance").textContent = verdict(probability, better);
   by("chance-number").textContent = `We expect you to prefer it to the original ${chance(probability)}.`;
+  if (together) dress(made);
   by("invite").hidden = !invited;
   by("reset").hidden = !own;
   mark();
@@ -141,6 +147,7 @@ function present(address, { edit: made, words, probability }) {
 // The photos of a set, to see the version made for each.
 function strip() {
   by("set").hidden = !set;
+  by("together").checked = together;
   by("set-photos").replaceChildren(...(set?.photos ?? []).map((photo, place) => {
     const item = document.createElement("li");
     const link = Object.assign(document.createElement("a"), { className: "work", href: `#result/${encodeURIComponent(photo)}` });
@@ -154,6 +161,20 @@ function strip() {
     return item;
   }));
 }
+
+// Shows all photos of the set under one look.
+function dress(look) {
+  const views = by("set-photos").querySelectorAll("img");
+  set.photos.forEach((photo, place) => {
+    patient(() => thumbnail(api.editPath(photo, look)), leave.signal).then((address) => together && (views[place].src = address), () => undefined);
+  });
+}
+
+by("together").addEventListener("change", (event) => {
+  together = event.target.checked;
+  if (!together) strip();
+  again();
+});
 
 function failed(error) {
   if (!leave.signal.aborted) tellError(error);

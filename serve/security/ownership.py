@@ -134,7 +134,8 @@ class OwnedService:
         self, user_id: str, image_id: str, count: int, *, attribute: str = "", steering: Steering | None = None
     ) -> Recommendation:
         await self._check_person(user_id)
-        await self._check_image(image_id)
+        for each in (image_id, *(steering.shared_with if steering else ())):
+            await self._check_image(each)
         return await self.service.recommend(user_id, image_id, count, attribute=attribute, steering=steering)
 
     async def scores(self, user_id: str, image_id: str, edits: Sequence[Edit], *, attribute: str = "") -> EditScores:

@@ -58,10 +58,23 @@ def test_photos_are_asked_about_in_turn(come: Callable[..., Visitor], service: S
     assert ratio == pytest.approx(1.5, abs=0.02) or ratio == pytest.approx(1 / 1.5, abs=0.02)
     assert axe_findings(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= (390 if phone else 1280)
+    original, edited = (page.locator(f"#{each}").bounding_box() for each in ("original", "edited"))
+    assert original is not None
+    assert edited is not None
+    beside = edited["x"] >= original["x"] + original["width"]
+    assert beside != phone  # below each other on a phone, where each is as wide as it can be
     before = page.locator("#original").get_attribute("src")
     page.locator("#set-photos a").nth(1).click()
     expect(page.locator("#original")).not_to_have_attribute("src", str(before))
     expect(page.locator("#set-photos a").nth(1)).to_have_attribute("aria-current", "true")
+    page.get_by_label("The same look for all of them").check()
+    expect(page.locator("#result-words")).to_contain_text(re.compile("all 3 of them|Leave it as it is"))
+    assert axe_findings(page) == []
+    page.locator("#set-photos a").nth(2).click()
+    expect(page.get_by_label("The same look for all of them")).to_be_checked()
+    expect(page.locator("#result-words")).to_contain_text(re.compile("all 3 of them|Leave it as it is"))
+    page.get_by_label("The same look for all of them").uncheck()
+    expect(page.locator("#result-words")).to_contain_text(re.compile("like it best so|Leave it as it is"))
     page.get_by_role("link", name="Answer more questions").click()
     visitor.wait_for_question()
     assert "#ask/set-" in page.url

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from beholder import images
-from beholder.editing.looks import landscape
+from beholder.editing.looks import landscape, look_files
 from beholder.editing.looks.full_size import render
 from beholder.jobs import apply_look
 from beholder.jobs.apply_look import ApplySettings
@@ -37,3 +37,5 @@ def test_a_folder_is_developed_and_what_is_done_is_not_done_again(tmp_path: Path
     apply_look.main(settings, run)
     assert "1 photos developed, 3 done before, 1 refused" in capsys.readouterr().out
     assert (out / "1.png").is_file()
+    assert look_files.read_preset((out / "look.json").read_text(), source="look.json") == {"warmth": 2.0}
+    assert (out / "look.cube").is_file()

@@ -174,10 +174,12 @@ class Operations:
         lock: Sequence[str] | None = None,
         like: Mapping[str, float] | None = None,
         diversity: int | None = None,
+        shared_with: Sequence[str] = (),
     ) -> Call[RecommendationReply]:
         """Return the edits of an image that a person will like most, best first.
 
-        count: how many; like: an edit of which versions are wanted; diversity: directions that the edits span at least.
+        count: how many; like: an edit of which versions are wanted; diversity: directions that the edits span at least;
+        shared_with: of looks, further photos that the edit is for, too: the best on average over all.
         """
         body: dict[str, Any] = {
             "user_id": user_id,
@@ -186,7 +188,7 @@ class Operations:
             "attribute": attribute,
             "diversity": diversity,
         }
-        body |= {"like": dict(like) if like else None}
+        body |= {"like": dict(like) if like else None, "shared_with": list(shared_with) or None}
         return _post("/v1/recommendations", RecommendationReply, {**body, **_steering(allow, forbid, lock)})
 
     @operation("score")

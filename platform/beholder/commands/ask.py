@@ -67,7 +67,8 @@ class AskSettings(PersonImageSettings):
 def main(settings: AskSettings, run: Run) -> None:
     service = settings.build()
     looks = settings.editor == "looks"
-    image_ids = _look_photos.image_ids(settings, service) if looks else [image_id_of(settings, service)]
+    photos = _look_photos.named_photos(settings, service) if looks else {}
+    image_ids = list(photos) or [image_id_of(settings, service)]
     better = "is better" if settings.attribute is None else f"is more {settings.attribute}"
     print(f"Which one {better}? a left, b right, n neither, u take the last answer back, q enough.")
     answered = AskSession(service, settings, image_ids, run).play()
@@ -75,7 +76,7 @@ def main(settings: AskSettings, run: Run) -> None:
     if answered < settings.rounds:
         print(f"{answered} of {settings.rounds} questions answered; they are kept, and the same command goes on from them.")
     if answered and looks:
-        _look_photos.show(service, image_ids, settings.user, run)
+        _look_photos.show(service, photos, settings.user, run)
     elif answered:
         steering, attribute = settings.steering, settings.attribute or ""
         recommend.show(service, image_ids[0], settings.user, run, out=None, steering=steering, attribute=attribute)

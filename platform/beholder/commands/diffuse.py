@@ -43,7 +43,7 @@ def draw(settings: DiffuseSettings, editor: "DiffusionEditor", run: Run) -> None
     """Draw the photo with an editor, and leave the picture, and both beside each other in the run folder."""
     from beholder import images
     from beholder.editing.directions.edit_text import parse, write
-    from beholder.editing.looks.contact_sheet import contact_sheet
+    from beholder.editing.looks.contact_sheet import BeforeAfter, contact_sheet
     from beholder.editing.looks.look_editor import LookLatents
     from beholder.progress import Progress
     from beholder.storage import Place
@@ -63,7 +63,7 @@ def draw(settings: DiffuseSettings, editor: "DiffusionEditor", run: Run) -> None
         picture = editor.draw(LookLatents((pixels,)), [edit], progress=lambda step, steps: progress.advance())[0]
     known = images.PhotoMetadata(_photo_input.format_of(settings.out), metadata.exif, metadata.icc_profile)
     Place.at(settings.out).write_bytes(images.encode_photo(picture, known))
-    (run.place / "before-and-after.jpg").write_bytes(images.encode(contact_sheet([(pixels, picture)]), format="JPEG"))
+    (run.place / "before-and-after.jpg").write_bytes(images.encode(contact_sheet([BeforeAfter(pixels, picture)]), format="JPEG"))
     run.metrics({"edit": write(edit), "seed": settings.diffusion.seed, "steps": settings.diffusion.steps})
     run.summary(f"# {write(edit) or 'no edit'}\n\n{settings.out}; before and after side by side in before-and-after.jpg.\n")
     print(f"{write(edit) or 'nothing edited'} -> {settings.out}, {picture.shape[1]} x {picture.shape[0]}")

@@ -29,7 +29,12 @@ _EVERYTHING = {
     "warmth": 1.0, "exposure": 1.0, "contrast": 1.0, "highlights": -1.0, "shadows": 1.0, "clarity": 1.0, "sharpness": 1.0,
     "vignette": 1.0, "grain": 1.0, "saturation": 1.0, "vibrance": 1.0, "split_tone": 1.0, "fade": 1.0,
 }  # fmt: skip
-_GOALS = {"candidates": "<= 0.3", "thumbnails": ">= 1000", "large": "<= 2", "large, 13 directions": "<= 2"}
+_GOALS = {
+    "seconds of 1,000 candidates, scored": "<= 0.3",
+    "thumbnails described a second": ">= 1,000",
+    "seconds of 24 megapixels, one direction": "<= 2",
+    "seconds of 24 megapixels, 13 directions": "<= 2",
+}
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ def main(settings: EvaluateLooksSettings, run: Run) -> None:
     if settings.speed:
         figures = speeds(settings.threads, settings.repeats)
         run.metrics({f"speed/{each.what}": each.measured for each in figures} | {f"cpu/{each.what}": each.cpu for each in figures})
-        cells = [(each.what, f"{each.measured:.3g}", f"{each.cpu:.3g}", _GOALS[each.what]) for each in figures]
+        cells = [(each.what, _shown(each.measured), _shown(each.cpu), _GOALS[each.what]) for each in figures]
         lines += [
             *markdown_table(["what", "measured", "alone on its cores", "goal"], cells, align="lrrr"),
             "",
@@ -119,13 +124,17 @@ def speeds(threads: int, repeats: int) -> list[Speed]:
         drawn = [_best(partial(render, large, look), repeats) for look in ({"exposure": 1.0}, _EVERYTHING)]
     finally:
         torch.set_num_threads(before)
-    thousand = 1000 / len(candidates)
+    thousand, names = 1000 / len(candidates), list(_GOALS)
     return [
-        Speed("candidates", scored[0] * thousand, scored[1] * thousand),
-        Speed("thumbnails", len(pictures) / encoded[0], len(pictures) / encoded[1]),
-        Speed("large", drawn[0][0], drawn[0][1] / threads),
-        Speed("large, 13 directions", drawn[1][0], drawn[1][1] / threads),
+        Speed(names[0], scored[0] * thousand, scored[1] * thousand),
+        Speed(names[1], len(pictures) / encoded[0], len(pictures) / encoded[1]),
+        Speed(names[2], drawn[0][0], drawn[0][1] / threads),
+        Speed(names[3], drawn[1][0], drawn[1][1] / threads),
     ]
+
+
+def _shown(figure: float) -> str:
+    return f"{figure:,.0f}" if figure >= 100 else f"{figure:.3g}"
 
 
 def _best(work: Callable[[], object], repeats: int) -> tuple[float, float]:

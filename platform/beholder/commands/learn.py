@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pandas as pd
 
@@ -53,7 +53,8 @@ def main(settings: LearnSettings, run: Run) -> None:
             workspace=settings.workspace,
         )
     )
-    rows, ids = [], []
+    rows: list[dict[str, Any]] = []
+    photos: dict[str, str] = {}
     with Progress("learn", total=len(pairs), unit="pairs") as progress:
         for name, before, after in pairs:
             try:
@@ -63,7 +64,7 @@ def main(settings: LearnSettings, run: Run) -> None:
                 continue
             finally:
                 progress.advance(1)
-            ids.append(image_id)
+            photos[image_id] = name
             rows.append({"name": name, "look": write(fitted.look), "difference": fitted.before, "unexplained": fitted.after})
     if not rows:
         raise ImageError(f"none of the {len(pairs)} pairs of {settings.before} and {settings.after} could be used")
@@ -72,7 +73,7 @@ def main(settings: LearnSettings, run: Run) -> None:
     explained = 1 - table["unexplained"].sum() / max(table["difference"].sum(), 1e-9)
     run.metrics({"pairs": len(rows), "difference": table["difference"].mean(), "unexplained": table["unexplained"].mean()})
     print(f"{len(rows)} pairs learned: looks explain {explained:.0%} of what was done to the photos (CIEDE2000)")
-    _look_photos.show(service, ids[: _look_photos.MOST], settings.user, run)
+    _look_photos.show(service, dict(list(photos.items())[: _look_photos.MOST]), settings.user, run)
 
 
 def matched(before: str, after: str, roots: Sequence[str] | None = None) -> list[tuple[str, str, str]]:

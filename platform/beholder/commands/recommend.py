@@ -55,7 +55,7 @@ class RecommendSettings(PersonImageSettings):
 def main(settings: RecommendSettings, run: Run) -> None:
     service = settings.build()
     if settings.editor == "looks":
-        _look_photos.show(service, _look_photos.image_ids(settings, service), settings.user, run)
+        _look_photos.show(service, _look_photos.named_photos(settings, service), settings.user, run)
         return
     like = {} if settings.like is None else service.library.read_edit(settings.like)
     steering = replace(settings.steering, like=like, diversity=settings.diversity)

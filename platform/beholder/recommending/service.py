@@ -331,6 +331,8 @@ class RecommendationService:
         where that leaves nothing to change.
         """
         steering = steering or Steering()
+        if steering.shared_with:
+            raise ChoiceError("shared_with is for photos under looks: images of a generator are edited one by one; leave it out")
         check_range(steering.like, self.sliders)
         image, candidates = self.image(image_id), self.features.candidates
         person, rows = self.posteriors.get(taste_key(user_id, attribute, self.attribute)), self._rows(steering)
@@ -354,27 +356,15 @@ class RecommendationService:
         embeddings: None for a shortlist without edits, of which nothing is recommended.
         """
         person, image, steering = shortlist.person, shortlist.image, shortlist.steering
-        user_id, attribute = taste_of(person.user_id)
-        attribute = attribute or self.attribute
         if embeddings is None or not shortlist.edits:
-            return Recommendation(user_id, image.image_id, person.rounds, person.model, (), (), known=False, attribute=attribute)
+            return replace(self._recommendation(shortlist, ()), known=False)
         drawn = self.features.drawn(image, shortlist.edits, embeddings)
         ranked = spread_edits(
             ranking.rank(person.ranker, person.user_id, drawn, shortlist.edits, by=self.ranking.by),
             count,
             steering,
         )
-        return Recommendation(
-            user_id,
-            image.image_id,
-            person.rounds,
-            person.model,
-            tuple(ranked),
-            tuple(str(each) for each in reasons(ranked[0].edit, person.choices, self.vocabulary)),
-            words=tuple(self.vocabulary.caption(each.edit) for each in ranked),
-            changes=tuple(self.vocabulary.caption(each.edit, base=steering.like) if steering.like else "" for each in ranked),
-            attribute=attribute,
-        )
+        return self._recommendation(shortlist, ranked)
 
     def scores(self, user_id: str, image_id: str, edits: Sequence[Edit], *, attribute: str = "") -> EditScores:
         """Return any edits of an image as a person is thought to value them, by predicted embeddings: nothing is drawn.
@@ -464,6 +454,22 @@ class RecommendationService:
         reason = identifiers.fault(user_id)
         if reason is not None and not PersonOwners(self.store).known(user_id):
             raise ChoiceError(f"a person's name has visible characters and no spaces around them, got {reason}")
+
+    def _recommendation(self, shortlist: Shortlist, ranked: Sequence[ScoredEdit]) -> Recommendation:
+        """Return ranked edits with their words, and what speaks for the first."""
+        person, like = shortlist.person, shortlist.steering.like
+        user_id, attribute = taste_of(person.user_id)
+        return Recommendation(
+            user_id,
+            shortlist.image.image_id,
+            person.rounds,
+            person.model,
+            tuple(ranked),
+            tuple(str(each) for each in reasons(ranked[0].edit, person.choices, self.vocabulary)) if ranked else (),
+            words=tuple(self.vocabulary.caption(each.edit) for each in ranked),
+            changes=tuple(self.vocabulary.caption(each.edit, base=like) if like else "" for each in ranked),
+            attribute=attribute or self.attribute,
+        )
 
     def _edit_set(self, image: EditableImage) -> EditSet:
         return self._edit_sets.get_or_make(image.image_id, lambda: self.features.edit_set(image))

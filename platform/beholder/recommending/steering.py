@@ -12,6 +12,8 @@ from beholder.errors import ChoiceError
 from beholder.recommending.candidates import Candidates, row_of_alphas
 from beholder.recommending.ranking import ScoredEdit
 
+JUDGED = 6  # photos, spread evenly, by which the look is chosen that many share
+
 
 @dataclass(frozen=True)
 class Steering:
@@ -19,7 +21,7 @@ class Steering:
 
     allow: nothing else may change; none: everything that is offered. lock: what stays as it is; None: `vocabulary.LOCKED`, but for
     what `allow` names. like: an edit of which versions are wanted. diversity: how many directions the versions span at least, where
-    there are so many to choose among.
+    there are so many to choose among. shared_with: of looks, further photos that a recommended look is for.
     """
 
     allow: tuple[str, ...] = ()
@@ -27,6 +29,7 @@ class Steering:
     lock: tuple[str, ...] | None = None
     like: Mapping[str, float] = field(default_factory=dict)
     diversity: int = 3
+    shared_with: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.diversity < 1:

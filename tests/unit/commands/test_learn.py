@@ -10,7 +10,8 @@ from beholder.editing.looks.full_size import render
 from beholder.errors import ConfigError, ImageError
 from beholder.recommending.candidates import CandidatesConfig
 from beholder.recommending.components import Components, ServiceConfig, build_service
-from beholder.recommending.own_photos.look_service import best_look, implied
+from beholder.recommending.own_photos.look_search import best_look
+from beholder.recommending.own_photos.look_service import implied
 
 LOOK = {"warmth": 1.5, "fade": 1.5}
 

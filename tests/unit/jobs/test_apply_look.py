@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from beholder import images
-from beholder.editing.looks import landscape
+from beholder.editing.looks import landscape, look_files
 from beholder.editing.looks.full_size import render
 from beholder.errors import ConfigError
 from beholder.images import ImageLimits
@@ -53,10 +53,38 @@ def test_what_is_done_is_done_unless_the_look_is_another_or_the_picture_gone(fol
     DevelopPhoto(plan(folder))(row)
     assert _look_stages.is_done(plan(folder), row)
     assert not _look_stages.is_done(plan(folder, key="other"), row)
-    assert _look_stages.thumbnails(plan(folder), row) is not None
+    shown = _look_stages.thumbnails(plan(folder), row)
+    assert shown is not None
+    assert (shown.name, shown.words) == ("a.png", "warmer colours, stronger contrast")
     (folder / "out" / "a.png").unlink()
     assert not _look_stages.is_done(plan(folder), row)
     assert _look_stages.thumbnails(plan(folder), row) is None
+
+
+def test_the_record_of_a_photo_is_a_preset_that_is_applied_again(folder):
+    row = apply_look.listed(str(folder / "in"), str(folder / "out"))[0]
+    DevelopPhoto(plan(folder))(row)
+    record = folder / "out" / "looks" / "a.png.json"
+    assert json.loads(record.read_text(), parse_constant=pytest.fail)["probability"] is None
+    settings = ApplySettings(look=str(record), images=str(folder / "in"), out=str(folder / "out"))
+    assert apply_look.planned(settings, []).look == pytest.approx(LOOK)
+
+
+def test_another_quality_or_another_preset_of_the_same_name_is_another_picture(folder):
+    preset, source, out = folder / "look.json", str(folder / "in"), str(folder / "out")
+    keys = []
+    for look, quality in ((LOOK, 92), (LOOK, 80), ({"warmth": 2.0}, 92)):
+        preset.write_text(look_files.preset(look, name="mine"))
+        keys.append(apply_look.planned(ApplySettings(look=str(preset), quality=quality, images=source, out=out), []).key)
+    assert len(set(keys)) == 3
+
+
+def test_looks_are_told_in_words_with_how_many_photos_got_them(folder):
+    looks: list[dict[str, float]] = [{"warmth": 2.0}, {"warmth": 0.5, "fade": 1.0}, {"warmth": -1.0}, {}]
+    assert apply_look.looks_in_words(looks) == [
+        "warmer colours on 2, paler blacks on 1, cooler colours on 1",
+        "1 left as they are: no look is surer to be liked",
+    ]
 
 
 def odd_photos() -> dict[str, bytes]:

@@ -227,6 +227,9 @@ def test_what_may_change_is_steered(client):
     wrong = client.post("/v1/recommendations", json={**body, "forbid": ["hairs"]})
     assert wrong.status_code == 422
     assert "'hairs' is no direction and no group of directions" in wrong.json()["detail"]
+    shared = client.post("/v1/recommendations", json={**body, "shared_with": ["seed-8"]})
+    assert shared.status_code == 422
+    assert "shared_with is for photos under looks" in shared.json()["detail"]
     asked = ask(client, "kit", allow=["glasses", "older"])
     assert {name for side in ("left", "right") for name in asked[side]["edit"]} <= {"glasses", "older"}
 

@@ -32,6 +32,7 @@ OBJECTS: dict[str, dict[str, Any]] = {
     "user_id": {name: name for name in PEOPLE},
     "image_id": PHOTO,
     "image_ids": {name: [photo] for name, photo in PHOTO.items()},
+    "shared_with": {name: [photo] for name, photo in PHOTO.items()},
     "question_id": {name: f"q{number}" for number, name in enumerate(PEOPLE, 1)},
 }
 OWN = {"bo": "bo", "bo's token": "bo", "prefix": "shop-1", "prefix's token": "shop-1", "admin": "bo"}  # who sends -> their person
@@ -173,7 +174,8 @@ def test_what_is_anothers_is_refused(client, keys, reach, operation, name, who):
     assert reach.reached == 0
     if name != "user_id":  # as if it was not there
         assert answer.status_code == 404
-        unknown = {"image_id": "photo-" + "0" * 24, "image_ids": ["photo-" + "0" * 24], "question_id": "none"}
+        nowhere = "photo-" + "0" * 24
+        unknown = {"image_id": nowhere, "image_ids": [nowhere], "shared_with": [nowhere], "question_id": "none"}
         detail = answer.json()["detail"].replace(str(OBJECTS[name]["ana"]).strip("[']"), str(unknown[name]).strip("[']"))
         before = OBJECTS[name]["ana"]
         OBJECTS[name]["ana"] = unknown[name]

@@ -35,7 +35,8 @@ def render(pixels: np.ndarray, edit: Edit) -> np.ndarray:
         return pixels.copy()
     names = [name for name in TONAL if units[0, COLUMN[name]]]
     with torch.inference_mode():
-        maps = ToneMaps(linear_of(images.shrink(pixels, SMALL)), *pixels.shape[:2])
+        height, width = pixels.shape[:2]
+        maps = ToneMaps(linear_of(images.shrink(pixels, SMALL)), height, width, names)
         result = np.empty_like(pixels)
 
         def draw(strips: list[tuple[int, int]]) -> np.ndarray:

@@ -12,6 +12,7 @@ from beholder.editing.looks.develop import develop
 from beholder.editing.looks.look_directions import DIRECTIONS, alphas_of, check_range, strengths
 from beholder.editing.looks.tone_maps import point_maps
 from beholder.errors import EditError
+from beholder.storage import Place
 
 LOCAL = ("straighten", "crop", "clarity", "sharpness", "vignette", "grain")  # what no colour table can hold
 _FORMAT = "beholder look 1"
@@ -115,6 +116,12 @@ def preset(edit: Edit, *, name: str) -> str:
         "units": {each: {"value": round(units[each], 6), "of": DIRECTIONS[each].unit} for each in look},
     }
     return json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+
+
+def write_files(folder: Place, look: Edit, *, title: str) -> None:
+    """Write a look into a folder: look.json, the preset; look.cube, the colour table; look.xmp, the settings of Lightroom."""
+    for ending, content in (("json", preset(look, name=title)), ("cube", cube(look, title=title)), ("xmp", xmp(look))):
+        (folder / f"look.{ending}").write_bytes(content.encode())
 
 
 def read_preset(text: str, *, source: str) -> dict[str, float]:

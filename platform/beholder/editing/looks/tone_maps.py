@@ -36,9 +36,14 @@ class ToneMaps:
     Light areas are found by the guided filter, computed small and applied large: He and Sun, "Fast guided filter" (2015).
     """
 
-    def __init__(self, small: Tensor, height: int, width: int) -> None:
-        """small: the frame in linear light [1, 3, h, w], of at most SMALL pixels a side, or as large as the frame."""
+    def __init__(self, small: Tensor, height: int, width: int, names: Sequence[str] = TONAL) -> None:
+        """small: the frame in linear light [1, 3, h, w], of at most SMALL pixels a side, or as large as the frame. names: the
+        directions whose maps will be asked for."""
         self.height, self.width = height, width
+        if "grain" in names:
+            self._noise = _grain_columns(height, width)
+        if _PLAIN.issuperset(names):
+            return
         luminance = colour.luminance(small)
         light = perceptual(luminance)
         scale = min(1.0, _GUIDE / max(light.shape[-2:]))
@@ -50,8 +55,8 @@ class ToneMaps:
         variance = (_box(light * light, radius) - mean * mean).clamp_min(0)
         gain = variance / (variance + _EDGE)
         self._gain, self._offset = (_widened(each, width) for each in (_box(gain, radius), _box((1 - gain) * mean, radius)))
-        self._fine = _widened(_blur(odds(luminance), _FINE * math.sqrt(small.shape[-2] * small.shape[-1])), width)
-        self._noise = _grain_columns(height, width)
+        if "sharpness" in names:
+            self._fine = _widened(_blur(odds(luminance), _FINE * math.sqrt(small.shape[-2] * small.shape[-1])), width)
 
     def strip(self, linear: Tensor, rows: tuple[int, int], names: Sequence[str] = TONAL) -> Tensor:
         """Return the maps of some directions for the rows of the frame from first to past the last, float32 [K, h, W].
@@ -148,7 +153,7 @@ def _widened(small: Tensor, width: int) -> Tensor:
     if small.shape[-1] == width:
         return small
     low, high, share = _between(_ticks(width), small.shape[-1])
-    return small.index_select(-1, low) * (1 - share) + small.index_select(-1, high) * share
+    return torch.lerp(small.index_select(-1, low), small.index_select(-1, high), share)
 
 
 def _heightened(wide: Tensor, rows: tuple[int, int], height: int) -> Tensor:
@@ -156,8 +161,7 @@ def _heightened(wide: Tensor, rows: tuple[int, int], height: int) -> Tensor:
     if wide.shape[-2] == height:
         return wide[..., rows[0] : rows[1], :]
     low, high, share = _between(_ticks(height)[slice(*rows)], wide.shape[-2])
-    share = share.view(-1, 1)
-    return wide.index_select(-2, low) * (1 - share) + wide.index_select(-2, high) * share
+    return torch.lerp(wide.index_select(-2, low), wide.index_select(-2, high), share.view(-1, 1))
 
 
 def _between(at: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -195,4 +199,4 @@ def _wrapped(noise: Tensor, at: Tensor, dim: int) -> Tensor:
     low = at.floor()
     share = (at - low).view(-1, 1) if dim == 0 else (at - low).view(1, -1)
     first, second = (noise.index_select(dim, (low.long() + step) % _NOISE) for step in (0, 1))
-    return (first * (1 - share) + second * share) / torch.sqrt((1 - share) ** 2 + share**2)
+    return torch.lerp(first, second, share).div_(torch.sqrt((1 - share) ** 2 + share**2))

@@ -25,10 +25,10 @@ from beholder.errors import ConfigError, StorageError, UnknownImage
 from beholder.recommending.candidates import Candidates, CandidatesConfig, candidates
 from beholder.recommending.edit_features import EditableImage, EditFeatures, EmbeddingPredictor
 from beholder.recommending.image_library import ImageLibrary, LatentStore, LibraryImage
+from beholder.recommending.own_photos.look_search import LookRecommendationService
 from beholder.recommending.posteriors import PriorStore
-from beholder.recommending.rankers.ranker import Ranker
 from beholder.recommending.rankers.ranker_factory import RankerConfig
-from beholder.recommending.ranking import PROBABILITY, UNEDITED, ScoredEdit
+from beholder.recommending.ranking import PROBABILITY
 from beholder.recommending.service import RecommendationService
 from beholder.recommending.store.question import Answer, Question
 from beholder.storage import Place
@@ -43,8 +43,6 @@ _QUALITY = 95
 _FIT = images.Fit(look_descriptor.SIZE, "squash", "bilinear")  # how a photo is scaled for the descriptor
 _MIXED = 0.45  # of the candidates move along three or four directions
 _PHOTOS = 40  # whose copies stay in memory
-_BEAM = 6  # looks that are taken further
-_STRIDES = (1.0, 1.0, 0.5)  # by steps along each direction, in turn
 _STEP = 1.0  # of the grid of alphas
 LEARNED = "learned"  # the strategy of choices that photos imply
 _SCALES = (0.0, 0.4, 1.7)  # of a look, which the person did not make: the photo as it is, less of it, more of it
@@ -235,44 +233,6 @@ def _drawn(rng: np.random.Generator, low: np.ndarray, high: np.ndarray) -> np.nd
     return np.asarray(ends * rng.choice([0.5, 1.0], len(low)))
 
 
-def best_look(ranker: Ranker, user_id: str, photos: Sequence[EditableImage], features: EditFeatures) -> ScoredEdit:
-    """Return the look that a person most probably prefers to photos as they are, on average over them: the best candidates, taken
-    further.
-
-    Each of the best is joined with every step along every direction, a few times over, all of them drawn small and scored exactly.
-    `UNEDITED` where no look is better than the photos as they are. Probability and uncertainty are the means over the photos.
-    """
-    names = features.candidates.directions
-    low, high = (np.array([each.range[side] for each in ASKED.values()], np.float32) for side in (0, 1))
-    best = _best(ranker, user_id, photos, features, features.candidates.alphas)
-    for stride in _STRIDES:
-        moves = stride * np.concatenate([np.eye(len(names)), -np.eye(len(names))])
-        joined = (best[:, None] + moves[None]).reshape(-1, len(names)).astype(np.float32)
-        pool = np.unique(np.concatenate([best, np.clip(joined, low, high)]).round(3), axis=0)
-        best = _best(ranker, user_id, photos, features, pool)
-    gains = []
-    for photo in photos:
-        edits = features.edit_set(photo, best[:1])
-        gains.append(ranker.gain_over(user_id, edits, edits.unedited))
-    mean = float(np.mean([gain.mean[0] for gain in gains]))
-    if mean <= 0:
-        return UNEDITED
-    look = {name: round(float(alpha), 3) for name, alpha in zip(names, best[0], strict=True) if alpha}
-    uncertainty = float(np.mean([np.sqrt(gain.variance[0]) for gain in gains]))
-    return ScoredEdit(look, mean, uncertainty, float(np.mean([gain.probability[0] for gain in gains])))
-
-
-def _best(ranker: Ranker, user_id: str, photos: Sequence[EditableImage], features: EditFeatures, alphas: np.ndarray) -> np.ndarray:
-    """Return the looks, rows of alphas [C, K], that are most probably preferred to the photos as they are, on average over photos:
-    best first, [6, K] at most."""
-    total = np.zeros(len(alphas))
-    for photo in photos:
-        edits = features.edit_set(photo, alphas)
-        gain = ranker.gain_over(user_id, edits, edits.unedited)
-        total += gain.probability
-    return np.asarray(alphas[np.argsort(-total, kind="stable")[:_BEAM]])
-
-
 def look_encoder(config: EncoderConfig) -> EncoderConfig:
     """Return the encoder of looks: the descriptor, also where the default encoder of portraits stands.
 
@@ -310,7 +270,7 @@ def build_look_recommendations(
     }
     exists: Callable[[str], bool] = lambda image_id: image_id in library.latents  # noqa: E731
     ranking = config.components.ranking
-    return RecommendationService(
+    return LookRecommendationService(
         features,
         store,
         workspace,

@@ -12,7 +12,9 @@ from beholder.encoder import EncoderConfig
 from beholder.errors import ConfigError, UnknownImage
 from beholder.recommending.candidates import CandidatesConfig
 from beholder.recommending.components import Components, ServiceConfig, build_service
-from beholder.recommending.own_photos.look_service import best_look, look_candidates, look_encoder
+from beholder.recommending.own_photos.look_search import best_look, score
+from beholder.recommending.own_photos.look_service import look_candidates, look_encoder
+from beholder.recommending.steering import Steering
 
 
 @pytest.fixture
@@ -56,6 +58,45 @@ def test_questions_are_about_looks_and_answers_move_the_recommendation(service):
     assert all(ASKED[name].range[0] <= alpha <= ASKED[name].range[1] for name, alpha in best.edit.items())
     ranked = service.recommend("ana", ids[0], count=3).ranked
     assert ranked[0].utility >= ranked[-1].utility
+
+
+def test_one_look_for_several_photos_is_the_best_on_average_over_them(service):
+    ids = [service.library.add_photo(photo(seed), "ana").image_id for seed in (1, 2, 3)]
+    recommendations = service.recommendations
+    for turn in range(6):  # ana likes what is warmer
+        question = recommendations.question("ana", ids[turn % 3], seed=turn, repeats=False).question
+        warmth = [side.get("warmth", 0.0) for side in (question.left, question.right)]
+        recommendations.answer(uuid.uuid4().hex, question.question_id, "left" if warmth[0] >= warmth[1] else "right")
+    shared = service.recommend("ana", ids[0], count=4, steering=Steering(shared_with=tuple(ids[1:])))
+    person, features = recommendations.posteriors.get("ana"), recommendations.features
+    photos = [recommendations.image(each) for each in ids]
+    best = best_look(person.ranker, "ana", photos, features)
+    assert shared.image_id == ids[0]
+    assert shared.ranked[0].edit == best.edit
+    assert shared.ranked[0].utility == pytest.approx(best.utility, abs=1e-5)
+    alphas = np.array([[shared.ranked[0].edit.get(name, 0.0) for name in features.candidates.directions]], np.float32)
+    each = [score(person.ranker, "ana", [features.edit_set(photo, alphas)]) for photo in photos]
+    assert shared.ranked[0].utility == pytest.approx(np.mean([one.mean[0] for one in each]), abs=1e-3)
+    assert shared.ranked[0].probability == pytest.approx(np.mean([one.probability[0] for one in each]), abs=1e-3)
+    alone = service.recommend("ana", ids[0], count=4)
+    assert alone.ranked[0].edit == best_look(person.ranker, "ana", photos[:1], features).edit
+    assert len(alone.words) == len(alone.ranked) == 4
+
+
+def test_a_shared_look_moves_only_what_may_change_and_tells_nothing_of_strangers(service):
+    ids = [service.library.add_photo(photo(seed), "ana").image_id for seed in (1, 2)]
+    shared = Steering(allow=("warmth", "contrast"), shared_with=(ids[1],))
+    assert not service.recommend("ana", ids[0], steering=shared).known
+    for turn in range(4):
+        question = service.recommendations.question("ana", ids[turn % 2], seed=turn).question
+        service.recommendations.answer(uuid.uuid4().hex, question.question_id, "left")
+    found = service.recommend("ana", ids[0], steering=shared)
+    assert found.known
+    assert {name for each in found.ranked for name in each.edit} <= {"warmth", "contrast"}
+    like = service.recommend("ana", ids[0], steering=Steering(like={"fade": 1.0}, shared_with=(ids[1],)))
+    assert len(like.changes) == len(like.ranked)
+    with pytest.raises(UnknownImage):
+        service.recommend("ana", ids[0], steering=Steering(shared_with=("photo-0123",)))
 
 
 def test_what_is_drawn_is_what_was_scored(service):
