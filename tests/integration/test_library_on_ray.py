@@ -1,5 +1,7 @@
 """The library takes a Ray Dataset where it takes a table, and embeds one where it lies."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -29,6 +31,30 @@ def test_a_taste_is_fitted_to_ray_datasets(small_ray):
     rows = [{"image_id": number, "embedding": vector} for number, vector in enumerate(vectors)]
     taste = bh.fit(small_ray.data.from_pandas(ratings), embeddings=small_ray.data.from_items(rows))
     assert np.corrcoef(taste.predict("ana").sort_index(), vectors[:, 0])[0, 1] > 0.9
+
+
+def test_the_library_says_of_new_people_and_the_crowd_what_the_command_says(small_ray, tmp_path, capsys):
+    from beholder.cli import main
+
+    rng = np.random.default_rng(0)
+    vectors, likes = rng.normal(size=(40, 3)).astype(np.float32), rng.normal(size=(12, 3))
+    scores = likes @ vectors.T + rng.normal(size=40)
+    person, image = np.indices(scores.shape).reshape(2, -1)
+    columns = {"user_id": [f"p{n}" for n in person], "image_id": [f"i{n:02d}" for n in image], "score": scores.ravel().round(1)}
+    ratings = pd.DataFrame(columns).assign(attribute="kind")
+    ratings.to_parquet(tmp_path / "ratings.parquet")
+    np.savez(tmp_path / "vectors.npz", image_id=[f"i{n:02d}" for n in range(40)], embedding=vectors)
+    files = (f"ratings={tmp_path}/ratings.parquet", f"embeddings={tmp_path}/vectors.npz", f"workspace={tmp_path}/w")
+    assert main(["evaluate", "split=person", "shots=[0,10]", "crowd=true", "--json", *files]) == 0
+    said = json.loads(capsys.readouterr().out)
+    known = {f"i{n:02d}": vector for n, vector in enumerate(vectors)}
+    found = bh.evaluate(ratings, embeddings=known, split="person", shots=[0, 10], crowd=True)
+    for name, result in (("bayes", found), ("bayes, warm", found.crowd)):
+        assert result is not None
+        assert result.learning is not None
+        for row in result.learning.to_dict("records"):
+            for key in ("accuracy", "gain", "gain.low", "gain.high"):
+                assert said[f"{name}/{row['judgements']}/{key}"] == pytest.approx(row[key], abs=1e-6), (name, row, key)
 
 
 def test_rows_without_a_picture_are_refused(small_ray):
