@@ -16,7 +16,8 @@ from beholder.evaluation import Confidences
 from beholder.interface import new_people
 from beholder.interface.embedding_input import EmbeddedImages
 from beholder.interface.fitted_taste import FittedTaste
-from beholder.interface.fitting import fit_dataset, known_images, weighted
+from beholder.interface.fitting import fit_dataset, known_images, seen_images, weighted
+from beholder.interface.image_embedding import read_pixels
 from beholder.interface.judgement_input import read_judgements
 from beholder.interface.labels import Labels
 from beholder.interface.named_settings import ENCODER, TASTE, Settings, taste_config
@@ -137,24 +138,23 @@ def evaluate(
     if fitted is not None and (crowd or split == "person"):
         asked_for = "crowd=True" if crowd else "split='person'"
         raise InputError(f"{asked_for} fits tastes to some of the judgements: give a kind, such as taste={fitted.kind!r}")
-    known = known_images(
-        fitted.embeddings if fitted and embeddings is None and images is None else embeddings,
-        images,
-        encoder=encoder,
-        columns=columns,
-    )
-    dataset = weighted(judged.on(list(known.ids)), weights)
-    if split == "person":
+    config: TasteConfig | None = None
+    if fitted is not None:
+        known = _images_of(fitted, embeddings, images, encoder, columns)
+    else:
         config = taste_config(taste, settings)  # type: ignore[arg-type]  # no FittedTaste here
+        config, known = seen_images(embeddings, images, config, encoder=encoder, columns=columns)
+    dataset = weighted(judged.on(list(known.ids)), weights)
+    if config is not None and split == "person":
         return _of_new_people(dataset, known, config, judged.people, shots=shots, folds=folds, crowd=crowd, seed=seed)
     warm: Taste | None = None
-    if fitted is not None:
+    if config is None or fitted is not None:
+        assert fitted is not None
         own: Taste = fitted._served
         shared: Taste = _Shared(fitted.taste)
         test, kind, split = dataset, fitted.kind, "the caller"
         _check_attributes(fitted, dataset)
     else:
-        config = taste_config(taste, settings)  # type: ignore[arg-type]  # no FittedTaste here
         train, chooser, test = (splits.by_image if split == "image" else splits.by_pair)(dataset, seed=seed)
         if not len(train):
             raise InputError(f"{len(dataset):,} judgements are too few to be divided by {split}; give more, or split='pair'")
@@ -169,14 +169,28 @@ def evaluate(
         warm = warm_images.of_known_people(learned.taste, known.vectors, warm_test)
     if not len(asked):
         raise InputError(f"nobody judged two images of the test differently: {len(test):,} judgements are too few, or all alike")
-    table = evaluation.agree(own, shared, test, asked, known.vectors)
-    confident = evaluation.confidences(own, test, asked, known.vectors)
+    rows = np.arange(len(known))
+    own, shared = (utility_table.on_rows(each, known.vectors, test, asked) for each in (own, shared))
+    table = evaluation.agree(own, shared, test, asked, rows)
+    confident = evaluation.confidences(own, test, asked, rows)
     result = partial(_result, kind, split, judged.people, seed=seed)
     if warm is None:
         return result(table, confident)
-    rows = np.arange(len(known.vectors))
-    others = evaluation.agree(warm, utility_table.on_rows(shared, known.vectors, test, asked), test, asked, rows)
+    others = evaluation.agree(warm, shared, test, asked, rows)
     return result(table, confident, crowd=result(others, evaluation.confidences(warm, test, asked, rows)))
+
+
+def _images_of(
+    fitted: FittedTaste, embeddings: Any, images: Any, encoder: str | EncoderConfig, columns: Columns | None
+) -> EmbeddedImages:
+    """Return the images that a fitted taste is judged on: those that were given, else those that it knows."""
+    if embeddings is None and images is None:
+        return fitted._known()
+    if fitted.taste.info.takes == "pixels":
+        if images is None:
+            raise InputError(f"taste={fitted.kind!r} looks at pictures: give images=, and no embeddings")
+        return read_pixels(images, EncoderConfig(**dict(fitted.taste.settings())["encoder"]))
+    return known_images(embeddings, images, encoder=encoder, columns=columns)
 
 
 def _of_new_people(
