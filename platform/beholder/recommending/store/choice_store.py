@@ -67,8 +67,12 @@ class Store:
         Makes the tables where there are none, and brings older ones up to date. Raises StoreError where it can't be reached.
         """
         self.engine = _engine(url)
-        with private_files(), self.writing() as connection:
-            migration.upgrade(connection)
+        try:
+            with private_files(), self.writing() as connection:
+                migration.upgrade(connection)
+        except BaseException:
+            self.close()  # nobody else gets to know it, and its pool would keep the connection open
+            raise
 
     @classmethod
     def at(cls, place: str | Path) -> Self:
