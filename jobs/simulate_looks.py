@@ -13,7 +13,7 @@ import ray
 
 from beholder.config import setting
 from beholder.encoder import Encoder, EncoderConfig
-from beholder.errors import ConfigError, nearest
+from beholder.errors import ConfigError, closest
 from beholder.jobs import _placement
 from beholder.progress import Progress
 from beholder.ray_connection import RayConfig, connect
@@ -67,7 +67,8 @@ class SimulateLooksSettings:
         known = list(acquisition.STRATEGIES)
         for each in self.strategies:
             if each not in known:
-                raise ConfigError(f"strategies: {each} is none of {', '.join(known)}{nearest(each, known)}")
+                near = closest(each, known)
+                raise ConfigError(f"strategies: {each} is none of {', '.join(known)}{f'; did you mean {near}?' if near else ''}")
         if self.images < 2 or min(self.rounds, self.each, len(self.strategies)) < 1:
             raise ConfigError("expected images >= 2, rounds and each >= 1, and a strategy")
         if self.edited < 0 or min(self.held_out, self.editors) < 1:
