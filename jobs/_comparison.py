@@ -11,9 +11,9 @@ import ray
 from beholder import evaluation
 from beholder.jobs import _reservation
 from beholder.jobs._reservation import ClusterRoom, Reservation, Reserved
-from beholder.taste import ensemble, shrinkage, taste_factory, utility_table, validation
-from beholder.taste.contract import OnlineTaste, Taste
-from beholder.taste.dataset import ComparisonTable, JudgementDataset, join
+from beholder.taste import ensemble, few_shots, shrinkage, taste_factory, utility_table, validation
+from beholder.taste.contract import Taste
+from beholder.taste.dataset import ComparisonTable, JudgementDataset
 from beholder.taste.taste_factory import TasteConfig
 
 
@@ -161,13 +161,8 @@ def _meet(
     encoder_id: str,
     seed: int,
 ) -> Taste:
-    """Return the taste after a few comparisons of new people: updated where it learns online, else fitted again with them."""
     _reservation.begin()
-    if not len(few):
-        return fitted
-    if isinstance(fitted, OnlineTaste):
-        return fitted.learn(few, items)
-    return taste_factory.fit(join(train, few), held_out, items, config, encoder_id=encoder_id, seed=seed)
+    return few_shots.meet(fitted, train, held_out, few, items, config, encoder_id=encoder_id, seed=seed)
 
 
 @ray.remote

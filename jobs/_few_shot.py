@@ -12,7 +12,7 @@ from beholder.reports.markup import markdown_table
 from beholder.reports.taste_report import few_shot_report
 from beholder.runs import Run, log
 from beholder.statistics import Interval
-from beholder.taste import splits, validation
+from beholder.taste.few_shots import divide as people_divided
 from beholder.taste.splits import Split
 
 
@@ -38,21 +38,18 @@ def few_shots(
         for each in ([name, f"{name}, warm"] if crowd else [name])
     }
     fitted_to = np.isin(np.arange(len(comparison.dataset.images)), split.train.judged_images())
-    for fold in splits.by_person(comparison.dataset, seed=comparison.seed, shares=(1 / folds,) * folds):
-        new = fold.counts() > 0
-        others, chooser = split.train.of_people(~new), split.val.of_people(~new)
-        theirs, test = split.train.of_people(new & enough), split.test.of_people(new & enough)
-        asked = validation.pairs(test, at_most=at_most, seed=comparison.seed)
+    divided = people_divided(comparison.dataset, split, folds=folds, enough=enough, at_most=at_most, seed=comparison.seed)
+    for fold in divided:
+        others, chooser, test, asked = fold.train, fold.held_out, fold.test, fold.asked
         population = comparison.population(others, chooser).taste
         for name in comparison.tastes:
             fitted = comparison.fit(name, others, chooser).taste
             for count in shots:
-                few = evaluation.first(theirs, count, seed=comparison.seed)
+                few = evaluation.first(fold.theirs, count, seed=comparison.seed)
                 taste = comparison.meet(name, fitted, others, chooser, few)
                 tasks[name][count].append(comparison.judge(name, taste, population, test, asked))
                 if crowd:
-                    judged = comparison.dataset.of_people(~new)
-                    warm = _warm_comparison.judge_new(comparison, name, taste, population, judged, fitted_to, test, asked)
+                    warm = _warm_comparison.judge_new(comparison, name, taste, population, fold.judged, fitted_to, test, asked)
                     tasks[f"{name}, warm"][count].append(warm)
     tables: dict[str, dict[int, pd.DataFrame]] = {}
     with Progress("evaluate", total=len(tasks) * len(shots) * folds, unit="fits") as progress:
@@ -69,7 +66,7 @@ def few_shots(
 
 def report(comparison: TasteComparison, run: Run, tables: dict[str, dict[int, pd.DataFrame]]) -> None:
     """Write and print what came out: by taste and number of comparisons."""
-    curves = {name: curve(counts) for name, counts in tables.items()}
+    curves = {name: evaluation.learning_curve(counts) for name, counts in tables.items()}
     own = curves[comparison.own]
     run.metrics(
         {"people": int(next(iter(tables[comparison.own].values()))["user_id"].nunique())}
@@ -98,10 +95,3 @@ def report(comparison: TasteComparison, run: Run, tables: dict[str, dict[int, pd
     )
     log.info("%d shots of %d people", len(own), len(comparison.dataset.people))
     print("\n".join(lines))
-
-
-def curve(counts: dict[int, pd.DataFrame]) -> pd.DataFrame:
-    """judgements, accuracy, gain with its interval over people."""
-    by_person = {count: each.groupby("user_id")[["gain", "accuracy.personal"]].mean() for count, each in counts.items()}
-    rows = evaluation.summarise({count: each["gain"].to_numpy() for count, each in by_person.items()})
-    return rows.assign(accuracy=[float(each["accuracy.personal"].mean()) for each in by_person.values()])

@@ -19,7 +19,6 @@ from beholder.jobs._few_shot import few_shots
 from beholder.jobs._kept_results import KeptResults
 from beholder.jobs._question_orders import QuestionOrders, question_orders
 from beholder.jobs._reservation import ClusterRoom
-from beholder.jobs._warm_comparison import WarmTest
 from beholder.progress import Progress
 from beholder.quality.person_weights import JudgementsConfig, read_weights
 from beholder.ray_connection import RayConfig, connect
@@ -34,6 +33,7 @@ from beholder.taste.contract import Items
 from beholder.taste.dataset import ComparisonTable, JudgementDataset
 from beholder.taste.splits import Split
 from beholder.taste.taste_factory import TasteConfig
+from beholder.taste.warm_images import WarmTest
 from beholder.workspace import Workspace
 
 

@@ -23,7 +23,7 @@ from beholder.config import dump, setting
 from beholder.editing import generator_store
 from beholder.editing.stylegan import StyleGANConfig
 from beholder.encoder import Encoder, EncoderConfig
-from beholder.errors import ConfigError, nearest
+from beholder.errors import ConfigError, closest, nearest
 from beholder.jobs import _ground_truth_tasks, _placement
 from beholder.jobs._ground_truth_tasks import ImageSource
 from beholder.progress import Progress
@@ -134,7 +134,8 @@ class SimulateSettings:
                 raise ConfigError(f"{name}: expected at least one of {', '.join(known)}")
             for each in chosen:
                 if each not in known:
-                    raise ConfigError(f"{name}: {each} is none of {', '.join(known)}{nearest(each, known)}")
+                    near = closest(each, known)
+                    raise ConfigError(f"{name}: {each} is none of {', '.join(known)}{f'; did you mean {near}?' if near else ''}")
         if min(self.images, self.others_images, self.rounds, self.each, self.trials, self.tuned_rounds) < 1:
             raise ConfigError("images, others_images, rounds, each, trials and tuned_rounds must be at least 1")
         if self.tuned_by not in _OBJECTIVES:

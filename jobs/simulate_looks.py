@@ -13,7 +13,7 @@ import ray
 
 from beholder.config import setting
 from beholder.encoder import Encoder, EncoderConfig
-from beholder.errors import ConfigError, nearest
+from beholder.errors import ConfigError, closest
 from beholder.jobs import _placement
 from beholder.progress import Progress
 from beholder.ray_connection import RayConfig, connect
@@ -69,7 +69,8 @@ class SimulateLooksSettings:
         known = list(acquisition.STRATEGIES)
         for each in self.strategies:
             if each not in known:
-                raise ConfigError(f"strategies: {each} is none of {', '.join(known)}{nearest(each, known)}")
+                near = closest(each, known)
+                raise ConfigError(f"strategies: {each} is none of {', '.join(known)}{f'; did you mean {near}?' if near else ''}")
         if self.by not in RANKED_BY:
             raise ConfigError(f"by={self.by} is none of {', '.join(RANKED_BY)}")
         if self.images < 2 or min(self.rounds, self.each, len(self.strategies)) < 1:

@@ -170,9 +170,14 @@ def _run(name: str, module: ModuleType, settings: Any, overrides: list[str], *, 
 
 def _keeps_run(settings: Any, words: Sequence[str]) -> bool:
     """Tell whether a run folder is left, by what the command's settings say of it."""
+    from beholder.storage import Place
+
     which = getattr(settings, "run_folder", "always")
-    there = which == "existing" and (any(word.startswith("workspace=") for word in words) or os.path.isdir(settings.workspace))
-    return which == "always" or there
+    if which in ("always", "never"):
+        return which == "always"
+    place = Place.at(settings.workspace)
+    there = not place.is_local or os.path.isdir(place.path)
+    return there or (which == "existing" and any(word.startswith("workspace=") for word in words))
 
 
 @contextlib.contextmanager

@@ -14,7 +14,8 @@ positional   names of settings that are taken without a name, in order
 common       names of settings that `--help` shows; `--all` shows the others, too
 examples     whole command lines
 run_folder   "existing": the command writes where it is told, and leaves a run folder besides only in a workspace that is there
-             already, or was named; "never": it leaves none; otherwise it always does. May be a property.
+             already, or was named; "found": it only reads, and leaves one only in a workspace that is there already;
+             "never": it leaves none; otherwise it always does. May be a property.
 """
 
 import importlib

@@ -75,7 +75,7 @@ def load(cls: type[T], *, command: str, overrides: Sequence[str] = ()) -> T:
             raise ConfigError(f"{command} needs {listed}; see beholder {command} --help")
         return typing.cast(T, OmegaConf.to_object(merged))
     except OmegaConfBaseException as error:
-        raise ConfigError(_explain(error)) from None
+        raise ConfigError(_explain(error, cls, overrides)) from None
 
 
 def setting_specs(cls: type, *, command: str) -> list[SettingSpec]:
@@ -205,7 +205,7 @@ def _compose(cls: type, command: str, overrides: Sequence[str]) -> Any:
             OmegaConf.update(composed, key, value, merge=False, force_add=True)
         _copy_groups(composed, composed)
     except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(_explain(error)) from None
+        raise ConfigError(_explain(error, cls, overrides)) from None
     return composed
 
 
@@ -327,8 +327,31 @@ def _unlock(node: Any) -> None:
             _unlock(child)
 
 
-def _explain(error: Exception) -> str:
-    """Return a multi-line message of OmegaConf or Hydra as one line that names the setting."""
+def _explain(error: Exception, cls: type, overrides: Sequence[str]) -> str:
+    """Return a multi-line message of OmegaConf or Hydra as one line that names the setting, and what was expected and typed."""
     text = str(error).strip().splitlines()[0].replace("++", "")
-    key = getattr(error, "full_key", None) or getattr(error, "override", "").removeprefix("++")
+    typed = dict(override.partition("=")[::2] for override in overrides)
+    kinds = {key: kind for key, kind, _, node in _fields(cls) if node is None}
+    named = str(getattr(error, "full_key", None) or getattr(error, "override", None) or _quoted(text)).removeprefix("++")
+    key = re.split(r"[\[=]", named)[0]
+    if key in typed and key in kinds:
+        return f"{key}: expected {_expected(key, kinds[key], typed[key])}, got {typed[key] or 'nothing'}"
     return f"{key}: {text}" if key and key not in text else text
+
+
+def _quoted(text: str) -> str:
+    found = re.search(r"'([^']+)'", text)
+    return found[1] if found else ""
+
+
+def _expected(key: str, kind: str, typed: str) -> str:
+    """Return what a setting of this kind is, in words: what was typed as it was meant, where that can be seen."""
+    words = {"int": "a whole number", "float": "a number", "bool": "true or false"}
+    bare = kind.removesuffix(" or null")
+    if bare.startswith("list"):
+        inner = words.get(bare[5:-1], "").removeprefix("a ")
+        meant = typed.strip("[] ") if re.fullmatch(r"\[?[\w.,*-]+\]?", typed) and not inner else ""
+        return f"a list{f' of {inner}s' * bool(inner)}, such as {key}=[{meant or ('1,2' if inner else 'a,b')}]"
+    if bare.startswith("dict"):
+        return f"names and values, such as {key}.NAME=VALUE"
+    return words.get(bare, bare) + " or null" * (bare != kind)

@@ -1,6 +1,6 @@
 """Evaluation: agreement with judgements that a taste was not fitted to, per person, beside the population's on the same pairs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -185,6 +185,18 @@ def summarise(curve: Mapping[int, np.ndarray], *, seed: int = 0) -> pd.DataFrame
         interval = bootstrap(gains, seed=seed)
         rows.append({"judgements": count, "gain": interval.mean, "gain.low": interval.low, "gain.high": interval.high})
     return pd.DataFrame(rows)
+
+
+def learning_curve(counts: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
+    """Return what `agree` found after so many judgements as a row each: judgements, gain with its interval, accuracy; of people."""
+    by_person = {count: each.groupby("user_id")[["gain", "accuracy.personal"]].mean() for count, each in counts.items()}
+    rows = summarise({count: each["gain"].to_numpy() for count, each in by_person.items()})
+    return rows.assign(accuracy=[float(each["accuracy.personal"].mean()) for each in by_person.values()])
+
+
+def together(parts: Sequence[Confidences]) -> Confidences:
+    """Return the confidences of several tests as those of one."""
+    return Confidences(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("chance", "hit", "person")))
 
 
 def _rank_correlation(

@@ -364,20 +364,29 @@ def _pixels(image: "Image.Image", data: bytes, *, draft: int | None) -> np.ndarr
     colours = _colours(image)
     quick = image.mode == "RGB" or (image.mode == "L" and colours is None)
     if image.format == "JPEG" and quick and not smaller and _orientation(image) == 1:
-        import torch
-
-        light_import.torchvision()
-        from torchvision.io import ImageReadMode, decode_jpeg
-
-        # the same library as Pillow's, to the same pixels, without two copies of them
-        try:
-            buffer = torch.frombuffer(bytearray(data), dtype=torch.uint8)
-            decoded: np.ndarray = decode_jpeg(buffer, mode=ImageReadMode.RGB).permute(1, 2, 0).numpy()
-        except RuntimeError:
-            pass  # Pillow says what is wrong, or reads it all the same
-        else:
+        decoded = _decoded_jpeg(data)
+        if decoded is not None:
             return decoded if colours is None else colours.convert_pixels(decoded)
     return np.array(_on_white(_loaded(image, draft=draft)))
+
+
+def _decoded_jpeg(data: bytes) -> np.ndarray | None:
+    """Decode a plain JPEG by the same library as Pillow's, to the same pixels, without two copies of them.
+
+    None where torchvision, whose decoder is to be removed one day, has none, or refuses the file: Pillow then reads it, or
+    says what is wrong.
+    """
+    import torch
+
+    light_import.torchvision()
+    try:
+        from torchvision.io import ImageReadMode, decode_jpeg
+
+        buffer = torch.frombuffer(bytearray(data), dtype=torch.uint8)
+        decoded: np.ndarray = decode_jpeg(buffer, mode=ImageReadMode.RGB).permute(1, 2, 0).numpy()
+    except (ImportError, RuntimeError):
+        return None
+    return decoded
 
 
 def _loaded(image: "Image.Image", *, draft: int | None) -> "Image.Image":

@@ -5,16 +5,17 @@ import logging
 import os
 import re
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
-from typing import Any
+from typing import Any, TypeVar
 
 from beholder import process, terminal
 from beholder.config import setting
 from beholder.errors import BeholderError, ConfigError
 from beholder.progress import waiting
 
+Result = TypeVar("Result")
 # Ray's own switches, set where the user has not set them.
 _ENVIRONMENT = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # what reserves no GPU sees none: Ray would let it see them all
@@ -101,6 +102,26 @@ def node_token() -> tuple[str, bool | None]:
     except ImportError:
         return address, None
     return address, bool(get_authentication_mode() == AuthenticationMode.TOKEN)
+
+
+def run_task(function: Callable[..., Result], *args: Any, gpu: bool = False, **named: Any) -> Result:
+    """Run a function as a task of the Ray that is connected, or of one that is started for it, and return what it returns.
+
+    gpu: reserve one, where the cluster has any; a task that has none sees none. A BeholderError is raised as itself.
+    """
+    import ray
+
+    with connect(RayConfig()):
+        gpus = 1 if gpu and ray.cluster_resources().get("GPU", 0) >= 1 else 0
+        result: Result = ray.get(ray.remote(num_cpus=1, num_gpus=gpus)(_run).remote(function, gpus > 0, *args, **named))
+        return result
+
+
+def _run(function: Callable[..., Result], gpu: bool, *args: Any, **named: Any) -> Result:
+    """Run a function in a task that sees the GPU that was reserved, and no other."""
+    if not gpu:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # a Ray that we did not start may let it see them all
+    return function(*args, **named)
 
 
 def cluster_resources() -> dict[str, float]:

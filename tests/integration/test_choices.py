@@ -62,15 +62,15 @@ def test_no_confirmed_choice_is_lost_when_the_writer_is_killed(kind: str, tmp_pa
     confirmed: list[int] = []
     for _ in range(3):
         begin = str(len(confirmed))
-        writer = subprocess.Popen([sys.executable, "-c", _STREAM, url, begin], stdout=subprocess.PIPE, text=True)
-        assert writer.stdout is not None
-        for line in writer.stdout:
-            confirmed.append(int(line))
-            if len(confirmed) % 40 == 0:
-                os.kill(writer.pid, signal.SIGKILL)
-                break
-        confirmed += [int(line) for line in writer.stdout.read().split()]  # what it had printed before it died
-        assert writer.wait() == -signal.SIGKILL
+        with subprocess.Popen([sys.executable, "-c", _STREAM, url, begin], stdout=subprocess.PIPE, text=True) as writer:
+            assert writer.stdout is not None
+            for line in writer.stdout:
+                confirmed.append(int(line))
+                if len(confirmed) % 40 == 0:
+                    os.kill(writer.pid, signal.SIGKILL)
+                    break
+            confirmed += [int(line) for line in writer.stdout.read().split()]  # what it had printed before it died
+            assert writer.wait() == -signal.SIGKILL
     store = Store(url)
     kept = [int(choice.question.question_id[1:]) for choice in store.choices("ana")]
     store.close()

@@ -35,6 +35,7 @@ def test_a_command_runs_with_this_machines_package_and_names_its_run_folder_last
 
 def test_a_mistake_that_only_the_job_sees_has_its_exit_code(head, capfd, monkeypatch, tmp_path):
     monkeypatch.setenv("RAY_AUTH_TOKEN", head.token)
+    (tmp_path / "none").mkdir()
     assert main(["submit", "import", f"source={tmp_path}/none", f"workspace={tmp_path}/work", f"address={head.address}"]) == 2
     assert "none of the spreadsheets" in capfd.readouterr().out.splitlines()[-1]
 

@@ -292,12 +292,21 @@ class StoreContract:
         assert len(store.choices()) == 1
 
     def test_a_schema_of_the_future_is_refused(self, store, url):
-        from sqlalchemy import text
+        from sqlalchemy import event, text
+        from sqlalchemy.pool import Pool
 
         with store.engine.begin() as connection:
             connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-        with pytest.raises(StoreError, match="schema 9999, newer than this Beholder's"):
-            Store(url)
+        opened, closed = [], []
+        event.listen(Pool, "connect", note := lambda *_: opened.append(1))
+        event.listen(Pool, "close", noted := lambda *_: closed.append(1))
+        try:
+            with pytest.raises(StoreError, match="schema 9999, newer than this Beholder's"):
+                Store(url)
+        finally:
+            event.remove(Pool, "connect", note)
+            event.remove(Pool, "close", noted)
+        assert opened == closed == [1]  # no connection is left to a pool that nobody has
 
     def test_keys_lie_beside_the_choices(self, store, url):
         ring = KeyStore(store)

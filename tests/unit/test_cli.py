@@ -100,6 +100,19 @@ def test_what_keeps_nothing_makes_no_workspace(beholder, tmp_path, monkeypatch, 
         (["import", "source=x", "encoder_id=y"], "encoder_id goes with embeddings=FILE"),
         (["import", "source=x", "attributes=[]"], "attributes must name at least one column"),
         (["embed", "encoder=vit"], "encoder=vit is not a choice"),
+        (["train", "attributes=attractive"], "attributes: expected a list, such as attributes=[attractive], got attractive"),
+        (["ask", "user=a", "seed=x"], "seed: expected a whole number or null, got x"),
+        (["runs", "count=many"], "count: expected a whole number, got many"),
+        (["runs", "count="], "count: expected a whole number, got nothing"),
+        (["evaluate", "crowd=perhaps"], "crowd: expected true or false, got perhaps"),
+        (["evaluate", "sure=high"], "sure: expected a number, got high"),
+        (["evaluate", "shots=5,10"], "shots: expected a list of whole numbers, such as shots=[1,2], got 5,10"),
+        (["evaluate", "shots=[5,x]"], "shots: expected a list of whole numbers, such as shots=[1,2], got [5,x]"),
+        (["evaluate", "beside=[mlp"], "beside: expected a list, such as beside=[mlp], got [mlp"),
+        (
+            ["train", "taste.lora.texts=x"],
+            "taste.lora.texts: expected names and values, such as taste.lora.texts.NAME=VALUE, got x",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(beholder, tmp_path, monkeypatch, words, says):
@@ -114,6 +127,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(beholder, tmp_path, monkeypatch, 
 
 
 def test_a_mistake_inside_a_job(beholder, tmp_path):
+    (tmp_path / "none").mkdir()
     said = beholder("import", f"source={tmp_path}/none", f"workspace={tmp_path}/w")
     assert (said.code, said.out, len(said.err)) == (2, [], 1)
     assert "none of the spreadsheets" in said.err[0]

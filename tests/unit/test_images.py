@@ -617,3 +617,12 @@ def test_sixteen_bits_are_rounded_as_by_division():
     buffer = io.BytesIO()
     Image.fromarray(levels).save(buffer, "PNG")
     np.testing.assert_array_equal(images.decode(buffer.getvalue())[..., 1], np.round(levels / 257))
+
+
+def test_a_torchvision_without_a_decoder_leaves_jpegs_to_pillow(scene, saved, monkeypatch) -> None:
+    import torchvision.io
+
+    data = saved(scene(40, 30), "JPEG", quality=90)
+    before = images.decode(data)
+    monkeypatch.delattr(torchvision.io, "decode_jpeg")
+    np.testing.assert_array_equal(images.decode(data), before)

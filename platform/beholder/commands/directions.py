@@ -49,7 +49,7 @@ class DirectionsSettings:
     @property
     def run_folder(self) -> str:
         """A list is printed alone; a picture goes where it should."""
-        return "existing" if self.draw is None or self.out is not None else "always"
+        return "found" if self.draw is None else "always" if self.out is None else "existing"
 
 
 def main(settings: DirectionsSettings, run: Run) -> None:

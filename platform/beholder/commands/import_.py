@@ -1,5 +1,6 @@
 """`beholder import`: tables of judgements, embeddings computed elsewhere, or a published generator -> the workspace."""
 
+import os
 import re
 from dataclasses import dataclass, replace
 from functools import partial
@@ -126,6 +127,8 @@ def main(settings: ImportSettings, run: Run) -> None:
 def _is_of_labelling_tool(settings: ImportSettings) -> bool:
     """Tell whether the source is a folder of the labelling tools' files, and nothing asks for another reading."""
     source = Place.at(str(settings.source))
+    if source.is_local and not os.path.exists(source.path):
+        raise ConfigError(f"source={settings.source}: there is no such file or folder")
     asked = settings.columns.given() or settings.shape or settings.attribute or settings.choices or settings.onto
     if source.is_file() or asked or settings.format != TableFormat():
         return False

@@ -11,7 +11,8 @@ from beholder import api_keys, identifiers, person_tokens
 from beholder.commands._person_image import CHOICES
 from beholder.config import setting
 from beholder.errors import ConfigError
-from beholder.recommending.components import open_store
+from beholder.recommending.components import existing_store, open_store, required_store
+from beholder.recommending.store.choice_store import Store
 from beholder.recommending.store.key_store import KeyStore
 from beholder.runs import Run
 from beholder.workspace import Workspace
@@ -52,6 +53,11 @@ class KeysSettings:
     choices: str | None = setting(None, CHOICES)
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
 
+    @property
+    def run_folder(self) -> str:
+        """A key that is made is noted; a list leaves nothing where nothing is."""
+        return "found" if self.make is None else "always"
+
     def __post_init__(self) -> None:
         if sum(each is not None for each in (self.make, self.revoke, self.person)) > 1:
             raise ConfigError("give one of make=NAME, revoke=ID and person=NAME at a time")
@@ -66,8 +72,27 @@ def main(settings: KeysSettings, run: Run) -> None:
         key_text = os.environ.get("BEHOLDER_KEY", "")
         print(person_tokens.sign(key_text, settings.person, now=now, seconds=60 * settings.minutes))
         return
-    store = open_store(settings.choices, Workspace(settings.workspace))
-    key_store = KeyStore(store)
+    workspace = Workspace(settings.workspace)
+    if settings.make is not None:
+        store: Store | None = open_store(settings.choices, workspace)
+    elif settings.revoke is not None:
+        store = required_store(settings.choices, workspace)
+    else:
+        store = existing_store(settings.choices, workspace)
+    if store is None:
+        keys = []
+    else:
+        keys = _changed(settings, KeyStore(store), now)
+        store.close()
+    table = pd.DataFrame([_row(key, now) for key in keys], columns=_COLUMNS)
+    run.results(table)
+    run.metrics({"keys": len(keys), "valid": sum(key.state(now) == "valid" for key in keys)})
+    if settings.make is None and settings.revoke is None:
+        print(identifiers.shown(table.to_string(index=False)) if keys else "no keys yet; `beholder keys make=NAME` makes one")
+
+
+def _changed(settings: KeysSettings, key_store: KeyStore, now: datetime) -> list[api_keys.ApiKey]:
+    """Make or revoke a key where that is asked for; return all keys."""
     if settings.make is not None:
         ends = None if settings.expires is None else api_keys.until(settings.expires, now=now)
         key, text = api_keys.make(settings.make, settings.scopes, now=now, expires_at=ends, people=settings.people)
@@ -78,13 +103,7 @@ def main(settings: KeysSettings, run: Run) -> None:
     elif settings.revoke is not None:
         was = key_store.revoke(settings.revoke, at=now)
         print(f"{settings.revoke} opens nothing any more" if was else f"{settings.revoke} opened nothing before")
-    keys = key_store.all()
-    store.close()
-    table = pd.DataFrame([_row(key, now) for key in keys], columns=_COLUMNS)
-    run.results(table)
-    run.metrics({"keys": len(keys), "valid": sum(key.state(now) == "valid" for key in keys)})
-    if settings.make is None and settings.revoke is None:
-        print(identifiers.shown(table.to_string(index=False)) if keys else "no keys yet; make=NAME makes one")
+    return key_store.all()
 
 
 def _row(key: api_keys.ApiKey, now: datetime) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import ClassVar
 from beholder.commands import study_status
 from beholder.commands._person_image import CHOICES
 from beholder.config import required, setting
-from beholder.recommending.components import open_store
+from beholder.recommending.components import required_store
 from beholder.runs import Run
 from beholder.studies.study_service import StudyService
 from beholder.studies.study_store import StudyStore
@@ -19,6 +19,7 @@ class StudyCloseSettings:
         "beholder study close faces",
         "beholder study close faces workspace=team",
     )
+    run_folder: ClassVar[str] = "found"
     positional: ClassVar[tuple[str, ...]] = ("name",)
     name: str = required("the study")
     choices: str | None = setting(None, CHOICES)
@@ -27,7 +28,7 @@ class StudyCloseSettings:
 
 def main(settings: StudyCloseSettings, run: Run) -> None:
     workspace = Workspace(settings.workspace)
-    store = open_store(settings.choices, workspace)
+    store = required_store(settings.choices, workspace)
     service = StudyService(StudyStore(store), workspace)
     if not service.store.set_state(settings.name, "closed"):
         print(f"study {settings.name} was closed already; `beholder study open {settings.name}` opens it again")

@@ -9,7 +9,7 @@ from typing import ClassVar
 from beholder.commands._person_image import CHOICES
 from beholder.config import required, setting
 from beholder.errors import ConfigError
-from beholder.recommending.components import open_store
+from beholder.recommending.components import required_store
 from beholder.runs import Run
 from beholder.storage import Place
 from beholder.studies.answer_files import FORMATS, write_export
@@ -27,6 +27,7 @@ class StudyExportSettings:
         "beholder study export faces",
         "beholder study export faces format=xlsx folder=answers",
     )
+    run_folder: ClassVar[str] = "found"
     positional: ClassVar[tuple[str, ...]] = ("name",)
     name: str = required("the study")
     folder: str | None = setting(None, "folder or URI to write to; null: a folder of the study's name")
@@ -41,7 +42,7 @@ class StudyExportSettings:
 
 def main(settings: StudyExportSettings, run: Run) -> None:
     workspace = Workspace(settings.workspace)
-    store = open_store(settings.choices, workspace)
+    store = required_store(settings.choices, workspace)
     service = StudyService(StudyStore(store), workspace)
     service.import_answers()
     study, trials = service.store.study(settings.name), service.store.trials(settings.name)

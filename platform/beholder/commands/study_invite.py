@@ -8,7 +8,7 @@ from typing import ClassVar
 from beholder.commands._person_image import CHOICES
 from beholder.config import required, setting
 from beholder.errors import ConfigError, StudyError
-from beholder.recommending.components import open_store
+from beholder.recommending.components import required_store
 from beholder.runs import Run
 from beholder.storage import Place
 from beholder.studies.study_store import StudyStore
@@ -23,6 +23,7 @@ class StudyInviteSettings:
         "beholder study invite faces count=30",
         "beholder study invite faces count=5 address=https://study.example.org write=links.csv",
     )
+    run_folder: ClassVar[str] = "found"
     positional: ClassVar[tuple[str, ...]] = ("name",)
     name: str = required("the study")
     count: int = setting(1, "how many links")
@@ -42,7 +43,7 @@ def main(settings: StudyInviteSettings, run: Run) -> None:
     workspace = Workspace(settings.workspace)
     if settings.write is not None and Place.at(settings.write).is_file():
         raise StudyError(f"{settings.write} is there already, and may hold links that are not kept elsewhere; give another name")
-    store = open_store(settings.choices, workspace)
+    store = required_store(settings.choices, workspace)
     tokens = StudyStore(store).invite(settings.name, settings.count)
     store.close()
     links = [f"{settings.address.rstrip('/')}/study/{settings.name}#{token}" for token in tokens]

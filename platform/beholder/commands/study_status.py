@@ -7,7 +7,7 @@ import pandas as pd
 
 from beholder.commands._person_image import CHOICES
 from beholder.config import setting
-from beholder.recommending.components import open_store
+from beholder.recommending.components import existing_store, required_store
 from beholder.reports.markup import markdown_table
 from beholder.runs import Run
 from beholder.studies.study_records import StudyStatus
@@ -22,6 +22,7 @@ class StudyStatusSettings:
         "beholder study status",
         "beholder study status faces",
     )
+    run_folder: ClassVar[str] = "found"
     positional: ClassVar[tuple[str, ...]] = ("name",)
     name: str | None = setting(None, "the study; null: all studies")
     choices: str | None = setting(None, CHOICES)
@@ -30,7 +31,10 @@ class StudyStatusSettings:
 
 def main(settings: StudyStatusSettings, run: Run) -> None:
     workspace = Workspace(settings.workspace)
-    store = open_store(settings.choices, workspace)
+    store = (existing_store if settings.name is None else required_store)(settings.choices, workspace)
+    if store is None:
+        report([], run)
+        return
     service = StudyService(StudyStore(store), workspace)
     names = service.store.names() if settings.name is None else [settings.name]
     found = [service.status(name) for name in names]

@@ -81,15 +81,19 @@ class SourceTable:
         yield from self._read(tuple(columns), rows)
 
 
-def find_tables(source: Place, form: TableFormat) -> Iterator[SourceTable]:
+def find_tables(source: Place, form: TableFormat, *, workspace: Place | None = None) -> Iterator[SourceTable]:
     """Yield the tables of a file, or of every file below a folder, in order of path.
 
+    workspace: where it lies in that folder, what is in it is ours and no source.
     Raises SpreadsheetError where there is none, or where a file can't be read.
     """
     if source.is_file():
         places = [(source.name, source)]
     else:
+        own = "" if workspace is None else f"{workspace.path}/"
         entries = [entry for entry in source.files() if entry.path.lower().endswith(SUFFIXES)]
+        if own.startswith(f"{source.path}/"):
+            entries = [entry for entry in entries if not f"{source.path}/{entry.path}".startswith(own)]
         places = [(entry.path, source / entry.path) for entry in entries if not entry.path.rpartition("/")[2].startswith("~$")]
         if not places:
             found = [entry.path for entry, _ in zip(source.files(), range(8), strict=False)]

@@ -131,7 +131,7 @@ class _Import:
         first: SpreadsheetError | None = None
         told: set[str] = set()
         count = 0
-        for table in find_tables(self.source, form):
+        for table in find_tables(self.source, form, workspace=self.workspace.place):
             layout = None
             try:
                 layout = self._layout(table)

@@ -14,5 +14,6 @@ picture_editing    edit: a picture moved along named directions
 recommender        Recommender: questions, answers and recommendations for one person and image
 judgement_quality  quality: which people can be believed
 taste_evaluation   evaluate: agreement with judgements that a taste never saw
+new_people         a taste judged on people whom it meets with a few comparisons
 sample_study       sample: the study that ships with the project
 """

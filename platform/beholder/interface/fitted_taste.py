@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from beholder import artifacts, tables
+from beholder.encoder import EncoderConfig
 from beholder.errors import InputError, TasteError, nearest
 from beholder.interface.embedding_input import EmbeddedImages, image_text, read_embeddings, read_items
 from beholder.interface.judgement_input import read_judgements
@@ -22,6 +23,7 @@ from beholder.taste.contract import OnlineTaste, Taste
 from beholder.taste.person_shards import ShardedPeople
 from beholder.taste.shrinkage import POPULATION, ShrunkTaste, Weights
 
+_NOT_SURE = "taste={!r} does not say how sure it is; taste='bayes' does"
 _IMAGES = "images.parquet"  # the embeddings beside a taste
 _CHOICES = {tables.LEFT: 1.0, tables.RIGHT: 0.0, tables.TIE: 0.5}
 
@@ -71,14 +73,17 @@ class FittedTaste:
 
     @property
     def embeddings(self) -> pd.DataFrame:
-        """The embeddings of these images, a row each. Raises TasteError where it was loaded without any."""
+        """The embeddings of these images, a row each. Raises TasteError where it was loaded without any, or looks at pixels."""
+        if self._takes_pixels:
+            raise TasteError(f"taste={self.kind!r} looks at pixels and has no embeddings: bh.embed(images) makes some")
         return self._known().frame()
 
     def predict(self, user: Any = None, images: Any = None, *, attribute: str | None = None) -> Any:
         """Return the utility of images for people.
 
         user: an id, or a list of them; None: what everybody shares. images: an id or a list of them, or embeddings of any images
-        (an array [M, D] or a DataFrame); None: all that the taste knows. attribute: needed where several things were judged.
+        (an array [M, D] or a DataFrame), for taste="lora" pictures; None: all that the taste knows. attribute: needed where several
+        things were judged.
 
         Returns a Series by image; for a list of people a DataFrame with a column for each; for one person and one id a float.
         Raises InputError for somebody or an image that it does not know, naming the nearest.
@@ -105,7 +110,7 @@ class FittedTaste:
         if len(one) != len(other) and 1 not in (len(one), len(other)):
             raise InputError(f"left has {len(one)} images, right {len(other)}: expected as many, or one")
         count = max(len(one), len(other))
-        one, other = (np.broadcast_to(each, (count, each.shape[1])) for each in (one, other))
+        one, other = (np.broadcast_to(each, (count, *each.shape[1:])) for each in (one, other))
         name = self._attribute(attribute)
         chance = self._served.differences(one, other, self._person(user), name).probability().astype(np.float64)
         return float(chance[0]) if _is_one(left) and _is_one(right) else chance
@@ -115,12 +120,14 @@ class FittedTaste:
 
         Arguments and what is returned are those of `predict`, for one person. Raises TasteError for a kind that does not know it.
         """
+        if self._takes_pixels:
+            raise TasteError(_NOT_SURE.format(self.kind))
         vectors, index = self._items(images)
         middle = (vectors if self._images is None else self._images.vectors).mean(axis=0, keepdims=True)
         name, person = self._attribute(attribute), self._person(user)
         variance = self._served.differences(vectors, np.broadcast_to(middle, vectors.shape), person, name).variance
         if not variance.any():
-            raise TasteError(f"taste={self.kind!r} does not say how sure it is; taste='bayes' does")
+            raise TasteError(_NOT_SURE.format(self.kind))
         spread = np.sqrt(variance.astype(np.float64))
         return float(spread[0]) if _is_one(images) else pd.Series(spread, index=index, name=name)
 
@@ -157,7 +164,7 @@ class FittedTaste:
         """Write the taste into a folder, in the place of one that is there, and return its path.
 
         In a workspace's models/ it can be served (`beholder serve components.taste=NAME`). embeddings: also those of its images, so
-        that `bh.load` knows them. Names of people are in it. Raises StorageError where it can't be written.
+        that `bh.load` knows them (pixels are not kept). Names of people are in it. Raises StorageError where it can't be written.
         """
         if isinstance(self.taste.info.people, ShardedPeople):
             raise TasteError("this taste's people lie in shards of the workspace that it was loaded from, and stay there")
@@ -168,7 +175,7 @@ class FittedTaste:
         given = {"people": self._people.numbers, "images": self._images is not None and self._images.labels.numbers}
         config = {**self._config, "judgements": self.judgements, "numbers": given}
         taste_registry.write(models, folder.name, self.taste, figures={}, config=config, commit=None, trust=self.trust)
-        if embeddings and self._images is not None:
+        if embeddings and self._images is not None and not self._takes_pixels:
             tables.write(folder / _IMAGES, _embedding_table(self._images), metadata={"encoder_id": self._images.encoder_id})
         return Path(path)
 
@@ -194,7 +201,13 @@ class FittedTaste:
     def _served(self) -> Taste:
         return ShrunkTaste(self.taste, self.trust) if self.trust else self.taste
 
+    @property
+    def _takes_pixels(self) -> bool:
+        return self.taste.info.takes == "pixels"
+
     def _known(self) -> EmbeddedImages:
+        if self._images is None and self._takes_pixels:
+            raise TasteError("this taste was loaded without its images: bh.load(path, images=FOLDER), or ask it of pictures")
         if self._images is None:
             raise TasteError("this taste was loaded without embeddings of images: bh.load(path, embeddings=bh.embed(images))")
         return self._images
@@ -229,13 +242,14 @@ class FittedTaste:
 
     def _items(self, images: Any) -> tuple[np.ndarray, pd.Index | None]:
         """Return the embeddings [M, D] of ids, of embeddings themselves, or of all, and their index."""
-        if self.taste.info.takes == "pixels":
-            raise TasteError(f"taste={self.kind!r} looks at pixels; beholder predict asks it")
         if images is None:
             known = self._known()
             return known.vectors, pd.Index(known.labels.all(known.ids), name="image_id")
+        if self._takes_pixels and not self._are_ids(images):
+            shown = _read_pixels(self.taste, images)
+            return shown.vectors, pd.Index(shown.labels.all(shown.ids), name="image_id")
         width = self._images.vectors.shape[1] if self._images is not None else _width(images)
-        found = read_items(images, width)
+        found = None if self._takes_pixels else read_items(images, width)
         if found is not None:
             return found
         known = self._known()
@@ -244,6 +258,12 @@ class FittedTaste:
             raise InputError("images: expected at least one, got none")
         texts = texts_of(labels, what="images") if len(labels) > 1 else [image_text(labels[0])]
         return known.vectors[known.rows(texts)], pd.Index(labels, name="image_id")
+
+    def _are_ids(self, images: Any) -> bool:
+        """Tell whether ids of known images were given, where pictures may be given as well."""
+        labels = [images] if _is_one(images) else images if isinstance(images, (list, tuple)) else []
+        plain = bool(labels) and all(isinstance(each, (str, int)) for each in labels)
+        return plain and self._images is not None and {str(each) for each in labels} <= set(self._images.ids)
 
 
 def load(path: str | Path, *, embeddings: Any = None, images: Any = None) -> FittedTaste:
@@ -271,8 +291,13 @@ def load(path: str | Path, *, embeddings: Any = None, images: Any = None) -> Fit
     served = entry.taste
     inner, trust = (served.taste, served.weights) if isinstance(served, ShrunkTaste) else (served, {})
     numbers = entry.card.get("config", {}).get("numbers", {})
-    if embeddings is not None:
-        known: EmbeddedImages | None = read_embeddings(embeddings, images)
+    known: EmbeddedImages | None
+    if inner.info.takes == "pixels":
+        if embeddings is not None:
+            raise InputError(f"{path} holds a taste that looks at pixels: give images=, pictures, and no embeddings")
+        known = None if images is None else _read_pixels(inner, images)
+    elif embeddings is not None:
+        known = read_embeddings(embeddings, images)
     else:
         known = _read_images(folder, numbers=bool(numbers.get("images")))
     if known is not None and known.encoder_id not in (inner.info.encoder_id, "given") and inner.info.encoder_id != "given":
@@ -285,6 +310,13 @@ def load(path: str | Path, *, embeddings: Any = None, images: Any = None) -> Fit
 def _is_one(images: Any) -> bool:
     """Tell whether one id was given, and not several or embeddings."""
     return images is not None and (isinstance(images, (str, Path)) or not hasattr(images, "__len__"))
+
+
+def _read_pixels(taste: Taste, images: Any) -> EmbeddedImages:
+    """Return pictures as the encoder of a taste of pixels is shown them."""
+    from beholder.interface.image_embedding import read_pixels
+
+    return read_pixels(images, EncoderConfig(**dict(taste.settings())["encoder"]))
 
 
 def _width(images: Any) -> int:

@@ -13,9 +13,9 @@ from beholder.interface.embedding_input import EmbeddedImages, read_embeddings
 from beholder.interface.fitted_taste import FittedTaste
 from beholder.interface.judgement_input import read_judgements
 from beholder.interface.labels import text_of
-from beholder.interface.named_settings import ENCODER, TASTE, Settings, taste_config
-from beholder.interface.table_input import Columns
-from beholder.taste import shrinkage, splits, taste_factory
+from beholder.interface.named_settings import ENCODER, TASTE, Settings, encoder_config, taste_config
+from beholder.interface.table_input import Columns, is_ray_dataset
+from beholder.taste import shrinkage, splits, taste_factory, utility_table
 from beholder.taste.contract import OnlineTaste, Taste
 from beholder.taste.dataset import JudgementDataset
 from beholder.taste.shrinkage import Weights
@@ -50,10 +50,11 @@ def fit(
     0, 1, 2, ...). Without embeddings, `images` are pictures as `bh.embed` takes them, and `encoder` embeds them.
 
     taste: "bayes" (a Gaussian posterior for each person, which goes on learning), "population" (the same for everybody), "mlp",
-    "ensemble", or a TasteConfig; settings: what differs from it, such as {"mlp.fit.epochs": 20}. weights: what each person's
-    judgements count, 0..1: the table of `bh.quality`, or a dict. held_out: the share of the images whose judgements choose settings
-    and say how far each person's own taste is to be trusted; what can learn on (bayes) then learns from them, too. Nothing is
-    written, and Ray isn't started.
+    "ensemble", "lora" (CLIP itself, adapted: it looks at `images`, and wants a GPU), or a TasteConfig; settings: what differs from
+    it, such as {"mlp.fit.epochs": 20}. weights: what each person's judgements count, 0..1: the table of `bh.quality`, or a dict.
+    held_out: the share of the images whose judgements choose settings and say how far each person's own taste is to be trusted;
+    what can learn on (bayes) then learns from them, too. Nothing is written, and Ray isn't started; where one of the tables is a
+    Ray Dataset, the fit is a task of that Ray, with a GPU for lora where there is one.
 
     Raises InputError (a ValueError), which names the column, row or value, for tables that can't be used.
 
@@ -74,9 +75,15 @@ def fit(
         raise InputError(f"held_out: expected a share of the images from 0 to below 1, got {held_out}")
     config = taste_config(taste, settings)
     judged = read_judgements(judgements, ratings=ratings, comparisons=comparisons, columns=columns, attribute=attribute)
-    known = known_images(embeddings, images, encoder=encoder, columns=columns)
+    config, known = seen_images(embeddings, images, config, encoder=encoder, columns=columns)
     dataset = weighted(judged.on(list(known.ids)), weights)
-    fitted = fit_dataset(dataset, known, config, held_out=held_out, seed=seed)
+    if any(is_ray_dataset(each) for each in (judgements, ratings, comparisons, embeddings, images)):
+        from beholder import ray_connection
+
+        wants_gpu = config.kind in PIXEL_KINDS and config.lora.fit.device != "cpu"
+        fitted = ray_connection.run_task(fit_dataset, dataset, known, config, held_out=held_out, seed=seed, gpu=wants_gpu)
+    else:
+        fitted = fit_dataset(dataset, known, config, held_out=held_out, seed=seed)
     written = {"taste": asdict(config), "held_out": held_out, "seed": seed}
     return FittedTaste(fitted.taste, known, judged.people, trust=fitted.trust, judgements=len(judged), config=written)
 
@@ -91,14 +98,15 @@ class DatasetFit:
 
 def fit_dataset(dataset: JudgementDataset, known: EmbeddedImages, config: TasteConfig, *, held_out: float, seed: int) -> DatasetFit:
     """Fit a taste to judgements on the images known; held-out images choose, and are learned from afterwards where that goes."""
-    if config.kind in PIXEL_KINDS:
-        raise InputError(f"taste={config.kind!r} learns from pixels, on a GPU: beholder train taste={config.kind} fits it")
     for row, name in enumerate(dataset.attributes):
         if len(images := dataset.on_attribute(row).judged_images()) < 2:
             raise InputError(f"{name}: {len(images)} image was judged; expected judgements of at least two")
     train, test = divide(dataset, held_out, seed=seed)
     fitted = taste_factory.fit(train, test, known.vectors, config, encoder_id=known.encoder_id, seed=seed)
-    trust = {} if config.kind == "population" else shrinkage.weigh(fitted, test, known.vectors, seed=seed)
+    trust: Weights = {}
+    if config.kind != "population":
+        own = utility_table.on_rows(fitted, known.vectors, test, pairs(test, seed=seed))
+        trust = shrinkage.weigh(own, test, np.arange(len(known)), seed=seed)
     if isinstance(fitted, OnlineTaste) and len(test):
         fitted = fitted.learn(dataset, known.vectors)
     return DatasetFit(fitted, trust)
@@ -120,6 +128,32 @@ def divide(dataset: JudgementDataset, held_out: float, *, seed: int) -> tuple[Ju
 def _enough(dataset: JudgementDataset, attribute: int) -> bool:
     """Tell whether somebody decided between two images on an attribute."""
     return len(pairs(dataset.on_attribute(attribute))) >= 2
+
+
+def seen_images(
+    embeddings: Any,
+    images: Any,
+    config: TasteConfig,
+    *,
+    encoder: str | EncoderConfig = ENCODER,
+    columns: Columns | None = None,
+) -> tuple[TasteConfig, EmbeddedImages]:
+    """Return what a taste of this kind is fitted to, embeddings or pixels, and its settings with the encoder of pixels.
+
+    Raises InputError where a kind that takes pixels is given embeddings.
+    """
+    if config.kind not in PIXEL_KINDS:
+        return config, known_images(embeddings, images, encoder=encoder, columns=columns)
+    if images is None or embeddings is not None:
+        raise InputError(
+            f"taste={config.kind!r} looks at pictures: give images=FOLDER, or a dict image_id -> picture, and no embeddings"
+        )
+    from beholder.interface.image_embedding import read_pixels
+
+    own = config.lora.encoder if config.lora.encoder.name else encoder_config(encoder)
+    if encoder != ENCODER:
+        own = encoder_config(encoder)
+    return replace(config, lora=replace(config.lora, encoder=own)), read_pixels(images, own)
 
 
 def known_images(

@@ -10,8 +10,9 @@ from beholder import images as pictures
 from beholder.cache import BoundedCache
 from beholder.encoder import Encoder, EncoderConfig
 from beholder.errors import ImageError, InputError
-from beholder.interface.embedding_input import embedding_frame
+from beholder.interface.embedding_input import EmbeddedImages, embedding_frame
 from beholder.interface.image_input import pixels_of, read_images
+from beholder.interface.labels import Labels, texts_of
 from beholder.interface.named_settings import ENCODER, Settings, encoder_config
 from beholder.interface.table_input import is_ray_dataset
 
@@ -76,12 +77,36 @@ def embed_rows(batch: dict[str, np.ndarray], config: EncoderConfig) -> dict[str,
 
     Raises InputError where one of them is missing.
     """
-    column = next((name for name in ("image", "bytes", "path", "uri") if name in batch), None)
-    if column is None or "image_id" not in batch:
-        raise InputError(f"images: expected image_id and one of image, bytes, path, uri; found: {', '.join(batch)}")
+    column = _pixel_column(batch)
     encoder, rows = load_encoder(config), zip(batch["image_id"], batch[column], strict=True)
     pixels = [_fitting(encoder, value, f"image {label!r}") for label, value in rows]
     return {"image_id": batch["image_id"], "embedding": encoder.images(_together(pixels))}
+
+
+def read_pixels(images: Any, config: EncoderConfig) -> EmbeddedImages:
+    """Return pictures as an encoder is shown them, uint8 [N, S, S, 3], in the place of embeddings: for tastes that take pixels.
+
+    images: as `embed` takes them; of a Ray Dataset they are decoded where it runs, and gathered here. Raises as `embed` does.
+    """
+    config = config.resolved()
+    if is_ray_dataset(images):
+        table = images.map_batches(_fit_rows, batch_size=_BATCH, fn_kwargs={"config": config}).to_pandas()
+        side = config.size
+        labels, pixels = table["image_id"].to_list(), [np.frombuffer(each, np.uint8) for each in table["pixels"]]
+        pixels = [each.reshape(side, side, 3) for each in pixels]
+    else:
+        named = read_images(images)
+        labels, pixels = named.labels, list(named.pixels(lambda value, what: _shown(config, value, what)))
+    ids = texts_of(labels, what="images, image_id")
+    return EmbeddedImages(tuple(ids), np.stack(pixels), Labels.of(labels, ids), config.encoder_id())
+
+
+def _fit_rows(batch: dict[str, np.ndarray], config: EncoderConfig) -> dict[str, Any]:
+    column = _pixel_column(batch)
+    pixels = [
+        _shown(config, value, f"image {label!r}").tobytes() for label, value in zip(batch["image_id"], batch[column], strict=True)
+    ]
+    return {"image_id": batch["image_id"], "pixels": pixels}
 
 
 def load_encoder(config: EncoderConfig) -> Encoder:
@@ -89,11 +114,21 @@ def load_encoder(config: EncoderConfig) -> Encoder:
     return _ENCODERS.get_or_make(repr(config), lambda: Encoder.load(config))
 
 
+def _pixel_column(batch: dict[str, np.ndarray]) -> str:
+    column = next((name for name in ("image", "bytes", "path", "uri") if name in batch), None)
+    if column is None or "image_id" not in batch:
+        raise InputError(f"images: expected image_id and one of image, bytes, path, uri; found: {', '.join(batch)}")
+    return column
+
+
 def _fitting(encoder: Any, value: Any, what: str) -> np.ndarray:
-    """Return one picture as the encoder takes it, where it says how: large files are decoded at less than their size."""
+    """Return one picture as the encoder takes it, where it says how."""
     config = getattr(encoder, "config", None)
-    if not isinstance(config, EncoderConfig):
-        return pixels_of(value, what=what)
+    return _shown(config, value, what) if isinstance(config, EncoderConfig) else pixels_of(value, what=what)
+
+
+def _shown(config: EncoderConfig, value: Any, what: str) -> np.ndarray:
+    """Return one picture as an encoder is shown it: large files are decoded at less than their size."""
     if isinstance(value, (bytes, bytearray)) or hasattr(value, "__fspath__") or isinstance(value, str):
         try:
             data = bytes(value) if isinstance(value, (bytes, bytearray)) else pictures.read(str(value))

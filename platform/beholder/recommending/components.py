@@ -16,7 +16,7 @@ from beholder.editing.diffusion.diffusion_config import DiffusionConfig
 from beholder.editing.editor import Edit, Slider
 from beholder.editing.editor_config import SHIPPED, StyleGANConfig
 from beholder.encoder import Encoder, EncoderConfig
-from beholder.errors import ConfigError
+from beholder.errors import ConfigError, StoreError
 from beholder.progress import Progress
 from beholder.recommending.acquisition import QuestionsConfig
 from beholder.recommending.candidates import CandidatesConfig, OfferedDirectionsConfig, candidates
@@ -30,7 +30,7 @@ from beholder.recommending.rankers.ranker_features import TastePrior
 from beholder.recommending.ranking import RankingConfig
 from beholder.recommending.service import Recommendation, RecommendationService, RecommendationServiceConfig
 from beholder.recommending.steering import Steering
-from beholder.recommending.store.choice_store import Store
+from beholder.recommending.store.choice_store import Store, is_made
 from beholder.taste import taste_registry
 from beholder.workspace import Workspace
 
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from beholder.recommending.own_photos.look_service import LookLibrary
     from beholder.recommending.surrogate.surrogate_model import SurrogateInfo
 
+_STORE = "choices.db"  # of a workspace
 EDITORS = ("stylegan", "looks", "diffusion")
 EDITOR_HELP = (
     "stylegan: images of a generator, faces in photos; looks: people's own photos, developed; diffusion: drawn by a pipeline "
@@ -327,7 +328,26 @@ def open_store(choices: str | None, workspace: Workspace) -> Store:
     place = workspace.place
     if not place.is_local:
         raise ConfigError(f"{place.uri} can't hold a database: give choices=postgresql://USER:PASSWORD@HOST/NAME")
-    return Store.at(Path(place.path) / "choices.db")
+    return Store.at(Path(place.path) / _STORE)
+
+
+def existing_store(choices: str | None, workspace: Workspace) -> Store | None:
+    """Open the store that `open_store` opens, but make none: None where there is none yet. Raises as `open_store` does."""
+    url = store_url(choices)
+    missing = not is_made(url) if url is not None else workspace.place.is_local and not (workspace.place / _STORE).is_file()
+    return None if missing else open_store(choices, workspace)
+
+
+def required_store(choices: str | None, workspace: Workspace) -> Store:
+    """Open the store that `open_store` opens, but make none. Raises StoreError where there is none yet."""
+    store = existing_store(choices, workspace)
+    if store is None:
+        own = f"{workspace.place.uri} has no choices, keys or studies yet: there is no {_STORE} in it"
+        where = own if store_url(choices) is None else "there is no file at the URL of the store of choices"
+        raise StoreError(
+            f"{where}; ask, serve, keys make=NAME and study new make one; workspace=FOLDER or choices=URL looks elsewhere"
+        )
+    return store
 
 
 def _taste_prior(config: ServiceConfig, workspace: Workspace) -> TastePrior | None:

@@ -25,6 +25,8 @@ image_effects     what others' judgements of an image say beyond their tastes
 effect_shards     image effects in files, read by image
 taste_loadings    how people's tastes differ, in a few numbers
 warm_taste        a taste with image effects
+warm_images       tastes to be judged with what others said of the images
+few_shots         people who are new to a taste, and tastes that meet them
 shrinkage         how far each person is served their own taste
 pixel_taste       a taste of embeddings that takes pixels
 taste_factory     every kind by name: fit, load, forget

@@ -87,6 +87,7 @@ def test_the_store_is_named_by_a_file_or_a_variable(beholder, tmp_path: Path, mo
     store = Store.at(tmp_path / "elsewhere.db")
     store.ask(question())
     store.close()
+    (tmp_path / "w").mkdir()
     place = f"workspace={tmp_path / 'w'}"
     assert beholder("choices", f"choices=file:{tmp_path / 'url'}", place).metrics["unanswered"] == 1
     monkeypatch.setenv("BEHOLDER_CHOICES", f"sqlite:///{tmp_path}/elsewhere.db")

@@ -440,3 +440,19 @@ def test_the_real_wide_tables(omi, imported):
     folder = omi.parent / "threedsk"
     said, _ = imported(folder, "shape=threedsk")
     assert said.metrics["rows.read"] == said.metrics["ratings.accepted"] == 100_000  # ten files of 200 raters and 50 faces
+
+
+def test_a_source_that_is_not_there_is_said_to_be_so(beholder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said = beholder("import", "source=ratingss.csv")
+    assert (said.code, said.err) == (2, ["beholder: source=ratingss.csv: there is no such file or folder"])
+
+
+def test_a_workspace_in_the_folder_of_the_tables_is_no_source(beholder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = [f"p{person},i{image},{1 + (person + image) % 4}" for person in range(3) for image in range(6)]
+    (tmp_path / "ratings.csv").write_text("\n".join(["user_id,image_id,score", *rows]) + "\n")
+    for _ in range(2):
+        said = beholder("import", "source=.", "attribute=kind")
+        assert said.code == 0, said.err
+        assert said.metrics["ratings.accepted"] == 18

@@ -12,7 +12,7 @@ from beholder.recommending.store.key_store import KeyStore
 
 def test_a_key_is_made_shown_once_listed_and_revoked(beholder, tmp_path: Path) -> None:
     place = f"workspace={tmp_path}"
-    assert beholder("keys", place).out[-2] == "no keys yet; make=NAME makes one"
+    assert beholder("keys", place).out[-2] == "no keys yet; `beholder keys make=NAME` makes one"
     said = beholder("keys", "make=shop", "expires=90d", place)
     parts = api_keys.split(said.out[0])
     assert parts is not None
@@ -32,6 +32,7 @@ def test_a_key_is_made_shown_once_listed_and_revoked(beholder, tmp_path: Path) -
     assert beholder("keys", f"revoke={key_id}", place).out[-2] == f"{key_id} opens nothing any more"
     assert beholder("keys", f"revoke={key_id}", place).out[-2] == f"{key_id} opened nothing before"
     assert beholder("keys", place).metrics == {"keys": 1, "valid": 0}
+    assert beholder("keys", "revoke=000000000000", place).err[0].startswith("beholder: '000000000000' is no key's id; known: ")
     revoked = KeyStore(Store.at(tmp_path / "choices.db")).find(key_id)
     assert revoked is not None
     assert not revoked.opens(secret, datetime.now(UTC))
@@ -64,7 +65,7 @@ def test_a_token_is_signed_for_one_person_and_not_written_down(beholder, tmp_pat
         (["make=a", "people=a*b"], "expected a name, a prefix with * behind it"),
         (["people=shop-*"], "give make=NAME too"),
         (["person=ana"], "expected an application's key"),
-        (["revoke=000000000000"], "'000000000000' is no key's id"),
+        (["revoke=000000000000"], "there is no choices.db in it"),
     ],
 )
 def test_what_can_not_be_done_is_said_in_one_line(beholder, tmp_path: Path, words: list[str], says: str) -> None:

@@ -155,7 +155,7 @@ def test_other_kinds_say_what_they_can_not(study):
     ("settings", "says"),
     [
         ({"taste": "bays"}, "taste='bays' is none of the choices; did you mean bayes"),
-        ({"taste": "lora"}, "beholder train taste=lora"),
+        ({"taste": "lora"}, "taste='lora' looks at pictures: give images=FOLDER"),
         ({"settings": {"bayes.iteration": 3}}, "taste.bayes.iteration is not a setting; did you mean taste.bayes.iterations"),
         ({"held_out": 1.5}, "held_out: expected a share"),
         ({"weights": {"ana": 3}}, "expected 0..1 for each person, got 3 for 'ana'"),

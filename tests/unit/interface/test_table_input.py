@@ -53,7 +53,7 @@ def test_every_kind_of_table_is_read_as_the_same_rows(kind):
 
 
 def test_polars_is_read_where_it_is_installed():
-    polars = pytest.importorskip("polars")
+    polars = pytest.importorskip("polars", reason="the extra dev is not installed")
     assert frame(polars.DataFrame(ROWS), name="ratings").to_dict("records") == ROWS
 
 

@@ -37,13 +37,59 @@ def test_a_fitted_taste_is_judged_on_what_it_did_not_learn(study):
 @pytest.mark.parametrize(
     ("rows", "settings", "says"),
     [
-        (600, {"split": "person"}, "split='person': expected image or pair"),
+        (600, {"split": "persons"}, "split='persons': expected image, pair or person"),
+        (600, {"split": "person"}, "folds=4: expected 2 or more, and as many people; 2 judged these images"),
+        (600, {"split": "pair", "crowd": True}, "it goes with split='image' or 'person'"),
+        (600, {"split": "person", "shots": [-1]}, "shots: expected numbers of comparisons"),
         (2, {}, "too few"),
     ],
 )
 def test_what_can_not_be_judged_is_refused(study, rows, settings, says):
     with pytest.raises(bh.InputError, match=says):
         bh.evaluate(study.comparisons.head(rows), embeddings=study.vectors, **settings)
+
+
+@pytest.fixture(scope="module")
+def camps() -> tuple[np.ndarray, pd.DataFrame]:
+    """60 images as vectors [60, 3], and ratings of 16 people, half of whom like the first number and half dislike it; what else an
+    image has, which no vector says, everybody likes alike."""
+    rng = np.random.default_rng(0)
+    vectors, hidden = rng.normal(size=(60, 3)), rng.normal(size=60)
+    rows = [
+        (f"p{person}", image, round(float((1 if person % 2 else -1) * vectors[image, 0] + hidden[image]), 1))
+        for person in range(16)
+        for image in range(60)
+    ]
+    return vectors, pd.DataFrame(rows, columns=["user_id", "image_id", "score"])
+
+
+def test_new_people_are_understood_the_better_the_more_they_said(camps):
+    vectors, ratings = camps
+    result = bh.evaluate(ratings, embeddings=vectors, split="person", shots=[40, 0, 5])
+    assert result.learning is not None
+    assert result.learning["judgements"].tolist() == [0, 5, 40]
+    assert result.learning["gain"].iloc[0] == pytest.approx(0, abs=0.02)
+    assert result.learning["gain"].iloc[2] > 0.1
+    assert result.accuracy == result.learning["accuracy"].iloc[2]
+    assert set(result.table["user_id"]) == {f"p{person}" for person in range(16)}
+    assert "after 40 comparisons of somebody new" in repr(result)
+
+
+@pytest.mark.parametrize(("split", "more"), [("image", {}), ("person", {"shots": [20]})])
+def test_the_crowd_tells_what_no_vector_does(camps, split, more):
+    vectors, ratings = camps
+    result = bh.evaluate(ratings, embeddings=vectors, split=split, crowd=True, **more)
+    assert result.crowd is not None
+    assert result.crowd.accuracy > result.accuracy + 0.1
+    assert "with what others said of the images in" in repr(result)
+    assert bh.evaluate(ratings, embeddings=vectors, split=split, **more).crowd is None
+
+
+def test_what_is_fitted_already_has_neither_new_people_nor_a_crowd(study):
+    taste = bh.fit(study.comparisons, embeddings=study.vectors)
+    for words in ({"crowd": True}, {"split": "person"}):
+        with pytest.raises(bh.InputError, match="give a kind, such as taste='bayes'"):
+            bh.evaluate(study.comparisons, taste=taste, **words)
 
 
 def test_equal_ratings_leave_nothing_to_judge_on(study):

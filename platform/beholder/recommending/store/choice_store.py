@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from sqlalchemy import (
+    URL,
     ColumnElement,
     Connection,
     Engine,
@@ -66,8 +67,12 @@ class Store:
         Makes the tables where there are none, and brings older ones up to date. Raises StoreError where it can't be reached.
         """
         self.engine = _engine(url)
-        with private_files(), self.writing() as connection:
-            migration.upgrade(connection)
+        try:
+            with private_files(), self.writing() as connection:
+                migration.upgrade(connection)
+        except BaseException:
+            self.close()  # nobody else gets to know it, and its pool would keep the connection open
+            raise
 
     @classmethod
     def at(cls, place: str | Path) -> Self:
@@ -438,12 +443,25 @@ def _text(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-def _engine(url: str) -> Engine:
-    """Return an engine that writes safely. Raises StoreError for a URL of another database."""
+def is_made(url: str) -> bool:
+    """Tell whether there is a store at a URL, without making one: of SQLite its file; of a server its opening tells.
+
+    Raises StoreError for what is no URL of a database.
+    """
+    parts = _parsed(url)
+    return parts.get_backend_name() != "sqlite" or Path(parts.database or "").is_file()
+
+
+def _parsed(url: str) -> URL:
     try:
-        parts = make_url(url)
+        return make_url(url)
     except (ArgumentError, ValueError):
         raise StoreError("the store of choices is a URL like sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME") from None
+
+
+def _engine(url: str) -> Engine:
+    """Return an engine that writes safely. Raises StoreError for a URL of another database."""
+    parts = _parsed(url)
     if "@" in (parts.host or ""):  # what is before it is the end of a password, and would be shown as the host
         raise StoreError("the URL of the store of choices has an @ too many: in a user name or password write it as %40")
     kind = parts.get_backend_name()

@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 
-from beholder.jobs import _warm_comparison
-from beholder.jobs._warm_comparison import WarmTest
-from beholder.taste import splits
+from beholder.taste import splits, warm_images
 from beholder.taste.contract import TasteInfo
 from beholder.taste.dataset import ComparisonTable, JudgementDataset, RatingTable
 from beholder.taste.image_effects import Contributions, JudgedUtilities
+from beholder.taste.warm_images import WarmTest
 from beholder.taste.warm_taste import NoTaste
 
 PEOPLE, IMAGES = tuple(f"person {number}" for number in range(12)), 60
@@ -32,7 +31,7 @@ def warm(judged: JudgementDataset, **more: int) -> np.ndarray:
     """What the crowd says alone to each person, [P, N]."""
     test = WarmTest(judged, np.zeros(IMAGES, bool), judged, NO_PAIRS, 4, 0)
     taste = NoTaste(TasteInfo("none", "none", ("kind",), PEOPLE))
-    found = _warm_comparison.warm_taste(taste, test, JudgedUtilities.none(judged), np.zeros((1, 12, 0)), **more)
+    found = warm_images.warm_taste(taste, test, JudgedUtilities.none(judged), np.zeros((1, 12, 0)), **more)
     return found.utilities(np.arange(IMAGES), PEOPLE, "kind")
 
 
@@ -51,10 +50,10 @@ def test_people_are_served_what_those_of_other_folds_said():
 def test_fewer_others_are_drawn_for_each_image():
     rows = np.arange(30)
     given = Contributions(rows % 10, rows // 10, np.zeros(30, np.int64), rows + 1.0, np.ones(30))
-    fewer = _warm_comparison.fewer(given, 4, seed=1)
+    fewer = warm_images.fewer(given, 4, seed=1)
     assert np.bincount(fewer.image).tolist() == [4, 4, 4]
     assert set(fewer.pull) < set(given.pull)
-    assert len(_warm_comparison.fewer(given, 50, seed=1)) == 30
+    assert len(warm_images.fewer(given, 50, seed=1)) == 30
     cold = np.abs(warm(everybody(), others=1)).mean()
     assert 0 < cold < np.abs(warm(everybody())).mean()
 
@@ -64,7 +63,7 @@ def test_somebody_who_was_not_there_has_no_effects(people):
     judged = everybody()
     test = WarmTest(judged, np.zeros(IMAGES, bool), judged, NO_PAIRS, 4, 0)
     taste = NoTaste(TasteInfo("none", "none", ("kind",), PEOPLE))
-    found = _warm_comparison.warm_taste(taste, test, JudgedUtilities.none(judged), np.zeros((1, 12, 0)))
+    found = warm_images.warm_taste(taste, test, JudgedUtilities.none(judged), np.zeros((1, 12, 0)))
     utilities = found.utilities(np.arange(5), people, "kind")
     assert utilities.shape == (len(people), 5)
     assert utilities.any() == (people == ["person 3"])
