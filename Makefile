@@ -51,8 +51,8 @@ browser:
 	|| { [ "$$(id -u)" = 0 ] && apt-get update --quiet=2 && apt-get install --quiet=2 --yes --no-install-recommends chromium; } \
 	|| echo "No Chromium here, and no apt-get to fetch it: install it, or run $(BIN)/playwright install chromium; tests/browser needs it."
 
-# Style, types, then every test: units on all cores, one for each process, where a warning is an error; the others two files at a time,
-# since they start services of their own, which wait much, and may warn. Not reordered: files of few
+# Style, types, then every test: units on all cores, one for each process, where a warning is an error; the others two files at a time
+# and may warn, since they start services of their own, which wait much. Not reordered: files of few
 # tests, such as the demo, which takes longest, would begin last.
 .PHONY: test
 test: .venv/ready browser
@@ -60,7 +60,7 @@ test: .venv/ready browser
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/unit --numprocesses=auto --durations=15 $(ARGS)
-	$(BIN)/python -m pytest tests/integration tests/browser -W default --numprocesses=2 --dist=loadfile --no-loadscope-reorder --durations=15 $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/integration tests/browser -W default --numprocesses=2 --dist=loadfile --no-loadscope-reorder --durations=15 $(ARGS)
 
 # What takes long: tests marked so, broken files of every kind for five minutes each, requests made up from the API's description for
 # ten minutes, jobs and replicas killed under load.

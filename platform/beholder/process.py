@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import errno
+import functools
 import os
 import signal
 import socket
@@ -10,13 +11,16 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NoReturn
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import numpy as np
 import psutil
+from threadpoolctl import threadpool_limits
 
 from beholder.errors import ConfigError
 
+P = ParamSpec("P")
+R = TypeVar("R")
 # Environment variables for processes that run networks, which allocate the same large blocks again and again. By default glibc
 # returns them to the kernel after each use, and a fifth of the time of drawing goes into allocating them anew.
 ALLOCATOR_ENV = {
@@ -136,6 +140,18 @@ def stop_within(seconds: float, what: str) -> Iterator[None]:
         timer.cancel()
         for each, handler in before.items():
             signal.signal(each, handler)
+
+
+def one_blas_thread(function: Callable[P, R]) -> Callable[P, R]:
+    """Run a function with linear algebra on one thread: over many small matrices, several threads take longer, waiting for each
+    other, and many times as long where others want the cores as well."""
+
+    @functools.wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        with threadpool_limits(limits=1, user_api="blas"):
+            return function(*args, **kwargs)
+
+    return run
 
 
 class ThreadShare:

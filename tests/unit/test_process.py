@@ -11,6 +11,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from beholder import process
 from beholder.editing.stylegan import EditedLatent, StyleGAN, StyleGANConfig
@@ -223,3 +224,13 @@ def test_what_stops_in_time_is_let_be() -> None:
     process = stopping("SystemExit(143)", seconds=60, takes=0)
     _, said = process.communicate(timeout=20)
     assert (process.returncode, said) == (143, "")
+
+
+def test_linear_algebra_has_one_thread_within_and_what_it_had_after() -> None:
+    def threads() -> set[int]:
+        return {each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"}
+
+    np.ones((2, 2)) @ np.ones((2, 2))
+    with threadpool_limits(limits=2, user_api="blas"):
+        assert process.one_blas_thread(threads)() == {1}
+        assert threads() == {2}

@@ -15,6 +15,7 @@ import numpy as np
 
 from beholder.config import setting
 from beholder.errors import ConfigError
+from beholder.process import one_blas_thread
 from beholder.taste import covariance_em, gaussian, person_block, population, rating_scale
 from beholder.taste.contract import Normal, Progress, TasteInfo, TasteSettings, finite_embeddings, no_progress
 from beholder.taste.covariance_em import CovarianceFit, EmSetting, LocalBlocks, PeopleBlocks
@@ -132,6 +133,7 @@ class BayesTaste:
             own[0] - own[1], choice, offset=shared[0] - shared[1], temper=prior.temper
         )
 
+    @one_blas_thread
     def learn(self, dataset: JudgementDataset, items: np.ndarray) -> "BayesTaste":
         """Return a taste that also knows the people of `dataset`, from the prior and their judgements; nobody else changes."""
         vectors = finite_embeddings(items, None).astype(np.float64)
@@ -182,6 +184,7 @@ class BayesTaste:
         }
 
 
+@one_blas_thread
 def fit(
     train: JudgementDataset,
     held_out: JudgementDataset,

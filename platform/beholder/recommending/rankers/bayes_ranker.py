@@ -21,6 +21,7 @@ import numpy as np
 
 from beholder.config import setting
 from beholder.errors import ConfigError
+from beholder.process import one_blas_thread
 from beholder.recommending.edit_set import Comparison, EditSet
 from beholder.recommending.rankers.choice_noise import ChoiceNoise, ChoiceNoiseConfig, NoisyPosterior
 from beholder.recommending.rankers.ranker import Gain, JointNormal, Ranker, RankerInfo
@@ -155,6 +156,7 @@ class BayesRanker(Ranker):
         }  # as stored
 
 
+@one_blas_thread
 def fit(
     comparisons: Sequence[Comparison], config: BayesRankerConfig, *, taste_prior: TastePrior | None = None, seed: int = 0
 ) -> BayesRanker:
