@@ -170,6 +170,9 @@ def _timed(part: str, name: str, method: Callable[..., Awaitable[Any]]) -> Calla
     return timed
 
 
+_WORK = {"draw_images": "draw"}  # methods of the library that are known by the name that the deployment's has
+
+
 class _Watched:
     """An object, its methods timed."""
 
@@ -182,7 +185,7 @@ class _Watched:
             return attribute
 
         def timed(*args: Any, **kwargs: Any) -> Any:
-            with self._meter.work(self._part, name):
+            with self._meter.work(self._part, _WORK.get(name, name)):
                 return attribute(*args, **kwargs)
 
         return timed

@@ -15,7 +15,6 @@ from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import numpy as np
 import psutil
-from threadpoolctl import threadpool_limits
 
 from beholder.errors import ConfigError
 
@@ -148,6 +147,8 @@ def one_blas_thread(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        from threadpoolctl import threadpool_limits  # settings are checked without it
+
         with threadpool_limits(limits=1, user_api="blas"):
             return function(*args, **kwargs)
 

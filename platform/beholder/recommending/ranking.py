@@ -77,10 +77,15 @@ def shortlist(ranker: Ranker, user_id: str, edit_set: EditSet, config: RankingCo
     return best_first(values, edit_set, user_id)[: config.exact]
 
 
-def is_known(ranker: Ranker, user_id: str, edit_set: EditSet) -> bool:
-    """Return whether anything is known of what a person likes of these edits: where nothing is, all are liked as much as none."""
+def is_known(ranker: Ranker, user_id: str, edit_set: EditSet, *, rounds: int = 0) -> bool:
+    """Return whether anything is known of what a person likes of these edits.
+
+    Where nothing is, none is liked better than none: all are liked as much, or less the more they change. rounds: choices of the
+    person; who has made some may like none better, and that is known.
+    """
     utilities = ranker.utilities(user_id, edit_set.unedited + edit_set)
-    return bool(np.abs(utilities - utilities[0]).max() > _SAME)
+    gains = utilities - utilities[0]
+    return bool(gains.max() > _SAME or (rounds > 0 and np.abs(gains).max() > _SAME))
 
 
 def best_first(utilities: np.ndarray, edit_set: EditSet, user_id: str) -> np.ndarray:

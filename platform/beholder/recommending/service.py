@@ -341,7 +341,7 @@ class RecommendationService:
             edit_set = self.features.edit_set(image, alphas)
         else:
             edit_set = self._edit_set(image)[rows]
-        if not steering.like and not ranking.is_known(person.ranker, person.user_id, edit_set):
+        if not steering.like and not ranking.is_known(person.ranker, person.user_id, edit_set, rounds=person.rounds):
             return Shortlist(person, image, (), steering)
         order = ranking.shortlist(person.ranker, person.user_id, edit_set, replace(self.ranking, exact=len(edit_set)))
         base = np.array([steering.like.get(name, 0.0) for name in candidates.directions], np.float32)

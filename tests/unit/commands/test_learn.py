@@ -43,10 +43,11 @@ def test_what_was_done_to_photos_is_liked_on_others_and_counts_once(folders, tmp
                 _, fitted = learn.learn(service, "ana", before, after)
                 assert fitted.after < 0.3 * fitted.before
         person = service.recommendations.posteriors.get("ana")
-        assert person.rounds <= 4 * 7
+        assert person.rounds <= 4 * 9
         other = service.recommendations.image(service.library.add_photo(images.encode(landscape.draw(11, 80, 120)), "ana").image_id)
         best = best_look(person.ranker, "ana", [other], service.recommendations.features)
-        assert best.edit.get("warmth", 0) > 0.5
+        assert best.edit["warmth"] >= 1
+        assert best.edit["fade"] >= 1
         assert best.probability > 0.7
     finally:
         service.close()
@@ -57,6 +58,9 @@ def test_implied_choices_put_the_persons_own_look_first():
     for question, answer in implied("ana", "photo-1", LOOK, others):
         assert answer is not None
         assert (question.left if answer.choice == "left" else question.right) == LOOK
+    rejected = [side for question, _ in implied("ana", "photo-1", LOOK, others) for side in (question.left, question.right)]
+    assert {"warmth": 1.5} in rejected  # each of its directions was wanted
+    assert {"fade": 1.5} in rejected
     untouched = implied("ana", "photo-1", {}, others)
     assert len(untouched) == 3
     sides = {answer.choice for _, answer in implied("ana", "photo-2", LOOK, others) if answer}

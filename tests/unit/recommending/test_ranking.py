@@ -151,7 +151,10 @@ def test_ties_are_broken_by_the_least_change_and_then_by_chance_for_each_person(
 def test_nothing_is_known_where_all_is_liked_alike(image):
     edit_set = EditFeatures(DrawingSurrogate(), CANDIDATES).edit_set(image)
     assert not is_known(Indifferent(), "ana", edit_set)
+    assert not is_known(Indifferent(), "ana", edit_set, rounds=3)
     assert is_known(Redness(), "ana", edit_set)
+    assert not is_known(FurtherIsWorse(), "ana", edit_set)
+    assert is_known(FurtherIsWorse(), "ana", edit_set, rounds=3)  # who has answered likes the image as it is best
 
 
 @pytest.mark.parametrize(
@@ -159,6 +162,17 @@ def test_nothing_is_known_where_all_is_liked_alike(image):
 )
 def test_a_probability_in_words(probability, words):
     assert ScoredEdit({"redder": 1.0}, 1.0, 0.1, probability).confidence == words
+
+
+class FurtherIsWorse(PartialRanker):
+    """A ranker that likes the image as it is best."""
+
+    def __init__(self):
+        self.info = RankerInfo("worse", CANDIDATES.directions, 6)
+
+    def joint(self, user_id, edit_set):
+        far = np.abs(edit_set.alphas).sum(axis=1).astype(float)
+        return JointNormal(-far, np.zeros((len(far), 0)))
 
 
 class FurtherIsBetterPerhaps(PartialRanker):

@@ -130,7 +130,7 @@ class LookRecommendationService(RecommendationService):
             found = _sorted(score(ranker, person.user_id, edit_sets), by)
         else:
             edit_sets = [self._edit_set(photo)[rows] for photo in photos]
-            if not ranking.is_known(ranker, person.user_id, edit_sets[0]):
+            if not ranking.is_known(ranker, person.user_id, edit_sets[0], rounds=person.rounds):
                 return LookShortlist(person, photos[0], (), steering, known=False)
             movable = steering.movable(self.vocabulary, self.offered)
             found = search(ranker, person.user_id, photos, self.features, edit_sets, by=by, movable=movable)

@@ -46,6 +46,7 @@ _PHOTOS = 40  # whose copies stay in memory
 _STEP = 1.0  # of the grid of alphas
 LEARNED = "learned"  # the strategy of choices that photos imply
 _SCALES = (0.0, 0.4, 1.7)  # of a look, which the person did not make: the photo as it is, less of it, more of it
+_SEEN, _STRONGEST = 0.5, 3  # alpha from which a direction is seen to be wanted, and how many are told of
 _OTHERS = 4  # looks drawn by chance among the candidates, which the person did not make either
 
 
@@ -246,10 +247,8 @@ def look_encoder(config: EncoderConfig) -> EncoderConfig:
 
 
 def look_ranker(config: RankerConfig) -> RankerConfig:
-    """Return the ranker of looks: a change of the descriptor is liked up to a point, number by number."""
-    if config.bayes.curved is not None:
-        return config
-    return replace(config, bayes=replace(config.bayes, curved=True, components=0))
+    """Return the ranker of looks: a change of the picture is liked up to a point."""
+    return config if config.bayes.curved is not None else replace(config, bayes=replace(config.bayes, curved=True))
 
 
 def build_look_recommendations(
@@ -288,7 +287,8 @@ def build_look_recommendations(
 
 
 def implied(user_id: str, image_id: str, look: Edit, others: Sequence[Edit]) -> list[tuple[Question, Answer | None]]:
-    """Return the choices that a look implies which somebody made: it was liked better than none, less, more, and any other look.
+    """Return the choices that a look implies which somebody made: it was liked better than none, less, more, the same without one
+    of its strongest directions, and any other look.
 
     A photo that was left as it is was liked better than other looks alone. others: looks to draw some of, by chance that depends on
     the person and the photo alone: the same photo again implies the same questions, which count once.
@@ -296,7 +296,7 @@ def implied(user_id: str, image_id: str, look: Edit, others: Sequence[Edit]) -> 
     rng = np.random.default_rng(int(hashlib.sha256(f"{user_id} {image_id}".encode()).hexdigest()[:12], 16))
     scaled = [_scaled(look, scale) for scale in _SCALES]
     drawn = [dict(others[int(row)]) for row in rng.choice(len(others), min(_OTHERS, len(others)), replace=False)]
-    rejected = [each for each in [*scaled, *drawn] if each != dict(look)]
+    rejected = [each for each in [*scaled, *_without_one(look), *drawn] if each != dict(look)]
     now = datetime.now(UTC)
     result: list[tuple[Question, Answer | None]] = []
     for number, other in enumerate(rejected):
@@ -306,6 +306,12 @@ def implied(user_id: str, image_id: str, look: Edit, others: Sequence[Edit]) -> 
         question = Question(key, user_id, image_id, sides[0], sides[1], LEARNED, now)
         result.append((question, Answer(f"{key}-answer", key, "left" if left else "right", now)))
     return result
+
+
+def _without_one(look: Edit) -> list[dict[str, float]]:
+    """Return a look without each of its strongest directions, which tells that each of them was wanted."""
+    strongest = sorted((name for name, alpha in look.items() if abs(alpha) >= _SEEN), key=lambda name: (-abs(look[name]), name))
+    return [{name: alpha for name, alpha in look.items() if name != left} for left in strongest[:_STRONGEST] if len(look) > 1]
 
 
 def _scaled(look: Edit, scale: float) -> dict[str, float]:

@@ -30,7 +30,7 @@ from beholder.taste import gaussian
 from beholder.taste.gaussian import Gaussian
 
 _VARIANCE = 0.3  # of each regressor's weight before anybody is known, in logits
-_LENGTH = -1.0  # of the squared length's weight: its mean, and its deviation
+_LENGTH, _SQUARE = -1.0, -0.15  # the means of the weights of a squared length, which deviates as much, and of a squared alpha
 ENOUGH = 10  # people with several choices each, from which a prior can be learned
 _SEVERAL = 5
 _BLOCK = 64  # people whose choices are learned from together
@@ -40,11 +40,11 @@ _BLOCK = 64  # people whose choices are learned from together
 class BayesRankerConfig:
     """The regressors, how the prior is learned, and how choices fade."""
 
-    components: int = setting(32, "principal components of the embedding's change that are regressors; 0: the change itself")
+    components: int = setting(32, "principal components of the embedding's change that are regressors; 0: each of its numbers")
     curved: bool | None = setting(
         None,
-        "whether changes may be liked up to a point: how far the embedding changes, squared, is a regressor, too; null: for looks, "
-        "where the change itself stands for its components",
+        "whether changes are thought to be liked up to a point: how far the embedding changes, squared, is a regressor, too; null: "
+        "for looks",
     )
     strength: float = setting(
         100.0, "how many people the diagonal that the prior's covariance is shrunk to is worth; where curved, it is that diagonal"
@@ -189,15 +189,15 @@ def weak_prior(count: int, regressors: EditRegressors, taste_prior: TastePrior |
     """Return the prior before a single choice is known, of the weights of regressors over `count` directions.
 
     The taste's utility has the weight 1, every other regressor 0, with a variance. That of squares is smaller: that somebody
-    likes a strength in the middle best is rarer than that they like more of it, or less. Where regressors are curved, what is seen
-    counts more than how it was made, and the farther a change goes, the less it is liked.
+    likes a strength in the middle best is rarer than that they like more of it, or less. Where regressors are curved, the farther a
+    change goes, the less it is liked.
     """
     blocks = _blocks(count, regressors, taste_prior)
     mean, variances = np.zeros(regressors.width), np.full(regressors.width, _VARIANCE)
+    variances[blocks[1]] = _VARIANCE / 10
     if regressors.curved:
-        variances[: 2 * count] = _VARIANCE / 4
         mean[blocks[3]], variances[blocks[3]] = _LENGTH, _LENGTH**2
-    variances[blocks[1]] /= 10
+        mean[blocks[1]] = _SQUARE
     if taste_prior is not None:
         mean[blocks[-1]] = 1.0
     return Gaussian(mean, np.diag(variances))

@@ -10,8 +10,6 @@ from beholder.recommending.edit_set import Comparison, EditSet
 from beholder.recommending.store.question import taste_of
 from beholder.taste.contract import Taste
 
-_LEAST = 0.3  # of the usual size: what an axis along which hardly anything changes is divided by at least
-
 
 @dataclass(frozen=True, eq=False)
 class EditRegressors:
@@ -96,13 +94,12 @@ def fit_regressors(
 def regressors_of(rows: np.ndarray, axes: np.ndarray, directions: int, *, curved: bool) -> EditRegressors:
     """Return regressors for edits like these. rows: float64 [C, F] as `moves` returns them, of so many directions.
 
-    Changes of the embedding have one size, so that an axis along which hardly anything changes counts hardly anything; where they
-    are curved, each has its own, so that a length is one of usual changes. A column that is 0 everywhere is divided by 1.
+    Changes of the embedding have one size, so that an axis along which hardly anything changes counts hardly anything. A column
+    that is 0 everywhere is divided by 1.
     """
     sizes = np.sqrt((rows**2).mean(axis=0))
     start, end = 2 * directions, 2 * directions + len(axes)
-    usual = np.sqrt((sizes[start:end] ** 2).mean())
-    sizes[start:end] = np.maximum(sizes[start:end], _LEAST * usual) if curved else usual
+    sizes[start:end] = np.sqrt((sizes[start:end] ** 2).mean())
     sizes = np.where(sizes > 1e-9, sizes, 1.0)
     return EditRegressors(axes, np.insert(sizes, end, 1.0) if curved else sizes, curved)
 

@@ -42,7 +42,7 @@ def test_a_squared_length_is_the_mean_square_of_the_changes():
     rows = regressors.of(shown)
     assert rows.shape == (50, 3 + 3 + 6 + 1)
     np.testing.assert_allclose(rows[:, 12], (rows[:, 6:12] ** 2).mean(axis=1))
-    np.testing.assert_allclose((rows[:, 6:12] ** 2).mean(axis=0), 1.0)  # each by how far it usually changes
+    np.testing.assert_allclose((rows[:, 6:12] ** 2).mean(), 1.0)  # by how far it usually changes
     assert not regressors.of(shown.unedited).any()
     kept = {name: array for name, array in regressors.tensors().items() if name != "features.curved"}
     assert not type(regressors).of_tensors(kept).curved  # as earlier versions kept it
