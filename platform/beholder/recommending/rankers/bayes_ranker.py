@@ -172,8 +172,6 @@ def fit(
     for _ in range(config.iterations):
         state = _filtered(lasting, prior, histories)
         prior = _likeliest_prior(state, lasting, blocks, config.strength, curved=bool(config.curved))
-        if config.curved:
-            prior = _shrunk(prior, blocks[:3], len(people))
         lasting = lasting.learned(state.evidence, config.noise.people)
     noise = ChoiceNoise.of(config.noise, config.kept)
     state = _filtered(noise, prior, histories)
@@ -268,18 +266,21 @@ def _likeliest_prior(
     usual = np.diag(moment)
     even = np.concatenate([np.full(len(usual[block]), usual[block].mean()) for block in blocks])
     if curved:
-        return Gaussian(mean, np.diag(even))
+        told = np.diag(deviations.T @ deviations) / total
+        return Gaussian(_shrunk(mean, even, told, blocks[:3], total), np.diag(even))
     return Gaussian(mean, gaussian.shrink(moment, total, target=np.diag(even), strength=strength))
 
 
-def _shrunk(prior: Gaussian, blocks: Sequence[slice], people: int) -> Gaussian:
-    """Return the prior with what all share in these blocks shrunk to 0, by how well that many people tell of it: the positive-part
-    estimator of James and Stein (1961)."""
-    mean, spread = prior.mean.copy(), np.diag(prior.covariance)
+def _shrunk(mean: np.ndarray, spread: np.ndarray, told: np.ndarray, blocks: Sequence[slice], people: float) -> np.ndarray:
+    """Return what all share, with these blocks shrunk to 0 by how well it is known: the positive-part estimator of James and Stein
+    (1961). spread: variances of people's weights; told: the part of these that people's choices tell of, as of so many fewer
+    people."""
+    result = mean.copy()
     for block in blocks:
-        size = float((mean[block] ** 2 / spread[block]).sum()) * people
-        mean[block] *= max(0.0, 1 - max(len(mean[block]) - 2, 0) / max(size, 1e-9))
-    return Gaussian(mean, prior.covariance)
+        known = people * float(told[block].sum() / max(spread[block].sum(), 1e-12))
+        size = float((mean[block] ** 2 / spread[block]).sum()) * known
+        result[block] *= max(0.0, 1 - max(len(mean[block]) - 2, 0) / max(size, 1e-9))
+    return result
 
 
 def _blocks(count: int, regressors: EditRegressors, taste_prior: TastePrior | None) -> list[slice]:
