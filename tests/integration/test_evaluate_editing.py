@@ -13,6 +13,7 @@ def test_a_folder_of_pictures_is_measured_on_ray(small_ray: object, tmp_path: Pa
     for seed, pixels in enumerate(editor.edit(editor.generate([3, 4]), [{}, {}])):
         (folder / f"{seed}.png").write_bytes(images.encode(pixels))
     words = ["evaluate", "editing", f"images={folder}", "directions=[smile]", "strengths=[1]", "actors=1", f"workspace={tmp_path}"]
+    words.append("refinement.feature_steps=4")
     assert cli.main(words) == 0
     run = next((tmp_path / "runs").glob("evaluate-editing-*"))
     metrics = json.loads((run / "metrics.json").read_text())

@@ -30,6 +30,11 @@ from beholder.portraits.trait_directions import NAMES
 SEED = 77
 
 
+def counted(short: int, long: int) -> pytest.MarkDecorator:
+    """A test on `short` portraits, and on `long` ones in the soak."""
+    return pytest.mark.parametrize("count", [short, pytest.param(long, marks=pytest.mark.soak)])
+
+
 @pytest.fixture(scope="module")
 def networks() -> Networks:
     return evaluate_portraits.load(load(evaluate_portraits.EvaluatePortraitsSettings, command="evaluate portraits"))
@@ -42,8 +47,9 @@ def test_clip_tells_and_reads_traits_and_finds_captions(networks: Networks) -> N
     assert figures["clip/retrieval_of_100"] >= 0.80
 
 
-def test_generator_redraws_what_its_latents_mean(networks: Networks) -> None:
-    figures = measure_generator(networks.generator, networks.reader, count=100, seed=SEED)
+@counted(40, 100)
+def test_generator_redraws_what_its_latents_mean(networks: Networks, count: int) -> None:
+    figures = measure_generator(networks.generator, networks.reader, count=count, seed=SEED)
     assert figures["generator/error"] <= 0.03
     assert figures["generator/read_r2"] >= 0.90
 
@@ -65,10 +71,11 @@ def test_drawings_bound_what_a_direction_can_do(networks: Networks) -> None:
     assert all(1.2 < value < 2.3 for value in figures.values())  # twice the move, less what a range or a hat takes away
 
 
-def test_inversion_comes_close_and_can_be_edited(networks: Networks) -> None:
+@counted(5, 12)
+def test_inversion_comes_close_and_can_be_edited(networks: Networks, count: int) -> None:
     figures = measure_inverter(
         networks.generator, networks.inverter, networks.reader, networks.directions,
-        count=12, seed=SEED, refinement=Refinement(30),
+        count=count, seed=SEED, refinement=Refinement(30),
     )  # fmt: skip
     assert figures["inverter/error_one_pass"] <= 0.05
     assert figures["inverter/error_refined"] <= 0.03
@@ -94,8 +101,8 @@ def test_200_labelled_portraits_teach_every_direction(networks: Networks) -> Non
     assert figures["edits/learned_alone_least"] >= 0.8
 
 
-def test_two_texts_make_a_direction(networks: Networks) -> None:
-    told = ("smile", "hair_length", "skin", "hat")
+@pytest.mark.parametrize("told", [("smile", "hat"), pytest.param(("hair_length", "skin"), marks=pytest.mark.soak)])
+def test_two_texts_make_a_direction(networks: Networks, told: tuple[str, ...]) -> None:
     figures = measure_told(networks.generator, networks.reader, networks.clip, count=16, seed=SEED, pictures=200, told=told)
     assert figures["edits/told_reached"] == len(told)
 

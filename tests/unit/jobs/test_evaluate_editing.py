@@ -32,7 +32,7 @@ def settings(folder: Path, *words: str) -> EvaluateEditingSettings:
 
 
 def test_figures_are_of_both_ways_and_every_edit(folder: Path, tmp_path: Path) -> None:
-    own = settings(folder, "refinement.steps=10", "refinement.feature_steps=5")
+    own = settings(folder, "refinement.steps=3", "refinement.feature_steps=3")
     listed = [
         {"image_id": name, "uri": str(folder / name), "place": at} for at, name in enumerate(["0.png", "1.png", "broken.png"])
     ]
