@@ -15,6 +15,7 @@ protocols         what the API asks of a service, of metrics and of an authorize
 local_service     the service in this process
 ray_service       the service spread over Ray Serve's deployments
 deployments       Editor, Encoder and Ranker on Ray Serve
+editors/          several editors behind one service
 ray_compat        private and environment switches of Ray, with the public way beside each
 metrics           what is counted, for Prometheus
 watchdog          whether the service and the parts of Ray that it stands on are still there

@@ -22,14 +22,17 @@ from beholder import config, process, terminal
 from beholder.errors import ConfigError
 from beholder.progress import waiting
 from beholder.ray_connection import check_token, connect, node_token
-from beholder.recommending.components import store_url
+from beholder.recommending.components import BOTH, ServiceConfig, open_store, parts_of, store_url
 from beholder.runs import log
 from beholder.serve import api, ray_compat
 from beholder.serve.deployments import EditorDeployment, EncoderDeployment, RankerDeployment, meter
+from beholder.serve.editors.paired_service import PairedService
 from beholder.serve.metrics import Counts, Metrics
 from beholder.serve.middleware import Drain
+from beholder.serve.protocols import Service
 from beholder.serve.ray_service import RayService
 from beholder.serve.settings import REPLICA_ENV, DeploymentConfig, ServeConfig, ServeSettings
+from beholder.workspace import Workspace
 
 NAME = "beholder"  # of the app on Ray Serve
 
@@ -38,9 +41,19 @@ class Api:
     """The API as a deployment."""
 
     def __init__(
-        self, settings: ServeSettings, editor: DeploymentHandle[Any], encoder: DeploymentHandle[Any], ranker: DeploymentHandle[Any]
+        self,
+        settings: ServeSettings,
+        editor: DeploymentHandle[Any],
+        encoder: DeploymentHandle[Any],
+        ranker: DeploymentHandle[Any],
+        *photos: DeploymentHandle[Any],
     ) -> None:
-        self.settings, self.service, self.drain = settings, RayService(editor, encoder, ranker), Drain()
+        """photos: with editor=both, the editor, encoder and ranker of people's own photos."""
+        self.settings, self.drain = settings, Drain()
+        self.service: Service = RayService(editor, encoder, ranker)
+        if photos:
+            store = open_store(settings.choices, Workspace(settings.workspace))
+            self.service = PairedService(self.service, RayService(*photos), store)
         self.meter = meter()
         process.switch_often()
 
@@ -85,15 +98,29 @@ def bind(settings: ServeSettings) -> Application:
     """Bind all deployments. Raises ConfigError for a store that several nodes can't share, and a service that is open to all."""
     settings.check_access()
     settings = replace(settings, choices=store_url(settings.choices))  # here: other machines have other files and variables
-    serve_config, service = settings.serve, settings.service_config
+    serve_config = settings.serve
     check_nodes(settings.choices, max(serve_config.nodes, _nodes()))
-    editing = serve_config.diffusion if service.editor == "diffusion" else serve_config.editor
-    editor = _deployed(EditorDeployment, editing, serve_config).bind(service, editing)
-    encoder = _deployed(EncoderDeployment, serve_config.encoder, serve_config).bind(service, serve_config.encoder, editor)
-    ranker = _deployed(RankerDeployment, serve_config.ranker, serve_config).bind(service, serve_config.ranker, editor, encoder)
+    if settings.editor == BOTH:
+        portraits, photos = parts_of(settings.service_config)
+        parts = [*_bound(portraits, serve_config), *_bound(photos, serve_config, prefix="Photo")]
+    else:
+        parts = _bound(settings.service_config, serve_config)
     ingress = serve.ingress()(Api)
-    result: Application = _deployed(ingress, serve_config.api, serve_config, name="Api").bind(settings, editor, encoder, ranker)
+    result: Application = _deployed(ingress, serve_config.api, serve_config, name="Api").bind(settings, *parts)
     return result
+
+
+def _bound(service: ServiceConfig, serve_config: ServeConfig, *, prefix: str = "") -> list[Any]:
+    """Return an editor, its encoder and its ranker, bound together. prefix: of their names, where there are others."""
+    editing = serve_config.diffusion if service.editor == "diffusion" else serve_config.editor
+    editor = _deployed(EditorDeployment, editing, serve_config, name=f"{prefix}Editor").bind(service, editing)
+    encoder = _deployed(EncoderDeployment, serve_config.encoder, serve_config, name=f"{prefix}Encoder").bind(
+        service, serve_config.encoder, editor
+    )
+    ranker = _deployed(RankerDeployment, serve_config.ranker, serve_config, name=f"{prefix}Ranker").bind(
+        service, serve_config.ranker, editor, encoder
+    )
+    return [editor, encoder, ranker]
 
 
 def check_nodes(choices: str | None, nodes: int) -> None:

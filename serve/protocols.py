@@ -50,7 +50,7 @@ class DirectionInfo:
     """A direction. range: its lowest and highest alpha; labels: what pictures at either end look like. As sliders call them.
 
     title, ends: its slider's and its ends' names for people; group: what it belongs to; locked: whether it stays as it is unless
-    somebody asks for it.
+    somebody asks for it. source: which images it moves, those of a seed or those of a photo; empty: all.
     """
 
     name: str
@@ -60,6 +60,7 @@ class DirectionInfo:
     ends: tuple[str, str] = ("", "")
     group: str = "other"
     locked: bool = False
+    source: str = ""
 
 
 @dataclass(frozen=True)

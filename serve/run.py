@@ -5,6 +5,7 @@ import sys
 from typing import NoReturn
 
 from beholder import process
+from beholder.recommending.components import BOTH
 from beholder.runs import Run, log
 from beholder.serve import watchdog
 from beholder.serve.settings import ServeSettings
@@ -45,11 +46,13 @@ def run_in_process(settings: ServeSettings) -> None:
     import uvicorn
 
     from beholder.serve import api
+    from beholder.serve.editors.paired_service import PairedService
     from beholder.serve.local_service import LocalService
     from beholder.serve.security.slow_heads import PromptHeadProtocol
 
     process.switch_often()
-    service = LocalService.load(settings.service_config, threads=settings.threads, queue=settings.queue)
+    kind = PairedService if settings.editor == BOTH else LocalService
+    service = kind.load(settings.service_config, threads=settings.threads, queue=settings.queue)
     print(welcome(settings), flush=True)
     app = api.of_settings(service, settings)
     uvicorn.run(app, host=settings.host, port=settings.port, http=PromptHeadProtocol, log_level="warning", access_log=False)

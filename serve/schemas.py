@@ -182,6 +182,9 @@ class ImageResponse(BaseModel):
         return cls(image_id=image.image_id, source=source, resolution=image.resolution, picture=address, loss=image.loss)
 
 
+SOURCES: dict[str, Literal["seed", "photo"] | None] = {"seed": "seed", "photo": "photo", "": None}
+
+
 class DirectionResponse(BaseModel):
     name: str
     low: float
@@ -191,6 +194,9 @@ class DirectionResponse(BaseModel):
     plus: str = Field(description="what an alpha above 0 does, in words")
     group: str = Field(description="what it belongs to: hair, accessories, ...")
     locked: bool = Field(description="whether it stays as it is unless somebody asks for it")
+    source: Literal["seed", "photo"] | None = Field(
+        default=None, description="the source of the images that it moves, where one service has several editors; null: all images"
+    )
 
 
 class GroupResponse(BaseModel):
@@ -216,6 +222,7 @@ class DirectionsResponse(BaseModel):
                 plus=each.ends[1],
                 group=each.group,
                 locked=each.locked,
+                source=SOURCES[each.source],
             )
             for each in direction_list.directions
         ]

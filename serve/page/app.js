@@ -50,7 +50,7 @@ outbox.send().catch(() => undefined);
 go();
 patient(directions).then(
   (found) => {
-    learn(found.generator);
+    learn(found);
     choose.sayKind();
   },
   () => undefined,

@@ -1,6 +1,6 @@
 // The second room: two versions, of which one is taken. Click, touch, or arrow keys.
 
-import { noun } from "./kind.js";
+import { about, noun } from "./kind.js";
 import { isAway, onLink } from "./link.js";
 import * as outbox from "./outbox.js";
 import { name, randomId } from "./person.js";
@@ -27,6 +27,7 @@ export async function enter(image) {
     location.hash = "";
     return;
   }
+  about(imagesOf(image)[0]);
   open("ask", { title: "Which one?" });
   by("see").href = `#result/${encodeURIComponent(image)}`;
   title();

@@ -1,7 +1,7 @@
 // The first room: portraits of the generator to choose from, or pictures that are brought: from a file, dropped, pasted or taken.
 
 import * as api from "./api.js";
-import { isLooks, most, noun } from "./kind.js";
+import { about, isLooks, isPaired, most, noun, takesPhotos } from "./kind.js";
 import { patient } from "./link.js";
 import { name } from "./person.js";
 import { thumbnail } from "./pictures.js";
@@ -17,13 +17,21 @@ let leave = new AbortController();
 let bringing = null; // of the pictures on their way: gives them up
 
 export function enter() {
+  about("");
   open("choose");
   if (!by("portraits").children.length) hang();
 }
 
 // Says what can be brought here, once it is known what the service edits.
 export function sayKind() {
-  if (!isLooks()) return;
+  if (!takesPhotos()) return;
+  by("photo").multiple = true;
+  by("photo-says").textContent = `Up to ${most()} photos are asked about in turn. You can drop or paste them here, too. A copy is kept until you say “forget me”.`;
+  if (isPaired()) {
+    by("choose-lead").textContent = "You will see it in two versions, again and again. Take the one you like more, and Beholder learns how you see: faces that are drawn, and the style of your own photos.";
+    by("photo-label").firstChild.textContent = "Use your own photos";
+    return;
+  }
   by("choose-title").textContent = "Your photos, or a landscape?";
   by("choose-lead").textContent = "You will see them in two looks, again and again. Take the one you like more, and Beholder learns your style.";
   by("photo-label").firstChild.textContent = "Use your own pictures";
@@ -31,8 +39,6 @@ export function sayKind() {
   by("photo-label").parentElement.prepend(by("photo-label"));
   by("portrait").classList.remove("main");
   by("portrait").textContent = "A landscape";
-  by("photo").multiple = true;
-  by("photo-says").textContent = `Up to ${most()} photos are asked about in turn. You can drop or paste them here, too. A copy is kept until you say “forget me”.`;
   by("portraits").setAttribute("aria-label", "Landscapes");
   leave.abort();
   by("portraits").replaceChildren();
@@ -158,14 +164,14 @@ async function bring(all) {
   }
   if (refused.length === 1 && files.length === 1) tellError(refused[0]);
   else if (refused.length) tell(`${count(refused.length, "picture was", "pictures were")} not taken. ${inWords(refused[0])}`);
-  else if (all.length > files.length && isLooks()) tell(`The first ${most()} photos were taken.`);
+  else if (all.length > files.length && takesPhotos()) tell(`The first ${most()} photos were taken.`);
   if (images.length && isOpen("choose")) location.hash = `#ask/${encodeURIComponent(keepSet([...new Set(images)]))}`;
 }
 
 // share: of the file that is sent. What the server does then takes as long as it takes.
 function progress(share, place, of) {
   const which = of > 1 ? ` ${place + 1} of ${of}` : "";
-  const doing = share < 1 ? `Sending your picture${which}` : isLooks() ? `Reading your picture${which}` : "Redrawing your picture as a portrait";
+  const doing = share < 1 ? `Sending your picture${which}` : takesPhotos() ? `Reading your picture${which}` : "Redrawing your picture as a portrait";
   if (by("bringing-says").textContent !== `${doing} …`) by("bringing-says").textContent = `${doing} …`;
   if (share < 1 || of > 1) by("bringing-done").value = (place + 0.9 * share) / of;
   else by("bringing-done").removeAttribute("value");

@@ -4,7 +4,7 @@
 import * as album from "./album.js";
 import * as api from "./api.js";
 import { chart, telling } from "./chart.js";
-import { isLooks, noun } from "./kind.js";
+import { about, isLooks, learn, noun, own as ownOf } from "./kind.js";
 import { patient } from "./link.js";
 import * as outbox from "./outbox.js";
 import { name } from "./person.js";
@@ -46,6 +46,7 @@ export async function enter(from, text = "") {
   leave = new AbortController();
   const { signal } = leave;
   image = id;
+  about(id);
   chosen = shown = null;
   const by_ = steer.attribute();
   const title = by_ ? `More ${by_}, as you see it` : "Recommended for you";
@@ -62,9 +63,11 @@ export async function enter(from, text = "") {
     await outbox.send();
     if (signal.aborted) return;
     const directions = await patient(api.directions, signal);
-    known = byName(directions.directions);
-    belongs = directions.groups;
-    steer.groups(directions.groups, by("groups"));
+    learn(directions); // it may be here before the page's beginning has heard
+    const mine = ownOf(directions);
+    known = byName(mine.directions);
+    belongs = mine.groups;
+    steer.groups(directions.groups, by("groups"), mine.groups);
     by("diversity").value = String(steer.diversity());
     put(by("original"), await patient(() => picture(api.imagePath(id)), signal), `The ${noun()} as it is`);
     await recommend(signal, text ? api.editOf(text === "-" ? "" : text) : null);

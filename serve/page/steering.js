@@ -39,10 +39,11 @@ export function steering() {
 export const diversity = () => mine().diversity ?? 3;
 export const setDiversity = (to) => keep({ diversity: to });
 
-// Draws the groups as boxes to tick.
-export function groups(list, place) {
+// Draws groups as boxes to tick. list: all of the service, so that those of images which are not on show stay as they are; shown: those
+// of the image on show.
+export function groups(list, place, shown = list) {
   const locked = new Set(mine().locked ?? list.filter((each) => each.locked).map((each) => each.name));
-  const boxes = list.map((group) => {
+  const boxes = shown.map((group) => {
     const label = document.createElement("label");
     const box = Object.assign(document.createElement("input"), { type: "checkbox", checked: !locked.has(group.name) });
     box.addEventListener("change", () => {

@@ -111,6 +111,7 @@ RESPONSES: dict[str, Any] = {
                 "plus": "more of a smile",
                 "group": "expression",
                 "locked": False,
+                "source": None,
             }
         ],
         "groups": [{"name": "expression", "title": "Expression", "locked": False}],

@@ -107,7 +107,7 @@ def add_routes(app: FastAPI, runner: RequestRunner, authorizer: Authorizer | Non
 
     @app.get("/v1/directions", operation_id="directions", dependencies=ask, tags=["images"])
     async def directions() -> schemas.DirectionsResponse:
-        """Return the directions that images can be moved along."""
+        """Return the directions that images can be moved along, and, where a service has two editors, which images each moves."""
         return schemas.DirectionsResponse.of(await runner.run(service.directions()))
 
 

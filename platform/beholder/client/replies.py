@@ -56,7 +56,10 @@ class PictureFile:
 
 @dataclass(frozen=True)
 class DirectionReply:
-    """A direction. low, high: its lowest and highest alpha; minus, plus: what these do, in words."""
+    """A direction. low, high: its lowest and highest alpha; minus, plus: what these do, in words.
+
+    source: the source of the images that it moves, seed or photo, where a service has an editor for each; None: all.
+    """
 
     name: str
     low: float
@@ -66,6 +69,7 @@ class DirectionReply:
     plus: str
     group: str
     locked: bool
+    source: str | None = None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,7 @@ from beholder.recommending.rankers.ranker_features import TastePrior
 from beholder.recommending.ranking import RankingConfig
 from beholder.recommending.service import Recommendation, RecommendationService, RecommendationServiceConfig
 from beholder.recommending.steering import Steering
-from beholder.recommending.store.choice_store import Store, is_made
+from beholder.recommending.store.choice_store import Store, StorePart, is_made
 from beholder.taste import taste_registry
 from beholder.workspace import Workspace
 
@@ -40,10 +40,11 @@ if TYPE_CHECKING:
     from beholder.recommending.surrogate.surrogate_model import SurrogateInfo
 
 _STORE = "choices.db"  # of a workspace
-EDITORS = ("stylegan", "looks", "diffusion")
+BOTH = "both"
+EDITORS = ("stylegan", "looks", "diffusion", BOTH)
 EDITOR_HELP = (
     "stylegan: images of a generator, faces in photos; looks: people's own photos, developed; diffusion: drawn by a pipeline "
-    "that you have"
+    "that you have; both (serve alone): images of a generator under stylegan, people's own photos under looks"
 )
 TYPICAL = tuple(f"seed-{seed}" for seed in range(1, 9))  # images that others are scored beside
 
@@ -99,6 +100,32 @@ class ServiceConfig:
         return list(dict.fromkeys([*first, *self.tastes]))
 
 
+@dataclass(frozen=True)
+class PartConfig(ServiceConfig):
+    """One part of editor=both: images of seeds under stylegan, or people's own photos under looks.
+
+    It counts and learns from the choices about its own images alone, in a store that both parts share.
+    """
+
+    def owns(self, image_id: str) -> bool:
+        """Return whether an image is this part's."""
+        return is_photo(image_id) == (self.editor == "looks")
+
+
+def is_photo(image_id: str) -> bool:
+    """Return whether an image is one that somebody brought, by its id: photo-..., where those of a generator are seed-NUMBER."""
+    return image_id.startswith("photo-")
+
+
+def parts_of(config: ServiceConfig) -> tuple[PartConfig, PartConfig]:
+    """Return the parts of editor=both: of portraits, and of photos, which has no tastes: those are of portraits' embeddings."""
+    given = {each.name: getattr(config, each.name) for each in fields(ServiceConfig)}
+    portraits = PartConfig(**{**given, "editor": "stylegan"})
+    plain = replace(config.components, taste=None)
+    photos = PartConfig(**{**given, "editor": "looks", "encoder": EncoderConfig(name="looks"), "components": plain, "tastes": []})
+    return portraits, photos
+
+
 @dataclass(frozen=True, eq=False)
 class InProcessService:
     """All components in this process. Safe to share between threads."""
@@ -132,6 +159,10 @@ class InProcessService:
 
 def build_service(config: ServiceConfig) -> InProcessService:
     """Build all components in this process. Raises BeholderError where one of them is missing or does not fit the others."""
+    if config.editor == BOTH:
+        raise ConfigError(
+            "editor=both is for `beholder serve`, which asks what people bring: here give editor=stylegan or editor=looks"
+        )
     if config.editor != "stylegan":
         return _build_photo_service(for_editor(config))
     library, encoder = build_image_library(config), Encoder.load(config.encoder)
@@ -158,8 +189,7 @@ def _build_photo_service(config: ServiceConfig) -> InProcessService:
         from beholder.recommending.own_photos import look_service
 
         library, workspace = _look_library(config), Workspace(config.workspace)
-        store = open_store(config.choices, workspace)
-        recommendations = look_service.build_look_recommendations(config, library, encoder, store, workspace)
+        recommendations = look_service.build_look_recommendations(config, library, encoder, _choices(config), workspace)
     else:
         library = _diffusion_library(config)
 
@@ -271,7 +301,7 @@ def build_recommendations(
     made_for = {**asdict(info), "taste": components.taste, "attribute": components.attribute, "ranker": asdict(config.ranker)}
     return RecommendationService(
         features,
-        open_store(config.choices, workspace),
+        _choices(config),
         workspace,
         encode_image,
         sliders,
@@ -329,6 +359,12 @@ def open_store(choices: str | None, workspace: Workspace) -> Store:
     if not place.is_local:
         raise ConfigError(f"{place.uri} can't hold a database: give choices=postgresql://USER:PASSWORD@HOST/NAME")
     return Store.at(Path(place.path) / _STORE)
+
+
+def _choices(config: ServiceConfig) -> Store:
+    """Open the store that a recommendation service learns from: of a part, with the choices about its own images alone."""
+    store = open_store(config.choices, Workspace(config.workspace))
+    return StorePart(store, config.owns) if isinstance(config, PartConfig) else store
 
 
 def existing_store(choices: str | None, workspace: Workspace) -> Store | None:

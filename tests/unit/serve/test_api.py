@@ -111,6 +111,7 @@ def test_directions_say_what_they_do(client):
         "plus": "more of a smile",
         "group": "expression",
         "locked": False,
+        "source": None,
     }
     assert [each["name"] for each in told["groups"] if each["locked"]] == ["identity", "skin", "age"]
 

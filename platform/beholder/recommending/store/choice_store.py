@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -441,6 +441,17 @@ def _answer_of(row: Row[Any]) -> Answer:
 
 def _text(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+class StorePart(Store):
+    """A store as one of several editors sees it: all of it, but choices about that editor's images alone."""
+
+    def __init__(self, store: Store, owns: Callable[[str], bool]) -> None:
+        """owns: whether an image, by its id, is the editor's. Closing it closes the store."""
+        self.engine, self._owns = store.engine, owns
+
+    def choices(self, user_id: str | None = None) -> list[Choice]:
+        return [each for each in super().choices(user_id) if self._owns(each.question.image_id)]
 
 
 def is_made(url: str) -> bool:
