@@ -253,6 +253,7 @@ def test_name_is_kept_and_a_visit_goes_on_after_a_reload(visitor: Visitor, page:
     visitor.choose_portrait()
     visitor.press("ArrowLeft", "ArrowLeft")
     visitor.until_next_is_there()
+    visitor.until_some_are_spare()  # none is on its way any more
     shown = visitor.shown
     asked = double.requests("POST", "/v1/questions")
     page.reload()
