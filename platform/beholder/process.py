@@ -142,8 +142,8 @@ def stop_within(seconds: float, what: str) -> Iterator[None]:
 
 
 def one_blas_thread(function: Callable[P, R]) -> Callable[P, R]:
-    """Run a function with linear algebra on one thread: over many small matrices, several threads take longer, waiting for each
-    other, and many times as long where others want the cores as well."""
+    """Run a function with linear algebra on one thread: over many small matrices several threads wait for each other, the longer
+    where others want the cores as well."""
 
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:

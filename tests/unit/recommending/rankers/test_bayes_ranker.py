@@ -48,6 +48,17 @@ def test_a_squared_length_is_the_mean_square_of_the_changes():
     assert not type(regressors).of_tensors(kept).curved  # as earlier versions kept it
 
 
+def test_what_people_disagree_about_is_not_shared_where_changes_are_curved():
+    people = [each for row in range(12) for each in choices(f"{row}", 30, taste=TASTE if row % 2 else -TASTE, seed=30 + row)]
+    prior = bayes_ranker.fit(people, BayesRankerConfig(components=0, curved=True)).prior
+    alike = bayes_ranker.fit(
+        [each for row in range(12) for each in choices(f"{row}", 30, seed=30 + row)], BayesRankerConfig(components=0, curved=True)
+    ).prior
+    assert not prior.mean[:12].any()  # alphas, their squares, and changes
+    assert alike.mean[0] > 0
+    np.testing.assert_array_equal(alike.covariance, np.diag(np.diag(alike.covariance)))
+
+
 def up_to_a_point(user_id: str, count: int, *, seed: int) -> list[Comparison]:
     """Choices of somebody who likes more of the first direction, and anything the less the farther it goes."""
     rng, found = np.random.default_rng(seed), []
