@@ -21,9 +21,10 @@ def service(tmp_path_factory) -> Iterator[ServedProcess]:
 
 
 def groups(page: Page) -> str:
-    """What can be changed by hand, and what may be ticked to change."""
+    """What is changed or can be by hand, and what may be ticked to change."""
     expect(page.locator("#edited[src]")).to_be_visible()
-    return " ".join([*page.locator("#add-slider option").all_text_contents(), *page.locator("#groups label").all_text_contents()])
+    places = ("#sliders label", "#add-slider option", "#groups label")
+    return " ".join(text for place in places for text in page.locator(place).all_text_contents())
 
 
 def test_a_portrait_and_own_photos_are_brought_in_one_visit(come: Callable[..., Visitor], service: ServedProcess):
