@@ -145,15 +145,19 @@ def crossings(lines: Layers, links: list[tuple[str, str]]) -> int:
 
 
 def swapped(lines: Layers, links: list[tuple[str, str]]) -> Layers:
-    """Exchange neighbours wherever that saves a crossing."""
-    count = crossings(lines, links)
+    """Exchange neighbours wherever that saves a crossing: of their own links alone, since no other link's order changes."""
+    above, below = defaultdict(list), defaultdict(list)
+    for a, b in links:
+        below[a].append(b)
+        above[b].append(a)
+    place = {point: at for line in lines for at, point in enumerate(line)}
     for line in lines:
         for at in range(len(line) - 1):
-            line[at], line[at + 1] = line[at + 1], line[at]
-            if (fewer := crossings(lines, links)) < count:
-                count = fewer
-            else:
-                line[at], line[at + 1] = line[at + 1], line[at]
+            one, two = line[at], line[at + 1]
+            ends = [(place[x], place[y]) for side in (above, below) for x in side[one] for y in side[two]]
+            if sum(x > y for x, y in ends) > sum(x < y for x, y in ends):
+                line[at], line[at + 1] = two, one
+                place[one], place[two] = at + 1, at
     return lines
 
 

@@ -18,6 +18,7 @@ run_folder   "existing": the command writes where it is told, and leaves a run f
              "never": it leaves none; otherwise it always does. May be a property.
 """
 
+import functools
 import importlib
 import inspect
 from collections.abc import Sequence
@@ -98,8 +99,9 @@ def match(words: Sequence[str]) -> tuple[Command, list[str]]:
     raise UnknownCommand(f"{typed!r} is not a command{f'; did you mean {near}?' if near else ''}\n`beholder help` lists them.")
 
 
+@functools.cache
 def reference(name: str) -> CommandReference:
-    """Return what the help of one command says. Raises KeyError for an unknown one."""
+    """Return what the help of one command says, composed once a process. Raises KeyError for an unknown one."""
     command = commands()[name]
     with settings_only():
         module = command.load()

@@ -45,11 +45,17 @@ def ms_ssim(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 def _ssim(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Luminance, and contrast times structure, at every place: [N, 3, h, w] each."""
     ticks = torch.arange(_SIDE, dtype=x.dtype) - _SIDE // 2
-    row = torch.exp(-ticks.square() / (2 * _SIGMA**2))
-    window = torch.outer(row, row) / row.sum() ** 2
+    window = torch.exp(-ticks.square() / (2 * _SIGMA**2))
+    window /= window.sum()
 
     def mean(z: Tensor) -> Tensor:
-        return functional.conv2d(z, window.expand(z.shape[1], 1, _SIDE, _SIDE), groups=z.shape[1])
+        # rows, then columns, as sums of shifted pictures: torch's convolution of float64 on a CPU takes many times as long
+        for axis in (2, 3):
+            total = torch.zeros_like(z.narrow(axis, 0, z.shape[axis] - _SIDE + 1))
+            for at, weight in enumerate(window.tolist()):
+                total.add_(z.narrow(axis, at, total.shape[axis]), alpha=weight)
+            z = total
+        return z
 
     a, b = mean(x), mean(y)
     variance_a, variance_b, covariance = mean(x * x) - a * a, mean(y * y) - b * b, mean(x * y) - a * b
