@@ -183,6 +183,6 @@ def test_the_description_is_read_without_the_internet(come: Callable[..., Visito
             page.set_viewport_size({"width": width, "height": 900})
             assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert strangers == []
-        assert {urlsplit(url).path for url in asked} <= {"/docs", "/favicon.ico", "/icon.svg"}  # the front page's icon may come late
+        assert {urlsplit(url).path for url in asked} <= {"/docs", "/favicon.ico", "/icon.svg"}  # the front page's may come late
     finally:
         service.stop()
