@@ -3,12 +3,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-# CPU=1: torch's wheels without CUDA, from PyTorch's own index, and no bytecode before it is used: less than 2 GB with EXTRAS=faces.
+# CPU=1: torch's wheels without CUDA, from PyTorch's own index: less than 2 GB with EXTRAS=faces.
 # (A version such as 2.14.1+cpu is that of constraints.txt to pip, and is taken before the one on PyPI.)
 CPU ?=
 CPU_INDEX := https://download.pytorch.org/whl/cpu
 EXTRAS := dev
-PIP_INSTALL = $(BIN)/pip install --progress-bar off --constraint constraints.txt $(if $(CPU),--no-compile --extra-index-url $(CPU_INDEX)) \
+# Python compiles what is imported; pip would compile all, which takes minutes.
+PIP_INSTALL = $(BIN)/pip install --progress-bar off --no-compile --constraint constraints.txt $(if $(CPU),--extra-index-url $(CPU_INDEX)) \
   --editable ".[$(EXTRAS)]"
 
 .PHONY: setup

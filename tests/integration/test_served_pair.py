@@ -8,7 +8,7 @@ from beholder.client import Client, NotFound
 from beholder.editing.looks import landscape
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["local", "ray"])
+@pytest.fixture(scope="module", params=[True, pytest.param(False, marks=pytest.mark.soak)], ids=["local", "ray"])
 def client(request, tmp_path_factory):
     words = ("editor=both", "components.candidates.count=60")
     service = ServedProcess(tmp_path_factory.mktemp("both"), *words, local=request.param)

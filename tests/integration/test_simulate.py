@@ -4,6 +4,9 @@ import json
 from pathlib import Path
 
 import pandas as pd
+import pytest
+
+from beholder.cli import main
 
 FEW = [
     "images=1",
@@ -15,19 +18,19 @@ FEW = [
     "people.steady=3",
     "people.noisy=1",
     "people.drifting=0",
-    "ray.num_cpus=1",
 ]
 OTHERS = ["others.steady=4", "others.noisy=0", "others.drifting=0", "each=10", "strategies=[random,eubo]"]
 TUNED = ["tuned_on.steady=2", "tuned_on.noisy=0", "tuned_on.drifting=0"]
 KINDS = [f"calibrated.{kind}=1" for kind in ("steady", "noisy", "drifting", "random", "first")]
 
 
-def test_simulated_people_are_asked(beholder, tmp_path: Path) -> None:
-    said = beholder("simulate", "rankers=[logistic,bayes,bayes alone]", *FEW, *OTHERS, *TUNED, *KINDS, f"workspace={tmp_path}")
-    assert said.returncode == 0, said.stderr
-    run = Path(said.stdout.splitlines()[-1])
-    assert "| logistic | champion |" in said.stdout
-    assert "regret of bayes eubo less that of logistic champion" in said.stdout
+def test_simulated_people_are_asked(small_ray: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["simulate", "rankers=[logistic,bayes,bayes alone]", *FEW, *OTHERS, *TUNED, *KINDS, f"workspace={tmp_path}"]
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    run = Path(said.splitlines()[-1])
+    assert "| logistic | champion |" in said
+    assert "regret of bayes eubo less that of logistic champion" in said
     table = pd.read_csv(run / "results.csv")
     assert len(table) == 6 * 4 * 4  # rankers with strategies, people, before the first question and after each
     assert table["regret"].between(0, 1).all()
@@ -37,18 +40,16 @@ def test_simulated_people_are_asked(beholder, tmp_path: Path) -> None:
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["told/bayes/eubo/first/3/true"] == 0.5
     assert metrics["told/bayes one noise/eubo/first/3/told"] > 0.5
-    assert "| bayes | defaults |" in said.stdout
+    assert "| bayes | defaults |" in said
     drawn = {path: path.stat().st_mtime_ns for path in (tmp_path / "galleries").rglob("*.npz")}
     assert len(drawn) == 2
 
-    again = beholder("simulate", "rankers=[logistic]", *FEW, *OTHERS, *TUNED, f"workspace={tmp_path}")
-    assert again.returncode == 0, again.stderr
-    same = pd.read_csv(Path(again.stdout.splitlines()[-1]) / "results.csv")
+    assert main(["simulate", "rankers=[logistic]", *FEW, *OTHERS, *TUNED, f"workspace={tmp_path}"]) == 0
+    same = pd.read_csv(Path(capsys.readouterr().out.splitlines()[-1]) / "results.csv")
     pd.testing.assert_frame_equal(same, table[table["ranker"] == "logistic"].reset_index(drop=True))
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "galleries").rglob("*.npz")} == drawn
 
 
-def test_a_strategy_that_is_none_is_refused(beholder, tmp_path: Path) -> None:
-    said = beholder("simulate", "strategies=[eubbo]", f"workspace={tmp_path}")
-    assert said.returncode == 2
-    assert "eubbo is none of random, thompson, eubo, information, both; did you mean eubo" in said.stderr
+def test_a_strategy_that_is_none_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["simulate", "strategies=[eubbo]", f"workspace={tmp_path}"]) == 2
+    assert "eubbo is none of random, thompson, eubo, information, both; did you mean eubo" in capsys.readouterr().err

@@ -9,7 +9,7 @@ import pytest
 from support import notebook
 
 DATA = Path(__file__).parents[2] / "data"
-_SECONDS = 30.0  # of a CPU that the quickstart may take
+_SECONDS = 40.0  # of a CPU that the quickstart and what follows it may take
 
 
 def printed(ran):
@@ -27,16 +27,14 @@ def quickstart():
     return "".join(next(cell for cell in cells if cell["cell_type"] == "code")["source"])
 
 
-def test_the_quickstart_is_short_and_soon_done():
-    code = quickstart()
-    assert len([line for line in code.splitlines() if line.strip()]) < 15
+def test_the_quickstart_is_short():
+    assert len([line for line in quickstart().splitlines() if line.strip()]) < 15
+
+
+def test_the_quickstart_is_soon_done_and_finds_tastes_and_who_has_none():
     began = time.process_time()
-    exec(compile(code, "quickstart", "exec"), {})
-    assert time.process_time() - began < _SECONDS
-
-
-def test_the_quickstart_finds_tastes_and_who_has_none():
     ran = notebook.run(DATA / "quickstart.ipynb")
+    assert time.process_time() - began < _SECONDS
     text = printed(ran)
     assert "<FittedTaste bayes: 24 people, 600 images, attractive>" in text
     gain = re.search(r"points \[\+(\d+\.\d), ", text)

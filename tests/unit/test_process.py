@@ -144,11 +144,11 @@ def test_what_goes_wrong_is_told() -> None:
 
 
 def test_pictures_have_the_same_bits_however_many_draw_them() -> None:
-    edits = [{"smile": 0.5 * at, "glasses": 1.0} for at in range(-3, 3)]
+    edits = [{"smile": 0.5 * at, "glasses": 1.0} for at in (-3, -1, 2)]
     editor = StyleGAN.load(config=StyleGANConfig(device="cpu"))
     latent = editor.generate([7])
     pixels, rgb = [], []
-    for count in (1, 2, 3, 16):
+    for count in (1, 2, 16):
         torch.set_num_threads(count)
         sliders = editor.sliders(latent)
         pixels += [editor.edit(latent, edits), np.concatenate([editor.edit(latent, [each]) for each in edits])]
