@@ -89,7 +89,7 @@ def main(settings: DemoSettings, run: Run) -> None:
     process.check_port("127.0.0.1", settings.port)
     sample = Path(str(importlib.resources.files("beholder.data"))) / "sample"
     encoder = config.choice_overrides("encoder", settings.encoder)
-    network = ["train", "taste=mlp", "train.workers=2", "taste.mlp.ensemble=1", "taste.mlp.fit.epochs=10", *encoder]
+    network = ["train", "taste=mlp", "train.workers=2", "taste.mlp.ensemble=1", "taste.mlp.fit.epochs=5", *encoder]
     batch = [
         ("Read what 24 simulated people said of 600 portraits", ["import", f"source={sample}", f"images={sample}"]),
         ("See whose judgements can be believed (Ray)", ["quality", *encoder]),

@@ -13,7 +13,7 @@ SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 
 def test_zero_shot_is_better_than_chance_and_than_nonsense(tmp_path: Path) -> None:
     assert cli.main(["import", f"source={SAMPLE}", f"images={SAMPLE}", f"workspace={tmp_path}"]) == 0
-    words = ["ways=[words]", "attributes=[trustworthy]", "taste.lora.fit.epochs=2"]
+    words = ["ways=[words]", "attributes=[trustworthy]", "taste.lora.fit.epochs=1"]
     assert cli.main(["evaluate", "lora", *words, f"workspace={tmp_path}"]) == 0
     (run,) = (tmp_path / "runs").glob("evaluate-lora-*")
     metrics = json.loads((run / "metrics.json").read_text())

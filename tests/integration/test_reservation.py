@@ -62,7 +62,7 @@ def test_tasks_reserve_what_their_taste_uses_and_see_no_other_gpu(workspace, tin
     ]
     others = [
         ["evaluate", "taste=mlp", "beside=[bayes]", known, here, *small],
-        ["predict", "taste=lora", "attribute=kind", "cluster_from=1", "actors=2", here, *encoder],
+        ["predict", "taste=lora", "attribute=kind", "cluster_from=1", "actors=1", here, *encoder],
         ["tune", "taste=mlp", "tune.num_samples=2", "tune.least=2", "tune.tensorboard=true", known, here, *small],
     ]
     command = [sys.executable, "-m", "support.pretended_gpus", json.dumps([*train, *others])]
