@@ -24,8 +24,8 @@ from beholder.errors import ImageError, StorageError
 from beholder.images import ImageLimits
 from beholder.recommending.candidates import Candidates
 from beholder.recommending.edit_features import EditFeatures
+from beholder.recommending.own_photos.drawn_embeddings import DrawnEmbeddings, editable
 from beholder.recommending.own_photos.look_search import best_look
-from beholder.recommending.own_photos.look_service import DrawnEmbeddings, editable
 from beholder.recommending.rankers.ranker import Ranker
 from beholder.storage import Place
 
@@ -56,10 +56,12 @@ class DevelopPhoto:
         torch.set_num_threads(1)
         self.plan = plan
         self.features: EditFeatures | None = None
+        self.predictor: DrawnEmbeddings | None = None
         if plan.look is None:
             assert plan.encoder is not None
             assert plan.candidates is not None
-            self.features = EditFeatures(DrawnEmbeddings(Encoder.load(plan.encoder)), plan.candidates)
+            self.predictor = DrawnEmbeddings(Encoder.load(plan.encoder))
+            self.features = EditFeatures(self.predictor, plan.candidates)
 
     def __call__(self, row: dict[str, str]) -> dict[str, Any]:
         began = time.time()
@@ -105,8 +107,9 @@ class DevelopPhoto:
         if self.plan.look is not None:
             return self.plan.look, float("nan")
         assert self.features is not None
+        assert self.predictor is not None
         assert self.plan.ranker is not None
-        photo = editable("photo", pixels, self.features.surrogate)
+        photo = editable("photo", pixels, self.predictor)
         best = best_look(self.plan.ranker, self.plan.user, [photo], self.features)
         return best.edit, best.probability
 

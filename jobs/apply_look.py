@@ -39,8 +39,9 @@ from beholder.progress import Progress
 from beholder.ray_connection import RayConfig, connect, quiet_data
 from beholder.recommending.candidates import CandidatesConfig
 from beholder.recommending.components import Components, ServiceConfig, build_service
+from beholder.recommending.own_photos.drawn_embeddings import DrawnEmbeddings, editable
 from beholder.recommending.own_photos.look_search import best_look
-from beholder.recommending.own_photos.look_service import editable
+from beholder.recommending.own_photos.look_service import look_encoder_key
 from beholder.recommending.rankers.ranker_factory import RankerConfig
 from beholder.runs import Run
 from beholder.storage import Place
@@ -77,6 +78,7 @@ class ApplySettings:
     limits: ImageLimits = setting(ImageLimits(), "the largest file and picture that are read")
     actors: int = setting(0, "processes that develop photos; 0 is one per core")
     candidates: CandidatesConfig = setting(CandidatesConfig(), "the looks that are drawn small and scored")
+    encoder: EncoderConfig = setting(EncoderConfig(), "what looks are told apart by: looks, or a CLIP with encoder.looks=true")
     ranker: RankerConfig = setting(RankerConfig(), "the model of who would choose which look")
     choices: str | None = setting(None, "the store of choices; null: choices.db of the workspace")
     workspace: str = setting("workspace", "folder or URI that holds tables, models and runs")
@@ -139,7 +141,7 @@ def planned(settings: ApplySettings, photos: list[dict[str, str]]) -> LookPlan:
     service_config = ServiceConfig(
         editor="looks",
         components=replace(Components(), candidates=settings.candidates),
-        encoder=EncoderConfig(name="looks"),
+        encoder=settings.encoder,
         ranker=settings.ranker,
         choices=settings.choices,
         workspace=settings.workspace,
@@ -154,16 +156,18 @@ def planned(settings: ApplySettings, photos: list[dict[str, str]]) -> LookPlan:
             )
         features = service.recommendations.features
         key = f"{user} {person.mark} {person.model} {len(features.candidates)} {written}"
+        if service.encoder.config.looks:
+            key += f" {look_encoder_key(service.encoder.config)}"
         whose = f"for {user}, after {person.rounds} choices"
         plan = made(key, whose, user=user, ranker=person.ranker, candidates=features.candidates, encoder=service.encoder.config)
         if not settings.one_look:
             return plan
         some = [photos[round(at)] for at in np.linspace(0, len(photos) - 1, min(_SAMPLE, len(photos)))]
-        seen = []
+        seen, predictor = [], DrawnEmbeddings(service.encoder)
         for row in some:
             try:
                 pixels = images.decode(images.read(row["uri"]), limits=settings.limits)
-                seen.append(editable(row["uri"], pixels, features.surrogate))
+                seen.append(editable(row["uri"], pixels, predictor))
             except ImageError:
                 continue  # told when it is its turn
         if not seen:

@@ -56,6 +56,7 @@ class SimulateLooksSettings:
     images: int = setting(16, "landscapes, half of them before the people and half before the others")
     first_image: int = setting(100, "seed of the first landscape; the others follow")
     candidates: CandidatesConfig = setting(CandidatesConfig(), "the looks that people choose among")
+    encoder: EncoderConfig = setting(EncoderConfig(), "what looks are told apart by: looks, or a CLIP with encoder.looks=true")
     bayes: BayesRankerConfig = setting(BayesRankerConfig(), "the model of who would choose which look")
     by: str = setting(PROBABILITY, f"as components.ranking.by: by what a look is recommended, {' or '.join(RANKED_BY)}")
     edited: int = setting(20, "photos that somebody edited, from which their taste is learned; 0: that is not measured")
@@ -80,7 +81,8 @@ class SimulateLooksSettings:
 
 
 def main(settings: SimulateLooksSettings, run: Run) -> None:
-    settings = replace(settings, bayes=look_ranker(RankerConfig(bayes=settings.bayes)).bayes)
+    bayes = look_ranker(RankerConfig(bayes=settings.bayes)).bayes
+    settings = replace(settings, bayes=bayes, encoder=look_encoder(settings.encoder))
     with connect(settings.ray):
         truth: GroundTruth = ray.get(_draw.remote(settings, settings.first_image, settings.images))
         half = settings.images // 2
@@ -196,7 +198,7 @@ def report(
 @ray.remote(num_cpus=1)
 def _draw(settings: SimulateLooksSettings, first: int, count: int) -> GroundTruth:
     """Return landscapes under every candidate look."""
-    encoder, edits = Encoder.load(look_encoder(EncoderConfig())), look_candidates(settings.candidates)
+    encoder, edits = Encoder.load(settings.encoder), look_candidates(settings.candidates)
     return look_people.ground_truth(encoder, edits, range(first, first + count))
 
 
@@ -204,14 +206,14 @@ def _draw(settings: SimulateLooksSettings, first: int, count: int) -> GroundTrut
 def _usual_editor(others: LookExamples, settings: SimulateLooksSettings) -> BayesRanker:
     """Return a ranker whose prior is learned from what the others made of as many photos as fit into a few thousand choices."""
     shown = range(min(settings.edited, _USUAL_PHOTOS))
-    return look_examples.population(others, Encoder.load(look_encoder(EncoderConfig())), shown, settings.bayes)
+    return look_examples.population(others, Encoder.load(settings.encoder), shown, settings.bayes)
 
 
 @ray.remote(num_cpus=1)
 def _learn(ranker: BayesRanker, examples: LookExamples, person: int, settings: SimulateLooksSettings) -> tuple[float, float]:
     """Return how often what a person made of held-out photos is rated above other looks: by their own taste and the usual one."""
     shown, held_out = range(settings.edited), range(settings.edited, settings.edited + settings.held_out)
-    encoder = Encoder.load(look_encoder(EncoderConfig()))
+    encoder = Encoder.load(settings.encoder)
     return look_examples.learned_and_usual(ranker, encoder, examples, person, shown=shown, held_out=held_out)
 
 

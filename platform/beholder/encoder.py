@@ -11,6 +11,7 @@ import hashlib
 import importlib.resources
 import json
 import logging
+import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("beholder")
 RANDOM = "random"
 LOOKS = "looks"  # the model without weights of look_descriptor
+GRID, EACH, PHOTO = LOOKS_BY = ("grid", "each", "photo")
 PACKAGED = "data:"  # a file of the package beholder.data, wherever that is installed
 _EACH = 4  # images from which on a core of a CPU embeds some by itself: fewer don't make up for reading all weights
 
@@ -88,6 +90,18 @@ class EncoderConfig:
         None,
         "a backend of torch.compile for the image tower, such as inductor: it takes minutes, for very many images; null: none",
     )
+    looks: bool = setting(
+        False, "whether the descriptor of encoder=looks is joined to the CLIP: its numbers stand behind those of the CLIP"
+    )
+    looks_weight: float = setting(
+        0.95,  # the descriptor's embeddings lie closer together than a CLIP's: so two pictures differ about as much by either
+        "with looks: the descriptor's share of an embedding's squared length, and so of a cosine, between 0 and 1",
+    )
+    looks_by: str = setting(
+        GRID,
+        "with looks and editor=looks: what the CLIP sees of a photo: grid: each direction step by step, between which its part is "
+        "interpolated; each: every candidate, for a GPU; photo: the photo as it is, once",
+    )
 
     def __post_init__(self) -> None:
         if self.precision not in ("auto", "fp32", "bf16", "fp16"):
@@ -96,12 +110,26 @@ class EncoderConfig:
             raise ConfigError(f"encoder.batch_size must be 0 or more, got {self.batch_size}")
         if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
             raise ConfigError("encoder.mean and encoder.std must be three numbers each, std above 0")
+        if self.looks and self.model == LOOKS:
+            raise ConfigError(
+                "encoder.looks=true joins the descriptor to a CLIP, and encoder=looks is the descriptor alone: give a CLIP, as in "
+                "encoder=vit_b_32, or leave encoder.looks out"
+            )
+        if not 0 < self.looks_weight < 1:
+            raise ConfigError(f"encoder.looks_weight must be between 0 and 1, got {self.looks_weight}")
+        if self.looks_by not in LOOKS_BY:
+            raise ConfigError(f"encoder.looks_by must be {', '.join(LOOKS_BY[:-1])} or {LOOKS_BY[-1]}, got {self.looks_by!r}")
         self.fit  # noqa: B018  (checks size, resize and interpolation)
 
     @property
     def fit(self) -> Fit:
-        """Return how an image is resized for the image tower."""
-        return Fit(self.size, self.resize, self.interpolation)
+        """Return how an image is resized for the image tower. With looks all of it is kept: its corners belong to how it looks."""
+        return Fit(self.size, "squash" if self.looks else self.resize, self.interpolation)
+
+    @property
+    def clip_share(self) -> float:
+        """What the CLIP's numbers are multiplied by in an embedding, and so a cosine of an image with a text: 1 without looks."""
+        return math.sqrt(1 - self.looks_weight) if self.looks else 1.0
 
     def resolved(self) -> "EncoderConfig":
         """Return the config with the preprocessing that a pretrained tag was trained with. No network is used.
@@ -163,18 +191,25 @@ class EncoderConfig:
             identity,
             known.quick_gelu,
             known.size,
-            known.resize,
+            known.fit.resize,
             known.interpolation,
             known.mean,
             known.std,
         ]
-        return f"{self.name}-{label}-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]}"
+        name = self.name
+        if known.looks:
+            from beholder import look_descriptor
+
+            name, parts = f"{self.name}_looks", [*parts, LOOKS, look_descriptor.VERSION, known.looks_weight]
+        return f"{name}-{label}-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]}"
 
 
 class Encoder:
     """A loaded CLIP. `Encoder.load(config)`, then `images` and `texts`.
 
-    model: open_clip's own, frozen and in eval mode, for code that adapts it; `prepared` and `tokens` make its inputs.
+    model: open_clip's own, frozen and in eval mode, for code that adapts it; `prepared` and `tokens` make its inputs. With
+    `config.looks` an embedding is the CLIP's and the descriptor's side by side, each of length 1 before it is weighted
+    (`look_descriptor.beside`).
     """
 
     def __init__(self, model: Any, tokenizer: Any, config: EncoderConfig, device: str):
@@ -188,6 +223,7 @@ class Encoder:
         # of the uint8 levels of a row of pixels: a row is added up faster than three channels
         mean, std = (torch.tensor(values, device=device).repeat(config.size) for values in (config.mean, config.std))
         self._scale, self._offset = 1 / (255 * std), -mean / std
+        self._mean, self._std = (torch.tensor(values, device=device).view(3, 1, 1) for values in (config.mean, config.std))
         self._tower: Any = None  # the image tower with weights of that precision, compiled
         self._lock = threading.Lock()
         self._threads = ThreadShare()
@@ -257,11 +293,28 @@ class Encoder:
     def texts(self, texts: Sequence[str]) -> np.ndarray:
         """Embed texts in the same space.
 
-        Returns float32 [N, D], rows of length 1. Raises EncoderError for no texts, or where the tokenizer can't be had.
+        Returns float32 [N, D], rows of length 1. With looks, of which words say nothing, the descriptor's numbers are 0: a cosine
+        with an image is the CLIP's times `config.clip_share`. Raises EncoderError for no texts, or where the tokenizer can't be
+        had.
         """
         if not texts:
             raise EncoderError("expected at least one text, got none")
-        return self._unit(self.model.encode_text, self.tokens(texts))
+        embeddings = self._unit(self.model.encode_text, self.tokens(texts)).cpu().numpy()
+        if not self.config.looks:
+            return embeddings
+        from beholder import look_descriptor
+
+        return np.pad(embeddings, ((0, 0), (0, look_descriptor.WIDTH)))
+
+    def clip_of_light(self, light: "torch.Tensor") -> "torch.Tensor":
+        """Embed pictures in linear light by the CLIP alone.
+
+        light: float32 [N, 3, size, size] in 0..1, on any device. Returns float32 [N, E] there, rows of length 1.
+        """
+        from beholder import colour
+
+        x = (colour.to_srgb(light.to(self.device)) - self._mean) / self._std
+        return self._unit(self._image_tower, x).to(light.device)
 
     def tokens(self, texts: Sequence[str]) -> "torch.Tensor":
         """Return the text tower's input, int64 [N, context] on its device."""
@@ -295,22 +348,32 @@ class Encoder:
         if self.device == "cpu":
             return np.concatenate([self._batch(batch) for batch in batches])
         # Nothing waits for the GPU before the last batch: it computes one while the next is made ready and copied.
-        return torch.cat([self._features(self._image_tower, self.prepared(batch)) for batch in batches]).cpu().numpy()
+        return torch.cat([self._embedded(self.prepared(batch)) for batch in batches]).cpu().numpy()
 
     def _batch(self, pixels: "np.ndarray | Sequence[np.ndarray]") -> np.ndarray:
         import torch
 
         def embed(some: "np.ndarray | Sequence[np.ndarray]") -> np.ndarray:
-            return self._unit(self._image_tower, self.prepared(some))
+            return self._embedded(self.prepared(some)).cpu().numpy()
 
         divided = self.device == "cpu" and len(pixels) >= _EACH * torch.get_num_threads()
         return self._threads.share(embed, pixels) if divided else embed(pixels)
 
-    def _unit(self, tower: Any, x: "torch.Tensor") -> np.ndarray:
-        return self._features(tower, x).cpu().numpy()
+    def _embedded(self, x: "torch.Tensor") -> "torch.Tensor":
+        """Return the embeddings of the image tower's input, float32 [N, D] on the device, rows of length 1."""
+        features = self._unit(self._image_tower, x)
+        if not self.config.looks:
+            return features
+        import torch
 
-    def _features(self, tower: Any, x: "torch.Tensor") -> "torch.Tensor":
-        """Return what a tower makes of its input, float32 [N, D] on the device, rows of length 1."""
+        from beholder import look_descriptor
+
+        with torch.inference_mode():
+            looks = look_descriptor.describe_srgb(x * self._std + self._mean)
+        return look_descriptor.beside(features, looks, self.config.looks_weight)
+
+    def _unit(self, tower: Any, x: "torch.Tensor") -> "torch.Tensor":
+        """Return what a tower makes of its input, float32 [N, E] on the device, rows of length 1."""
         import torch
 
         with torch.inference_mode(), self.autocast():

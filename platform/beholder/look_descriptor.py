@@ -33,6 +33,7 @@ NAMES: tuple[str, ...] = (
     *("detail_2", "detail_4", "detail_12", "detail_48", "diagonal"),
     "vignette",
 )
+WIDTH = len(NAMES) + 1  # of an embedding
 _CHROMAS = (0.02, 0.06, 0.11, 0.17)
 # What tone, chroma and hues are ramps of, [10 + 4 + 12, 5]: factors of lightness, a, b, chroma and 1, to be cut to 0..1. Chroma
 # towards a hue counts fully there and not at all 60 degrees off.
@@ -76,12 +77,27 @@ def describe(light: Tensor) -> Tensor:
     return torch.nn.functional.normalize(torch.cat([scaled, whole], dim=1), dim=1)
 
 
+def describe_srgb(pictures: Tensor) -> Tensor:
+    """Return the embedding of pictures in sRGB values, float32 [N, 3, S, S] in 0..1 of any S, which are scaled to 48."""
+    if pictures.shape[-2:] != (SIZE, SIZE):
+        pictures = torch.nn.functional.interpolate(pictures, (SIZE, SIZE), mode="bilinear", antialias=True, align_corners=False)
+    return describe(colour.to_linear(pictures.clamp(0, 1)))
+
+
+def beside(clip: Tensor, looks: Tensor, weight: float) -> Tensor:
+    """Return embeddings of a CLIP and of looks side by side, float32 [N, E + 66], rows of length 1 like both.
+
+    weight: that of looks, 0..1: a cosine of what is returned is the CLIP's times 1 - weight plus that of looks times weight.
+    """
+    return torch.cat([math.sqrt(1 - weight) * clip, math.sqrt(weight) * looks], dim=1)
+
+
 class LookModel(torch.nn.Module):
     """The descriptor in the place of a CLIP's towers: `encode_image` as `Encoder` calls it."""
 
     def encode_image(self, pictures: Tensor) -> Tensor:
         """Return the embedding of sRGB values [N, 3, 48, 48]."""
-        return describe(colour.to_linear(pictures))
+        return describe_srgb(pictures)
 
     def encode_light(self, light: Tensor) -> Tensor:
         """Return the embedding of linear light [N, 3, 48, 48]."""

@@ -128,17 +128,7 @@ class PairedService:
     async def erase(self, user_id: str) -> ErasureReport:
         """Remove everything of a person: one finds it all in the store, the other what came between, and drops its memory."""
         first = await self.photos.erase(user_id)  # which has the photos, and drops those from its memory
-        second = await self.portraits.erase(user_id)
-        more = second.places if second.questions else second.places[1:]  # the first line says how many questions, none
-        return replace(
-            first,
-            questions=first.questions + second.questions,
-            answers=first.answers + second.answers,
-            images=first.images + second.images,
-            tastes=tuple(dict.fromkeys([*first.tastes, *second.tastes])),
-            places=tuple(dict.fromkeys([*first.places, *more])),
-            image_ids=(*first.image_ids, *second.image_ids),
-        )
+        return first + await self.portraits.erase(user_id)
 
     async def predict(self, user_id: str, images: Sequence[str | bytes], *, attribute: str, question: str) -> ImageScores:
         """Score images with the tastes and the encoder of portraits, which takes words; photos as the files that they are."""

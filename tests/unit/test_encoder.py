@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from beholder import config, images
+from beholder.editing.looks.full_size import linear_of
 from beholder.embedding.embeddings import Embeddings
 from beholder.encoder import Encoder, EncoderConfig, fetch
 from beholder.errors import ConfigError, EncoderError, ImageError
@@ -310,6 +311,84 @@ def test_fetching_what_is_there_fetches_nothing(tmp_path):
     fetch(choice("vit_b_32", weights="random"))
 
 
+# ---- joined with the descriptor of looks
+
+
+@pytest.mark.parametrize("size", [48, 64])
+def test_a_joined_embedding_is_the_clips_and_the_descriptors_side_by_side(small_clip, scene, size):
+    """Of squares each alone sees the same; at 48 pixels the descriptor sees the very same, else they are scaled again."""
+    pixels = np.stack([scene(size, size, number) for number in range(3)])
+    found = Encoder.load(small(small_clip, size=size, looks=True, looks_weight=0.8)).images(pixels)
+    clip = Encoder.load(small(small_clip, size=size)).images(pixels)
+    looks = Encoder.load(EncoderConfig(name="looks", model="looks", size=48, resize="squash", interpolation="bilinear"))
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found[:, :32], 0.2**0.5 * clip, atol=1e-6)
+    np.testing.assert_allclose(found[:, 32:], 0.8**0.5 * looks.images(pixels), atol=1e-6 if size == 48 else 2e-3)
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)
+
+
+def test_a_joined_embedding_depends_on_no_batch_and_no_chance(small_clip, scene):
+    pixels = np.stack([scene(64, 64, number) for number in range(7)])
+    config = small(small_clip, looks=True)
+    whole = Encoder.load(config).images(pixels)
+    np.testing.assert_allclose(Encoder.load(replace(config, batch_size=1)).images(pixels), whole, atol=1e-5)
+    np.testing.assert_array_equal(Encoder.load(config).images(pixels), whole)
+    bf16 = Encoder.load(replace(config, precision="bf16")).images(pixels)
+    np.testing.assert_array_equal(bf16[:, 32:], whole[:, 32:])  # looks are never computed in less
+    assert (bf16 * whole).sum(axis=1).min() > 0.99
+
+
+def test_a_joined_encoder_sees_a_whole_photo(small_clip, scene):
+    """Also what a CLIP by itself cuts away, its left and right: squashed, by jobs beforehand or by the encoder."""
+    joined, alone = Encoder.load(small(small_clip, looks=True)), Encoder.load(small(small_clip))
+    photo = np.concatenate([scene(64, 64, 1), scene(64, 64, 2)], axis=1)
+    dark = photo.copy()
+    dark[:, :30] = 0
+    dark[:, -30:] = 0
+    np.testing.assert_array_equal(alone.images([photo]), alone.images([dark]))
+    assert np.abs(joined.images([photo]) - joined.images([dark])).max() > 0.01
+    cut = images.fit_pixels(photo, joined.config.fit)[None]
+    np.testing.assert_array_equal(joined.images(cut), joined.images([photo]))
+    squashing = Encoder.load(small(small_clip, resize="squash"))
+    np.testing.assert_allclose(joined.images([photo])[:, :32], joined.config.clip_share * squashing.images([photo]), atol=1e-6)
+
+
+def test_words_speak_of_the_clips_part_of_a_joined_embedding(small_clip, scene):
+    joined, alone = Encoder.load(small(small_clip, looks=True)), Encoder.load(small(small_clip))
+    pixels, words = np.stack([scene(64, 64, number) for number in range(3)]), ["a sunny day", "a rainy night"]
+    texts = joined.texts(words)
+    np.testing.assert_array_equal(texts[:, 32:], 0)
+    np.testing.assert_allclose(np.linalg.norm(texts, axis=1), 1, atol=1e-6)
+    cosines = joined.images(pixels) @ texts.T / joined.config.clip_share
+    np.testing.assert_allclose(cosines, alone.images(pixels) @ alone.texts(words).T, atol=1e-5)
+    assert alone.config.clip_share == 1
+
+
+def test_pictures_in_linear_light_are_embedded_by_the_clip_as_their_pixels_are(small_clip, scene):
+    joined, alone = Encoder.load(small(small_clip, looks=True)), Encoder.load(small(small_clip))
+    pixels = scene(64, 64, 2)
+    np.testing.assert_allclose(joined.clip_of_light(linear_of(pixels)).numpy(), alone.images(pixels[None]), atol=1e-5)
+
+
+def test_the_id_of_a_clip_is_another_only_where_it_is_joined(small_clip):
+    alone = choice("vit_b_32", weights="random")
+    assert alone.encoder_id() == "vit_b_32-random-5171cd10"  # as embeddings of earlier versions are stored
+    assert replace(alone, looks_weight=0.3, looks_by="each").encoder_id() == alone.encoder_id()
+    joined = replace(alone, looks=True)
+    assert joined.encoder_id().startswith("vit_b_32_looks-random-")
+    assert replace(joined, looks_weight=0.3).encoder_id() != joined.encoder_id()
+    same: list[dict[str, Any]] = [{"looks_by": "each"}, {"resize": "squash"}]  # the vectors are the same
+    assert {replace(joined, **fields).encoder_id() for fields in same} == {joined.encoder_id()}
+
+
+def test_a_joined_encoder_is_asked_for_by_settings():
+    words = ["encoder=vit_b_32", "encoder.weights=random", "encoder.looks=true", "encoder.looks_weight=0.9"]
+    found = config.load(Settings, command="embed", overrides=words).encoder
+    assert (found.model, found.looks, found.looks_weight, found.fit.resize) == ("ViT-B-32", True, 0.9, "squash")
+    with pytest.raises(ConfigError, match="encoder=looks is the descriptor alone: give a CLIP"):
+        config.load(Settings, command="embed", overrides=["encoder=looks", "encoder.looks=true"])
+
+
 # ---- settings and names
 
 
@@ -322,6 +401,8 @@ def test_fetching_what_is_there_fetches_nothing(tmp_path):
         ({"std": [1.0, 1.0, 0.0]}, "std above 0"),
         ({"size": 0}, "size must be at least 1"),
         ({"resize": "fill"}, "shortest or squash"),
+        ({"looks_weight": 1.0}, r"encoder\.looks_weight must be between 0 and 1, got 1\.0"),
+        ({"looks_by": "all"}, r"encoder\.looks_by must be grid, each or photo, got 'all'"),
     ],
 )
 def test_settings_that_are_refused(fields, says):

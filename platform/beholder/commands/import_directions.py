@@ -203,4 +203,5 @@ def _difference(settings: ImportDirectionsSettings) -> Any:
         return safe_load.read(Place.at(settings.difference))
     from beholder.editing.directions.text_difference import text_difference
 
-    return text_difference(Encoder.load(settings.encoder), settings.texts, settings.templates)
+    clip = Encoder.load(replace(settings.encoder, looks=False))  # fs3.npy has the CLIP's numbers alone
+    return text_difference(clip, settings.texts, settings.templates)

@@ -32,6 +32,7 @@ class LearnSettings:
     before: str = required("the photos as they were: a folder, a glob, s3:// prefix")
     after: str = required("the same photos as the person made them, under the same names")
     components: Components = setting(Components(), "what a recommendation is made of")
+    encoder: EncoderConfig = setting(EncoderConfig(), "what looks are told apart by: looks, or a CLIP with encoder.looks=true")
     ranker: RankerConfig = setting(RankerConfig(), "the model of who would choose which look")
     limits: ImageLimits = setting(ImageLimits(), "the largest file and picture that are read")
     choices: str | None = setting(None, "the store of choices; null: choices.db of the workspace")
@@ -47,7 +48,7 @@ def main(settings: LearnSettings, run: Run) -> None:
         ServiceConfig(
             editor="looks",
             components=settings.components,
-            encoder=EncoderConfig(name="looks"),
+            encoder=settings.encoder,
             ranker=settings.ranker,
             choices=settings.choices,
             workspace=settings.workspace,

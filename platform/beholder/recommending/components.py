@@ -118,11 +118,15 @@ def is_photo(image_id: str) -> bool:
 
 
 def parts_of(config: ServiceConfig) -> tuple[PartConfig, PartConfig]:
-    """Return the parts of editor=both: of portraits, and of photos, which has no tastes: those are of portraits' embeddings."""
+    """Return the parts of editor=both: of portraits, and of photos, which has no tastes: those are of portraits' embeddings.
+
+    With encoder.looks=true the CLIP is joined to looks for photos, and alone for portraits, whose surrogate predicts it so.
+    """
     given = {each.name: getattr(config, each.name) for each in fields(ServiceConfig)}
-    portraits = PartConfig(**{**given, "editor": "stylegan"})
+    portraits = PartConfig(**{**given, "editor": "stylegan", "encoder": replace(config.encoder, looks=False)})
+    encoder = config.encoder if config.encoder.looks else EncoderConfig(name="looks")
     plain = replace(config.components, taste=None)
-    photos = PartConfig(**{**given, "editor": "looks", "encoder": EncoderConfig(name="looks"), "components": plain, "tastes": []})
+    photos = PartConfig(**{**given, "editor": "looks", "encoder": encoder, "components": plain, "tastes": []})
     return portraits, photos
 
 

@@ -134,7 +134,8 @@ class ImageScorer:
         from beholder.taste.clip_text import PromptTemplates, bare
 
         text = PromptTemplates(self.encoder, _TEMPLATES).embed([bare(question)])[0]
-        cosines = self.encoder.images(shown) @ text / _TEMPERATURE
+        cosines = self.encoder.images(shown) @ text / self.encoder.config.clip_share
+        cosines /= _TEMPERATURE
         mean = cosines[:count] - cosines[count:].mean()
         return Normal(mean, np.zeros_like(mean))
 

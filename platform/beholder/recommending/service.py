@@ -194,6 +194,22 @@ class ErasureReport:
         counts = f"{self.questions} questions, {self.answers} answers, {self.images} images"
         return f"{identifiers.shown(self.user_id)}: {counts}, {tastes} removed"
 
+    def __add__(self, other: "ErasureReport") -> "ErasureReport":
+        """Return what two removals of one person removed, one after the other from the same workspace: what was in the store in one
+        line, and nothing twice."""
+        questions, answers = self.questions + other.questions, self.answers + other.answers
+        stored = [_stored(each.questions, each.answers) for each in (self, other)]
+        elsewhere = [place for place in (*self.places, *other.places) if place not in stored]
+        return ErasureReport(
+            self.user_id,
+            questions,
+            answers,
+            self.images + other.images,
+            tuple(dict.fromkeys([*self.tastes, *other.tastes])),
+            tuple(dict.fromkeys([_stored(questions, answers), *elsewhere])),
+            (*self.image_ids, *other.image_ids),
+        )
+
 
 class RecommendationService:
     """Safe to share between threads."""
@@ -556,7 +572,7 @@ def erase(store: Store, workspace: Workspace, user_id: str, *, judgements: bool 
     tastes = taste_registry.forget(workspace.models, user_id)
     rows = forget_person(workspace, user_id) if judgements else {}
     files = runs.forget(workspace.place / "runs", user_id)
-    places = [f"{questions} questions and {answers} answers: the store of choices"]
+    places = [_stored(questions, answers)]
     places += [f"{PurePosixPath(uri).name}: {PurePosixPath(uri).parent}" for uri in removed.uris]
     places += [f"their part: models/{name}" for name in tastes]
     places += [f"{count} rows: {name}" for name, count in rows.items()]
@@ -565,6 +581,11 @@ def erase(store: Store, workspace: Workspace, user_id: str, *, judgements: bool 
         places.append("older copies of this in the database's log go when those who read it now are done")
     ids = tuple(PurePosixPath(uri).stem for uri in removed.uris)
     return ErasureReport(user_id, questions, answers, len(removed.uris), tuple(tastes), tuple(places), ids)
+
+
+def _stored(questions: int, answers: int) -> str:
+    """Return what a report says of the store."""
+    return f"{questions} questions and {answers} answers: the store of choices"
 
 
 def finish_removals(store: Store) -> None:

@@ -12,7 +12,8 @@ import numpy as np
 from beholder.encoder import Encoder
 from beholder.recommending.edit_features import EditableImage, EditFeatures
 from beholder.recommending.edit_set import Comparison, EditSet
-from beholder.recommending.own_photos.look_service import DrawnEmbeddings, implied
+from beholder.recommending.own_photos.drawn_embeddings import DrawnEmbeddings
+from beholder.recommending.own_photos.look_service import implied
 from beholder.recommending.rankers import bayes_ranker
 from beholder.recommending.rankers.bayes_ranker import BayesRanker, BayesRankerConfig
 from beholder.recommending.store.question import Choice

@@ -14,7 +14,7 @@ from beholder.editing.looks import landscape, look_editor
 from beholder.editing.looks.look_directions import DIRECTIONS
 from beholder.encoder import Encoder
 from beholder.recommending.candidates import Candidates
-from beholder.recommending.own_photos.look_service import DrawnEmbeddings, editable
+from beholder.recommending.own_photos.drawn_embeddings import DrawnEmbeddings, editable
 from beholder.simulation.ground_truth import GroundTruth
 from beholder.simulation.simulated_people import SimulatedChooser, SimulatedPeopleConfig
 

@@ -557,6 +557,8 @@ def _adapt(blocks: nn.Module, config: LoraConfig) -> None:
 
 
 def _check_encoder(config: LoraConfig, encoder_id: str) -> None:
+    if config.encoder.looks:
+        raise TasteError("taste=lora adapts a CLIP, which has no numbers of looks beside its own: leave encoder.looks out")
     named = config.encoder.encoder_id() if config.encoder.model else "none"
     if named != encoder_id:
         raise TasteError(

@@ -11,6 +11,7 @@ from beholder.errors import ImageError, InputError
 from beholder.interface.image_input import pixels_of, read_images
 
 RED = np.zeros((4, 6, 3), np.uint8) + np.array([255, 0, 0], np.uint8)
+BLUE = RED[..., ::-1].copy()
 
 
 @pytest.fixture
@@ -130,6 +131,18 @@ def test_an_encoder_may_be_any_object_that_embeds():
         bh.embed(RED, encoder="portrait")
     with pytest.raises(InputError, match=r"an object with images\(pixels\)"):
         bh.embed(RED, encoder=3)  # type: ignore[arg-type]  # what is refused
+
+
+def test_a_clip_is_joined_to_looks_by_a_setting():
+    """What it is alone stands before what looks are alone, and a taste is fitted to both as to any embeddings."""
+    joined = bh.embed({"x": RED, "y": BLUE}, settings={"looks": True, "looks_weight": 0.5})
+    alone = bh.embed({"x": RED, "y": BLUE})
+    assert joined.attrs["encoder_id"].startswith("portraits_looks-")
+    np.testing.assert_allclose(joined.to_numpy()[:, : alone.shape[1]], 0.5**0.5 * alone.to_numpy(), atol=1e-6)
+    taste = bh.fit(
+        [{"user_id": "ana", "image_id": name, "score": score} for name, score in (("x", 4), ("y", 1))], embeddings=joined
+    )
+    assert taste.predict("ana")["x"] > taste.predict("ana")["y"]
 
 
 def test_pictures_are_embedded_as_their_files_are(folder):

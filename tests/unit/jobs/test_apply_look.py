@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,15 @@ from PIL import Image, ImageCms
 from beholder import images
 from beholder.editing.looks import landscape, look_files
 from beholder.editing.looks.full_size import render
+from beholder.editing.looks.look_directions import ASKED
+from beholder.encoder import EncoderConfig
 from beholder.errors import ConfigError
 from beholder.images import ImageLimits
 from beholder.jobs import _look_stages, apply_look
 from beholder.jobs._look_stages import DevelopPhoto, LookPlan
 from beholder.jobs.apply_look import ApplySettings
+from beholder.recommending.candidates import CandidatesConfig
+from beholder.recommending.components import Components, ServiceConfig, build_service
 
 LOOK = {"warmth": 1.0, "contrast": 1.0}
 
@@ -77,6 +82,35 @@ def test_another_quality_or_another_preset_of_the_same_name_is_another_picture(f
         preset.write_text(look_files.preset(look, name="mine"))
         keys.append(apply_look.planned(ApplySettings(look=str(preset), quality=quality, images=source, out=out), []).key)
     assert len(set(keys)) == 3
+
+
+def test_a_look_is_chosen_by_a_clip_and_the_descriptor_joined(folder, small_clip):
+    encoder = EncoderConfig(name="small", model=small_clip, weights="random", size=64, device="cpu", looks=True)
+    more: dict[str, Any] = {"images": str(folder / "in"), "out": str(folder / "out"), "workspace": str(folder / "ws")}
+    settings = ApplySettings(user="ana", candidates=CandidatesConfig(count=60), encoder=encoder, **more)
+    components = Components(candidates=settings.candidates)
+    config = ServiceConfig(editor="looks", components=components, encoder=encoder, workspace=settings.workspace)
+    service = build_service(config)
+    try:
+        photo = service.library.add_photo((folder / "in" / "a.png").read_bytes(), "ana").image_id
+        for turn in range(6):  # ana likes what is warmer
+            question = service.recommendations.question("ana", photo, seed=turn).question
+            warmer = question.left.get("warmth", 0) >= question.right.get("warmth", 0)
+            service.recommendations.answer(f"e-{turn}", question.question_id, "left" if warmer else "right")
+    finally:
+        service.close()
+    rows = apply_look.listed(settings.images, settings.out)
+    joined, alone = apply_look.planned(settings, rows), apply_look.planned(replace(settings, encoder=EncoderConfig()), rows)
+    assert joined.encoder == encoder
+    assert alone.encoder is not None
+    assert alone.encoder.name == "looks"
+    assert encoder.encoder_id() in joined.key
+    assert "looks" not in alone.key  # as it was in earlier versions: what they developed is not developed again
+    look, probability = DevelopPhoto(joined).choose(landscape.draw(2, 60, 90))
+    assert 0 <= probability <= 1
+    assert set(look) <= set(ASKED)
+    one = apply_look.planned(replace(settings, one_look=True), [row for row in rows if row["name"] != "broken.jpg"])
+    assert one.look is not None
 
 
 def test_looks_are_told_in_words_with_how_many_photos_got_them(folder):

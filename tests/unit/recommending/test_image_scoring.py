@@ -23,7 +23,7 @@ PICTURES = [np.full((8, 8, 3), value, np.uint8) for value in (250, 10)]
 class Colours:
     """An encoder of colours, to which every word is bright."""
 
-    config = SimpleNamespace(resolved=lambda: SimpleNamespace(fit=Fit(8)))
+    config = SimpleNamespace(resolved=lambda: SimpleNamespace(fit=Fit(8)), clip_share=1.0)
 
     def images(self, pixels):
         return (pixels.mean(axis=(1, 2)) / 255).astype(np.float32)

@@ -228,6 +228,12 @@ def test_items_that_are_no_pixels(taste, world, eye):
         lora.fit(world.train, world.held_out, pictures(world)[:5], settings, encoder_id=eye.encoder_id())
 
 
+def test_a_clip_joined_with_looks_is_refused(world, eye):
+    joined = replace(eye, looks=True)
+    with pytest.raises(TasteError, match=r"taste=lora adapts a CLIP, .*: leave encoder\.looks out"):
+        lora.fit(world.train, world.held_out, pictures(world), LoraConfig(encoder=joined, fit=ONCE), encoder_id=joined.encoder_id())
+
+
 def test_a_tower_of_another_kind_is_refused(world, tmp_path):
     path = tmp_path / "beholder-test-resnet.json"
     resnet = {"image_size": 32, "layers": [1, 1, 1, 1], "width": 16, "patch_size": None}

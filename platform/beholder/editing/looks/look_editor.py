@@ -115,7 +115,7 @@ def embeddings(photo: np.ndarray, alphas: np.ndarray, describe: Callable[[Tensor
         maps = ToneMaps(framed, size, size).whole(framed)
         same = (frames == frame).all(dim=1)
         for group in (same & ~colourful, same & colourful):
-            for rows in group.nonzero().flatten().split(_AT_ONCE):
+            for rows in group.nonzero().flatten().split(_AT_ONCE) if group.any() else ():
                 drawn = colour.as_levels(light_under(framed, maps, units[rows]))
                 drawn[units[rows].eq(0).all(dim=1)] = original
                 result.append((rows, describe(drawn)))

@@ -22,6 +22,7 @@ from beholder.errors import EditError, UnknownImage
 from beholder.recommending.candidates import Candidates, CandidatesConfig, candidates
 from beholder.recommending.edit_features import EditableImage, EditFeatures
 from beholder.recommending.image_library import Abandoned, LibraryImage
+from beholder.recommending.own_photos.drawn_embeddings import GridEmbeddings
 from beholder.recommending.own_photos.drawn_photos import GENERATOR, DrawnPhotos
 from beholder.recommending.own_photos.look_service import LookLibrary, look_encoder, thumbnail_fit
 from beholder.recommending.posteriors import PriorStore
@@ -131,45 +132,14 @@ class DiffusionLibrary(LookLibrary):
         return kept
 
 
-class GridEmbeddings:
-    """Signs EmbeddingPredictor: embeddings of drawn candidates, and what lies between them. A latent is theirs, float32 [C, E]."""
-
-    def __init__(self, grid: Candidates) -> None:
-        self.grid = grid
-
-    def predict(
-        self,
-        latent: np.ndarray,
-        alphas: np.ndarray,
-        *,
-        directions: Sequence[str] | None = None,
-        original: np.ndarray | None = None,
-    ) -> np.ndarray:
-        """Return embeddings float32 [C, E], rows of length 1: exact for what was drawn. Raises EditError without the original."""
-        if original is None or tuple(directions or self.grid.directions) != self.grid.directions:
-            raise EditError("expected the original's embedding, and the directions of the grid")
-        embeddings = original + self._weights(alphas) @ (latent - original)
-        return np.asarray(embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True), np.float32)
-
-    def _weights(self, alphas: np.ndarray) -> np.ndarray:
-        """Return how much of each candidate's change an edit has, [C, candidates]: linear in each direction's alpha."""
-        weights = np.zeros((len(alphas), len(self.grid)))
-        for column in range(alphas.shape[1]):
-            rows = np.flatnonzero(self.grid.alphas[:, column])
-            points = np.array([0.0, *self.grid.alphas[rows, column]])
-            order = np.argsort(points)
-            for place, row in enumerate(rows, 1):
-                weights[:, row] = np.interp(alphas[:, column], points[order], (order == place).astype(float))
-        return weights
-
-
 def drawn_grid(sliders: Mapping[str, Slider], config: CandidatesConfig) -> Candidates:
     """Return the edits that are drawn of each photo: every direction by itself, at a few alphas, `config.drawn` in all at most."""
     return candidates(sliders, replace(config, count=config.drawn, step=max(config.step, _STEP), pairs=False))
 
 
 def diffusion_encoder(config: EncoderConfig) -> EncoderConfig:
-    """Return the encoder of drawings: any CLIP, and the descriptor of looks where the default encoder of portraits stands."""
+    """Return the encoder of drawings: any CLIP, joined or not, and the descriptor of looks where the default encoder of portraits
+    stands alone."""
     return look_encoder(config) if config.name in ("looks", "portraits", "") else config
 
 

@@ -17,14 +17,14 @@ from beholder import images, look_descriptor
 from beholder.cache import BoundedCache
 from beholder.editing.directions.edit_text import write
 from beholder.editing.editor import Edit
-from beholder.editing.looks import look_editor
-from beholder.editing.looks.look_directions import ASKED, DIRECTIONS
+from beholder.editing.looks.look_directions import ASKED
 from beholder.editing.looks.look_editor import LookEditor, LookLatents
 from beholder.encoder import LOOKS, Encoder, EncoderConfig
 from beholder.errors import ConfigError, StorageError, UnknownImage
 from beholder.recommending.candidates import Candidates, CandidatesConfig, candidates
-from beholder.recommending.edit_features import EditableImage, EditFeatures, EmbeddingPredictor
+from beholder.recommending.edit_features import EditableImage, EditFeatures
 from beholder.recommending.image_library import ImageLibrary, LatentStore, LibraryImage
+from beholder.recommending.own_photos.drawn_embeddings import FIT, DrawnEmbeddings, editable
 from beholder.recommending.own_photos.look_search import LookRecommendationService
 from beholder.recommending.posteriors import PriorStore
 from beholder.recommending.rankers.ranker_factory import RankerConfig
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 GENERATOR = "looks"  # what answers call the editor
 _COPY = 1536  # pixels of the longer side of the copy that is kept of a photo
 _QUALITY = 95
-_FIT = images.Fit(look_descriptor.SIZE, "squash", "bilinear")  # how a photo is scaled for the descriptor
 _MIXED = 0.45  # of the candidates move along three or four directions
 _PHOTOS = 40  # whose copies stay in memory
 _STEP = 1.0  # of the grid of alphas
@@ -168,37 +167,9 @@ class LookLibrary(ImageLibrary):
         return result
 
 
-class DrawnEmbeddings:
-    """Signs EmbeddingPredictor: embeddings of looks that are drawn small and encoded, each of them."""
-
-    def __init__(self, encoder: Encoder) -> None:
-        self.encoder = encoder
-
-    def predict(
-        self,
-        latent: LookLatents,
-        alphas: np.ndarray,
-        *,
-        directions: Sequence[str] | None = None,
-        original: np.ndarray | None = None,
-    ) -> np.ndarray:
-        names = tuple(ASKED) if directions is None else directions
-        whole = np.zeros((len(alphas), len(DIRECTIONS)), np.float32)
-        whole[:, look_editor.columns_of(names)] = alphas
-        return look_editor.embeddings(latent.photos[0], whole, self.encoder.model.encode_light, size=self.encoder.size)
-
-
 def thumbnail_fit(size: int) -> images.Fit:
     """Return how a photo is scaled for the descriptor."""
-    return images.Fit(size, _FIT.resize, _FIT.interpolation)
-
-
-def editable(image_id: str, photo: np.ndarray, predictor: EmbeddingPredictor) -> EditableImage:
-    """Return a photo, uint8 RGB [H, W, 3], as what looks are scored on: its thumbnail and embedding."""
-    latent = LookLatents((images.fit_pixels(photo, _FIT),))
-    return EditableImage(
-        image_id, latent, predictor.predict(latent, np.zeros((1, len(ASKED)), np.float32), directions=tuple(ASKED))[0]
-    )
+    return images.Fit(size, FIT.resize, FIT.interpolation)
 
 
 def look_candidates(config: CandidatesConfig | None = None, *, seed: int = 0) -> Candidates:
@@ -235,15 +206,25 @@ def _drawn(rng: np.random.Generator, low: np.ndarray, high: np.ndarray) -> np.nd
 
 
 def look_encoder(config: EncoderConfig) -> EncoderConfig:
-    """Return the encoder of looks: the descriptor, also where the default encoder of portraits stands.
+    """Return the encoder of looks: the descriptor, also where the default encoder of portraits stands, or a CLIP joined to it.
 
-    Raises ConfigError for a CLIP, which would have to see every look of every photo.
+    Raises ConfigError for a CLIP alone, which hardly tells looks of one photo apart, EncoderError for a joined one without weights.
     """
+    if config.looks:
+        return config.resolved()
     if config.name not in ("looks", "portraits", ""):
-        raise ConfigError(f"editor=looks describes looks by encoder=looks, got encoder={config.name}: leave encoder out")
+        raise ConfigError(
+            f"editor=looks needs the descriptor of looks, which encoder={config.name} alone has not: add encoder.looks=true, which "
+            "joins both, or leave encoder out"
+        )
     return EncoderConfig(
-        name="looks", model=LOOKS, size=look_descriptor.SIZE, resize=_FIT.resize, interpolation=_FIT.interpolation, device="cpu"
+        name="looks", model=LOOKS, size=look_descriptor.SIZE, resize=FIT.resize, interpolation=FIT.interpolation, device="cpu"
     ).resolved()
+
+
+def look_encoder_key(config: EncoderConfig) -> str:
+    """Return what embeddings of looks depend on, as a text: the encoder's id, and of a joined CLIP what it sees of a photo."""
+    return f"{config.encoder_id()} {config.looks_by}" if config.looks else config.encoder_id()
 
 
 def look_ranker(config: RankerConfig) -> RankerConfig:
@@ -263,7 +244,7 @@ def build_look_recommendations(
 
     made_for = {
         "generator": GENERATOR,
-        "encoder_id": encoder.config.encoder_id(),
+        "encoder_id": look_encoder_key(encoder.config),
         "directions": list(ASKED),
         "ranker": asdict(ranker),
     }

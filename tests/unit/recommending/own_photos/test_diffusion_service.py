@@ -18,7 +18,8 @@ from beholder.errors import ConfigError, EditError, PersonErased, StorageError, 
 from beholder.recommending.candidates import Candidates, CandidatesConfig
 from beholder.recommending.components import Components, ServiceConfig, build_service
 from beholder.recommending.image_library import Abandoned
-from beholder.recommending.own_photos.diffusion_service import GridEmbeddings, diffusion_encoder, drawn_grid
+from beholder.recommending.own_photos.diffusion_service import diffusion_encoder, drawn_grid
+from beholder.recommending.own_photos.drawn_embeddings import GridEmbeddings
 from beholder.recommending.steering import Steering
 
 pytest.importorskip("diffusers", reason='the extra is not installed: pip install "beholder[diffusion]"')

@@ -1,6 +1,7 @@
 """The look service: photos of one's own, asked about and recommended under looks."""
 
 import uuid
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,11 +10,11 @@ from beholder import images
 from beholder.editing.looks import landscape
 from beholder.editing.looks.look_directions import ASKED
 from beholder.encoder import EncoderConfig
-from beholder.errors import ConfigError, UnknownImage
+from beholder.errors import ConfigError, EncoderError, UnknownImage
 from beholder.recommending.candidates import CandidatesConfig
 from beholder.recommending.components import Components, ServiceConfig, build_service
 from beholder.recommending.own_photos.look_search import best_look, score
-from beholder.recommending.own_photos.look_service import look_candidates, look_encoder
+from beholder.recommending.own_photos.look_service import look_candidates, look_encoder, look_encoder_key
 from beholder.recommending.steering import Steering
 
 
@@ -135,6 +136,11 @@ def test_candidates_are_always_the_same_in_range_and_never_nothing():
     assert len(np.unique(one.alphas, axis=0)) == 400
 
 
-def test_a_clip_can_not_describe_looks():
-    with pytest.raises(ConfigError, match="leave encoder out"):
-        look_encoder(EncoderConfig(name="vit_b_32"))
+def test_a_clip_describes_looks_together_with_the_descriptor_alone():
+    with pytest.raises(ConfigError, match=r"encoder=vit_b_32 alone has not: add encoder\.looks=true, which joins both, or leave"):
+        look_encoder(EncoderConfig(name="vit_b_32", model="ViT-B-32"))
+    joined = EncoderConfig(name="vit_b_32", model="ViT-B-32", weights="random", looks=True)
+    assert look_encoder(joined) == joined
+    assert look_encoder_key(replace(joined, looks_by="photo")) != look_encoder_key(joined)
+    with pytest.raises(EncoderError, match="encoder vit_b_32 has no weights"):
+        look_encoder(replace(joined, weights=None))
