@@ -66,11 +66,16 @@ def write_shard(
 
 def read(folder: Place) -> Embeddings:
     """Return the whole table. Raises EmbeddingError where there is none, or where vectors differ in length."""
+    check_there(folder)
     parts = [tables.read(place, tables.EMBEDDINGS) for place in shards(folder)]
-    if not parts:
-        raise EmbeddingError(f"no embeddings in {folder.uri}; make them with beholder embed or beholder import embeddings=")
     whole = _once(pa.concat_tables(parts))
     return Embeddings(whole.column("image_id").to_pylist(), _matrix(whole, folder.uri))
+
+
+def check_there(folder: Place) -> None:
+    """Raise EmbeddingError where there is no table."""
+    if next(iter(shards(folder)), None) is None:
+        raise EmbeddingError(f"no embeddings in {folder.uri}; make them with beholder embed or beholder import embeddings=")
 
 
 def known(folder: Place) -> dict[str, str | None]:
