@@ -74,8 +74,17 @@ def read(folder: Place) -> Embeddings:
 
 def check_there(folder: Place) -> None:
     """Raise EmbeddingError where there is no table."""
-    if next(iter(shards(folder)), None) is None:
-        raise EmbeddingError(f"no embeddings in {folder.uri}; make them with beholder embed or beholder import embeddings=")
+    if next(iter(shards(folder)), None) is not None:
+        return
+    names = _names_beside(folder)
+    there = f"; of this workspace are those of {', '.join(names)} (encoder_id={names[0]})" if names else ""
+    raise EmbeddingError(f"no embeddings in {folder.uri}; make them with beholder embed or beholder import embeddings={there}")
+
+
+def _names_beside(folder: Place) -> list[str]:
+    """Return the encoder ids of the other tables beside this one."""
+    above = Place(folder.uri.rpartition("/")[0], folder.path.rpartition("/")[0], folder.filesystem)
+    return sorted({entry.path.partition("/")[0] for entry in above.files() if "/" in entry.path} - {folder.name})
 
 
 def known(folder: Place) -> dict[str, str | None]:
