@@ -52,15 +52,14 @@ def few_shots(
                     warm = _warm_comparison.judge_new(comparison, name, taste, population, fold.judged, fitted_to, test, asked)
                     tasks[f"{name}, warm"][count].append(warm)
     tables: dict[str, dict[int, pd.DataFrame]] = {}
-    with Progress("evaluate", total=len(tasks) * len(shots) * folds, unit="fits") as progress:
-        for name, counts in tasks.items():
-            tables[name] = {}
-            for count, parts in counts.items():
-                folded = []
-                for part in parts:
-                    folded.append(ray.get(part).table)
-                    progress.advance()
-                tables[name][count] = pd.concat(folded)
+    pending = [part for counts in tasks.values() for parts in counts.values() for part in parts]
+    with Progress("evaluate", total=len(pending), unit="fits") as progress:
+        while pending:  # in whatever order they are done
+            done, pending = ray.wait(pending)
+            progress.advance(len(done))
+            ray.get(done)
+    for name, counts in tasks.items():
+        tables[name] = {count: pd.concat([ray.get(part).table for part in parts]) for count, parts in counts.items()}
     report(comparison, run, tables)
 
 

@@ -27,6 +27,11 @@ def table_parts(workspace: Workspace) -> list[TablePart]:
     return judgement_partitions.table_parts(places)
 
 
+def none_there(workspace: Workspace) -> str:
+    """Return what is said of a workspace without judgements."""
+    return f"{workspace.place.uri} has no judgements; beholder import source=DIR reads them"
+
+
 def divide(parts: Sequence[TablePart], key: Ref, scratch: Place) -> list[PartitionFile]:
     """Divide the tables of judgements by people, a few row groups in each task. key: a reference to a PartitionKey."""
     tasks = []

@@ -114,7 +114,7 @@ def _judged(workspace: Workspace, people: int, seed: int) -> tuple[pa.Table, pa.
     """The tables of ratings and comparisons, of about so many people. Raises TasteError where there are none."""
     ratings, comparisons = _tables(workspace, people, seed)
     if not ratings.num_rows + comparisons.num_rows:
-        raise TasteError(f"{workspace.place.uri} has no judgements; beholder import source=DIR reads them")
+        raise TasteError(_judgement_files.none_there(workspace))
     return ratings, comparisons
 
 

@@ -132,6 +132,13 @@ def main(settings: EvaluateSettings, run: Run) -> None:
     material = gather(settings, takes="pixels" if settings.taste.kind == "lora" else "embeddings")
     weights = read_weights(settings.judgements, Workspace(settings.workspace))
     dataset = material.dataset if weights is None else weights.on(material.dataset)
+    new_people = settings.split == "person"
+    split = divide(replace(settings, split="image", asks=[]) if new_people else settings, dataset)
+    enough = dataset.counts() >= settings.min_ratings
+    test = split.test.of_people(enough)
+    asked = validation.pairs(test, at_most=settings.pairs, seed=settings.seed)
+    if not new_people and not len(asked):
+        raise TasteError(f"no test pairs: nobody with {settings.min_ratings} judgements judged two test images differently")
     with connect(settings.ray):
         comparison = TasteComparison(
             tastes,
@@ -143,9 +150,7 @@ def main(settings: EvaluateSettings, run: Run) -> None:
             settings.seed,
             settings.sure,
         )
-        if settings.split == "person":
-            split = divide(replace(settings, split="image", asks=[]), dataset)
-            enough = dataset.counts() >= settings.min_ratings
+        if new_people:
             if settings.asks:
                 orders = QuestionOrders(
                     [each for each in settings.asks if each != "random"],
@@ -167,7 +172,7 @@ def main(settings: EvaluateSettings, run: Run) -> None:
                 crowd=settings.crowd,
             )
         else:
-            _held_out(comparison, divide(settings, dataset), settings, run, material.items)
+            _held_out(comparison, split, test, asked, settings, run, material.items)
 
 
 def gather(settings: EvaluateSettings, *, takes: Items) -> _workspace_dataset.DatasetWithItems:
@@ -205,13 +210,17 @@ class _Choice:
     encoder: EncoderConfig = setting(EncoderConfig(), "not used")
 
 
-def _held_out(comparison: TasteComparison, split: Split, settings: EvaluateSettings, run: Run, items: np.ndarray) -> None:
-    """By image or by pair: everybody is known, what they are asked is not."""
+def _held_out(
+    comparison: TasteComparison,
+    split: Split,
+    test: JudgementDataset,
+    asked: ComparisonTable,
+    settings: EvaluateSettings,
+    run: Run,
+    items: np.ndarray,
+) -> None:
+    """By image or by pair: everybody is known, what they are asked is not. test: of people with enough judgements."""
     dataset = comparison.dataset
-    test = split.test.of_people(dataset.counts() >= settings.min_ratings)
-    asked = validation.pairs(test, at_most=settings.pairs, seed=settings.seed)
-    if not len(asked):
-        raise TasteError(f"no test pairs: nobody with {settings.min_ratings} judgements judged two test images differently")
     kept = KeptResults.of(Workspace(settings.workspace).place / "evaluations", _decisive(comparison, settings), dataset, items)
     population = functools.cache(lambda: comparison.population(split.train, split.val).taste)
     fit = functools.cache(comparison.fits(split.train, split.val))

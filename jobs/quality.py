@@ -34,7 +34,7 @@ from beholder.statistics import Interval
 from beholder.storage import Place
 from beholder.taste import judgement_partitions
 from beholder.taste.dataset import TimedJudgements, draw_people
-from beholder.taste.judgement_partitions import PartitionFile, PartitionKey, TablePart
+from beholder.taste.judgement_partitions import JudgedPeople, PartitionFile, PartitionKey, TablePart
 from beholder.taste.person_features import PrincipalAxes
 from beholder.workspace import Workspace
 
@@ -109,8 +109,7 @@ class _Measured:
 
 def main(settings: QualitySettings, run: Run) -> None:
     workspace = Workspace(settings.workspace)
-    with connect(settings.ray):
-        result = find(settings, workspace)
+    result = find(settings, workspace)
     table = result.table
     write_weights(workspace, table)
     run.results(table)
@@ -127,22 +126,32 @@ def main(settings: QualitySettings, run: Run) -> None:
 
 
 def find(settings: QualitySettings, workspace: Workspace) -> QualityResult:
-    """Return what the judgements of a workspace say of the people who made them, on the Ray that is connected."""
+    """Return what the judgements of a workspace say of the people who made them. Raises TasteError before Ray is asked for
+    anything where there are none."""
     scratch = workspace.place / "quality_blocks"
     try:
         parts = _judgement_files.table_parts(workspace) or _whole_tables(workspace, scratch)
-        return _find(settings, workspace, parts, scratch)
+        judged = _judged(settings, workspace, parts)
+        with connect(settings.ray):
+            return _find(settings, workspace, parts, judged, scratch)
     finally:
         for entry in scratch.files():
             (scratch / entry.path).delete()
 
 
-def _find(settings: QualitySettings, workspace: Workspace, parts: list[TablePart], scratch: Place) -> QualityResult:
+def _judged(settings: QualitySettings, workspace: Workspace, parts: list[TablePart]) -> JudgedPeople:
+    """Return who judged. Raises TasteError where nobody did, ConfigError for an attribute that nobody judged."""
     judged = judgement_partitions.judged_people(parts, attributes=settings.attributes)
+    if not judged.attributes:
+        raise TasteError(_judgement_files.none_there(workspace))
     if strange := [name for name in settings.attributes if name not in judged.attributes]:
         raise ConfigError(f"nobody judged {', '.join(strange)}; attributes judged: {', '.join(judged.attributes)}")
-    if not judged.people:
-        raise TasteError(f"{workspace.place.uri} has no judgements; beholder import source=DIR reads them")
+    return judged
+
+
+def _find(
+    settings: QualitySettings, workspace: Workspace, parts: list[TablePart], judged: JudgedPeople, scratch: Place
+) -> QualityResult:
     ids = judgement_partitions.judged_images(parts)
     attributes = tuple(sorted(settings.attributes or judged.attributes))
     blocks = -(-judged.people // settings.block)

@@ -22,7 +22,7 @@ from beholder import plots
 from beholder.config import dump, setting
 from beholder.editing import generator_store
 from beholder.editing.stylegan import StyleGANConfig
-from beholder.encoder import Encoder, EncoderConfig
+from beholder.encoder import Encoder, EncoderConfig, fetch
 from beholder.errors import ConfigError, closest, nearest
 from beholder.jobs import _ground_truth_tasks, _placement
 from beholder.jobs._ground_truth_tasks import ImageSource
@@ -148,6 +148,7 @@ class SimulateSettings:
 
 
 def main(settings: SimulateSettings, run: Run) -> None:
+    fetch(settings.encoder.resolved())
     with connect(settings.ray):
         truth = draw(settings)
         shared = ray.put(truth)

@@ -26,6 +26,7 @@ from ray.train.torch import TorchConfig, TorchTrainer
 
 from beholder import evaluation, process
 from beholder.config import setting
+from beholder.embedding import embeddings
 from beholder.encoder import EncoderConfig
 from beholder.errors import BeholderError, ConfigError, TasteError
 from beholder.jobs import _decoded_images, _people, _placement, _reservation, _workspace_dataset
@@ -250,6 +251,7 @@ def to_many_people(
         weights=read_weights(settings.judgements, workspace),
     )
     log.info("%s: %d people, in %d blocks", name, judged.people, job.blocks)
+    embeddings.check_there(workspace.embeddings(job.encoder_id))
     if settings.crowd:
         log.warning("what people say of images beyond their tastes is not learned of so many people yet (crowd=true)")
     with connect(settings.ray):

@@ -139,7 +139,7 @@ def _run(name: str, module: ModuleType, settings: Any, overrides: list[str], *, 
     overrides = _named(overrides, type(settings))
     sink = tracking.open_sink(tracking.split(overrides)[0])
     overrides = config.public_words(overrides, type(settings))
-    began, succeeded, code = time.time(), False, 0
+    began, succeeded, refused, code = time.time(), False, False, 0
     with contextlib.ExitStack() as stack:
         kept = sink is not None or _keeps_run(settings, overrides)
         run = stack.enter_context(_run_folder(name, settings, overrides, kept=kept))
@@ -151,6 +151,7 @@ def _run(name: str, module: ModuleType, settings: Any, overrides: list[str], *, 
             succeeded = True
         except BeholderError as error:
             log.error("%s", config.without_passwords(str(error)))
+            refused = True
             raise
         except BaseException as error:
             log.error("stopped by %s", type(error).__name__, exc_info=not isinstance(error, KeyboardInterrupt | SystemExit))
@@ -159,6 +160,8 @@ def _run(name: str, module: ModuleType, settings: Any, overrides: list[str], *, 
             run.finish()
             if sink is not None:
                 print(tracking.record(sink, run, began=began, ended=time.time(), succeeded=succeeded), file=sys.stderr)
+            if refused and kept:
+                run.discard()
         if as_json:
             metrics = run.place / "metrics.json"
             stdout.write(metrics.read_bytes().decode() if metrics.is_file() else "{}\n")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TextIO
 
 _MOMENT = 1e-3  # seconds: what comes within them is one result
-_TOLD = 3  # results from which on they tell how fast others come
+_TELLING = 0.25  # share of the whole that a first result has to be, to tell how long the others take
 
 
 class Progress:
@@ -110,36 +110,50 @@ class Progress:
 class TimeLeft:
     """How long the rest of some work takes. began: seconds of any clock.
 
-    The time until the first result is what starts as well as work, and later ones come faster: speed is that since the first
-    result, without it. Of two results that came together nobody knows whether the next do so too (there may be two workers), so
-    speed is then between that and the one since the beginning.
+    The speed since the beginning is too low, because the time until the first result is what starts as well as work. The speed
+    since the first result is too high, because of several workers the others' first results follow at once. So it is between them,
+    and the nearer to the second the more results there were; until then a long gap between two of them counts more than a short
+    one. What is overdue has been slower than all before it. From a first result that is little of the whole nobody can tell.
     """
 
     def __init__(self, began: float) -> None:
         self._began = began
         self._first = self._last = (began, 0)
         self._results = 0
+        self._gap = 0.0  # the longest between two results
 
     def note(self, now: float, done: int) -> None:
         """Remember how much is done now; what came at one moment is one result."""
+        if not done:
+            return
         if not self._results or now - self._last[0] > _MOMENT:
             self._results += 1
+            if self._results > 1:
+                self._gap = max(self._gap, now - self._last[0])
         if self._results == 1:
             self._first = (now, done)
         self._last = (now, done)
 
     def seconds(self, now: float, total: int) -> float | None:
-        """Return the seconds that are left; None where there is no total, or nothing done, and 0 where all is."""
+        """Return the seconds that are left; None where there is no total, or too little done to tell, and 0 where all is."""
         at, done = self._last
         if not total or not done:
             return None
-        latency = max(self._first[0] - self._began, 1e-9)
-        speed = done / max(at - self._began, 1e-9)
-        if self._results > 1 and done > self._first[1]:
-            since = at - self._first[0]
-            weight = 1.0 if self._results >= _TOLD else since / (since + latency / 4)
-            speed = speed ** (1 - weight) * ((done - self._first[1]) / since) ** weight
-        return max(0.0, (total - done) / speed - (now - at))
+        if done >= total:
+            return 0.0
+        followed = self._results - 1
+        if not followed and done < _TELLING * total:
+            return None
+        step = (done - self._first[1]) / followed if followed else float(done)
+        slowest = done / max(at - self._began, 1e-9)
+        speed = min(slowest, (done + step) / max(now - self._began, 1e-9))
+        if followed:
+            gap = max(self._gap, now - at)
+            weight, since = followed / (followed + 1), done - self._first[1]
+            fastest = min(since / (at - self._first[0]), (since + step) / (now - self._first[0]))
+            fastest = max(speed, fastest**weight * (step / gap) ** (1 - weight))
+            speed = speed ** (1 - weight) * fastest**weight
+        return max((total - done) / speed - (now - at), (total - done - step) / speed, 0.0)
 
 
 @contextlib.contextmanager

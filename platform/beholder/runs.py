@@ -1,5 +1,6 @@
 """The run folder of a command: config.yaml, metrics.json, results.csv, summary.md, log.txt, environment.json."""
 
+import contextlib
 import datetime
 import html
 import json
@@ -20,6 +21,7 @@ from beholder.storage import Place, make_private
 
 log = logging.getLogger("beholder")
 _TEXTS = (".yaml", ".json", ".csv", ".md", ".txt", ".html", ".svg", ".jsonl")
+_BEGUN = {"config.yaml", "environment.json", "log.txt"}  # what a run has before its command does anything
 _MOST_BYTES = 256 << 20  # of a text file in which a name is looked for
 
 
@@ -32,6 +34,7 @@ class Run:
         self.words = tuple(words)
         self._handler: logging.Handler | None = None
         self._log_path: Path | None = None
+        self._made: list[Path] = []
 
     @classmethod
     def start(cls, runs: Place, *, command: str, config: str, now: datetime.datetime, words: Sequence[str] = ()) -> "Run":
@@ -43,10 +46,12 @@ class Run:
         name = f"{command.replace(' ', '-')}-{now.astimezone(datetime.UTC):%Y%m%dT%H%M%SZ}"
         name += "" if runs.is_local else f"-{uuid.uuid4().hex[:8]}"
         place, attempt = runs / name, 1
+        made = [each for each in (Path(runs.path), *Path(runs.path).parents) if not each.exists()] if runs.is_local else []
         while not _claim(place):
             attempt += 1
             place = runs / f"{name}-{attempt}"
         run = cls(place, command, words)
+        run._made = made
         run.write_text("config.yaml", config)
         run.write_json("environment.json", environment())
         run._open_log()
@@ -92,6 +97,20 @@ class Run:
         except StorageError as error:
             log.warning("the log could not be kept: %s", error)
         self._log_path.unlink(missing_ok=True)
+
+    def discard(self) -> None:
+        """Remove the folder, and the workspace that was made for it, where the command left nothing in either.
+
+        Whoever types a workspace's name wrong would else find one of that name. In a workspace that was there the folder stays.
+        """
+        folder = Path(self.place.path)
+        if len(self._made) < 2 or {path.name for path in folder.iterdir()} - _BEGUN:
+            return
+        for path in folder.iterdir():
+            path.unlink()
+        with contextlib.suppress(OSError):  # somebody wrote into it meanwhile
+            for each in (folder, *self._made):
+                each.rmdir()
 
     def _open_log(self) -> None:
         """Open the log: in the folder of a local run, in a temporary file for a remote one (an object can't be appended to)."""

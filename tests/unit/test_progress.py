@@ -2,11 +2,13 @@
 
 import contextlib
 import io
+import json
 import os
 import pty
 import random
 import re
 import time
+from pathlib import Path
 
 import pytest
 
@@ -106,7 +108,7 @@ def test_what_has_no_measure_gives_signs_of_life_and_says_how_long_it_took():
     lines = stream.getvalue().splitlines()
     assert lines[0] == "starting Ray ... 0 s: loading"
     assert len(lines) >= 3
-    assert lines[-1] == "starting Ray: done in 0 s"
+    assert re.fullmatch(r"starting Ray: done in \d s", lines[-1])  # a busy machine may take its time
 
 
 def test_what_is_quick_says_nothing():
@@ -168,6 +170,39 @@ def test_nobody_knows_how_long_it_takes_before_anything_is_done():
     assert left.seconds(5.0, 100) is None
     left.note(5.0, 10)
     assert left.seconds(5.0, 0) is None
-    assert left.seconds(5.0, 100) == 45.0
+    assert left.seconds(5.0, 100) is None  # how much of it was the start?
+    assert left.seconds(5.0, 20) == 5.0
     left.note(9.0, 100)
     assert left.seconds(9.0, 100) == 0.0
+
+
+def test_what_is_overdue_takes_longer_than_was_told():
+    left = TimeLeft(0.0)
+    for number in range(1, 6):
+        left.note(10.0 * number, number)
+    assert left.seconds(50.0, 10) == pytest.approx(50.0)
+    told = [left.seconds(now, 10) for now in (55.0, 60.0, 80.0, 150.0, 300.0)]
+    assert told[:2] == [pytest.approx(45.0), pytest.approx(40.0)]
+    assert told[2] < told[3] < told[4]
+
+
+RECORDED = json.loads((Path(__file__).parents[1] / "fixtures" / "progress.json").read_text())
+UNLIKE = ("evaluate",)  # its tastes take from four seconds to a minute and a half each: within a factor of three
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_the_rest_of_real_work_is_told_within_a_factor_of_two_or_three_seconds_from_a_tenth_of_the_time_on(name):
+    curve = RECORDED[name]
+    end, total = curve[-1][0], curve[-1][2]
+    factor = 3.2 if name in UNLIKE else 2
+    estimate, coming, told = TimeLeft(0.0), list(curve), 0
+    for percent in range(1, 91):
+        now = end * percent / 100
+        while coming[0][0] <= now:
+            estimate.note(*coming.pop(0)[:2])
+        seconds = estimate.seconds(now, total)
+        if percent >= 10 and seconds is not None:
+            left = end - now
+            assert left / factor - 3 <= seconds <= left * factor + 3, (percent, seconds, left)
+            told += 1
+    assert told > 20

@@ -149,3 +149,34 @@ def test_no_text_in_csv_is_a_formula():
     lines = to_csv(frame).splitlines()
     assert [line.rpartition(",")[0] for line in lines[1:]] == ["'=1+2", "'@ana", "'-2+3", "-2", "+1", "'\tx", "plain", ""]
     assert [line.rpartition(",")[2] for line in lines[1:]] == [str(number) for number in range(-4, 4)]
+
+
+def test_a_run_of_nothing_takes_back_the_workspace_that_was_made_for_it(tmp_path):
+    run = Run.start(Place.at(tmp_path / "a" / "typed-wrong" / "runs"), command="train", config="seed: 1\n", now=NOW)
+    run.finish()
+    run.discard()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("written", ["runs/other/log.txt", "choices.db"])
+def test_a_workspace_into_which_something_was_written_stays(tmp_path, written):
+    run = Run.start(Place.at(tmp_path / "w" / "runs"), command="train", config="seed: 1\n", now=NOW)
+    run.finish()
+    (Place.at(tmp_path / "w") / written).write_bytes(b"x")
+    run.discard()
+    assert (tmp_path / "w" / written).read_bytes() == b"x"
+
+
+def test_what_a_run_has_found_stays_with_its_workspace(tmp_path):
+    run = Run.start(Place.at(tmp_path / "w" / "runs"), command="train", config="seed: 1\n", now=NOW)
+    run.summary("# Half of it\n")
+    run.finish()
+    run.discard()
+    (summary,) = (tmp_path / "w" / "runs").glob("*/summary.md")
+    assert summary.read_text() == "# Half of it\n"
+
+
+def test_a_run_in_a_workspace_that_was_there_stays(run, tmp_path):
+    run.finish()
+    run.discard()
+    assert (tmp_path / "bench-embed-20250202T013000Z" / "log.txt").is_file()

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from beholder import identifiers, images
+from beholder import identifiers, image_lists, image_shards, images
 from beholder.commands import _photo_input
 from beholder.config import required, setting
 from beholder.editing.diffusion.diffusion_config import DiffusionConfig
@@ -19,6 +19,7 @@ from beholder.recommending.image_library import LatentStore
 from beholder.recommending.rankers.ranker_factory import RankerConfig
 from beholder.recommending.service import RecommendationServiceConfig
 from beholder.recommending.steering import Steering
+from beholder.storage import Place
 
 CHOICES = (
     "the store of choices, sqlite:///FILE or postgresql://..., or file:PATH of a file with that URL; "
@@ -77,7 +78,12 @@ class PersonImageSettings:
         return Steering(tuple(self.allow), tuple(self.forbid), None if self.lock is None else tuple(self.lock))
 
     def build(self) -> InProcessService:
-        """Build the service in this process. Raises BeholderError where a component is missing."""
+        """Build the service in this process. Raises BeholderError where a component, or the photo, is missing."""
+        if self.image is not None:  # before a store is made for a name that was typed wrong
+            if self.editor == "looks":
+                next(image_lists.iterate(self.image, roots=self.limits.roots))
+            elif "://" not in self.image and not image_shards.is_member(self.image):
+                Place.at(self.image).open().close()
         return build_service(
             ServiceConfig(
                 components=self.components,

@@ -24,6 +24,8 @@ from beholder.runs import Run, log
 from beholder.storage import Place
 from beholder.workspace import Workspace
 
+_REASONS = 3  # why rows were refused that are printed
+
 
 @dataclass(frozen=True)
 class ImportSettings:
@@ -178,6 +180,7 @@ def _import_tables(settings: ImportSettings, workspace: Workspace, run: Run) -> 
     log.info("read %(rows.read)d judgements of %(people)d people and %(images)d images", metrics)
     print(identifiers.shown("\n".join(found.notes)))
     print(_counts(metrics))
+    _tell_refused(found.rejected, run)
 
 
 def _measure_names(settings: ImportSettings, names: list[str]) -> tuple[list[dict[str, Any]], dict[str, str]]:
@@ -232,6 +235,7 @@ def _import_study(settings: ImportSettings, workspace: Workspace, run: Run) -> N
     run.summary(_summary(settings, metrics, rejected))
     log.info("read %(rows.read)d judgements of %(people)d people and %(images)d images", metrics)
     print(_counts(metrics))
+    _tell_refused(pa.Table.from_pylist(rejected, schema=tables.REJECTED), run)
 
 
 def _measure(settings: ImportSettings, said: spreadsheets.SpreadsheetImages) -> tuple[list[dict[str, Any]], dict[str, str]]:
@@ -356,6 +360,20 @@ def _import_features(settings: ImportSettings, workspace: Workspace, run: Run) -
 
 def _counts(metrics: dict[str, int]) -> str:
     return "\n".join(f"{key:22}{value:>9,}" for key, value in metrics.items())
+
+
+def _tell_refused(rejected: pa.Table, run: Run) -> None:
+    """Print why rows were refused, the commonest reasons with an example of each, and where all are."""
+    if not rejected.num_rows:
+        return
+    counted = rejected.to_pandas().groupby(["column", "reason"], sort=False, dropna=False)
+    by_count = sorted(counted, key=lambda each: -len(each[1]))
+    for (column, reason), rows in by_count[:_REASONS]:
+        first = rows.iloc[0]
+        example = f"{str(first['file']).rpartition('/')[2]} row {first['row']}, {first['value']!r}"
+        print(identifiers.shown(f"refused: {len(rows):,} for {column}: {reason}; the first: {example}"))
+    more = f", {len(by_count) - _REASONS} more reasons" if len(by_count) > _REASONS else ""
+    print(f"refused rows are in {run.place.uri}/results.csv{more}")
 
 
 def _summary(settings: ImportSettings, metrics: dict[str, int], rejected: list[dict[str, Any]]) -> str:

@@ -66,11 +66,25 @@ def write_shard(
 
 def read(folder: Place) -> Embeddings:
     """Return the whole table. Raises EmbeddingError where there is none, or where vectors differ in length."""
+    check_there(folder)
     parts = [tables.read(place, tables.EMBEDDINGS) for place in shards(folder)]
-    if not parts:
-        raise EmbeddingError(f"no embeddings in {folder.uri}; make them with beholder embed or beholder import embeddings=")
     whole = _once(pa.concat_tables(parts))
     return Embeddings(whole.column("image_id").to_pylist(), _matrix(whole, folder.uri))
+
+
+def check_there(folder: Place) -> None:
+    """Raise EmbeddingError where there is no table."""
+    if next(iter(shards(folder)), None) is not None:
+        return
+    names = _names_beside(folder)
+    there = f"; of this workspace are those of {', '.join(names)} (encoder_id={names[0]})" if names else ""
+    raise EmbeddingError(f"no embeddings in {folder.uri}; make them with beholder embed or beholder import embeddings={there}")
+
+
+def _names_beside(folder: Place) -> list[str]:
+    """Return the encoder ids of the other tables beside this one."""
+    above = Place(folder.uri.rpartition("/")[0], folder.path.rpartition("/")[0], folder.filesystem)
+    return sorted({entry.path.partition("/")[0] for entry in above.files() if "/" in entry.path} - {folder.name})
 
 
 def known(folder: Place) -> dict[str, str | None]:

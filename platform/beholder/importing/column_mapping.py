@@ -275,6 +275,8 @@ def _several(table: SourceTable, text: str, meaning: str, taken: set[str]) -> tu
     if text in table.header:
         return (text,)
     columns: list[str] = []
+    if text.startswith("[") and text.endswith("]") and "," in text:
+        text = text[1:-1]  # as lists of other settings are written
     for part in text.split(","):
         part = part.strip()
         same = [part] if part in table.header else [name for name in table.header if fnmatchcase(name, part) and name not in taken]

@@ -33,6 +33,12 @@ from beholder.importing.source_tables import SourceTable, TableFormat, find_tabl
 from beholder.storage import Place
 from beholder.workspace import Workspace
 
+# What is said where no column says what was judged.
+_ONE_ATTRIBUTE = f"guessed: attribute={ANY_ATTRIBUTE} (columns.attribute=@file takes it from the name of each file)"
+_SEVERAL_TABLES = (
+    f"guessed: attribute={ANY_ATTRIBUTE}, the same in several tables; where each table is of another attribute, give "
+    "columns.attribute=@file, which takes it from the name of each file, and another workspace"
+)
 # image ids -> rows of the table `images`, and image_id -> why its file is of no use.
 MeasureImages = Callable[[list[str]], tuple[list[dict[str, Any]], dict[str, str]]]
 
@@ -130,7 +136,7 @@ class _Import:
             form = TableFormat(**{**vars(form), "delimiter": shape.delimiter})
         first: SpreadsheetError | None = None
         told: set[str] = set()
-        count = 0
+        count = untold = 0
         for table in find_tables(self.source, form, workspace=self.workspace.place):
             layout = None
             try:
@@ -145,12 +151,15 @@ class _Import:
             if note not in told:
                 told.add(note)
                 self.result.notes.append(note)
-            untold = layout.named != "attribute" and layout.column("attribute") is None and layout.telling_name() is None
-            if untold and not self._converter.rules.attribute:
-                note = f"guessed: attribute={ANY_ATTRIBUTE} (columns.attribute=@file takes it from the name of each file)"
-                if note not in told:
-                    told.add(note)
-                    self.result.notes.append(note)
+            told_by_table = (
+                layout.named == "attribute" or layout.column("attribute") is not None or layout.telling_name() is not None
+            )
+            if not told_by_table and not self._converter.rules.attribute:
+                untold += 1
+                if untold == 1:
+                    self.result.notes.append(_ONE_ATTRIBUTE)
+                elif untold == 2:
+                    self.result.notes[self.result.notes.index(_ONE_ATTRIBUTE)] = _SEVERAL_TABLES
             if table.guessed:
                 self.result.notes.append(f"guessed: format.{table.guessed} ({table.name})")
             yield table, layout

@@ -167,6 +167,8 @@ def build_service(config: ServiceConfig) -> InProcessService:
         raise ConfigError(
             "editor=both is for `beholder serve`, which asks what people bring: here give editor=stylegan or editor=looks"
         )
+    for name in config.taste_names:  # before a store is made for what can't be answered
+        taste_registry.info(Workspace(config.workspace).models, name)
     if config.editor != "stylegan":
         return _build_photo_service(for_editor(config))
     library, encoder = build_image_library(config), Encoder.load(config.encoder)

@@ -456,3 +456,33 @@ def test_a_workspace_in_the_folder_of_the_tables_is_no_source(beholder, tmp_path
         said = beholder("import", "source=.", "attribute=kind")
         assert said.code == 0, said.err
         assert said.metrics["ratings.accepted"] == 18
+
+
+def test_why_rows_are_refused_is_printed_with_an_example_and_where_all_are(tmp_path, imported):
+    text = "rater,photo,rating\nana,1.jpg,3\nana,2.jpg,9\nben,1.jpg,8\nben,,2\n"
+    said, _ = imported(written(tmp_path / "x.csv", text), "scale=1..4", "attribute=kind")
+    assert said.code == 0
+    assert "refused: 2 for rating: outside the scale: expected 1..4; the first: x.csv row 3, '9'" in said.out
+    assert any(line.startswith("refused: 1 for photo: missing") for line in said.out)
+    assert f"refused rows are in {said.run}/results.csv" in said.out
+
+
+def test_columns_are_named_as_other_lists_are(tmp_path, imported):
+    text = "sex,alex,ben,carl\nf,3,4,1\nm,2,2,2\n"
+    said, workspace = imported(written(tmp_path / "x.csv", text), "columns.images=[alex,ben]", "attribute=kind")
+    assert said.code == 0
+    assert sorted({row[1] for row in rated(workspace)}) == ["alex", "ben"]
+    said, _ = imported(written(tmp_path / "x.csv", text), "columns.images=[alex,benn]", "attribute=kind")
+    assert "has no column 'benn' (columns.images)" in said.err[0]
+
+
+def test_tables_of_which_none_says_what_was_judged_are_told_to_be_taken_as_one_attribute(tmp_path, imported):
+    for name in ("attractive", "dominant"):
+        written(tmp_path / "study" / f"{name}.csv", "sex,age,alex,ben,carl,dora\nf,30,3,4,1,7\nm,21,2,2,2,6\n")
+    said, workspace = imported(tmp_path / "study")
+    (note,) = [line for line in said.out if line.startswith("guessed: attribute=")]
+    assert "the same in several tables" in note
+    assert "columns.attribute=@file" in note
+    assert {row[2] for row in rated(workspace)} == {"preference"}
+    said, workspace = imported(tmp_path / "study", "columns.attribute=@file")
+    assert {row[2] for row in rated(workspace)} == {"preference", "attractive", "dominant"}

@@ -1,4 +1,4 @@
-"""Commands that only list: where there is nothing yet they say so in a line, and leave no file behind."""
+"""In an empty folder: commands that only list say so in a line, the others what they need, and neither leaves a file behind."""
 
 from pathlib import Path
 
@@ -28,6 +28,47 @@ NEEDS = (
     "study invite x",
     "study export x",
 )
+
+JUDGED = "has no judgements; beholder import source=DIR reads them"
+LISTED = "no files in nowhere"
+TAUGHT = "no taste 'bayes' in "
+GENERATES = "no generator 'x' is in "
+WEIGHED = "encoder.weights=nowhere.bin: there is no such file"
+# What a command says that has nothing to work on, without Ray where it works on Ray.
+LACKS = {
+    "apply user=ana images=nowhere out=o": LISTED,
+    "ask user=ana image=nowhere.jpg": "nowhere.jpg does not exist",
+    "ask user=ana image=nowhere editor=looks": LISTED,
+    "ask user=ana seed=3 components.generator=x": GENERATES,
+    "ask user=ana seed=3 components.taste=bayes components.attribute=smart": TAUGHT,
+    "build surrogate generator=x": GENERATES,
+    "build surrogate encoder.weights=nowhere.bin": WEIGHED,
+    "directions learn name=x texts=[a,b] generator=x": GENERATES,
+    "embed": "has no images yet; give images=..., or import a study first",
+    "embed images=nowhere": LISTED,
+    "evaluate": JUDGED,
+    "evaluate editing images=nowhere": LISTED,
+    "evaluate lora": JUDGED,
+    "evaluate split=person": JUDGED,
+    "evaluate surrogate generator=x": GENERATES,
+    "evaluate taste=lora": JUDGED,
+    "import source=nowhere": "source=nowhere: there is no such file or folder",
+    "learn user=ana before=nowhere after=nowhere": LISTED,
+    "predict taste=bayes images=nowhere user=ana attribute=smart": TAUGHT,
+    "quality": JUDGED,
+    "quality attributes=[smart]": JUDGED,
+    "recommend user=ana image=nowhere.jpg": "nowhere.jpg does not exist",
+    "simulate encoder.weights=nowhere.bin": WEIGHED,
+    "train": JUDGED,
+    "train taste=bayes attributes=[smart]": JUDGED,
+    "train taste=lora": JUDGED,
+    "train taste=mlp train.workers=2": JUDGED,
+    "tune taste=lora tune=lora": JUDGED,
+    "tune taste=mlp": JUDGED,
+    "update taste=bayes": TAUGHT,
+}
+# Works on Ray, and needs nothing that could be missing.
+NEEDS_NOTHING = ("simulate looks",)
 
 
 def left(folder: Path) -> list[str]:
@@ -85,3 +126,29 @@ def test_no_command_that_only_lists_is_left_out() -> None:
             continue
         if getattr(settings, "run_folder", "always") in ("found", "never") and name != "doctor":  # which looks at the machine
             assert name in {line.removesuffix(" bash") for line in LISTS}, name
+
+
+@pytest.mark.parametrize("line", LACKS)
+def test_what_has_nothing_to_work_on_says_so_before_ray_is_started_and_leaves_nothing(
+    beholder, tmp_path: Path, monkeypatch, line: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")  # where nobody answers: whoever asks for Ray says so
+    said = beholder(*line.split())
+    assert said.code == 2
+    (words,) = said.err
+    assert LACKS[line] in words
+    assert left(tmp_path) == []
+
+
+def test_no_command_on_ray_is_left_out() -> None:
+    lines = [*LACKS, *NEEDS_NOTHING]
+    for name, command in commands().items():
+        if command.module.startswith("beholder.jobs.") and not name.startswith(("bench ", "submit", "demo")):
+            assert any(line.startswith(name) for line in lines), name
+
+
+def test_a_refused_command_leaves_its_log_in_a_workspace_that_is_there(beholder, tmp_path: Path) -> None:
+    assert beholder("train", f"workspace={tmp_path}").code == 2
+    (log,) = tmp_path.glob("runs/train-*/log.txt")
+    assert JUDGED in log.read_text()

@@ -71,6 +71,12 @@ def test_nothing_there(folder):
     assert embeddings.compact(folder) == 0
 
 
+def test_where_there_are_none_the_other_tables_are_named(folder):
+    put(folder, "1")
+    with pytest.raises(EmbeddingError, match=r"of this workspace are those of e \(encoder_id=e\)"):
+        embeddings.read(Place.at(folder.path[: -len("e")] + "portraits"))
+
+
 def test_vectors_of_different_lengths(folder):
     put(folder, "1")
     put(folder, "2", dims=4)
