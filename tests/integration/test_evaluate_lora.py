@@ -4,22 +4,37 @@ import json
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
-from beholder import cli
+from beholder import cli, tables
+from beholder.workspace import Workspace
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 
 
-def test_zero_shot_is_better_than_chance_and_than_nonsense(tmp_path: Path) -> None:
+def keep_few(workspace: Workspace) -> None:
+    """Keep what six people said of the images of which half the folder is."""
+    said = workspace.read("comparisons").to_pandas()
+    people, images = sorted(set(said["user_id"]))[:6], sorted({*said["left_id"], *said["right_id"]})[::2]
+    few = said[said["user_id"].isin(people) & said["left_id"].isin(images) & said["right_id"].isin(images)]
+    workspace.write("comparisons", pa.Table.from_pandas(few, schema=tables.COMPARISONS, preserve_index=False))
+    workspace.write("ratings", tables.RATINGS.empty_table())
+
+
+@pytest.mark.parametrize("people", [6, pytest.param(24, marks=pytest.mark.soak)])
+def test_zero_shot_is_better_than_chance_and_than_nonsense(tmp_path: Path, people: int) -> None:
     assert cli.main(["import", f"source={SAMPLE}", f"images={SAMPLE}", f"workspace={tmp_path}"]) == 0
+    if people == 6:
+        keep_few(Workspace(str(tmp_path)))
     words = ["ways=[words]", "attributes=[trustworthy]", "taste.lora.fit.epochs=1"]
     assert cli.main(["evaluate", "lora", *words, f"workspace={tmp_path}"]) == 0
     (run,) = (tmp_path / "runs").glob("evaluate-lora-*")
     metrics = json.loads((run / "metrics.json").read_text())
-    assert metrics["people"] == 24
-    assert metrics["words/trustworthy/asked.low"] > 0.53
-    assert metrics["words/trustworthy/over_nonsense.low"] > 0.03
+    assert metrics["people"] == people
+    if people == 24:  # six are too few for an interval
+        assert metrics["words/trustworthy/asked.low"] > 0.53
+        assert metrics["words/trustworthy/over_nonsense.low"] > 0.03
     rows = pd.read_csv(run / "results.csv")
     assert set(rows["attribute"]) == {"trustworthy"}
     assert rows["pairs"].min() > 0

@@ -306,6 +306,7 @@ def test_a_second_signal_ends_it_at_once_with_all_of_its_processes(begin):
     assert alive == []
 
 
+@pytest.mark.soak
 def test_a_lost_proxy_comes_back_and_where_a_node_is_lost_it_ends(begin):
     server = begin("ray.address=local", "ray.num_cpus=2")
     family = psutil.Process(server.process.pid).children(recursive=True)

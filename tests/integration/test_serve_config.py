@@ -95,6 +95,7 @@ def wait_for(ready: Callable[[], object], alive: Callable[[], str]) -> None:
         time.sleep(0.5)
 
 
+@pytest.mark.soak
 def test_a_config_file_is_served(tmp_path, free):
     port = free()
     with running([SERVE, "run", str(app_file(tmp_path, port))], tmp_path, RAY_ADDRESS="local") as alive:

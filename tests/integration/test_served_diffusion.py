@@ -68,6 +68,7 @@ def test_a_photo_is_asked_about_and_recommended_an_edit_that_was_drawn(tmp_path:
     assert {each.name for each in (tmp_path / "workspace" / "diffusion").iterdir()} == {"seed-0.zip"}
 
 
+@pytest.mark.soak
 def test_on_ray_the_pipeline_has_its_share_of_a_gpu(tmp_path: Path, model: list[str]):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
