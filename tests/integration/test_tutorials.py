@@ -138,6 +138,14 @@ def test_the_library(folder: Path) -> None:
     assert names["result"].gain[0] > 0  # type: ignore[attr-defined]
 
 
+def test_the_guide_of_tastes_in_python(folder: Path, small_ray: object) -> None:
+    names = Tutorial("docs/guides/python.md", folder).python()
+    new = names["new"]
+    assert new.learning["judgements"].tolist() == new.crowd.learning["judgements"].tolist() == [0, 5]  # type: ignore[attr-defined]
+    assert repr(names["adapted"]).startswith("<FittedTaste lora: 3 people")
+    assert repr(names["taste"]).startswith("<FittedTaste bayes: ")
+
+
 def test_the_readmes_ten_lines(folder: Path) -> None:
     names = Tutorial("README.md", folder).python()
     assert "me" in names["taste"].people  # type: ignore[attr-defined]
