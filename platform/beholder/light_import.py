@@ -31,11 +31,14 @@ def open_clip(model: str | None = None) -> Any:
         known = sys.modules.get("open_clip")
         if known is not None and not (whole and getattr(known, "_beholder_light", False)):
             return known
+        told = _told(known)
         if known is not None:
             _forget("open_clip")
         torchvision()
         with _absent(() if whole else _OTHERS) as absent:
             import open_clip
+        for path in told:
+            open_clip.add_model_config(path)
         open_clip._beholder_light = absent.asked
         return open_clip
 
@@ -92,6 +95,12 @@ def _needs_others(model: str) -> bool:
     except (OSError, ValueError):
         return not _is_registered(model)
     return _uses_others(described)
+
+
+def _told(known: Any) -> list[Path]:
+    """Return the descriptions of architectures that the module open_clip was told of; [] before it was imported."""
+    own: list[Path] = getattr(known.factory, "_MODEL_CONFIG_PATHS", [])[1:] if known is not None else []
+    return own
 
 
 def _is_registered(model: str) -> bool:

@@ -128,6 +128,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(beholder, tmp_path, monkeypatch, 
 
 def test_a_mistake_inside_a_job(beholder, tmp_path):
     (tmp_path / "none").mkdir()
+    (tmp_path / "w").mkdir()  # a workspace that was not there is not left by a mistake
     said = beholder("import", f"source={tmp_path}/none", f"workspace={tmp_path}/w")
     assert (said.code, said.out, len(said.err)) == (2, [], 1)
     assert "none of the spreadsheets" in said.err[0]

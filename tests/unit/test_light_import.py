@@ -57,11 +57,13 @@ def test_the_heavy_packages_can_be_imported_afterwards(small_model):
 
 
 def test_an_architecture_of_others_gets_them_also_after_one_that_needs_none(small_model):
-    code = """
+    code = f"""
 from beholder import light_import
 assert light_import.open_clip("ViT-B-32").timm_model.timm is None
+light_import.open_clip().add_model_config({small_model!r})
 whole = light_import.open_clip("ViT-B-16-SigLIP")
 assert whole.timm_model.timm is not None and whole.hf_model.transformers is not None
 assert light_import.open_clip("ViT-B-32") is whole
+assert "small" in whole.list_models()  # what it was told of before is known still
 """
     assert {"timm", "transformers"} <= set(heavy_after(code))
