@@ -77,9 +77,12 @@ def show(service: InProcessService, photo_names: Mapping[str, str], user_id: str
     ]
     run.results(pd.DataFrame(rows))
     run.metrics({"choices": person.rounds, "photos": len(photos), "look": write(whole.edit), "probability": whole.probability})
+    counted, as_it_is = (
+        ("one photo", "the photo as it is") if len(photos) == 1 else (f"{len(photos)} photos", "the photos as they are")
+    )
     lines = [
-        f"{title}, on {len(photos)} photos: {words(whole.edit)}",
-        f"  liked better than the photos as they are with probability {whole.probability:.2f}",
+        f"{title}, on {counted}: {words(whole.edit)}",
+        f"  liked better than {as_it_is} with probability {whole.probability:.2f}",
         *(f"  {photo_names[image_id]}: {_told(best)}" for image_id, best in list(each.items())[:8]),
         f"  before and after: {run.place.uri}/looks.jpg; as files: look.json (a preset), look.cube, look.xmp beside it",
     ]
