@@ -8,9 +8,14 @@ BIN := .venv/bin
 CPU ?=
 CPU_INDEX := https://download.pytorch.org/whl/cpu
 EXTRAS := dev
-# Python compiles what is imported; pip would compile all, which takes minutes.
+# pip would compile on one core.
 PIP_INSTALL = $(BIN)/pip install --progress-bar off --no-compile --constraint constraints.txt $(if $(CPU),--extra-index-url $(CPU_INDEX)) \
   --editable ".[$(EXTRAS)]"
+# For less than 2 GB nothing is compiled before it is used. Some packages have templates that are no Python.
+COMPILE = $(if $(CPU),true,$(BIN)/python -m compileall -qq -j 0 .venv/lib)
+
+# Processes keep what they compile of the project, also where the environment says not to: tests start hundreds of them.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: setup
 setup: .venv/ready
@@ -25,7 +30,7 @@ setup: .venv/ready
 	|| { echo "Python 3.11 or newer is needed, and $(PYTHON) is older: make setup PYTHON=python3.12"; exit 1; }
 	@echo "Setting up .venv: some gigabytes are downloaded and unpacked, which takes minutes. The log is .venv/setup.log."
 	@$(PYTHON) -m venv .venv
-	@( $(BIN)/pip install --upgrade pip && $(PIP_INSTALL) ) > .venv/setup.log 2>&1 & pip=$$!; seconds=0; \
+	@( $(BIN)/pip install --upgrade pip && $(PIP_INSTALL) && { $(COMPILE) || true; } ) > .venv/setup.log 2>&1 & pip=$$!; seconds=0; \
 	trap 'kill $$pip 2> /dev/null; exit 130' INT TERM; \
 	while kill -0 $$pip 2> /dev/null; do \
 	  sleep 1; seconds=$$((seconds + 1)); \
