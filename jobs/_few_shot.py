@@ -5,7 +5,7 @@ import pandas as pd
 import ray
 
 from beholder import evaluation
-from beholder.jobs import _warm_comparison
+from beholder.jobs import _placement, _warm_comparison
 from beholder.jobs._comparison import TasteComparison, TasteResult
 from beholder.progress import Progress
 from beholder.reports.markup import markdown_table
@@ -54,10 +54,8 @@ def few_shots(
     tables: dict[str, dict[int, pd.DataFrame]] = {}
     pending = [part for counts in tasks.values() for parts in counts.values() for part in parts]
     with Progress("evaluate", total=len(pending), unit="fits") as progress:
-        while pending:  # in whatever order they are done
-            done, pending = ray.wait(pending)
-            progress.advance(len(done))
-            ray.get(done)
+        for _ in _placement.as_completed(pending):
+            progress.advance()
     for name, counts in tasks.items():
         tables[name] = {count: pd.concat([ray.get(part).table for part in parts]) for count, parts in counts.items()}
     report(comparison, run, tables)
