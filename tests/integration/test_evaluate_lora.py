@@ -22,23 +22,36 @@ def keep_few(workspace: Workspace) -> None:
     workspace.write("ratings", tables.RATINGS.empty_table())
 
 
-@pytest.mark.parametrize("people", [6, pytest.param(24, marks=pytest.mark.soak)])
-def test_zero_shot_is_better_than_chance_and_than_nonsense(tmp_path: Path, people: int) -> None:
-    assert cli.main(["import", f"source={SAMPLE}", f"images={SAMPLE}", f"workspace={tmp_path}"]) == 0
-    if people == 6:
-        keep_few(Workspace(str(tmp_path)))
+def asked_in_words(workspace: Path, *, few: bool) -> tuple[Path, dict[str, float]]:
+    """Return the run folder and the metrics of an attribute held out and asked for in words."""
+    assert cli.main(["import", f"source={SAMPLE}", f"images={SAMPLE}", f"workspace={workspace}"]) == 0
+    if few:
+        keep_few(Workspace(str(workspace)))
     words = ["ways=[words]", "attributes=[trustworthy]", "taste.lora.fit.epochs=1"]
-    assert cli.main(["evaluate", "lora", *words, f"workspace={tmp_path}"]) == 0
-    (run,) = (tmp_path / "runs").glob("evaluate-lora-*")
-    metrics = json.loads((run / "metrics.json").read_text())
-    assert metrics["people"] == people
-    if people == 24:  # six are too few for an interval
-        assert metrics["words/trustworthy/asked.low"] > 0.53
-        assert metrics["words/trustworthy/over_nonsense.low"] > 0.03
+    assert cli.main(["evaluate", "lora", *words, f"workspace={workspace}"]) == 0
+    (run,) = (workspace / "runs").glob("evaluate-lora-*")
+    return run, json.loads((run / "metrics.json").read_text())
+
+
+def test_every_person_is_judged_in_every_way_of_answering(tmp_path: Path) -> None:
+    run, metrics = asked_in_words(tmp_path, few=True)
+    assert metrics["people"] == 6
     rows = pd.read_csv(run / "results.csv")
     assert set(rows["attribute"]) == {"trustworthy"}
+    assert len(rows) == 6
     assert rows["pairs"].min() > 0
+    ways = rows[["asked", "population", "adapted", "clip", "nonsense"]]
+    assert ways.gt(0).all(axis=None)
+    assert ways.lt(1).all(axis=None)
     assert "| words | trustworthy | CLIP as it is |" in (run / "summary.md").read_text()
+
+
+@pytest.mark.soak
+def test_zero_shot_is_better_than_chance_and_than_nonsense(tmp_path: Path) -> None:
+    _, metrics = asked_in_words(tmp_path, few=False)
+    assert metrics["people"] == 24
+    assert metrics["words/trustworthy/asked.low"] > 0.53
+    assert metrics["words/trustworthy/over_nonsense.low"] > 0.03
 
 
 def test_only_lora_is_asked(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
